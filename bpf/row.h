@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * row - one unwind row: how to find the caller's frame from any PC in [this row, next row).
+ *
+ * Eight bytes that stand on their own: no shared rule table that could overflow, and one cache line holds eight of them. Rows are
+ * grouped by 64 KiB page of the object's virtual addresses; `pc` is the low half of the address, so a page's rows
+ * are sorted by it and searched by bisection. The first row of a page always has pc 0: a page that starts inside a function starts with a
+ * copy of the row in force, and one that starts in a hole starts with ROW_CFA_NONE.
+ *
+ * The state that a walk carries is PC, SP, FP; for the leaf frame (and after a signal frame) all registers are known, so a
+ * row may name any of the sixteen there.
+ *
+ *      CFA   = base register + cfa_off * 8                 base: a DWARF register number 0..15
+ *      CFA   = *(base + cfa_off * 8) + deref_add * 8       with ROW_CFA_DEREF
+ *      RA    = *(CFA - 8), or the register ra_reg with ROW_RA_REG
+ *      FP'   = FP | *(CFA + fp_off * 8) | *(FP + fp_off * 8) | unknown      by ROW_FP_*
+ *      SP'   = CFA
+ *
+ * Reference: System V ABI AMD64 figure 3.36 (DWARF numbers), DWARF 5 section 6.4.
+ */
+#ifndef EVERPROF_BPF_ROW_H
+#define EVERPROF_BPF_ROW_H
+
+#include <linux/types.h>
+
+#define ROW_PAGE_BITS 16
+#define ROW_PAGE_SIZE (1u << ROW_PAGE_BITS)
+/* A page has at most one row a byte, so bisection ends in this many steps. */
+#define ROW_SEARCH_STEPS 17
+
+struct unwind_row {
+	__u16 pc;      /* low 16 bits of the first address the row holds for */
+	__u8 cfa;      /* ROW_CFA_* base in the low 5 bits | ROW_CFA_DEREF | deref_add << ROW_DEREF_ADD_SHIFT */
+	__u8 saved;    /* ROW_FP_* in the low 2 bits | ROW_RA_REG | ra_reg << ROW_RA_REG_SHIFT */
+	__s16 cfa_off; /* in units of 8 bytes */
+	__s16 fp_off;  /* in units of 8 bytes */
+};
+
+#ifdef __cplusplus
+static_assert(sizeof(struct unwind_row) == 8, "a row is 8 bytes");
+#else
+_Static_assert(sizeof(struct unwind_row) == 8, "a row is 8 bytes");
+#endif
+
+/* cfa: what the CFA is computed from. 0..15 are DWARF register numbers of x86-64. */
+#define ROW_CFA_BASE(cfa) ((cfa) & 0x1f)
+enum row_cfa {
+	ROW_REG_RAX = 0,
+	ROW_REG_RDX = 1,
+	ROW_REG_RCX = 2,
+	ROW_REG_RBX = 3,
+	ROW_REG_RSI = 4,
+	ROW_REG_RDI = 5,
+	ROW_REG_RBP = 6,
+	ROW_REG_RSP = 7,
+	ROW_REG_R8 = 8, /* … R15 = 15 */
+	ROW_REG_R15 = 15,
+	ROW_CFA_PLT = 16,         /* RSP + 8 + ((PC & 15) >= cfa_off ? 8 : 0): a PLT entry before or after its push */
+	ROW_CFA_SIGNAL = 17,      /* sigreturn trampoline: all registers are in the ucontext on the stack */
+	ROW_CFA_END = 18,         /* RA is undefined: an explicit end mark (_start, clone, clone3) */
+	ROW_CFA_NONE = 19,        /* covered by no FDE */
+	ROW_CFA_UNSUPPORTED = 20, /* covered by a rule that a row cannot hold; user space counts why */
+	ROW_CFA_FRAME_POINTER = 21, /* code without CFI that is known to keep frame pointers (Go) */
+};
+#define ROW_CFA_DEREF 0x20
+#define ROW_DEREF_ADD_SHIFT 6 /* bits 6..7: 0, 8, 16 or 24 bytes */
+
+/* saved: the caller's frame pointer, and where the return address is when it is not at CFA-8. */
+#define ROW_FP_RULE(saved) ((saved) & 3)
+enum row_fp {
+	ROW_FP_SAME = 0,    /* untouched: the caller's FP is ours */
+	ROW_FP_AT_CFA = 1,  /* saved at CFA + fp_off * 8 */
+	ROW_FP_AT_FP = 2,   /* saved at FP + fp_off * 8 (stack realignment: DW_CFA_expression breg6) */
+	ROW_FP_UNKNOWN = 3, /* clobbered: no frame pointer further up, CFA by RBP fails cleanly */
+};
+#define ROW_RA_REG 0x04 /* the return address is in register saved >> ROW_RA_REG_SHIFT (leaf frames only: vfork) */
+#define ROW_RA_REG_SHIFT 4
+
+#endif

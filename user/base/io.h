@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * io - files, whole and bounded.
+ *
+ * Reading: whole files under a limit, never through a FIFO or a device, never past a root directory that was given.
+ * Writing: a file appears whole or not at all, and none is overwritten.
+ *
+ * Owns: nothing. Thread: any. Limit: each call takes one. Errors: -errno of the system call; -E2BIG over the limit; -EEXIST.
+ */
+#ifndef EVERPROF_BASE_IO_H
+#define EVERPROF_BASE_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct buf;
+
+#define FD_CLOSED (-1)
+
+/* Closes and sets to FD_CLOSED; keeps errno; accepts FD_CLOSED. */
+void io__close(int *fd);
+/* Reads exactly len bytes, or fails: -ENODATA at an early end. */
+int io__pread_full(int fd, void *bytes, size_t len, uint64_t offset);
+int io__write_full(int fd, const void *bytes, size_t len);
+/* Appends the file's bytes to `to`, at most `limit`; for files of /proc too, whose size is 0. */
+int io__read_fd(int fd, size_t limit, struct buf *to);
+int io__read_at(int dir_fd, const char *path, size_t limit, struct buf *to);
+/* Opens a regular file for reading, O_CLOEXEC|O_NONBLOCK; anything else is -EINVAL. A FIFO cannot block us. */
+int io__open_regular(int dir_fd, const char *path, int *ret_fd);
+/* The same below root_fd, as a process that is chrooted there would see the path: absolute links and ".." stay inside (openat2
+ * RESOLVE_IN_ROOT), magic links are refused. */
+int io__open_in_root(int root_fd, const char *path, int *ret_fd);
+/* Makes each missing folder of path. */
+int io__mkdir_p(const char *path, mode_t mode);
+/* Writes the bytes to a temporary name in the same folder, fsyncs, renames without replacing (-EEXIST), fsyncs the folder.
+ * Temporary names start with IO_TMP_PREFIX, so that a start after SIGKILL can remove them. */
+#define IO_TMP_PREFIX ".everprof-tmp."
+int io__write_new(int dir_fd, const char *name, const void *bytes, size_t len, mode_t mode);
+/* The same, replacing what is there. */
+int io__write_replace(int dir_fd, const char *name, const void *bytes, size_t len, mode_t mode);
+
+#endif
