@@ -12,6 +12,8 @@
 
 struct arena_chunk;
 
+#define ARENA_OVERHEAD_BYTES 64 /* an allocation costs at most this much over its size when it opens a chunk of its own */
+
 struct arena {
 	struct arena_chunk *chunk;
 	size_t used_bytes; /* what the system was asked for */

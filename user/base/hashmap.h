@@ -38,6 +38,8 @@ int hashmap__add(struct hashmap *m, uint64_t hash, uint32_t index);
 /* Removes the entry with that hash and that very index; false if it was not there. */
 bool hashmap__remove(struct hashmap *m, uint64_t hash, uint32_t index);
 size_t hashmap__bytes(const struct hashmap *m);
+/* What hashmap__bytes will say after one more add: for owners that keep to a limit. */
+size_t hashmap__bytes_after_add(const struct hashmap *m);
 
 /* Mixing functions, good enough for tables that an attacker cannot profit from flooding: seeded at process start. */
 uint64_t hash_bytes(const void *p, size_t len);

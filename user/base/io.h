@@ -26,7 +26,8 @@ int io__write_full(int fd, const void *bytes, size_t len);
 /* Appends the file's bytes to `to`, at most `limit`; for files of /proc too, whose size is 0. */
 int io__read_fd(int fd, size_t limit, struct buf *to);
 int io__read_at(int dir_fd, const char *path, size_t limit, struct buf *to);
-/* Opens a regular file for reading, O_CLOEXEC|O_NONBLOCK; anything else is -EINVAL. A FIFO cannot block us. */
+/* Opens a regular file for reading, O_CLOEXEC; anything else is -EINVAL and is not opened at all, so that neither a FIFO blocks us nor a
+ * device notices. */
 int io__open_regular(int dir_fd, const char *path, int *ret_fd);
 /* The same below root_fd, as a process that is chrooted there would see the path: absolute links and ".." stay inside (openat2
  * RESOLVE_IN_ROOT), magic links are refused. */
@@ -34,7 +35,8 @@ int io__open_in_root(int root_fd, const char *path, int *ret_fd);
 /* Makes each missing folder of path. */
 int io__mkdir_p(const char *path, mode_t mode);
 /* Writes the bytes to a temporary name in the same folder, fsyncs, renames without replacing (-EEXIST), fsyncs the folder.
- * Temporary names start with IO_TMP_PREFIX, so that a start after SIGKILL can remove them. */
+ * Temporary names start with IO_TMP_PREFIX, so that a start after SIGKILL can remove them. `name` has no '/'. On failure nothing is left
+ * behind, but for one case: when only the fsync of the folder fails, the file is there, whole, and may not survive a power cut. */
 #define IO_TMP_PREFIX ".everprof-tmp."
 int io__write_new(int dir_fd, const char *name, const void *bytes, size_t len, mode_t mode);
 /* The same, replacing what is there. */

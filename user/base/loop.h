@@ -2,7 +2,7 @@
 /*
  * loop - one thread that waits for files, timers and signals (epoll, timerfd, signalfd).
  *
- * Owns: its sources; callbacks are called on the thread in loop__run. Thread: one owner; loop__wake from any thread or signal handler.
+ * Owns: its sources; callbacks are called on the thread in loop__run. Thread: one owner; loop__stop and loop__wake from any thread or signal handler.
  * Limit: LOOP_SOURCES_MAX. Errors: -errno; a callback's negative return ends loop__run with it.
  */
 #ifndef EVERPROF_BASE_LOOP_H
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define LOOP_SOURCES_MAX 4096
+#define LOOP_TIMER_OFF UINT64_MAX /* as first_ns: the timer stands still until loop__set_timer */
 
 struct loop;
 struct loop_source;
@@ -27,12 +28,15 @@ int loop__add_fd(struct loop *l, int fd, uint32_t epoll_events, loop_fd_fn fn, v
 int loop__add_timer(struct loop *l, uint64_t first_ns, uint64_t interval_ns, loop_timer_fn fn, void *ctx,
 		    struct loop_source **ret);
 int loop__set_timer(struct loop_source *timer, uint64_t first_ns, uint64_t interval_ns);
-/* Blocks the signal for this thread and those started later, and delivers it here. */
+/* Blocks the signal for this thread and those started later, and delivers it here. It stays blocked when the source is removed, so that
+ * a second Ctrl-C cannot kill a clean end; who starts another program resets the mask in the child. */
 int loop__add_signal(struct loop *l, int signo, loop_signal_fn fn, void *ctx, struct loop_source **ret);
 void loop__remove(struct loop *l, struct loop_source *s);
-/* Runs until loop__stop or a failing callback. */
+/* Runs until loop__stop (0) or a failing callback (its error). A stop that comes before the run ends the run at once. */
 int loop__run(struct loop *l);
+/* From any thread or signal handler, or from a callback: the rest of the ready sources is not called any more. */
 void loop__stop(struct loop *l);
+/* Ends one wait of the loop, so that it looks around. */
 void loop__wake(struct loop *l);
 
 #endif
