@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * short_lived SECONDS [MS]: one process after the other, each a fresh exec of this same file that works about MS (50) milliseconds of CPU in
+ * short_leaf < short_child < main and is gone. Says "children N CPU_NS": how many there were, and what they used in all.
+ */
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "tests/workloads/work.h"
+
+static WORK_FN void short_leaf(uint64_t scale)
+{
+	work__spin(10 * scale);
+}
+
+static WORK_FN void short_child(struct work *w, uint64_t cpu_ns)
+{
+	while (work__now_ns(CLOCK_PROCESS_CPUTIME_ID) < cpu_ns) {
+		work__go(w);
+		short_leaf(w->scale);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *ms = argc > 2 ? argv[2] : "50";
+	unsigned long n = 0;
+	struct rusage usage;
+	struct work w;
+
+	work__init(&w, argc, argv);
+	if (argc > 3 && !strcmp(argv[3], "child")) {
+		short_child(&w, strtoull(ms, NULL, 10) * 1000000u);
+		return 0;
+	}
+	work__ready();
+	while (work__now_ns(CLOCK_MONOTONIC) < w.end_ns) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			execl("/proc/self/exe", "short_lived", "1", ms, "child", (char *)NULL);
+			_exit(127);
+		}
+		if (pid < 0 || waitpid(pid, NULL, 0) != pid) {
+			perror("fork");
+			return 1;
+		}
+		n++;
+	}
+	getrusage(RUSAGE_CHILDREN, &usage);
+	printf("children %lu %llu\n", n,
+	       (unsigned long long)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000u +
+		       (unsigned long long)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000u);
+	return work__done();
+}
