@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * abi - the contract between the programs in the kernel and the collector: limits, map keys and values, records.
+ *
+ * Everything is fixed-width with explicit padding; sizes and limits that depend on each other are asserted. Both sides include this very file.
+ */
+#ifndef EVERPROF_BPF_ABI_H
+#define EVERPROF_BPF_ABI_H
+
+#include <linux/types.h>
+
+#include "bpf/frame.h"
+#include "bpf/loss.h"
+#include "bpf/row.h"
+
+/* ---- a stack ----------------------------------------------------------------------------------------------------- */
+#define KERNEL_FRAMES_MAX 127 /* kernel.perf_event_max_stack's default; bpf_get_stack gives no more */
+#define USER_FRAMES_MAX 256
+#define STACK_WORDS_MAX (KERNEL_FRAMES_MAX + USER_FRAMES_MAX + 1) /* one word for the mark where it was cut */
+#define COMM_LEN 16
+
+/* ---- processes and their mappings -------------------------------------------------------------------------------- */
+/* A process incarnation, as the kernel itself tells them apart: pids are reused, an exec makes a new program of an old process. */
+struct task_key {
+	__u64 start_ns; /* the leader's start, CLOCK_BOOTTIME */
+	__u32 tgid;
+	__u32 exec_id; /* low half of task_struct.self_exec_id */
+};
+
+#define PROCESSES_MAX 16384
+
+/* Value of map `processes`, by tgid. Holds only while `key` is the running incarnation and the set's header carries `set_id`. */
+struct process_entry {
+	struct task_key key;
+	__u64 set_id;
+	__u32 set_first; /* index of the set's header in `mappings`; its elements follow */
+	__u32 set_count;
+};
+
+/* An executable mapping, sorted by start within its set. Element 0 of each set is a header whose `start` is the set's id. */
+struct mapping_entry {
+	__u64 start;
+	__u64 bias;   /* pc - bias = virtual address in the object */
+	__u32 pages;  /* length / 4096 */
+	__u32 object; /* 0: anonymous code, walked by frame pointers and kept as a raw address */
+};
+
+#define MAPPINGS_MAX 65536
+#define MAPPING_SEARCH_STEPS 17 /* bisection over MAPPINGS_MAX elements */
+#define MAPPING_PAGE_SHIFT 12
+
+/* ---- unwind tables ----------------------------------------------------------------------------------------------- */
+#define ROW_SEGMENT_ROWS 131072 /* rows of one segment, 1 MiB; a page of rows never straddles two */
+#define ROW_SEGMENTS_MAX 256
+#define ROW_PAGES_MAX 16384
+#define ROW_MEMO_SLOTS 16384
+
+/* Key of map `row_pages`: which 64 KiB page of which object. */
+static inline __u64 row_page_key(__u32 object, __u64 vaddr)
+{
+	return ((__u64)object << (FRAME_OBJECT_SHIFT - ROW_PAGE_BITS)) | ((vaddr & FRAME_VADDR_MASK) >> ROW_PAGE_BITS);
+}
+
+struct row_page {
+	__u32 segment;
+	__u32 first;
+	__u32 count; /* 0: known to have no rows */
+	__u32 reserved;
+};
+
+/*
+ * What the last walks found, by frame word, direct-mapped. Two CPUs may write one slot at a time, so `check` is word ^ row: a slot torn
+ * between two writers matches neither. Object ids are never used twice, so a slot can be stale but never wrong.
+ */
+struct row_memo {
+	__u64 check;
+	__u64 row;
+};
+
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
+#define COUNT_HALVES 2
+#define COUNT_PROBES 32
+#define FRAME_CHUNK_WORDS 8192 /* a chunk of the frame store, 64 KiB; a stack never straddles two */
+#define FRAMES_NONE 0xffffffffu
+
+/* One row of the slice: how much, of which stack, of which thread. Claimed by a compare-and-swap on `hash`; 0 is free. */
+struct count_slot {
+	__u64 hash;
+	__u64 count;    /* samples */
+	__u64 value;    /* nanoseconds */
+	__u64 cgroup;   /* id in the unified hierarchy */
+	struct task_key key;
+	__u32 tid;
+	__u32 frames;   /* index of the first word in the half's frame store, or FRAMES_NONE */
+	__u16 n_kernel; /* words of the kernel, first (leaf) */
+	__u16 n_user;   /* words of user space, the cut mark included */
+	__u8 end;       /* enum end_reason */
+	__u8 reserved[3];
+	char comm[COMM_LEN]; /* the thread's */
+};
+
+/* What is written by every sample of a half; one cache line each. */
+struct count_half {
+	__u64 writers;     /* programs that are in it now */
+	__u64 words_used;  /* of the frame store */
+	__u64 slots_used;
+	__u64 reserved[5];
+};
+
+/* ---- records to user space --------------------------------------------------------------------------------------- */
+enum record_type { RECORD_FORK = 1, RECORD_EXEC = 2, RECORD_EXIT = 3, RECORD_UNFINISHED = 4 };
+
+struct process_record {
+	__u32 type;
+	__u32 reserved;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	struct task_key key;
+	struct task_key parent; /* fork only */
+	__u64 cgroup;
+	char comm[COMM_LEN];
+};
+
+/* Registers of a frame, by DWARF number. */
+#define REGS_N 16
+
+/* A stack whose walk met something that user space has to learn first. It stops before the frame at `pc`. */
+#define STACK_COPY_MAX 65536
+struct unfinished_record {
+	__u32 type;
+	__u32 stack_bytes; /* copied from sp on */
+	__u64 time_ns;
+	struct task_key key;
+	__u32 tid;
+	__u16 n_kernel;
+	__u16 n_user;
+	__u64 count, value;
+	__u64 cgroup;
+	__u64 pc, sp, fp;
+	__u8 end;    /* why: END_NO_PROCESS, END_NO_MAPPING or END_NO_ROWS */
+	__u8 leaf;   /* pc is an instruction that was interrupted, and regs hold */
+	__u8 fp_unknown;
+	__u8 reserved[5];
+	char comm[COMM_LEN];
+	__u64 regs[REGS_N];
+	__u64 words[STACK_WORDS_MAX];
+	__u8 stack[STACK_COPY_MAX];
+};
+
+/* ---- switches ---------------------------------------------------------------------------------------------------- */
+/* Fixed at load; the verifier drops what is off. */
+struct settings {
+	__u64 period_ns;    /* of the clock */
+	__u32 count_slots;  /* of one half, a power of two */
+	__u32 frame_chunks; /* of one half */
+	__u8 kernel_stacks;
+	__u8 reserved[7];
+};
+
+/* Changed while running. */
+struct gate {
+	__u32 half;         /* the one that is written now */
+	__u32 enabled;
+	__u32 filter;       /* 0: count what `targets` does not exclude; 1: count only what it includes */
+	__u32 kernel_stacks;
+	__s64 defer_tokens; /* stacks that may still go to user space before the next refill */
+	__u64 reserved[4];
+};
+
+/* Value of map `targets`, by tgid; inherited at fork, kept over exec. */
+#define TARGET_INCLUDE 1
+#define TARGET_EXCLUDE 2
+struct target {
+	__u64 start_ns;
+	__u32 verdict;
+	__u32 reserved;
+};
+
+/* Ticks that one late tick may stand for; the rest is counted as LOSS_LATE_TICKS. */
+#define LATE_TICKS_MAX 16
+
+#define ABI_ASSERT(x) _Static_assert(x, #x)
+ABI_ASSERT(sizeof(struct task_key) == 16);
+ABI_ASSERT(sizeof(struct process_entry) == 32);
+ABI_ASSERT(sizeof(struct mapping_entry) == 24);
+ABI_ASSERT(sizeof(struct row_page) == 16);
+ABI_ASSERT(sizeof(struct row_memo) == 16);
+ABI_ASSERT(sizeof(struct count_slot) == 80);
+ABI_ASSERT(sizeof(struct count_half) == 64);
+ABI_ASSERT(sizeof(struct process_record) == 72);
+ABI_ASSERT(sizeof(struct settings) == 24);
+ABI_ASSERT(sizeof(struct gate) == 56);
+ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);
+ABI_ASSERT(1u << ROW_SEARCH_STEPS > ROW_PAGE_SIZE);
+ABI_ASSERT(ROW_SEGMENT_ROWS >= ROW_PAGE_SIZE);
+ABI_ASSERT(STACK_WORDS_MAX < FRAME_CHUNK_WORDS);
+ABI_ASSERT((ROW_MEMO_SLOTS & (ROW_MEMO_SLOTS - 1)) == 0);
+
+#endif

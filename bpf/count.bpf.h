@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * count - adds a sample to the slice that is being counted.
+ *
+ * Problem: a record per sample wakes user space, copies every stack and is lost when the ring is full. A hash map of the kernel's
+ *   costs system calls to read and clear, and its values have one size while stacks have none.
+ * Idea: two halves, each a table of slots and a store of words, in memory that the collector has mapped. A sample claims a slot by
+ *   compare-and-swap on the 64-bit hash of (thread, stack), appends its words to the store if it is the first, and adds. Once a slice the collector turns
+ *   `gate.half` over, waits until no program is in the old half, and reads and clears it as plain memory.
+ * Invariants: a program that is in a half has raised its `writers`, and looked at `gate.half` again after that; so when the collector, having
+ *   turned it over, sees zero, nobody writes there. Equal hashes are taken for equal rows: with a thousand rows a slice the
+ *   chance that any two differ is 2^-45.
+ * Cost: one atomic compare-and-swap and two additions on a line that is mostly ours; the copy of the words for a new row.
+ * What is lost: a full table counts LOSS_COUNT_FULL; a full store keeps the time, without its stack, as LOSS_FRAMES_FULL.
+ */
+#ifndef EVERPROF_BPF_COUNT_BPF_H
+#define EVERPROF_BPF_COUNT_BPF_H
+
+#include "bpf/maps.bpf.h"
+#include "bpf/walk.h"
+
+#define HALF_NONE 0xffffffffu
+
+static __always_inline __u32 gate__half(void)
+{
+	return *(volatile __u32 *)&gate.half & 1;
+}
+
+static __always_inline __u32 count__enter(void)
+{
+	__u32 i, half;
+
+	for (i = 0; i < 4; i++) {
+		half = gate__half();
+		__sync_fetch_and_add(&halves[half].writers, 1);
+		if (gate__half() == half)
+			return half;
+		__sync_fetch_and_add(&halves[half].writers, -1);
+	}
+	return HALF_NONE;
+}
+
+static __always_inline void count__leave(__u32 half)
+{
+	__sync_fetch_and_add(&halves[half & 1].writers, -1);
+}
+
+/* Copies the words into the half's store; their index there, or FRAMES_NONE. */
+static __always_inline __u32 count__keep_words(__u32 half, struct walk *w)
+{
+	__u64 n = w->n_words;
+	struct frame_chunk *chunk;
+	__u64 at, offset;
+	__u32 i, index;
+
+	if (n == 0 || n > STACK_WORDS_MAX)
+		return FRAMES_NONE;
+	for (i = 0; i < 3; i++) {
+		at = __sync_fetch_and_add(&halves[half & 1].words_used, n);
+		index = at / FRAME_CHUNK_WORDS;
+		offset = at % FRAME_CHUNK_WORDS;
+		if (index >= settings.frame_chunks)
+			return FRAMES_NONE;
+		if (offset > FRAME_CHUNK_WORDS - STACK_WORDS_MAX && offset + n > FRAME_CHUNK_WORDS)
+			continue; /* would straddle: the rest of this chunk stays empty */
+		if (offset > FRAME_CHUNK_WORDS - STACK_WORDS_MAX)
+			continue; /* too near the end for the verifier to see that it fits */
+		index += (half & 1) * settings.frame_chunks;
+		chunk = bpf_map_lookup_elem(&count_frames, &index);
+		if (!chunk)
+			return FRAMES_NONE;
+		if (bpf_probe_read_kernel(&chunk->words[offset], n * sizeof(__u64), w->words))
+			return FRAMES_NONE;
+		return (__u32)at;
+	}
+	return FRAMES_NONE;
+}
+
+static __always_inline void count__fill(struct count_slot *slot, __u32 half, struct walk *w, const struct task_key *key,
+					__u32 tid)
+{
+	slot->key = *key;
+	slot->tid = tid;
+	slot->cgroup = bpf_get_current_cgroup_id();
+	slot->end = w->end;
+	slot->n_kernel = w->n_kernel;
+	slot->n_user = w->n_words - w->n_kernel;
+	slot->frames = count__keep_words(half, w);
+	bpf_get_current_comm(slot->comm, sizeof(slot->comm));
+	if (slot->frames == FRAMES_NONE && w->n_words)
+		lose(LOSS_FRAMES_FULL, 1);
+}
+
+/* Adds `count` samples that stand for `value` nanoseconds. */
+static __always_inline void count__add(struct walk *w, const struct task_key *key, __u32 tid, __u64 count, __u64 value)
+{
+	__u64 hash = walk_mix(walk_mix(w->hash, key->start_ns ^ key->exec_id), (__u64)key->tgid << 32 | tid);
+	__u32 mask = settings.count_slots - 1;
+	__u32 half = count__enter();
+	struct count_slot *slot;
+	__u32 i, at;
+	__u64 old;
+
+	if (half == HALF_NONE) {
+		lose(LOSS_COUNT_FULL, count);
+		return;
+	}
+	hash = hash ? hash : 1;
+	for (i = 0; i < COUNT_PROBES; i++) {
+		at = ((__u32)(hash >> 32) + i) & mask;
+		at += half * settings.count_slots;
+		slot = bpf_map_lookup_elem(&count_slots, &at);
+		if (!slot)
+			break;
+		old = __sync_val_compare_and_swap(&slot->hash, 0, hash);
+		if (old == 0) {
+			__sync_fetch_and_add(&halves[half].slots_used, 1);
+			count__fill(slot, half, w, key, tid);
+		} else if (old != hash) {
+			continue;
+		}
+		__sync_fetch_and_add(&slot->count, count);
+		__sync_fetch_and_add(&slot->value, value);
+		goto out;
+	}
+	lose(LOSS_COUNT_FULL, count);
+out:
+	count__leave(half);
+}
+
+#endif

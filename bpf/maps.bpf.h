@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * maps - every map: who writes it, who reads it, how it is sized.
+ *
+ * Weak, because each event source is a translation unit of its own and they are linked into one object. Sizes that say 1 are set by
+ * the loader from the number of CPUs, the frequency and the length of a slice.
+ */
+#ifndef EVERPROF_BPF_MAPS_BPF_H
+#define EVERPROF_BPF_MAPS_BPF_H
+
+#include "bpf/kernel.bpf.h"
+#include "bpf/abi.h"
+
+/* Switches. The loader writes `settings` before the load, `gate` while running. */
+const volatile struct settings settings __weak SEC(".rodata.settings") = {};
+struct gate gate __weak SEC(".data.gate") = {};
+/* Written by samples, read and reset by the drain between two uses of a half. */
+struct count_half halves[COUNT_HALVES] __weak SEC(".data.halves") = {};
+
+/* Losses by reason, per CPU so that counting one costs nothing; the collector adds them up. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LOSS_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} losses __weak SEC(".maps");
+
+/* Processes that the collector knows. Written by the collector; copied at fork and removed at exec and exit by process.bpf.c. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PROCESSES_MAX);
+	__type(key, __u32);
+	__type(value, struct process_entry);
+} processes __weak SEC(".maps");
+
+/* Mapping sets, one after the other. Written by the collector through its memory mapping, a set before the entries that name it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAPPINGS_MAX);
+	__type(key, __u32);
+	__type(value, struct mapping_entry);
+} mappings __weak SEC(".maps");
+
+/* Where the rows of a page of an object are. Written by the collector. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ROW_PAGES_MAX);
+	__type(key, __u64);
+	__type(value, struct row_page);
+} row_pages __weak SEC(".maps");
+
+struct row_segment {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ROW_SEGMENT_ROWS);
+	__type(key, __u32);
+	__type(value, __u64); /* the bits of a struct unwind_row */
+};
+
+/* Unwind rows, in segments of one size, so that lookups stay inlined and memory comes and goes by segment. Written by the collector. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, ROW_SEGMENTS_MAX);
+	__type(key, __u32);
+	__array(values, struct row_segment);
+} row_segments __weak SEC(".maps");
+
+/* Written and read by walks only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ROW_MEMO_SLOTS);
+	__type(key, __u32);
+	__type(value, struct row_memo);
+} row_memo __weak SEC(".maps");
+
+/* The slice's counts and the words of their stacks, two halves each. Written by samples, read by the drain. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct count_slot);
+} count_slots __weak SEC(".maps");
+
+struct frame_chunk {
+	__u64 words[FRAME_CHUNK_WORDS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct frame_chunk);
+} count_frames __weak SEC(".maps");
+
+/* Which processes to count, by tgid. Written by the collector; inherited at fork, removed at exit by process.bpf.c. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PROCESSES_MAX);
+	__type(key, __u32);
+	__type(value, struct target);
+} targets __weak SEC(".maps");
+
+/* Process events (no wake-up: the collector looks before it needs them) and unfinished stacks (wake it at once). */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 512 * 1024);
+} process_events __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 * 1024 * 1024);
+} unfinished __weak SEC(".maps");
+
+static __always_inline void lose(enum loss reason, __u64 n)
+{
+	__u32 key = reason;
+	__u64 *counter = bpf_map_lookup_elem(&losses, &key);
+
+	if (counter)
+		*counter += n;
+}
+
+#endif

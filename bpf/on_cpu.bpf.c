@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * on_cpu - a tick of a CPU's clock: whose code ran, and by which way did it come there?
+ *
+ * Each tick stands for one period of CPU time. A tick that comes late (interrupts were off, or the hypervisor ran somebody else) stands for those that
+ * it swallowed too, up to LATE_TICKS_MAX; idle ticks only keep the time.
+ */
+#include "bpf/maps.bpf.h"
+#include "bpf/task.bpf.h"
+#include "bpf/regs.bpf.h"
+#include "bpf/mapping.bpf.h"
+#include "bpf/unwind_table.bpf.h"
+#include "bpf/count.bpf.h"
+#include "bpf/defer.bpf.h"
+
+static __always_inline int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr)
+{
+	return bpf_probe_read_user(to, len, (const void *)addr) ? END_STACK_READ : 0;
+}
+
+#include "bpf/unwind.bpf.h"
+
+/* The walk's state is far larger than a program's stack. One per CPU and kind of context: a tick cannot interrupt a tick. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct walk);
+} on_cpu_walk SEC(".maps");
+
+/* Time of the CPU's last tick. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} on_cpu_last SEC(".maps");
+
+struct walk_loop {
+	struct walk *walk;
+	int end;
+};
+
+static long on_cpu__step(__u32 i, struct walk_loop *loop)
+{
+	loop->end = unwind__step(loop->walk);
+	return loop->end != UNWIND_CONTINUE;
+}
+
+/* How many periods have passed since this CPU's last tick? */
+static __always_inline __u64 on_cpu__ticks(void)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u32 zero = 0;
+	__u64 *last = bpf_map_lookup_elem(&on_cpu_last, &zero);
+	__u64 ticks;
+
+	if (!last)
+		return 1;
+	ticks = *last ? (now - *last + settings.period_ns / 2) / settings.period_ns : 1;
+	*last = now;
+	if (ticks <= 1)
+		return 1;
+	if (ticks > LATE_TICKS_MAX) {
+		lose(LOSS_LATE_TICKS, ticks - LATE_TICKS_MAX);
+		ticks = LATE_TICKS_MAX;
+	}
+	return ticks;
+}
+
+static __always_inline void on_cpu__kernel_stack(struct bpf_perf_event_data *ctx, struct walk *w)
+{
+	long bytes;
+	__u32 i, n;
+
+	if (!settings.kernel_stacks || !gate.kernel_stacks)
+		return;
+	bytes = bpf_get_stack(ctx, w->words, KERNEL_FRAMES_MAX * sizeof(__u64), 0);
+	if (bytes <= 0) {
+		lose(LOSS_KERNEL_STACK, 1);
+		return;
+	}
+	n = (__u32)bytes / sizeof(__u64);
+	for (i = 0; i < KERNEL_FRAMES_MAX; i++) {
+		if (i >= n)
+			break;
+		w->hash = walk_mix(w->hash, w->words[i]);
+	}
+	w->n_kernel = i;
+	w->n_words = i;
+}
+
+static __always_inline __u8 on_cpu__user_stack(struct bpf_perf_event_data *ctx, struct walk *w, struct task_struct *task,
+					       const struct task_key *key)
+{
+	struct walk_loop loop = {.walk = w, .end = UNWIND_CONTINUE};
+	struct pt_regs regs;
+	int end;
+
+	if (task->flags & PF_KTHREAD)
+		return END_KERNEL_THREAD;
+	if (!task->mm)
+		return END_EXITING;
+	if (regs__in_user_mode(&ctx->regs)) {
+		end = regs__begin(w, &ctx->regs);
+	} else {
+		const void *at = (const void *)bpf_task_pt_regs(task);
+
+		if (bpf_probe_read_kernel(&regs, sizeof(regs), at))
+			return END_NO_REGS;
+		end = regs__begin(w, &regs);
+	}
+	if (end)
+		return end;
+	mapping__begin(w, key);
+	bpf_loop(USER_FRAMES_MAX, on_cpu__step, &loop, 0);
+	return loop.end == UNWIND_CONTINUE ? END_DEPTH : loop.end;
+}
+
+static __always_inline int on_cpu__is_complete(__u8 end)
+{
+	return end == END_END_MARK || end == END_KERNEL_THREAD || end == END_EXITING;
+}
+
+SEC("perf_event")
+int on_cpu(struct bpf_perf_event_data *ctx)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+	__u64 ticks = on_cpu__ticks();
+	struct task_key key;
+	__u32 zero = 0, tid;
+	struct walk *w;
+
+	tid = task->pid;
+	if (tid == 0 || !gate.enabled)
+		return 0;
+	task__key(task, &key);
+	if (!task__wanted(&key))
+		return 0;
+	w = bpf_map_lookup_elem(&on_cpu_walk, &zero);
+	if (!w)
+		return 0;
+	w->hash = 0;
+	w->n_words = 0;
+	w->n_kernel = 0;
+	w->sp = 0;
+	if (!regs__in_user_mode(&ctx->regs))
+		on_cpu__kernel_stack(ctx, w);
+	w->end = on_cpu__user_stack(ctx, w, task, &key);
+	if (defer__wanted(w->end) && !defer__send(w, &key, tid, ticks, ticks * settings.period_ns))
+		return 0;
+	if (!on_cpu__is_complete(w->end))
+		walk__push(w, frame_of_cut(w->end));
+	count__add(w, &key, tid, ticks, ticks * settings.period_ns);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * process - the life of processes, as it happens.
+ *
+ * What must be true at once is done here: a forked child has its parent's mappings before its first tick, an exec or an exit ends what
+ * was known of the old program. User space is told through a ring that it reads when it needs to; if that is full, the processes
+ * concerned are learnt again from their first sample.
+ */
+#include "bpf/maps.bpf.h"
+#include "bpf/task.bpf.h"
+
+static __always_inline void process__send(__u32 type, const struct task_key *key, const struct task_key *parent,
+					  struct task_struct *task)
+{
+	struct process_record *r = bpf_ringbuf_reserve(&process_events, sizeof(*r), 0);
+
+	if (!r) {
+		lose(LOSS_EVENT_RING, 1);
+		return;
+	}
+	r->type = type;
+	r->reserved = 0;
+	r->time_ns = bpf_ktime_get_ns();
+	r->key = *key;
+	r->parent = *parent;
+	r->cgroup = bpf_get_current_cgroup_id();
+	bpf_probe_read_kernel(r->comm, sizeof(r->comm), task->comm);
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct task_key parent_key, key;
+	const struct process_entry *known;
+	const struct target *target;
+
+	if (child->tgid == parent->tgid || child->flags & PF_KTHREAD)
+		return 0;
+	task__key(parent, &parent_key);
+	task__key(child, &key);
+	known = bpf_map_lookup_elem(&processes, &parent_key.tgid);
+	if (known && known->key.start_ns == parent_key.start_ns && known->key.exec_id == parent_key.exec_id) {
+		struct process_entry copy = *known;
+
+		copy.key = key;
+		bpf_map_update_elem(&processes, &key.tgid, &copy, BPF_ANY);
+	}
+	target = bpf_map_lookup_elem(&targets, &parent_key.tgid);
+	if (target && target->start_ns == parent_key.start_ns) {
+		struct target copy = *target;
+
+		copy.start_ns = key.start_ns;
+		bpf_map_update_elem(&targets, &key.tgid, &copy, BPF_ANY);
+	}
+	process__send(RECORD_FORK, &key, &parent_key, child);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_exec, struct task_struct *task)
+{
+	struct task_key key;
+
+	task__key(task, &key);
+	bpf_map_delete_elem(&processes, &key.tgid);
+	process__send(RECORD_EXEC, &key, &key, task);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exit, struct task_struct *task)
+{
+	struct task_key key;
+
+	if (task->flags & PF_KTHREAD || task->signal->live.counter != 0)
+		return 0;
+	task__key(task, &key);
+	bpf_map_delete_elem(&processes, &key.tgid);
+	bpf_map_delete_elem(&targets, &key.tgid);
+	process__send(RECORD_EXIT, &key, &key, task);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

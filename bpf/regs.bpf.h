@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * regs - the user-space registers of the task that was interrupted, x86-64.
+ *
+ * Interrupted in user mode they are the interrupt's own; interrupted in the kernel they lie where the task entered it, at the top of its kernel stack.
+ */
+#ifndef EVERPROF_BPF_REGS_BPF_H
+#define EVERPROF_BPF_REGS_BPF_H
+
+#include "bpf/maps.bpf.h"
+#include "bpf/walk.h"
+
+#define USER_CS_64 0x33
+#define USER_CS_32 0x23
+
+static __always_inline int regs__in_user_mode(const struct pt_regs *regs)
+{
+	return (regs->cs & 3) == 3;
+}
+
+/* Puts the user registers into the walk. 0, or the end reason. */
+static __always_inline int regs__begin(struct walk *w, const struct pt_regs *regs)
+{
+	if ((regs->cs & 3) != 3)
+		return END_NO_REGS;
+	if (regs->cs == USER_CS_32)
+		return END_COMPAT;
+	w->pc = regs->rip;
+	w->sp = regs->rsp;
+	w->fp = regs->rbp;
+	w->regs[0] = regs->rax;
+	w->regs[1] = regs->rdx;
+	w->regs[2] = regs->rcx;
+	w->regs[3] = regs->rbx;
+	w->regs[4] = regs->rsi;
+	w->regs[5] = regs->rdi;
+	w->regs[6] = regs->rbp;
+	w->regs[7] = regs->rsp;
+	w->regs[8] = regs->r8;
+	w->regs[9] = regs->r9;
+	w->regs[10] = regs->r10;
+	w->regs[11] = regs->r11;
+	w->regs[12] = regs->r12;
+	w->regs[13] = regs->r13;
+	w->regs[14] = regs->r14;
+	w->regs[15] = regs->r15;
+	w->leaf = 1;
+	w->fp_unknown = 0;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* task - which task is this, and is it wanted? */
+#ifndef EVERPROF_BPF_TASK_BPF_H
+#define EVERPROF_BPF_TASK_BPF_H
+
+#include "bpf/maps.bpf.h"
+
+static __always_inline void task__key(struct task_struct *task, struct task_key *ret_key)
+{
+	ret_key->start_ns = task->group_leader->start_boottime;
+	ret_key->tgid = task->tgid;
+	ret_key->exec_id = (__u32)task->self_exec_id;
+}
+
+/* Does the configuration want this process? */
+static __always_inline int task__wanted(const struct task_key *key)
+{
+	const struct target *t = bpf_map_lookup_elem(&targets, &key->tgid);
+	__u32 verdict = t && t->start_ns == key->start_ns ? t->verdict : 0;
+
+	if (gate.filter)
+		return verdict == TARGET_INCLUDE;
+	return verdict != TARGET_EXCLUDE;
+}
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * unwind - one step up a user stack, for x86-64.
+ *
+ * Problem: optimised code keeps no frame pointers, so the caller's frame is found by the rules that the compiler left in the file
+ *   (bpf/row.h), except in code that has no such rules and does keep frame pointers (JITs, Go, some of chromium).
+ * Idea: a step classifies the PC once, mapping -> row -> rule, and each way to end has a name. Nothing is guessed: a PC that no table
+ *   covers is followed by its frame pointer only where that is a plausible one, and the end says so if it is not.
+ * Invariants: SP grows with every step, except that a signal frame or a frame pointer may lead to another stack; a walk is bounded
+ *   by USER_FRAMES_MAX in any case. A frame that has to wait for user space (no process, mapping or rows yet) leaves the state before that frame,
+ *   so that the walk can be taken up there. PC is looked up as it is in an interrupted frame, and less one in a calling frame: the
+ *   return address of a call that never returns already belongs to the next function.
+ * Cost: one mapping (mostly the last frame's), one memo slot or two bisections, one or two reads of user memory.
+ * What it does not do: callee-saved registers other than RBP above the leaf.
+ *
+ * Compiled for the kernel and, over other ports, for the host: whoever includes this provides, before,
+ *
+ *   static int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr);          0, or END_STACK_READ / END_STACK_COPY
+ *   static int unwind_find_mapping(struct walk *w, __u64 pc);    fills w->mapping; 0, or END_NO_MAPPING / END_NO_PROCESS
+ *   static int unwind_find_row(struct walk *w, __u64 word, struct unwind_row *row);   0, or END_NO_ROWS
+ *
+ * Reference: System V ABI AMD64 sections 3.2 and 3.7; DWARF 5 section 6.4; arch/x86/include/uapi/asm/sigcontext.h for the signal frame.
+ */
+#ifndef EVERPROF_BPF_UNWIND_BPF_H
+#define EVERPROF_BPF_UNWIND_BPF_H
+
+#include "bpf/walk.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+#define USER_ADDRESS_MAX (1ull << 56) /* with five-level page tables */
+/* A frame pointer further up than this is not one. */
+#define FP_STEP_MAX (1ull << 24)
+
+/* struct ucontext begins at SP in the sigreturn trampoline; its registers r8..r15 rdi rsi rbp rbx rdx rax rcx rsp rip follow at 40. */
+#define UCONTEXT_REGS 40
+#define UCONTEXT_RBP 10
+#define UCONTEXT_RSP 15
+#define UCONTEXT_RIP 16
+
+#define UNWIND_CONTINUE (-1) /* what a step returns while the walk goes on; else an end reason */
+
+/* Follows RBP: [FP] is the caller's FP, [FP + 8] the return address. */
+static __always_inline int unwind__by_frame_pointer(struct walk *w, int if_not_one)
+{
+	__u64 saved[2];
+	int end;
+
+	if (w->fp_unknown)
+		return if_not_one;
+	if (w->fp == 0)
+		return END_FP_ZERO;
+	if (w->fp < w->sp || w->fp - w->sp > FP_STEP_MAX || (w->fp & 7))
+		return if_not_one;
+	end = unwind_read(w, saved, sizeof(saved), w->fp);
+	if (end)
+		return end;
+	w->sp = w->fp + 16;
+	w->fp = saved[0];
+	w->pc = saved[1];
+	w->leaf = 0;
+	return UNWIND_CONTINUE;
+}
+
+/* Out of a signal handler: the kernel saved every register on the stack. */
+static __always_inline int unwind__by_signal_frame(struct walk *w)
+{
+	int end = unwind_read(w, w->signal_frame, sizeof(w->signal_frame), w->sp + UCONTEXT_REGS);
+	const __u64 *f = w->signal_frame;
+
+	if (end)
+		return end;
+	w->regs[0] = f[13]; /* rax */
+	w->regs[1] = f[12]; /* rdx */
+	w->regs[2] = f[14]; /* rcx */
+	w->regs[3] = f[11]; /* rbx */
+	w->regs[4] = f[9];  /* rsi */
+	w->regs[5] = f[8];  /* rdi */
+	w->regs[6] = f[UCONTEXT_RBP];
+	w->regs[7] = f[UCONTEXT_RSP];
+	w->regs[8] = f[0]; /* r8 … r15 */
+	w->regs[9] = f[1];
+	w->regs[10] = f[2];
+	w->regs[11] = f[3];
+	w->regs[12] = f[4];
+	w->regs[13] = f[5];
+	w->regs[14] = f[6];
+	w->regs[15] = f[7];
+	w->fp = f[UCONTEXT_RBP];
+	w->sp = f[UCONTEXT_RSP];
+	w->pc = f[UCONTEXT_RIP];
+	w->fp_unknown = 0;
+	w->leaf = 1;
+	return UNWIND_CONTINUE;
+}
+
+/* The value of the register that the CFA is computed from; 0 where it is not known. */
+static __always_inline __u64 unwind__base(const struct walk *w, __u32 base)
+{
+	if (base == ROW_REG_RSP)
+		return w->sp;
+	if (base == ROW_REG_RBP)
+		return w->fp_unknown ? 0 : w->fp;
+	return w->leaf ? w->regs[base & (REGS_N - 1)] : 0;
+}
+
+static __always_inline int unwind__cfa(struct walk *w, const struct unwind_row *row, __u64 *ret_cfa)
+{
+	__u32 base = ROW_CFA_BASE(row->cfa);
+	__u64 cfa;
+	int end;
+
+	if (base == ROW_CFA_PLT) {
+		*ret_cfa = w->sp + 8 + ((w->pc & 15) >= (__u64)row->cfa_off ? 8 : 0);
+		return 0;
+	}
+	cfa = unwind__base(w, base);
+	if (!cfa)
+		return base == ROW_REG_RBP ? END_BAD_FP : END_LEAF_REGISTER;
+	cfa += (__s64)row->cfa_off * 8;
+	if (row->cfa & ROW_CFA_DEREF) {
+		end = unwind_read(w, &cfa, sizeof(cfa), cfa);
+		if (end)
+			return end;
+		cfa += (row->cfa >> ROW_DEREF_ADD_SHIFT) * 8;
+	}
+	*ret_cfa = cfa;
+	return 0;
+}
+
+/* By a rule that computes the CFA. */
+static __always_inline int unwind__by_rule(struct walk *w, const struct unwind_row *row)
+{
+	__u32 fp_rule = ROW_FP_RULE(row->saved);
+	__u64 saved[2]; /* the caller's FP and the return address, where they lie side by side */
+	__u64 cfa = 0;
+	int end;
+
+	end = unwind__cfa(w, row, &cfa);
+	if (end)
+		return end;
+	if (cfa < w->sp || (cfa == w->sp && !(row->saved & ROW_RA_REG)) || (cfa & 7))
+		return END_BAD_SP;
+
+	if (row->saved & ROW_RA_REG) {
+		if (!w->leaf)
+			return END_LEAF_REGISTER;
+		saved[1] = w->regs[(row->saved >> ROW_RA_REG_SHIFT) & (REGS_N - 1)];
+	} else if (fp_rule == ROW_FP_AT_CFA && row->fp_off == -2) {
+		end = unwind_read(w, saved, sizeof(saved), cfa - 16);
+		if (end)
+			return end;
+		w->fp = saved[0];
+		w->fp_unknown = 0;
+		goto moved;
+	} else {
+		end = unwind_read(w, &saved[1], sizeof(saved[1]), cfa - 8);
+		if (end)
+			return end;
+	}
+	if (fp_rule == ROW_FP_AT_CFA || fp_rule == ROW_FP_AT_FP) {
+		__u64 at = (fp_rule == ROW_FP_AT_CFA ? cfa : w->fp) + (__s64)row->fp_off * 8;
+
+		end = unwind_read(w, &saved[0], sizeof(saved[0]), at);
+		if (end)
+			return end;
+		w->fp = saved[0];
+		w->fp_unknown = 0;
+	} else if (fp_rule == ROW_FP_UNKNOWN) {
+		w->fp_unknown = 1;
+	}
+moved:
+	w->sp = cfa;
+	w->pc = saved[1];
+	w->leaf = 0;
+	return UNWIND_CONTINUE;
+}
+
+/* Records the frame at w->pc and moves to its caller. UNWIND_CONTINUE, or the end reason. */
+static __always_inline int unwind__step(struct walk *w)
+{
+	__u64 pc = w->leaf ? w->pc : w->pc - 1;
+	struct unwind_row row;
+	__u64 word;
+	int end;
+
+	if (w->pc < 4096 || w->pc >= USER_ADDRESS_MAX)
+		return END_BAD_PC;
+	if (pc < w->mapping.start || pc >= w->mapping.end) {
+		end = unwind_find_mapping(w, pc);
+		if (end)
+			return end;
+	}
+	if (w->mapping.object == 0) {
+		walk__push(w, frame_of_raw(pc));
+		return unwind__by_frame_pointer(w, END_BAD_FP);
+	}
+	word = frame_of_object(w->mapping.object, pc - w->mapping.bias);
+	end = unwind_find_row(w, word, &row);
+	if (end)
+		return end;
+	walk__push(w, word);
+	switch (ROW_CFA_BASE(row.cfa)) {
+	case ROW_CFA_END:
+		return END_END_MARK;
+	case ROW_CFA_SIGNAL:
+		return unwind__by_signal_frame(w);
+	case ROW_CFA_NONE:
+		return unwind__by_frame_pointer(w, END_NOT_COVERED);
+	case ROW_CFA_FRAME_POINTER:
+		return unwind__by_frame_pointer(w, END_BAD_FP);
+	case ROW_CFA_UNSUPPORTED:
+		return END_UNSUPPORTED_RULE;
+	default:
+		return unwind__by_rule(w, &row);
+	}
+}
+
+#endif

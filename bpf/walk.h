@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * walk - the state of one walk up a user stack, shared by the kernel's walk and the one that finishes it in user space.
+ */
+#ifndef EVERPROF_BPF_WALK_H
+#define EVERPROF_BPF_WALK_H
+
+#include "bpf/abi.h"
+
+/* The mapping that holds a PC, in the form that a walk needs. */
+struct walk_mapping {
+	__u64 start, end; /* empty: nothing found yet */
+	__u64 bias;
+	__u32 object;
+	__u32 reserved;
+};
+
+struct walk {
+	__u64 pc, sp, fp;
+	__u64 regs[REGS_N]; /* by DWARF number; hold only while `leaf` */
+	struct walk_mapping mapping; /* of the last frame: the next one is often in it */
+	__u64 hash;         /* of all words so far */
+	__u32 set_first, set_count; /* the process's mapping set (kernel side) */
+	__u32 n_words;      /* kernel and user */
+	__u16 n_kernel;
+	__u8 leaf;          /* pc is an instruction that was interrupted, not a return address */
+	__u8 fp_unknown;    /* the last row says that the caller's frame pointer is lost */
+	__u8 end;           /* enum end_reason, once the walk is over */
+	__u8 reserved[7];
+	__u64 signal_frame[18]; /* scratch: the registers of a ucontext */
+	__u64 words[STACK_WORDS_MAX];
+};
+
+/* Mixes one more word into a hash. Multiplication carries upwards only, the rotation brings the high bits back down. */
+static inline __u64 walk_mix(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
+	return hash << 29 | hash >> 35;
+}
+
+static inline __attribute__((always_inline)) void walk__push(struct walk *w, __u64 word)
+{
+	__u32 n = w->n_words;
+
+	if (n >= STACK_WORDS_MAX)
+		return;
+	w->words[n] = word;
+	w->n_words = n + 1;
+	w->hash = walk_mix(w->hash, word);
+}
+
+#endif
