@@ -80,6 +80,11 @@ void intern__free(struct intern *in)
 	free(in);
 }
 
+void intern__set_limit(struct intern *in, size_t limit_bytes)
+{
+	in->limit_bytes = limit_bytes;
+}
+
 size_t intern__bytes(const struct intern *in)
 {
 	return in->arena.used_bytes + hashmap__bytes(&in->ids) + in->cap * sizeof(*in->entries);

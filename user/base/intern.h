@@ -16,6 +16,8 @@ struct intern;
 
 struct intern *intern__new(size_t limit_bytes);
 void intern__free(struct intern *in);
+/* For an owner that shares one budget among several tables; nothing is given back. */
+void intern__set_limit(struct intern *in, size_t limit_bytes);
 int intern__add(struct intern *in, const char *s, size_t len, uint32_t *ret_id);
 int intern__find(const struct intern *in, const char *s, size_t len, uint32_t *ret_id); /* -ENOENT */
 /* NUL-terminated, borrowed until the table is freed; the length goes to ret_len where not NULL. Id must be valid. */

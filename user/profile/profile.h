@@ -6,7 +6,7 @@
  * samples. It is built by adding, then sealed; a sealed profile never changes, so any number of threads may read it.
  * Everything is interned: equal strings, functions, locations, stacks and label sets are stored once, and adding a sample with a (stack, label set)
  * that is there adds the values. Ids are indices, 0 means none (string 0 is ""). Strings are UTF-8; invalid bytes
- * become U+FFFD on the way in.
+ * and NULs become U+FFFD on the way in.
  *
  *      sample {stack, labels, values[n]}
  *         |       └─> label set: sorted {key, string | number + unit}
@@ -15,7 +15,7 @@
  *                        └─> function {name, system name, file, first line}
  *
  * Owns: all of it. Thread: one builder; readers after seal. Limit: limit_bytes given at new; past it adding fails with -E2BIG.
- * Errors: -ENOMEM, -E2BIG, -EINVAL for a dangling id.
+ * Errors: -ENOMEM, -E2BIG (the limits here, too), -EINVAL for a dangling id or a label key given twice, -EROFS after seal.
  */
 #ifndef EVERPROF_PROFILE_PROFILE_H
 #define EVERPROF_PROFILE_PROFILE_H
@@ -25,8 +25,9 @@
 #include <stdint.h>
 
 #define PROFILE_VALUES_MAX 4
-#define PROFILE_DEPTH_MAX 4096 /* frames of one stack */
-#define PROFILE_LABELS_MAX 64  /* labels of one sample */
+#define PROFILE_DEPTH_MAX  4096 /* frames of one stack */
+#define PROFILE_LABELS_MAX 64   /* labels of one sample */
+#define PROFILE_LINES_MAX  256  /* inlined functions at one location */
 
 struct profile;
 
@@ -36,9 +37,10 @@ struct value_type {
 };
 
 struct mapping {
-	uint64_t start, limit, offset; /* ELF virtual addresses [start, limit) of the segment, file offset of start */
-	uint32_t filename;             /* string */
-	uint32_t build_id;             /* string, lower-case hex */
+	uint64_t start, limit,
+		offset;    /* ELF virtual addresses [start, limit) of the segment, file offset of start */
+	uint32_t filename; /* string */
+	uint32_t build_id; /* string, lower-case hex */
 	bool has_functions, has_filenames, has_line_numbers, has_inline_frames;
 };
 
@@ -80,7 +82,7 @@ struct profile_opts {
 
 /* What stands once in a profile. */
 struct profile_meta {
-	int64_t time_ns;     /* CLOCK_REALTIME of the first nanosecond */
+	int64_t time_ns; /* CLOCK_REALTIME of the first nanosecond */
 	int64_t duration_ns;
 	struct value_type period_type;
 	int64_t period;
@@ -98,8 +100,8 @@ int profile__string_n(struct profile *p, const char *s, size_t len, uint32_t *re
 int profile__add_type(struct profile *p, const char *type, const char *unit);
 int profile__mapping(struct profile *p, const struct mapping *m, uint32_t *ret_id);
 int profile__function(struct profile *p, const struct function *f, uint32_t *ret_id);
-int profile__location(struct profile *p, uint32_t mapping, uint64_t address, bool is_folded, const struct line *lines,
-		      uint32_t n_lines, uint32_t *ret_id);
+int profile__location(struct profile *p, uint32_t mapping, uint64_t address, bool is_folded,
+		      const struct line *lines, uint32_t n_lines, uint32_t *ret_id);
 /* locations leaf first; n = 0 gives 0 */
 int profile__stack(struct profile *p, const uint32_t *locations, uint32_t n, uint32_t *ret_id);
 /* One step of the tree: the stack `parent` (0: root) plus a callee. Cheaper than profile__stack where the caller walks a tree itself. */
@@ -111,8 +113,10 @@ int profile__add(struct profile *p, uint32_t stack, uint32_t labels, const int64
 int profile__comment(struct profile *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 struct profile_meta *profile__meta_mut(struct profile *p);
 /* Marks mapping `id` as having functions, files, lines, inlined frames (or-ed in). */
-void profile__mapping_has(struct profile *p, uint32_t id, bool functions, bool filenames, bool lines, bool inlined);
-/* Drops zero samples, orders samples by stack so that files compress well, gives back spare memory. */
+void profile__mapping_has(struct profile *p, uint32_t id, bool functions, bool filenames, bool lines,
+			  bool inlined);
+/* Drops zero samples, names locations without a function "[binary]+0xADDRESS", orders samples by stack so that files
+ * compress well, gives back spare memory. */
 int profile__seal(struct profile *p);
 
 /* -- reading (borrowed until free) -- */
@@ -134,7 +138,8 @@ const struct location *profile__get_location(const struct profile *p, uint32_t i
 const struct line *profile__lines(const struct profile *p, const struct location *l);
 /* The tree: location of this node, and the id of its caller's node (0: this is the root frame). */
 uint32_t profile__n_stacks(const struct profile *p);
-void profile__get_stack_node(const struct profile *p, uint32_t stack, uint32_t *ret_location, uint32_t *ret_parent);
+void profile__get_stack_node(const struct profile *p, uint32_t stack, uint32_t *ret_location,
+			     uint32_t *ret_parent);
 /* Location ids leaf first into out[max]; returns the depth, which may be more than max. */
 uint32_t profile__get_stack(const struct profile *p, uint32_t stack, uint32_t *out, uint32_t max);
 uint32_t profile__n_label_sets(const struct profile *p);
