@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/kernel/loader.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "user/base/buf.h"
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/base/io.h"
+#include "user/base/log.h"
+
+#include "everprof.skel.h"
+
+struct loader {
+	struct everprof_bpf *skel;
+	struct kernel_maps maps;
+	size_t mappings_bytes, slots_bytes, frames_bytes;
+	int stats_fd;
+};
+
+/* libbpf explains a failed load in many lines; they are kept for --debug, and the first that says why goes into the error. */
+static int loader__print(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	char line[LOG_LINE_MAX];
+
+	if (log__level() < LOG_LEVEL_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, args);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("libbpf: %s%s", level == LIBBPF_WARN ? "warning: " : "", line);
+	return 0;
+}
+
+static uint32_t next_power_of_two(uint64_t n)
+{
+	uint32_t p = 1;
+
+	while (p < n && p < 1u << 30)
+		p <<= 1;
+	return p;
+}
+
+/* Every sample of a slice could be a row of its own with a stack of full depth: sized for that, and twice, for a late drain. */
+static void loader__size(const struct loader_opts *opts, struct everprof_bpf *skel, struct kernel_maps *maps)
+{
+	uint64_t samples = opts->n_cpus * (opts->slice_ns / opts->period_ns + 1) * 2;
+	uint64_t words = samples * STACK_WORDS_MAX / 2;
+	/* Stacks of full depth on every CPU at once do not happen: past this the store is shared. */
+	const uint64_t words_max = 4ull << 20;
+
+	if (words > words_max)
+		words = words_max;
+	maps->n_count_slots = next_power_of_two(samples * 2);
+	maps->n_frame_chunks = (uint32_t)(words / (FRAME_CHUNK_WORDS - STACK_WORDS_MAX) + 2);
+	bpf_map__set_max_entries(skel->maps.count_slots, COUNT_HALVES * maps->n_count_slots);
+	bpf_map__set_max_entries(skel->maps.count_frames, COUNT_HALVES * maps->n_frame_chunks);
+}
+
+/* Read-write on an mmapable array; the kernel rounds values to 8 bytes, ours are. */
+static int loader__mmap(int fd, size_t bytes, void *ret_at)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	*(void **)ret_at = at;
+	return 0;
+}
+
+static size_t page_round(size_t bytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (bytes + page - 1) / page * page;
+}
+
+static int loader__map_memory(struct loader *l)
+{
+	struct kernel_maps *m = &l->maps;
+	int ret;
+
+	l->mappings_bytes = page_round(MAPPINGS_MAX * sizeof(struct mapping_entry));
+	l->slots_bytes = page_round((size_t)COUNT_HALVES * m->n_count_slots * sizeof(struct count_slot));
+	l->frames_bytes = page_round((size_t)COUNT_HALVES * m->n_frame_chunks * FRAME_CHUNK_WORDS * sizeof(uint64_t));
+	ret = loader__mmap(bpf_map__fd(l->skel->maps.mappings), l->mappings_bytes, &m->mappings);
+	if (!ret)
+		ret = loader__mmap(bpf_map__fd(l->skel->maps.count_slots), l->slots_bytes, &m->count_slots);
+	if (!ret)
+		ret = loader__mmap(bpf_map__fd(l->skel->maps.count_frames), l->frames_bytes, &m->count_words);
+	return ret;
+}
+
+/* A template for the inner maps of row_segments has to exist while the outer one is made. */
+static int loader__explain_load(struct err *err, int code)
+{
+	if (code == -EPERM || code == -EACCES)
+		return err__set(err, code,
+				"kernel: loading the BPF programs is not permitted: run as root, or give CAP_BPF and CAP_PERFMON "
+				"(`everprof doctor` tells what is missing)");
+	if (code == -ENOMEM || code == -E2BIG)
+		return err__set(err, code, "kernel: no memory for the BPF maps: raise the memory limit of this service");
+	if (code == -ESRCH || code == -ENOENT)
+		return err__set(err, code, "kernel: no BTF type information in /sys/kernel/btf/vmlinux: a kernel built with "
+					   "CONFIG_DEBUG_INFO_BTF is needed (Linux 6.1 or later)");
+	return err__set(err, code, "kernel: cannot load the BPF programs: %s (`everprof doctor` tells more)", strerror(-code));
+}
+
+static void loader__fill_fds(struct loader *l)
+{
+	struct everprof_bpf *s = l->skel;
+	struct kernel_maps *m = &l->maps;
+
+	m->processes_fd = bpf_map__fd(s->maps.processes);
+	m->targets_fd = bpf_map__fd(s->maps.targets);
+	m->losses_fd = bpf_map__fd(s->maps.losses);
+	m->row_pages_fd = bpf_map__fd(s->maps.row_pages);
+	m->row_segments_fd = bpf_map__fd(s->maps.row_segments);
+	m->process_events_fd = bpf_map__fd(s->maps.process_events);
+	m->unfinished_fd = bpf_map__fd(s->maps.unfinished);
+	m->gate = &s->data_gate->gate;
+	m->halves = s->data_halves->halves;
+}
+
+int loader__open(const struct loader_opts *opts, struct loader **ret_loader, struct err *err)
+{
+	struct loader *l = calloc(1, sizeof(*l));
+	int ret;
+
+	if (!l)
+		return -ENOMEM;
+	l->stats_fd = FD_CLOSED;
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	libbpf_set_print(loader__print);
+	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
+		ret = loader__explain_load(err, -ENOENT);
+		goto out;
+	}
+	l->skel = everprof_bpf__open();
+	if (!l->skel) {
+		ret = loader__explain_load(err, errno ? -errno : -EINVAL);
+		goto out;
+	}
+	loader__size(opts, l->skel, &l->maps);
+	l->skel->rodata_settings->settings = (struct settings){
+		.period_ns = opts->period_ns,
+		.count_slots = l->maps.n_count_slots,
+		.frame_chunks = l->maps.n_frame_chunks,
+		.kernel_stacks = opts->kernel_stacks,
+	};
+	ret = everprof_bpf__load(l->skel);
+	if (!ret)
+		ret = loader__map_memory(l);
+	if (!ret)
+		ret = everprof_bpf__attach(l->skel);
+	if (ret) {
+		loader__explain_load(err, ret);
+		goto out;
+	}
+	loader__fill_fds(l);
+	l->maps.gate->kernel_stacks = opts->kernel_stacks;
+	*ret_loader = l;
+	return 0;
+out:
+	loader__close(l);
+	return ret;
+}
+
+void loader__close(struct loader *l)
+{
+	if (!l)
+		return;
+	if (l->maps.mappings)
+		munmap(l->maps.mappings, l->mappings_bytes);
+	if (l->maps.count_slots)
+		munmap(l->maps.count_slots, l->slots_bytes);
+	if (l->maps.count_words)
+		munmap(l->maps.count_words, l->frames_bytes);
+	everprof_bpf__destroy(l->skel);
+	io__close(&l->stats_fd);
+	free(l);
+}
+
+const struct kernel_maps *loader__maps(const struct loader *l)
+{
+	return &l->maps;
+}
+
+int loader__on_cpu_fd(const struct loader *l)
+{
+	return bpf_program__fd(l->skel->progs.on_cpu);
+}
+
+/* "memlock:\t4096" in /proc/self/fdinfo/<fd>. */
+static uint64_t fd_memlock(int fd)
+{
+	unsigned long long bytes = 0;
+	char path[64];
+	const char *at;
+	struct buf b;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	buf__init(&b, 4096);
+	if (!io__read_at(-1, path, 4096, &b)) {
+		at = strstr(buf__str(&b), "memlock:");
+		if (at)
+			sscanf(at, "memlock: %llu", &bytes);
+	}
+	buf__done(&b);
+	return bytes;
+}
+
+uint64_t loader__map_bytes(const struct loader *l)
+{
+	struct bpf_program *prog;
+	struct bpf_map *map;
+	uint64_t bytes = 0;
+
+	bpf_object__for_each_map(map, l->skel->obj)
+		bytes += fd_memlock(bpf_map__fd(map));
+	bpf_object__for_each_program(prog, l->skel->obj)
+		bytes += fd_memlock(bpf_program__fd(prog));
+	return bytes;
+}
+
+uint32_t loader__program_stats(const struct loader *l, struct program_stats *out, uint32_t max)
+{
+	struct bpf_program *prog;
+	uint32_t n = 0;
+
+	bpf_object__for_each_program(prog, l->skel->obj) {
+		struct bpf_prog_info info = {};
+		uint32_t len = sizeof(info);
+
+		if (n < max && !bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+			out[n] = (struct program_stats){
+				.name = bpf_program__name(prog),
+				.run_ns = info.run_time_ns,
+				.run_count = info.run_cnt,
+				.verified_insns = info.verified_insns,
+			};
+		n++;
+	}
+	return n;
+}
+
+int loader__enable_stats(struct loader *l)
+{
+	if (l->stats_fd >= 0)
+		return 0;
+	l->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	return l->stats_fd < 0 ? -errno : 0;
+}

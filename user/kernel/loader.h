@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loader - puts the programs into the kernel and hands out their maps. The only user of the skeleton.
+ *
+ * Owns: the skeleton, the memory mappings of maps, the links of process tracepoints. Thread: opened and closed by the collector's; the maps
+ * themselves may be used by any. Limit: the sizes below. Errors: -errno with one clear line (no BTF, no permission, verifier, memory).
+ */
+#ifndef EVERPROF_KERNEL_LOADER_H
+#define EVERPROF_KERNEL_LOADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/abi.h"
+
+struct err;
+struct loader;
+
+struct loader_opts {
+	uint64_t period_ns; /* of the clock */
+	uint64_t slice_ns;  /* how often a half is drained */
+	uint32_t n_cpus;    /* that are sampled */
+	bool kernel_stacks;
+};
+
+/* What the other files of this folder work with; valid until loader__close. */
+struct kernel_maps {
+	int processes_fd, targets_fd, losses_fd;
+	int row_pages_fd, row_segments_fd;
+	int process_events_fd, unfinished_fd;
+	struct mapping_entry *mappings; /* [MAPPINGS_MAX] */
+	struct count_slot *count_slots; /* [COUNT_HALVES * n_count_slots] */
+	uint64_t *count_words;          /* [COUNT_HALVES * n_frame_chunks * FRAME_CHUNK_WORDS] */
+	uint32_t n_count_slots, n_frame_chunks;
+	struct gate *gate;
+	struct count_half *halves; /* [COUNT_HALVES] */
+};
+
+struct program_stats {
+	const char *name;
+	uint64_t run_ns, run_count;     /* where kernel.bpf_stats_enabled is on or loader__enable_stats was called */
+	uint32_t verified_insns;
+};
+
+int loader__open(const struct loader_opts *opts, struct loader **ret_loader, struct err *err);
+void loader__close(struct loader *l);
+
+const struct kernel_maps *loader__maps(const struct loader *l);
+/* The program that perf events run. */
+int loader__on_cpu_fd(const struct loader *l);
+/* Kernel memory of all maps and programs, in bytes, as the kernel accounts it (fdinfo memlock). */
+uint64_t loader__map_bytes(const struct loader *l);
+/* Run time of each program; fills at most max and returns how many there are. */
+uint32_t loader__program_stats(const struct loader *l, struct program_stats *out, uint32_t max);
+/* Turns on the kernel's run-time statistics while this process lives. */
+int loader__enable_stats(struct loader *l);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * losses - what went missing, by reason: the kernel's counters and user space's own, added up.
+ *
+ * Owns: nothing but the numbers. Thread: one owner. Limit: none. Errors: -errno of the map read.
+ */
+#ifndef EVERPROF_KERNEL_LOSSES_H
+#define EVERPROF_KERNEL_LOSSES_H
+
+#include <stdint.h>
+
+#include "bpf/loss.h"
+
+struct losses {
+	uint64_t n[LOSS_MAX];
+};
+
+const char *loss__name(enum loss loss);
+const char *loss__text(enum loss loss);
+const char *end_reason__name(enum end_reason end);
+int end_reason__is_complete(enum end_reason end);
+/* The kernel's counters since the load, summed over CPUs. */
+int losses__read(int losses_fd, struct losses *ret);
+/* now - before, by reason. */
+void losses__since(const struct losses *now, const struct losses *before, struct losses *ret);
+
+#endif
