@@ -63,20 +63,23 @@ static struct arena_chunk *new_chunk(struct arena *a, size_t size)
 	return c;
 }
 
-/* What a fresh chunk for small things holds: as much again as is used already, between the bounds. */
+/* What a fresh chunk for small things holds: as much again as is used already, between the bounds, and under the limit. */
 static size_t chunk_size(const struct arena *a)
 {
-	size_t total = ARENA_CHUNK_MIN;
+	size_t total = ARENA_CHUNK_MIN,
+	       left = a->limit_bytes > a->used_bytes ? a->limit_bytes - a->used_bytes : 0;
 
 	while (total < a->used_bytes && total < ARENA_CHUNK_MAX)
 		total *= 2;
-	return total - sizeof(struct arena_chunk);
+	if (total > left)
+		total = left;
+	return total > sizeof(struct arena_chunk) ? total - sizeof(struct arena_chunk) : 0;
 }
 
 void *arena__alloc(struct arena *a, size_t size)
 {
 	struct arena_chunk *c = a->chunk;
-	size_t room_for_small = chunk_size(a);
+	size_t room_for_small;
 	bool is_large;
 
 	if (size > SIZE_MAX / 2)
@@ -85,10 +88,9 @@ void *arena__alloc(struct arena *a, size_t size)
 	if (c && size <= c->size - c->used)
 		goto take;
 
+	room_for_small = chunk_size(a);
 	is_large = size > room_for_small / 4;
 	c = new_chunk(a, is_large ? size : room_for_small);
-	if (!c && !is_large)
-		c = new_chunk(a, size); /* the last bytes under the limit */
 	if (!c)
 		return NULL;
 	if (is_large && a->chunk) {

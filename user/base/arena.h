@@ -12,7 +12,8 @@
 
 struct arena_chunk;
 
-#define ARENA_OVERHEAD_BYTES 64 /* an allocation costs at most this much over its size when it opens a chunk of its own */
+/* An allocation that opens a chunk of its own costs at most this much over its size. */
+#define ARENA_OVERHEAD_BYTES 64
 
 struct arena {
 	struct arena_chunk *chunk;

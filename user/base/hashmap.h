@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define HASHMAP_NONE UINT32_MAX
-#define HASHMAP_MAX (1u << 30)
+#define HASHMAP_MAX  (1u << 30)
 
 struct hashmap_slot;
 
@@ -32,7 +32,8 @@ void hashmap__init(struct hashmap *m);
 void hashmap__done(struct hashmap *m);
 void hashmap__clear(struct hashmap *m); /* keeps the memory */
 /* Index of the element, or HASHMAP_NONE. */
-uint32_t hashmap__find(const struct hashmap *m, uint64_t hash, hashmap_eq_fn eq, const void *key, const void *owner);
+uint32_t hashmap__find(const struct hashmap *m, uint64_t hash, hashmap_eq_fn eq, const void *key,
+		       const void *owner);
 /* Adds an index that is known not to be there. */
 int hashmap__add(struct hashmap *m, uint64_t hash, uint32_t index);
 /* Removes the entry with that hash and that very index; false if it was not there. */

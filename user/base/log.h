@@ -14,8 +14,8 @@
 
 #include <stdint.h>
 
-#define LOG_LINE_MAX 2048
-#define LOG_BURST 5
+#define LOG_LINE_MAX    2048
+#define LOG_BURST       5
 #define LOG_INTERVAL_NS (60ull * 1000 * 1000 * 1000)
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -32,15 +32,15 @@ enum log_level log__level(void);
 void log__write(enum log_level level, struct log_site *site, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-#define LOG_AT_(level, ...)                                       \
-	do {                                                      \
-		static struct log_site log_site_;                 \
-		log__write(level, &log_site_, __VA_ARGS__);       \
+#define LOG_AT_(level, ...)                                 \
+	do {                                                \
+		static struct log_site log_site_;           \
+		log__write(level, &log_site_, __VA_ARGS__); \
 	} while (0)
 
 #define log_error(...) LOG_AT_(LOG_LEVEL_ERROR, __VA_ARGS__)
-#define log_warn(...) LOG_AT_(LOG_LEVEL_WARN, __VA_ARGS__)
-#define log_info(...) LOG_AT_(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_warn(...)  LOG_AT_(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_info(...)  LOG_AT_(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) LOG_AT_(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 #endif

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define LOOP_SOURCES_MAX 4096
-#define LOOP_TIMER_OFF UINT64_MAX /* as first_ns: the timer stands still until loop__set_timer */
+#define LOOP_TIMER_OFF   UINT64_MAX /* as first_ns: the timer stands still until loop__set_timer */
 
 struct loop;
 struct loop_source;
@@ -23,7 +23,8 @@ typedef int (*loop_signal_fn)(int signo, void *ctx);
 int loop__new(struct loop **ret_loop);
 void loop__free(struct loop *l);
 /* Each add gives a handle (ret may be NULL); loop__remove is safe inside callbacks. The fd stays the caller's. */
-int loop__add_fd(struct loop *l, int fd, uint32_t epoll_events, loop_fd_fn fn, void *ctx, struct loop_source **ret);
+int loop__add_fd(struct loop *l, int fd, uint32_t epoll_events, loop_fd_fn fn, void *ctx,
+		 struct loop_source **ret);
 /* First after first_ns, then every interval_ns (0: once), CLOCK_MONOTONIC, without drift. */
 int loop__add_timer(struct loop *l, uint64_t first_ns, uint64_t interval_ns, loop_timer_fn fn, void *ctx,
 		    struct loop_source **ret);
