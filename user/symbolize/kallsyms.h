@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kallsyms - the kernel's own function names: the image, its modules, BPF programs and trampolines.
+ *
+ * A table of /proc/kallsyms, functions only (types t T w W), sorted by address. It has no sizes there: a symbol reaches to the next one,
+ * but no further than KALLSYMS_SPAN_MAX, so that the gap after the last function of a module gets no name.
+ *
+ * Owns: the table and its names. Thread: one owner. Limit: KALLSYMS_FILE_MAX bytes read, KALLSYMS_SYMBOLS_MAX kept.
+ * Errors: -EPERM the kernel hides its addresses, -ENOENT nothing there, -E2BIG over a limit, -EBADMSG no line was readable, -ENOMEM.
+ */
+#ifndef EVERPROF_SYMBOLIZE_KALLSYMS_H
+#define EVERPROF_SYMBOLIZE_KALLSYMS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+#define KALLSYMS_FILE_MAX    (256u << 20)
+#define KALLSYMS_SYMBOLS_MAX (4u << 20)
+#define KALLSYMS_NAME_MAX    511 /* bytes; the kernel's KSYM_NAME_LEN is 512 with the NUL */
+#define KALLSYMS_SPAN_MAX    (1u << 20)
+
+struct kallsyms;
+
+struct kallsym {
+	uint64_t start;
+	const char *name;   /* borrowed until the table is refreshed or freed */
+	const char *module; /* "ext4", "bpf", or "" for the kernel image; borrowed likewise */
+};
+
+/* The bytes of a kallsyms file; pure. -EPERM where every address is zero. */
+int kallsyms__parse(const char *bytes, size_t len, struct kallsyms **ret_table);
+/* Reads <proc_root>/kallsyms; proc_root is "/proc" outside tests. */
+int kallsyms__load(const char *proc_root, struct kallsyms **ret_table, struct err *err);
+/* Reads it again: modules and BPF programs come and go. On failure the table stays as it was. One read costs some 100 ms of CPU:
+ * the caller limits the rate. */
+int kallsyms__refresh(struct kallsyms *k, const char *proc_root, struct err *err);
+void kallsyms__free(struct kallsyms *k);
+
+/* The function that holds the address; -ENOENT. */
+int kallsyms__find(const struct kallsyms *k, uint64_t addr, struct kallsym *ret_symbol);
+/* The address of the function with that name in that module ("" the image); -ENOENT. Scans the table: for start-up and tests. */
+int kallsyms__find_name(const struct kallsyms *k, const char *name, const char *module, uint64_t *ret_start);
+uint32_t kallsyms__count(const struct kallsyms *k);
+size_t kallsyms__bytes(const struct kallsyms *k);
+
+#endif
