@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "user/profile/diff.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "user/profile/merge.h"
+#include "user/profile/profile.h"
+
+int profile__diff(const struct profile *base, const struct profile *other, const struct profile_opts *opts,
+		  struct profile **ret_diff)
+{
+	static const struct profile_merge_opts as_base = {
+		.negate = true, .label_key = DIFF_BASE_LABEL, .label_value = "true"};
+	struct profile *p = profile__new(opts);
+	struct profile_meta *meta;
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	err = profile__merge(p, other);
+	if (err)
+		goto out;
+	err = profile__merge_as(p, base, &as_base);
+	if (err)
+		goto out;
+	/* a difference is about the later of the two; the span of both would say nothing */
+	meta = profile__meta_mut(p);
+	meta->time_ns = profile__meta(other)->time_ns;
+	meta->duration_ns = profile__meta(other)->duration_ns;
+	err = profile__seal(p);
+out:
+	if (err)
+		profile__free(p);
+	else
+		*ret_diff = p;
+	return err;
+}

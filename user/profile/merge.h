@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * merge - adds one profile to another, by content.
+ *
+ * Two things are the same where their texts and numbers are: locations by (build-id, file, address, lines), stacks by their
+ * locations, label sets by their labels. Ids of one profile mean nothing in the other.
+ *
+ * Owns: nothing; `from` is only read. Thread: the builder of `into`. Limit: that of `into`; MERGE_COMMENTS_MAX comments.
+ * Errors: -EINVAL where sample types do not agree, -EROFS where `into` is sealed, else as profile.h. After an error `into` holds a part
+ * of `from` and is good for nothing but profile__free.
+ */
+#ifndef EVERPROF_PROFILE_MERGE_H
+#define EVERPROF_PROFILE_MERGE_H
+
+#include <stdbool.h>
+
+struct profile;
+
+#define MERGE_COMMENTS_MAX 1024
+
+struct profile_merge_opts {
+	bool negate;             /* subtract instead of adding */
+	const char *label_key;   /* a label for every sample that comes in; replaces one of that key */
+	const char *label_value; /* its text */
+};
+
+/*
+ * An `into` without sample types takes those of `from`; else both must have the same types, in any order.
+ * Time: from the earlier start; the duration is the sum of both, or the time from first start to last end where that is less
+ * (they overlap), so that gaps between windows do not count as observed. Comments: each once; those of the form "lost <reason>: <n>"
+ * add up. Default type, period, and the rest are kept where `into` has them.
+ */
+int profile__merge(struct profile *into, const struct profile *from);
+int profile__merge_as(struct profile *into, const struct profile *from,
+		      const struct profile_merge_opts *opts);
+
+#endif
