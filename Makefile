@@ -113,7 +113,7 @@ define unit_rule
 $(patsubst tests/%.c,$(BUILD)/tests/%,$(1)): $(1) $(foreach d,$(call upto,$(call unit_layer,$(notdir $(patsubst %/,%,$(dir $(1)))))),$(call archive,$(d)))
 	$$(call msg,TEST,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(ALL_CFLAGS) -Wno-missing-prototypes -MMD -MP -o $$@ $$^ -lcmocka $$(LDFLAGS) $$(LIBS)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) -Wno-missing-prototypes -MMD -MP -o $$@ $$(filter %.c %.a,$$^) -lcmocka $$(LDFLAGS) $$(LIBS)
 endef
 $(foreach t,$(UNIT_SOURCES),$(eval $(call unit_rule,$(t))))
 
