@@ -16,7 +16,8 @@
 /* ---- a stack ----------------------------------------------------------------------------------------------------- */
 #define KERNEL_FRAMES_MAX 127 /* kernel.perf_event_max_stack's default; bpf_get_stack gives no more */
 #define USER_FRAMES_MAX 256
-#define STACK_WORDS_MAX (KERNEL_FRAMES_MAX + USER_FRAMES_MAX + 1) /* one word for the mark where it was cut */
+/* two words for an address that nobody knows and the mark where the stack was cut */
+#define STACK_WORDS_MAX (KERNEL_FRAMES_MAX + USER_FRAMES_MAX + 2)
 #define COMM_LEN 16
 
 /* ---- processes and their mappings -------------------------------------------------------------------------------- */

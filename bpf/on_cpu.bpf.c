@@ -117,11 +117,6 @@ static __always_inline __u8 on_cpu__user_stack(struct bpf_perf_event_data *ctx, 
 	return loop.end == UNWIND_CONTINUE ? END_DEPTH : loop.end;
 }
 
-static __always_inline int on_cpu__is_complete(__u8 end)
-{
-	return end == END_END_MARK || end == END_KERNEL_THREAD || end == END_EXITING;
-}
-
 SEC("perf_event")
 int on_cpu(struct bpf_perf_event_data *ctx)
 {
@@ -149,8 +144,7 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	w->end = on_cpu__user_stack(ctx, w, task, &key);
 	if (defer__wanted(w->end) && !defer__send(w, &key, tid, ticks, ticks * settings.period_ns))
 		return 0;
-	if (!on_cpu__is_complete(w->end))
-		walk__push(w, frame_of_cut(w->end));
+	walk__cut(w);
 	count__add(w, &key, tid, ticks, ticks * settings.period_ns);
 	return 0;
 }

@@ -49,4 +49,19 @@ static inline __attribute__((always_inline)) void walk__push(struct walk *w, __u
 	w->hash = walk_mix(w->hash, word);
 }
 
+static inline __attribute__((always_inline)) int end_is_complete(__u8 end)
+{
+	return end == END_END_MARK || end == END_KERNEL_THREAD || end == END_EXITING;
+}
+
+/* Shows a walk that did not come to its end as what it is: a frame that says why, after the address that nobody knows, if that was it. */
+static inline __attribute__((always_inline)) void walk__cut(struct walk *w)
+{
+	if (end_is_complete(w->end))
+		return;
+	if (w->end == END_NO_PROCESS || w->end == END_NO_MAPPING)
+		walk__push(w, frame_of_raw(w->leaf ? w->pc : w->pc - 1));
+	walk__push(w, frame_of_cut(w->end));
+}
+
 #endif

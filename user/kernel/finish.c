@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/kernel/finish.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "user/kernel/losses.h"
+
+/* The walk, and what its ports need. `walk` first: the ports are called with it. */
+struct finish {
+	struct walk walk;
+	const struct unfinished_record *record;
+	const struct finish_ports *ports;
+};
+
+static int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr)
+{
+	const struct unfinished_record *r = ((struct finish *)w)->record;
+	__u64 at = addr - r->sp;
+
+	if (addr < r->sp || at > r->stack_bytes || len > r->stack_bytes - at)
+		return END_STACK_COPY;
+	memcpy(to, r->stack + at, len);
+	return 0;
+}
+
+static int unwind_find_mapping(struct walk *w, __u64 pc)
+{
+	const struct finish *f = (const struct finish *)w;
+
+	return f->ports->find_mapping(f->ports->ctx, &f->record->key, pc, &w->mapping);
+}
+
+static int unwind_find_row(struct walk *w, __u64 word, struct unwind_row *row)
+{
+	const struct finish *f = (const struct finish *)w;
+	const struct unwind_row *rows = NULL;
+	__u32 n = 0, low = 0, high;
+	int end = f->ports->find_rows(f->ports->ctx, frame_object(word), frame_vaddr(word), &rows, &n);
+
+	if (end)
+		return end;
+	if (n == 0) {
+		*row = (struct unwind_row){.cfa = ROW_CFA_NONE};
+		return 0;
+	}
+	for (high = n; high - low > 1;) {
+		__u32 at = low + (high - low) / 2;
+
+		if (rows[at].pc <= (__u16)word)
+			low = at;
+		else
+			high = at;
+	}
+	*row = rows[low];
+	return 0;
+}
+
+#include "bpf/unwind.bpf.h"
+
+int finish__walk(const struct unfinished_record *r, size_t size, const struct finish_ports *ports, struct walk *ret_walk)
+{
+	struct finish f = {.record = r, .ports = ports};
+	struct walk *w = &f.walk;
+	int end = UNWIND_CONTINUE;
+
+	if (size < sizeof(*r) || r->stack_bytes > STACK_COPY_MAX || r->n_kernel > KERNEL_FRAMES_MAX ||
+	    r->n_user > USER_FRAMES_MAX || r->end >= END_MAX)
+		return -EBADMSG;
+	w->pc = r->pc;
+	w->sp = r->sp;
+	w->fp = r->fp;
+	w->leaf = r->leaf;
+	w->fp_unknown = r->fp_unknown;
+	memcpy(w->regs, r->regs, sizeof(w->regs));
+	for (__u32 i = 0; i < (__u32)r->n_kernel + r->n_user; i++)
+		walk__push(w, r->words[i]);
+	w->n_kernel = r->n_kernel;
+	while (end == UNWIND_CONTINUE) {
+		if (w->n_words - w->n_kernel >= USER_FRAMES_MAX)
+			end = END_DEPTH;
+		else
+			end = unwind__step(w);
+	}
+	w->end = (__u8)end;
+	walk__cut(w);
+	*ret_walk = *w;
+	return 0;
+}

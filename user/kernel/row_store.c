@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * row_store - Problem: tables of all binaries of a host are hundreds of megabytes, of which a few are walked. The kernel cannot allocate while it walks.
+ * Idea: rows come by page of 64 KiB of code, when a walk met it first, and are appended to the youngest segment. There is no free list: when the
+ *   limit is reached, the oldest segment is emptied as a whole and becomes the youngest. What it held and is still needed comes back one page at a
+ *   time, through the same path as a page that was never seen. A page costs some hundred microseconds to build, so even the worst case is cheap, and
+ *   memory never fragments.
+ * Invariants: a page's entry in `row_pages` is written after its rows and removed before they are overwritten, with a wait for running
+ *   programs in between. The mirror here (pages, found by hash) always equals the map.
+ */
+#include "user/kernel/row_store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <linux/membarrier.h>
+
+#include "user/base/hashmap.h"
+#include "user/base/io.h"
+#include "user/kernel/loader.h"
+
+struct segment {
+	int fd;
+	struct unwind_row *rows; /* [ROW_SEGMENT_ROWS] */
+	uint32_t used;
+};
+
+/* In the order of their making; freed slots are chained through `next_free`. */
+struct page {
+	uint64_t key; /* row_page_key(); 0: free */
+	struct row_page at;
+	uint32_t next_free;
+};
+
+struct row_store {
+	const struct kernel_maps *maps;
+	struct segment segments[ROW_SEGMENTS_MAX];
+	uint32_t n_segments, max_segments, youngest;
+	struct page *pages;
+	uint32_t n_pages, cap_pages, first_free; /* first_free: index + 1 */
+	struct hashmap by_key;
+	uint64_t n_live, n_rows, n_evicted;
+};
+
+void kernel__wait_for_programs(void)
+{
+	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+
+	/* synchronize_rcu() by another name; not there with nohz_full, where 20 ms outlast any walk */
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		nanosleep(&pause, NULL);
+}
+
+static bool page__eq(uint32_t index, const void *key, const void *owner)
+{
+	const struct row_store *s = owner;
+
+	return s->pages[index].key == *(const uint64_t *)key;
+}
+
+int row_store__new(const struct kernel_maps *maps, uint32_t max_segments, struct row_store **ret)
+{
+	struct row_store *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->maps = maps;
+	s->max_segments = max_segments < 2 ? 2 : max_segments > ROW_SEGMENTS_MAX ? ROW_SEGMENTS_MAX : max_segments;
+	hashmap__init(&s->by_key);
+	*ret = s;
+	return 0;
+}
+
+static void segment__close(struct segment *g)
+{
+	if (g->rows)
+		munmap(g->rows, ROW_SEGMENT_ROWS * sizeof(struct unwind_row));
+	g->rows = NULL;
+	io__close(&g->fd);
+}
+
+void row_store__free(struct row_store *s)
+{
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->n_segments; i++)
+		segment__close(&s->segments[i]);
+	hashmap__done(&s->by_key);
+	free(s->pages);
+	free(s);
+}
+
+/* A new inner map of the outer one's shape, mapped. */
+static int row_store__open_segment(struct row_store *s, uint32_t index)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	struct segment *g = &s->segments[index];
+	void *at;
+	int ret;
+
+	*g = (struct segment){.fd = FD_CLOSED};
+	g->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "row_segment", sizeof(uint32_t), sizeof(uint64_t), ROW_SEGMENT_ROWS, &opts);
+	if (g->fd < 0)
+		return g->fd;
+	at = mmap(NULL, ROW_SEGMENT_ROWS * sizeof(struct unwind_row), PROT_READ | PROT_WRITE, MAP_SHARED, g->fd, 0);
+	if (at == MAP_FAILED) {
+		ret = -errno;
+		goto out;
+	}
+	g->rows = at;
+	ret = bpf_map_update_elem(s->maps->row_segments_fd, &index, &g->fd, BPF_ANY);
+	if (!ret)
+		return 0;
+out:
+	segment__close(g);
+	return ret;
+}
+
+static void row_store__remove_page(struct row_store *s, uint32_t index)
+{
+	struct page *p = &s->pages[index];
+
+	bpf_map_delete_elem(s->maps->row_pages_fd, &p->key);
+	hashmap__remove(&s->by_key, hash_u64(p->key), index);
+	s->n_live--;
+	s->n_rows -= p->at.count;
+	p->key = 0;
+	p->next_free = s->first_free;
+	s->first_free = index + 1;
+}
+
+/* Takes out all pages of a segment, so that it can be written again. */
+static void row_store__empty_segment(struct row_store *s, uint32_t segment)
+{
+	for (uint32_t i = 0; i < s->n_pages; i++) {
+		if (s->pages[i].key && s->pages[i].at.segment == segment) {
+			row_store__remove_page(s, i);
+			s->n_evicted++;
+		}
+	}
+	kernel__wait_for_programs();
+	s->segments[segment].used = 0;
+}
+
+/* Makes the youngest segment one with room for n rows. */
+static int row_store__make_room(struct row_store *s, uint32_t n)
+{
+	uint32_t next;
+	int ret;
+
+	if (n > ROW_SEGMENT_ROWS)
+		return -E2BIG;
+	if (s->n_segments && s->segments[s->youngest].used + n <= ROW_SEGMENT_ROWS && s->n_live < ROW_PAGES_MAX - 1)
+		return 0;
+	if (s->n_segments < s->max_segments && s->n_live < ROW_PAGES_MAX - 1) {
+		ret = row_store__open_segment(s, s->n_segments);
+		if (!ret) {
+			s->youngest = s->n_segments++;
+			return 0;
+		}
+		if (s->n_segments == 0)
+			return ret;
+	}
+	next = (s->youngest + 1) % s->n_segments;
+	row_store__empty_segment(s, next);
+	s->youngest = next;
+	return s->n_live < ROW_PAGES_MAX - 1 ? 0 : -E2BIG;
+}
+
+int row_store__find(const struct row_store *s, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
+		    uint32_t *ret_n)
+{
+	uint64_t key = row_page_key(object, vaddr);
+	uint32_t index = hashmap__find(&s->by_key, hash_u64(key), page__eq, &key, s);
+	const struct page *p;
+
+	if (index == HASHMAP_NONE)
+		return -ENOENT;
+	p = &s->pages[index];
+	*ret_rows = s->segments[p->at.segment].rows + p->at.first;
+	*ret_n = p->at.count;
+	return 0;
+}
+
+/* Index of a free page slot. */
+static int row_store__page_slot(struct row_store *s, uint32_t *ret_index)
+{
+	if (s->first_free) {
+		*ret_index = s->first_free - 1;
+		s->first_free = s->pages[*ret_index].next_free;
+		return 0;
+	}
+	if (s->n_pages == s->cap_pages) {
+		uint32_t cap = s->cap_pages ? s->cap_pages * 2 : 256;
+		struct page *pages = realloc(s->pages, cap * sizeof(*pages));
+
+		if (!pages)
+			return -ENOMEM;
+		s->pages = pages;
+		s->cap_pages = cap;
+	}
+	*ret_index = s->n_pages++;
+	s->pages[*ret_index] = (struct page){};
+	return 0;
+}
+
+int row_store__push(struct row_store *s, uint32_t object, uint64_t vaddr, const struct unwind_row *rows, uint32_t n)
+{
+	uint64_t key = row_page_key(object, vaddr);
+	struct segment *g;
+	struct page *p;
+	uint32_t index;
+	int ret;
+
+	index = hashmap__find(&s->by_key, hash_u64(key), page__eq, &key, s);
+	if (index != HASHMAP_NONE)
+		return -EEXIST;
+	ret = row_store__make_room(s, n);
+	if (!ret)
+		ret = row_store__page_slot(s, &index);
+	if (ret)
+		return ret;
+	g = &s->segments[s->youngest];
+	p = &s->pages[index];
+	*p = (struct page){.key = key, .at = {.segment = s->youngest, .first = g->used, .count = n}};
+	if (n)
+		memcpy(g->rows + g->used, rows, n * sizeof(*rows));
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	ret = bpf_map_update_elem(s->maps->row_pages_fd, &key, &p->at, BPF_ANY);
+	if (!ret)
+		ret = hashmap__add(&s->by_key, hash_u64(key), index);
+	if (ret) {
+		bpf_map_delete_elem(s->maps->row_pages_fd, &key);
+		p->key = 0;
+		p->next_free = s->first_free;
+		s->first_free = index + 1;
+		return ret;
+	}
+	g->used += n;
+	s->n_live++;
+	s->n_rows += n;
+	return 0;
+}
+
+void row_store__forget(struct row_store *s, uint32_t object)
+{
+	for (uint32_t i = 0; i < s->n_pages; i++)
+		if (s->pages[i].key && s->pages[i].key >> (FRAME_OBJECT_SHIFT - ROW_PAGE_BITS) == object)
+			row_store__remove_page(s, i);
+}
+
+uint64_t row_store__shrink(struct row_store *s, uint32_t max_segments)
+{
+	uint64_t bytes = 0;
+
+	s->max_segments = max_segments < 2 ? 2 : max_segments;
+	while (s->n_segments > s->max_segments) {
+		uint32_t last = s->n_segments - 1;
+
+		row_store__empty_segment(s, last);
+		bpf_map_delete_elem(s->maps->row_segments_fd, &last);
+		segment__close(&s->segments[last]);
+		s->n_segments--;
+		if (s->youngest >= s->n_segments)
+			s->youngest = 0;
+		bytes += ROW_SEGMENT_ROWS * sizeof(struct unwind_row);
+	}
+	return bytes;
+}
+
+void row_store__stats(const struct row_store *s, struct row_store_stats *ret)
+{
+	*ret = (struct row_store_stats){
+		.pages = s->n_live,
+		.rows = s->n_rows,
+		.segments = s->n_segments,
+		.bytes = (uint64_t)s->n_segments * ROW_SEGMENT_ROWS * sizeof(struct unwind_row) +
+			 s->cap_pages * sizeof(struct page) + hashmap__bytes(&s->by_key),
+		.pages_evicted = s->n_evicted,
+	};
+}
