@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/config/event.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct {
+	const char *name, *help;
+} events[EVENT_N] = {
+#define EVENT_TEXT(id, name_, on, help_) {name_, help_},
+	EVENTS(EVENT_TEXT)
+#undef EVENT_TEXT
+};
+
+const char *event__name(enum event ev)
+{
+	return events[ev].name;
+}
+
+const char *event__help(enum event ev)
+{
+	return events[ev].help;
+}
+
+int event__find(const char *name, enum event *ret_ev)
+{
+	for (int i = 0; i < EVENT_N; i++) {
+		if (!strcmp(events[i].name, name)) {
+			*ret_ev = i;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The table. Order is the order of `config show`, of profiler.yaml and of the reference.
+ */
+#include "user/config/key.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "user/config/config.h"
+#include "user/config/units.h"
+
+#define NS         1000000000ull
+#define MINUTE     (60 * NS)
+#define HOUR       (3600 * NS)
+#define DAY        (86400 * NS)
+#define MIB        (1ull << 20)
+#define PERCENT    PPM_PER_PERCENT
+#define AT(member) offsetof(struct config, member)
+
+#define SNAPSHOT_INTERVAL(id, event_name)                                                               \
+	{                                                                                               \
+		"profiling." event_name ".snapshot_interval", KEY_DURATION,                             \
+			AT(event[EVENT_##id].snapshot_interval_ns), "window", NS, HOUR, "window", NULL, \
+			"Length of this event's snapshots, where it differs from `profiling.window`."   \
+	}
+
+/* The section of an event that has nothing but a switch and a window. */
+#define EVENT_SECTION(id, event_name, on, what) \
+	{"profiling." event_name ".enabled",    \
+	 KEY_BOOL,                              \
+	 AT(event[EVENT_##id].enabled),         \
+	 on,                                    \
+	 0,                                     \
+	 0,                                     \
+	 NULL,                                  \
+	 NULL,                                  \
+	 what},                                 \
+		SNAPSHOT_INTERVAL(id, event_name)
+
+#define TARGET_KEY(which, kind, what)                                                                        \
+	{                                                                                                    \
+		"targets." #which "." #kind, KEY_TEXTS, AT(targets.which.kind), "[]", 0, 0, NULL, NULL, what \
+	}
+
+/* clang-format off */
+#define TARGET_SECTION(which, verb)                                                                                         \
+	TARGET_KEY(which, comm, verb " processes and threads by name (`comm`), shell patterns."),                           \
+	TARGET_KEY(which, process, verb " processes by the name of their main thread."),                                    \
+	TARGET_KEY(which, exe, verb " processes by the path of their executable."),                                         \
+	TARGET_KEY(which, cgroup, verb " processes by the path of their cgroup, such as `/kubepods.slice/*`."),             \
+	TARGET_KEY(which, unit, verb " processes by their systemd unit, such as `nginx.service`."),                         \
+	TARGET_KEY(which, container, verb " processes by the id (or the beginning of it with `*`) of their container."),    \
+	TARGET_KEY(which, pod, verb " processes by the uid of their Kubernetes pod."),                                      \
+	{"targets." #which ".pid", KEY_PIDS, AT(targets.which.pid), "[]", 0, 0, NULL, NULL, verb " processes by their id."}
+
+static const struct key keys[] = {
+	{"profiling.enabled", KEY_BOOL, AT(profiling.enabled), "true", 0, 0, NULL, "PROFILING_ENABLED",
+	 "The one switch: off, the agent runs but records nothing until a reload turns it on."},
+	{"profiling.window", KEY_DURATION, AT(profiling.window_ns), "60s", NS, HOUR, NULL, NULL,
+	 "Length of a snapshot: one file for each event and window. Shorter ones show more and take more room on the disk."},
+	{"profiling.history", KEY_DURATION, AT(profiling.history_ns), "5m", 10 * NS, HOUR, NULL, NULL,
+	 "How long slices of one second are kept in memory; captures can begin this long before their alarm."},
+	{"profiling.max_duration", KEY_DURATION, AT(profiling.max_duration_ns), "1h", NS, DAY, NULL, "MAX_PROFILE_DURATION",
+	 "The longest profile that can be asked for on demand."},
+
+	{"profiling.cpu.enabled", KEY_BOOL, AT(event[EVENT_CPU].enabled), "true", 0, 0, NULL, NULL,
+	 "On-CPU time, kernel and user."},
+	{"profiling.cpu.frequency", KEY_COUNT, AT(cpu.frequency_hz), "99", 1, 1000, NULL, NULL,
+	 "Samples a second on each CPU. A number that is not round keeps out of step with timers."},
+	{"profiling.cpu.clock", KEY_CHOICE, AT(cpu.clock), "auto", 0, 0, "auto|cycles|cpu-clock", NULL,
+	 "What ticks: hardware cycles, the kernel's clock (which sees no code that runs with interrupts off), or cycles where there are any."},
+	{"profiling.cpu.kernel", KEY_BOOL, AT(cpu.kernel), "true", 0, 0, NULL, NULL,
+	 "Take kernel frames too."},
+	{"profiling.cpu.duration", KEY_DURATION, AT(cpu.duration_ns), "off", NS, DAY, "off", NULL,
+	 "With `interval`, a duty cycle: sample for `duration` out of every `interval`. Both off: continuous."},
+	{"profiling.cpu.interval", KEY_DURATION, AT(cpu.interval_ns), "off", NS, 7 * DAY, "off", NULL,
+	 "See `duration`, which it must not be shorter than."},
+	SNAPSHOT_INTERVAL(CPU, "cpu"),
+
+	EVENT_SECTION(OFFCPU, "offcpu", "true", "Time not running, with the reason."),
+	{"profiling.offcpu.budget", KEY_SHARE, AT(event[EVENT_OFFCPU].budget_ppm), "0.25%", 100, 10 * PERCENT, NULL, NULL,
+	 "Share of the machine's CPU time that it may cost; fewer and longer waits are recorded to stay below."},
+	EVENT_SECTION(MEMORY, "memory", "true", "Where resident memory grew."),
+	EVENT_SECTION(ALLOC, "alloc", "true", "Allocation through malloc and its family."),
+	{"profiling.alloc.budget", KEY_SHARE, AT(event[EVENT_ALLOC].budget_ppm), "0.5%", 100, 10 * PERCENT, NULL, NULL,
+	 "Share of the machine's CPU time that its probes may cost; they are in place for a shorter time to stay below."},
+	EVENT_SECTION(HEAP, "heap", "false", "Allocated and not yet freed."),
+	EVENT_SECTION(LOCK, "lock", "false", "Waits for locks."),
+	EVENT_SECTION(THREADS, "threads", "false", "The stack of every thread, once a window."),
+	EVENT_SECTION(GOROUTINE, "goroutine", "false", "The stack of every goroutine, once a window."),
+	EVENT_SECTION(THREADCREATE, "threadcreate", "false", "Where threads and processes were created."),
+	EVENT_SECTION(KMEM, "kmem", "false", "Allocations inside the kernel."),
+
+	{"profiling.output.directory", KEY_PATH, AT(output.directory), "/var/lib/everprof", 0, 0, NULL, NULL,
+	 "The store: snapshots and captures, one file each. Made where it is missing."},
+	{"profiling.output.format", KEY_CHOICE, AT(output.format), "pprof", 0, 0, "pprof", NULL,
+	 "Format of the files."},
+	{"profiling.output.compression", KEY_CHOICE, AT(output.compression), "gzip", 0, 0, "gzip|zstd", NULL,
+	 "Of the files of a window: gzip opens in every tool, zstd is smaller and cheaper."},
+	{"profiling.output.retention", KEY_DURATION, AT(output.retention_ns), "7d", MINUTE, 3650 * DAY, NULL, NULL,
+	 "How long files are kept."},
+	{"profiling.output.max_size", KEY_SIZE, AT(output.max_size_bytes), "2GiB", 16 * MIB, 1ull << 50, NULL, NULL,
+	 "How many bytes the store may take; the oldest files go first."},
+	{"profiling.output.cleanup_interval", KEY_DURATION, AT(output.cleanup_interval_ns), "1m", NS, DAY, NULL, "PROFILE_CLEANUP_INTERVAL",
+	 "How often `retention` and `max_size` are enforced, apart from at the start."},
+
+	TARGET_SECTION(include, "Profile only"),
+	TARGET_SECTION(exclude, "Never profile"),
+
+	{"labels.tid", KEY_BOOL, AT(labels.tid), "false", 0, 0, NULL, NULL,
+	 "Tell the threads of a process apart in snapshots, by a label `tid`. Files grow with the number of threads."},
+
+	{"server.listen", KEY_ADDRESS, AT(server.listen), "127.0.0.1:9909", 0, 0, "off", NULL,
+	 "Where the page and the HTTP interface are served; port 0 picks one and prints it, `off` serves none."},
+
+	{"alerts", KEY_RULES, AT(alerts), "[]", 0, 0, NULL, NULL,
+	 "Rules that capture by themselves; the fields of a rule are listed below."},
+	{"exporters", KEY_EXPORTERS, AT(n_exporters), "[]", 0, 0, NULL, NULL,
+	 "Where profiles are sent besides the store. This version has no exporters: the list must be empty."},
+
+	{"limits.memory", KEY_SIZE, AT(limits.memory_bytes), "256MiB", 32 * MIB, 1ull << 40, NULL, NULL,
+	 "Ceiling on the agent's resident memory and its BPF maps together."},
+	{"limits.cpu", KEY_SHARE, AT(limits.cpu_ppm), "1%", 1000, 100 * PERCENT, NULL, NULL,
+	 "Ceiling on the CPU time of the agent and its BPF programs, as a share of the machine."},
+
+	{"log.level", KEY_CHOICE, AT(log.level), "info", 0, 0, "error|warn|info|debug", NULL,
+	 "What is written to the log: this and what is worse."},
+
+	{"symbols.debug_directories", KEY_TEXTS, AT(symbols.debug_directories), "[/usr/lib/debug]", 0, 0, NULL, NULL,
+	 "Where separate debug files are looked for, by build-id and by name, in this order."},
+	{"symbols.perf_maps", KEY_BOOL, AT(symbols.perf_maps), "true", 0, 0, NULL, NULL,
+	 "Read `/tmp/perf-PID.map` of processes that compile at run time."},
+};
+/* clang-format on */
+
+#define N_KEYS (sizeof(keys) / sizeof(keys[0]))
+
+uint32_t key__count(void)
+{
+	return N_KEYS;
+}
+
+const struct key *key__get(uint32_t i)
+{
+	return &keys[i];
+}
+
+uint32_t key__index(const struct key *k)
+{
+	return k - keys;
+}
+
+const struct key *key__find(const char *name)
+{
+	for (size_t i = 0; i < N_KEYS; i++) {
+		if (!strcmp(keys[i].name, name))
+			return &keys[i];
+	}
+	return NULL;
+}
+
+bool key__is_section(const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	for (size_t i = 0; i < N_KEYS; i++) {
+		if (!strncmp(keys[i].name, prefix, len) && keys[i].name[len] == '.')
+			return true;
+	}
+	return false;
+}
+
+void key__env_name(const struct key *k, char ret_name[KEY_ENV_MAX])
+{
+	snprintf(ret_name, KEY_ENV_MAX, "EVERPROF_%s", k->name);
+	for (char *p = ret_name; *p; p++)
+		*p = *p == '.' ? '_' : toupper((unsigned char)*p);
+}
+
+static void format_bound(const struct key *k, uint64_t v, char ret_text[UNITS_TEXT_MAX])
+{
+	switch (k->type) {
+	case KEY_DURATION:
+		units__format_duration(v, ret_text);
+		break;
+	case KEY_SIZE:
+		units__format_size(v, ret_text);
+		break;
+	case KEY_SHARE:
+		units__format_share(v, ret_text);
+		break;
+	default:
+		snprintf(ret_text, UNITS_TEXT_MAX, "%" PRIu64, v);
+	}
+}
+
+void key__expected(const struct key *k, char ret_text[KEY_EXPECTED_MAX])
+{
+	static const char *const plain[] = {
+		[KEY_BOOL] = "true or false",
+		[KEY_PATH] = "a path",
+		[KEY_ADDRESS] = "an address such as 127.0.0.1:9909 or [::1]:9909",
+		[KEY_TEXTS] = "a list of texts",
+		[KEY_PIDS] = "a list of process ids",
+		[KEY_RULES] = "a list of rules",
+		[KEY_EXPORTERS] = "an empty list",
+	};
+	static const char *const ranged[] = {
+		[KEY_COUNT] = "a whole number",
+		[KEY_DURATION] = "a duration with its unit",
+		[KEY_SIZE] = "a size with its unit",
+		[KEY_SHARE] = "a percentage",
+	};
+	char min[UNITS_TEXT_MAX], max[UNITS_TEXT_MAX];
+	int n;
+
+	if (k->type == KEY_CHOICE) {
+		n = snprintf(ret_text, KEY_EXPECTED_MAX, "%s", strchr(k->words, '|') ? "one of " : "");
+		for (const char *p = k->words; *p && n + 3 < KEY_EXPECTED_MAX; p++)
+			n += sprintf(ret_text + n, "%.*s", *p == '|' ? 2 : 1, *p == '|' ? ", " : p);
+		return;
+	}
+	if (k->max) {
+		format_bound(k, k->min, min);
+		format_bound(k, k->max, max);
+		n = snprintf(ret_text, KEY_EXPECTED_MAX, "%s from %s to %s", ranged[k->type], min, max);
+	} else {
+		n = snprintf(ret_text, KEY_EXPECTED_MAX, "%s", plain[k->type]);
+	}
+	if (k->words)
+		snprintf(ret_text + n, KEY_EXPECTED_MAX - n, ", or %s", k->words);
+}
