@@ -121,6 +121,14 @@ struct process_record {
 	char comm[COMM_LEN];
 };
 
+/* A process that was there already, as the task iterator tells it. */
+struct task_record {
+	struct task_key key;
+	__u32 ppid;
+	__u32 is_kernel_thread;
+	char comm[COMM_LEN];
+};
+
 /* Registers of a frame, by DWARF number. */
 #define REGS_N 16
 
@@ -188,6 +196,7 @@ ABI_ASSERT(sizeof(struct row_memo) == 16);
 ABI_ASSERT(sizeof(struct count_slot) == 80);
 ABI_ASSERT(sizeof(struct count_half) == 64);
 ABI_ASSERT(sizeof(struct process_record) == 72);
+ABI_ASSERT(sizeof(struct task_record) == 40);
 ABI_ASSERT(sizeof(struct settings) == 24);
 ABI_ASSERT(sizeof(struct gate) == 56);
 ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);

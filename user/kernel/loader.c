@@ -199,6 +199,11 @@ int loader__on_cpu_fd(const struct loader *l)
 	return bpf_program__fd(l->skel->progs.on_cpu);
 }
 
+int loader__list_processes_link(const struct loader *l)
+{
+	return bpf_link__fd(l->skel->links.list_processes);
+}
+
 /* "memlock:\t4096" in /proc/self/fdinfo/<fd>. */
 static uint64_t fd_memlock(int fd)
 {

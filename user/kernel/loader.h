@@ -49,6 +49,8 @@ void loader__close(struct loader *l);
 const struct kernel_maps *loader__maps(const struct loader *l);
 /* The program that perf events run. */
 int loader__on_cpu_fd(const struct loader *l);
+/* The link of the task iterator, for task_list. */
+int loader__list_processes_link(const struct loader *l);
 /* Kernel memory of all maps and programs, in bytes, as the kernel accounts it (fdinfo memlock). */
 uint64_t loader__map_bytes(const struct loader *l);
 /* Run time of each program; fills at most max and returns how many there are. */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * task_list - one pass over all processes, in the kernel.
+ *
+ * Owns: nothing after the call. Thread: any. Limit: none; records are handed on as they are read. Errors: -errno of the iterator; a negative return of fn.
+ */
+#ifndef EVERPROF_KERNEL_TASK_LIST_H
+#define EVERPROF_KERNEL_TASK_LIST_H
+
+#include "bpf/abi.h"
+
+struct loader;
+
+typedef int (*task_list_fn)(const struct task_record *r, void *ctx);
+int task_list__read(const struct loader *l, task_list_fn fn, void *ctx);
+
+#endif

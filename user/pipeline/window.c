@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/pipeline/window.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/intern.h"
+
+int window__new(const struct window_opts *opts, struct window **ret)
+{
+	struct window *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	w->from_ns = w->to_ns = opts->from_ns;
+	w->real_ns = opts->real_ns;
+	w->period_ns = opts->period_ns;
+	w->limit_bytes = opts->limit_bytes;
+	w->n_refs = 1;
+	stack_table__init(&w->stacks, opts->limit_bytes);
+	hashmap__init(&w->frames_by_word);
+	hashmap__init(&w->processes_by_key);
+	hashmap__init(&w->rows_by_content);
+	w->strings = intern__new(opts->limit_bytes);
+	if (!w->strings) {
+		window__unref(w);
+		return -ENOMEM;
+	}
+	*ret = w;
+	return 0;
+}
+
+struct window *window__ref(struct window *w)
+{
+	__atomic_add_fetch(&w->n_refs, 1, __ATOMIC_RELAXED);
+	return w;
+}
+
+void window__unref(struct window *w)
+{
+	if (!w || __atomic_sub_fetch(&w->n_refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	stack_table__done(&w->stacks);
+	hashmap__done(&w->frames_by_word);
+	hashmap__done(&w->processes_by_key);
+	hashmap__done(&w->rows_by_content);
+	intern__free(w->strings);
+	free(w->frames);
+	free(w->processes);
+	free(w->rows);
+	free(w->entries);
+	free(w->slices);
+	free(w->entry_of_row);
+	free(w);
+}
+
+size_t window__bytes(const struct window *w)
+{
+	return sizeof(*w) + stack_table__bytes(&w->stacks) + intern__bytes(w->strings) + hashmap__bytes(&w->frames_by_word) +
+	       hashmap__bytes(&w->processes_by_key) + hashmap__bytes(&w->rows_by_content) +
+	       w->cap_frames * sizeof(*w->frames) + w->cap_processes * sizeof(*w->processes) +
+	       w->cap_rows * sizeof(*w->rows) + w->cap_entries * sizeof(*w->entries) + w->cap_slices * sizeof(*w->slices) +
+	       w->cap_entry_of_row * sizeof(*w->entry_of_row);
+}
+
+/* Room for one more element. */
+static int window__grow(struct window *w, void *array, uint32_t *cap, uint32_t n, size_t size)
+{
+	void **at = array;
+	uint32_t more;
+	void *p;
+
+	if (n < *cap)
+		return 0;
+	if (window__bytes(w) > w->limit_bytes)
+		return -E2BIG;
+	more = *cap ? *cap + *cap / 2 : 64;
+	p = realloc(*at, more * size);
+	if (!p)
+		return -ENOMEM;
+	*at = p;
+	*cap = more;
+	return 0;
+}
+
+static bool process__eq(uint32_t index, const void *key, const void *owner)
+{
+	return !memcmp(&((const struct window *)owner)->processes[index].key, key, sizeof(struct task_key));
+}
+
+static uint64_t task_key__hash(const struct task_key *k)
+{
+	return hash_pair((uint64_t)k->tgid << 32 | k->exec_id, k->start_ns);
+}
+
+int window__find_process(const struct window *w, const struct task_key *key, uint32_t *ret_index)
+{
+	uint32_t at = hashmap__find(&w->processes_by_key, task_key__hash(key), process__eq, key, w);
+
+	if (at == HASHMAP_NONE)
+		return -ENOENT;
+	*ret_index = at;
+	return 0;
+}
+
+int window__add_process(struct window *w, const struct task_key *key, const char *const labels[WL_MAX], uint32_t *ret_index)
+{
+	struct window_process p = {.key = *key};
+	uint32_t *const fields[WL_MAX] = {&p.name, &p.exe, &p.cgroup, &p.unit, &p.container, &p.pod, &p.name_space};
+	int ret;
+
+	for (int i = 0; i < WL_MAX; i++) {
+		if (!labels[i] || !*labels[i])
+			continue;
+		ret = intern__add(w->strings, labels[i], strlen(labels[i]), fields[i]);
+		if (ret)
+			return ret;
+	}
+	ret = window__grow(w, &w->processes, &w->cap_processes, w->n_processes, sizeof(p));
+	if (!ret)
+		ret = hashmap__add(&w->processes_by_key, task_key__hash(key), w->n_processes);
+	if (ret)
+		return ret;
+	w->processes[w->n_processes] = p;
+	*ret_index = w->n_processes++;
+	return 0;
+}
+
+static bool frame__eq(uint32_t index, const void *key, const void *owner)
+{
+	const struct window_frame *a = &((const struct window *)owner)->frames[index], *b = key;
+
+	return a->word == b->word && a->process == b->process;
+}
+
+static int window__frame(struct window *w, uint64_t word, uint32_t process, window_name_fn name, void *ctx, uint32_t *ret)
+{
+	struct window_frame f = {.word = word, .process = FRAME_KIND(word) == FRAME_RAW ? process : 0};
+	uint64_t hash = hash_pair(word, f.process);
+	uint32_t at = hashmap__find(&w->frames_by_word, hash, frame__eq, &f, w);
+	const char *text;
+	int err;
+
+	if (at != HASHMAP_NONE) {
+		*ret = at;
+		return 0;
+	}
+	if (FRAME_KIND(word) == FRAME_RAW && name) {
+		text = name(ctx, &w->processes[process].key, frame_raw(word));
+		if (text && *text && intern__add(w->strings, text, strlen(text), &f.name))
+			f.name = 0;
+	}
+	err = window__grow(w, &w->frames, &w->cap_frames, w->n_frames, sizeof(f));
+	if (!err)
+		err = hashmap__add(&w->frames_by_word, hash, w->n_frames);
+	if (err)
+		return err;
+	w->frames[w->n_frames] = f;
+	*ret = w->n_frames++;
+	return 0;
+}
+
+static bool row__eq(uint32_t index, const void *key, const void *owner)
+{
+	return !memcmp(&((const struct window *)owner)->rows[index], key, sizeof(struct window_row));
+}
+
+static int window__row(struct window *w, const struct window_row *row, uint32_t *ret)
+{
+	uint64_t hash = hash_pair(hash_pair(row->process, row->tid), hash_pair(row->comm, row->stack));
+	uint32_t at = hashmap__find(&w->rows_by_content, hash, row__eq, row, w);
+	int err;
+
+	if (at != HASHMAP_NONE) {
+		*ret = at;
+		return 0;
+	}
+	err = window__grow(w, &w->rows, &w->cap_rows, w->n_rows, sizeof(*row));
+	if (!err)
+		err = window__grow(w, &w->entry_of_row, &w->cap_entry_of_row, w->n_rows, sizeof(*w->entry_of_row));
+	if (!err)
+		err = hashmap__add(&w->rows_by_content, hash, w->n_rows);
+	if (err)
+		return err;
+	w->rows[w->n_rows] = *row;
+	w->entry_of_row[w->n_rows] = 0;
+	*ret = w->n_rows++;
+	return 0;
+}
+
+int window__begin_slice(struct window *w, uint64_t from_ns)
+{
+	int err = window__grow(w, &w->slices, &w->cap_slices, w->n_slices, sizeof(*w->slices));
+
+	if (err)
+		return err;
+	if (w->n_rows)
+		memset(w->entry_of_row, 0, w->n_rows * sizeof(*w->entry_of_row));
+	w->slices[w->n_slices++] =
+		(struct window_slice){.from_ns = from_ns, .to_ns = from_ns, .first_entry = w->n_entries};
+	return 0;
+}
+
+static int window__stack(struct window *w, const struct window_sample *s, window_name_fn name, void *ctx, uint32_t *ret)
+{
+	uint32_t node = 0, frame;
+	int err = 0;
+
+	for (uint32_t i = s->n_words; i-- > 0 && !err;) {
+		err = window__frame(w, s->words[i], s->process, name, ctx, &frame);
+		if (!err)
+			err = stack_table__push(&w->stacks, node, frame, &node);
+	}
+	*ret = node;
+	return err;
+}
+
+int window__add(struct window *w, const struct window_sample *s, window_name_fn name, void *ctx)
+{
+	struct window_row row = {.process = s->process, .tid = s->tid};
+	struct window_slice *slice = &w->slices[w->n_slices - 1];
+	struct window_entry *e;
+	uint32_t at;
+	int err;
+
+	err = window__stack(w, s, name, ctx, &row.stack);
+	if (!err && *s->comm)
+		err = intern__add(w->strings, s->comm, strlen(s->comm), &row.comm);
+	if (!err)
+		err = window__row(w, &row, &at);
+	if (!err && !w->entry_of_row[at]) {
+		err = window__grow(w, &w->entries, &w->cap_entries, w->n_entries, sizeof(*w->entries));
+		if (!err) {
+			w->entries[w->n_entries++] = (struct window_entry){.row = at};
+			w->entry_of_row[at] = w->n_entries;
+			slice->n_entries++;
+		}
+	}
+	if (err) {
+		w->lost.n[LOSS_HISTORY_FULL] += s->count;
+		return err;
+	}
+	e = &w->entries[w->entry_of_row[at] - 1];
+	e->count += (uint32_t)s->count;
+	e->value += s->value;
+	w->samples += s->count;
+	if (s->end < END_MAX)
+		w->ends[s->end] += s->count;
+	return 0;
+}
+
+void window__end_slice(struct window *w, uint64_t to_ns, const struct losses *lost)
+{
+	w->slices[w->n_slices - 1].to_ns = to_ns;
+	w->to_ns = to_ns;
+	for (int i = 0; i < LOSS_MAX; i++)
+		w->lost.n[i] += lost->n[i];
+}
+
+/* Nothing is looked up by content any more: the indices go. */
+void window__close(struct window *w, uint64_t to_ns)
+{
+	w->to_ns = to_ns;
+	w->closed = true;
+	hashmap__done(&w->frames_by_word);
+	hashmap__done(&w->processes_by_key);
+	hashmap__done(&w->rows_by_content);
+	hashmap__init(&w->frames_by_word);
+	hashmap__init(&w->processes_by_key);
+	hashmap__init(&w->rows_by_content);
+	stack_table__trim(&w->stacks);
+	free(w->entry_of_row);
+	w->entry_of_row = NULL;
+	w->cap_entry_of_row = 0;
+}
+
+const char *window__str(const struct window *w, uint32_t id)
+{
+	return intern__str(w->strings, id, NULL);
+}

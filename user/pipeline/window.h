@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * window - the slices of one stretch of time, their stacks, and who ran.
+ *
+ * Frames are still words (bpf/frame.h): names come when somebody wants to read. A row is (process, thread, stack); a slice says how much each row
+ * got in it, so that any part of the window can be taken out again to the second. Everything that a row needs to be named later is
+ * copied in while its process lives: the labels of processes, and names of JIT code.
+ *
+ *      slice {from, to} ─> entries {row, count, value}            one for each row that the slice had
+ *      row {process, tid, comm, stack} ─> stack_table of frames ─> frame {word, process and name if JIT}
+ *
+ * Owns: all of it. Thread: one writer until window__close; then immutable, shared by reference count. Limit: limit_bytes; what does not fit is counted as
+ * lost (LOSS_HISTORY_FULL). Errors: -ENOMEM, -E2BIG.
+ */
+#ifndef EVERPROF_PIPELINE_WINDOW_H
+#define EVERPROF_PIPELINE_WINDOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/abi.h"
+#include "user/base/hashmap.h"
+#include "user/kernel/losses.h"
+#include "user/profile/stack_table.h"
+
+struct intern;
+
+/* What is said of a process in labels; strings of the window, 0 where not known. */
+struct window_process {
+	struct task_key key;
+	uint32_t name, exe, cgroup, unit, container, pod, name_space;
+	uint32_t labels; /* room for the namer: the profile's label set, less thread and comm */
+};
+
+enum window_label { WL_NAME, WL_EXE, WL_CGROUP, WL_UNIT, WL_CONTAINER, WL_POD, WL_NAMESPACE, WL_MAX };
+
+struct window_frame {
+	uint64_t word;
+	uint32_t process; /* index of the process, for raw frames; else 0 */
+	uint32_t name;    /* string: of JIT code, where it was known when the frame was first seen; else 0 */
+};
+
+struct window_row {
+	uint32_t process; /* index */
+	uint32_t tid;
+	uint32_t comm;    /* string: the thread's name */
+	uint32_t stack;   /* id in stacks */
+};
+
+struct window_entry {
+	uint32_t row;
+	uint32_t count;
+	uint64_t value;
+};
+
+struct window_slice {
+	uint64_t from_ns, to_ns; /* CLOCK_MONOTONIC */
+	uint32_t first_entry, n_entries;
+};
+
+struct window {
+	uint64_t from_ns, to_ns; /* CLOCK_MONOTONIC */
+	uint64_t real_ns;        /* CLOCK_REALTIME at from_ns */
+	uint64_t period_ns;
+	struct intern *strings;
+	struct stack_table stacks; /* items are frame indices */
+	struct window_frame *frames;
+	struct window_process *processes;
+	struct window_row *rows;
+	struct window_entry *entries;
+	struct window_slice *slices;
+	uint32_t n_frames, cap_frames, n_processes, cap_processes, n_rows, cap_rows, n_entries, cap_entries, n_slices,
+		cap_slices;
+	struct hashmap frames_by_word, processes_by_key, rows_by_content;
+	uint32_t *entry_of_row; /* of the slice that is being written; index + 1 */
+	uint32_t cap_entry_of_row;
+	struct losses lost;       /* in this window */
+	uint64_t ends[END_MAX];   /* samples by the way their walk ended */
+	uint64_t samples;
+	size_t limit_bytes;
+	uint32_t n_refs;
+	bool closed;
+};
+
+struct window_opts {
+	uint64_t from_ns, real_ns, period_ns;
+	size_t limit_bytes;
+};
+
+struct window_sample {
+	uint32_t process; /* index, from window__process */
+	uint32_t tid;
+	const char *comm;
+	const uint64_t *words; /* leaf first; NULL where the kernel had no room for them */
+	uint32_t n_words;
+	uint8_t end; /* enum end_reason */
+	uint64_t count, value;
+};
+
+/* Asked once for each raw frame that is new: its name, or NULL. */
+typedef const char *(*window_name_fn)(void *ctx, const struct task_key *key, uint64_t addr);
+
+int window__new(const struct window_opts *opts, struct window **ret);
+struct window *window__ref(struct window *w);
+void window__unref(struct window *w);
+/* Index of the process; -ENOENT where it has to be added first. */
+int window__find_process(const struct window *w, const struct task_key *key, uint32_t *ret_index);
+/* labels by enum window_label, NULL or "" where not known. */
+int window__add_process(struct window *w, const struct task_key *key, const char *const labels[WL_MAX],
+			uint32_t *ret_index);
+int window__begin_slice(struct window *w, uint64_t from_ns);
+int window__add(struct window *w, const struct window_sample *s, window_name_fn name, void *ctx);
+void window__end_slice(struct window *w, uint64_t to_ns, const struct losses *lost);
+void window__close(struct window *w, uint64_t to_ns);
+const char *window__str(const struct window *w, uint32_t id);
+size_t window__bytes(const struct window *w);
+
+#endif
