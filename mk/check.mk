@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Checks of the source (lint), and the long ones that `make test` leaves out.
+
+FORMATTED := $(shell find user bpf exporters tests -name '*.[ch]' 2>/dev/null)
+
+.PHONY: lint format compile-db
+lint: ## layers, licences, sizes, names, format (what `make test` checks too)
+	$(Q)tests/lint/run
+
+format: ## bring all C sources into shape by .clang-format
+	$(Q)clang-format -i $(FORMATTED)
+
+compile-db: ## write compile_commands.json for editors and analysers
+	$(Q)$(MAKE) --no-print-directory -n -B V=1 test-programs | mk/compile-db >compile_commands.json
+
+.PHONY: bench fuzz vm validate
+bench: all ## measure our own cost
+	$(Q)BUILD=$(BUILD) tests/bench/run
+
+fuzz: ## hours of hostile input for every parser
+	$(Q)BUILD=$(BUILD) tests/fuzz/run
+
+vm: all ## other kernels, under emulation
+	$(Q)BUILD=$(BUILD) tests/vm/run
+
+validate: all ## long comparisons with the truth and with perf; results are kept in tests/results
+	$(Q)BUILD=$(BUILD) tests/validate/run
