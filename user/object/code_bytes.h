@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * code_bytes - the few pieces of code that are recognised by their instructions, because no rule describes them.
+ *
+ * Owns: nothing. Thread: any. Limit: CODE_BYTES_MAX bytes read a call. Errors: none; what cannot be read is not found.
+ */
+#ifndef EVERPROF_OBJECT_CODE_BYTES_H
+#define EVERPROF_OBJECT_CODE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct elf;
+
+#define CODE_BYTES_MAX  (1u << 17)
+#define SIGRETURN_BYTES 9 /* the longer of the two forms: mov $15, %rax; syscall */
+#define ENTRY_BYTES_MAX 64
+
+/* Pure: offset of the first trampoline in the bytes that starts before `last`; false where there is none. */
+bool code_bytes__match_sigreturn(const uint8_t *bytes, size_t len, size_t last, size_t *ret_offset);
+/* Pure: length of the entry function that starts with the bytes: up to and with its first call; false where none is seen. */
+bool code_bytes__match_entry(const uint8_t *bytes, size_t len, size_t *ret_len);
+
+/* First signal trampoline that starts in [from, to). */
+bool code_bytes__find_sigreturn(const struct elf *e, uint64_t from, uint64_t to, uint64_t *ret_at);
+/* End of the entry function at `entry`. */
+bool code_bytes__entry_end(const struct elf *e, uint64_t entry, uint64_t *ret_end);
+
+#endif
