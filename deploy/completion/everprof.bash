@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion: commands, their options, and files where a file is wanted.
+_everprof()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words=
+	COMPREPLY=()
+	case $prev in
+	-c | -o) return ;;
+	--store)
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+		;;
+	-p)
+		mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && echo [0-9]*)" -- "$cur")
+		return
+		;;
+	--sort) words='flat cum' ;;
+	--by) words='function file binary thread comm process container' ;;
+	esac
+	if [ -z "$words" ] && [ "$COMP_CWORD" -eq 1 ]; then
+		words='agent record top doctor config --help --version'
+	elif [ -z "$words" ]; then
+		case ${COMP_WORDS[1]} in
+		agent) words='-c --set --store --listen --help' ;;
+		record) words='-e -d -F -o -p --comm --cgroup --container --exclude --help' ;;
+		top) words='-n --sort --type --focus --by --stacks --help' ;;
+		doctor) words='--help' ;;
+		config) words='check show --help' ;;
+		esac
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+complete -o default -F _everprof everprof
