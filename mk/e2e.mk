@@ -78,3 +78,22 @@ $(WL)/gotree: $(WL_DIR)/gotree.go
 	$(Q)$(wl_go) -o $@ $<
 $(WL)/gotree_stripped: $(WL_DIR)/gotree.go
 	$(Q)$(wl_go) -ldflags '-s -w' -o $@ $<
+
+# -- the tests: tests/e2e/*_test.c over tests/support, which read profiles with our own codec
+E2E_SOURCES := $(wildcard tests/e2e/*_test.c)
+E2E_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(E2E_SOURCES))
+E2E_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c))
+E2E_ARCHIVES := $(foreach d,$(call upto,exporters/format),$(call archive,$(d)))
+
+$(BUILD)/lib/tests-support.a: $(E2E_SUPPORT)
+	$(call msg,AR,$@)
+	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/tests/e2e/%_test: tests/e2e/%_test.c tests/e2e/e2e.h $(BUILD)/lib/tests-support.a $(E2E_ARCHIVES)
+	$(call msg,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -MMD -MP -o $@ $(filter %.c %.a,$^) -lcmocka $(LDFLAGS) $(LIBS)
+
+.PHONY: e2e
+e2e: $(BUILD)/everprof workloads $(E2E_TESTS) ## build and run the end-to-end tests (root, a BPF kernel)
+	$(Q)TEST_TIMEOUT=$${TEST_TIMEOUT:-900} tests/run $(E2E_TESTS)

@@ -12,12 +12,15 @@ import (
 	"time"
 )
 
+// a round takes about 10 ms, as in tree.h
+const units = 60
+
 var sink uint64
 
 //go:noinline
-func spin(units uint64) uint64 {
+func spin(n uint64) uint64 {
 	x := uint64(3)
-	for ; units > 0; units-- {
+	for ; n > 0; n-- {
 		x = x * x * x * x * x
 		x |= 1
 	}
@@ -25,13 +28,13 @@ func spin(units uint64) uint64 {
 }
 
 //go:noinline
-func top1(scale uint64) { sink += spin(50 * scale) }
+func top1(scale uint64) { sink += spin(50 * units * scale) }
 
 //go:noinline
-func top2(scale uint64) { sink += spin(30 * scale) }
+func top2(scale uint64) { sink += spin(30 * units * scale) }
 
 //go:noinline
-func top3(scale uint64) { sink += spin(20 * scale) }
+func top3(scale uint64) { sink += spin(20 * units * scale) }
 
 //go:noinline
 func c1(scale uint64, third bool) {

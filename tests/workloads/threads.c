@@ -39,7 +39,7 @@ static WORK_FN void *thread_body(void *arg)
 		if (*me->stop)
 			return NULL;
 		/* long rounds: the meeting itself must not weigh */
-		thread_leaf(me->units * 400 * w.scale);
+		thread_leaf(me->units * 2500 * w.scale);
 		pthread_barrier_wait(me->barrier);
 	}
 }

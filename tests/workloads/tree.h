@@ -15,22 +15,28 @@
 
 #include "tests/workloads/work.h"
 
+/*
+ * A round takes about 10 ms: long against the clock of a profiler at 1000 Hz, so that each leaf's share of a round is measured rather than drawn, and the
+ * shares of a recording are much closer to the truth than independent samples would be.
+ */
+#define TREE_UNITS 40
+
 /* Something to do after a call, so that no call is a jump. */
 #define TREE_KEEP_FRAME() __asm__ volatile("" ::: "memory")
 
 static WORK_FN void top1(uint64_t scale)
 {
-	work__spin(50 * scale);
+	work__spin(50 * TREE_UNITS * scale);
 }
 
 static WORK_FN void top2(uint64_t scale)
 {
-	work__spin(30 * scale);
+	work__spin(30 * TREE_UNITS * scale);
 }
 
 static WORK_FN void top3(uint64_t scale)
 {
-	work__spin(20 * scale);
+	work__spin(20 * TREE_UNITS * scale);
 }
 
 static WORK_FN void c1(uint64_t scale, bool third)
