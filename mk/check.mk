@@ -12,7 +12,7 @@ format: ## bring all C sources into shape by .clang-format
 	$(Q)clang-format -i $(FORMATTED)
 
 compile-db: ## write compile_commands.json for editors and analysers
-	$(Q)$(MAKE) --no-print-directory -n -B --keep-going V=1 test-programs 2>/dev/null | mk/compile-db >compile_commands.json
+	$(Q)$(MAKE) --no-print-directory -n -B --keep-going V=1 test-programs $(E2E_TESTS) 2>/dev/null | mk/compile-db >compile_commands.json
 
 .PHONY: bench fuzz vm validate
 bench: all ## measure our own cost
