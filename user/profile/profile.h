@@ -150,6 +150,7 @@ const struct label *profile__find_label(const struct profile *p, uint32_t labels
 uint32_t profile__n_samples(const struct profile *p);
 const struct sample *profile__get_sample(const struct profile *p, uint32_t i);
 uint32_t profile__n_comments(const struct profile *p);
+uint32_t profile__comment_string(const struct profile *p, uint32_t i); /* string */
 const char *profile__get_comment(const struct profile *p, uint32_t i);
 size_t profile__bytes(const struct profile *p);
 

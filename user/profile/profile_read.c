@@ -158,7 +158,12 @@ uint32_t profile__n_comments(const struct profile *p)
 	return p->comments.n;
 }
 
+uint32_t profile__comment_string(const struct profile *p, uint32_t i)
+{
+	return *(const uint32_t *)table__at(&p->comments, i);
+}
+
 const char *profile__get_comment(const struct profile *p, uint32_t i)
 {
-	return profile__str(p, *(const uint32_t *)table__at(&p->comments, i));
+	return profile__str(p, profile__comment_string(p, i));
 }

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exporters/format/proto.h"
+
+#include "user/base/buf.h"
+
+#define FIELD_MAX ((1u << 29) - 1)
+
+static uint32_t tag(uint32_t field, enum proto_wire wire)
+{
+	return field << 3 | (uint32_t)wire;
+}
+
+size_t proto__varint_size(uint64_t v)
+{
+	unsigned bits = 64 - (unsigned)__builtin_clzll(v | 1);
+
+	return (bits + 6) / 7;
+}
+
+size_t proto__uint_size(uint32_t field, uint64_t v)
+{
+	return v ? proto__varint_size(tag(field, PROTO_VARINT)) + proto__varint_size(v) : 0;
+}
+
+size_t proto__bytes_size(uint32_t field, size_t len)
+{
+	return proto__varint_size(tag(field, PROTO_BYTES)) + proto__varint_size(len) + len;
+}
+
+void proto__varint(struct buf *b, uint64_t v)
+{
+	uint8_t bytes[10];
+	size_t n = 0;
+
+	for (; v >= 0x80; v >>= 7)
+		bytes[n++] = (uint8_t)v | 0x80;
+	bytes[n++] = (uint8_t)v;
+	buf__append(b, bytes, n);
+}
+
+void proto__uint(struct buf *b, uint32_t field, uint64_t v)
+{
+	if (!v)
+		return;
+	proto__varint(b, tag(field, PROTO_VARINT));
+	proto__varint(b, v);
+}
+
+void proto__open(struct buf *b, uint32_t field, size_t len)
+{
+	proto__varint(b, tag(field, PROTO_BYTES));
+	proto__varint(b, len);
+}
+
+void proto__bytes(struct buf *b, uint32_t field, const void *bytes, size_t len)
+{
+	proto__open(b, field, len);
+	buf__append(b, bytes, len);
+}
+
+/*
+ * A profile is nearly all varints, most of one byte, so they do not go through a call a byte. What is over 64 bits is
+ * damaged.
+ */
+static uint64_t read_varint(struct cursor *c)
+{
+	const uint8_t *p = c->p;
+	uint64_t v = 0;
+
+	if (!c->bad && p < c->end && *p < 0x80) {
+		c->p++;
+		return *p;
+	}
+	for (unsigned shift = 0; !c->bad && shift < 64 && p < c->end; shift += 7, p++) {
+		if (shift == 63 && *p > 1)
+			break;
+		v |= (uint64_t)(*p & 0x7f) << shift;
+		if (*p < 0x80) {
+			c->p = p + 1;
+			return v;
+		}
+	}
+	c->bad = true;
+	return 0;
+}
+
+bool proto__next(struct cursor *c, struct proto_field *ret_field)
+{
+	struct proto_field f = {0};
+	uint64_t key, len;
+
+	if (c->bad || !cursor__left(c))
+		return false;
+	key = read_varint(c);
+	if (key >> 3 == 0 || key >> 3 > FIELD_MAX)
+		c->bad = true;
+	f.number = (uint32_t)(key >> 3);
+	f.wire = (enum proto_wire)(key & 7);
+	switch (f.wire) {
+	case PROTO_VARINT:
+		f.value = read_varint(c);
+		break;
+	case PROTO_FIXED64:
+		f.value = cursor__u64(c);
+		break;
+	case PROTO_FIXED32:
+		f.value = cursor__u32(c);
+		break;
+	case PROTO_BYTES:
+		len = read_varint(c);
+		if (len > cursor__left(c))
+			c->bad = true;
+		else
+			f.bytes = cursor__sub(c, (size_t)len);
+		break;
+	default:
+		c->bad = true;
+	}
+	if (c->bad)
+		return false;
+	*ret_field = f;
+	return true;
+}
+
+bool proto__numbers(const struct proto_field *f, proto_number_fn fn, void *ctx)
+{
+	struct cursor c = f->bytes;
+
+	if (f->wire == PROTO_VARINT)
+		return fn(f->value, ctx);
+	if (f->wire != PROTO_BYTES)
+		return false;
+	while (cursor__left(&c)) {
+		uint64_t v = read_varint(&c);
+
+		if (c.bad || !fn(v, ctx))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * proto - the protobuf wire format, as much of it as profiles need.
+ *
+ * Writing: fields appended to a buf; a nested message's length is known before its bytes, so nothing is moved. Fields of value 0 are left
+ * out, as proto3 does. Reading: one field after the other over a cursor; lengths are checked, groups refused.
+ *
+ * Owns: nothing. Thread: any. Limit: that of the buf or the bytes. Errors: sticky in the buf; the cursor's `bad`.
+ * Reference: protobuf.dev/programming-guides/encoding.
+ */
+#ifndef EVERPROF_FORMAT_PROTO_H
+#define EVERPROF_FORMAT_PROTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "user/base/cursor.h"
+
+struct buf;
+
+enum proto_wire { PROTO_VARINT = 0, PROTO_FIXED64 = 1, PROTO_BYTES = 2, PROTO_FIXED32 = 5 };
+
+/* -- sizes -- */
+size_t proto__varint_size(uint64_t v);
+/* Of a field with its tag; 0 for the value 0. Signed values are passed as their two's complement. */
+size_t proto__uint_size(uint32_t field, uint64_t v);
+/* Of a length-delimited field with its tag and length. */
+size_t proto__bytes_size(uint32_t field, size_t len);
+
+/* -- writing -- */
+void proto__varint(struct buf *b, uint64_t v);
+void proto__uint(struct buf *b, uint32_t field, uint64_t v); /* nothing for 0 */
+void proto__bytes(struct buf *b, uint32_t field, const void *bytes, size_t len);
+/* Tag and length of a nested message or packed list whose len bytes the caller appends next. */
+void proto__open(struct buf *b, uint32_t field, size_t len);
+
+/* -- reading -- */
+struct proto_field {
+	uint32_t number;
+	enum proto_wire wire;
+	uint64_t value;      /* of a varint or fixed field */
+	struct cursor bytes; /* of a length-delimited one */
+};
+
+/* The next field; false at the end or where the bytes are damaged (then c->bad). */
+bool proto__next(struct cursor *c, struct proto_field *ret_field);
+/*
+ * A repeated number comes packed or one by one. Calls the function for each number in this field; false where the field is not
+ * a list of varints or `fn` said no.
+ */
+typedef bool (*proto_number_fn)(uint64_t v, void *ctx);
+bool proto__numbers(const struct proto_field *f, proto_number_fn fn, void *ctx);
+
+#endif
