@@ -47,6 +47,7 @@
 #define CRC_BYTES_DEFAULT (256u << 20)
 #define CRC_CHUNK         (128u << 10)
 #define LINK_SECTION_MAX  4096
+#define UNPACK_CHUNK      (256u << 10)
 
 static const char *const default_dirs[] = {"/usr/lib/debug"};
 
