@@ -90,16 +90,16 @@ static void an_exec_is_a_new_program_under_the_same_pid(void **state)
 	struct recording *r = *state;
 	char program[4096], next[4096];
 	struct expect_sum before, after, all;
+	struct expect_filter first = {.process = "exec_in_place"}, second = {.process = "calltree"};
 	long long pid;
 
 	run__path_workload("exec_in_place", program);
 	run__path_workload("calltree", next);
 	recording__record(r, 0, ARGS("--", program, "3", next));
 	assert_int_equal(run__wait_number(&r->everprof, "ready ", 0, &pid), 0);
-	expect_at_least(r->profile, &(struct expect_filter){.pid = pid, .process = "exec_in_place"},
-			"before_leaf;before_exec" TO_ROOT, 0.95);
-	expect_share(r->profile, &(struct expect_filter){.pid = pid, .process = "calltree"},
-		     "top1;c1;b1;a1" TREE_ROOT, 0.5);
+	first.pid = second.pid = pid;
+	expect_at_least(r->profile, &first, "before_leaf;before_exec" TO_ROOT, 0.95);
+	expect_share(r->profile, &second, "top1;c1;b1;a1" TREE_ROOT, 0.5);
 	expect__sum(r->profile, &(struct expect_filter){.pid = pid}, &all);
 	expect__sum(r->profile, &(struct expect_filter){.pid = pid, .stack = "**;before_exec;**"}, &before);
 	expect__sum(r->profile, &(struct expect_filter){.pid = pid, .stack = "**;tree_round;**"}, &after);
@@ -108,8 +108,7 @@ static void an_exec_is_a_new_program_under_the_same_pid(void **state)
 		fail_msg("the two lives of pid %lld do not add up", pid);
 	}
 	/* no frame of one life under the name of the other */
-	expect_share(r->profile, &(struct expect_filter){.pid = pid, .process = "calltree"},
-		     "**;before_exec;**", 0);
+	expect_share(r->profile, &second, "**;before_exec;**", 0);
 	expect_complete(r->profile, &(struct expect_filter){.pid = pid}, COMPLETE);
 }
 

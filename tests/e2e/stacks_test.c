@@ -193,7 +193,7 @@ static void kernel_frames_stand_on_the_user_stack_that_called(void **state)
 	struct expect_filter mine;
 
 	recording__of(r, ARGS("syscall_heavy", RECORDING_LONG));
-	mine = (struct expect_filter){.pid = r->pid};
+	mine = (struct expect_filter){.pid = r->pid, .kernel = true};
 	expect_at_least(r->profile, &mine, "**;read_zeros" TO_ROOT, NEARLY_ALL);
 	expect_at_least(r->profile, &mine, "**;vfs_read;ksys_read;**;read_zeros" TO_ROOT, 0.7);
 	expect_complete(r->profile, &mine, COMPLETE);
@@ -205,7 +205,7 @@ static void cheap_system_calls_have_their_kernel_entry_and_their_caller(void **s
 	struct expect_filter mine;
 
 	recording__of(r, ARGS("syscall_heavy", RECORDING_LONG, "getppid"));
-	mine = (struct expect_filter){.pid = r->pid};
+	mine = (struct expect_filter){.pid = r->pid, .kernel = true};
 	expect_at_least(r->profile, &mine, "**;ask_parent" TO_ROOT, NEARLY_ALL);
 	expect_at_least(r->profile, &mine, "**;entry_SYSCALL_64*;*;ask_parent" TO_ROOT, 0.2);
 	expect_complete(r->profile, &mine, COMPLETE);

@@ -68,7 +68,13 @@ bool expect__match(const char *pattern, const char *const *frames, uint32_t n)
 	return !n;
 }
 
-static void row__fill(struct row *row, const struct profile *p, const struct sample *s)
+static bool is_kernel(const struct profile *p, const struct location *l)
+{
+	return l->mapping &&
+	       !strncmp(profile__str(p, profile__get_mapping(p, l->mapping)->filename), "[kernel", 7);
+}
+
+static void row__fill(struct row *row, const struct profile *p, const struct sample *s, bool kernel)
 {
 	static uint32_t locations[PROFILE_DEPTH_MAX];
 	uint32_t depth = profile__get_stack(p, s->stack, locations, PROFILE_DEPTH_MAX);
@@ -79,6 +85,8 @@ static void row__fill(struct row *row, const struct profile *p, const struct sam
 		const struct location *l = profile__get_location(p, locations[i]);
 		const struct line *lines = profile__lines(p, l);
 
+		if (!kernel && is_kernel(p, l))
+			continue;
 		for (uint32_t j = 0; j < l->n_lines && row->n < 2 * PROFILE_DEPTH_MAX; j++)
 			row->frames[row->n++] =
 				profile__str(p, profile__get_function(p, lines[j].function)->name);
@@ -110,7 +118,7 @@ static bool row__wanted(struct row *row, const struct profile *p, uint32_t i, co
 	if (f && (!label_is_number(p, s, "pid", f->pid) || !label_is_number(p, s, "tid", f->tid) ||
 		  !label_is(p, s, "comm", f->comm) || !label_is(p, s, "process", f->process)))
 		return false;
-	row__fill(row, p, s);
+	row__fill(row, p, s, f && f->kernel);
 	return !f || !f->stack || expect__match(f->stack, row->frames, row->n);
 }
 
@@ -200,7 +208,7 @@ void expect__print(const struct profile *p, const struct expect_filter *f)
 		    "the leaf):\n",
 		    n_samples, n);
 	for (uint32_t i = 0; i < n && i < PRINT_STACKS; i++) {
-		row__fill(&row, p, profile__get_sample(p, weights[i].i));
+		row__fill(&row, p, profile__get_sample(p, weights[i].i), true);
 		row__print(&row, p);
 	}
 	for (uint32_t i = 0; i < profile__n_comments(p); i++)

@@ -26,6 +26,8 @@ struct expect_filter {
 	const char *comm;    /* the thread's name, glob */
 	const char *process; /* the process's name, glob */
 	const char *stack;   /* pattern */
+	/* The pattern is over kernel frames too. Else they are left out of the stack: an interrupt on top of a function is still that function's time. */
+	bool kernel;
 };
 
 struct expect_sum {
