@@ -61,23 +61,41 @@ static int open_dir(int at_fd, const char *name, int flags, int *ret_fd)
 	return 0;
 }
 
+/* Only for reading, so that the disk can be remounted read-only while we hold it; and a lock that was made earlier can be held on a disk that
+ * is read-only now. NFS alone wants a lock's file open for writing. */
+static int open_and_lock(int root_fd, int *ret_fd)
+{
+	int flags = O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+	int fd = openat(root_fd, STORE_LOCK, O_RDONLY | flags, FILE_MODE), rc;
+
+	if (fd < 0 && errno == EROFS) {
+		fd = openat(root_fd, STORE_LOCK, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0)
+			return -EROFS;
+	}
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	rc = flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : -errno;
+	if (rc != -EBADF)
+		return rc;
+	io__close(ret_fd);
+	fd = openat(root_fd, STORE_LOCK, O_RDWR | flags, FILE_MODE);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : -errno;
+}
+
 static int take_lock(struct store_dir *d, const char *path, struct err *err)
 {
 	char pid[16] = "";
 	ssize_t n;
-	int fd;
+	int fd, rc;
 
-	fd = openat(d->root_fd, &STORE_LOCK[1], O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-	if (fd < 0 && errno == EROFS) /* a lock that was made earlier can be held all the same */
-		fd = openat(d->root_fd, &STORE_LOCK[1], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return err__set(err, -errno, "store: open '%s%s': %s", path, STORE_LOCK, strerror(errno));
-	d->lock_fd = fd;
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		if (errno != EWOULDBLOCK)
-			return err__set(err, -errno, "store: lock '%s%s': %s", path, STORE_LOCK,
-					strerror(errno));
-		n = pread(fd, pid, sizeof(pid) - 1, 0);
+	rc = open_and_lock(d->root_fd, &d->lock_fd);
+	if (rc == -EWOULDBLOCK) {
+		n = pread(d->lock_fd, pid, sizeof(pid) - 1, 0);
 		pid[n > 0 ? n : 0] = 0;
 		pid[strspn(pid, "0123456789")] = 0;
 		return err__set(err, -EBUSY,
@@ -85,10 +103,14 @@ static int take_lock(struct store_dir *d, const char *path, struct err *err)
 				"choose another directory with --store",
 				path, pid[0] ? pid : "unknown");
 	}
+	if (rc)
+		return err__set(err, rc, "store: lock '%s/%s': %s", path, STORE_LOCK, strerror(-rc));
 	/* Who holds it is told for people only: a full disk may refuse it. */
+	fd = openat(d->root_fd, STORE_LOCK, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW);
 	snprintf(pid, sizeof(pid), "%d\n", getpid());
-	if (ftruncate(fd, 0) == 0 && pwrite(fd, pid, strlen(pid), 0) < 0)
-		(void)ftruncate(fd, 0);
+	if (fd >= 0)
+		(void)io__write_full(fd, pid, strlen(pid));
+	io__close(&fd);
 	return 0;
 }
 

@@ -20,7 +20,7 @@
 
 struct buf;
 
-#define STORE_LOCK      "/.lock"
+#define STORE_LOCK      ".lock"
 #define STORE_SNAPSHOTS "snapshots"
 #define STORE_CAPTURES  "captures"
 

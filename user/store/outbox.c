@@ -187,7 +187,7 @@ static void note_failure(struct store *s, int rc, const char *what)
 	pthread_mutex_unlock(&s->index_lock);
 	s->lost_before = s->spool.n_lost;
 	s->n_written_late = 0;
-	log_warn("%s, profiling goes on in memory, will retry", what);
+	log__write(LOG_LEVEL_WARN, &s->log_failure, "%s, profiling goes on in memory, will retry", what);
 }
 
 static void note_success(struct store *s)
@@ -195,9 +195,10 @@ static void note_success(struct store *s)
 	uint64_t length_ns;
 
 	if (outage__end(&s->outage, store__mono_ns(s), &length_ns))
-		log_info("store: write '%s': works again after %.0f s; %u windows written late, %llu lost",
-			 s->path, (double)length_ns / 1e9, s->n_written_late,
-			 (unsigned long long)(s->spool.n_lost - s->lost_before));
+		log__write(LOG_LEVEL_INFO, &s->log_success,
+			   "store: write '%s': works again after %.0f s; %u windows written late, %llu lost",
+			   s->path, (double)length_ns / 1e9, s->n_written_late,
+			   (unsigned long long)(s->spool.n_lost - s->lost_before));
 }
 
 /* One window to the disk; what fails is noted. */

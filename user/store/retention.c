@@ -155,8 +155,9 @@ void store__make_room(struct store *s, uint64_t need_bytes)
 {
 	uint64_t bytes = s->index.bytes;
 
-	reap_down_to(s, (struct target){bytes > need_bytes ? bytes - need_bytes : 0, s->index.limit},
-		     STORE_DELETED_FULL);
+	if (need_bytes > bytes / 2)
+		return;
+	reap_down_to(s, (struct target){bytes - need_bytes, s->index.limit}, STORE_DELETED_FULL);
 }
 
 int store__reserve_slot(struct store *s)

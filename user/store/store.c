@@ -90,7 +90,8 @@ static int start(struct store *s, struct err *err)
 		store__count_error(s, rc);
 		outage__fail(&s->outage, rc, store__mono_ns(s));
 		s->stats.n_outages++;
-		log_warn("%s, profiling goes on in memory, will retry", why.text);
+		log__write(LOG_LEVEL_WARN, &s->log_failure, "%s, profiling goes on in memory, will retry",
+			   why.text);
 		return 0;
 	}
 	store__apply_retention(s);

@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include "user/base/log.h"
 #include "user/store/dir.h"
 #include "user/store/index.h"
 #include "user/store/outage.h"
@@ -29,6 +30,8 @@ struct store {
 	bool made_room;       /* in this outage: files are not given up again and again for nothing */
 	uint64_t lost_before; /* spool.n_lost when the outage began */
 	uint32_t n_written_late;
+	struct log_site log_failure,
+		log_success; /* of this store: a flapping disk must not fill the log either */
 	bool is_rolling;
 	struct store_name rolling;
 	struct store_stats stats; /* counters only; store__stats fills in the rest */
@@ -39,7 +42,7 @@ uint64_t store__mono_ns(const struct store *s);
 
 /* retention.c; all with `writer` held */
 int store__apply_retention(struct store *s);
-/* Deletes the oldest, covered ones first, until need_bytes are free again. */
+/* Deletes the oldest, covered ones first, until need_bytes are free again; nothing where that would cost more than half of all. */
 void store__make_room(struct store *s, uint64_t need_bytes);
 /* A slot in the index for one more file, at the cost of the oldest if it must be. */
 int store__reserve_slot(struct store *s);
