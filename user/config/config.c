@@ -158,9 +158,14 @@ static int take_section(struct loader *l, const struct yaml_node *section, const
 		if (snprintf(name, sizeof(name), "%s%s", prefix, node->key) >= (int)sizeof(name))
 			return unknown_key(l, node, prefix);
 		k = key__find(name);
+		/* a.b beside a: {b: …} would hide that a key stands twice */
+		if (strchr(node->key, '.') && (k || key__is_section(name)))
+			return err__set(l->e, -EINVAL,
+					"%s:%u: %s: expected keys nested in sections, found dots", l->file,
+					node->key_line, name);
 		if (k) {
 			err = take_key(l, k, node);
-		} else if (!strchr(node->key, '.') && key__is_section(name)) {
+		} else if (key__is_section(name)) {
 			snprintf(below, sizeof(below), "%s.", name);
 			err = take_section(l, node, below);
 		} else {

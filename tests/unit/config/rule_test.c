@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "user/base/arena.h"
+#include "user/base/buf.h"
+#include "user/base/err.h"
+#include "user/config/event.h"
+#include "user/config/rule.h"
+#include "user/config/yaml.h"
+
+#define S 1000000000ull
+
+struct fixture {
+	struct arena arena;
+	struct rule_list rules;
+	struct err e;
+};
+
+/* The list is parsed from YAML text; the tree is gone afterwards, as it is in a loaded configuration. */
+static int parse(struct fixture *f, const char *text)
+{
+	struct yaml y;
+	int err;
+
+	f->e.text[0] = '\0';
+	err = yaml__parse("f", text, strlen(text), &y, &f->e);
+	if (err)
+		return err;
+	err = rule__parse_list("f", y.root, &f->arena, &f->rules, &f->e);
+	yaml__done(&y);
+	return err;
+}
+
+static int set_up(void **state)
+{
+	static struct fixture f;
+
+	f = (struct fixture){0};
+	arena__init(&f.arena, 1 << 20);
+	*state = &f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	arena__done(&f->arena);
+	return 0;
+}
+
+static void a_rule_with_four_fields_gets_the_defaults(void **state)
+{
+	struct fixture *f = *state;
+	const struct rule *r;
+
+	assert_int_equal(parse(f, "- name: HighCPUUsage\n"
+				  "  condition: cpu_usage_percent > 80\n"
+				  "  duration: 5m\n"
+				  "  action: capture_cpu_profile\n"),
+			 0);
+	assert_int_equal(f->rules.n, 1);
+	r = &f->rules.items[0];
+	assert_string_equal(r->name, "HighCPUUsage");
+	assert_string_equal(r->condition.text, "cpu_usage_percent > 80");
+	assert_int_equal(r->duration_ns, 300 * S);
+	assert_int_equal(r->capture_events, 1u << EVENT_CPU);
+	assert_int_equal(r->scope, SCOPE_SYSTEM);
+	assert_true(target_set__is_empty(&r->match));
+	assert_int_equal(r->before_ns, 30 * S);
+	assert_int_equal(r->after_ns, 30 * S);
+	assert_int_equal(r->line, 1);
+}
+
+static void every_field_is_read(void **state)
+{
+	struct fixture *f = *state;
+	const struct rule *r;
+
+	assert_int_equal(parse(f, "- name: a\n  condition: rss > 1GiB\n  duration: 0s\n  action: "
+				  "capture_heap_profile\n  scope: process\n"
+				  "- name: api-hot.2\n"
+				  "  condition: cpu_limit_percent >= 90%\n"
+				  "  duration: 90s\n"
+				  "  action: [capture_cpu_profile, capture_offcpu_profile]\n"
+				  "  scope: container\n"
+				  "  match: {comm: \"api-*\", unit: [a.service, b.service], pid: [7, 9]}\n"
+				  "  capture: {before: 1m, after: 0s}\n"),
+			 0);
+	assert_int_equal(f->rules.n, 2);
+	r = &f->rules.items[1];
+	assert_string_equal(r->name, "api-hot.2");
+	assert_int_equal(r->condition.compare, COMPARE_AT_LEAST);
+	assert_int_equal(r->duration_ns, 90 * S);
+	assert_int_equal(r->capture_events, 1u << EVENT_CPU | 1u << EVENT_OFFCPU);
+	assert_int_equal(r->scope, SCOPE_CONTAINER);
+	assert_int_equal(r->match.comm.n, 1);
+	assert_string_equal(r->match.comm.items[0], "api-*");
+	assert_int_equal(r->match.unit.n, 2);
+	assert_string_equal(r->match.unit.items[1], "b.service");
+	assert_int_equal(r->match.pid.n, 2);
+	assert_int_equal(r->match.pid.items[1], 9);
+	assert_int_equal(r->before_ns, 60 * S);
+	assert_int_equal(r->after_ns, 0);
+	assert_int_equal(r->line, 6);
+	assert_int_equal(f->rules.items[0].duration_ns, 0);
+}
+
+static void nothing_and_an_empty_list_are_no_rules(void **state)
+{
+	struct fixture *f = *state;
+
+	f->rules.n = 9;
+	assert_int_equal(parse(f, ""), 0);
+	assert_int_equal(f->rules.n, 0);
+	assert_int_equal(parse(f, "[]"), 0);
+	assert_int_equal(f->rules.n, 0);
+}
+
+#define RULE(fields) \
+	"- {name: r, condition: cpu_usage_percent > 8, duration: 5m, action: capture_cpu_profile, " fields "}"
+
+static const struct {
+	const char *text, *what;
+} bad_rules[] = {
+	{"x", "f:1: alerts: expected a list of rules, found 'x'"},
+	{"{a: b}", "f:1: alerts: expected a list of rules, found a section"},
+	{"- x", "f:1: alerts[0]: expected a rule (name, condition, duration, action), found 'x'"},
+	{"- condition: rss > 1GiB\n  duration: 5m\n  action: capture_cpu_profile",
+	 "f:1: alerts[0]: expected 'name', which every rule must have"},
+	{"- name: r\n  duration: 5m\n  action: capture_cpu_profile", "alerts[0] r: expected 'condition'"},
+	{"- name: r\n  condition: rss > 1GiB\n  action: capture_cpu_profile",
+	 "alerts[0] r: expected 'duration'"},
+	{"- name: r\n  condition: rss > 1GiB\n  duration: 5m", "alerts[0] r: expected 'action'"},
+	{"- name: r\n  condition: rss > 1\n  duration: 5m\n  action: capture_cpu_profile",
+	 "f:2: alerts[0] r.condition: value of rss: expected a size with its unit such as 64KiB, 10MB or "
+	 "2GiB, found '1'"},
+	{"- name: r\n  condition: [rss > 1GiB]\n",
+	 "f:2: alerts[0] r.condition: expected 'METRIC > VALUE', found a list"},
+	{"- name: r\n  duration: 5\n", "f:2: alerts[0] r.duration: expected a duration with its unit"},
+	{"- name: r\n  duration: 25h\n",
+	 "f:2: alerts[0] r.duration: expected a duration from 0s to 1d, found '25h'"},
+	{"- name: r\n  duration: [5m]\n", "expected a duration from 0s to 1d, found a list"},
+	{"- name: r\n  action: capture_cpu_profil\n",
+	 "r.action: unknown action 'capture_cpu_profil', did you mean 'capture_cpu_profile'?"},
+	{"- name: r\n  action: reboot\n", "unknown action 'reboot'; known here: capture_cpu_profile, "},
+	{"- name: r\n  action: []\n",
+	 "expected an action such as capture_cpu_profile, or a list of them, found a list"},
+	{"- name: r\n  action: [[a]]\n", "expected an action such as capture_cpu_profile, found a list"},
+	{"- name: ../r\n", "f:1: alerts[0].name: expected a name of at most 64"},
+	{"- name: a/b\n", "alerts[0].name: expected a name"},
+	{"- name: .r\n", "alerts[0].name: expected a name"},
+	{"- name: ''\n", "alerts[0].name: expected a name"},
+	{"- name: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+	 "expected a name of at most 64"},
+	{"- name: [a]\n", "expected a name of at most 64"},
+	{RULE("conditon: x"), "alerts[0] r.conditon: unknown key, did you mean 'condition'?"},
+	{RULE("for: 5m"),
+	 "r.for: unknown key; known here: name, condition, duration, action, scope, match, capture"},
+	{RULE("scope: host"), "r.scope: expected one of system, cgroup, container, process, found 'host'"},
+	{RULE("scope: process, match: {com: x}"), "r.match: unknown key 'com', did you mean 'comm'?"},
+	{RULE("scope: process, match: x"), "r.match: expected a section"},
+	{RULE("scope: process, match: {pid: [0]}"),
+	 "r.match: pid: expected process ids from 1 to 4194304, found '0'"},
+	{RULE("scope: process, match: {pid: x}"), "found 'x'"},
+	{RULE("scope: process, match: {comm: ['']}"), "r.match: comm: expected texts of 1 to 255 bytes"},
+	{RULE("scope: process, match: {comm: [[a]]}"),
+	 "r.match: comm: expected a list of texts, found a list in it"},
+	{RULE("scope: process, match: {comm: {a: b}}"),
+	 "r.match: comm: expected a list of texts, found a section"},
+	{RULE("match: {comm: x}"), "r: match: needs scope cgroup, container or process"},
+	{RULE("capture: 30s"), "r.capture: expected a section"},
+	{RULE("capture: {before: 30}"), "r.capture: before: expected a duration with its unit"},
+	{RULE("capture: {before: 11m}"),
+	 "r.capture: before: expected a duration from 0s to 10m, found '11m'"},
+	{RULE("capture: {befor: 1m}"), "r.capture: unknown key 'befor', did you mean 'before'?"},
+	{RULE("capture: {before: 0s, after: 0s}"), "nothing to keep"},
+	{"- {name: r, condition: cpu_limit_percent > 8, duration: 5m, action: capture_cpu_profile}",
+	 "alerts[0] r: scope: cpu_limit_percent needs one of: cgroup, container, process; found 'system'"},
+	{"- {name: r, condition: psi_cpu_some_percent > 8, duration: 5m, action: capture_cpu_profile, scope: "
+	 "process}",
+	 "needs one of: system, cgroup, container; found 'process'"},
+	{RULE("scope: process") "\n" RULE("scope: cgroup"),
+	 "f:2: alerts[1].name: 'r' is taken by the rule in line 1"},
+};
+
+static void a_bad_rule_is_refused_in_one_line(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(bad_rules) / sizeof(bad_rules[0]); i++) {
+		f->rules.n = 77;
+		if (!parse(f, bad_rules[i].text))
+			fail_msg("was taken: %s", bad_rules[i].text);
+		if (!strstr(f->e.text, bad_rules[i].what))
+			fail_msg("%s -> %s", bad_rules[i].text, f->e.text);
+		assert_null(strchr(f->e.text, '\n'));
+		assert_int_equal(f->rules.n, 77);
+	}
+}
+
+static void the_number_of_rules_is_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct buf b;
+
+	buf__init(&b, 1 << 20);
+	for (int i = 0; i < RULES_MAX; i++)
+		buf__printf(
+			&b,
+			"- {name: r%d, condition: rss > 1GiB, duration: 5m, action: capture_cpu_profile}\n",
+			i);
+	assert_int_equal(parse(f, buf__str(&b)), 0);
+	assert_int_equal(f->rules.n, RULES_MAX);
+	buf__append_str(
+		&b, "- {name: one-more, condition: rss > 1GiB, duration: 5m, action: capture_cpu_profile}\n");
+	assert_int_equal(parse(f, buf__str(&b)), -E2BIG);
+	buf__done(&b);
+}
+
+static void little_memory_is_an_error_and_no_crash(void **state)
+{
+	struct fixture *f = *state;
+	int n_failed = 0;
+
+	for (size_t limit = 0; limit < 12000; limit += 200) {
+		int err;
+
+		arena__done(&f->arena);
+		arena__init(&f->arena, limit);
+		err = parse(f, RULE("scope: process, match: {comm: [a, b, c, d], pid: [1, 2, 3]}"));
+		assert_true(!err || err == -ENOMEM);
+		n_failed += err != 0;
+	}
+	assert_in_range(n_failed, 1, 59);
+}
+
+static void every_event_has_an_action(void **state)
+{
+	char text[RULE_ACTION_MAX];
+
+	(void)state;
+	for (int ev = 0; ev < EVENT_N; ev++) {
+		uint32_t events = 0;
+
+		rule__format_action(ev, text);
+		assert_int_equal(rule__parse_action(text, &events, NULL), 0);
+		assert_int_equal(events, 1u << ev);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_rule_with_four_fields_gets_the_defaults, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(every_field_is_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nothing_and_an_empty_list_are_no_rules, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_bad_rule_is_refused_in_one_line, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_number_of_rules_is_bounded, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(little_memory_is_an_error_and_no_crash, set_up, tear_down),
+		cmocka_unit_test(every_event_has_an_action),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
