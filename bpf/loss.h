@@ -43,7 +43,8 @@
 	X(STACK_READ, "stack_read", 0, "the stack could not be read (paged out or unmapped)")                          \
 	X(COMPAT, "compat", 0, "a 32-bit task")                                                                        \
 	X(NO_REGS, "no_regs", 0, "the user registers could not be had")                                                \
-	X(STACK_COPY, "stack_copy", 0, "the piece of stack that was copied was too short")
+	X(STACK_COPY, "stack_copy", 0, "the piece of stack that was copied was too short")                             \
+	X(NO_ROOM, "no_room", 0, "the slice had no room left for the stack")
 
 enum loss {
 #define X(id, name, text) LOSS_##id,

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/kernel/tables.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "user/base/clock.h"
+#include "user/base/io.h"
+#include "user/base/log.h"
+#include "user/object/elf.h"
+#include "user/object/object_cache.h"
+#include "user/object/unwind_table.h"
+
+/* A file that pages are being built from. Several pages of it are mostly asked for in a row. */
+struct open_table {
+	uint32_t object; /* 0: free */
+	int fd;
+	struct elf *elf;
+	struct unwind_table *table;
+	uint64_t used_ns;
+};
+
+struct tables {
+	struct object_cache *objects;
+	struct row_store *store;
+	struct unwind_row *scratch; /* [ROW_PAGE_SIZE] */
+	struct open_table open[TABLES_OPEN_MAX];
+	struct tables_stats stats;
+};
+
+int tables__new(const struct kernel_maps *maps, struct object_cache *objects, uint32_t max_segments, struct tables **ret)
+{
+	struct tables *t = calloc(1, sizeof(*t));
+	int err = -ENOMEM;
+
+	if (!t)
+		return -ENOMEM;
+	for (int i = 0; i < TABLES_OPEN_MAX; i++)
+		t->open[i].fd = FD_CLOSED;
+	t->objects = objects;
+	t->scratch = malloc(ROW_PAGE_SIZE * sizeof(*t->scratch)); /* touched only as far as pages are full */
+	if (t->scratch)
+		err = row_store__new(maps, max_segments, &t->store);
+	if (err) {
+		tables__free(t);
+		return err;
+	}
+	*ret = t;
+	return 0;
+}
+
+static void open_table__close(struct open_table *o)
+{
+	unwind_table__free(o->table);
+	elf__free(o->elf);
+	io__close(&o->fd);
+	*o = (struct open_table){.fd = FD_CLOSED};
+}
+
+void tables__free(struct tables *t)
+{
+	if (!t)
+		return;
+	for (int i = 0; i < TABLES_OPEN_MAX; i++)
+		open_table__close(&t->open[i]);
+	row_store__free(t->store);
+	free(t->scratch);
+	free(t);
+}
+
+/* The slot that was unused for longest. */
+static struct open_table *tables__slot(struct tables *t, uint32_t object)
+{
+	struct open_table *oldest = &t->open[0];
+
+	for (int i = 0; i < TABLES_OPEN_MAX; i++) {
+		if (t->open[i].object == object)
+			return &t->open[i];
+		if (t->open[i].used_ns < oldest->used_ns)
+			oldest = &t->open[i];
+	}
+	return oldest;
+}
+
+static int tables__open(struct tables *t, uint32_t object, uint64_t now, struct open_table **ret)
+{
+	struct open_table *o = tables__slot(t, object);
+	struct unwind_table_opts opts = {};
+	int err;
+
+	if (o->object == object) {
+		o->used_ns = now;
+		*ret = o;
+		return 0;
+	}
+	open_table__close(o);
+	err = object_cache__open_fd(t->objects, object, now, &o->fd);
+	if (!err)
+		err = elf__open(o->fd, &o->elf);
+	if (!err)
+		err = unwind_table__open(o->elf, &opts, &o->table);
+	if (err) {
+		open_table__close(o);
+		t->stats.files_failed++;
+		return err;
+	}
+	t->stats.files_opened++;
+	o->object = object;
+	o->used_ns = now;
+	*ret = o;
+	return 0;
+}
+
+/* Makes the page; n = 0 where there is nothing to make it from. */
+static uint32_t tables__build(struct tables *t, uint32_t object, uint64_t vaddr)
+{
+	struct unwind_page_stats stats = {};
+	uint64_t now = clock__mono_ns(), took;
+	struct open_table *o;
+	uint32_t n = 0;
+	int err;
+
+	err = tables__open(t, object, now, &o);
+	if (!err)
+		err = unwind_table__build_page(o->table, vaddr >> ROW_PAGE_BITS, t->scratch, ROW_PAGE_SIZE, &n, &stats);
+	if (err && err != -ENOENT)
+		log_debug("tables: build page 0x%llx of object %u: error %d, its stacks go by frame pointers",
+			  (unsigned long long)(vaddr >> ROW_PAGE_BITS), object, -err);
+	took = clock__mono_ns() - now;
+	t->stats.build_ns += took;
+	if (took > t->stats.build_max_ns)
+		t->stats.build_max_ns = took;
+	t->stats.damaged_fdes += stats.damaged;
+	for (int i = 0; i < UNWIND_UNSUPPORTED_MAX; i++)
+		t->stats.unsupported_rules += stats.unsupported[i];
+	if (err || !n)
+		t->stats.pages_empty++;
+	else
+		t->stats.pages_built++;
+	return err ? 0 : n;
+}
+
+int tables__rows(struct tables *t, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows, uint32_t *ret_n)
+{
+	uint32_t n;
+	int err;
+
+	if (!row_store__find(t->store, object, vaddr, ret_rows, ret_n))
+		return 0;
+	n = tables__build(t, object, vaddr);
+	err = row_store__push(t->store, object, vaddr, t->scratch, n);
+	if (err) {
+		log_warn("tables: put rows into the kernel: error %d, ignoring", -err);
+		*ret_rows = t->scratch;
+		*ret_n = n;
+		return 0;
+	}
+	return row_store__find(t->store, object, vaddr, ret_rows, ret_n);
+}
+
+void tables__forget(struct tables *t, uint32_t object)
+{
+	for (int i = 0; i < TABLES_OPEN_MAX; i++)
+		if (t->open[i].object == object)
+			open_table__close(&t->open[i]);
+	row_store__forget(t->store, object);
+}
+
+uint64_t tables__shrink(struct tables *t, uint32_t max_segments)
+{
+	return row_store__shrink(t->store, max_segments);
+}
+
+void tables__stats(const struct tables *t, struct tables_stats *ret)
+{
+	*ret = t->stats;
+	row_store__stats(t->store, &ret->store);
+}

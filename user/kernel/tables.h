@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tables - makes the unwind rows of a page when a walk first meets it, and puts them into the kernel.
+ *
+ * Owns: the row store, a scratch page, a few open tables. Thread: the collector's. Limit: TABLES_OPEN_MAX files open for building; the store's segments.
+ * Errors: a file that cannot be read gives pages without rows, and is counted by reason.
+ */
+#ifndef EVERPROF_KERNEL_TABLES_H
+#define EVERPROF_KERNEL_TABLES_H
+
+#include <stdint.h>
+
+#include "user/kernel/row_store.h"
+
+struct object_cache;
+struct tables;
+
+#define TABLES_OPEN_MAX 16
+
+struct tables_stats {
+	struct row_store_stats store;
+	uint64_t pages_built, pages_empty; /* empty: no rules there */
+	uint64_t files_opened, files_failed;
+	uint64_t build_ns, build_max_ns;
+	uint64_t damaged_fdes, unsupported_rules;
+};
+
+int tables__new(const struct kernel_maps *maps, struct object_cache *objects, uint32_t max_segments, struct tables **ret);
+void tables__free(struct tables *t);
+/* The rows of the page that holds vaddr, from the store or made now; n = 0: it has none. Borrowed until the next call. */
+int tables__rows(struct tables *t, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows, uint32_t *ret_n);
+/* An object that is no longer mapped anywhere. */
+void tables__forget(struct tables *t, uint32_t object);
+uint64_t tables__shrink(struct tables *t, uint32_t max_segments);
+void tables__stats(const struct tables *t, struct tables_stats *ret);
+
+#endif

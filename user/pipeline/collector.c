@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/pipeline/collector.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/base/io.h"
+#include "user/base/log.h"
+#include "bpf/walk.h"
+#include "user/pipeline/collector_impl.h"
+#include "user/pipeline/jit_names.h"
+
+/* Events of processes that nobody samples can wait; a sample that needs them reads them itself. */
+#define EVENTS_NS (250 * NS_PER_MS)
+#define UPKEEP_NS (5 * NS_PER_SEC)
+/* Stacks that may go to user space, per refill: more than a small machine can sample, a bound on a large one. */
+#define DEFER_TOKENS_A_SLICE 400
+#define VERIFY_BUDGET 64
+
+static int collector__open_window(struct collector *c, uint64_t now)
+{
+	const struct window_opts opts = {
+		.from_ns = now,
+		.real_ns = clock__real_ns(),
+		.period_ns = perf_clocks__period_ns(c->clocks),
+		.limit_bytes = c->opts.memory_bytes / 2,
+	};
+	int err = window__new(&opts, &c->window);
+
+	return err ? err : window__begin_slice(c->window, now);
+}
+
+/* Losses of the slice: what the kernel counted since the last one, and what we did. */
+static void collector__slice_losses(struct collector *c, struct losses *ret)
+{
+	struct losses now;
+
+	*ret = c->lost_here;
+	c->lost_here = (struct losses){};
+	if (losses__read(c->maps->losses_fd, &now))
+		return;
+	for (int i = 0; i < LOSS_MAX; i++)
+		ret->n[i] += now.n[i] - c->lost_before.n[i];
+	c->lost_before = now;
+	for (int i = 0; i < LOSS_MAX; i++)
+		c->stats.lost.n[i] += ret->n[i];
+}
+
+static void collector__close_window(struct collector *c, uint64_t now)
+{
+	struct window *w = c->window;
+
+	c->window = NULL;
+	window__close(w, now);
+	c->stats.windows++;
+	if (c->opts.history_ns)
+		history__add(&c->history, window__ref(w));
+	c->ports.window(c->ports.ctx, w);
+}
+
+/* Ends the slice: what is in the kernel comes into the window. */
+static uint64_t collector__end_slice(struct collector *c)
+{
+	uint64_t began = clock__mono_ns(), took;
+	struct losses lost;
+
+	collector__read_events(c);
+	ring_buffer__consume(c->unfinished);
+	if (drain__slice(&c->drain, collector__on_row, c) == -EAGAIN)
+		c->lost_here.n[LOSS_DRAIN_LATE]++;
+	__atomic_store_n(&c->maps->gate->defer_tokens, DEFER_TOKENS_A_SLICE, __ATOMIC_RELAXED);
+	collector__slice_losses(c, &lost);
+	window__end_slice(c->window, began, &lost);
+	c->stats.slices++;
+	took = clock__mono_ns() - began;
+	c->stats.drain_ns += took;
+	if (took > c->stats.drain_max_ns)
+		c->stats.drain_max_ns = took;
+	return began;
+}
+
+int collector__flush(struct collector *c)
+{
+	uint64_t now = collector__end_slice(c);
+
+	collector__close_window(c, now);
+	return collector__open_window(c, now);
+}
+
+static int on_slice(uint64_t n_expired, void *ctx)
+{
+	struct collector *c = ctx;
+	uint64_t now;
+
+	(void)n_expired;
+	/* windows end on a slice; half a slice of slack, because timers are late and never early */
+	if (c->opts.window_ns &&
+	    clock__mono_ns() + COLLECTOR_SLICE_NS / 2 >= c->window->from_ns + c->opts.window_ns)
+		return collector__flush(c);
+	now = collector__end_slice(c);
+	return window__begin_slice(c->window, now) == -ENOMEM ? -ENOMEM : 0;
+}
+
+static int on_events(uint64_t n_expired, void *ctx)
+{
+	(void)n_expired;
+	collector__read_events(ctx);
+	return 0;
+}
+
+static int on_unfinished_fd(int fd, uint32_t events, void *ctx)
+{
+	struct collector *c = ctx;
+
+	(void)fd, (void)events;
+	ring_buffer__consume(c->unfinished);
+	return 0;
+}
+
+/* Things that may be late: CPUs that came, processes that ended unseen, what nobody needs any more. */
+static int on_upkeep(uint64_t n_expired, void *ctx)
+{
+	struct collector *c = ctx;
+	uint64_t now = clock__mono_ns();
+	struct err err;
+
+	(void)n_expired;
+	if (c->started && perf_clocks__attach(c->clocks, loader__on_cpu_fd(c->loader), &err))
+		log_warn("%s, ignoring", err__text(&err, 0));
+	if (sideband__refresh_cpus(c->sideband, &err))
+		log_warn("%s, ignoring", err__text(&err, 0));
+	if (sideband__take_lost(c->sideband))
+		collector__learn_all(c);
+	process_table__verify(c->processes, now, VERIFY_BUDGET);
+	process_table__retire(c->processes, now);
+	object_cache__retire(c->objects, now);
+	history__trim(&c->history, now);
+	collector__push_dirty(c);
+	return 0;
+}
+
+static int on_duty(uint64_t n_expired, void *ctx)
+{
+	struct collector *c = ctx;
+	uint64_t next;
+
+	(void)n_expired;
+	c->duty_is_on = !c->duty_is_on;
+	next = c->duty_is_on ? c->opts.duty_on_ns : c->opts.duty_every_ns - c->opts.duty_on_ns;
+	perf_clocks__enable(c->clocks, c->duty_is_on);
+	return loop__set_timer(c->duty_timer, next, 0);
+}
+
+static void port_forked(void *ctx, const struct process *parent, const struct process *child)
+{
+	(void)parent;
+	collector__mark_dirty(ctx, child);
+}
+
+static void port_mappings_changed(void *ctx, const struct process *p)
+{
+	collector__mark_dirty(ctx, p);
+}
+
+static void port_ended(void *ctx, const struct process *p)
+{
+	collector__forget(ctx, p);
+}
+
+static void port_object_retired(void *ctx, uint32_t id)
+{
+	struct collector *c = ctx;
+
+	if (c->tables)
+		tables__forget(c->tables, id);
+}
+
+static int collector__new_tables(struct collector *c)
+{
+	int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC), err;
+	const struct object_cache_opts objects = {.proc_root_fd = proc_fd, .retired = port_object_retired, .ctx = c};
+	struct process_table_opts processes = {
+		.proc_root_fd = proc_fd,
+		.port = {.ctx = c,
+			 .forked = port_forked,
+			 .mappings_changed = port_mappings_changed,
+			 .ended = port_ended},
+	};
+
+	if (proc_fd < 0)
+		return -errno;
+	err = object_cache__new(&objects, &c->objects);
+	processes.objects = c->objects;
+	if (!err)
+		err = process_table__new(&processes, &c->processes);
+	if (!err)
+		err = mapping_store__new(c->maps, &c->mappings);
+	if (!err)
+		err = tables__new(c->maps, c->objects, (uint32_t)(c->opts.memory_bytes / 4 >> 20), &c->tables);
+	if (!err && c->opts.perf_maps) {
+		c->jit_names = jit_names__new();
+		err = c->jit_names ? 0 : -ENOMEM;
+	}
+	io__close(&proc_fd);
+	return err;
+}
+
+static int collector__new_kernel(struct collector *c, struct err *err)
+{
+	static uint32_t cpus[CPUS_MAX];
+	struct loader_opts opts = {.slice_ns = COLLECTOR_SLICE_NS, .kernel_stacks = c->opts.kernel_stacks};
+	int ret;
+
+	ret = perf_clocks__new(c->opts.clock, c->opts.frequency_hz, &c->clocks, err);
+	if (ret)
+		return ret;
+	ret = cpus__online(cpus, CPUS_MAX);
+	opts.n_cpus = ret > 0 ? (uint32_t)ret : 1;
+	opts.period_ns = perf_clocks__period_ns(c->clocks);
+	c->stats.n_cpus = opts.n_cpus;
+	ret = loader__open(&opts, &c->loader, err);
+	if (ret)
+		return ret;
+	c->maps = loader__maps(c->loader);
+	c->maps->gate->filter = selector__kernel_only_included(&c->opts.selector);
+	c->maps->gate->defer_tokens = DEFER_TOKENS_A_SLICE;
+	drain__init(&c->drain, c->maps);
+	c->unfinished = ring_buffer__new(c->maps->unfinished_fd, collector__on_unfinished, c, NULL);
+	if (!c->unfinished)
+		return err__set(err, -errno, "kernel: cannot map the ring of unfinished stacks: %s", strerror(errno));
+	return 0;
+}
+
+static int collector__add_sources(struct collector *c)
+{
+	int err = loop__add_timer(c->loop, COLLECTOR_SLICE_NS, COLLECTOR_SLICE_NS, on_slice, c, &c->slice_timer);
+
+	if (!err)
+		err = loop__add_timer(c->loop, EVENTS_NS, EVENTS_NS, on_events, c, &c->events_timer);
+	if (!err)
+		err = loop__add_timer(c->loop, UPKEEP_NS, UPKEEP_NS, on_upkeep, c, &c->upkeep_timer);
+	if (!err)
+		err = loop__add_fd(c->loop, ring_buffer__epoll_fd(c->unfinished), EPOLLIN, on_unfinished_fd, c,
+				   &c->unfinished_source);
+	if (!err && c->opts.duty_every_ns > c->opts.duty_on_ns) {
+		c->duty_is_on = true;
+		err = loop__add_timer(c->loop, c->opts.duty_on_ns, 0, on_duty, c, &c->duty_timer);
+	}
+	return err;
+}
+
+int collector__new(const struct collector_opts *opts, const struct collector_ports *ports, struct loop *loop,
+		   struct collector **ret, struct err *err)
+{
+	struct sideband_handler handler = collector_sideband_handler;
+	struct collector *c = calloc(1, sizeof(*c));
+	int code = -ENOMEM;
+
+	if (!c)
+		return -ENOMEM;
+	handler.ctx = c;
+	c->opts = *opts;
+	c->ports = *ports;
+	c->loop = loop;
+	history__init(&c->history, opts->history_ns, opts->memory_bytes / 4);
+	c->scratch = malloc(MAPPINGS_MAX * sizeof(*c->scratch));
+	c->walk = malloc(sizeof(*c->walk));
+	if (!c->scratch || !c->walk)
+		goto out;
+	code = collector__new_kernel(c, err);
+	if (!code)
+		code = sideband__open(c->maps, &handler, &c->sideband, err);
+	if (code)
+		goto out;
+	code = collector__new_tables(c);
+	if (!code)
+		code = collector__learn_all(c);
+	if (!code)
+		code = collector__open_window(c, clock__mono_ns());
+	if (code) {
+		err__set(err, code, "collector: cannot start: %s", strerror(-code));
+		goto out;
+	}
+	*ret = c;
+	return 0;
+out:
+	collector__free(c);
+	return code;
+}
+
+int collector__start(struct collector *c, struct err *err)
+{
+	uint64_t now;
+	int code;
+
+	collector__read_events(c);
+	c->maps->gate->enabled = 1;
+	code = perf_clocks__attach(c->clocks, loader__on_cpu_fd(c->loader), err);
+	if (code)
+		return code;
+	now = clock__mono_ns();
+	c->window->from_ns = c->window->slices[0].from_ns = now;
+	c->window->real_ns = clock__real_ns();
+	code = collector__add_sources(c);
+	c->started = true;
+	return code ? err__set(err, code, "collector: cannot start timers: %s", strerror(-code)) : 0;
+}
+
+void collector__free(struct collector *c)
+{
+	if (!c)
+		return;
+	perf_clocks__free(c->clocks); /* first: no tick after this */
+	loop__remove(c->loop, c->slice_timer);
+	loop__remove(c->loop, c->events_timer);
+	loop__remove(c->loop, c->upkeep_timer);
+	loop__remove(c->loop, c->duty_timer);
+	loop__remove(c->loop, c->unfinished_source);
+	window__unref(c->window);
+	history__done(&c->history);
+	jit_names__free(c->jit_names);
+	process_table__free(c->processes);
+	mapping_store__free(c->mappings);
+	tables__free(c->tables);
+	c->tables = NULL;
+	object_cache__free(c->objects);
+	sideband__close(c->sideband);
+	ring_buffer__free(c->unfinished);
+	loader__close(c->loader);
+	free(c->dirty);
+	free(c->scratch);
+	free(c->walk);
+	free(c);
+}
+
+int collector__include_tree(struct collector *c, uint32_t pid)
+{
+	const struct process *p = process_table__find_pid(c->processes, pid, clock__mono_ns());
+	struct target t = {.verdict = TARGET_INCLUDE};
+
+	if (!p)
+		return -ESRCH;
+	t.start_ns = p->key.start_ns;
+	return bpf_map_update_elem(c->maps->targets_fd, &pid, &t, BPF_ANY);
+}
+
+struct object_cache *collector__objects(struct collector *c)
+{
+	return c->objects;
+}
+
+struct loader *collector__loader(struct collector *c)
+{
+	return c->loader;
+}
+
+uint64_t collector__samples(const struct collector *c)
+{
+	return c->stats.samples;
+}
+
+void collector__stats(struct collector *c, struct collector_stats *ret)
+{
+	*ret = c->stats;
+	ret->clock = perf_clocks__name(c->clocks);
+	ret->frequency_hz = c->opts.frequency_hz;
+	ret->events = sideband__stats(c->sideband)->events;
+	ret->window_bytes = window__bytes(c->window);
+	ret->history_bytes = c->history.bytes;
+	ret->map_bytes = loader__map_bytes(c->loader);
+	tables__stats(c->tables, &ret->tables);
+	mapping_store__stats(c->mappings, &ret->mappings);
+	object_cache__stats(c->objects, &ret->objects);
+	process_table__stats(c->processes, &ret->processes);
+}

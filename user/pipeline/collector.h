@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * collector - the station between the kernel and the windows: it learns processes, finishes stacks, drains slices.
+ *
+ * Everything happens on one thread in one loop. Three things wake it: an unfinished stack, the slice's timer, and the slower timer that reads process events.
+ * A window that is complete is handed to the port; what it holds needs nothing of the collector any more.
+ *
+ * Owns: programs, maps, clocks, the table of processes, tables of rows, the open window, the history. Thread: that of its loop. Limit: collector_opts.
+ * Errors: -errno with one clear line at the start; afterwards it counts and goes on.
+ */
+#ifndef EVERPROF_PIPELINE_COLLECTOR_H
+#define EVERPROF_PIPELINE_COLLECTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "user/kernel/losses.h"
+#include "user/kernel/mapping_store.h"
+#include "user/kernel/perf_event.h"
+#include "user/kernel/tables.h"
+#include "user/object/object_cache.h"
+#include "user/pipeline/selector.h"
+#include "user/pipeline/window.h"
+#include "user/process/process_table.h"
+
+struct collector;
+struct err;
+struct loop;
+
+#define COLLECTOR_SLICE_NS 1000000000ull
+
+struct collector_opts {
+	uint32_t frequency_hz;
+	enum clock_kind clock;
+	uint64_t window_ns;  /* 0: one window until collector__flush */
+	uint64_t history_ns; /* how long closed windows are kept */
+	uint64_t duty_on_ns, duty_every_ns; /* 0: always on */
+	size_t memory_bytes; /* of windows and history */
+	bool kernel_stacks, perf_maps;
+	struct selector selector;
+};
+
+struct collector_ports {
+	/* A complete window, with a reference that is the receiver's. */
+	void (*window)(void *ctx, struct window *w);
+	void *ctx;
+};
+
+/* What it costs and what it knows; metrics read it. */
+struct collector_stats {
+	const char *clock;
+	uint32_t frequency_hz, n_cpus;
+	uint64_t samples, slices, windows;
+	uint64_t ends[END_MAX];
+	struct losses lost;
+	uint64_t unfinished, finished_whole, finish_ns;
+	uint64_t events;
+	uint64_t drain_ns, drain_max_ns;
+	uint64_t window_bytes, history_bytes, map_bytes;
+	struct tables_stats tables;
+	struct mapping_store_stats mappings;
+	struct object_cache_stats objects;
+	struct process_table_stats processes;
+};
+
+int collector__new(const struct collector_opts *opts, const struct collector_ports *ports, struct loop *loop,
+		   struct collector **ret, struct err *err);
+void collector__free(struct collector *c);
+/* Counts only this process and the children that it will have, from now on (with selector.only_tree). */
+int collector__include_tree(struct collector *c, uint32_t pid);
+/* Starts the clocks: until then nothing is sampled. */
+int collector__start(struct collector *c, struct err *err);
+/* Ends the open window now, hands it to the port and opens the next one. */
+int collector__flush(struct collector *c);
+/* Changes what can change while running. */
+int collector__reconfigure(struct collector *c, const struct collector_opts *opts, struct err *err);
+/* For the namer, on another thread: object_cache locks itself. */
+struct object_cache *collector__objects(struct collector *c);
+struct loader *collector__loader(struct collector *c);
+void collector__stats(struct collector *c, struct collector_stats *ret);
+/* Samples of the open window, for progress. */
+uint64_t collector__samples(const struct collector *c);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * collector_impl - the collector's insides, shared by collector.c (life, timers), collector_process.c (what is known of processes) and
+ * collector_sample.c (from rows and unfinished stacks to the window).
+ *
+ * Owns: see collector.h. Thread: that of its loop. Limit: the options. Errors: -errno.
+ */
+#ifndef EVERPROF_PIPELINE_COLLECTOR_IMPL_H
+#define EVERPROF_PIPELINE_COLLECTOR_IMPL_H
+
+#include "user/base/loop.h"
+#include "user/kernel/drain.h"
+#include "user/kernel/loader.h"
+#include "user/kernel/sideband.h"
+#include "user/pipeline/collector.h"
+#include "user/pipeline/history.h"
+
+struct ring_buffer;
+struct jit_names;
+
+struct collector {
+	struct collector_opts opts;
+	struct collector_ports ports;
+	struct loop *loop;
+	struct loader *loader;
+	const struct kernel_maps *maps;
+	struct perf_clocks *clocks;
+	struct sideband *sideband;
+	struct ring_buffer *unfinished;
+	struct drain drain;
+	struct object_cache *objects;
+	struct process_table *processes;
+	struct mapping_store *mappings;
+	struct tables *tables;
+	struct jit_names *jit_names; /* NULL: not asked for */
+	struct history history;
+	struct window *window;
+	struct losses lost_before; /* the kernel's counters at the end of the last slice */
+	struct losses lost_here;   /* our own in this slice */
+	struct task_key *dirty;    /* processes whose mappings changed since they were pushed */
+	uint32_t n_dirty, cap_dirty;
+	struct mapping_entry *scratch; /* [MAPPINGS_MAX] */
+	struct walk *walk;             /* scratch: of the stack that is being finished */
+	struct loop_source *slice_timer, *events_timer, *duty_timer, *upkeep_timer, *unfinished_source;
+	bool duty_is_on, started;
+	struct collector_stats stats;
+};
+
+/* collector_process.c */
+int collector__learn_all(struct collector *c);
+/* Reads all events and pushes what they changed. */
+void collector__read_events(struct collector *c);
+/* The process of a sample: known, or learnt now as well as that still goes. */
+struct process *collector__process(struct collector *c, const struct task_key *key);
+void collector__push_dirty(struct collector *c);
+void collector__mark_dirty(struct collector *c, const struct process *p);
+void collector__forget(struct collector *c, const struct process *p);
+enum verdict collector__verdict(const struct collector *c, const struct process *p);
+extern const struct sideband_handler collector_sideband_handler;
+
+/* collector_sample.c */
+int collector__on_unfinished(void *ctx, void *data, size_t size);
+int collector__on_row(const struct count_slot *slot, const uint64_t *words, void *ctx);
+
+#endif

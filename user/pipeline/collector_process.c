@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * collector_process - keeps the table of processes in step with the kernel, and the kernel's view in step with the table.
+ *
+ * Events change the table; what changed there is remembered as dirty and pushed into the kernel once, after the batch: an exec with its ten
+ * mappings is one push.
+ */
+#include "user/pipeline/collector_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "user/base/clock.h"
+#include "user/base/log.h"
+#include "user/kernel/task_list.h"
+
+static struct process_key process_key_of(const struct task_key *k)
+{
+	return (struct process_key){.tgid = k->tgid, .exec_id = k->exec_id, .start_ns = k->start_ns};
+}
+
+static struct task_key task_key_of(const struct process_key *k)
+{
+	return (struct task_key){.start_ns = k->start_ns, .tgid = k->tgid, .exec_id = k->exec_id};
+}
+
+enum verdict collector__verdict(const struct collector *c, const struct process *p)
+{
+	struct process_labels labels;
+
+	process__labels(p, &labels);
+	return selector__process(&c->opts.selector, p->key.tgid, &labels);
+}
+
+/* Tells the kernel what the patterns say of the process; processes without a verdict have no entry. */
+static void collector__push_verdict(struct collector *c, const struct process *p)
+{
+	enum verdict v = collector__verdict(c, p);
+	struct target t = {.start_ns = p->key.start_ns, .verdict = v == VERDICT_INCLUDE ? TARGET_INCLUDE : TARGET_EXCLUDE};
+
+	if (v != VERDICT_NONE)
+		bpf_map_update_elem(c->maps->targets_fd, &p->key.tgid, &t, BPF_ANY);
+	else if (!c->opts.selector.only_tree)
+		bpf_map_delete_elem(c->maps->targets_fd, &p->key.tgid);
+}
+
+void collector__mark_dirty(struct collector *c, const struct process *p)
+{
+	struct task_key key = task_key_of(&p->key);
+
+	/* an exec's mappings come in a row: the last one is mostly the same process */
+	if (c->n_dirty && !memcmp(&c->dirty[c->n_dirty - 1], &key, sizeof(key)))
+		return;
+	if (c->n_dirty == c->cap_dirty) {
+		uint32_t cap = c->cap_dirty ? c->cap_dirty * 2 : 64;
+		struct task_key *dirty = realloc(c->dirty, cap * sizeof(*dirty));
+
+		if (!dirty)
+			return; /* the kernel goes on with the old mappings; the next change tries again */
+		c->dirty = dirty;
+		c->cap_dirty = cap;
+	}
+	c->dirty[c->n_dirty++] = key;
+}
+
+static void collector__push(struct collector *c, const struct process *p)
+{
+	struct task_key key = task_key_of(&p->key);
+	const struct code_mapping *m;
+	uint32_t n, kept = 0;
+
+	if (p->flags & (PROCESS_KERNEL_THREAD | PROCESS_ENDED))
+		return;
+	if (!selector__is_everything(&c->opts.selector))
+		collector__push_verdict(c, p);
+	m = mapping_set__mappings(p->mappings, &n);
+	for (uint32_t i = 0; i < n && kept < MAPPINGS_MAX - 1; i++)
+		c->scratch[kept++] = (struct mapping_entry){
+			.start = m[i].start,
+			.bias = m[i].bias,
+			.pages = (uint32_t)((m[i].end - m[i].start) >> MAPPING_PAGE_SHIFT),
+			.object = m[i].object,
+		};
+	/* on failure its stacks are finished in user space; the store counts it */
+	mapping_store__set_process(c->mappings, &key, mapping_set__id(p->mappings), c->scratch, kept);
+}
+
+void collector__push_dirty(struct collector *c)
+{
+	for (uint32_t i = 0; i < c->n_dirty; i++) {
+		struct process_key key = process_key_of(&c->dirty[i]);
+		const struct process *p = process_table__find(c->processes, &key);
+
+		if (p)
+			collector__push(c, p);
+	}
+	c->n_dirty = 0;
+}
+
+void collector__forget(struct collector *c, const struct process *p)
+{
+	struct task_key key = task_key_of(&p->key);
+
+	mapping_store__drop_process(c->mappings, &key);
+}
+
+static void collector__on_fork(void *ctx, const struct process_record *r)
+{
+	struct collector *c = ctx;
+	struct process_key parent = process_key_of(&r->parent), child = process_key_of(&r->key);
+
+	process_table__fork(c->processes, r->time_ns, &parent, &child, r->comm);
+}
+
+static void collector__on_exec(void *ctx, const struct process_record *r)
+{
+	struct collector *c = ctx;
+	struct process_key key = process_key_of(&r->key);
+
+	process_table__exec(c->processes, r->time_ns, &key, r->comm);
+}
+
+static void collector__on_exit(void *ctx, const struct process_record *r)
+{
+	struct collector *c = ctx;
+	struct process_key key = process_key_of(&r->key);
+
+	process_table__exit(c->processes, r->time_ns, &key);
+}
+
+static void collector__on_mmap(void *ctx, const struct sideband_mmap *m)
+{
+	struct collector *c = ctx;
+	const struct process_mmap pm = {
+		.time_ns = m->time_ns,
+		.tgid = m->tgid,
+		.prot = m->prot,
+		.addr = m->addr,
+		.len = m->len,
+		.pgoff = m->pgoff,
+		.path = m->path,
+		.build_id = m->build_id,
+		.build_id_len = m->build_id_len,
+	};
+
+	process_table__mmap(c->processes, &pm);
+}
+
+const struct sideband_handler collector_sideband_handler = {
+	.fork = collector__on_fork,
+	.exec = collector__on_exec,
+	.exit = collector__on_exit,
+	.mmap = collector__on_mmap,
+};
+
+void collector__read_events(struct collector *c)
+{
+	int err = sideband__drain(c->sideband);
+
+	if (err)
+		log_warn("collector: read process events: %s, ignoring", strerror(-err));
+	collector__push_dirty(c);
+}
+
+static int learn(const struct task_record *r, void *ctx)
+{
+	struct process_key key = process_key_of(&r->key);
+	struct collector *c = ctx;
+	struct process *p;
+
+	if (!r->is_kernel_thread)
+		process_table__scan_one(c->processes, clock__mono_ns(), &key, &p);
+	return 0;
+}
+
+int collector__learn_all(struct collector *c)
+{
+	int err = task_list__read(c->loader, learn, c);
+
+	collector__push_dirty(c);
+	return err;
+}
+
+struct process *collector__process(struct collector *c, const struct task_key *key)
+{
+	struct process_key k = process_key_of(key);
+	struct process *p = process_table__find(c->processes, &k);
+
+	if (p)
+		return p;
+	if (process_table__scan_one(c->processes, clock__mono_ns(), &k, &p))
+		return NULL;
+	if (p->flags & PROCESS_UNLEARNT)
+		c->lost_here.n[LOSS_UNKNOWN_PROCESS]++;
+	return p;
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * collector_sample - rows of the closed slice, and stacks that the kernel could not finish, become entries of the open window.
+ */
+#include "user/pipeline/collector_impl.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "user/base/clock.h"
+#include "user/base/io.h"
+#include "user/kernel/finish.h"
+#include "user/pipeline/jit_names.h"
+#include "user/process/mapping_set.h"
+
+/* The window's number of the process, with its labels taken down while it lives. */
+static int collector__window_process(struct collector *c, const struct task_key *key, uint32_t *ret_index,
+				     enum verdict *ret_verdict)
+{
+	const struct process *p = collector__process(c, key);
+	struct process_labels l = {};
+	int err;
+
+	*ret_verdict = p ? collector__verdict(c, p) : VERDICT_NONE;
+	err = window__find_process(c->window, key, ret_index);
+	if (!err)
+		return 0;
+	if (p)
+		process__labels(p, &l);
+	const char *const labels[WL_MAX] = {
+		[WL_NAME] = l.process, [WL_EXE] = l.exe,	     [WL_CGROUP] = l.cgroup,
+		[WL_UNIT] = l.unit,    [WL_CONTAINER] = l.container, [WL_POD] = l.pod,
+	};
+
+	return window__add_process(c->window, key, labels, ret_index);
+}
+
+static const char *collector__jit_name(void *ctx, const struct task_key *key, uint64_t addr)
+{
+	struct collector *c = ctx;
+	struct process *p = collector__process(c, key);
+
+	return p && c->jit_names ? jit_names__find(c->jit_names, c->processes, p, addr) : NULL;
+}
+
+static void collector__count(struct collector *c, const struct task_key *key, struct window_sample *s)
+{
+	enum verdict verdict;
+
+	if (collector__window_process(c, key, &s->process, &verdict)) {
+		c->lost_here.n[LOSS_HISTORY_FULL] += s->count;
+		return;
+	}
+	if (!selector__is_everything(&c->opts.selector) && !selector__thread(&c->opts.selector, verdict, s->comm))
+		return;
+	c->stats.samples += s->count;
+	if (s->end < END_MAX)
+		c->stats.ends[s->end] += s->count;
+	window__add(c->window, s, collector__jit_name, c); /* counts what it has no room for */
+}
+
+/* A name that the kernel filled may lack its NUL. */
+static void copy_comm(char to[COMM_LEN + 1], const char *comm)
+{
+	memcpy(to, comm, COMM_LEN);
+	to[COMM_LEN] = '\0';
+}
+
+int collector__on_row(const struct count_slot *slot, const uint64_t *words, void *ctx)
+{
+	const uint64_t no_room = frame_of_cut(END_NO_ROOM);
+	struct collector *c = ctx;
+	char comm[COMM_LEN + 1];
+	struct window_sample s = {
+		.tid = slot->tid,
+		.comm = comm,
+		.words = words ? words : &no_room,
+		.n_words = words ? (uint32_t)slot->n_kernel + slot->n_user : 1,
+		.end = words ? slot->end : END_NO_ROOM,
+		.count = slot->count,
+		.value = slot->value,
+	};
+
+	copy_comm(comm, slot->comm);
+	collector__count(c, &slot->key, &s);
+	return 0;
+}
+
+static int find_mapping(void *ctx, const struct task_key *key, uint64_t pc, struct walk_mapping *ret)
+{
+	struct collector *c = ctx;
+	struct process *p = collector__process(c, key);
+	const struct code_mapping *m;
+
+	if (!p || p->flags & PROCESS_UNLEARNT)
+		return END_NO_PROCESS;
+	m = mapping_set__find(p->mappings, pc);
+	if (!m) {
+		/* code that was made executable later (mprotect) comes with no event */
+		if (!process_table__rescan_maps(c->processes, clock__mono_ns(), p, NULL))
+			m = mapping_set__find(p->mappings, pc);
+		if (!m)
+			return END_NO_MAPPING;
+	}
+	*ret = (struct walk_mapping){.start = m->start, .end = m->end, .bias = m->bias, .object = m->object};
+	return 0;
+}
+
+static int find_rows(void *ctx, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows, uint32_t *ret_n)
+{
+	struct collector *c = ctx;
+
+	return tables__rows(c->tables, object, vaddr, ret_rows, ret_n) ? END_NO_ROWS : 0;
+}
+
+int collector__on_unfinished(void *ctx, void *data, size_t size)
+{
+	const struct unfinished_record *r = data;
+	struct collector *c = ctx;
+	const struct finish_ports ports = {.find_mapping = find_mapping, .find_rows = find_rows, .ctx = c};
+	uint64_t began = clock__mono_ns();
+	struct walk *w = c->walk;
+	char comm[COMM_LEN + 1];
+
+	collector__read_events(c);
+	if (finish__walk(r, size, &ports, w))
+		return 0;
+	struct window_sample s = {
+		.tid = r->tid,
+		.comm = comm,
+		.words = (const uint64_t *)w->words,
+		.n_words = w->n_words,
+		.end = w->end,
+		.count = r->count,
+		.value = r->value,
+	};
+
+	copy_comm(comm, r->comm);
+	collector__count(c, &r->key, &s);
+	collector__push_dirty(c);
+	c->stats.unfinished++;
+	c->stats.finished_whole += end_is_complete(w->end);
+	c->stats.finish_ns += clock__mono_ns() - began;
+	return 0;
+}
