@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Problem: a path in a mapping is a name in another mount namespace, perhaps of a file that was deleted or replaced since, perhaps of a
+ * process that is gone.
+ *
+ * Idea: three places, from certain to likely. map_files leads to the mapped inode itself and needs no name. A path
+ * below the process's root is the right file unless it was replaced, so it must have the mapping's inode number or (checked by the caller) its
+ * build-id. The host's root has short-lived host processes' files; there an inode number or build-id is required, not just compared.
+ *
+ * Why inode numbers and not devices: overlayfs and btrfs report another device in a mapping than in stat(2).
+ *
+ * Cost: one or two system calls a place. What it does not do: look into containers that have no process left.
+ *
+ * Reference: proc_pid_map_files(5), which needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "user/base/io.h"
+#include "user/object/object_place.h"
+
+/* The process's folder as (directory, prefix), so that one format serves a held folder and a pid. */
+static int place__folder(int proc_root_fd, const struct object_mapping *m, char *prefix, size_t size)
+{
+	if (m->pid_dir_fd >= 0) {
+		prefix[0] = '\0';
+		return m->pid_dir_fd;
+	}
+	snprintf(prefix, size, "%" PRIu32 "/", m->tgid);
+	return proc_root_fd;
+}
+
+static int place__map_files_name(int proc_root_fd, const struct object_mapping *m, char *name, size_t size)
+{
+	char prefix[16];
+	int dir_fd = place__folder(proc_root_fd, m, prefix, sizeof(prefix));
+
+	snprintf(name, size, "%smap_files/%" PRIx64 "-%" PRIx64, prefix, m->start, m->end);
+	return dir_fd;
+}
+
+static int open_folder(int dir_fd, const char *name, int *ret_fd)
+{
+	int fd = openat(dir_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+/* The path below that root, if it still is the file that was mapped. */
+static int open_named(int root_fd, const struct object_mapping *m, bool must_prove, int *ret_fd)
+{
+	struct object_identity id;
+	int fd = FD_CLOSED;
+	int r;
+
+	if (!m->path || m->path[0] != '/' || m->deleted)
+		return -ENOENT;
+	r = io__open_in_root(root_fd, m->path, &fd);
+	if (r < 0)
+		return r;
+	r = read_object_identity(fd, &id);
+	/* A build-id is the better proof, and the caller's to check. */
+	if (r == 0 && m->build_id_len == 0 && (m->ino ? id.ino != m->ino : must_prove))
+		r = -ESTALE;
+	if (r < 0)
+		io__close(&fd);
+	else
+		*ret_fd = fd;
+	return r;
+}
+
+static int open_below_root_of(int proc_root_fd, const struct object_mapping *m, bool host, int *ret_fd)
+{
+	char prefix[16], name[32];
+	int dir_fd = place__folder(proc_root_fd, m, prefix, sizeof(prefix));
+	int root_fd = FD_CLOSED;
+	int r;
+
+	snprintf(name, sizeof(name), "%sroot", prefix);
+	r = host ? open_folder(proc_root_fd, "1/root", &root_fd) : open_folder(dir_fd, name, &root_fd);
+	if (r == 0)
+		r = open_named(root_fd, m, host, ret_fd);
+	io__close(&root_fd);
+	return r;
+}
+
+int object_place__open(int proc_root_fd, const struct object_mapping *m, enum object_place place, int *ret_fd)
+{
+	char name[64];
+	int dir_fd;
+
+	switch (place) {
+	case OBJECT_PLACE_MAP_FILES:
+		dir_fd = place__map_files_name(proc_root_fd, m, name, sizeof(name));
+		return io__open_regular(dir_fd, name, ret_fd);
+	case OBJECT_PLACE_ROOT:
+		return open_below_root_of(proc_root_fd, m, false, ret_fd);
+	case OBJECT_PLACE_HOST:
+		return open_below_root_of(proc_root_fd, m, true, ret_fd);
+	default:
+		return -EINVAL;
+	}
+}
+
+int object_place__identify(int proc_root_fd, const struct object_mapping *m,
+			   struct object_identity *ret_identity)
+{
+	char name[64];
+	int dir_fd = place__map_files_name(proc_root_fd, m, name, sizeof(name));
+
+	return read_object_identity_at(dir_fd, name, ret_identity);
+}
+
+bool object_place__process_alive(int proc_root_fd, const struct object_mapping *m)
+{
+	char prefix[16], name[32];
+	int dir_fd = place__folder(proc_root_fd, m, prefix, sizeof(prefix));
+	struct stat st;
+
+	/* A held folder outlives its process; what is in it does not. */
+	snprintf(name, sizeof(name), "%sstat", prefix);
+	return fstatat(dir_fd, name, &st, 0) == 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * container - what a control group's path says: which unit, which container, which pod.
+ *
+ * Owns: nothing (embedded text). Thread: any. Limit: CONTAINER_*_MAX bytes a name, longer ones are left out; PROC_CGROUP_MAX bytes of file.
+ * Errors: -EBADMSG no line of the file is one, -ESRCH no such process, -errno of open and read.
+ */
+#ifndef EVERPROF_PROCESS_CONTAINER_H
+#define EVERPROF_PROCESS_CONTAINER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONTAINER_CGROUP_MAX 4096
+#define CONTAINER_UNIT_MAX   256
+#define CONTAINER_ID_MAX     128
+#define CONTAINER_POD_MAX    64
+#define PROC_CGROUP_MAX      (64u * 1024)
+
+/*        enum       name */
+#define CONTAINER_RUNTIMES(X)       \
+	X(NONE, "")                 \
+	X(DOCKER, "docker")         \
+	X(CONTAINERD, "containerd") \
+	X(CRIO, "cri-o")            \
+	X(PODMAN, "podman")         \
+	X(LXC, "lxc")               \
+	X(NSPAWN, "nspawn")         \
+	X(OTHER, "other")
+
+enum container_runtime {
+#define X(id, name) CONTAINER_##id,
+	CONTAINER_RUNTIMES(X)
+#undef X
+		CONTAINER_RUNTIME_MAX
+};
+
+/* "" where there is none. */
+struct container_names {
+	char cgroup[CONTAINER_CGROUP_MAX]; /* as in the hierarchy that was chosen */
+	char unit[CONTAINER_UNIT_MAX];     /* the innermost systemd service or scope */
+	char id[CONTAINER_ID_MAX];   /* the innermost container: 64 hex digits, or an LXC or machine name */
+	char pod[CONTAINER_POD_MAX]; /* the Kubernetes pod's uid, with dashes */
+	enum container_runtime runtime; /* OTHER: an id whose path does not tell */
+};
+
+/* A path as "/system.slice/docker-….scope". Sets all of *ret_names. -E2BIG where the path is longer than we keep. */
+int parse_cgroup_path(const char *path, size_t len, struct container_names *ret_names);
+/* The text of /proc/PID/cgroup, versions 1, 2 and both at once. */
+int parse_proc_cgroup(const char *text, size_t len, struct container_names *ret_names);
+int read_proc_cgroup(int pid_dir_fd, struct container_names *ret_names);
+const char *container_runtime__name(enum container_runtime runtime);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/process/namespace.h"
+
+int parse_namespace_link(const char *text, const char *type, uint64_t *ret_id)
+{
+	size_t n = strlen(type);
+	uint64_t v = 0;
+	const char *p;
+
+	if (strncmp(text, type, n) != 0 || text[n] != ':' || text[n + 1] != '[')
+		return -EBADMSG;
+	p = text + n + 2;
+	if (*p < '0' || *p > '9')
+		return -EBADMSG;
+	for (; *p >= '0' && *p <= '9'; p++) {
+		if (v > (UINT64_MAX - 9) / 10)
+			return -EBADMSG;
+		v = v * 10 + (uint64_t)(*p - '0');
+	}
+	if (p[0] != ']' || p[1] != '\0')
+		return -EBADMSG;
+	*ret_id = v;
+	return 0;
+}
+
+int read_namespace_id(int pid_dir_fd, const char *type, uint64_t *ret_id)
+{
+	char name[32], text[64];
+	ssize_t n;
+
+	if (snprintf(name, sizeof(name), "ns/%s", type) >= (int)sizeof(name))
+		return -EINVAL;
+	n = readlinkat(pid_dir_fd, name, text, sizeof(text) - 1);
+	if (n < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	text[n] = '\0';
+	return parse_namespace_link(text, type, ret_id);
+}
+
+int namespace__open_root(int pid_dir_fd, int *ret_fd)
+{
+	int fd = openat(pid_dir_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	*ret_fd = fd;
+	return 0;
+}

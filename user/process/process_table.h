@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * process_table - every process incarnation that runs, and those that ended a moment ago.
+ *
+ * Fed with events in the order of their times; events that repeat what is known change nothing. Processes that ended stay for linger_ns,
+ * so that samples which are read late still find their names.
+ *
+ * Owns: the processes, their mapping sets and places. Thread: one owner; a `const struct process *` holds until it is retired.
+ * Limit: max_processes (ended ones are evicted first, then newcomers are refused; both are counted), MAPPING_SET_MAX mappings a process,
+ * max_mappings in all, PROCESS_MMAP_COST_MAX of mapping events a second and process.
+ * Errors: -ESRCH not known, -E2BIG no room, -EAGAIN too soon, -ENOMEM.
+ */
+#ifndef EVERPROF_PROCESS_PROCESS_TABLE_H
+#define EVERPROF_PROCESS_PROCESS_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "user/process/process.h"
+
+#define PROCESS_MMAP_COST_MAX      1024 /* one for an event, and one for each 64 mappings that it makes us copy */
+#define PROCESS_RESCAN_MIN_NS      (100ull * 1000 * 1000)
+#define PROCESS_RESCAN_BACKOFF_MAX 8 /* 100 ms << 8 = 25.6 s */
+#define PROCESS_RESCAN_QUIET_NS    (5ull * 1000 * 1000 * 1000)
+
+struct object_cache;
+struct process_table;
+
+/* Who wants to know; any function may be NULL. None may call back into the table, but for reading. */
+struct process_port {
+	void *ctx;
+	void (*forked)(void *ctx, const struct process *parent,
+		       const struct process *child);                  /* shares the set */
+	void (*mappings_changed)(void *ctx, const struct process *p); /* also: has its first mappings */
+	void (*ended)(void *ctx, const struct process *p);
+	void (*retired)(void *ctx, const struct process *p); /* the pointer is invalid afterwards */
+};
+
+struct process_table_opts {
+	int proc_root_fd; /* /proc or a fixture tree; duplicated */
+	struct object_cache *objects;
+	uint32_t max_processes; /* 0: 65536 */
+	uint64_t max_mappings;  /* 0: 1 Mi */
+	uint64_t linger_ns;     /* 0: 30 s */
+	struct process_port port;
+};
+
+struct process_mmap {
+	uint64_t time_ns;
+	uint32_t tgid, prot; /* PROT_* */
+	uint64_t addr, len, pgoff;
+	const char *path; /* as in the event: " (deleted)", "//anon", "[vdso]" */
+	const uint8_t *build_id;
+	size_t build_id_len; /* 0: not known */
+};
+
+struct process_table_stats {
+	uint64_t processes, ended, mapping_sets, mappings, containers, bytes;
+	uint64_t n_forks, n_execs, n_exits, n_mmaps;
+	uint64_t n_unknown; /* events of processes that are not known */
+	uint64_t
+		n_mmaps_skipped; /* over PROCESS_MMAP_COST_MAX, or no room; the process is stale until a rescan */
+	uint64_t n_scans, n_gone; /* processes read in /proc; of those, gone before */
+	uint64_t n_rescans, n_rescans_early;
+	uint64_t n_vanished; /* ended without an event */
+	uint64_t n_retired, n_evicted, n_refused;
+};
+
+int process_table__new(const struct process_table_opts *opts, struct process_table **ret_table);
+void process_table__free(struct process_table *t); /* does not call the port */
+
+/* The process, read in /proc if it is not known. One that is gone is added too (PROCESS_UNLEARNT), so that it is not read again. */
+int process_table__scan_one(struct process_table *t, uint64_t now_ns, const struct process_key *key,
+			    struct process **ret_process);
+/* O(1): the child shares its parent's mappings. comm may be NULL. */
+int process_table__fork(struct process_table *t, uint64_t time_ns, const struct process_key *parent,
+			const struct process_key *child, const char *comm);
+/* A new incarnation, without mappings but for those that /proc shows by now; mapping events of the new program come after this one. */
+int process_table__exec(struct process_table *t, uint64_t time_ns, const struct process_key *key,
+			const char *comm);
+/* To the incarnation that ran then. A mapping that is not executable cuts what it covers. */
+int process_table__mmap(struct process_table *t, const struct process_mmap *m);
+int process_table__exit(struct process_table *t, uint64_t time_ns, const struct process_key *key);
+int process_table__comm(struct process_table *t, const struct process_key *key, const char *comm);
+
+struct process *process_table__find(const struct process_table *t,
+				    const struct process_key *key); /* or NULL */
+struct process *process_table__find_pid(const struct process_table *t, uint32_t tgid,
+					uint64_t time_ns); /* or NULL */
+/* The number it has in its own pid namespace; 0 where it is gone before that could be read. */
+uint32_t process_table__ns_pid(struct process_table *t, struct process *p);
+/* Reads its mappings again; -EAGAIN: it was done not long ago. *ret_changed (may be NULL) tells whether they were different. */
+int process_table__rescan_maps(struct process_table *t, uint64_t now_ns, struct process *p,
+			       bool *ret_changed);
+/* Looks whether up to `budget` processes still run, the next ones each time: for exits whose event was lost. Returns how many did not. */
+uint32_t process_table__verify(struct process_table *t, uint64_t now_ns, uint32_t budget);
+/* Forgets processes that ended more than linger_ns ago; returns how many. */
+uint32_t process_table__retire(struct process_table *t, uint64_t now_ns);
+/* Every process, ended ones too, in no order: start with *cursor = 0; NULL at the end. */
+struct process *process_table__next(const struct process_table *t, uint32_t *cursor);
+void process_table__stats(const struct process_table *t, struct process_table_stats *ret_stats);
+
+#endif
