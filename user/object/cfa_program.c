@@ -43,7 +43,7 @@ struct machine {
 	const struct cie *cie;
 	uint64_t program_at; /* virtual address of the program */
 	struct cfa_state now, initial;
-	struct cfa_state saved[CFA_DEPTH_MAX];
+	struct cfa_state *saved; /* CFA_DEPTH_MAX of them */
 	uint32_t depth;
 	uint64_t at, end, stop;
 	bool is_cie; /* the CIE's own program: there is no address to move */
@@ -284,7 +284,10 @@ static int run(struct machine *m, const uint8_t *bytes, size_t len)
 int cfa_program__run(const struct cfa_registers *regs, const struct cfi_base *base, const struct cie *cie,
 		     const struct fde *fde, uint64_t stop, cfa_range_fn fn, void *ctx, uint64_t *ret_at)
 {
+	struct cfa_state saved
+		[CFA_DEPTH_MAX]; /* outside of the machine: zeroing it would cost more than the program */
 	struct machine m = {
+		.saved = saved,
 		.regs = regs,
 		.base = base,
 		.cie = cie,

@@ -12,20 +12,21 @@
  *
  * Invariants. The bytes are read once into our memory, then matched.
  *
- * Cost. A pread of the range asked for and one memmem of it.
+ * Cost. A pread of the range asked for and one search in it.
  *
  * What it does not do. Follow jumps, decode x86 in general.
  *
  * Reference. Intel SDM volume 2 (encodings); arch/x86/entry/syscalls/syscall_64.tbl (rt_sigreturn is 15).
  */
+#include <elf.h>
 #include <string.h>
 
 #include "user/base/buf.h"
 #include "user/object/code_bytes.h"
 #include "user/object/elf.h"
 
-/* mov $15, %rax (or %eax); syscall */
-static const uint8_t sigreturn_long[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
+/* mov $15,%rax; syscall and mov $15,%eax; syscall */
+static const uint8_t sigreturn_long[SIGRETURN_BYTES] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
 static const uint8_t sigreturn_short[] = {0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
 
 /* An instruction by its first bytes; `rest` is what follows them: a displacement or an immediate. */
@@ -60,21 +61,29 @@ static const struct instruction entry_instructions[] = {
 	{2, {0x67, 0xe8}, 4, true},              /* call … as the linker relaxes the one before */
 };
 
-static const uint8_t *find_bytes(const uint8_t *bytes, size_t len, const uint8_t *what, size_t what_len)
+static bool ends_with(const uint8_t *bytes, size_t len, const uint8_t *what, size_t what_len)
 {
-	return len < what_len ? NULL : memmem(bytes, len, what, what_len);
+	return len >= what_len && !memcmp(bytes + len - what_len, what, what_len);
 }
 
+/* Looks for the last byte, which is a rare one in code: memchr is many times faster than a search for the whole. */
 bool code_bytes__match_sigreturn(const uint8_t *bytes, size_t len, size_t last, size_t *ret_offset)
 {
-	const uint8_t *a = find_bytes(bytes, len, sigreturn_long, sizeof(sigreturn_long));
-	const uint8_t *b = find_bytes(bytes, len, sigreturn_short, sizeof(sigreturn_short));
-	const uint8_t *first = !a || (b && b < a) ? b : a;
+	const uint8_t *found = bytes, *end = bytes + len;
 
-	if (!first || (size_t)(first - bytes) >= last)
-		return false;
-	*ret_offset = first - bytes;
-	return true;
+	while ((found = memchr(found, sigreturn_long[SIGRETURN_BYTES - 1], end - found)) != NULL) {
+		size_t start, stop = ++found - bytes;
+
+		if (ends_with(bytes, stop, sigreturn_long, sizeof(sigreturn_long)))
+			start = stop - sizeof(sigreturn_long);
+		else if (ends_with(bytes, stop, sigreturn_short, sizeof(sigreturn_short)))
+			start = stop - sizeof(sigreturn_short);
+		else
+			continue;
+		*ret_offset = start;
+		return start < last;
+	}
+	return false;
 }
 
 static const struct instruction *find_instruction(const uint8_t *bytes, size_t len)
@@ -102,42 +111,52 @@ bool code_bytes__match_entry(const uint8_t *bytes, size_t len, size_t *ret_len)
 	return false;
 }
 
-/* Up to `len` bytes at vaddr, fewer at the end of its segment; to must be initialised. */
-static bool read_code(const struct elf *e, uint64_t vaddr, size_t len, struct buf *to)
+bool code_bytes__read(const struct elf *e, uint64_t from, uint64_t to, struct buf *bytes, uint64_t *ret_start)
 {
-	uint64_t offset, left;
+	for (uint32_t i = 0; i < elf__n_segments(e); i++) {
+		const struct elf_segment *p = elf__segment(e, i);
+		uint64_t start, end;
 
-	if (elf__vaddr_to_offset(e, vaddr, &offset, &left))
-		return false;
-	return !elf__read_vaddr(e, vaddr, len < left ? len : left, to);
+		if (p->type != PT_LOAD || !(p->flags & PF_X) || p->filesz > UINT64_MAX - p->vaddr)
+			continue;
+		start = p->vaddr > from ? p->vaddr : from;
+		end = p->vaddr + p->filesz < to ? p->vaddr + p->filesz : to;
+		if (start >= end)
+			continue;
+		*ret_start = start;
+		return !elf__read_vaddr(e, start, end - start, bytes);
+	}
+	return false;
 }
 
 bool code_bytes__find_sigreturn(const struct elf *e, uint64_t from, uint64_t to, uint64_t *ret_at)
 {
-	bool found = false;
 	struct buf bytes;
+	uint64_t start;
 	size_t offset;
+	bool found;
 
 	if (from >= to || to - from > CODE_BYTES_MAX)
 		return false;
 	buf__init(&bytes, CODE_BYTES_MAX + SIGRETURN_BYTES);
-	if (read_code(e, from, to - from + SIGRETURN_BYTES - 1, &bytes))
-		found = code_bytes__match_sigreturn(bytes.data, bytes.len, to - from, &offset);
+	found = code_bytes__read(e, from, to + SIGRETURN_BYTES - 1, &bytes, &start) && start < to &&
+		code_bytes__match_sigreturn(bytes.data, bytes.len, to - start, &offset);
 	if (found)
-		*ret_at = from + offset;
+		*ret_at = start + offset;
 	buf__done(&bytes);
 	return found;
 }
 
 bool code_bytes__entry_end(const struct elf *e, uint64_t entry, uint64_t *ret_end)
 {
-	bool found = false;
 	struct buf bytes;
+	uint64_t start;
 	size_t len;
+	bool found;
 
 	buf__init(&bytes, ENTRY_BYTES_MAX);
-	if (read_code(e, entry, ENTRY_BYTES_MAX, &bytes))
-		found = code_bytes__match_entry(bytes.data, bytes.len, &len);
+	found = code_bytes__read(e, entry, entry + ENTRY_BYTES_MAX, &bytes, &start) && start == entry &&
+		code_bytes__match_entry(bytes.data, bytes.len, &len);
 	if (found)
 		*ret_end = entry + len;
 	buf__done(&bytes);

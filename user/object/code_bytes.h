@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct elf;
 
 #define CODE_BYTES_MAX  (1u << 17)
@@ -22,7 +23,10 @@ bool code_bytes__match_sigreturn(const uint8_t *bytes, size_t len, size_t last, 
 /* Pure: length of the entry function that starts with the bytes: up to and with its first call; false where none is seen. */
 bool code_bytes__match_entry(const uint8_t *bytes, size_t len, size_t *ret_len);
 
-/* First signal trampoline that starts in [from, to). */
+/* Appends the part of [from, to) that lies in an executable segment (the first one that touches it); false where there is none. */
+bool code_bytes__read(const struct elf *e, uint64_t from, uint64_t to, struct buf *bytes,
+		      uint64_t *ret_start);
+/* First signal trampoline that starts in [from, to), read by itself. */
 bool code_bytes__find_sigreturn(const struct elf *e, uint64_t from, uint64_t to, uint64_t *ret_at);
 /* End of the entry function at `entry`. */
 bool code_bytes__entry_end(const struct elf *e, uint64_t entry, uint64_t *ret_end);

@@ -334,7 +334,13 @@ uint64_t ehframe_hdr__value(const struct ehframe_hdr *hdr, uint64_t hdr_vaddr, c
 	struct cfi_base base = {.section = hdr_vaddr, .data = hdr_vaddr};
 	uint64_t value = 0;
 	struct cursor c;
+	int32_t near;
 
+	/* what linkers write, and what opening a table reads a hundred thousand times */
+	if (hdr->table_enc == (DW_EH_PE_datarel | DW_EH_PE_sdata4)) {
+		memcpy(&near, bytes, sizeof(near));
+		return hdr_vaddr + (uint64_t)(int64_t)near;
+	}
 	cursor__init(&c, bytes, hdr->value_size);
 	if (eh_pointer__read(&c, &base, hdr->table_enc, at, &value))
 		return 0;

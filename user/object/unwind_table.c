@@ -35,22 +35,14 @@
 #include "user/object/cfi_source.h"
 #include "user/object/code_bytes.h"
 #include "user/object/elf.h"
-#include "user/object/fde_index.h"
+#include "user/object/unwind_rules.h"
 #include "user/object/unwind_table.h"
 
 #define DEBUG_FRAME_LIMIT (16u << 20)
-#define HDR_HEAD_MAX      32 /* .eh_frame_hdr up to its table, in the widest encodings */
-
-/* One section of rules. */
-struct rules {
-	bool is_open;
-	struct cfi_source source;
-	struct fde_index index;
-};
 
 struct unwind_table {
 	const struct elf *elf;
-	struct rules eh_frame, debug_frame;
+	struct unwind_rules eh_frame, debug_frame;
 	uint32_t sources;
 	struct unwind_mark *end_marks;
 	uint32_t n_end_marks;
@@ -65,96 +57,32 @@ struct page {
 
 /* -- opening -- */
 
-static void rules__done(struct rules *r)
-{
-	if (!r->is_open)
-		return;
-	fde_index__done(&r->index);
-	cfi_source__done(&r->source);
-	r->is_open = false;
-}
-
-/* .eh_frame_hdr by the segment that the run time uses, else by its section. */
-static int find_hdr(const struct elf *e, uint64_t *ret_vaddr, uint64_t *ret_size)
-{
-	const struct elf_section *s;
-
-	for (uint32_t i = 0; i < elf__n_segments(e); i++) {
-		const struct elf_segment *p = elf__segment(e, i);
-
-		if (p->type != PT_GNU_EH_FRAME)
-			continue;
-		*ret_vaddr = p->vaddr;
-		*ret_size = p->filesz;
-		return 0;
-	}
-	s = elf__find_section(e, ".eh_frame_hdr");
-	if (!s || s->type == SHT_NOBITS)
-		return -ENOENT;
-	*ret_vaddr = s->vaddr;
-	*ret_size = s->size;
-	return 0;
-}
-
-static int open_by_hdr(struct rules *r, const struct elf *e)
-{
-	uint64_t vaddr, size, offset, left;
-	struct ehframe_hdr hdr;
-	struct buf head;
-	int err;
-
-	err = find_hdr(e, &vaddr, &size);
-	if (!err)
-		err = elf__vaddr_to_offset(e, vaddr, &offset, &left);
-	if (err)
-		return err;
-	if (size > left)
-		size = left;
-	buf__init(&head, HDR_HEAD_MAX);
-	err = elf__read_vaddr(e, vaddr, size < HDR_HEAD_MAX ? size : HDR_HEAD_MAX, &head);
-	if (!err)
-		err = ehframe_hdr__parse(head.data, head.len, size, vaddr, &hdr);
-	buf__done(&head);
-	if (!err)
-		err = cfi_source__init_at(&r->source, e, hdr.eh_frame);
-	if (err)
-		return err;
-	err = fde_index__open_table(&r->index, e, &hdr, vaddr, offset, &r->source);
-	if (!err)
-		r->is_open = true;
-	return err;
-}
-
-static int open_by_scan(struct rules *r, const struct elf *e)
-{
-	int err = fde_index__scan(&r->index, e, &r->source);
-
-	if (err)
-		cfi_source__done(&r->source);
-	else
-		r->is_open = true;
-	return err;
-}
-
-/* Go's compiler writes .debug_frame too, but its rules do not mention the frame pointer, which the rest of the walk needs. */
+/*
+ * Go's compiler writes .debug_frame too, but its rules do not mention the frame pointer, which the rest of the walk needs. Linked by another
+ * linker than Go's own, .gopclntab may have lost its name.
+ */
 static bool is_go(const struct elf *e)
 {
-	return elf__find_section(e, ".gopclntab") || elf__find_section(e, ".data.rel.ro.gopclntab");
+	static const char *const sections[] = {".gopclntab", ".data.rel.ro.gopclntab", ".go.buildinfo",
+					       ".note.go.buildid"};
+
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+		if (elf__find_section(e, sections[i]))
+			return true;
+	return false;
 }
 
 static void open_rules(struct unwind_table *t, const struct unwind_table_opts *opts)
 {
 	size_t limit = opts->debug_frame_limit ? opts->debug_frame_limit : DEBUG_FRAME_LIMIT;
 
-	if (!open_by_hdr(&t->eh_frame, t->elf))
+	if (!unwind_rules__open_hdr(&t->eh_frame, t->elf))
 		t->sources |= UNWIND_SOURCE_EH_FRAME_HDR;
-	else if (!cfi_source__init_eh_frame(&t->eh_frame.source, t->elf) &&
-		 !open_by_scan(&t->eh_frame, t->elf))
+	else if (!unwind_rules__open_eh_frame(&t->eh_frame, t->elf))
 		t->sources |= UNWIND_SOURCE_EH_FRAME;
 	if (opts->assume_frame_pointers || is_go(t->elf))
 		t->sources |= UNWIND_SOURCE_FRAME_POINTERS;
-	else if (!cfi_source__init_debug_frame(&t->debug_frame.source, t->elf, limit) &&
-		 !open_by_scan(&t->debug_frame, t->elf))
+	else if (!unwind_rules__open_debug_frame(&t->debug_frame, t->elf, limit))
 		t->sources |= UNWIND_SOURCE_DEBUG_FRAME;
 }
 
@@ -196,8 +124,8 @@ void unwind_table__free(struct unwind_table *t)
 {
 	if (!t)
 		return;
-	rules__done(&t->eh_frame);
-	rules__done(&t->debug_frame);
+	unwind_rules__done(&t->eh_frame);
+	unwind_rules__done(&t->debug_frame);
 	free(t->end_marks);
 	free(t);
 }
@@ -250,8 +178,8 @@ static void emit_range(uint64_t start, uint64_t end, const struct cfa_state *sta
 	put(e->page, start, row);
 }
 
-static void emit_fde(struct page *p, const struct rules *r, const struct cie *cie, const struct fde *fde,
-		     uint64_t end)
+static void emit_fde(struct page *p, const struct unwind_rules *r, const struct cie *cie,
+		     const struct fde *fde, uint64_t end)
 {
 	struct emission e = {.page = p, .fde_end = fde->end, .end = end};
 	uint64_t at;
@@ -278,8 +206,8 @@ static bool put_signal(struct unwind_table *t, struct page *p, const struct cie 
 	return true;
 }
 
-static int put_fde(struct unwind_table *t, const struct rules *r, struct cfi_reader *reader, struct page *p,
-		   const struct fde_ref *ref, uint64_t next)
+static int put_fde(struct unwind_table *t, const struct unwind_rules *r, struct cfi_reader *reader,
+		   struct page *p, const struct fde_ref *ref, uint64_t next)
 {
 	const struct cie *cie;
 	uint64_t end = ref->start;
@@ -308,7 +236,7 @@ static int put_fde(struct unwind_table *t, const struct rules *r, struct cfi_rea
 	return 0;
 }
 
-static int put_rules(struct unwind_table *t, const struct rules *r, struct page *p)
+static int put_rules(struct unwind_table *t, const struct unwind_rules *r, struct page *p)
 {
 	struct fde_slice slice = {0};
 	struct cfi_reader reader;
@@ -360,10 +288,10 @@ out:
 	return err;
 }
 
-/* Trampolines that carry no CFI (musl, Go), in the holes of the page and up to the first byte of the next. */
-static void paint_signals(struct unwind_table *t, struct page *p, uint8_t hole)
+/* Trampolines in the holes of the page, and one that is the first thing in the next; `code` are the bytes from address `start` on. */
+static uint32_t find_signals(const struct page *p, uint8_t hole, const struct buf *code, uint64_t start,
+			     uint64_t found[UNWIND_STUBS_MAX])
 {
-	uint64_t found[UNWIND_STUBS_MAX];
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < p->list.n; i++) {
@@ -372,11 +300,39 @@ static void paint_signals(struct unwind_table *t, struct page *p, uint8_t hole)
 
 		if (p->list.rows[i].cfa != hole)
 			continue;
-		p->stats.bytes += to - from;
-		while (n < UNWIND_STUBS_MAX && from < to &&
-		       code_bytes__find_sigreturn(t->elf, from, to, &found[n]))
-			from = found[n++] + 1;
+		if (from < start)
+			from = start;
+		while (n < UNWIND_STUBS_MAX && from < to && from - start < code->len) {
+			size_t left = code->len - (from - start), want = to - from + SIGRETURN_BYTES - 1,
+			       offset;
+
+			if (!code_bytes__match_sigreturn(code->data + (from - start),
+							 left < want ? left : want, to - from, &offset))
+				break;
+			found[n++] = from + offset;
+			from += offset + 1;
+		}
 	}
+	return n;
+}
+
+/* Musl's and Go's trampolines carry no CFI. */
+static void paint_signals(struct unwind_table *t, struct page *p, uint8_t hole)
+{
+	uint64_t found[UNWIND_STUBS_MAX], start;
+	bool has_hole = false;
+	struct buf code;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->list.n; i++)
+		has_hole |= p->list.rows[i].cfa == hole;
+	if (!has_hole)
+		return;
+	buf__init(&code, ROW_PAGE_SIZE + SIGRETURN_BYTES);
+	if (code_bytes__read(t->elf, p->from, p->to + SIGRETURN_BYTES, &code, &start))
+		n = find_signals(p, hole, &code, start, found);
+	p->stats.bytes += code.len;
+	buf__done(&code);
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t from = found[i] > p->from ? found[i] - 1 - p->from : 0;
 		uint64_t to = found[i] + SIGRETURN_BYTES - p->from;
