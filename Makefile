@@ -129,4 +129,4 @@ unit: $(UNIT_TESTS) $(BPF_TESTS) ## build and run the unit tests (no root, no ke
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-include mk/setup.mk mk/check.mk mk/install.mk mk/e2e.mk
+include mk/setup.mk mk/check.mk mk/install.mk mk/e2e.mk mk/fuzz.mk

@@ -30,9 +30,10 @@ uninstall: ## remove what install put there, but for the configuration
 	$(Q)rm -f $(DESTDIR)$(BINDIR)/everprof $(DESTDIR)$(UNITDIR)/everprof.service $(DESTDIR)$(COMPLETIONDIR)/everprof \
 		$(foreach p,$(MAN_PAGES),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(p)))/$(notdir $(p)))
 
-# Only what a build makes, by name: BUILD may be any folder of the user's.
+# Only what a build makes, by name: BUILD may be any folder of the user's, and what fuzzing found is work.
 .PHONY: clean
 clean: ## remove what was built
 	$(Q)rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/bpf $(BUILD)/tests $(BUILD)/workloads $(BUILD)/everprof $(BUILD)/everprof.bpf.o \
-		$(SKELETON) compile_commands.json
+		$(SKELETON) compile_commands.json $(addprefix $(BUILD)/fuzz/,obj lib bpf tests everprof.bpf.o everprof.skel.h)
+	$(Q)[ ! -d $(BUILD)/fuzz ] || rmdir --ignore-fail-on-non-empty $(BUILD)/fuzz
 	$(Q)[ ! -d $(BUILD) ] || rmdir --ignore-fail-on-non-empty $(BUILD)

@@ -7,7 +7,7 @@
 BUILD_PACKAGES := gcc libc6-dev make clang llvm libbpf-dev bpftool libelf-dev libdw-dev libyaml-dev libjansson-dev \
 	zlib1g-dev libzstd-dev libiberty-dev liblzma-dev pkg-config
 
-TEST_PACKAGES := libcmocka-dev clang-format python3 python3-yaml g++ binutils elfutils xz-utils zstd file procps util-linux \
+TEST_PACKAGES := libcmocka-dev libclang-rt-dev clang-format python3 python3-yaml g++ binutils elfutils xz-utils zstd file procps util-linux \
 	golang-go musl-tools gdb libc6-dbg linux-perf redis-server redis-tools nginx-light apache2-utils curl
 
 JOBS ?= $(shell nproc)
@@ -31,5 +31,5 @@ test-programs: all $(UNIT_TESTS) $(BPF_TESTS)
 
 # --keep-going, because a test that does not build is one failure and no reason to hide the others' results.
 test: setup-test ## install, build and run every test that ends within 30 minutes; the last line sums them up
-	$(Q)$(MAKE) --no-print-directory --keep-going $(parallel) test-programs; \
+	$(Q)$(MAKE) --no-print-directory --keep-going $(parallel) test-programs fuzz-programs; \
 	BUILD_STATUS=$$? BUILD=$(BUILD) UNIT_TESTS="$(UNIT_TESTS)" BPF_TESTS="$(BPF_TESTS)" tests/all
