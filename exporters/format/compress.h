@@ -16,7 +16,7 @@ struct compressor;
 
 enum compression { COMPRESSION_GZIP, COMPRESSION_ZSTD, COMPRESSION_NONE };
 
-/* level 0: 6 for gzip, 3 for zstd */
+/* level 0: 5 for gzip (6 takes 40 % more time for half a percent of a profile's bytes), 3 for zstd */
 int compressor__new(enum compression kind, int level, struct buf *to, struct compressor **ret_compressor);
 void compressor__free(struct compressor *c);
 void compressor__write(struct compressor *c, const void *bytes, size_t len);

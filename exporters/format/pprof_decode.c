@@ -43,9 +43,13 @@ struct decoder {
 	struct file_string *strings;
 	uint32_t n_strings, cap_strings;
 	struct id_table mappings, functions, locations;
-	uint32_t n_samples; /* seen, for messages */
-	uint32_t stack[PROFILE_DEPTH_MAX];
+	uint32_t n_samples;                /* seen, for messages */
+	uint32_t stack[PROFILE_DEPTH_MAX]; /* of this sample, leaf first */
 	uint32_t depth;
+	struct { /* of the last one, root first */
+		uint32_t location, node;
+	} path[PROFILE_DEPTH_MAX];
+	uint32_t path_depth;
 	int64_t values[PROFILE_VALUES_MAX];
 	uint32_t n_values;
 	bool too_many;
@@ -390,6 +394,29 @@ static int read_sample_field(struct decoder *d, struct proto_field *f, struct la
 	}
 }
 
+/*
+ * Samples of a file that was written in tree order share most of their callers with the one before: only where the paths part
+ * is the tree asked.
+ */
+static int push_stack(struct decoder *d, uint32_t *ret_stack)
+{
+	uint32_t node = 0, at = 0;
+	int err;
+
+	for (; at < d->depth && at < d->path_depth && d->path[at].location == d->stack[d->depth - 1 - at];
+	     at++)
+		node = d->path[at].node;
+	for (d->path_depth = at; at < d->depth; d->path_depth = ++at) {
+		d->path[at].location = d->stack[d->depth - 1 - at];
+		err = profile__stack_push(d->p, node, d->path[at].location, &node);
+		if (err)
+			return err;
+		d->path[at].node = node;
+	}
+	*ret_stack = node;
+	return 0;
+}
+
 static int read_sample(struct decoder *d, struct proto_field *f)
 {
 	struct label labels[PROFILE_LABELS_MAX];
@@ -412,7 +439,7 @@ static int read_sample(struct decoder *d, struct proto_field *f)
 	if (d->n_values != profile__n_types(d->p) || !d->n_values)
 		return err__set(d->err, -EBADMSG, "pprof: sample %u has %u values for %u types", d->n_samples,
 				d->n_values, profile__n_types(d->p));
-	err = profile__stack(d->p, d->stack, d->depth, &stack);
+	err = push_stack(d, &stack);
 	if (!err)
 		err = profile__labels(d->p, labels, n_labels, &label_set);
 	return err ? err : profile__add(d->p, stack, label_set, d->values);

@@ -46,7 +46,7 @@ struct mapping {
 
 struct function {
 	uint32_t name;        /* string, demangled */
-	uint32_t system_name; /* string, as in the symbol table */
+	uint32_t system_name; /* string, as in the symbol table; 0 where it is the same as the name */
 	uint32_t filename;    /* string */
 	int64_t start_line;
 };

@@ -97,7 +97,6 @@ int profile__name_location(struct profile *p, struct location *l)
 	if (!err)
 		err = profile__string_n(p, (const char *)name.data, name.len, &f.name);
 	buf__done(&name);
-	f.system_name = f.name;
 	if (!err)
 		err = profile__function(p, &f, &line.function);
 	if (!err)
