@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gopclntab - functions, files and lines of Go code, from the table that the Go runtime itself needs: stripping does not remove it.
+ *
+ * Versions 1.2, 1.16, 1.18 and 1.20 (used up to 1.26 and later), told apart by the table's magic.
+ *
+ * Owns: the table's bytes when loaded from a file; borrows them when parsed. Thread: one loads, any reads. Limit: the bytes given at load;
+ * GOPCLNTAB_STEPS_MAX of a line program. Errors: -ENOENT no such table, or nothing there, -EBADMSG damaged, -EOPNOTSUPP a 32-bit or unknown one,
+ * -E2BIG, -ENOMEM.
+ */
+#ifndef EVERPROF_OBJECT_GOPCLNTAB_H
+#define EVERPROF_OBJECT_GOPCLNTAB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct elf;
+struct gopclntab;
+
+#define GOPCLNTAB_STEPS_MAX  (1u << 20)
+#define GOPCLNTAB_STRING_MAX 16384 /* a longer name or path counts as damaged */
+
+struct gopclntab_function {
+	uint64_t start, end;
+	const char *name;    /* borrowed */
+	uint32_t start_line; /* 0: not known (before Go 1.20) */
+};
+
+struct gopclntab_line {
+	const char *file; /* borrowed */
+	uint32_t line;
+};
+
+/* Functions that nobody called: where a walk over a goroutine's or a thread's stack ends. */
+extern const char *const gopclntab_stack_ends[];
+extern const size_t gopclntab_n_stack_ends;
+
+/* The table in `bytes`, which must outlive it; pure. text_start: what offsets are relative to, 0: the header says it (Go 1.18 to 1.25). */
+int gopclntab__parse(const void *bytes, size_t len, uint64_t text_start, struct gopclntab **ret_table);
+/* The table of a file; limit_bytes 0: 128 MiB. -ENOENT where the file is not Go's. */
+int gopclntab__load(const struct elf *e, size_t limit_bytes, struct gopclntab **ret_table);
+void gopclntab__free(struct gopclntab *t);
+
+/* The function that holds the address; -ENOENT. */
+int gopclntab__find(const struct gopclntab *t, uint64_t vaddr, struct gopclntab_function *ret_function);
+/* File and line of the instruction at the address, as the compiler saw it: of the innermost inlined function there; -ENOENT. */
+int gopclntab__line(const struct gopclntab *t, uint64_t vaddr, struct gopclntab_line *ret_line);
+/* The functions with one of these names, into ret[max]; returns how many. One pass over all names. */
+size_t gopclntab__find_names(const struct gopclntab *t, const char *const *names, size_t n_names,
+			     struct gopclntab_function *ret, size_t max);
+uint32_t gopclntab__count(const struct gopclntab *t);
+/* Function i in the table's order; -EBADMSG. */
+int gopclntab__get(const struct gopclntab *t, uint32_t i, struct gopclntab_function *ret_function);
+size_t gopclntab__bytes(const struct gopclntab *t);
+
+#endif
