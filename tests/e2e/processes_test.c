@@ -143,9 +143,9 @@ static void libraries_that_take_each_others_place_are_told_apart(void **state)
 	assert_int_equal(run__wait_number(&r->everprof, "same_address ", 0, &same), 0);
 	assert_int_equal(same, 1);
 	/* equal wall time, so about equal CPU time: another process may have had the CPU for a part of one half */
-	expect_at_least(r->profile, &mine, "late_a_leaf;late_a_entry;late_caller" TO_ROOT, 0.25);
-	expect_at_least(r->profile, &mine, "late_b_leaf;late_b_entry;late_caller" TO_ROOT, 0.25);
-	expect_at_least(r->profile, &mine, "late_@(a|b)_leaf;late_@(a|b)_entry;late_caller" TO_ROOT,
+	expect_at_least(r->profile, &mine, "late_a_leaf;late_a_entry;late_caller;run_in" TO_ROOT, 0.25);
+	expect_at_least(r->profile, &mine, "late_b_leaf;late_b_entry;late_caller;run_in" TO_ROOT, 0.25);
+	expect_at_least(r->profile, &mine, "late_@(a|b)_leaf;late_@(a|b)_entry;late_caller;run_in" TO_ROOT,
 			NEARLY_ALL);
 	expect_share(r->profile, &mine, "late_a_leaf;late_b_entry;**", 0);
 	expect_share(r->profile, &mine, "late_b_leaf;late_a_entry;**", 0);
@@ -162,9 +162,9 @@ static void a_library_loaded_while_recording_is_named(void **state)
 	recording__of(r, ARGS("dlopen_late", "3", a, b));
 	/* the first library came before the recording began, the second in the middle of it */
 	expect_at_least(r->profile, &(struct expect_filter){.pid = r->pid},
-			"late_a_leaf;late_a_entry;late_caller" TO_ROOT, 0.1);
+			"late_a_leaf;late_a_entry;late_caller;run_in" TO_ROOT, 0.1);
 	expect_at_least(r->profile, &(struct expect_filter){.pid = r->pid},
-			"late_b_leaf;late_b_entry;late_caller" TO_ROOT, 0.1);
+			"late_b_leaf;late_b_entry;late_caller;run_in" TO_ROOT, 0.1);
 	expect_complete(r->profile, &(struct expect_filter){.pid = r->pid}, COMPLETE);
 }
 

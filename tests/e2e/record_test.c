@@ -88,43 +88,6 @@ static void exit_status_is_that_of_the_command(void **state)
 	recording__record(r, 0, ARGS("--", "/bin/true"));
 }
 
-static void pid_selects_and_nobody_else_is_there(void **state)
-{
-	struct recording *r = *state;
-	struct expect_sum all, mine;
-	struct run other = {};
-	char program[4096];
-
-	run__path_workload("vdso_spin", program);
-	if (geteuid())
-		skip();
-	assert_int_equal(run__start(&other, ARGS(program, RECORDING_LONG)), 0);
-	recording__of(r, ARGS("calltree", RECORDING_LONG));
-	run__done(&other);
-	expect__sum(r->profile, NULL, &all);
-	expect__sum(r->profile, &(struct expect_filter){.pid = r->pid}, &mine);
-	if (!mine.ns || mine.ns != all.ns) {
-		expect__print(r->profile, NULL);
-		fail_msg("others are in the profile of pid %lld", r->pid);
-	}
-}
-
-static void comm_selects_by_glob(void **state)
-{
-	struct recording *r = *state;
-	struct expect_sum all, mine;
-
-	recording__start(r, ARGS("threads", RECORDING_LONG));
-	recording__record(r, 0, ARGS("-d", RECORDING_SECONDS, "--comm", "thre[e]"));
-	expect__sum(r->profile, NULL, &all);
-	expect__sum(r->profile,
-		    &(struct expect_filter){.comm = "three", .stack = "thread_leaf;thread_body;**"}, &mine);
-	if (!mine.ns || (double)mine.ns < NEARLY_ALL * (double)all.ns) {
-		expect__print(r->profile, NULL);
-		fail_msg("--comm 'thre[e]' chose something else");
-	}
-}
-
 static void labels_say_who_it_was(void **state)
 {
 	struct recording *r = *state;
@@ -396,8 +359,6 @@ int main(void)
 		e2e_test(total_at_the_default_frequency_is_what_the_kernel_accounts),
 		e2e_test(command_is_recorded_from_its_first_to_its_last_instruction),
 		e2e_test(exit_status_is_that_of_the_command),
-		e2e_test(pid_selects_and_nobody_else_is_there),
-		e2e_test(comm_selects_by_glob),
 		e2e_test(labels_say_who_it_was),
 		e2e_test(types_and_period_are_those_of_the_contract),
 		e2e_test(comments_say_version_frequency_clock_kernel_and_host),

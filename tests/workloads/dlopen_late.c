@@ -3,7 +3,7 @@
  * dlopen_late SECONDS LIB_A LIB_B: half of the time in library A, loaded after it said "ready" and unloaded again, then half of the time in
  * library B at the same addresses:
  *
- *      late_a_leaf < late_a_entry < late_caller < main         then late_b_leaf < late_b_entry < …
+ *      late_a_leaf < late_a_entry < late_caller < run_in < main         then late_b_leaf < late_b_entry < …
  *
  * Says "same_address 1" when B was indeed where A had been.
  */
@@ -19,7 +19,7 @@ static WORK_FN void late_caller(late_fn fn, uint64_t scale)
 	__asm__ volatile("" ::: "memory");
 }
 
-static uintptr_t run_in(const char *path, const char *symbol, struct work *w)
+static WORK_FN uintptr_t run_in(const char *path, const char *symbol, struct work *w)
 {
 	void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	late_fn fn;

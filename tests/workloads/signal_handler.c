@@ -34,10 +34,8 @@ static WORK_FN void handler(int signo)
 	errno = saved;
 }
 
-static WORK_FN void interrupted(void)
+static WORK_FN void interrupted(sig_atomic_t seen)
 {
-	sig_atomic_t seen = n_signals;
-
 	while (n_signals == seen)
 		work__spin(10);
 }
@@ -45,9 +43,11 @@ static WORK_FN void interrupted(void)
 static WORK_FN void outer(timer_t timer)
 {
 	struct itimerspec once = {.it_value = {.tv_nsec = 100000}};
+	/* before the timer is set: the signal may come before `interrupted` has begun */
+	sig_atomic_t seen = n_signals;
 
 	timer_settime(timer, 0, &once, NULL);
-	interrupted();
+	interrupted(seen);
 	__asm__ volatile("" ::: "memory");
 }
 
