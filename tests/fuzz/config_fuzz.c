@@ -3,6 +3,7 @@
  * Any bytes as a configuration file. They are refused with one line, or give a configuration that, shown, loads again to
  * one that is shown alike.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -35,19 +36,18 @@ static void show(const void *bytes, size_t len, struct buf *to)
 static void cut_comments(struct buf *b)
 {
 	size_t len = 0;
-	int quoted = 0, comment = 0;
+	bool quoted = false, comment = false, escaped = false;
 
 	for (size_t i = 0; i < b->len; i++) {
 		uint8_t ch = b->data[i];
 
 		if (ch == '\n')
-			quoted = comment = 0;
-		else if (quoted && ch == '\\' && i + 1 < b->len)
-			b->data[len++] = b->data[i++], ch = b->data[i];
-		else if (ch == '"')
+			quoted = comment = false;
+		else if (ch == '"' && !escaped)
 			quoted = !quoted;
 		else if (ch == '#' && !quoted)
-			comment = 1;
+			comment = true;
+		escaped = quoted && ch == '\\' && !escaped;
 		if (!comment)
 			b->data[len++] = ch;
 	}

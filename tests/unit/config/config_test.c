@@ -384,7 +384,7 @@ static void variables_of_others_are_left_alone(void **state)
 
 static void a_file_is_loaded_and_a_missing_one_is_named(void **state)
 {
-	char path[] = "/tmp/everprof-config-XXXXXX", missing[64];
+	char path[] = "/tmp/everprof-config-XXXXXX";
 	int fd = mkstemp(path);
 	struct config_opts o = {.path = path};
 	struct config *c = NULL;
@@ -404,9 +404,8 @@ static void a_file_is_loaded_and_a_missing_one_is_named(void **state)
 	close(fd);
 	unlink(path);
 
-	snprintf(missing, sizeof(missing), "%s", path);
 	assert_int_equal(config__load(&o, &c, &e), -ENOENT);
-	assert_non_null(strstr(e.text, missing));
+	assert_non_null(strstr(e.text, path));
 	assert_non_null(strstr(e.text, "No such file"));
 	o.path = "/tmp";
 	assert_int_equal(config__load(&o, &c, &e), -EINVAL);
@@ -415,21 +414,43 @@ static void a_file_is_loaded_and_a_missing_one_is_named(void **state)
 
 static void without_any_file_the_defaults_are_whole(void **state)
 {
-	char dir[] = "/tmp/everprof-config-XXXXXX", here[4096];
 	struct config *c = NULL;
 	struct err e = {0};
 
 	(void)state;
-	if (access("/etc/everprof/profiler.yaml", F_OK) == 0)
-		skip();
+	assert_int_equal(config__parse(&(struct config_opts){0}, NULL, NULL, 0, &c, &e), 0);
+	assert_null(config__path(c));
+	assert_int_equal(c->cpu.frequency_hz, 99);
+	config__free(c);
+}
+
+/* On a machine where everprof is installed the first place has a file, elsewhere the second one here. */
+static void the_usual_places_are_searched_in_order(void **state)
+{
+	bool installed = access("/etc/everprof/profiler.yaml", F_OK) == 0;
+	char dir[] = "/tmp/everprof-config-XXXXXX", here[4096];
+	struct config *c = NULL;
+	struct err e = {0};
+	FILE *f;
+
+	(void)state;
 	assert_non_null(getcwd(here, sizeof(here)));
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(chdir(dir), 0);
 	assert_int_equal(config__load(&(struct config_opts){0}, &c, &e), 0);
+	if (!installed)
+		assert_null(config__path(c));
+	config__free(c);
+	f = fopen("profiler.yaml", "w");
+	assert_non_null(f);
+	fputs("profiling: {cpu: {frequency: 77}}\n", f);
+	fclose(f);
+	assert_int_equal(config__load(&(struct config_opts){0}, &c, &e), 0);
+	unlink("profiler.yaml");
 	assert_int_equal(chdir(here), 0);
 	rmdir(dir);
-	assert_null(config__path(c));
-	assert_int_equal(c->cpu.frequency_hz, 99);
+	assert_string_equal(config__path(c), installed ? "/etc/everprof/profiler.yaml" : "./profiler.yaml");
+	assert_true(installed || c->cpu.frequency_hz == 77);
 	config__free(c);
 }
 
@@ -448,6 +469,7 @@ int main(void)
 		cmocka_unit_test(variables_of_others_are_left_alone),
 		cmocka_unit_test(a_file_is_loaded_and_a_missing_one_is_named),
 		cmocka_unit_test(without_any_file_the_defaults_are_whole),
+		cmocka_unit_test(the_usual_places_are_searched_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
