@@ -27,10 +27,9 @@
 #include "user/base/buf.h"
 #include "user/base/io.h"
 
-#define DIR_MODE   0750
-#define FILE_MODE  0640
-#define DAYS_MAX   65536 /* folders of days that a scan looks at */
-#define PATH_BYTES (STORE_DATE_MAX + STORE_NAME_MAX)
+#define DIR_MODE  0750
+#define FILE_MODE 0640
+#define DAYS_MAX  65536 /* folders of days that a scan looks at */
 
 void store_dir__init(struct store_dir *d)
 {
@@ -172,15 +171,6 @@ bool store_dir__is_current(const struct store_dir *d, const char *path)
 
 /* ---- one file -------------------------------------------------------------------------------------------------------- */
 
-static void format_path(const struct store_name *name, char ret_path[PATH_BYTES])
-{
-	char date[STORE_DATE_MAX], file[STORE_NAME_MAX];
-
-	store_name__format_date(name, date);
-	store_name__format(name, file);
-	snprintf(ret_path, PATH_BYTES, "%s/%s", date, file);
-}
-
 /* What deleting the file gives back. Where a file system keeps small files in the inode it says 0 blocks: then the length counts. */
 static uint64_t disk_bytes(const struct stat *st)
 {
@@ -237,9 +227,9 @@ bool store_dir__has_same(const struct store_dir *d, const struct store_name *nam
 
 int store_dir__unlink(const struct store_dir *d, const struct store_name *name)
 {
-	char path[PATH_BYTES];
+	char path[STORE_PATH_MAX];
 
-	format_path(name, path);
+	store_name__format_path(name, path);
 	return unlinkat(d->snapshots_fd, path, 0) == 0 ? 0 : -errno;
 }
 
@@ -255,9 +245,9 @@ void store_dir__remove_day(const struct store_dir *d, uint64_t day_s)
 
 int store_dir__read(int snapshots_fd, const struct store_name *name, size_t limit, struct buf *to)
 {
-	char path[PATH_BYTES];
+	char path[STORE_PATH_MAX];
 
-	format_path(name, path);
+	store_name__format_path(name, path);
 	return io__read_at(snapshots_fd, path, limit, to);
 }
 

@@ -19,7 +19,8 @@
  *   files of the range.
  *
  * What it does not do. It cannot tell a part that was deleted from one that never was; therefore the store deletes covered
- *   parts a whole roll-up at a time.
+ *   parts a whole roll-up at a time. A kill in the milliseconds in between leaves some of them, and a range that cuts that roll-up
+ *   then gets those only.
  */
 #include "user/store/index.h"
 
@@ -205,13 +206,13 @@ static bool contains(const struct range *r, const struct store_name *n)
 	return n->start_s * NS_PER_SEC >= r->from_ns && store_name__end_s(n) * NS_PER_SEC <= r->to_ns;
 }
 
-/* Is there a part of that roll-up which starts before the range ends? */
-static bool has_parts(const struct store_index *ix, const struct range *r, const struct store_name *rollup)
+/* One part is enough: retention takes all of them or none. A range before the first of them is one in which nothing was profiled. */
+static bool has_parts(const struct store_index *ix, const struct store_name *rollup)
 {
 	for (uint32_t i = store_index__lower_bound(ix, rollup->start_s); i < ix->n; i++) {
 		const struct store_entry *e = &ix->entries[i];
 
-		if (e->name.start_s >= store_name__end_s(rollup) || e->name.start_s * NS_PER_SEC >= r->to_ns)
+		if (e->name.start_s >= store_name__end_s(rollup))
 			break;
 		if (!e->is_dead && store_name__is_within(&e->name, rollup))
 			return true;
@@ -224,7 +225,7 @@ static bool stands(const struct store_index *ix, const struct range *r, const st
 {
 	if (!store_index__find(ix, rollup) || !overlaps(r, rollup))
 		return false;
-	return contains(r, rollup) || !has_parts(ix, r, rollup);
+	return contains(r, rollup) || !has_parts(ix, rollup);
 }
 
 static bool is_selected(const struct store_index *ix, const struct range *r, const struct store_name *n)

@@ -56,8 +56,8 @@ bool store_index__is_covered(const struct store_index *ix, const struct store_na
  * The files that make up `event` (NULL: every event) in [from_ns, to_ns), in order of time:
  *   - a window belongs to the range in which it starts;
  *   - a roll-up that lies in the range as a whole stands for its parts, a day for its hours too;
- *   - a roll-up that the range cuts gives way to its parts, as far as they are still there; where none is left that starts before the
- *     range ends, the roll-up stands in as a whole and is told to be cut (it holds more than was asked for);
+ *   - a roll-up that the range cuts gives way to its parts; where none of them is left, it stands in as a whole and is told to be
+ *     cut (it holds more than was asked for);
  *   - late windows are part of no roll-up and always count.
  */
 struct store_file {

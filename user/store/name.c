@@ -180,6 +180,15 @@ void store_name__format(const struct store_name *n, char ret_file[STORE_NAME_MAX
 		 n->codec == STORE_ZSTD ? "zst" : "gz");
 }
 
+void store_name__format_path(const struct store_name *n, char ret_path[STORE_PATH_MAX])
+{
+	char date[STORE_DATE_MAX], file[STORE_NAME_MAX];
+
+	store_name__format_date(n, date);
+	store_name__format(n, file);
+	snprintf(ret_path, STORE_PATH_MAX, "%s/%s", date, file);
+}
+
 int store_name__parse_date(const char *text, uint64_t *ret_day_s)
 {
 	struct scan s = {text};

@@ -23,6 +23,7 @@
 
 #define STORE_NAME_MAX     80
 #define STORE_DATE_MAX     11 /* "2026-01-31" */
+#define STORE_PATH_MAX     (STORE_DATE_MAX + STORE_NAME_MAX)
 #define STORE_EVENT_MAX    16
 #define STORE_SERIAL_MAX   9999
 #define STORE_SECONDS_MAX  86400u
@@ -60,6 +61,8 @@ int store_name__compare(const struct store_name *a, const struct store_name *b);
 /* The folder and the file, without any slash. */
 void store_name__format_date(const struct store_name *n, char ret_date[STORE_DATE_MAX]);
 void store_name__format(const struct store_name *n, char ret_file[STORE_NAME_MAX]);
+/* "2026-01-31/143000Z.60s.cpu.pb.gz" */
+void store_name__format_path(const struct store_name *n, char ret_path[STORE_PATH_MAX]);
 /* "2026-01-31" to its first second. */
 int store_name__parse_date(const char *text, uint64_t *ret_day_s);
 /* A file's name in the folder of the day that begins at day_s. */

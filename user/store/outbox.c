@@ -205,7 +205,7 @@ static void note_success(struct store *s)
 static int try_write(struct store *s, const struct store_name *name, const void *bytes, size_t len)
 {
 	struct store_name as = *name;
-	char date[STORE_DATE_MAX], file[STORE_NAME_MAX];
+	char path[STORE_PATH_MAX];
 	struct err err = {0};
 	int rc;
 
@@ -216,9 +216,8 @@ static int try_write(struct store *s, const struct store_name *name, const void 
 	}
 	rc = store__write_file(s, &as, bytes, len);
 	if (rc) {
-		store_name__format_date(&as, date);
-		store_name__format(&as, file);
-		err__set(&err, rc, "store: write '%s/" STORE_SNAPSHOTS "/%s/%s': %s", s->path, date, file,
+		store_name__format_path(&as, path);
+		err__set(&err, rc, "store: write '%s/" STORE_SNAPSHOTS "/%s': %s", s->path, path,
 			 strerror(-rc));
 		note_failure(s, rc, err.text);
 	}

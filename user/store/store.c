@@ -263,27 +263,39 @@ out:
 	return rc;
 }
 
-int store__end_rollup(struct store *s, const void *bytes, size_t len)
+/* The attempt that was begun, written; `writer` is held. */
+static int write_rollup(struct store *s, const void *bytes, size_t len)
 {
 	struct err err = {0};
+	int rc;
+
+	rc = store__ensure_dir(s, &err);
+	/* Begun in a folder that is no longer there. */
+	if (!rc && !s->is_rolling)
+		rc = -ESTALE;
+	if (!rc)
+		rc = store__write_file(s, &s->rolling, bytes, len);
+	if (rc)
+		return rc;
+	s->is_rolling = false;
+	pthread_mutex_lock(&s->index_lock);
+	s->stats.n_rollups++;
+	pthread_mutex_unlock(&s->index_lock);
+	store__apply_retention(s);
+	return 0;
+}
+
+int store__end_rollup(struct store *s, const void *bytes, size_t len)
+{
 	int rc = 0;
 
 	lock(s);
-	if (bytes) {
-		rc = store__ensure_dir(s, &err);
-		/* Begun in a folder that is no longer there. */
-		if (!rc && !s->is_rolling)
-			rc = -ESTALE;
-		if (!rc)
-			rc = store__write_file(s, &s->rolling, bytes, len);
-		if (rc) {
-			store__count_error(s, rc);
-		} else {
-			s->stats.n_rollups++;
-			store__apply_retention(s);
-		}
-	}
-	s->is_rolling = false;
+	if (bytes)
+		rc = write_rollup(s, bytes, len);
+	else
+		s->is_rolling = false;
+	if (rc)
+		store__count_error(s, rc);
 	unlock(s);
 	return rc;
 }

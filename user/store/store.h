@@ -100,7 +100,8 @@ void store__stats(struct store *s, struct store_stats *ret);
  * -ENOENT: none is due; -EAGAIN: writing does not work now; -EBUSY: one was begun. */
 int store__begin_rollup(struct store *s, uint64_t grace_ns, store_verdict_fn verdict, const void *ctx,
 			struct store_name *ret_rollup, struct store_name **ret_parts, uint32_t *ret_n_parts);
-/* Writes it (parts stay until room is short), or gives it up with bytes == NULL. In both cases the next may begin. */
+/* Writes it; its parts stay until room is short. After an error it stays begun: try again, or give it up with bytes == NULL. -ESTALE: the folder was
+ * replaced meanwhile, nothing is begun any more. */
 int store__end_rollup(struct store *s, const void *bytes, size_t len);
 
 #endif

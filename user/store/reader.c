@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Problem. A command reads the folder while the agent adds windows, renames roll-ups into place and deletes what they cover. Between the look
+ *   at the names and the opening of a file, the file may have gone, its minutes now being in a roll-up.
+ *
+ * Idea. Names are read once and chosen by the same pure rule as in the agent. A file that is missing when it is opened means that the
+ *   choice is out of date: the whole is begun again with a new look, a few times; then it counts as deleted for age.
+ *
+ * Cost. One stat a file of the days in question; files are opened one at a time, and one at a time is in memory beside the sum.
+ *
+ * What it does not do. It takes no lock, so a sum may lack the window that appears while it is made.
+ */
+#include "user/store/reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/buf.h"
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/base/io.h"
+#include "user/store/dir.h"
+#include "user/store/sum.h"
+
+#define FRESH_LOOKS 4
+
+static int open_snapshots(const char *dir, int *ret_fd, struct err *err)
+{
+	char path[4096];
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/" STORE_SNAPSHOTS, dir) >= sizeof(path))
+		return err__set(err, -ENAMETOOLONG, "store: open '%.64s…': the name is too long", dir);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return err__set(err, -ENOENT,
+				"store: open '%s': not an everprof store, or nothing was written yet", dir);
+	if (fd < 0)
+		return err__set(err, -errno, "store: open '%s': %s", path, strerror(errno));
+	*ret_fd = fd;
+	return 0;
+}
+
+static uint64_t seconds_up(uint64_t ns)
+{
+	return ns / NS_PER_SEC + (ns % NS_PER_SEC != 0);
+}
+
+static int load_index(int snapshots_fd, const char *dir, uint64_t from_ns, uint64_t to_ns,
+		      struct store_index *ix, struct err *err)
+{
+	struct store_scan scan = {.from_s = from_ns / NS_PER_SEC, .to_s = seconds_up(to_ns)};
+	int rc;
+
+	store_index__init(ix, 0);
+	rc = store_dir__scan(snapshots_fd, ix, &scan);
+	if (rc) {
+		store_index__done(ix);
+		return err__set(err, rc, "store: read '%s': %s", dir, strerror(-rc));
+	}
+	return 0;
+}
+
+static int list_files(int snapshots_fd, const char *dir, const char *event, uint64_t from_ns, uint64_t to_ns,
+		      struct store_file **ret_files, uint32_t *ret_n, struct err *err)
+{
+	struct store_index ix;
+	int rc;
+
+	rc = load_index(snapshots_fd, dir, from_ns, to_ns, &ix, err);
+	if (rc)
+		return rc;
+	rc = store_index__select(&ix, event, from_ns, to_ns, ret_files, ret_n);
+	store_index__done(&ix);
+	return rc ? err__set(err, rc, "store: list '%s': %s", dir, strerror(-rc)) : 0;
+}
+
+int store_reader__list(const char *dir, const char *event, uint64_t from_ns, uint64_t to_ns,
+		       struct store_file **ret_files, uint32_t *ret_n, struct err *err)
+{
+	int fd, rc;
+
+	rc = open_snapshots(dir, &fd, err);
+	if (rc)
+		return rc;
+	rc = list_files(fd, dir, event, from_ns, to_ns, ret_files, ret_n, err);
+	io__close(&fd);
+	return rc;
+}
+
+/* The end of the newest window; or of a roll-up where that is newer and its windows are gone. A roll-up's end says less: the agent may have
+ * stopped in the middle of that hour. */
+static uint64_t newest_end(const struct store_index *ix, const char *event)
+{
+	uint64_t window_s = 0, rollup_s = 0, rollup_start_s = 0;
+
+	for (uint32_t i = 0; i < ix->n; i++) {
+		const struct store_name *n = &ix->entries[i].name;
+
+		if (event && strcmp(event, n->event) != 0)
+			continue;
+		if (store_name__level(n) == STORE_WINDOW) {
+			if (store_name__end_s(n) > window_s)
+				window_s = store_name__end_s(n);
+		} else if (store_name__end_s(n) > rollup_s) {
+			rollup_s = store_name__end_s(n);
+			rollup_start_s = n->start_s;
+		}
+	}
+	return rollup_start_s >= window_s ? rollup_s : window_s;
+}
+
+int store_reader__span(const char *dir, const char *event, uint64_t *ret_from_ns, uint64_t *ret_to_ns,
+		       struct err *err)
+{
+	struct store_index ix;
+	uint64_t to_s;
+	uint32_t first = 0;
+	int fd, rc;
+
+	rc = open_snapshots(dir, &fd, err);
+	if (rc)
+		return rc;
+	rc = load_index(fd, dir, 0, 0, &ix, err);
+	io__close(&fd);
+	if (rc)
+		return rc;
+	to_s = newest_end(&ix, event);
+	while (first < ix.n && event && strcmp(event, ix.entries[first].name.event) != 0)
+		first++;
+	if (to_s) {
+		*ret_from_ns = ix.entries[first].name.start_s * NS_PER_SEC;
+		*ret_to_ns = to_s * NS_PER_SEC;
+	} else {
+		rc = err__set(err, -ENOENT, "store: '%s' has no %s profile yet", dir, event ? event : "");
+	}
+	store_index__done(&ix);
+	return rc;
+}
+
+static void note_added(struct store_report *report, const struct store_file *file)
+{
+	if (!report->n_files || file->name.start_s < report->from_s)
+		report->from_s = file->name.start_s;
+	if (store_name__end_s(&file->name) > report->to_s)
+		report->to_s = store_name__end_s(&file->name);
+	report->n_files++;
+	report->n_cut += file->is_cut;
+}
+
+static int add_file(int snapshots_fd, const struct store_file *file, struct store_sum *sum,
+		    struct store_report *report, struct err *err)
+{
+	char path[STORE_PATH_MAX];
+	struct buf bytes;
+	int rc;
+
+	buf__init(&bytes, sum->limit_bytes);
+	rc = store_dir__read(snapshots_fd, &file->name, sum->limit_bytes, &bytes);
+	if (!rc)
+		rc = store_sum__add(sum, &bytes, err);
+	else
+		err__set(err, rc, "%s", strerror(-rc));
+	switch (rc) {
+	case 0:
+		note_added(report, file);
+		break;
+	case -EBADMSG:
+	case -EIO:
+		report->n_damaged++;
+		rc = 0;
+		break;
+	case -EINVAL:
+		report->n_other_types++;
+		rc = 0;
+		break;
+	case -E2BIG:
+		err__set(err, rc, "the range does not fit %zu MiB of memory: choose a shorter one",
+			 sum->limit_bytes >> 20);
+		break;
+	}
+	store_name__format_path(&file->name, path);
+	buf__done(&bytes);
+	return rc ? err__prefix(err, rc, "store: read '%s'", path) : 0;
+}
+
+/* One look; -ENOENT with *ret_stale where a file went away meanwhile and may_miss is not set. */
+static int load_once(int snapshots_fd, const char *dir, const char *event, uint64_t from_ns, uint64_t to_ns,
+		     struct store_sum *sum, struct store_report *report, bool may_miss, bool *ret_stale,
+		     struct err *err)
+{
+	struct store_file *files;
+	uint32_t n;
+	int rc;
+
+	*ret_stale = false;
+	*report = (struct store_report){0};
+	rc = list_files(snapshots_fd, dir, event, from_ns, to_ns, &files, &n, err);
+	if (rc)
+		return rc;
+	for (uint32_t i = 0; !rc && i < n; i++) {
+		rc = add_file(snapshots_fd, &files[i], sum, report, err);
+		if (rc == -ENOENT && may_miss)
+			rc = 0;
+		*ret_stale = rc == -ENOENT;
+	}
+	free(files);
+	return rc;
+}
+
+int store_reader__load(const char *dir, const char *event, uint64_t from_ns, uint64_t to_ns,
+		       const struct store_reader_opts *opts, struct profile **ret_profile,
+		       struct store_report *ret_report, struct err *err)
+{
+	size_t limit = opts && opts->limit_bytes ? opts->limit_bytes : STORE_READER_LIMIT_BYTES;
+	struct store_report report = {0};
+	struct store_sum sum;
+	bool is_stale = true;
+	int fd, rc;
+
+	rc = open_snapshots(dir, &fd, err);
+	if (rc)
+		return rc;
+	store_sum__init(&sum, limit);
+	for (int look = 0; is_stale && look < FRESH_LOOKS; look++) {
+		store_sum__done(&sum);
+		rc = load_once(fd, dir, event, from_ns, to_ns, &sum, &report, look == FRESH_LOOKS - 1,
+			       &is_stale, err);
+	}
+	if (rc)
+		goto out;
+	rc = store_sum__take(&sum, ret_profile);
+	if (rc == -ENODATA)
+		rc = err__set(err, -ENOENT, "store: '%s' has no %s profile of that time%s", dir, event,
+			      report.n_damaged ? " that can be read" : "");
+	else if (rc)
+		err__set(err, rc, "store: add up '%s': %s", dir, strerror(-rc));
+	if (ret_report)
+		*ret_report = report;
+out:
+	store_sum__done(&sum);
+	io__close(&fd);
+	return rc;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * reader - a store's folder, read from outside: no lock, no write, while an agent may be at work in it.
+ *
+ * Owns: nothing. Thread: any. Limit: opts; STORE_FILES_MAX files. Errors: -ENOENT no store or nothing in the range, -E2BIG the range does
+ * not fit, -errno; the err says what to do. Damaged files are skipped and counted.
+ */
+#ifndef EVERPROF_STORE_READER_H
+#define EVERPROF_STORE_READER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "user/store/index.h"
+
+struct err;
+struct profile;
+
+#define STORE_READER_LIMIT_BYTES ((size_t)512 << 20)
+
+struct store_reader_opts {
+	size_t limit_bytes; /* of the sum; 0: STORE_READER_LIMIT_BYTES */
+};
+
+struct store_report {
+	uint32_t n_files;       /* added up */
+	uint32_t n_cut;         /* of those, roll-ups that hold more than was asked for */
+	uint32_t n_damaged;     /* skipped: cannot be read */
+	uint32_t n_other_types; /* skipped: of other sample types than the first */
+	uint64_t from_s, to_s;  /* what the names of those files span */
+};
+
+/* The files of a range by the rules of store_index__select; an own array, free it. event NULL: all. 0 files is success. */
+int store_reader__list(const char *dir, const char *event, uint64_t from_ns, uint64_t to_ns,
+		       struct store_file **ret_files, uint32_t *ret_n, struct err *err);
+/* Their sum, sealed. opts and ret_report may be NULL. */
+int store_reader__load(const char *dir, const char *event, uint64_t from_ns, uint64_t to_ns,
+		       const struct store_reader_opts *opts, struct profile **ret_profile,
+		       struct store_report *ret_report, struct err *err);
+/* Start of the oldest and end of the newest file of an event: what "the last ten minutes" of a store means whose agent has stopped. */
+int store_reader__span(const char *dir, const char *event, uint64_t *ret_from_ns, uint64_t *ret_to_ns,
+		       struct err *err);
+
+#endif

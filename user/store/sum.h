@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sum - encoded profiles, added up one after the other.
+ *
+ * A file that is refused (damaged, or of other sample types) leaves the sum as it was, so that one bad file does not cost the rest.
+ *
+ * Owns: the profile that grows. Thread: one owner. Limit: bytes of the sum, given at init; the file that is being read may take as
+ * much again while it is added. Errors: store_sum__add says which file errors leave the sum good.
+ */
+#ifndef EVERPROF_STORE_SUM_H
+#define EVERPROF_STORE_SUM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct profile;
+
+struct store_sum {
+	struct profile *profile;
+	size_t limit_bytes;
+	uint32_t n_added;
+};
+
+void store_sum__init(struct store_sum *s, size_t limit_bytes);
+void store_sum__done(struct store_sum *s);
+/* -EBADMSG damaged, -EINVAL other sample types than those before: skipped, the sum is good. -E2BIG, -ENOMEM: the sum is lost. */
+int store_sum__add(struct store_sum *s, const struct buf *file, struct err *err);
+/* Seals the sum and hands it over; -ENODATA where nothing was added. */
+int store_sum__take(struct store_sum *s, struct profile **ret_profile);
+
+#endif
