@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exporters/format/format.h"
+
+#include <string.h>
+
+#include "exporters/format/folded.h"
+#include "exporters/format/pprof.h"
+
+static int encode_pprof(const struct profile *p, const struct format_opts *opts, struct buf *to)
+{
+	return pprof__encode(p, &(struct pprof_opts){.compression = COMPRESSION_GZIP, .level = opts->level},
+			     to);
+}
+
+static int encode_pprof_zstd(const struct profile *p, const struct format_opts *opts, struct buf *to)
+{
+	return pprof__encode(p, &(struct pprof_opts){.compression = COMPRESSION_ZSTD, .level = opts->level},
+			     to);
+}
+
+static int encode_pprof_bare(const struct profile *p, const struct format_opts *opts, struct buf *to)
+{
+	(void)opts;
+	return pprof__encode(p, &(struct pprof_opts){.compression = COMPRESSION_NONE}, to);
+}
+
+static int encode_folded(const struct profile *p, const struct format_opts *opts, struct buf *to)
+{
+	return folded__encode(p, &(struct folded_opts){.type = opts->type, .root_label = opts->root_label},
+			      to);
+}
+
+static const struct format formats[] = {
+	{"pprof", ".pb.gz", "application/octet-stream", encode_pprof},
+	{"pprof-zstd", ".pb.zst", "application/octet-stream", encode_pprof_zstd},
+	{"pprof-bare", ".pb", "application/octet-stream", encode_pprof_bare},
+	{"folded", ".folded", "text/plain; charset=utf-8", encode_folded},
+};
+
+const struct format *format__at(size_t i)
+{
+	return i < sizeof(formats) / sizeof(*formats) ? &formats[i] : NULL;
+}
+
+const struct format *format__by_name(const char *name)
+{
+	const struct format *f = NULL;
+
+	for (size_t i = 0; (f = format__at(i)) && strcmp(f->name, name); i++)
+		;
+	return f;
+}
+
+const struct format *format__by_path(const char *path)
+{
+	const struct format *f = NULL;
+	size_t len = strlen(path);
+
+	for (size_t i = 0; (f = format__at(i)); i++) {
+		size_t n = strlen(f->suffix);
+
+		if (len >= n && !strcmp(path + len - n, f->suffix))
+			break;
+	}
+	return f;
+}

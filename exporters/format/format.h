@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * format - what a profile can be written as, found by name or by the end of a file's name.
+ *
+ * A new format is one file with an encode function and one line in the table of format.c.
+ *
+ * Owns: nothing. Thread: any. Limit: output that of the buf. Errors: of the encoders: -EINVAL not sealed, -ENOENT no such sample type,
+ * else the buf's.
+ */
+#ifndef EVERPROF_FORMAT_FORMAT_H
+#define EVERPROF_FORMAT_FORMAT_H
+
+#include <stddef.h>
+
+struct buf;
+struct profile;
+
+struct format_opts {
+	const char *type;       /* sample type, for formats that hold one; NULL: the default one */
+	const char *root_label; /* folded: this label's text as the first frame; NULL: none */
+	int level;              /* of the compression; 0: the default */
+};
+
+struct format {
+	const char *name;       /* "pprof" */
+	const char *suffix;     /* ".pb.gz" */
+	const char *media_type; /* for HTTP */
+	int (*encode)(const struct profile *p, const struct format_opts *opts, struct buf *to);
+};
+
+/* NULL where there is none. */
+const struct format *format__by_name(const char *name);
+const struct format *format__by_path(const char *path);
+/* All of them, in the order in which they should be listed; NULL past the end. */
+const struct format *format__at(size_t i);
+
+#endif
