@@ -12,8 +12,8 @@
 
 #define KILLS 200
 
-/* Runs until it is killed: windows of one second each, of sizes that take several writes, roll-ups of whatever hours are over. */
-static void write_for_ever(struct fixture *f, uint64_t start_ns)
+/* Runs until it is killed, and tells when its first window is on the disk: windows of one second each, of sizes that take several writes, roll-ups of whatever hours are over. */
+static void write_for_ever(struct fixture *f, uint64_t start_ns, int ready_fd)
 {
 	enum { N = 400 };
 	static struct window_value values[N];
@@ -37,6 +37,9 @@ static void write_for_ever(struct fixture *f, uint64_t start_ns)
 		window__encode(values, N, "nanoseconds", start_ns, NS_PER_SEC, COMPRESSION_GZIP, &bytes);
 		if (store__put(f->store, "cpu", start_ns, NS_PER_SEC, bytes.data, bytes.len))
 			_exit(4);
+		if (ready_fd >= 0 && write(ready_fd, "r", 1) != 1)
+			_exit(6);
+		ready_fd = -1;
 		if (rollup__step(r, 10, &more))
 			_exit(5);
 	}
@@ -83,65 +86,97 @@ static uint32_t check_folder(struct fixture *f)
 	return n;
 }
 
+/* A run that is killed some moment after its first window. */
+static void run_and_kill(struct fixture *f, uint64_t start_ns)
+{
+	struct timespec pause = {.tv_nsec = rand() % 8000000};
+	int ready[2], status;
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		write_for_ever(f, start_ns, ready[1]);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	nanosleep(&pause, NULL);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* Windows, late ones too, that lie on the disk between the first and end_ns. */
+static uint32_t count_windows(struct fixture *f, uint64_t end_ns)
+{
+	uint32_t n = 0;
+	struct buf b;
+
+	buf__init(&b, 1 << 20);
+	for (uint64_t t = AT(0, 0); t < end_ns; t += 10 * MIN_NS) {
+		struct store_name name;
+
+		assert_int_equal(store_name__window("cpu", t, NS_PER_SEC, STORE_GZIP, &name), 0);
+		for (int late = 0; late < 2; late++) {
+			name.is_late = late;
+			buf__clear(&b);
+			n += store__read(f->store, &name, 1 << 20, &b) == 0;
+		}
+	}
+	buf__done(&b);
+	return n;
+}
+
+/* Roll-ups and windows together say what the windows alone say. Returns how many files that takes. */
+static uint32_t check_sum(struct fixture *f, uint32_t n_windows)
+{
+	struct store_report report;
+	struct profile *p;
+	int64_t sum;
+
+	assert_int_equal(store_reader__load(f->dir, "cpu", 0, UINT64_MAX, NULL, &p, &report, NULL), 0);
+	sum = window__value(p, "samples", 7);
+	profile__free(p);
+	assert_int_equal(sum, n_windows);
+	assert_int_equal(report.n_damaged, 0);
+	return report.n_files;
+}
+
 static void a_kill_at_any_moment_leaves_whole_files_only(void **state)
 {
 	struct fixture *f = *state;
 	struct store_opts opts = fixture__opts(f);
-	struct store_report report;
+	struct rollup_opts rollup_opts = {.grace_ns = NS_PER_SEC};
 	uint64_t start_ns = AT(0, 0);
-	uint32_t n_before = 0, n_grew = 0;
-	struct profile *p;
-	uint64_t n_windows = 0;
-	struct store_file *files;
-	uint32_t n;
+	uint32_t n_before = 0, n_windows;
+	struct rollup *r;
+	bool more = true;
 
 	srand(11);
 	for (int i = 0; i < KILLS; i++) {
-		struct timespec pause = {.tv_nsec = rand() % 12000000};
-		int status;
-		pid_t pid = fork();
-
-		assert_true(pid >= 0);
-		if (pid == 0)
-			write_for_ever(f, start_ns);
-		nanosleep(&pause, NULL);
-		kill(pid, SIGKILL);
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-		/* the next run begins after the newest file */
-		fixture__open(f, &opts);
-		if (fixture__stats(f).n_files) {
-			n_grew += fixture__stats(f).n_files > n_before;
-			n_before = fixture__stats(f).n_files;
-			start_ns = fixture__stats(f).newest_s * NS_PER_SEC + 10 * MIN_NS;
-		}
+		run_and_kill(f, start_ns);
+		fixture__reopen(f, &opts);
+		assert_true(fixture__stats(f).n_files > n_before);
+		n_before = fixture__stats(f).n_files;
+		/* the next run begins after the newest file, and needs the lock */
+		start_ns = fixture__stats(f).newest_s * NS_PER_SEC + 10 * MIN_NS;
 		store__close(f->store);
 		f->store = NULL;
 	}
 	assert_int_equal(check_folder(f), n_before);
-	assert_true(n_grew > KILLS / 4); /* else the kills came before there was anything to damage */
-
-	/* roll-ups and windows together say what the windows alone say */
-	assert_int_equal(store_reader__list(f->dir, "cpu", 0, UINT64_MAX, &files, &n, NULL), 0);
-	free(files);
+	f->real_ns = start_ns;
 	fixture__open(f, &opts);
-	for (uint64_t t = AT(0, 0); t < start_ns; t += 10 * MIN_NS) {
-		struct store_name name;
-		struct buf b;
-
-		assert_int_equal(store_name__window("cpu", t, NS_PER_SEC, STORE_GZIP, &name), 0);
-		buf__init(&b, 1 << 20);
-		for (int late = 0; late < 2; late++) {
-			name.is_late = late;
-			n_windows += store__read(f->store, &name, 1 << 20, &b) == 0;
-		}
-		buf__done(&b);
-	}
-	assert_int_equal(store_reader__load(f->dir, "cpu", 0, UINT64_MAX, NULL, &p, &report, NULL), 0);
-	assert_int_equal(window__value(p, "samples", 7), n_windows);
-	assert_int_equal(report.n_damaged, 0);
-	assert_true(report.n_files < n_windows); /* some were roll-ups */
-	profile__free(p);
+	n_windows = count_windows(f, start_ns);
+	assert_in_range(n_windows, KILLS, n_before);
+	check_sum(f, n_windows);
+	rollup_opts.store = f->store;
+	assert_int_equal(rollup__new(&rollup_opts, &r), 0);
+	while (more)
+		assert_int_equal(rollup__step(r, 100, &more), 0);
+	rollup__free(r);
+	assert_true(check_sum(f, n_windows) < n_windows / 6 + 24);
 }
 
 struct worker {
