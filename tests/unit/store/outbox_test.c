@@ -3,7 +3,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 
-#include "tests/unit/store/fixture.h"
+#include "tests/unit/store/files.h"
 
 #define KIB 1024u
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/unit/store/fixture.h"
+#include "tests/unit/store/files.h"
 
 #define FILE_LEN 4096
 

@@ -2,7 +2,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "tests/unit/store/fixture.h"
+#include "tests/unit/store/files.h"
 #include "user/base/buf.h"
 
 static void windows_are_found_under_their_names(void **state)

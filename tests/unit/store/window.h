@@ -10,7 +10,7 @@
 #define EVERPROF_TESTS_STORE_WINDOW_H
 
 #include "exporters/format/pprof.h"
-#include "tests/unit/store/fixture.h"
+#include "tests/unit/store/files.h"
 #include "user/base/buf.h"
 #include "user/profile/profile.h"
 
