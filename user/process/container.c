@@ -225,7 +225,8 @@ static bool find_pod(struct part folder, struct container_names *names)
 			continue;
 		uid = part__cut(folder, folder.len - tail, 0);
 		head = part__cut(folder, 0, tail);
-		if (!part__is(head, "pod") && !(part__starts(head, "kubepods") && part__ends(head, "-pod")))
+		if (!part__is(head, "pod") &&
+		    !(part__ends(head, "-pod") && memmem(head.p, head.len, "kubepods", 8)))
 			continue;
 		found = copy_pod_uid(uid, names);
 		if (!found)
