@@ -142,17 +142,18 @@ void agent__expect_files(const struct recording *r, struct agent_files *ret_file
 	regfree(&name_regex);
 }
 
-void agent__expect_n_files(const struct recording *r, int n, struct agent_files *ret_files)
+void agent__expect_n_files(struct recording *r, int n, struct agent_files *ret_files)
 {
+	int status = -1;
+
 	for (int i = 0; i < 600; i++) {
 		agent__expect_files(r, ret_files);
 		if (ret_files->n >= n)
 			return;
-		if (r->everprof.pid > 0 && kill(r->everprof.pid, 0))
+		/* also takes what it says, so that it never waits for us */
+		if (!run__wait(&r->everprof, 50, &status))
 			break;
-		usleep(50000);
 	}
-	/* collects what it said */
-	run__wait((struct run *)&r->everprof, 0, &(int){0});
-	fail_msg("%d files within 30 s, expected %d: %s", ret_files->n, n, run__errors(&r->everprof));
+	fail_msg("%d files, expected %d; exit status %d: %s", ret_files->n, n, status,
+		 run__errors(&r->everprof));
 }

@@ -33,7 +33,7 @@ void agent__signal(const struct recording *r, int signo);
 void agent__expect_end(struct recording *r);
 /* Every file below snapshots/ has a name of the contract, or is one of ours that is hidden; the cpu files go to ret_files. */
 void agent__expect_files(const struct recording *r, struct agent_files *ret_files);
-/* Until there are `n` files, or the test fails. */
-void agent__expect_n_files(const struct recording *r, int n, struct agent_files *ret_files);
+/* Until there are `n` files; the test fails when the agent ends before, or after half a minute. */
+void agent__expect_n_files(struct recording *r, int n, struct agent_files *ret_files);
 
 #endif
