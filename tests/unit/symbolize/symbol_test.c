@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "user/symbolize/symbol.h"
+
+static void fallback_is_binary_and_offset(void **state)
+{
+	char buf[SYMBOL_FALLBACK_MAX], longest[600];
+
+	(void)state;
+	assert_string_equal(symbol__fallback(buf, "/usr/lib/libfoo.so.1", 0x1a2b), "[libfoo.so.1]+0x1a2b");
+	assert_string_equal(symbol__fallback(buf, "redis-server", 0), "[redis-server]+0x0");
+	assert_string_equal(symbol__fallback(buf, "[vdso]", UINT64_MAX), "[vdso]+0xffffffffffffffff");
+	assert_string_equal(symbol__fallback(buf, "", 1), "[]+0x1");
+	assert_string_equal(symbol__fallback(buf, "/", 1), "[/]+0x1");
+	memset(longest, 'x', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	symbol__fallback(buf, longest, UINT64_MAX);
+	assert_non_null(strstr(buf, "]+0xffffffffffffffff"));
+}
+
+static void every_reason_has_a_name_of_its_own(void **state)
+{
+	(void)state;
+	for (int i = 0; i < SYMBOL_REASON_MAX; i++) {
+		assert_true(strlen(symbol_reason__name(i)) > 2);
+		assert_true(strlen(symbol_reason__text(i)) > 5);
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(symbol_reason__name(i), symbol_reason__name(k));
+	}
+	assert_string_equal(symbol_reason__name(SYMBOL_GAP), "gap");
+	assert_string_equal(symbol_reason__name(SYMBOL_REASON_MAX), "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fallback_is_binary_and_offset),
+		cmocka_unit_test(every_reason_has_a_name_of_its_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

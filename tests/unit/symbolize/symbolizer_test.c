@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "user/base/clock.h"
+#include "user/base/io.h"
+#include "user/object/elf.h"
+#include "user/object/symtab.h"
+#include "user/symbolize/symbolizer.h"
+
+/* A folder that stands for /proc, for a process's root and for the host's root at once; and a clock of our own. */
+struct fixture {
+	char root[64];
+	int root_fd;
+	uint64_t now_ns;
+	struct symbolizer_opts opts;
+	struct symbolizer *s;
+};
+
+static uint64_t fake_now(void *ctx)
+{
+	return ((struct fixture *)ctx)->now_ns;
+}
+
+static void make(struct fixture *f)
+{
+	const struct symbolizer_ports ports = {.now_ns = fake_now, .ctx = f};
+
+	symbolizer__free(f->s);
+	f->s = NULL;
+	assert_int_equal(symbolizer__new(&f->opts, &ports, &f->s), 0);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	strcpy(f->root, "/tmp/symbolizer_test.XXXXXX");
+	if (!mkdtemp(f->root))
+		return -1;
+	f->root_fd = open(f->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	f->now_ns = 1000 * NS_PER_SEC;
+	f->opts = (struct symbolizer_opts){.proc_root = f->root, .host_root = f->root};
+	make(f);
+	*state = f;
+	return 0;
+}
+
+static int shell(const struct fixture *f, const char *commands)
+{
+	char line[2048];
+
+	snprintf(line, sizeof(line), "cd '%s' && { %s; } >/dev/null 2>&1", f->root, commands);
+	return system(line);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	symbolizer__free(f->s);
+	close(f->root_fd);
+	if (shell(f, "rm -rf \"$PWD\""))
+		return -1;
+	free(f);
+	return 0;
+}
+
+static void write_file(const struct fixture *f, const char *name, const char *text, const char *mode)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", f->root, name);
+	file = fopen(path, mode);
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static uint64_t count(const struct fixture *f, enum symbol_reason reason)
+{
+	struct symbolizer_stats stats;
+
+	symbolizer__stats(f->s, &stats);
+	return stats.n_by_reason[reason];
+}
+
+/* -- the kernel -- */
+
+static const char *kernel_name(struct fixture *f, uint64_t addr, const char **ret_module)
+{
+	struct symbol sym;
+
+	symbolizer__kernel(f->s, addr, &sym, ret_module);
+	return sym.reason == SYMBOL_NAMED ? sym.lines[0].name : NULL;
+}
+
+static void kernel_names_carry_their_module(void **state)
+{
+	struct fixture *f = *state;
+	const char *module;
+	struct symbol sym;
+
+	write_file(f, "kallsyms",
+		   "ffffffff81000000 T schedule\nffffffff81000100 t _RNvCskwGfYPst2Cb_6kernel5print\n"
+		   "ffffffffc0000000 t ext4_readdir.cold\t[ext4]\n",
+		   "w");
+	symbolizer__kernel(f->s, 0xffffffff81000010, &sym, &module);
+	assert_int_equal(sym.reason, SYMBOL_NAMED);
+	assert_int_equal(sym.n_lines, 1);
+	assert_int_equal(sym.start, 0xffffffff81000000);
+	assert_string_equal(sym.lines[0].name, "schedule");
+	assert_string_equal(sym.lines[0].file, "");
+	assert_string_equal(module, "");
+	symbolizer__kernel(f->s, 0xffffffffc0000004, &sym, &module);
+	assert_string_equal(sym.lines[0].name, "ext4_readdir");
+	assert_string_equal(sym.lines[0].system_name, "ext4_readdir.cold");
+	assert_string_equal(sym.lines[0].file, "[ext4]");
+	assert_string_equal(module, "ext4");
+	assert_string_equal(kernel_name(f, 0xffffffff81000100, &module), "kernel::print");
+	assert_null(symbolizer__kernel_error(f->s));
+	assert_int_equal(count(f, SYMBOL_NAMED), 3);
+}
+
+static void unknown_kernel_address_reads_the_table_again_but_not_too_often(void **state)
+{
+	struct fixture *f = *state;
+	struct symbolizer_stats stats;
+	const char *module;
+
+	write_file(f, "kallsyms", "ffffffff81000000 T schedule\n", "w");
+	assert_null(kernel_name(f, 0xffffffffc0000000, &module));
+	write_file(f, "kallsyms", "ffffffffc0000000 t late\t[new]\n", "a");
+	assert_null(kernel_name(f, 0xffffffffc0000000, &module)); /* too soon */
+	symbolizer__stats(f->s, &stats);
+	assert_int_equal(stats.n_kernel_loads, 1);
+	f->now_ns += 11 * NS_PER_SEC;
+	assert_string_equal(kernel_name(f, 0xffffffffc0000000, &module), "late");
+	f->now_ns += 11 * NS_PER_SEC;
+	assert_string_equal(kernel_name(f, 0xffffffff81000000, &module), "schedule"); /* known: no reading */
+	symbolizer__stats(f->s, &stats);
+	assert_int_equal(stats.n_kernel_loads, 2);
+	assert_int_equal(stats.n_by_reason[SYMBOL_GAP], 2);
+}
+
+static void bpf_program_that_replaced_another_is_not_given_its_name(void **state)
+{
+	struct fixture *f = *state;
+	const char *module;
+
+	write_file(f, "kallsyms",
+		   "ffffffff81000000 T a\nffffffffc0000000 t bpf_prog_1111111111111111_old\t[bpf]\n", "w");
+	assert_string_equal(kernel_name(f, 0xffffffffc0000010, &module), "bpf_prog_1111111111111111_old");
+	write_file(f, "kallsyms",
+		   "ffffffff81000000 T a\nffffffffc0000000 t bpf_prog_2222222222222222_new\t[bpf]\n", "w");
+	f->now_ns += 11 * NS_PER_SEC;
+	assert_string_equal(kernel_name(f, 0xffffffffc0000010, &module), "bpf_prog_2222222222222222_new");
+	assert_string_equal(module, "bpf");
+}
+
+static void hidden_kernel_symbols_are_a_reason_and_one_clear_line(void **state)
+{
+	struct fixture *f = *state;
+	const char *module;
+	struct symbol sym;
+
+	write_file(f, "kallsyms", "0000000000000000 T schedule\n", "w");
+	symbolizer__kernel(f->s, 0xffffffff81000000, &sym, &module);
+	assert_int_equal(sym.reason, SYMBOL_HIDDEN);
+	assert_int_equal(sym.n_lines, 0);
+	assert_string_equal(module, "");
+	assert_non_null(strstr(symbolizer__kernel_error(f->s), "kptr_restrict"));
+	assert_int_equal(count(f, SYMBOL_HIDDEN), 1);
+}
+
+/* -- files -- */
+
+/* An object in the fixture's folder, and how often it was opened. */
+struct file {
+	const struct fixture *f;
+	const char *name;
+	unsigned n_opened;
+	struct symbol_object object;
+	uint8_t build_id[ELF_BUILD_ID_MAX];
+};
+
+static int open_file(void *ctx)
+{
+	struct file *file = ctx;
+	int fd, err = io__open_regular(file->f->root_fd, file->name, &fd);
+
+	file->n_opened++;
+	return err ? err : fd;
+}
+
+static int open_root(void *ctx)
+{
+	struct file *file = ctx;
+
+	return open(file->f->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void init_file(struct file *file, const struct fixture *f, const char *name, uint32_t id)
+{
+	struct elf *e;
+	int fd;
+
+	*file = (struct file){.f = f, .name = name};
+	file->object = (struct symbol_object){.id = id, .open = open_file, .ctx = file};
+	if (io__open_regular(f->root_fd, name, &fd))
+		return;
+	if (elf__open(fd, &e) == 0) {
+		if (elf__build_id(e, file->build_id, &file->object.build_id_len) == 0)
+			file->object.build_id = file->build_id;
+		elf__free(e);
+	}
+	close(fd);
+}
+
+/* The truth: where the linker put a function, by the symbol table of the unstripped file. */
+static uint64_t address_of(const struct fixture *f, const char *file, const char *symbol)
+{
+	char command[256];
+	unsigned long long addr = 0;
+	FILE *p;
+
+	snprintf(command, sizeof(command), "nm '%s/%s' | awk '$3 == \"%s\" { print $1 }'", f->root, file,
+		 symbol);
+	p = popen(command, "r");
+	assert_non_null(p);
+	assert_int_equal(fscanf(p, "%llx", &addr), 1);
+	pclose(p);
+	return addr;
+}
+
+static void build_library(const struct fixture *f)
+{
+	write_file(f, "a.c",
+		   "__attribute__((noinline)) static int hidden(int x) { return x * 3; }\n"
+		   "__attribute__((noinline)) int cxx(int x) __asm__(\"_ZN3foo3barIiEEvT_\");\n"
+		   "__attribute__((noinline)) int cxx(int x) { return hidden(x) + 1; }\n"
+		   "int exported(int x) { return cxx(x) - 7; }\n",
+		   "w");
+	assert_int_equal(shell(f, "gcc -O1 -fPIC -shared -Wl,--build-id=sha1 -o whole.so a.c && strip -o "
+				  "stripped.so whole.so && "
+				  "cp whole.so copy.so && objcopy --only-keep-debug whole.so whole.debug && "
+				  "objcopy -R .note.gnu.build-id whole.so anonymous.so"),
+			 0);
+}
+
+static const char *file_name(struct fixture *f, struct file *file, uint64_t vaddr,
+			     enum symbol_reason *ret_reason)
+{
+	struct symbol sym;
+
+	assert_int_equal(symbolizer__object(f->s, &file->object, &vaddr, 1, &sym), 0);
+	*ret_reason = sym.reason;
+	return sym.reason == SYMBOL_NAMED ? sym.lines[0].name : NULL;
+}
+
+static void assert_named(struct fixture *f, struct file *file, uint64_t vaddr, const char *name)
+{
+	enum symbol_reason reason;
+	const char *got = file_name(f, file, vaddr, &reason);
+
+	assert_non_null(got);
+	assert_string_equal(got, name);
+}
+
+static void assert_unnamed(struct fixture *f, struct file *file, uint64_t vaddr, enum symbol_reason want)
+{
+	enum symbol_reason reason;
+
+	assert_null(file_name(f, file, vaddr, &reason));
+	assert_int_equal(reason, want);
+}
+
+static void batch_is_answered_in_the_order_it_was_asked(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t hidden, cxx, exported;
+	struct symbol out[6];
+	struct file file;
+
+	build_library(f);
+	init_file(&file, f, "whole.so", 1);
+	hidden = address_of(f, "whole.so", "hidden");
+	cxx = address_of(f, "whole.so", "_ZN3foo3barIiEEvT_");
+	exported = address_of(f, "whole.so", "exported");
+	assert_int_equal(symbolizer__object(
+				 f->s, &file.object,
+				 (const uint64_t[]){exported + 1, cxx, hidden, 3, cxx + 2, exported}, 6, out),
+			 0);
+	assert_string_equal(out[0].lines[0].name, "exported");
+	assert_string_equal(out[1].lines[0].name, "foo::bar<int>");
+	assert_string_equal(out[1].lines[0].system_name, "_ZN3foo3barIiEEvT_");
+	assert_int_equal(out[1].start, cxx);
+	assert_string_equal(out[2].lines[0].name, "hidden");
+	assert_int_equal(out[3].reason, SYMBOL_GAP);
+	assert_int_equal(out[3].n_lines, 0);
+	assert_ptr_equal(out[4].lines, out[1].lines); /* the same function: one line */
+	assert_ptr_equal(out[5].lines, out[0].lines);
+	assert_int_equal(file.n_opened, 1);
+	assert_int_equal(count(f, SYMBOL_NAMED), 5);
+	assert_int_equal(count(f, SYMBOL_GAP), 1);
+	assert_int_equal(symbolizer__object(f->s, &file.object, NULL, 0, NULL), 0);
+}
+
+static void equal_files_are_read_once_and_files_without_build_id_each(void **state)
+{
+	struct fixture *f = *state;
+	struct file whole, copy, first, second;
+	uint64_t exported;
+
+	build_library(f);
+	exported = address_of(f, "whole.so", "exported");
+	init_file(&whole, f, "whole.so", 1);
+	init_file(&copy, f, "copy.so", 2);
+	assert_named(f, &whole, exported, "exported");
+	assert_named(f, &whole, exported, "exported");
+	assert_named(f, &copy, exported, "exported");
+	assert_int_equal(whole.n_opened, 1);
+	assert_int_equal(copy.n_opened, 0);
+	init_file(&first, f, "anonymous.so", 3);
+	init_file(&second, f, "anonymous.so", 4);
+	assert_int_equal(first.object.build_id_len, 0);
+	assert_named(f, &first, exported, "exported");
+	assert_named(f, &first, exported, "exported");
+	assert_named(f, &second, exported, "exported");
+	assert_int_equal(first.n_opened, 1);
+	assert_int_equal(second.n_opened, 1);
+}
+
+static void stripped_file_is_named_by_its_debug_file(void **state)
+{
+	struct fixture *f = *state;
+	struct file file;
+	uint64_t hidden;
+
+	build_library(f);
+	hidden = address_of(f, "whole.so", "hidden");
+	init_file(&file, f, "stripped.so", 1);
+	assert_unnamed(f, &file, hidden, SYMBOL_GAP);
+	make(f); /* an empty cache */
+	assert_int_equal(shell(f, "objcopy --add-gnu-debuglink=whole.debug stripped.so linked.so"), 0);
+	init_file(&file, f, "linked.so", 1);
+	file.object.path = "/linked.so";
+	assert_unnamed(f, &file, hidden, SYMBOL_GAP); /* whose root it is has not been said */
+	make(f);
+	file.object.open_root = open_root;
+	assert_named(f, &file, hidden, "hidden");
+}
+
+static void file_that_is_gone_is_asked_again(void **state)
+{
+	struct fixture *f = *state;
+	struct file file;
+	uint64_t exported;
+
+	build_library(f);
+	exported = address_of(f, "whole.so", "exported");
+	init_file(&file, f, "whole.so", 1);
+	assert_int_equal(shell(f, "mv whole.so away.so"), 0);
+	assert_unnamed(f, &file, exported, SYMBOL_OBJECT_GONE);
+	assert_int_equal(shell(f, "mv away.so whole.so"), 0);
+	assert_named(f, &file, exported, "exported");
+	assert_int_equal(shell(f, "rm whole.so"), 0);
+	assert_named(f, &file, exported, "exported"); /* the cache has it */
+}
+
+static void bad_files_are_told_apart_and_remembered(void **state)
+{
+	struct fixture *f = *state;
+	struct file none, text, foreign, cut;
+
+	build_library(f);
+	write_file(f, "text", "not an ELF file\n", "w");
+	assert_int_equal(
+		shell(f,
+		      "strip -o bare --remove-section=.dynsym --strip-all whole.so; objcopy "
+		      "--remove-section=.dynsym "
+		      "--remove-section=.gnu.version --remove-section=.gnu.hash --strip-all whole.so bare; "
+		      "cp whole.so foreign; "
+		      "printf '\\001' | dd of=foreign bs=1 seek=4 conv=notrunc; head -c 40 whole.so > cut"),
+		0);
+	init_file(&text, f, "text", 1);
+	init_file(&foreign, f, "foreign", 2);
+	init_file(&cut, f, "cut", 3);
+	init_file(&none, f, "nothing_of_that_name", 4);
+	assert_unnamed(f, &text, 0x1000, SYMBOL_FOREIGN);
+	assert_unnamed(f, &foreign, 0x1000, SYMBOL_FOREIGN);
+	assert_unnamed(f, &cut, 0x1000, SYMBOL_DAMAGED);
+	assert_unnamed(f, &cut, 0x1000, SYMBOL_DAMAGED);
+	assert_int_equal(cut.n_opened, 1);
+	assert_unnamed(f, &none, 0x1000, SYMBOL_OBJECT_GONE);
+	assert_int_equal(count(f, SYMBOL_DAMAGED), 2);
+}
+
+static void program_without_any_symbol_is_stripped(void **state)
+{
+	struct fixture *f = *state;
+	struct file file;
+
+	write_file(f, "s.c", "void _start(void) { __builtin_trap(); }\n", "w");
+	assert_int_equal(shell(f, "gcc -O1 -static -nostdlib -o s s.c && strip s"), 0);
+	init_file(&file, f, "s", 1);
+	assert_unnamed(f, &file, 0x401000, SYMBOL_STRIPPED);
+}
+
+static void table_too_large_to_keep_still_names_what_is_asked(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t hidden, exported;
+	struct symbolizer_stats stats;
+	struct symbol out[3];
+	struct file file;
+
+	build_library(f);
+	f->opts.table_bytes = 100; /* room for two or three symbols */
+	make(f);
+	init_file(&file, f, "whole.so", 1);
+	hidden = address_of(f, "whole.so", "hidden");
+	exported = address_of(f, "whole.so", "exported");
+	assert_int_equal(
+		symbolizer__object(f->s, &file.object, (const uint64_t[]){hidden, 3, exported}, 3, out), 0);
+	assert_string_equal(out[0].lines[0].name, "hidden");
+	assert_int_equal(out[1].reason, SYMBOL_GAP);
+	assert_string_equal(out[2].lines[0].name, "exported");
+	assert_named(f, &file, exported, "exported");
+	assert_int_equal(file.n_opened, 2);
+	symbolizer__rest(f->s);
+	symbolizer__stats(f->s, &stats);
+	assert_int_equal(stats.cache.n_entries, 0);
+
+	f->opts.table_bytes = 1; /* not even for one */
+	make(f);
+	assert_unnamed(f, &file, exported, SYMBOL_TOO_BIG);
+	assert_unnamed(f, &file, exported, SYMBOL_TOO_BIG);
+	assert_int_equal(file.n_opened, 3);
+}
+
+static void stripped_go_program_has_files_and_lines(void **state)
+{
+	struct fixture *f = *state;
+	struct symbolizer_stats stats;
+	struct symbol sym;
+	struct file file;
+	uint64_t leaf;
+
+	if (system("go version >/dev/null 2>&1")) {
+		skip();
+		return;
+	}
+	write_file(f, "main.go",
+		   "package main\n\n//go:noinline\nfunc leaf(x int) int {\n\treturn x * 3\n}\n\nfunc main() "
+		   "{\n\tprintln(leaf(4))\n}\n",
+		   "w");
+	write_file(f, "go.mod", "module example.com/leaf\n\ngo 1.19\n", "w");
+	assert_int_equal(shell(f, "export HOME=\"${HOME:-/root}\" GOTOOLCHAIN=local GOFLAGS=-mod=mod "
+				  "GOPROXY=off CGO_ENABLED=0; go build -o whole . && "
+				  "go build -ldflags='-s -w' -o stripped ."),
+			 0);
+	leaf = address_of(f, "whole", "main.leaf");
+	init_file(&file, f, "stripped", 1);
+	assert_int_equal(symbolizer__object(f->s, &file.object, &leaf, 1, &sym), 0);
+	assert_int_equal(sym.reason, SYMBOL_NAMED);
+	assert_string_equal(sym.lines[0].name, "main.leaf");
+	assert_string_equal(strrchr(sym.lines[0].file, '/'), "/main.go");
+	assert_int_equal(sym.lines[0].line, 4);
+	assert_int_equal(sym.start, leaf);
+	symbolizer__stats(f->s, &stats);
+	assert_int_equal(stats.n_loads, 1);
+	assert_unnamed(f, &file, 3, SYMBOL_GAP); /* looks for a symbol table now */
+	assert_unnamed(f, &file, 3, SYMBOL_GAP); /* once */
+	assert_int_equal(file.n_opened, 2);
+	assert_named(f, &file, leaf, "main.leaf");
+}
+
+/* -- JIT code -- */
+
+static void jit_code_is_named_by_the_map_of_its_process(void **state)
+{
+	struct fixture *f = *state;
+	struct jit_process p = {.pid = 77, .ns_pid = 5, .start_time = 123, .root_fd = f->root_fd};
+	struct symbolizer_stats stats;
+	char status[64];
+	struct symbol sym;
+
+	assert_int_equal(shell(f, "mkdir tmp 77"), 0);
+	snprintf(status, sizeof(status), "Name:\tnode\nUid:\t0\t%u\t0\t0\n", getuid());
+	write_file(f, "77/status", status, "w");
+	symbolizer__jit(f->s, &p, 0x1000, &sym);
+	assert_int_equal(sym.reason, SYMBOL_NO_MAP);
+	write_file(f, "tmp/perf-5.map", "1000 10 JS:*fib /app/fib.js:3\n", "w");
+	symbolizer__jit(f->s, &p, 0x1000, &sym);
+	assert_int_equal(sym.reason, SYMBOL_NO_MAP); /* too soon */
+	f->now_ns += 2 * NS_PER_SEC;
+	symbolizer__jit(f->s, &p, 0x1008, &sym);
+	assert_int_equal(sym.reason, SYMBOL_NAMED);
+	assert_string_equal(sym.lines[0].name, "JS:*fib /app/fib.js:3");
+	assert_int_equal(sym.start, 0x1000);
+
+	/* other code at the same address: seen when the map is old */
+	write_file(f, "tmp/perf-5.map", "1000 10 JS:*other\n", "a");
+	symbolizer__jit(f->s, &p, 0x1008, &sym);
+	assert_string_equal(sym.lines[0].name, "JS:*fib /app/fib.js:3");
+	f->now_ns += 11 * NS_PER_SEC;
+	symbolizer__jit(f->s, &p, 0x1008, &sym);
+	assert_string_equal(sym.lines[0].name, "JS:*other");
+
+	/* gone, but what it wrote is known; another incarnation of the pid starts from nothing */
+	p.root_fd = FD_CLOSED;
+	f->now_ns += 60 * NS_PER_SEC;
+	symbolizer__jit(f->s, &p, 0x1008, &sym);
+	assert_string_equal(sym.lines[0].name, "JS:*other");
+	p.start_time++;
+	symbolizer__jit(f->s, &p, 0x1008, &sym);
+	assert_int_equal(sym.reason, SYMBOL_NO_MAP);
+	symbolizer__stats(f->s, &stats);
+	assert_int_equal(stats.jit.n_processes, 2);
+	assert_int_equal(stats.jit.n_refreshes, 3);
+	assert_int_equal(stats.jit.n_refused, 0);
+}
+
+static void jit_processes_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct symbolizer_stats stats;
+	struct symbol sym;
+
+	f->opts.max_jit_processes = 4;
+	make(f);
+	for (int pid = 1; pid <= 10; pid++) {
+		const struct jit_process p = {
+			.pid = pid, .ns_pid = pid, .start_time = 1, .root_fd = f->root_fd};
+
+		f->now_ns += NS_PER_MS;
+		symbolizer__jit(f->s, &p, 0x1000, &sym);
+	}
+	symbolizer__stats(f->s, &stats);
+	assert_int_equal(stats.jit.n_processes, 4);
+	assert_int_equal(stats.jit.n_evicted, 6);
+	assert_int_equal(count(f, SYMBOL_NO_MAP), 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(kernel_names_carry_their_module, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			unknown_kernel_address_reads_the_table_again_but_not_too_often, setup, teardown),
+		cmocka_unit_test_setup_teardown(bpf_program_that_replaced_another_is_not_given_its_name,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(hidden_kernel_symbols_are_a_reason_and_one_clear_line, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(batch_is_answered_in_the_order_it_was_asked, setup, teardown),
+		cmocka_unit_test_setup_teardown(equal_files_are_read_once_and_files_without_build_id_each,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(stripped_file_is_named_by_its_debug_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(file_that_is_gone_is_asked_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(bad_files_are_told_apart_and_remembered, setup, teardown),
+		cmocka_unit_test_setup_teardown(program_without_any_symbol_is_stripped, setup, teardown),
+		cmocka_unit_test_setup_teardown(table_too_large_to_keep_still_names_what_is_asked, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(stripped_go_program_has_files_and_lines, setup, teardown),
+		cmocka_unit_test_setup_teardown(jit_code_is_named_by_the_map_of_its_process, setup, teardown),
+		cmocka_unit_test_setup_teardown(jit_processes_are_bounded, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Problem: a window of a busy host has some ten thousand distinct frames in hundreds of files. Names cost the most where they are asked one by one:
+ * each file would be opened, sorted and thrown away for one address.
+ *
+ * Idea: the caller groups its addresses by file and asks once for each. The addresses are sorted, the file's tables taken from the cache or loaded, and both
+ * walked together; addresses of the same function share one line, demangled once.
+ *
+ *      vaddrs ──sort──> order ──┐
+ *                               ├──> symbols out[], lines and strings in the call's arena
+ *      cache (build-id) <─load──┘
+ *
+ * Lifetime: names that are in a table are borrowed from it, those that are made stand in an arena; both live until the next call, which
+ * is when the cache evicts, too. So nothing is copied that the caller would copy anyway.
+ *
+ * The kernel's table is read at the first kernel address, and again where an address is not in it, or is that of a BPF program (they come and go at the same
+ * addresses), but not more often than kernel_refresh_ns.
+ *
+ * What is not remembered: that a file could not be opened (another process may have it), and tables that were made for one call only.
+ *
+ * Cost: with the tables cached, a sort and a bisection an address.
+ */
+#include "user/symbolize/symbolizer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/base/arena.h"
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/base/io.h"
+#include "user/object/gopclntab.h"
+#include "user/object/symtab.h"
+#include "user/symbolize/demangle.h"
+#include "user/symbolize/kallsyms.h"
+
+#define BPF_MODULE "bpf"
+
+struct symbolizer {
+	struct symbolizer_opts opts;
+	struct symbolizer_ports ports;
+	char *proc_root;
+	int host_root_fd;
+	struct symbol_cache *cache;
+	struct jit_maps *jit;
+	struct demangler demangler;
+	struct arena strings; /* of the last call */
+	struct kallsyms *kernel;
+	struct err kernel_err;
+	int kernel_code; /* of the last read */
+	bool kernel_tried;
+	uint64_t kernel_read_ns;
+	uint64_t n_by_reason[SYMBOL_REASON_MAX];
+	uint64_t n_loads, load_ns, n_kernel_loads, kernel_load_ns;
+};
+
+/* An address and where its answer goes. */
+struct question {
+	uint64_t vaddr;
+	size_t index;
+};
+
+/* One batch on its way. */
+struct batch {
+	struct question *questions; /* ascending by address */
+	uint64_t *vaddrs;           /* the same addresses, for those who look at nothing else */
+	size_t n;
+	struct symbol last; /* of the function before: the next address is often in it, too */
+	uint64_t last_end;
+};
+
+static const struct symbolizer_opts defaults = {
+	.proc_root = "/proc",
+	.host_root = "/",
+	.cache_bytes = 16u << 20,
+	.table_bytes = 8u << 20,
+	.read_bytes = 128u << 20,
+	.jit_bytes = 4u << 20,
+	.max_jit_processes = 32,
+	.kernel_refresh_ns = 10 * NS_PER_SEC,
+	.jit_refresh_ns = NS_PER_SEC,
+};
+
+static uint64_t real_now(void *ctx)
+{
+	(void)ctx;
+	return clock__mono_ns();
+}
+
+static uint64_t now_ns(const struct symbolizer *s)
+{
+	return s->ports.now_ns(s->ports.ctx);
+}
+
+#define DEFAULT(field) \
+	if (!o->field) \
+	o->field = defaults.field
+
+static void apply_defaults(struct symbolizer_opts *o)
+{
+	DEFAULT(proc_root);
+	DEFAULT(host_root);
+	DEFAULT(cache_bytes);
+	DEFAULT(table_bytes);
+	DEFAULT(read_bytes);
+	DEFAULT(jit_bytes);
+	DEFAULT(max_jit_processes);
+	DEFAULT(kernel_refresh_ns);
+	DEFAULT(jit_refresh_ns);
+}
+
+static int open_parts(struct symbolizer *s)
+{
+	const struct jit_maps_opts jit = {
+		.proc_root = s->opts.proc_root,
+		.max_processes = s->opts.max_jit_processes,
+		.map_bytes = s->opts.jit_bytes,
+		.refresh_ns = s->opts.jit_refresh_ns,
+	};
+
+	s->proc_root = strdup(s->opts.proc_root);
+	s->cache = symbol_cache__new(s->opts.cache_bytes);
+	s->jit = jit_maps__new(&jit);
+	/* without it our own debug files are not found, nothing worse */
+	s->host_root_fd = open(s->opts.host_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return s->proc_root && s->cache && s->jit ? 0 : -ENOMEM;
+}
+
+int symbolizer__new(const struct symbolizer_opts *opts, const struct symbolizer_ports *ports,
+		    struct symbolizer **ret_symbolizer)
+{
+	struct symbolizer *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	if (opts)
+		s->opts = *opts;
+	apply_defaults(&s->opts);
+	if (ports)
+		s->ports = *ports;
+	if (!s->ports.now_ns)
+		s->ports.now_ns = real_now;
+	s->host_root_fd = FD_CLOSED;
+	arena__init(&s->strings, SYMBOLIZER_STRINGS_MAX);
+	err = open_parts(s);
+	if (err) {
+		symbolizer__free(s);
+		return err;
+	}
+	*ret_symbolizer = s;
+	return 0;
+}
+
+void symbolizer__free(struct symbolizer *s)
+{
+	if (!s)
+		return;
+	symbol_cache__free(s->cache);
+	jit_maps__free(s->jit);
+	kallsyms__free(s->kernel);
+	arena__done(&s->strings);
+	io__close(&s->host_root_fd);
+	free(s->proc_root);
+	free(s);
+}
+
+void symbolizer__rest(struct symbolizer *s)
+{
+	arena__done(&s->strings);
+	symbol_cache__trim(s->cache);
+}
+
+/* -- making symbols -- */
+
+static void unnamed(struct symbol *sym, enum symbol_reason reason)
+{
+	*sym = (struct symbol){.reason = reason};
+}
+
+/* A symbol of one line; the strings must live as long as the call's. */
+static void named(struct symbolizer *s, struct symbol *sym, uint64_t start, const struct symbol_line *line)
+{
+	struct symbol_line *own = arena__alloc(&s->strings, sizeof(*own));
+
+	if (!own) {
+		unnamed(sym, SYMBOL_NO_MEMORY);
+		return;
+	}
+	*own = *line;
+	*sym = (struct symbol){.reason = SYMBOL_NAMED, .n_lines = 1, .lines = own, .start = start};
+}
+
+/* The readable form: `name` itself where that is it already. */
+static const char *readable(struct symbolizer *s, const char *name)
+{
+	char out[DEMANGLE_OUTPUT_MAX];
+	const char *copy;
+
+	demangler__name(&s->demangler, name, out, sizeof(out));
+	if (strcmp(out, name) == 0)
+		return name;
+	copy = arena__strndup(&s->strings, out, strlen(out));
+	return copy ? copy : name;
+}
+
+/* -- the kernel -- */
+
+static void read_kernel(struct symbolizer *s)
+{
+	uint64_t start = clock__mono_ns();
+
+	s->kernel_err.text[0] = '\0';
+	if (s->kernel)
+		s->kernel_code = kallsyms__refresh(s->kernel, s->proc_root, &s->kernel_err);
+	else
+		s->kernel_code = kallsyms__load(s->proc_root, &s->kernel, &s->kernel_err);
+	s->kernel_tried = true;
+	s->kernel_read_ns = now_ns(s);
+	s->n_kernel_loads++;
+	s->kernel_load_ns += clock__mono_ns() - start;
+}
+
+static int find_kernel(struct symbolizer *s, uint64_t addr, struct kallsym *ret)
+{
+	return s->kernel ? kallsyms__find(s->kernel, addr, ret) : -ENOENT;
+}
+
+static const char *module_file(struct symbolizer *s, const char *module)
+{
+	size_t len = strlen(module);
+	char *file;
+
+	if (!len)
+		return "";
+	file = arena__alloc(&s->strings, len + 3);
+	if (!file)
+		return "";
+	snprintf(file, len + 3, "[%s]", module);
+	return file;
+}
+
+void symbolizer__kernel(struct symbolizer *s, uint64_t addr, struct symbol *ret_symbol,
+			const char **ret_module)
+{
+	struct kallsym k;
+	int err;
+
+	symbolizer__rest(s);
+	err = find_kernel(s, addr, &k);
+	if ((err || !strcmp(k.module, BPF_MODULE)) &&
+	    (!s->kernel_tried || now_ns(s) - s->kernel_read_ns >= s->opts.kernel_refresh_ns)) {
+		read_kernel(s);
+		err = find_kernel(s, addr, &k);
+	}
+	*ret_module = "";
+	if (err) {
+		unnamed(ret_symbol, s->kernel ? SYMBOL_GAP : SYMBOL_HIDDEN);
+	} else {
+		const struct symbol_line line = {
+			.name = readable(s, k.name),
+			.system_name = k.name,
+			.file = module_file(s, k.module),
+		};
+
+		named(s, ret_symbol, k.start, &line);
+		*ret_module = k.module;
+	}
+	s->n_by_reason[ret_symbol->reason]++;
+}
+
+const char *symbolizer__kernel_error(const struct symbolizer *s)
+{
+	return s->kernel_code ? err__text(&s->kernel_err, s->kernel_code) : NULL;
+}
+
+/* -- files -- */
+
+static int compare_questions(const void *va, const void *vb)
+{
+	const struct question *a = va, *b = vb;
+
+	return a->vaddr < b->vaddr ? -1 : a->vaddr > b->vaddr;
+}
+
+static int sort_questions(struct batch *b, const uint64_t *vaddrs, size_t n)
+{
+	b->questions = calloc(n, sizeof(*b->questions));
+	b->vaddrs = calloc(n, sizeof(*b->vaddrs));
+	if (!b->questions || !b->vaddrs)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		b->questions[i] = (struct question){.vaddr = vaddrs[i], .index = i};
+	qsort(b->questions, n, sizeof(*b->questions), compare_questions);
+	for (size_t i = 0; i < n; i++)
+		b->vaddrs[i] = b->questions[i].vaddr;
+	b->n = n;
+	return 0;
+}
+
+static void answer_go(struct symbolizer *s, const struct object_symbols *o, uint64_t vaddr,
+		      const struct gopclntab_function *f, struct symbol *sym)
+{
+	struct symbol_line line = {
+		.name = f->name, .system_name = f->name, .file = "", .start_line = f->start_line};
+	struct gopclntab_line at;
+
+	if (gopclntab__line(o->go, vaddr, &at) == 0) {
+		line.file = at.file;
+		line.line = at.line;
+	}
+	named(s, sym, f->start, &line);
+}
+
+static void answer(struct symbolizer *s, struct batch *b, const struct object_symbols *o, uint64_t vaddr,
+		   struct symbol *sym)
+{
+	struct gopclntab_function f;
+	struct symtab_symbol t;
+
+	if (o->go && gopclntab__find(o->go, vaddr, &f) == 0) {
+		answer_go(s, o, vaddr, &f, sym);
+	} else if (o->table && symtab__find(o->table, vaddr, &t) == 0) {
+		/* the same start and end: the same symbol, whose line is there already */
+		if (b->last.n_lines && b->last.start == t.start && b->last_end == t.start + t.size) {
+			*sym = b->last;
+			return;
+		}
+		named(s, sym, t.start,
+		      &(struct symbol_line){.name = readable(s, t.name), .system_name = t.name, .file = ""});
+		b->last = *sym;
+		b->last_end = t.start + t.size;
+	} else {
+		unnamed(sym, o->reason);
+	}
+}
+
+static int load_object(struct symbolizer *s, const struct symbol_object *object,
+		       const struct symbol_cache_key *key, const struct batch *b, int fd,
+		       struct object_symbols **ret)
+{
+	const struct object_symbols_opts opts = {
+		.table_bytes = s->opts.table_bytes,
+		.read_bytes = s->opts.read_bytes,
+		.debug = {.dirs = s->opts.debug_dirs, .n_dirs = s->opts.n_debug_dirs},
+	};
+	int root = object->open_root ? object->open_root(object->ctx) : FD_CLOSED;
+	struct object_symbols_request request = {
+		.fd = fd,
+		.path = object->path,
+		.roots = {.process = root < 0 ? FD_CLOSED : root, .host = s->host_root_fd},
+		.vaddrs = b->vaddrs,
+		.n = b->n,
+	};
+	struct object_symbols loaded = {0};
+	uint64_t start = clock__mono_ns();
+	int err = object_symbols__load(&loaded, &request, &opts);
+
+	if (!err)
+		err = symbol_cache__add(s->cache, key, &loaded, ret);
+	s->n_loads++;
+	s->load_ns += clock__mono_ns() - start;
+	io__close(&request.roots.process);
+	return err;
+}
+
+/* The object's symbols, from the cache or its file; NULL where the file cannot be opened. */
+static int symbols_of(struct symbolizer *s, const struct symbol_object *object, const struct batch *b,
+		      struct object_symbols **ret)
+{
+	struct symbol_cache_key key =
+		symbol_cache_key__of(object->build_id, object->build_id_len, object->id);
+	struct object_symbols *o = symbol_cache__find(s->cache, &key);
+	int fd, err;
+
+	*ret = o;
+	if (o && !object_symbols__needs_table(o, b->vaddrs, b->n))
+		return 0;
+	fd = object->open(object->ctx);
+	if (fd < 0)
+		return 0; /* what the cache has is better than nothing */
+	err = load_object(s, object, &key, b, fd, ret);
+	io__close(&fd);
+	return err;
+}
+
+int symbolizer__object(struct symbolizer *s, const struct symbol_object *object, const uint64_t *vaddrs,
+		       size_t n, struct symbol *out)
+{
+	struct object_symbols *o = NULL;
+	struct batch b = {0};
+	int err;
+
+	symbolizer__rest(s);
+	if (!n)
+		return 0;
+	err = sort_questions(&b, vaddrs, n);
+	if (!err)
+		err = symbols_of(s, object, &b, &o);
+	if (err)
+		goto out;
+	for (size_t i = 0; i < n; i++) {
+		struct symbol *sym = &out[b.questions[i].index];
+
+		if (o)
+			answer(s, &b, o, b.questions[i].vaddr, sym);
+		else
+			unnamed(sym, SYMBOL_OBJECT_GONE);
+		s->n_by_reason[sym->reason]++;
+	}
+out:
+	free(b.questions);
+	free(b.vaddrs);
+	return err;
+}
+
+/* -- JIT code -- */
+
+void symbolizer__jit(struct symbolizer *s, const struct jit_process *p, uint64_t addr,
+		     struct symbol *ret_symbol)
+{
+	struct perf_map_entry e;
+	int err;
+
+	symbolizer__rest(s);
+	err = jit_maps__find(s->jit, p, now_ns(s), addr, &e);
+	if (err)
+		unnamed(ret_symbol, err == -ENOMEM ? SYMBOL_NO_MEMORY : SYMBOL_NO_MAP);
+	else
+		named(s, ret_symbol, e.start,
+		      &(struct symbol_line){.name = e.name, .system_name = e.name, .file = ""});
+	s->n_by_reason[ret_symbol->reason]++;
+}
+
+void symbolizer__stats(const struct symbolizer *s, struct symbolizer_stats *ret_stats)
+{
+	struct symbolizer_stats stats = {
+		.n_loads = s->n_loads,
+		.load_ns = s->load_ns,
+		.n_kernel_loads = s->n_kernel_loads,
+		.kernel_load_ns = s->kernel_load_ns,
+		.kernel_bytes = s->kernel ? kallsyms__bytes(s->kernel) : 0,
+	};
+
+	memcpy(stats.n_by_reason, s->n_by_reason, sizeof(stats.n_by_reason));
+	symbol_cache__stats(s->cache, &stats.cache);
+	jit_maps__stats(s->jit, &stats.jit);
+	*ret_stats = stats;
+}
