@@ -389,12 +389,8 @@ static void bad_files_are_told_apart_and_remembered(void **state)
 	build_library(f);
 	write_file(f, "text", "not an ELF file\n", "w");
 	assert_int_equal(
-		shell(f,
-		      "strip -o bare --remove-section=.dynsym --strip-all whole.so; objcopy "
-		      "--remove-section=.dynsym "
-		      "--remove-section=.gnu.version --remove-section=.gnu.hash --strip-all whole.so bare; "
-		      "cp whole.so foreign; "
-		      "printf '\\001' | dd of=foreign bs=1 seek=4 conv=notrunc; head -c 40 whole.so > cut"),
+		shell(f, "cp whole.so foreign && printf '\\001' | dd of=foreign bs=1 seek=4 conv=notrunc && "
+			 "head -c 100 whole.so > cut"),
 		0);
 	init_file(&text, f, "text", 1);
 	init_file(&foreign, f, "foreign", 2);
@@ -479,7 +475,7 @@ static void stripped_go_program_has_files_and_lines(void **state)
 	assert_int_equal(sym.reason, SYMBOL_NAMED);
 	assert_string_equal(sym.lines[0].name, "main.leaf");
 	assert_string_equal(strrchr(sym.lines[0].file, '/'), "/main.go");
-	assert_int_equal(sym.lines[0].line, 4);
+	assert_int_equal(sym.lines[0].line, 5); /* it needs no prologue */
 	assert_int_equal(sym.start, leaf);
 	symbolizer__stats(f->s, &stats);
 	assert_int_equal(stats.n_loads, 1);
