@@ -168,7 +168,8 @@ static void tries_become_rare(void **state)
 	assert_int_equal(fixture__stats(f).n_write_errors, after_first + 6 + 8);
 }
 
-static void history_is_not_given_up_for_what_cannot_fit(void **state)
+/* A window of more than half of all that is there would cost more than it brings. */
+static void history_is_not_given_up_for_one_big_window(void **state)
 {
 	struct fixture *f = *state;
 	struct store_opts opts = fixture__opts(f);
@@ -177,13 +178,47 @@ static void history_is_not_given_up_for_what_cannot_fit(void **state)
 	fixture__open(f, &opts);
 	for (uint64_t m = 0; m < 10; m++)
 		assert_int_equal(fixture__put(f, "cpu", AT(11, m), MIN_NS, 64 * KIB), 0);
-	assert_int_equal(fixture__put(f, "cpu", AT(11, 30), MIN_NS, 3000 * KIB), 0);
+	fill_disk(f, 0);
+	assert_int_equal(fixture__put(f, "cpu", AT(11, 30), MIN_NS, 400 * KIB), 0);
 	for (int s = 0; s < 600; s++) {
 		step(f, NS_PER_SEC);
 		store__flush(f->store);
 	}
 	assert_int_equal(fixture__stats(f).n_files, 10);
 	assert_int_equal(fixture__stats(f).n_spooled, 1);
+}
+
+/* Deleting does not help where somebody else takes the room, or, as here, holds the files by links of their own: that must not go on until nothing
+ * is left. */
+static void an_outage_costs_history_once(void **state)
+{
+	struct fixture *f = *state;
+	struct store_opts opts = fixture__opts(f);
+	uint64_t n_after_first;
+
+	need_disk(f, "size=2m");
+	fixture__open(f, &opts);
+	for (uint64_t m = 0; m < 20; m++) {
+		char below[64], from[256], to[256];
+
+		assert_int_equal(fixture__put(f, "cpu", AT(11, m), MIN_NS, 16 * KIB), 0);
+		snprintf(below, sizeof(below), "snapshots/2026-01-31/11%02u00Z.60s.cpu.pb.gz", (unsigned)m);
+		fixture__path(f, below, from);
+		snprintf(below, sizeof(below), "link-%u", (unsigned)m);
+		fixture__path(f, below, to);
+		assert_int_equal(link(from, to), 0);
+	}
+	fill_disk(f, 0);
+	assert_int_equal(fixture__put(f, "cpu", AT(11, 30), MIN_NS, 16 * KIB), 0);
+	n_after_first = fixture__stats(f).n_deleted[STORE_DELETED_FULL];
+	assert_int_equal(n_after_first, 5); /* 16 KiB and 64 KiB to spare */
+	for (int s = 0; s < 600; s++) {
+		step(f, NS_PER_SEC);
+		store__flush(f->store);
+	}
+	assert_int_equal(fixture__stats(f).n_deleted[STORE_DELETED_FULL], n_after_first);
+	assert_int_equal(fixture__stats(f).n_files, 15);
+	assert_true(fixture__stats(f).is_failing);
 }
 
 static void a_failed_write_leaves_no_temporary_file(void **state)
@@ -348,7 +383,8 @@ int main(void)
 		outbox_test(an_outage_is_told_once_and_loses_nothing_that_fits_the_spool),
 		outbox_test(a_long_outage_keeps_the_newest_and_counts_the_rest),
 		outbox_test(tries_become_rare),
-		outbox_test(history_is_not_given_up_for_what_cannot_fit),
+		outbox_test(history_is_not_given_up_for_one_big_window),
+		outbox_test(an_outage_costs_history_once),
 		outbox_test(a_failed_write_leaves_no_temporary_file),
 		outbox_test(a_disk_that_turns_read_only_is_an_outage),
 		outbox_test(a_start_on_a_read_only_disk_is_an_outage_too),
