@@ -22,6 +22,7 @@
 #include "user/base/buf.h"
 #include "user/base/intern.h"
 #include "user/profile/profile.h"
+#include "user/profile/saturate.h"
 #include "user/profile/stack_table.h"
 
 #define TEXTS_LIMIT   ((size_t)1 << 30)
@@ -122,8 +123,7 @@ static int add_value(struct folder *f, uint32_t node, int64_t value)
 		f->values = values;
 		f->cap_values = cap;
 	}
-	if (__builtin_add_overflow(f->values[node], value, &f->values[node]))
-		f->values[node] = value < 0 ? INT64_MIN : INT64_MAX;
+	f->values[node] = saturated_add(f->values[node], value);
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "user/profile/profile_impl.h"
+#include "user/profile/saturate.h"
 
 struct translation {
 	struct profile *into;
@@ -181,11 +182,7 @@ static int translate_samples(struct translation *t, bool negate)
 		int err;
 
 		for (uint32_t v = 0; v < t->from->n_types; v++) {
-			int64_t value = s->values[v];
-
-			if (negate)
-				value = value == INT64_MIN ? INT64_MAX : -value;
-			values[t->columns[v]] = value;
+			values[t->columns[v]] = negate ? saturated_negate(s->values[v]) : s->values[v];
 		}
 		err = labels_of(t, s->labels, &labels);
 		if (!err)

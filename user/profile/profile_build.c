@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "user/profile/profile_impl.h"
+#include "user/profile/saturate.h"
 
 static bool is_string(const struct profile *p, uint32_t id)
 {
@@ -328,16 +329,6 @@ static bool sample_eq(uint32_t index, const void *key, const void *owner)
 	return a->stack == b->stack && a->labels == b->labels;
 }
 
-/* A sum that stays at the end of the range rather than turning negative. */
-static int64_t add_saturated(int64_t a, int64_t b)
-{
-	int64_t sum;
-
-	if (__builtin_add_overflow(a, b, &sum))
-		return a < 0 ? INT64_MIN : INT64_MAX;
-	return sum;
-}
-
 int profile__add(struct profile *p, uint32_t stack, uint32_t labels, const int64_t *values)
 {
 	struct sample key = {.stack = stack, .labels = labels};
@@ -354,6 +345,6 @@ int profile__add(struct profile *p, uint32_t stack, uint32_t labels, const int64
 		return err;
 	s = table__at(&p->samples, id - 1);
 	for (uint32_t i = 0; i < p->n_types; i++)
-		s->values[i] = add_saturated(s->values[i], values[i]);
+		s->values[i] = saturated_add(s->values[i], values[i]);
 	return 0;
 }

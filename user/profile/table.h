@@ -35,7 +35,8 @@ size_t table__bytes(const struct table *t);
 
 static inline void *table__at(const struct table *t, uint32_t i)
 {
-	return (char *)t->items + (size_t)i * t->size;
+	/* an empty run of an empty table is asked for too, and NULL + 0 is undefined */
+	return t->items ? (char *)t->items + (size_t)i * t->size : NULL;
 }
 
 #endif
