@@ -158,7 +158,6 @@ struct unfinished_record {
 /* ---- switches ---------------------------------------------------------------------------------------------------- */
 /* Fixed at load; the verifier drops what is off. */
 struct settings {
-	__u64 period_ns;    /* of the clock */
 	__u32 count_slots;  /* of one half, a power of two */
 	__u32 frame_chunks; /* of one half */
 	__u8 kernel_stacks;
@@ -172,7 +171,8 @@ struct gate {
 	__u32 filter;       /* 0: count what `targets` does not exclude; 1: count only what it includes */
 	__u32 kernel_stacks;
 	__s64 defer_tokens; /* stacks that may still go to user space before the next refill */
-	__u64 reserved[4];
+	__u64 period_ns;    /* of the clock */
+	__u64 reserved[3];
 };
 
 /* Value of map `targets`, by tgid; inherited at fork, kept over exec. */
@@ -197,7 +197,7 @@ ABI_ASSERT(sizeof(struct count_slot) == 80);
 ABI_ASSERT(sizeof(struct count_half) == 64);
 ABI_ASSERT(sizeof(struct process_record) == 72);
 ABI_ASSERT(sizeof(struct task_record) == 40);
-ABI_ASSERT(sizeof(struct settings) == 24);
+ABI_ASSERT(sizeof(struct settings) == 16);
 ABI_ASSERT(sizeof(struct gate) == 56);
 ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);
 ABI_ASSERT(1u << ROW_SEARCH_STEPS > ROW_PAGE_SIZE);

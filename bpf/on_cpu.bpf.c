@@ -48,7 +48,7 @@ static long on_cpu__step(__u32 i, struct walk_loop *loop)
 }
 
 /* How many periods have passed since this CPU's last tick? */
-static __always_inline __u64 on_cpu__ticks(void)
+static __always_inline __u64 on_cpu__ticks(__u64 period)
 {
 	__u64 now = bpf_ktime_get_ns();
 	__u32 zero = 0;
@@ -57,7 +57,7 @@ static __always_inline __u64 on_cpu__ticks(void)
 
 	if (!last)
 		return 1;
-	ticks = *last ? (now - *last + settings.period_ns / 2) / settings.period_ns : 1;
+	ticks = *last && period ? (now - *last + period / 2) / period : 1;
 	*last = now;
 	if (ticks <= 1)
 		return 1;
@@ -121,7 +121,7 @@ SEC("perf_event")
 int on_cpu(struct bpf_perf_event_data *ctx)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
-	__u64 ticks = on_cpu__ticks();
+	__u64 period = gate.period_ns, ticks = on_cpu__ticks(period);
 	struct task_key key;
 	__u32 zero = 0, tid;
 	struct walk *w;
@@ -142,10 +142,10 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	if (!regs__in_user_mode(&ctx->regs))
 		on_cpu__kernel_stack(ctx, w);
 	w->end = on_cpu__user_stack(ctx, w, task, &key);
-	if (defer__wanted(w->end) && !defer__send(w, &key, tid, ticks, ticks * settings.period_ns))
+	if (defer__wanted(w->end) && !defer__send(w, &key, tid, ticks, ticks * period))
 		return 0;
 	walk__cut(w);
-	count__add(w, &key, tid, ticks, ticks * settings.period_ns);
+	count__add(w, &key, tid, ticks, ticks * period);
 	return 0;
 }
 

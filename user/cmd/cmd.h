@@ -10,6 +10,9 @@
 #ifndef EVERPROF_CMD_CMD_H
 #define EVERPROF_CMD_CMD_H
 
+int cmd_agent(int argc, char **argv);
 int cmd_config(int argc, char **argv);
+int cmd_record(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 
 #endif

@@ -151,7 +151,6 @@ int loader__open(const struct loader_opts *opts, struct loader **ret_loader, str
 	}
 	loader__size(opts, l->skel, &l->maps);
 	l->skel->rodata_settings->settings = (struct settings){
-		.period_ns = opts->period_ns,
 		.count_slots = l->maps.n_count_slots,
 		.frame_chunks = l->maps.n_frame_chunks,
 		.kernel_stacks = opts->kernel_stacks,
@@ -167,6 +166,7 @@ int loader__open(const struct loader_opts *opts, struct loader **ret_loader, str
 	}
 	loader__fill_fds(l);
 	l->maps.gate->kernel_stacks = opts->kernel_stacks;
+	l->maps.gate->period_ns = opts->period_ns;
 	*ret_loader = l;
 	return 0;
 out:

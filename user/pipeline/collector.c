@@ -16,7 +16,7 @@
 #include "user/base/log.h"
 #include "bpf/walk.h"
 #include "user/pipeline/collector_impl.h"
-#include "user/pipeline/jit_names.h"
+#include "user/symbolize/jit_maps.h"
 
 /* Events of processes that nobody samples can wait; a sample that needs them reads them itself. */
 #define EVENTS_NS (250 * NS_PER_MS)
@@ -24,6 +24,10 @@
 /* Stacks that may go to user space, per refill: more than a small machine can sample, a bound on a large one. */
 #define DEFER_TOKENS_A_SLICE 400
 #define VERIFY_BUDGET 64
+/* Perf maps of JIT code */
+#define JIT_PROCESSES_MAX 32
+#define JIT_MAP_BYTES (4u << 20)
+#define JIT_REFRESH_NS NS_PER_SEC
 
 static int collector__open_window(struct collector *c, uint64_t now)
 {
@@ -185,18 +189,21 @@ static void port_object_retired(void *ctx, uint32_t id)
 
 static int collector__new_tables(struct collector *c)
 {
-	int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC), err;
-	const struct object_cache_opts objects = {.proc_root_fd = proc_fd, .retired = port_object_retired, .ctx = c};
+	const struct jit_maps_opts jit = {
+		.max_processes = JIT_PROCESSES_MAX, .map_bytes = JIT_MAP_BYTES, .refresh_ns = JIT_REFRESH_NS};
+	const struct object_cache_opts objects = {.proc_root_fd = c->proc_fd, .retired = port_object_retired, .ctx = c};
 	struct process_table_opts processes = {
-		.proc_root_fd = proc_fd,
+		.proc_root_fd = c->proc_fd,
 		.port = {.ctx = c,
 			 .forked = port_forked,
 			 .mappings_changed = port_mappings_changed,
 			 .ended = port_ended},
 	};
 
-	if (proc_fd < 0)
-		return -errno;
+	int err;
+
+	if (c->proc_fd < 0)
+		return -ENOENT;
 	err = object_cache__new(&objects, &c->objects);
 	processes.objects = c->objects;
 	if (!err)
@@ -206,17 +213,16 @@ static int collector__new_tables(struct collector *c)
 	if (!err)
 		err = tables__new(c->maps, c->objects, (uint32_t)(c->opts.memory_bytes / 4 >> 20), &c->tables);
 	if (!err && c->opts.perf_maps) {
-		c->jit_names = jit_names__new();
-		err = c->jit_names ? 0 : -ENOMEM;
+		c->jit_maps = jit_maps__new(&jit);
+		err = c->jit_maps ? 0 : -ENOMEM;
 	}
-	io__close(&proc_fd);
 	return err;
 }
 
 static int collector__new_kernel(struct collector *c, struct err *err)
 {
 	static uint32_t cpus[CPUS_MAX];
-	struct loader_opts opts = {.slice_ns = COLLECTOR_SLICE_NS, .kernel_stacks = c->opts.kernel_stacks};
+	struct loader_opts opts = {.slice_ns = COLLECTOR_SLICE_NS, .kernel_stacks = true};
 	int ret;
 
 	ret = perf_clocks__new(c->opts.clock, c->opts.frequency_hz, &c->clocks, err);
@@ -226,10 +232,12 @@ static int collector__new_kernel(struct collector *c, struct err *err)
 	opts.n_cpus = ret > 0 ? (uint32_t)ret : 1;
 	opts.period_ns = perf_clocks__period_ns(c->clocks);
 	c->stats.n_cpus = opts.n_cpus;
+	c->max_frequency_hz = c->opts.frequency_hz * 2; /* loader__open sizes for a late drain: twice a slice */
 	ret = loader__open(&opts, &c->loader, err);
 	if (ret)
 		return ret;
 	c->maps = loader__maps(c->loader);
+	c->maps->gate->kernel_stacks = c->opts.kernel_stacks;
 	c->maps->gate->filter = selector__kernel_only_included(&c->opts.selector);
 	c->maps->gate->defer_tokens = DEFER_TOKENS_A_SLICE;
 	drain__init(&c->drain, c->maps);
@@ -250,10 +258,8 @@ static int collector__add_sources(struct collector *c)
 	if (!err)
 		err = loop__add_fd(c->loop, ring_buffer__epoll_fd(c->unfinished), EPOLLIN, on_unfinished_fd, c,
 				   &c->unfinished_source);
-	if (!err && c->opts.duty_every_ns > c->opts.duty_on_ns) {
-		c->duty_is_on = true;
-		err = loop__add_timer(c->loop, c->opts.duty_on_ns, 0, on_duty, c, &c->duty_timer);
-	}
+	if (!err)
+		err = loop__add_timer(c->loop, LOOP_TIMER_OFF, 0, on_duty, c, &c->duty_timer);
 	return err;
 }
 
@@ -270,6 +276,7 @@ int collector__new(const struct collector_opts *opts, const struct collector_por
 	c->opts = *opts;
 	c->ports = *ports;
 	c->loop = loop;
+	c->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	history__init(&c->history, opts->history_ns, opts->memory_bytes / 4);
 	c->scratch = malloc(MAPPINGS_MAX * sizeof(*c->scratch));
 	c->walk = malloc(sizeof(*c->walk));
@@ -296,13 +303,23 @@ out:
 	return code;
 }
 
+/* Duty cycle: where none is wanted the clocks are simply on. */
+static int collector__start_duty(struct collector *c)
+{
+	bool wanted = c->opts.duty_every_ns > c->opts.duty_on_ns && c->opts.duty_on_ns;
+
+	c->duty_is_on = true;
+	perf_clocks__enable(c->clocks, true);
+	return loop__set_timer(c->duty_timer, wanted ? c->opts.duty_on_ns : LOOP_TIMER_OFF, 0);
+}
+
 int collector__start(struct collector *c, struct err *err)
 {
 	uint64_t now;
 	int code;
 
 	collector__read_events(c);
-	c->maps->gate->enabled = 1;
+	c->maps->gate->enabled = c->opts.enabled;
 	code = perf_clocks__attach(c->clocks, loader__on_cpu_fd(c->loader), err);
 	if (code)
 		return code;
@@ -310,8 +327,20 @@ int collector__start(struct collector *c, struct err *err)
 	c->window->from_ns = c->window->slices[0].from_ns = now;
 	c->window->real_ns = clock__real_ns();
 	code = collector__add_sources(c);
+	if (!code)
+		code = collector__start_duty(c);
 	c->started = true;
 	return code ? err__set(err, code, "collector: cannot start timers: %s", strerror(-code)) : 0;
+}
+
+static void collector__remove_sources(struct collector *c)
+{
+	struct loop_source *const sources[] = {c->slice_timer, c->events_timer, c->upkeep_timer, c->duty_timer,
+					       c->unfinished_source};
+
+	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++)
+		if (sources[i])
+			loop__remove(c->loop, sources[i]);
 }
 
 void collector__free(struct collector *c)
@@ -319,14 +348,10 @@ void collector__free(struct collector *c)
 	if (!c)
 		return;
 	perf_clocks__free(c->clocks); /* first: no tick after this */
-	loop__remove(c->loop, c->slice_timer);
-	loop__remove(c->loop, c->events_timer);
-	loop__remove(c->loop, c->upkeep_timer);
-	loop__remove(c->loop, c->duty_timer);
-	loop__remove(c->loop, c->unfinished_source);
+	collector__remove_sources(c);
 	window__unref(c->window);
 	history__done(&c->history);
-	jit_names__free(c->jit_names);
+	jit_maps__free(c->jit_maps);
 	process_table__free(c->processes);
 	mapping_store__free(c->mappings);
 	tables__free(c->tables);
@@ -335,6 +360,7 @@ void collector__free(struct collector *c)
 	sideband__close(c->sideband);
 	ring_buffer__free(c->unfinished);
 	loader__close(c->loader);
+	io__close(&c->proc_fd);
 	free(c->dirty);
 	free(c->scratch);
 	free(c->walk);
@@ -350,6 +376,31 @@ int collector__include_tree(struct collector *c, uint32_t pid)
 		return -ESRCH;
 	t.start_ns = p->key.start_ns;
 	return bpf_map_update_elem(c->maps->targets_fd, &pid, &t, BPF_ANY);
+}
+
+int collector__reconfigure(struct collector *c, const struct collector_opts *opts, struct err *err)
+{
+	int ret;
+
+	if (opts->clock != c->opts.clock)
+		return err__set(err, -EOPNOTSUPP, "profiling.cpu.clock changes with the next start only");
+	if (opts->frequency_hz > c->max_frequency_hz)
+		return err__set(err, -E2BIG, "profiling.cpu.frequency over %u changes with the next start only",
+				c->max_frequency_hz);
+	if (opts->frequency_hz != c->opts.frequency_hz) {
+		ret = collector__flush(c); /* a window has one period */
+		if (ret)
+			return err__set(err, ret, "cannot begin a window: %s", strerror(-ret));
+		perf_clocks__set_frequency(c->clocks, opts->frequency_hz);
+		c->window->period_ns = c->maps->gate->period_ns = perf_clocks__period_ns(c->clocks);
+	}
+	c->opts = *opts;
+	c->history.age_ns = opts->history_ns;
+	c->maps->gate->kernel_stacks = opts->kernel_stacks;
+	c->maps->gate->enabled = opts->enabled;
+	collector__push_verdicts(c);
+	ret = collector__start_duty(c);
+	return ret ? err__set(err, ret, "cannot set a timer: %s", strerror(-ret)) : 0;
 }
 
 struct object_cache *collector__objects(struct collector *c)

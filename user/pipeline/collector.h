@@ -31,6 +31,7 @@ struct loop;
 #define COLLECTOR_SLICE_NS 1000000000ull
 
 struct collector_opts {
+	bool enabled; /* else nothing is sampled, until a reconfiguration says so */
 	uint32_t frequency_hz;
 	enum clock_kind clock;
 	uint64_t window_ns;  /* 0: one window until collector__flush */
@@ -73,7 +74,8 @@ int collector__include_tree(struct collector *c, uint32_t pid);
 int collector__start(struct collector *c, struct err *err);
 /* Ends the open window now, hands it to the port and opens the next one. */
 int collector__flush(struct collector *c);
-/* Changes what can change while running. */
+/* Changes what can change while running; what cannot (another clock, a frequency over what the maps were sized for) is an error, and
+ * nothing changes. Patterns of the old options are not used any more. */
 int collector__reconfigure(struct collector *c, const struct collector_opts *opts, struct err *err);
 /* For the namer, on another thread: object_cache locks itself. */
 struct object_cache *collector__objects(struct collector *c);

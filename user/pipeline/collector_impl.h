@@ -16,7 +16,7 @@
 #include "user/pipeline/history.h"
 
 struct ring_buffer;
-struct jit_names;
+struct jit_maps;
 
 struct collector {
 	struct collector_opts opts;
@@ -32,7 +32,8 @@ struct collector {
 	struct process_table *processes;
 	struct mapping_store *mappings;
 	struct tables *tables;
-	struct jit_names *jit_names; /* NULL: not asked for */
+	struct jit_maps *jit_maps; /* NULL: not asked for */
+	int proc_fd;
 	struct history history;
 	struct window *window;
 	struct losses lost_before; /* the kernel's counters at the end of the last slice */
@@ -43,6 +44,7 @@ struct collector {
 	struct walk *walk;             /* scratch: of the stack that is being finished */
 	struct loop_source *slice_timer, *events_timer, *duty_timer, *upkeep_timer, *unfinished_source;
 	bool duty_is_on, started;
+	uint32_t max_frequency_hz; /* that the maps are sized for */
 	struct collector_stats stats;
 };
 
@@ -53,6 +55,8 @@ void collector__read_events(struct collector *c);
 /* The process of a sample: known, or learnt now as well as that still goes. */
 struct process *collector__process(struct collector *c, const struct task_key *key);
 void collector__push_dirty(struct collector *c);
+/* The patterns changed: every process's verdict anew. */
+void collector__push_verdicts(struct collector *c);
 void collector__mark_dirty(struct collector *c, const struct process *p);
 void collector__forget(struct collector *c, const struct process *p);
 enum verdict collector__verdict(const struct collector *c, const struct process *p);

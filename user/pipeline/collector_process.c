@@ -100,6 +100,17 @@ void collector__push_dirty(struct collector *c)
 	c->n_dirty = 0;
 }
 
+void collector__push_verdicts(struct collector *c)
+{
+	const struct process *p;
+	uint32_t cursor = 0;
+
+	while ((p = process_table__next(c->processes, &cursor)))
+		if (!(p->flags & (PROCESS_KERNEL_THREAD | PROCESS_ENDED)))
+			collector__push_verdict(c, p);
+	c->maps->gate->filter = selector__kernel_only_included(&c->opts.selector);
+}
+
 void collector__forget(struct collector *c, const struct process *p)
 {
 	struct task_key key = task_key_of(&p->key);

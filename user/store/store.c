@@ -174,6 +174,14 @@ int store__flush(struct store *s)
 	return rc;
 }
 
+void store__set_limits(struct store *s, uint64_t retention_ns, uint64_t max_bytes)
+{
+	lock(s);
+	s->opts.retention_ns = retention_ns;
+	s->opts.max_bytes = max_bytes;
+	unlock(s);
+}
+
 int store__enforce(struct store *s)
 {
 	struct err err = {0};

@@ -86,6 +86,8 @@ int store__put(struct store *s, const char *event, uint64_t start_real_ns, uint6
 int store__flush(struct store *s);
 /* Deletes by age, then by bytes; also done by store__put. Call it once a minute or so. */
 int store__enforce(struct store *s);
+/* Other limits from now on; the next store__enforce applies them. */
+void store__set_limits(struct store *s, uint64_t retention_ns, uint64_t max_bytes);
 
 /* Calls fn for each file of the range by the rules of store_index__select, without any lock held. A non-zero return ends it and is passed on. */
 typedef int (*store_list_fn)(const struct store_file *file, void *ctx);

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * everprof agent: records everything, always, into a store, until it is told to stop.
+ */
+#include "user/cmd/cmd.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/base/log.h"
+#include "user/base/loop.h"
+#include "user/cmd/config_watch.h"
+#include "user/config/config.h"
+#include "user/pipeline/collector.h"
+#include "user/pipeline/cost.h"
+#include "user/pipeline/publish.h"
+#include "user/store/store.h"
+
+extern char **environ;
+
+#define SETS_MAX 256
+#define COST_LOG_NS (3600 * NS_PER_SEC)
+
+enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
+
+static const char usage_text[] = "usage: everprof agent [-c FILE] [--set KEY=VALUE]... [--store DIR]\n";
+
+static const char help_text[] =
+	"\n"
+	"Records the CPU time of all processes, always, as one pprof file a minute in a store that keeps itself in bounds.\n"
+	"\n"
+	"  -c, --config FILE    default /etc/everprof/profiler.yaml, then ./profiler.yaml\n"
+	"      --set KEY=VALUE  wins over the file and the environment (`everprof config reference` lists the keys)\n"
+	"      --store DIR      the same as --set profiling.output.directory=DIR\n"
+	"      --listen ADDR    the same as --set server.listen=ADDR\n"
+	"  -h, --help           this text\n"
+	"\n"
+	"SIGHUP, or a change of the file, loads the configuration again; a bad one is refused and the running one stays.\n"
+	"SIGUSR1 prints what everprof itself costs. SIGINT and SIGTERM write the last window and end.\n";
+
+struct agent {
+	struct config_opts opts;
+	const char *sets[SETS_MAX];
+	struct config *config;
+	struct loop *loop;
+	struct config_watch *watch;
+	struct store *store;
+	struct collector *collector;
+	struct publisher *publisher;
+	uint64_t started_ns;
+	bool told_first;
+};
+
+static int usage(void)
+{
+	fputs(usage_text, stderr);
+	return EXIT_USAGE;
+}
+
+/* --store DIR and --listen ADDR are settings by another name. */
+static bool agent__add_set(struct agent *a, const char *key, const char *value)
+{
+	char *set = NULL;
+
+	if (a->opts.n_sets == SETS_MAX)
+		return false;
+	if (key && asprintf(&set, "%s=%s", key, value) < 0)
+		return false;
+	a->sets[a->opts.n_sets++] = key ? set : value;
+	return true;
+}
+
+enum { OPT_SET = 256, OPT_STORE, OPT_LISTEN };
+
+static int agent__parse(struct agent *a, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},   {"set", required_argument, NULL, OPT_SET},
+		{"store", required_argument, NULL, OPT_STORE}, {"listen", required_argument, NULL, OPT_LISTEN},
+		{"help", no_argument, NULL, 'h'},	    {},
+	};
+	bool good = true;
+	int opt;
+
+	optind = 1;
+	while (good && (opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			a->opts.path = optarg;
+			break;
+		case OPT_SET:
+			good = agent__add_set(a, NULL, optarg);
+			break;
+		case OPT_STORE:
+			good = agent__add_set(a, "profiling.output.directory", optarg);
+			break;
+		case OPT_LISTEN:
+			good = agent__add_set(a, "server.listen", optarg);
+			break;
+		case 'h':
+			printf("%s%s", usage_text, help_text);
+			return -1;
+		default:
+			good = false;
+		}
+	}
+	return good && optind == argc ? EXIT_DONE : usage();
+}
+
+static enum clock_kind clock_of(uint32_t config_clock)
+{
+	return config_clock == CONFIG_CLOCK_CYCLES ? CLOCK_CYCLES : config_clock == CONFIG_CLOCK_CPU ? CLOCK_CPU : CLOCK_AUTO;
+}
+
+/* The collector's part of the configuration. */
+static struct collector_opts agent__collector_opts(const struct config *c)
+{
+	return (struct collector_opts){
+		.enabled = c->profiling.enabled && c->event[EVENT_CPU].enabled,
+		.frequency_hz = (uint32_t)c->cpu.frequency_hz,
+		.clock = clock_of(c->cpu.clock),
+		.window_ns = c->event[EVENT_CPU].snapshot_interval_ns,
+		.history_ns = c->profiling.history_ns,
+		.duty_on_ns = c->cpu.duration_ns,
+		.duty_every_ns = c->cpu.interval_ns,
+		.memory_bytes = c->limits.memory_bytes / 2,
+		.kernel_stacks = c->cpu.kernel,
+		.perf_maps = c->symbols.perf_maps,
+		.selector = {.include = &c->targets.include, .exclude = &c->targets.exclude},
+	};
+}
+
+static void agent__window(void *ctx, struct window *w)
+{
+	struct agent *a = ctx;
+
+	if (!a->told_first && a->store) {
+		a->told_first = true;
+		log_info("agent: the first window is complete; profiles are in '%s/snapshots'", a->config->output.directory);
+	}
+	publisher__put(a->publisher, w);
+}
+
+static int on_stop(int signo, void *ctx)
+{
+	struct agent *a = ctx;
+
+	log_info("agent: %s, writing the last window", signo == SIGINT ? "interrupted" : "told to end");
+	loop__stop(a->loop);
+	return 0;
+}
+
+static void agent__log_cost(struct agent *a)
+{
+	struct cost *c = malloc(sizeof(*c));
+
+	if (!c)
+		return;
+	cost__gather(c, a->started_ns, a->collector, a->publisher, a->store);
+	cost__log(c);
+	free(c);
+}
+
+static int on_usr1(int signo, void *ctx)
+{
+	(void)signo;
+	agent__log_cost(ctx);
+	return 0;
+}
+
+static int on_cost_timer(uint64_t n_expired, void *ctx)
+{
+	(void)n_expired;
+	agent__log_cost(ctx);
+	return 0;
+}
+
+/* Loads the configuration again and applies what can change while running. */
+static void agent__reload(struct agent *a)
+{
+	struct collector_opts opts;
+	struct config *fresh;
+	struct err err = {0};
+	int ret = config__load(&a->opts, &fresh, &err);
+
+	if (ret) {
+		log_error("agent: %s; the running configuration stays", err__text(&err, ret));
+		return;
+	}
+	opts = agent__collector_opts(fresh);
+	ret = collector__reconfigure(a->collector, &opts, &err);
+	if (ret) {
+		log_error("agent: %s; the running configuration stays", err__text(&err, ret));
+		config__free(fresh);
+		return;
+	}
+	if (strcmp(fresh->output.directory, a->config->output.directory))
+		log_warn("agent: profiling.output.directory changes with the next start, ignoring");
+	if (a->store)
+		store__set_limits(a->store, fresh->output.retention_ns, fresh->output.max_size_bytes);
+	log__set_level((enum log_level)fresh->log.level);
+	config__free(a->config);
+	a->config = fresh;
+	log_info("agent: configuration loaded from '%s'", config__path(fresh) ? config__path(fresh) : "defaults");
+}
+
+static int on_hup(int signo, void *ctx)
+{
+	(void)signo;
+	agent__reload(ctx);
+	return 0;
+}
+
+static void on_file_changed(void *ctx)
+{
+	agent__reload(ctx);
+}
+
+static int agent__add_sources(struct agent *a)
+{
+	int err = loop__add_signal(a->loop, SIGINT, on_stop, a, NULL);
+
+	if (!err)
+		err = loop__add_signal(a->loop, SIGTERM, on_stop, a, NULL);
+	if (!err)
+		err = loop__add_signal(a->loop, SIGHUP, on_hup, a, NULL);
+	if (!err)
+		err = loop__add_signal(a->loop, SIGUSR1, on_usr1, a, NULL);
+	if (!err)
+		err = loop__add_timer(a->loop, COST_LOG_NS, COST_LOG_NS, on_cost_timer, a, NULL);
+	if (!err && config__path(a->config))
+		err = config_watch__new(a->loop, config__path(a->config), on_file_changed, a, &a->watch);
+	return err;
+}
+
+static int agent__open_store(struct agent *a, struct err *err)
+{
+	const struct config *c = a->config;
+	const struct store_opts opts = {
+		.dir = c->output.directory,
+		.retention_ns = c->output.retention_ns,
+		.max_bytes = c->output.max_size_bytes,
+	};
+
+	return store__open(&opts, &a->store, err);
+}
+
+static int agent__open_publisher(struct agent *a, struct err *err)
+{
+	const struct config *c = a->config;
+	struct collector_stats stats;
+	struct publish_opts opts = {
+		.event = "cpu",
+		.frequency_hz = (uint32_t)c->cpu.frequency_hz,
+		.label_tid = c->labels.tid,
+		.zstd = c->output.compression == CONFIG_COMPRESSION_ZSTD,
+		.objects = collector__objects(a->collector),
+		.debug_dirs = c->symbols.debug_directories.items,
+		.n_debug_dirs = c->symbols.debug_directories.n,
+	};
+
+	collector__stats(a->collector, &stats);
+	opts.clock = stats.clock;
+	return publisher__new(&opts, a->store, &a->publisher, err);
+}
+
+static int agent__open(struct agent *a, struct err *err)
+{
+	const struct collector_ports ports = {.window = agent__window, .ctx = a};
+	struct collector_opts opts;
+	int ret;
+
+	ret = config__load(&a->opts, &a->config, err);
+	if (ret)
+		return ret;
+	log__set_level((enum log_level)a->config->log.level);
+	ret = loop__new(&a->loop);
+	if (!ret)
+		ret = agent__add_sources(a);
+	if (ret)
+		return err__set(err, ret, "cannot start: %s", strerror(-ret));
+	ret = agent__open_store(a, err);
+	if (ret)
+		return ret;
+	opts = agent__collector_opts(a->config);
+	ret = collector__new(&opts, &ports, a->loop, &a->collector, err);
+	if (!ret)
+		ret = agent__open_publisher(a, err);
+	if (!ret)
+		ret = collector__start(a->collector, err);
+	return ret;
+}
+
+static void agent__close(struct agent *a)
+{
+	/* the last window first, then whoever writes it, then what it was made with */
+	if (a->collector && a->publisher)
+		collector__flush(a->collector);
+	publisher__free(a->publisher);
+	collector__free(a->collector);
+	store__close(a->store);
+	config_watch__free(a->watch);
+	loop__free(a->loop);
+	config__free(a->config);
+}
+
+static int agent__run(struct agent *a, struct err *err)
+{
+	struct collector_stats stats;
+	int ret = agent__open(a, err);
+
+	if (ret)
+		return ret;
+	collector__stats(a->collector, &stats);
+	log_info("agent: everprof %s samples %u CPUs at %u Hz by %s; a window of %.4g s each into '%s'", EVERPROF_VERSION,
+		 stats.n_cpus, stats.frequency_hz, stats.clock,
+		 (double)a->config->event[EVENT_CPU].snapshot_interval_ns / NS_PER_SEC, a->config->output.directory);
+	if (!a->config->profiling.enabled)
+		log_warn("agent: profiling.enabled is false: nothing is sampled");
+	ret = loop__run(a->loop);
+	return ret ? err__set(err, ret, "ended early: %s", strerror(-ret)) : 0;
+}
+
+int cmd_agent(int argc, char **argv)
+{
+	static struct agent a; /* there is one */
+	struct err err = {0};
+	int ret;
+
+	a = (struct agent){.opts = {.env = environ}, .started_ns = clock__mono_ns()};
+	a.opts.sets = a.sets;
+	ret = agent__parse(&a, argc, argv);
+	if (ret)
+		return ret < 0 ? EXIT_DONE : ret;
+	ret = agent__run(&a, &err);
+	agent__close(&a);
+	if (ret) {
+		fprintf(stderr, "everprof: agent: %s\n", err__text(&err, ret));
+		return EXIT_FAILED;
+	}
+	log_info("agent: ended");
+	return EXIT_DONE;
+}

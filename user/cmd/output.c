@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/cmd/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "exporters/format/format.h"
+#include "user/base/buf.h"
+#include "user/base/err.h"
+#include "user/base/io.h"
+#include "user/pipeline/window.h"
+#include "user/profile/profile.h"
+
+static const struct format *output__format(const char *path)
+{
+	return strcmp(path, "-") ? format__by_path(path) : format__by_name("pprof");
+}
+
+bool output__is_known(const char *path)
+{
+	return output__format(path) != NULL;
+}
+
+static int write_file(const char *path, const struct buf *b, struct err *err)
+{
+	char *for_dir = strdup(path), *for_base = strdup(path);
+	int dir_fd = FD_CLOSED, ret = -ENOMEM;
+
+	if (for_dir && for_base) {
+		dir_fd = open(dirname(for_dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ret = dir_fd < 0 ? -errno : io__write_replace(dir_fd, basename(for_base), b->data, b->len, 0644);
+	}
+	io__close(&dir_fd);
+	free(for_dir);
+	free(for_base);
+	return ret ? err__set(err, ret, "cannot write '%s': %s", path, strerror(-ret)) : 0;
+}
+
+/* Devices and pipes (/dev/null, a process substitution) are written to; they cannot be replaced. */
+static bool is_special(const char *path)
+{
+	return !strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6);
+}
+
+int output__write(const struct profile *p, const char *path, struct err *err)
+{
+	struct buf b;
+	int ret, fd;
+
+	buf__init(&b, OUTPUT_BYTES_MAX);
+	ret = output__format(path)->encode(p, &(struct format_opts){}, &b);
+	if (ret) {
+		err__set(err, ret, "cannot encode the profile: %s", strerror(-ret));
+	} else if (!strcmp(path, "-") || is_special(path)) {
+		fd = strcmp(path, "-") ? open(path, O_WRONLY | O_CLOEXEC) : dup(STDOUT_FILENO);
+		ret = fd < 0 ? -errno : io__write_full(fd, b.data, b.len);
+		io__close(&fd);
+		if (ret)
+			err__set(err, ret, "cannot write '%s': %s", path, strerror(-ret));
+	} else {
+		ret = write_file(path, &b, err);
+	}
+	buf__done(&b);
+	return ret;
+}
+
+void output__print_summary(const struct profile *p, const struct window *w, const char *path)
+{
+	uint64_t whole = 0, lost = 0;
+
+	for (int i = 0; i < END_MAX; i++)
+		whole += end_reason__is_complete((enum end_reason)i) ? w->ends[i] : 0;
+	fprintf(stderr, "%s: %llu samples in %.1f s", strcmp(path, "-") ? path : "profile", (unsigned long long)w->samples,
+		(double)profile__meta(p)->duration_ns / 1e9);
+	if (w->samples)
+		fprintf(stderr, ", %.1f %% of stacks whole", 100.0 * (double)whole / (double)w->samples);
+	for (int i = 0; i < LOSS_MAX; i++) {
+		if (w->lost.n[i])
+			fprintf(stderr, "%s%llu %s", lost ? ", " : "; lost: ", (unsigned long long)w->lost.n[i],
+				loss__name((enum loss)i));
+		lost += w->lost.n[i];
+	}
+	fputs("\n", stderr);
+}

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * everprof record: one recording into one file, of the machine, of some processes, or of a command.
+ */
+#include "user/cmd/cmd.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/base/log.h"
+#include "user/base/loop.h"
+#include "user/cmd/child.h"
+#include "user/cmd/output.h"
+#include "user/config/units.h"
+#include "user/pipeline/collector.h"
+#include "user/pipeline/publish.h"
+#include "user/profile/profile.h"
+
+#define PATTERNS_MAX 64
+#define PROGRESS_NS (250 * NS_PER_MS)
+#define MEMORY_BYTES (256u << 20)
+#define EXIT_PROFILER 125 /* with a command: the profiler itself failed */
+
+enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
+
+static const char usage_text[] = "usage: everprof record [options] [-- COMMAND [ARG]...]\n";
+
+static const char help_text[] =
+	"\n"
+	"Records where CPU time goes, for a while, into one file that `go tool pprof` opens.\n"
+	"\n"
+	"  -e, --event EVENT        cpu (default)\n"
+	"  -d, --duration TIME      30s (default), 5m, …; 0: until Ctrl-C\n"
+	"  -F, --frequency HZ       samples a second and CPU, 1 to 1000 (default 99)\n"
+	"  -o, --output FILE        default everprof.EVENT.pb.gz; by its end: .pb.gz .pb.zst pprof, .folded folded\n"
+	"                           stacks; - is standard output (pprof)\n"
+	"  -p, --pid PID            only this process, all its threads; may be given again\n"
+	"      --comm GLOB          only threads of that name, or all of processes of that name\n"
+	"      --process GLOB       only processes of that name\n"
+	"      --exe GLOB           only processes that run this file (path)\n"
+	"      --cgroup GLOB        only processes in this cgroup (path)\n"
+	"      --unit GLOB          only processes of this systemd unit\n"
+	"      --container GLOB     only processes of this container (id)\n"
+	"      --pod GLOB           only processes of this pod\n"
+	"      --exclude KIND=GLOB  not these; KIND as above: pid, comm, process, exe, cgroup, unit, container, pod\n"
+	"      --clock CLOCK        auto (default), cycles, cpu-clock\n"
+	"      --no-kernel          user stacks only\n"
+	"  -q, --quiet              no progress and no summary\n"
+	"  -v, --verbose            say what goes on\n"
+	"  -h, --help               this text\n"
+	"\n"
+	"Patterns of several kinds add up; exclusion beats inclusion. With COMMAND, it and its children are recorded for as\n"
+	"long as it runs, and its exit status is passed on (125: everprof itself failed).\n";
+
+/* Patterns of all kinds, in the storage that the target_set's lists point to. */
+struct patterns {
+	struct target_set set;
+	const char *texts[7][PATTERNS_MAX];
+	uint32_t pids[PATTERNS_MAX];
+};
+
+struct record {
+	struct collector_opts collector;
+	struct patterns include, exclude;
+	uint64_t duration_ns;
+	const char *path;
+	bool quiet, has_command, exec_failed;
+	/* while running */
+	struct loop *loop;
+	struct collector *c;
+	struct child child;
+	struct window *window;
+	uint64_t began_ns, progress_at_ns;
+	uint32_t n_interrupts;
+};
+
+static int usage(const char *fmt, const char *what)
+{
+	fputs("everprof: record: ", stderr);
+	fprintf(stderr, fmt, what);
+	fprintf(stderr, "\n%s", usage_text);
+	return EXIT_USAGE;
+}
+
+/* Adds a pattern of a kind; false where there is no such kind, or too many. */
+static bool patterns__add(struct patterns *p, const char *kind, const char *glob)
+{
+	struct text_list *lists[] = {&p->set.comm, &p->set.process,   &p->set.exe, &p->set.cgroup,
+				     &p->set.unit, &p->set.container, &p->set.pod};
+	static const char *const kinds[] = {"comm", "process", "exe", "cgroup", "unit", "container", "pod"};
+	char *end;
+
+	if (!strcmp(kind, "pid")) {
+		unsigned long pid = strtoul(glob, &end, 10);
+
+		if (*end || end == glob || !pid || pid > TARGET_PID_MAX || p->set.pid.n == PATTERNS_MAX)
+			return false;
+		p->pids[p->set.pid.n] = (uint32_t)pid;
+		p->set.pid = (struct pid_list){.items = p->pids, .n = p->set.pid.n + 1};
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (strcmp(kind, kinds[i]))
+			continue;
+		if (lists[i]->n == PATTERNS_MAX || !*glob)
+			return false;
+		p->texts[i][lists[i]->n] = glob;
+		*lists[i] = (struct text_list){.items = p->texts[i], .n = lists[i]->n + 1};
+		return true;
+	}
+	return false;
+}
+
+static bool patterns__exclude(struct patterns *p, char *kind_and_glob)
+{
+	char *equals = strchr(kind_and_glob, '=');
+
+	if (!equals)
+		return false;
+	*equals = '\0';
+	return patterns__add(p, kind_and_glob, equals + 1);
+}
+
+static bool parse_clock(const char *text, enum clock_kind *ret)
+{
+	if (!strcmp(text, "auto"))
+		*ret = CLOCK_AUTO;
+	else if (!strcmp(text, "cycles"))
+		*ret = CLOCK_CYCLES;
+	else if (!strcmp(text, "cpu-clock"))
+		*ret = CLOCK_CPU;
+	else
+		return false;
+	return true;
+}
+
+enum { OPT_EXCLUDE = 256, OPT_CLOCK, OPT_NO_KERNEL, OPT_KIND };
+
+static const struct option options[] = {
+	{"event", required_argument, NULL, 'e'},
+	{"duration", required_argument, NULL, 'd'},
+	{"frequency", required_argument, NULL, 'F'},
+	{"output", required_argument, NULL, 'o'},
+	{"pid", required_argument, NULL, 'p'},
+	{"comm", required_argument, NULL, OPT_KIND},
+	{"process", required_argument, NULL, OPT_KIND},
+	{"exe", required_argument, NULL, OPT_KIND},
+	{"cgroup", required_argument, NULL, OPT_KIND},
+	{"unit", required_argument, NULL, OPT_KIND},
+	{"container", required_argument, NULL, OPT_KIND},
+	{"pod", required_argument, NULL, OPT_KIND},
+	{"exclude", required_argument, NULL, OPT_EXCLUDE},
+	{"clock", required_argument, NULL, OPT_CLOCK},
+	{"no-kernel", no_argument, NULL, OPT_NO_KERNEL},
+	{"quiet", no_argument, NULL, 'q'},
+	{"verbose", no_argument, NULL, 'v'},
+	{"help", no_argument, NULL, 'h'},
+	{},
+};
+
+/* One option; EXIT_DONE to go on, EXIT_USAGE, or -1 where --help was answered. */
+static int record__option(struct record *r, int opt, const char *name)
+{
+	struct err e = {0};
+	uint64_t n;
+
+	switch (opt) {
+	case 'e':
+		if (strcmp(optarg, "cpu"))
+			return usage("event '%s' cannot be recorded; this version records: cpu", optarg);
+		return EXIT_DONE;
+	case 'd':
+		if (units__parse_duration(optarg, &r->duration_ns, &e))
+			return usage("-d: %s", err__text(&e, -EINVAL));
+		return EXIT_DONE;
+	case 'F':
+		if (units__parse_count(optarg, &n, &e) || n < 1 || n > 1000)
+			return usage("-F: expected 1 to 1000, found '%s'", optarg);
+		r->collector.frequency_hz = (uint32_t)n;
+		return EXIT_DONE;
+	case 'o':
+		r->path = optarg;
+		return EXIT_DONE;
+	case 'p':
+		return patterns__add(&r->include, "pid", optarg) ? EXIT_DONE : usage("-p: not a process id: '%s'", optarg);
+	case OPT_KIND:
+		return patterns__add(&r->include, name, optarg) ? EXIT_DONE : usage("--%s: a pattern is needed", name);
+	case OPT_EXCLUDE:
+		return patterns__exclude(&r->exclude, optarg) ? EXIT_DONE
+							       : usage("--exclude: expected KIND=GLOB near '%s'", optarg);
+	case OPT_CLOCK:
+		return parse_clock(optarg, &r->collector.clock) ? EXIT_DONE : usage("--clock: no clock '%s'", optarg);
+	case OPT_NO_KERNEL:
+		r->collector.kernel_stacks = false;
+		return EXIT_DONE;
+	case 'q':
+		r->quiet = true;
+		return EXIT_DONE;
+	case 'v':
+		log__set_level(LOG_LEVEL_DEBUG);
+		return EXIT_DONE;
+	case 'h':
+		printf("%s%s", usage_text, help_text);
+		return -1;
+	default:
+		return usage("%s", "see --help");
+	}
+}
+
+static int record__parse(struct record *r, int argc, char **argv)
+{
+	int opt, index = 0, ret = EXIT_DONE;
+
+	optind = 1;
+	while (ret == EXIT_DONE && (opt = getopt_long(argc, argv, "+e:d:F:o:p:qvh", options, &index)) != -1)
+		ret = record__option(r, opt, options[index].name);
+	if (ret != EXIT_DONE)
+		return ret;
+	r->has_command = optind < argc;
+	if (r->has_command && strcmp(argv[optind - 1], "--"))
+		return usage("put -- before the command '%s'", argv[optind]);
+	if (r->has_command && !target_set__is_empty(&r->include.set))
+		return usage("%s", "a command and a choice of processes exclude each other");
+	if (!output__is_known(r->path))
+		return usage("-o: cannot tell the format of '%s': use .pb.gz, .pb.zst or .folded", r->path);
+	return EXIT_DONE;
+}
+
+static void record__take_window(void *ctx, struct window *w)
+{
+	struct record *r = ctx;
+
+	window__unref(r->window);
+	r->window = w;
+}
+
+static int on_end(uint64_t n_expired, void *ctx)
+{
+	(void)n_expired;
+	loop__stop(((struct record *)ctx)->loop);
+	return 0;
+}
+
+/* Ctrl-C reaches the command too: its end is waited for, unless one insists. */
+static int on_interrupt(int signo, void *ctx)
+{
+	struct record *r = ctx;
+
+	if (!r->has_command || signo == SIGTERM || r->n_interrupts++)
+		loop__stop(r->loop);
+	return 0;
+}
+
+static int on_child(int signo, void *ctx)
+{
+	struct record *r = ctx;
+
+	(void)signo;
+	if (child__poll(&r->child))
+		loop__stop(r->loop);
+	return 0;
+}
+
+static int on_progress(uint64_t n_expired, void *ctx)
+{
+	struct record *r = ctx;
+	double s = (double)(clock__mono_ns() - r->began_ns) / NS_PER_SEC;
+
+	(void)n_expired;
+	fprintf(stderr, "\rrecording cpu at %u Hz: %.1f s", r->collector.frequency_hz, s);
+	if (r->duration_ns)
+		fprintf(stderr, " of %.4g s", (double)r->duration_ns / NS_PER_SEC);
+	fprintf(stderr, ", %llu samples\033[K", (unsigned long long)collector__samples(r->c));
+	fflush(stderr);
+	return 0;
+}
+
+static int record__add_sources(struct record *r)
+{
+	bool progress = !r->quiet && isatty(STDERR_FILENO);
+	int err = 0;
+
+	if (r->duration_ns && !r->has_command)
+		err = loop__add_timer(r->loop, r->duration_ns, 0, on_end, r, NULL);
+	if (!err && progress)
+		err = loop__add_timer(r->loop, PROGRESS_NS, PROGRESS_NS, on_progress, r, NULL);
+	if (!err)
+		err = loop__add_signal(r->loop, SIGINT, on_interrupt, r, NULL);
+	if (!err)
+		err = loop__add_signal(r->loop, SIGTERM, on_interrupt, r, NULL);
+	if (!err && r->has_command)
+		err = loop__add_signal(r->loop, SIGCHLD, on_child, r, NULL);
+	return err;
+}
+
+/* Starts the clocks, lets the command go, and runs until the end of either. */
+static int record__run(struct record *r, struct err *err)
+{
+	int ret;
+
+	ret = r->has_command ? collector__include_tree(r->c, (uint32_t)r->child.pid) : 0;
+	if (ret)
+		return err__set(err, ret, "cannot follow the command: %s", strerror(-ret));
+	ret = collector__start(r->c, err);
+	if (ret)
+		return ret;
+	r->began_ns = clock__mono_ns();
+	if (r->has_command) {
+		ret = child__release(&r->child);
+		r->exec_failed = ret != 0;
+		if (ret)
+			return err__set(err, ret, "cannot run the command: %s", strerror(-ret));
+	}
+	if (!r->child.is_done)
+		ret = loop__run(r->loop);
+	if (!r->quiet && isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	return ret ? err__set(err, ret, "recording ended early: %s", strerror(-ret)) : collector__flush(r->c);
+}
+
+static int record__write(struct record *r, struct err *err)
+{
+	struct collector_stats stats;
+	struct publish_opts opts = {.event = "cpu", .label_tid = true, .frequency_hz = r->collector.frequency_hz};
+	struct profile *p = NULL;
+	int ret;
+
+	collector__stats(r->c, &stats);
+	opts.clock = stats.clock;
+	opts.objects = collector__objects(r->c);
+	ret = publish__once(&opts, r->window, &p);
+	if (ret)
+		return err__set(err, ret, "cannot name the profile: %s", strerror(-ret));
+	ret = output__write(p, r->path, err);
+	if (!ret && !r->quiet)
+		output__print_summary(p, r->window, r->path);
+	profile__free(p);
+	return ret;
+}
+
+static int record__go(struct record *r, char **command, struct err *err)
+{
+	const struct collector_ports ports = {.window = record__take_window, .ctx = r};
+	sigset_t mask;
+	int ret;
+
+	sigprocmask(SIG_BLOCK, NULL, &mask);
+	ret = loop__new(&r->loop);
+	if (!ret)
+		ret = record__add_sources(r);
+	if (!ret && r->has_command)
+		ret = child__hold(&r->child, command, &mask);
+	if (ret)
+		return err__set(err, ret, "cannot start: %s", strerror(-ret));
+	ret = collector__new(&r->collector, &ports, r->loop, &r->c, err);
+	if (!ret)
+		ret = record__run(r, err);
+	if (!ret)
+		ret = record__write(r, err);
+	return ret;
+}
+
+int cmd_record(int argc, char **argv)
+{
+	static struct record r; /* large, and there is one */
+	struct err err = {0};
+	int ret;
+
+	r = (struct record){
+		.collector = {.enabled = true, .frequency_hz = 99, .memory_bytes = MEMORY_BYTES, .kernel_stacks = true, .perf_maps = true},
+		.duration_ns = 30 * NS_PER_SEC,
+		.path = "everprof.cpu.pb.gz",
+		.child = {.pid = -1, .go_fd = -1, .failed_fd = -1},
+	};
+	log__set_level(LOG_LEVEL_WARN);
+	ret = record__parse(&r, argc, argv);
+	if (ret)
+		return ret < 0 ? EXIT_DONE : ret;
+	r.collector.selector = (struct selector){
+		.include = &r.include.set,
+		.exclude = &r.exclude.set,
+		.only_tree = r.has_command,
+	};
+	ret = record__go(&r, argv + optind, &err);
+	collector__free(r.c);
+	child__done(&r.child);
+	loop__free(r.loop);
+	window__unref(r.window);
+	if (ret) {
+		fprintf(stderr, "everprof: record: %s\n", err__text(&err, ret));
+		if (r.exec_failed)
+			return child__exit_status(&r.child); /* 126 or 127, as a shell says it */
+		return r.has_command ? EXIT_PROFILER : EXIT_FAILED;
+	}
+	return r.has_command ? child__exit_status(&r.child) : EXIT_DONE;
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * everprof: the table of subcommands, and nothing else.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "user/cmd/cmd.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *text;
+} commands[] = {
+	{"agent", cmd_agent, "record everything, always, into a store"},
+	{"record", cmd_record, "record for a while into one file"},
+	{"top", cmd_top, "show where the time of a recording went"},
+	{"doctor", cmd_doctor, "tell what this host allows, and what to do about the rest"},
+	{"config", cmd_config, "check or show the configuration"},
+};
+
+static void help(FILE *to)
+{
+	fputs("usage: everprof COMMAND [options]\n\n", to);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].text);
+	fputs("\n`everprof COMMAND --help` tells more; `everprof --version` the version.\n", to);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(name, "--version") || !strcmp(name, "-V") || !strcmp(name, "version"))
+		return printf("everprof %s\n", EVERPROF_VERSION) < 0;
+	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
+		help(stdout);
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcmp(name, commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	if (*name)
+		fprintf(stderr, "everprof: there is no command '%s'\n", name);
+	help(stderr);
+	return 2;
+}

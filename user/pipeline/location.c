@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * location - Idea: frames are sorted by their word, which brings an object's together and its addresses in order, so that its symbols are loaded once
+ *   and asked once. Kernel addresses sort last and are asked one by one.
+ */
+#include "user/pipeline/location.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf/frame.h"
+#include "user/base/clock.h"
+#include "user/base/io.h"
+#include "user/kernel/losses.h"
+#include "user/object/object_cache.h"
+#include "user/pipeline/naming.h"
+#include "user/pipeline/window.h"
+#include "user/profile/profile.h"
+#include "user/symbolize/symbolizer.h"
+
+#define KERNEL_MAPPING "[kernel.kallsyms]"
+#define KERNEL_START 0xffff800000000000ull
+#define PAGE_MASK 4095ull
+#define LINES_MAX 32 /* inlined functions at one address */
+
+struct sorted_frame {
+	uint64_t word;
+	uint32_t frame;
+};
+
+struct locator {
+	const struct naming *n;
+	const struct window *w;
+	struct profile *p;
+	uint32_t *locations;
+	uint32_t kernel_mapping;
+};
+
+static int sorted_frame__compare(const void *a, const void *b)
+{
+	const struct sorted_frame *x = a, *y = b;
+
+	return x->word < y->word ? -1 : x->word > y->word;
+}
+
+static int add_function(struct profile *p, const struct symbol_line *s, struct line *ret_line)
+{
+	struct function f = {.start_line = s->start_line};
+	int err;
+
+	err = profile__string(p, s->name, &f.name);
+	if (!err)
+		err = profile__string(p, s->system_name, &f.system_name);
+	if (!err)
+		err = profile__string(p, s->file, &f.filename);
+	*ret_line = (struct line){.line = s->line};
+	return err ? err : profile__function(p, &f, &ret_line->function);
+}
+
+/* A location that is one function without place. */
+static int add_named(struct profile *p, uint32_t mapping, uint64_t address, const char *name, uint32_t *ret)
+{
+	const struct symbol_line s = {.name = name, .system_name = name, .file = ""};
+	struct line line;
+	int err = add_function(p, &s, &line);
+
+	return err ? err : profile__location(p, mapping, address, false, &line, 1, ret);
+}
+
+static int add_symbol(struct profile *p, uint32_t mapping, uint64_t address, const struct symbol *s, uint32_t *ret)
+{
+	struct line lines[LINES_MAX];
+	uint32_t n = s->n_lines < LINES_MAX ? s->n_lines : LINES_MAX;
+	bool has_file = false, has_line = false;
+	int err = 0;
+
+	for (uint32_t i = 0; i < n && !err; i++) {
+		err = add_function(p, &s->lines[i], &lines[i]);
+		has_file |= *s->lines[i].file != '\0';
+		has_line |= s->lines[i].line != 0;
+	}
+	if (err)
+		return err;
+	if (mapping)
+		profile__mapping_has(p, mapping, true, has_file, has_line, n > 1);
+	return profile__location(p, mapping, address, false, lines, n, ret);
+}
+
+/* The segment that holds the address, as a mapping; one without bounds for a file that could not be read. */
+static int add_mapping(struct profile *p, const struct object *o, uint64_t vaddr, uint32_t *ret)
+{
+	char build_id[2 * ELF_BUILD_ID_MAX + 1];
+	struct mapping m = {.has_functions = true};
+	int err;
+
+	for (uint32_t i = 0; i < o->n_segments; i++) {
+		const struct object_segment *s = &o->segments[i];
+
+		if (vaddr < s->vaddr || vaddr - s->vaddr >= s->memsz)
+			continue;
+		m.start = s->vaddr & ~PAGE_MASK;
+		m.limit = (s->vaddr + s->memsz + PAGE_MASK) & ~PAGE_MASK;
+		m.offset = s->offset & ~PAGE_MASK;
+		break;
+	}
+	object__format_build_id(o, build_id);
+	err = profile__string(p, o->path, &m.filename);
+	if (!err)
+		err = profile__string(p, build_id, &m.build_id);
+	return err ? err : profile__mapping(p, &m, ret);
+}
+
+/* For the symbolizer: the file of an object. */
+struct object_file {
+	struct object_cache *objects;
+	uint32_t id;
+};
+
+static int object_file__open(void *ctx)
+{
+	const struct object_file *f = ctx;
+	int fd = FD_CLOSED, err = object_cache__open_fd(f->objects, f->id, clock__mono_ns(), &fd);
+
+	return err ? err : fd;
+}
+
+static int locate_batch(struct locator *l, const struct object *o, const struct sorted_frame *frames, uint32_t n,
+			uint64_t *vaddrs, struct symbol *symbols)
+{
+	struct object_file file = {.objects = l->n->objects, .id = o->id};
+	const struct symbol_object so = {
+		.id = o->id,
+		.build_id = o->build_id,
+		.build_id_len = o->build_id_len,
+		.path = o->path,
+		.open = object_file__open,
+		.ctx = &file,
+	};
+	char fallback[SYMBOL_FALLBACK_MAX];
+	uint32_t mapping = 0;
+	int err;
+
+	for (uint32_t i = 0; i < n; i++)
+		vaddrs[i] = frame_vaddr(frames[i].word);
+	err = symbolizer__object(l->n->symbolizer, &so, vaddrs, n, symbols);
+	for (uint32_t i = 0; i < n && !err; i++) {
+		err = add_mapping(l->p, o, vaddrs[i], &mapping);
+		if (err)
+			break;
+		if (symbols[i].n_lines)
+			err = add_symbol(l->p, mapping, vaddrs[i], &symbols[i], &l->locations[frames[i].frame]);
+		else
+			err = add_named(l->p, mapping, vaddrs[i], symbol__fallback(fallback, o->path, vaddrs[i]),
+					&l->locations[frames[i].frame]);
+	}
+	return err;
+}
+
+/* All frames of one object. */
+static int locate_object(struct locator *l, const struct sorted_frame *frames, uint32_t n)
+{
+	static const struct object unknown = {.path = (char *)"unknown", .basename = "unknown"};
+	uint32_t id = frame_object(frames[0].word);
+	uint64_t *vaddrs = calloc(n, sizeof(*vaddrs));
+	struct symbol *symbols = calloc(n, sizeof(*symbols));
+	const struct object *o = NULL;
+	int err = -ENOMEM;
+
+	if (vaddrs && symbols) {
+		if (object_cache__get(l->n->objects, id, &o))
+			o = NULL; /* retired: it was not mapped anywhere for longer than any window is kept */
+		err = locate_batch(l, o ? o : &unknown, frames, n, vaddrs, symbols);
+		if (o)
+			object_cache__put(l->n->objects, id);
+	}
+	free(vaddrs);
+	free(symbols);
+	return err;
+}
+
+static int locate_kernel(struct locator *l, uint64_t address, uint32_t *ret)
+{
+	const char *module;
+	char text[64];
+	struct symbol s;
+	struct mapping m = {.start = KERNEL_START, .limit = UINT64_MAX, .offset = KERNEL_START, .has_functions = true};
+	int err = 0;
+
+	if (!l->kernel_mapping) {
+		err = profile__string(l->p, KERNEL_MAPPING, &m.filename);
+		if (!err)
+			err = profile__mapping(l->p, &m, &l->kernel_mapping);
+	}
+	if (err)
+		return err;
+	symbolizer__kernel(l->n->symbolizer, address, &s, &module);
+	if (s.n_lines)
+		return add_symbol(l->p, l->kernel_mapping, address, &s, ret);
+	snprintf(text, sizeof(text), "[kernel]+0x%llx", (unsigned long long)address);
+	return add_named(l->p, l->kernel_mapping, address, text, ret);
+}
+
+/* Frames that belong to no file. */
+static int locate_other(struct locator *l, const struct window_frame *f, uint32_t *ret)
+{
+	char text[64];
+
+	switch (FRAME_KIND(f->word)) {
+	case FRAME_KERNEL:
+		return locate_kernel(l, f->word, ret);
+	case FRAME_CUT:
+		snprintf(text, sizeof(text), "[truncated: %s]", end_reason__name((enum end_reason)(f->word & 0xff)));
+		return add_named(l->p, 0, 0, text, ret);
+	default:
+		if (f->name)
+			return add_named(l->p, 0, frame_raw(f->word), window__str(l->w, f->name), ret);
+		snprintf(text, sizeof(text), "[anonymous]+0x%llx", (unsigned long long)frame_raw(f->word));
+		return add_named(l->p, 0, frame_raw(f->word), text, ret);
+	}
+}
+
+int location__name_frames(const struct naming *n, const struct window *w, struct profile *p, uint32_t *locations)
+{
+	struct locator l = {.n = n, .w = w, .p = p, .locations = locations};
+	struct sorted_frame *frames = calloc(w->n_frames + 1, sizeof(*frames));
+	uint32_t n_objects = 0;
+	int err = 0;
+
+	if (!frames)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < w->n_frames && !err; i++) {
+		if (FRAME_KIND(w->frames[i].word) == FRAME_OBJECT)
+			frames[n_objects++] = (struct sorted_frame){.word = w->frames[i].word, .frame = i};
+		else
+			err = locate_other(&l, &w->frames[i], &locations[i]);
+	}
+	qsort(frames, n_objects, sizeof(*frames), sorted_frame__compare);
+	for (uint32_t i = 0, j; i < n_objects && !err; i = j) {
+		for (j = i + 1; j < n_objects && frame_object(frames[j].word) == frame_object(frames[i].word); j++)
+			;
+		err = locate_object(&l, frames + i, j - i);
+	}
+	free(frames);
+	return err;
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/pipeline/naming.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "user/base/clock.h"
+#include "user/object/object_cache.h"
+#include "user/pipeline/window.h"
+#include "user/pipeline/location.h"
+#include "user/profile/profile.h"
+
+struct namer {
+	const struct naming *n;
+	const struct window *w;
+	struct profile *p;
+	uint64_t from_ns, to_ns;
+	int64_t (*sums)[2];  /* by row: count, value */
+	uint32_t *locations; /* by frame */
+	uint32_t *stacks;    /* by stack node - 1 */
+};
+
+static bool slice_is_in(const struct namer *r, const struct window_slice *s)
+{
+	return s->from_ns >= r->from_ns && s->from_ns < r->to_ns;
+}
+
+static void namer__sum(struct namer *r)
+{
+	const struct window *w = r->w;
+
+	for (uint32_t i = 0; i < w->n_slices; i++) {
+		const struct window_slice *s = &w->slices[i];
+
+		if (!slice_is_in(r, s))
+			continue;
+		for (uint32_t j = s->first_entry; j < s->first_entry + s->n_entries; j++) {
+			r->sums[w->entries[j].row][0] += w->entries[j].count;
+			r->sums[w->entries[j].row][1] += (int64_t)w->entries[j].value;
+		}
+	}
+}
+
+/* A parent's id is below its children's, so one pass meets parents first. */
+static int namer__stacks(struct namer *r)
+{
+	const struct stack_table *t = &r->w->stacks;
+	int err = 0;
+
+	for (uint32_t id = 1; id <= stack_table__count(t) && !err; id++) {
+		const struct stack_node *node = stack_table__node(t, id);
+		uint32_t parent = node->parent ? r->stacks[node->parent - 1] : 0;
+
+		err = profile__stack_push(r->p, parent, r->locations[node->item], &r->stacks[id - 1]);
+	}
+	return err;
+}
+
+static int add_text_label(struct profile *p, struct label *labels, uint32_t *n, const char *key, const char *text)
+{
+	struct label l = {};
+	int err;
+
+	if (!*text)
+		return 0;
+	err = profile__string(p, key, &l.key);
+	if (!err)
+		err = profile__string(p, text, &l.str);
+	if (!err)
+		labels[(*n)++] = l;
+	return err;
+}
+
+static int add_id_label(struct profile *p, struct label *labels, uint32_t *n, const char *key, uint32_t id)
+{
+	struct label l = {.num = id};
+	int err = profile__string(p, key, &l.key);
+
+	if (!err)
+		err = profile__string(p, "id", &l.num_unit);
+	if (!err)
+		labels[(*n)++] = l;
+	return err;
+}
+
+static int namer__labels(struct namer *r, const struct window_row *row, uint32_t *ret)
+{
+	const struct window_process *process = &r->w->processes[row->process];
+	const struct {
+		const char *key;
+		uint32_t text;
+	} texts[] = {
+		{"comm", row->comm},	      {"process", process->name}, {"exe", process->exe},
+		{"cgroup", process->cgroup},  {"unit", process->unit},    {"container", process->container},
+		{"pod", process->pod},	      {"namespace", process->name_space},
+	};
+	struct label labels[sizeof(texts) / sizeof(*texts) + 2];
+	uint32_t n = 0;
+	int err;
+
+	err = add_id_label(r->p, labels, &n, "pid", process->key.tgid);
+	if (!err && r->n->label_tid)
+		err = add_id_label(r->p, labels, &n, "tid", row->tid);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts) && !err; i++)
+		err = add_text_label(r->p, labels, &n, texts[i].key, window__str(r->w, texts[i].text));
+	return err ? err : profile__labels(r->p, labels, n, ret);
+}
+
+static int namer__samples(struct namer *r)
+{
+	const struct window *w = r->w;
+	uint32_t labels;
+	int err = 0;
+
+	for (uint32_t i = 0; i < w->n_rows && !err; i++) {
+		const struct window_row *row = &w->rows[i];
+
+		if (!r->sums[i][0])
+			continue;
+		err = namer__labels(r, row, &labels);
+		if (!err)
+			err = profile__add(r->p, row->stack ? r->stacks[row->stack - 1] : 0, labels, r->sums[i]);
+	}
+	return err;
+}
+
+static int namer__head(struct namer *r)
+{
+	struct profile_meta *meta = profile__meta_mut(r->p);
+	uint64_t from = r->from_ns > r->w->from_ns ? r->from_ns : r->w->from_ns;
+	uint64_t to = r->to_ns < r->w->to_ns ? r->to_ns : r->w->to_ns;
+	int err;
+
+	err = profile__add_type(r->p, "samples", "count");
+	if (!err)
+		err = profile__add_type(r->p, "cpu", "nanoseconds");
+	if (!err)
+		err = profile__string(r->p, "cpu", &meta->period_type.type);
+	if (!err)
+		err = profile__string(r->p, "nanoseconds", &meta->period_type.unit);
+	meta->default_type = meta->period_type.type;
+	meta->period = (int64_t)r->w->period_ns;
+	meta->time_ns = (int64_t)(r->w->real_ns + (from - r->w->from_ns));
+	meta->duration_ns = to > from ? (int64_t)(to - from) : 0;
+	return err;
+}
+
+/* What a person wants to know of the file, one fact a line; losses in the form that merging adds up. */
+static int namer__comments(struct namer *r)
+{
+	const struct window *w = r->w;
+	struct utsname host;
+	bool lost = false;
+	int err;
+
+	uname(&host);
+	err = profile__comment(r->p, "everprof %s, event %s", EVERPROF_VERSION, r->n->event);
+	if (!err)
+		err = profile__comment(r->p, "clock %s at %u Hz", r->n->clock, r->n->frequency_hz);
+	if (!err)
+		err = profile__comment(r->p, "host %s, kernel %s %s", host.nodename, host.sysname, host.release);
+	for (int i = 0; i < LOSS_MAX && !err; i++) {
+		if (!w->lost.n[i])
+			continue;
+		lost = true;
+		err = profile__comment(r->p, "lost %s: %llu (%s)", loss__name(i), (unsigned long long)w->lost.n[i],
+				       loss__text(i));
+	}
+	if (!err && !lost)
+		err = profile__comment(r->p, "lost nothing: 0");
+	return err;
+}
+
+int naming__profile(const struct naming *n, const struct window *w, uint64_t from_ns, uint64_t to_ns,
+		    struct profile **ret_profile)
+{
+	struct namer r = {.n = n, .w = w, .from_ns = from_ns, .to_ns = to_ns};
+	int err = -ENOMEM;
+
+	r.p = profile__new(NULL);
+	r.sums = calloc(w->n_rows + 1, sizeof(*r.sums));
+	r.locations = calloc(w->n_frames + 1, sizeof(*r.locations));
+	r.stacks = calloc(stack_table__count(&w->stacks) + 1, sizeof(*r.stacks));
+	if (!r.p || !r.sums || !r.locations || !r.stacks)
+		goto out;
+	namer__sum(&r);
+	err = namer__head(&r);
+	if (!err)
+		err = location__name_frames(n, w, r.p, r.locations);
+	if (!err)
+		err = namer__stacks(&r);
+	if (!err)
+		err = namer__samples(&r);
+	if (!err)
+		err = namer__comments(&r);
+	if (!err)
+		err = profile__seal(r.p);
+	if (!err) {
+		*ret_profile = r.p;
+		r.p = NULL;
+	}
+out:
+	profile__free(r.p);
+	free(r.sums);
+	free(r.locations);
+	free(r.stacks);
+	return err;
+}

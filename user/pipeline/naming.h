@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * naming - from a window of words to a profile with names.
+ *
+ * Each distinct frame is named once, an object's frames together. Addresses are ELF virtual addresses, mappings are the executable segments
+ * that hold them, so that any reader finds the code again in the file.
+ *
+ * Owns: nothing but what it returns. Thread: that of its symbolizer; the window must be closed. Limit: the profile's. Errors: -ENOMEM, -E2BIG; what has no name gets
+ * "[binary]+0xOFFSET".
+ */
+#ifndef EVERPROF_PIPELINE_NAMING_H
+#define EVERPROF_PIPELINE_NAMING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct object_cache;
+struct profile;
+struct symbolizer;
+struct window;
+
+struct naming {
+	struct symbolizer *symbolizer;
+	struct object_cache *objects;
+	const char *event;     /* "cpu" */
+	const char *clock;     /* "cpu-clock", "cycles" */
+	uint32_t frequency_hz;
+	bool label_tid;
+};
+
+/* The part of the window that lies in [from_ns, to_ns) (CLOCK_MONOTONIC), by whole slices; sealed. */
+int naming__profile(const struct naming *n, const struct window *w, uint64_t from_ns, uint64_t to_ns,
+		    struct profile **ret_profile);
+
+#endif

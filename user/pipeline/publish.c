@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/pipeline/publish.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "exporters/format/pprof.h"
+#include "user/base/buf.h"
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/base/log.h"
+#include "user/pipeline/naming.h"
+#include "user/pipeline/window.h"
+#include "user/profile/profile.h"
+#include "user/store/rollup.h"
+#include "user/store/store.h"
+#include "user/symbolize/symbolizer.h"
+
+#define FILE_BYTES_MAX ((size_t)256 << 20)
+#define NICE 10 /* what is profiled comes first */
+#define STEP_NS NS_PER_SEC
+#define ENFORCE_NS (60 * NS_PER_SEC)
+#define ROLLUP_FILES_A_STEP 4
+
+struct publisher {
+	struct publish_opts opts;
+	struct store *store;
+	struct rollup *rollup;
+	struct symbolizer *symbolizer;
+	pthread_t thread;
+	bool has_thread;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t more;
+	struct window *waiting[PUBLISH_QUEUE_MAX];
+	uint32_t n_waiting;
+	bool ending;
+	struct publish_stats stats;
+};
+
+static int publish__symbolizer(const struct publish_opts *opts, struct symbolizer **ret)
+{
+	const struct symbolizer_opts so = {
+		.cache_bytes = opts->symbol_bytes,
+		.debug_dirs = opts->debug_dirs,
+		.n_debug_dirs = opts->n_debug_dirs,
+	};
+
+	return symbolizer__new(&so, NULL, ret);
+}
+
+static struct naming publish__naming(const struct publish_opts *opts, struct symbolizer *symbolizer)
+{
+	return (struct naming){
+		.symbolizer = symbolizer,
+		.objects = opts->objects,
+		.event = opts->event,
+		.clock = opts->clock,
+		.frequency_hz = opts->frequency_hz,
+		.label_tid = opts->label_tid,
+	};
+}
+
+int publish__once(const struct publish_opts *opts, const struct window *w, struct profile **ret_profile)
+{
+	struct symbolizer *symbolizer = NULL;
+	struct naming n;
+	int err = publish__symbolizer(opts, &symbolizer);
+
+	if (!err) {
+		n = publish__naming(opts, symbolizer);
+		err = naming__profile(&n, w, 0, UINT64_MAX, ret_profile);
+	}
+	symbolizer__free(symbolizer);
+	return err;
+}
+
+static int publisher__encode(struct publisher *p, const struct window *w, struct buf *b, uint64_t *ret_duration_ns,
+			     uint64_t *ret_time_ns)
+{
+	const struct pprof_opts opts = {.compression = p->opts.zstd ? COMPRESSION_ZSTD : COMPRESSION_GZIP};
+	struct naming n = publish__naming(&p->opts, p->symbolizer);
+	uint64_t began = clock__thread_cpu_ns(), named;
+	struct profile *profile = NULL;
+	int err = naming__profile(&n, w, 0, UINT64_MAX, &profile);
+
+	if (err)
+		return err;
+	named = clock__thread_cpu_ns();
+	err = pprof__encode(profile, &opts, b);
+	*ret_duration_ns = (uint64_t)profile__meta(profile)->duration_ns;
+	*ret_time_ns = (uint64_t)profile__meta(profile)->time_ns;
+	pthread_mutex_lock(&p->lock);
+	p->stats.rows += profile__n_samples(profile);
+	p->stats.naming_ns += named - began;
+	p->stats.encoding_ns += clock__thread_cpu_ns() - named;
+	pthread_mutex_unlock(&p->lock);
+	profile__free(profile);
+	return err;
+}
+
+static void publisher__window(struct publisher *p, struct window *w)
+{
+	uint64_t duration_ns, time_ns;
+	struct buf b;
+	int err;
+
+	buf__init(&b, FILE_BYTES_MAX);
+	err = publisher__encode(p, w, &b, &duration_ns, &time_ns);
+	if (err)
+		log_warn("publish: name and encode a window: %s, it is lost", strerror(-err));
+	else if (p->store)
+		err = store__put(p->store, p->opts.event, time_ns, duration_ns, b.data, b.len); /* reports by itself */
+	pthread_mutex_lock(&p->lock);
+	p->stats.windows++;
+	p->stats.failed += err != 0;
+	p->stats.bytes += err ? 0 : b.len;
+	pthread_mutex_unlock(&p->lock);
+	symbolizer__rest(p->symbolizer);
+	buf__done(&b);
+	window__unref(w);
+}
+
+/* The next window, NULL after STEP_NS without one or at the end. */
+static struct window *publisher__next(struct publisher *p, bool *ret_ending)
+{
+	struct window *w = NULL;
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += STEP_NS / NS_PER_SEC;
+	pthread_mutex_lock(&p->lock);
+	while (!p->n_waiting && !p->ending)
+		if (pthread_cond_timedwait(&p->more, &p->lock, &until))
+			break;
+	if (p->n_waiting) {
+		w = p->waiting[0];
+		memmove(p->waiting, p->waiting + 1, --p->n_waiting * sizeof(*p->waiting));
+	}
+	*ret_ending = p->ending && !w;
+	pthread_mutex_unlock(&p->lock);
+	return w;
+}
+
+static void publisher__upkeep(struct publisher *p, uint64_t *enforced_ns)
+{
+	uint64_t now = clock__mono_ns();
+	bool more = true;
+
+	if (!p->store)
+		return;
+	store__flush(p->store);
+	if (now - *enforced_ns >= ENFORCE_NS) {
+		*enforced_ns = now;
+		store__enforce(p->store);
+	}
+	rollup__step(p->rollup, ROLLUP_FILES_A_STEP, &more);
+}
+
+static void *publisher__run(void *ctx)
+{
+	struct publisher *p = ctx;
+	uint64_t enforced_ns = clock__mono_ns();
+	bool ending = false;
+
+	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
+	while (!ending) {
+		struct window *w = publisher__next(p, &ending);
+
+		if (w)
+			publisher__window(p, w);
+		else if (!ending)
+			publisher__upkeep(p, &enforced_ns);
+	}
+	return NULL;
+}
+
+static int publisher__start(struct publisher *p)
+{
+	pthread_condattr_t attr;
+	sigset_t all, old;
+	int err;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->more, &attr);
+	pthread_condattr_destroy(&attr);
+	/* signals are the loop's */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = -pthread_create(&p->thread, NULL, publisher__run, p);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	p->has_thread = !err;
+	return err;
+}
+
+int publisher__new(const struct publish_opts *opts, struct store *store, struct publisher **ret, struct err *err)
+{
+	struct publisher *p = calloc(1, sizeof(*p));
+	struct rollup_opts ro = {.store = store};
+	int code;
+
+	if (!p)
+		return -ENOMEM;
+	p->opts = *opts;
+	p->store = store;
+	code = publish__symbolizer(opts, &p->symbolizer);
+	if (!code && store)
+		code = rollup__new(&ro, &p->rollup);
+	if (!code)
+		code = publisher__start(p);
+	if (code) {
+		publisher__free(p);
+		return err__set(err, code, "publish: cannot start: %s", strerror(-code));
+	}
+	*ret = p;
+	return 0;
+}
+
+void publisher__free(struct publisher *p)
+{
+	if (!p)
+		return;
+	if (p->has_thread) {
+		pthread_mutex_lock(&p->lock);
+		p->ending = true;
+		pthread_cond_signal(&p->more);
+		pthread_mutex_unlock(&p->lock);
+		pthread_join(p->thread, NULL);
+	}
+	rollup__free(p->rollup);
+	symbolizer__free(p->symbolizer);
+	free(p);
+}
+
+void publisher__put(struct publisher *p, struct window *w)
+{
+	struct window *dropped = NULL;
+
+	pthread_mutex_lock(&p->lock);
+	if (p->n_waiting == PUBLISH_QUEUE_MAX) {
+		dropped = w;
+		p->stats.dropped++;
+	} else {
+		p->waiting[p->n_waiting++] = w;
+		pthread_cond_signal(&p->more);
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (dropped) {
+		log_warn("publish: a window is dropped: %d wait already", PUBLISH_QUEUE_MAX);
+		window__unref(dropped);
+	}
+}
+
+void publisher__stats(const struct publisher *p, struct publish_stats *ret)
+{
+	pthread_mutex_lock((pthread_mutex_t *)&p->lock);
+	*ret = p->stats;
+	pthread_mutex_unlock((pthread_mutex_t *)&p->lock);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * publish - names closed windows, encodes them and keeps them in the store, on a thread of its own and of low priority.
+ *
+ * Reading the symbols of a large library takes a tenth of a second, a disk may take longer: neither may hold up the collector. Between windows the thread
+ * rolls up hours and keeps the store within its limits.
+ *
+ * Owns: a thread, the symbolizer, windows that wait. Thread: publisher__put from the collector's; publish__once from any.
+ * Limit: PUBLISH_QUEUE_MAX windows wait; more are dropped and counted. Errors: -errno at the start; afterwards counted and logged once.
+ */
+#ifndef EVERPROF_PIPELINE_PUBLISH_H
+#define EVERPROF_PIPELINE_PUBLISH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PUBLISH_QUEUE_MAX 16
+
+struct err;
+struct object_cache;
+struct profile;
+struct publisher;
+struct store;
+struct window;
+
+struct publish_opts {
+	const char *event, *clock;
+	uint32_t frequency_hz;
+	bool label_tid;
+	bool zstd; /* minute files; else gzip */
+	struct object_cache *objects;
+	const char *const *debug_dirs; /* where separate debug files are; NULL: the default */
+	uint32_t n_debug_dirs;
+	size_t symbol_bytes; /* kept in memory; 0: the symbolizer's default */
+};
+
+struct publish_stats {
+	uint64_t windows, dropped, failed;
+	uint64_t bytes;              /* written to the store */
+	uint64_t rows, naming_ns, encoding_ns;
+	uint64_t symbol_bytes;       /* in memory now */
+};
+
+/* One window, here and now. */
+int publish__once(const struct publish_opts *opts, const struct window *w, struct profile **ret_profile);
+
+/* The store is borrowed and may be NULL (then windows are named and dropped: profiling in memory). */
+int publisher__new(const struct publish_opts *opts, struct store *store, struct publisher **ret, struct err *err);
+/* Works off what waits, then ends the thread. */
+void publisher__free(struct publisher *p);
+/* Takes the caller's reference. */
+void publisher__put(struct publisher *p, struct window *w);
+void publisher__stats(const struct publisher *p, struct publish_stats *ret);
+
+#endif
