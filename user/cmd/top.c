@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * everprof top: where the value of a profile, of several, or of a store's last minutes is; and with --stacks, how whole its stacks are.
+ */
+#include "user/cmd/cmd.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/base/buf.h"
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/config/config.h"
+#include "user/config/units.h"
+#include "user/profile/profile.h"
+#include "user/query/completeness.h"
+#include "user/query/source.h"
+#include "user/query/time_point.h"
+#include "user/query/top.h"
+
+#define DEFAULT_ROWS 10
+#define OUTPUT_MAX   ((size_t)256 << 20)
+
+enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
+enum { OPT_SORT = 256, OPT_TYPE, OPT_FOCUS, OPT_BY, OPT_STACKS, OPT_FROM, OPT_TO, OPT_EVENT };
+
+static const char usage_text[] = "usage: everprof top [options] [FILE|DIR]...\n";
+
+static const char help_text[] =
+	"\n"
+	"Shows where the value of a profile is. FILE is a pprof file (.pb.gz, .pb.zst; - is standard input), "
+	"several are\n"
+	"added up. DIR is a store, of which the last 10 minutes are shown, or a folder that `record` wrote. "
+	"Without any, the store\n"
+	"of the configuration.\n"
+	"\n"
+	"  -n, --rows N         how many rows (default 10, 0: all)\n"
+	"      --sort flat|cum  by what a row itself has, or with all that it called (default flat)\n"
+	"      --by WHAT        function (default), file, binary, process, thread, or a label: comm, "
+	"container,\n"
+	"                       cgroup, unit, pod, state, …\n"
+	"      --focus REGEX    only stacks with such a function\n"
+	"      --type TYPE      sample type, as samples or cpu (default: the profile's own)\n"
+	"      --stacks         how much of each binary and runtime has whole stacks, and why the rest has "
+	"not\n"
+	"      --event EVENT    of a store or folder: cpu (default), offcpu, memory, …\n"
+	"      --from TIME      of a store: now-1h, 2026-01-31T10:00:00Z (UTC) or seconds since 1970\n"
+	"      --to TIME        the same\n"
+	"  -h, --help           this text\n"
+	"\n"
+	"flat: value of the row alone · sum%: of this row and those above · cum: with all that it called\n";
+
+struct request {
+	struct top_opts top;
+	struct source_opts source;
+	uint32_t n_rows;
+	bool stacks, help;
+};
+
+static int usage(const char *what, const char *value)
+{
+	if (value)
+		fprintf(stderr, "everprof: top: %s '%s'\n", what, units__quote(value).text);
+	else if (what)
+		fprintf(stderr, "everprof: top: %s\n", what);
+	fputs(usage_text, stderr);
+	return EXIT_USAGE;
+}
+
+static int failed(const struct err *e, int code)
+{
+	fprintf(stderr, "everprof: top: %s\n", err__text(e, code));
+	return EXIT_FAILED;
+}
+
+static int parse_option(int opt, struct request *r)
+{
+	struct err e = {""};
+	uint64_t n;
+
+	switch (opt) {
+	case 'n':
+		if (units__parse_count(optarg, &n, NULL) || n > UINT32_MAX)
+			return usage("-n wants a number of rows, not", optarg);
+		r->n_rows = (uint32_t)n;
+		return 0;
+	case OPT_SORT:
+		if (strcmp(optarg, "flat") && strcmp(optarg, "cum"))
+			return usage("--sort wants flat or cum, not", optarg);
+		r->top.sort = *optarg == 'c' ? TOP_BY_CUM : TOP_BY_FLAT;
+		return 0;
+	case OPT_FROM:
+	case OPT_TO:
+		if (time_point__parse(optarg, clock__real_ns(),
+				      opt == OPT_FROM ? &r->source.from_ns : &r->source.to_ns, &e)) {
+			fprintf(stderr, "everprof: top: %s\n", e.text);
+			return EXIT_USAGE;
+		}
+		return 0;
+	case OPT_TYPE:
+		r->top.type = optarg;
+		return 0;
+	case OPT_FOCUS:
+		r->top.focus = optarg;
+		return 0;
+	case OPT_BY:
+		r->top.by = optarg;
+		return 0;
+	case OPT_EVENT:
+		r->source.event = optarg;
+		return 0;
+	case OPT_STACKS:
+		r->stacks = true;
+		return 0;
+	case 'h':
+		r->help = true;
+		return 0;
+	default:
+		return usage(NULL, NULL);
+	}
+}
+
+static int parse_arguments(int argc, char **argv, struct request *r)
+{
+	static const struct option options[] = {
+		{"rows", required_argument, NULL, 'n'},
+		{"sort", required_argument, NULL, OPT_SORT},
+		{"by", required_argument, NULL, OPT_BY},
+		{"focus", required_argument, NULL, OPT_FOCUS},
+		{"type", required_argument, NULL, OPT_TYPE},
+		{"stacks", no_argument, NULL, OPT_STACKS},
+		{"event", required_argument, NULL, OPT_EVENT},
+		{"from", required_argument, NULL, OPT_FROM},
+		{"to", required_argument, NULL, OPT_TO},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	int opt, status = 0;
+
+	optind = 0; /* glibc's own state goes too, so that this can be called again */
+	while (!status && !r->help && (opt = getopt_long(argc, argv, "n:h", options, NULL)) != -1)
+		status = parse_option(opt, r);
+	if (!status && r->source.from_ns && r->source.to_ns && r->source.from_ns >= r->source.to_ns)
+		status = usage("--from must lie before --to", NULL);
+	return status;
+}
+
+static int print_stacks(const struct profile *p, const struct request *r, bool colour, struct buf *to,
+			struct err *e)
+{
+	static const enum completeness_by tables[] = {COMPLETENESS_BY_BINARY, COMPLETENESS_BY_RUNTIME};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
+		struct completeness *c;
+		int err = completeness__new(p, tables[i], r->top.type, &c, e);
+
+		if (err)
+			return err;
+		if (i)
+			buf__append_char(to, '\n');
+		completeness__print(c, r->n_rows, colour, to);
+		completeness__free(c);
+	}
+	return 0;
+}
+
+static int print(const struct profile *p, const struct request *r, struct err *e)
+{
+	bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	struct top_print_opts opts = {.n_rows = r->n_rows, .colour = colour};
+	struct top *t;
+	struct buf b;
+	int err;
+
+	buf__init(&b, OUTPUT_MAX);
+	if (r->stacks) {
+		err = print_stacks(p, r, colour, &b, e);
+	} else {
+		err = top__new(p, &r->top, &t, e);
+		if (!err) {
+			top__print(t, p, &opts, &b);
+			top__free(t);
+		}
+	}
+	if (!err)
+		err = buf__err(&b);
+	if (!err && (fwrite(b.data, 1, b.len, stdout) != b.len || fflush(stdout))) {
+		err = errno ? -errno : -EIO;
+		err__set(e, err, "cannot print: %s", strerror(-err));
+	}
+	buf__done(&b);
+	return err;
+}
+
+/* The store that the agent of this configuration writes. */
+static int load_default(const struct request *r, struct profile **ret_profile, struct err *e)
+{
+	struct config_opts o = {.env = environ};
+	struct config *c = NULL;
+	int err = config__load(&o, &c, e);
+
+	if (!err)
+		err = source__load(&c->output.directory, 1, &r->source, ret_profile, e);
+	config__free(c);
+	return err;
+}
+
+int cmd_top(int argc, char **argv)
+{
+	struct request r = {.n_rows = DEFAULT_ROWS};
+	struct profile *p = NULL;
+	struct err e = {""};
+	int err, status = parse_arguments(argc, argv, &r);
+
+	if (status)
+		return status;
+	if (r.help) {
+		printf("%s%s", usage_text, help_text);
+		return EXIT_DONE;
+	}
+	if (optind < argc)
+		err = source__load((const char *const *)argv + optind, (uint32_t)(argc - optind), &r.source,
+				   &p, &e);
+	else
+		err = load_default(&r, &p, &e);
+	if (!err)
+		err = print(p, &r, &e);
+	profile__free(p);
+	return err ? failed(&e, err) : EXIT_DONE;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * source - what somebody points a command at, as one profile.
+ *
+ * A path is a pprof file (.pb.gz, .pb.zst or bare; "-" is standard input), a store (a folder with snapshots/), or a folder of profiles with one
+ * file an event, as `record` writes it. Several are merged. Of a store it is the time range that counts: without one, the last
+ * SOURCE_DEFAULT_NS that it holds, even if that was a week ago.
+ *
+ * Owns: the result is the caller's, sealed. Thread: any. Limit: SOURCE_FILE_MAX bytes a file; the profile's and the store reader's own.
+ * Errors: -errno, -EBADMSG, -E2BIG, -EINVAL (profiles of different types); the err names the path.
+ */
+#ifndef EVERPROF_QUERY_SOURCE_H
+#define EVERPROF_QUERY_SOURCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct profile;
+
+#define SOURCE_FILE_MAX   ((size_t)1 << 30)
+#define SOURCE_DEFAULT_NS (10ull * 60 * 1000000000)
+
+struct source_opts {
+	const char *event;       /* which profiles of a folder; NULL: cpu */
+	uint64_t from_ns, to_ns; /* of a store; to 0: its end; from 0: SOURCE_DEFAULT_NS before that */
+};
+
+int source__load(const char *const *paths, uint32_t n, const struct source_opts *opts,
+		 struct profile **ret_profile, struct err *err);
+
+#endif
