@@ -21,8 +21,6 @@
 #include "user/object/object.h"
 #include "user/object/object_place.h"
 
-#define OBJECT_ALIASES_MAX 32
-
 struct object_cache;
 
 struct object_cache_opts {

@@ -56,7 +56,8 @@ static bool eq_content(uint32_t index, const void *key, const void *owner)
 	const struct mapping_set *set = ((const struct mapping_pool *)owner)->slots[index];
 	const struct content *k = key;
 
-	return set->n == k->n && memcmp(set->mappings, k->mappings, k->n * sizeof(*k->mappings)) == 0;
+	return set->n == k->n &&
+	       (k->n == 0 || memcmp(set->mappings, k->mappings, k->n * sizeof(*k->mappings)) == 0);
 }
 
 /* ---- making a set ---------------------------------------------------------------------------------------------------- */

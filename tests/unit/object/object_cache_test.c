@@ -425,7 +425,7 @@ static void a_full_cache_evicts_idle_objects_and_then_refuses(void **state)
 
 	open_cache(f, (struct object_cache_opts){.max_objects = 2});
 	for (int i = 0; i < 4; i++) {
-		char path[16];
+		char path[32];
 
 		snprintf(path, sizeof(path), "/%d", i);
 		m[i] = mapping(100, 0x100000 * (uint64_t)(i + 1), "");
