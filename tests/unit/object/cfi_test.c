@@ -13,9 +13,8 @@
 
 #include <cmocka.h>
 
-/* the comparison is no part of the program, so it is in no archive */
-#include "tests/validate/cfi_answer.c"
-#include "tests/validate/cfi_compare.c"
+#include "tests/validate/cfi_answer.h"
+#include "tests/validate/cfi_compare.h"
 
 static void expect_agreement(const char *path, uint64_t fdes_min)
 {
