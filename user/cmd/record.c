@@ -74,6 +74,7 @@ struct record {
 	bool quiet, has_command, exec_failed;
 	/* while running */
 	struct loop *loop;
+	struct loop_source *end_timer;
 	struct collector *c;
 	struct child child;
 	struct window *window;
@@ -285,10 +286,10 @@ static int on_progress(uint64_t n_expired, void *ctx)
 static int record__add_sources(struct record *r)
 {
 	bool progress = !r->quiet && isatty(STDERR_FILENO);
-	int err = 0;
+	int err;
 
-	if (r->duration_ns && !r->has_command)
-		err = loop__add_timer(r->loop, r->duration_ns, 0, on_end, r, NULL);
+	/* set off when the clocks run: the start takes some hundred milliseconds */
+	err = loop__add_timer(r->loop, LOOP_TIMER_OFF, 0, on_end, r, &r->end_timer);
 	if (!err && progress)
 		err = loop__add_timer(r->loop, PROGRESS_NS, PROGRESS_NS, on_progress, r, NULL);
 	if (!err)
@@ -312,6 +313,8 @@ static int record__run(struct record *r, struct err *err)
 	if (ret)
 		return ret;
 	r->began_ns = clock__mono_ns();
+	if (r->duration_ns && !r->has_command)
+		loop__set_timer(r->end_timer, r->duration_ns, 0);
 	if (r->has_command) {
 		ret = child__release(&r->child);
 		r->exec_failed = ret != 0;
