@@ -160,7 +160,7 @@ static __always_inline int unwind__by_rule(struct walk *w, const struct unwind_r
 		if (end)
 			return end;
 	}
-	if (fp_rule == ROW_FP_AT_CFA || fp_rule == ROW_FP_AT_FP) {
+	if (fp_rule == ROW_FP_AT_CFA || (fp_rule == ROW_FP_AT_FP && !w->fp_unknown)) {
 		__u64 at = (fp_rule == ROW_FP_AT_CFA ? cfa : w->fp) + (__s64)row->fp_off * 8;
 
 		end = unwind_read(w, &saved[0], sizeof(saved[0]), at);

@@ -412,9 +412,13 @@ static void bpf__uprobe_multi(struct probe *p, const struct probe_subject *s)
 static void bpf__stats(struct probe *p, const struct probe_subject *s)
 {
 	int fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	long long on = 0;
 
-	if (fd < 0)
-		probe__refuse(p, s, "", fd);
+	probe__read_number(p, "proc/sys/kernel/bpf_stats_enabled", &on);
+	if (fd < 0 && on)
+		probe__say(p, s, PROBE_OK, "on");
+	else if (fd < 0)
+		probe__say(p, s, PROBE_MISSING, "%s", strerror(-fd));
 	else
 		probe__say(p, s, PROBE_OK, "can be turned on");
 	io__close(&fd);

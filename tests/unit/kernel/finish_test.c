@@ -1,0 +1,644 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Walks over stacks made by hand, one for each kind of row, with the frames that must come out.
+ *
+ * The world: object 7 at 0x400000 (64 KiB of code, virtual addresses from 0), code in no file at 0x700000, a stack from 0x7ff000 on. Return
+ * addresses on the stack point behind the call, so the frames they give are one less.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "user/kernel/finish.h"
+
+#define CODE      0x400000ull
+#define CODE_END  0x410000ull
+#define JIT       0x700000ull
+#define JIT_END   0x710000ull
+#define STACK     0x7ff000ull
+#define OBJECT    7
+#define ROWS_MAX  64
+#define FRAME(at) frame_of_object(OBJECT, (at)-CODE)
+
+struct world {
+	struct unfinished_record *record;
+	struct unwind_row rows[ROWS_MAX];
+	uint32_t n_rows;
+	int mapping_end, rows_end; /* what the ports answer instead, where not 0 */
+	struct walk walk;
+};
+
+static int find_mapping(void *ctx, const struct task_key *key, uint64_t pc, struct walk_mapping *ret)
+{
+	const struct world *w = ctx;
+
+	assert_int_equal(key->tgid, 42);
+	if (w->mapping_end)
+		return w->mapping_end;
+	if (pc >= CODE && pc < CODE_END)
+		*ret = (struct walk_mapping){.start = CODE, .end = CODE_END, .bias = CODE, .object = OBJECT};
+	else if (pc >= JIT && pc < JIT_END)
+		*ret = (struct walk_mapping){.start = JIT, .end = JIT_END};
+	else
+		return END_NO_MAPPING;
+	return 0;
+}
+
+static int find_rows(void *ctx, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
+		     uint32_t *ret_n)
+{
+	const struct world *w = ctx;
+
+	assert_int_equal(object, OBJECT);
+	assert_true(vaddr < CODE_END - CODE);
+	if (w->rows_end)
+		return w->rows_end;
+	*ret_rows = w->rows;
+	*ret_n = w->n_rows;
+	return 0;
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	w->record = calloc(1, sizeof(*w->record));
+	assert_non_null(w->record);
+	w->record->type = RECORD_UNFINISHED;
+	w->record->key.tgid = 42;
+	w->record->sp = STACK;
+	w->record->stack_bytes = 4096;
+	w->record->leaf = 1;
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	free(w->record);
+	free(w);
+	return 0;
+}
+
+/* The row that holds from `pc` on; rows are added in order. */
+static void row(struct world *w, uint16_t pc, uint8_t cfa, int16_t cfa_off, uint8_t saved, int16_t fp_off)
+{
+	assert_true(w->n_rows < ROWS_MAX);
+	w->rows[w->n_rows++] = (struct unwind_row){
+		.pc = pc, .cfa = cfa, .cfa_off = cfa_off, .saved = saved, .fp_off = fp_off};
+}
+
+static void put(struct world *w, uint64_t addr, uint64_t value)
+{
+	assert_true(addr >= STACK && addr + 8 <= STACK + STACK_COPY_MAX);
+	memcpy(w->record->stack + (addr - STACK), &value, sizeof(value));
+}
+
+static void walk(struct world *w, uint64_t pc)
+{
+	const struct finish_ports ports = {.find_mapping = find_mapping, .find_rows = find_rows, .ctx = w};
+
+	w->record->pc = pc;
+	assert_int_equal(finish__walk(w->record, sizeof(*w->record), &ports, &w->walk), 0);
+}
+
+static void expect(const struct world *w, uint8_t end, uint32_t n, const uint64_t *words)
+{
+	assert_int_equal(w->walk.end, end);
+	assert_int_equal(w->walk.n_words, n);
+	for (uint32_t i = 0; i < n; i++)
+		assert_int_equal(w->walk.words[i], words[i]);
+}
+
+#define EXPECT(w, end, ...)                                               \
+	do {                                                              \
+		const uint64_t words_[] = {__VA_ARGS__};                  \
+		expect(w, end, sizeof(words_) / sizeof(*words_), words_); \
+	} while (0)
+
+/* Rows of most tests: a plain function at 0x1000, `main` at 0x2000, the end mark at 0x3000. */
+static void usual_rows(struct world *w)
+{
+	row(w, 0, ROW_CFA_NONE, 0, 0, 0);
+	row(w, 0x1000, ROW_REG_RSP, 2, ROW_FP_SAME, 0);
+	row(w, 0x2000, ROW_REG_RSP, 1, ROW_FP_SAME, 0);
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	row(w, 0x3100, ROW_CFA_NONE, 0, 0, 0);
+}
+
+static void stack_pointer_rows_lead_to_the_end_mark(void **state)
+{
+	struct world *w = *state;
+
+	usual_rows(w);
+	put(w, STACK + 8, CODE + 0x2005);  /* CFA = SP + 16 */
+	put(w, STACK + 16, CODE + 0x3009); /* CFA = SP + 8 */
+	walk(w, CODE + 0x1010);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x1010), FRAME(CODE + 0x2004), FRAME(CODE + 0x3008));
+	assert_int_equal(w->walk.sp, STACK + 24);
+	assert_true(end_is_complete(w->walk.end));
+}
+
+static void a_row_holds_up_to_the_next_one(void **state)
+{
+	struct world *w = *state;
+
+	usual_rows(w);
+	put(w, STACK + 8, CODE + 0x3000 + 1); /* the first instruction of the end-marked code */
+	walk(w, CODE + 0x1fff);               /* the last byte before 0x2000 */
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x1fff), FRAME(CODE + 0x3000));
+}
+
+static void a_call_at_the_end_of_a_function_belongs_to_it(void **state)
+{
+	struct world *w = *state;
+
+	/* the return address is 0x3000, where the next function starts; the call before it is still in 0x2000 */
+	usual_rows(w);
+	put(w, STACK + 8, CODE + 0x3000);
+	put(w, STACK + 16, CODE + 0x3005);
+	walk(w, CODE + 0x1000);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x1000), FRAME(CODE + 0x2fff), FRAME(CODE + 0x3004));
+}
+
+static void frame_pointer_rows_restore_the_callers_frame_pointer(void **state)
+{
+	struct world *w = *state;
+
+	row(w, 0, ROW_REG_RBP, 2, ROW_FP_AT_CFA, -2);
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	w->record->fp = STACK + 64;
+	put(w, STACK + 64, STACK + 128); /* saved FP */
+	put(w, STACK + 72, CODE + 0x105);
+	put(w, STACK + 128, 0);
+	put(w, STACK + 136, CODE + 0x3001);
+	walk(w, CODE + 0x200);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x200), FRAME(CODE + 0x104), FRAME(CODE + 0x3000));
+	assert_int_equal(w->walk.fp, 0);
+}
+
+static void a_frame_pointer_saved_elsewhere_is_found(void **state)
+{
+	struct world *w = *state;
+
+	row(w, 0, ROW_REG_RSP, 6, ROW_FP_AT_CFA, -4); /* pushed third */
+	row(w, 0x2000, ROW_REG_RBP, 2, ROW_FP_AT_CFA, -2);
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	put(w, STACK + 16, STACK + 256);
+	put(w, STACK + 40, CODE + 0x2011);
+	put(w, STACK + 264, CODE + 0x3001);
+	walk(w, CODE + 0x100);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x100), FRAME(CODE + 0x2010), FRAME(CODE + 0x3000));
+}
+
+static void a_realigned_stack_is_left_by_dereference(void **state)
+{
+	struct world *w = *state;
+
+	/* CFA = *(FP - 8) + 8, and the caller's FP lies at *(FP + 0): what gcc makes for main() that needs 32-byte alignment */
+	row(w, 0, ROW_REG_RBP | ROW_CFA_DEREF | 1 << ROW_DEREF_ADD_SHIFT, -1, ROW_FP_AT_FP, 0);
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	w->record->fp = STACK + 128;
+	put(w, STACK + 120, STACK + 512);
+	put(w, STACK + 128, 0xabcd);
+	put(w, STACK + 512, CODE + 0x3001); /* CFA = 520, RA at 512 */
+	walk(w, CODE + 0x40);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x40), FRAME(CODE + 0x3000));
+	assert_int_equal(w->walk.sp, STACK + 520);
+	assert_int_equal(w->walk.fp, 0xabcd);
+}
+
+static void plt_entry_before_its_push(void **state)
+{
+	struct world *w = *state;
+
+	row(w, 0, ROW_CFA_PLT, 11, ROW_FP_SAME, 0);
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	put(w, STACK, CODE + 0x3001);
+	put(w, STACK + 8, 0xdead);
+	walk(w, CODE + 0x20 + 10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x2a), FRAME(CODE + 0x3000));
+}
+
+static void plt_entry_after_its_push(void **state)
+{
+	struct world *w = *state;
+
+	row(w, 0, ROW_CFA_PLT, 11, ROW_FP_SAME, 0);
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	put(w, STACK, 3); /* the pushed index */
+	put(w, STACK + 8, CODE + 0x3001);
+	walk(w, CODE + 0x20 + 11);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x2b), FRAME(CODE + 0x3000));
+}
+
+/* The registers of the interrupted code as the kernel lays them out from SP + 40 on: r8..r15 di si bp bx dx ax cx sp ip. */
+static void put_ucontext(struct world *w, uint64_t sp, const uint64_t regs[17])
+{
+	for (int i = 0; i < 17; i++)
+		put(w, sp + 40 + (uint64_t)i * 8, regs[i]);
+}
+
+static void a_signal_frame_leads_back_to_the_interrupted_instruction(void **state)
+{
+	struct world *w = *state;
+	const uint64_t interrupted_sp = STACK + 1024;
+	const uint64_t regs[17] = {8,
+				   9,
+				   10,
+				   11,
+				   12,
+				   13,
+				   14,
+				   15,
+				   5,
+				   4,
+				   0x666,
+				   3,
+				   1,
+				   STACK + 2048,
+				   2,
+				   interrupted_sp,
+				   CODE + 0x1000};
+
+	row(w, 0, ROW_CFA_NONE, 0, 0, 0);
+	row(w, 0x500, ROW_REG_RSP, 1, ROW_FP_SAME, 0); /* the handler */
+	row(w, 0x800, ROW_CFA_SIGNAL, 0, 0, 0);
+	row(w, 0x1000, ROW_REG_RAX, 1, ROW_FP_SAME,
+	    0); /* holds at its very first instruction, and needs a register */
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	put(w, STACK, CODE + 0x810);
+	put_ucontext(w, STACK + 8, regs);
+	put(w, STACK + 2048, CODE + 0x3001); /* CFA = RAX + 8 */
+	walk(w, CODE + 0x510);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x510), FRAME(CODE + 0x80f), FRAME(CODE + 0x1000),
+	       FRAME(CODE + 0x3000));
+	assert_int_equal(w->walk.fp, 0x666);
+}
+
+static void every_register_of_a_signal_frame_has_its_place(void **state)
+{
+	struct world *w = *state;
+	/* DWARF order: ax dx cx bx si di bp sp r8..r15 */
+	const uint64_t want[16] = {0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, STACK + 512,
+				   0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f};
+	const uint64_t regs[17] = {0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e,        0x1f,         0x15,
+				   0x14, 0x16, 0x13, 0x11, 0x10, 0x12, STACK + 512, CODE + 0x3000};
+
+	row(w, 0, ROW_CFA_SIGNAL, 0, 0, 0);
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	put_ucontext(w, STACK, regs);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x3000));
+	for (int i = 0; i < 16; i++)
+		assert_int_equal(w->walk.regs[i], want[i]);
+}
+
+static void a_return_address_may_be_in_a_register(void **state)
+{
+	struct world *w = *state;
+
+	/* vfork: the return address was popped into RDI, and CFA is SP */
+	row(w, 0, ROW_REG_RSP, 0, ROW_RA_REG | ROW_REG_RDI << ROW_RA_REG_SHIFT, 0);
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	w->record->regs[ROW_REG_RDI] = CODE + 0x3001;
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x3000));
+}
+
+static void a_leafs_register_is_not_known_in_a_caller(void **state)
+{
+	struct world *w = *state;
+
+	row(w, 0, ROW_REG_RSP, 1, ROW_FP_SAME, 0);
+	row(w, 0x1000, ROW_REG_R15, 1, ROW_FP_SAME, 0);
+	row(w, 0x2000, ROW_REG_RSP, 1, ROW_RA_REG | ROW_REG_RDI << ROW_RA_REG_SHIFT, 0);
+	w->record->regs[15] = STACK + 64;
+	put(w, STACK, CODE + 0x1001);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_LEAF_REGISTER, FRAME(CODE + 0x10), FRAME(CODE + 0x1000),
+	       frame_of_cut(END_LEAF_REGISTER));
+	put(w, STACK, CODE + 0x2001);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_LEAF_REGISTER, FRAME(CODE + 0x10), FRAME(CODE + 0x2000),
+	       frame_of_cut(END_LEAF_REGISTER));
+}
+
+static void uncovered_code_is_followed_by_a_plausible_frame_pointer(void **state)
+{
+	struct world *w = *state;
+
+	row(w, 0, ROW_CFA_NONE, 0, 0, 0);
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	w->record->fp = STACK + 32;
+	put(w, STACK + 32, 0x77);
+	put(w, STACK + 40, CODE + 0x3001);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x3000));
+	assert_int_equal(w->walk.sp, STACK + 48);
+	assert_int_equal(w->walk.fp, 0x77);
+}
+
+static void uncovered_code_without_one_is_not_covered(void **state)
+{
+	static const uint64_t implausible[] = {STACK - 8, STACK + 33, STACK + (1ull << 24) + 8, 1,
+					       UINT64_MAX - 7};
+	struct world *w = *state;
+
+	row(w, 0, ROW_CFA_NONE, 0, 0, 0);
+	for (size_t i = 0; i < sizeof(implausible) / sizeof(*implausible); i++) {
+		w->record->fp = implausible[i];
+		walk(w, CODE + 0x10);
+		EXPECT(w, END_NOT_COVERED, FRAME(CODE + 0x10), frame_of_cut(END_NOT_COVERED));
+	}
+	w->record->fp = 0;
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_FP_ZERO, FRAME(CODE + 0x10), frame_of_cut(END_FP_ZERO));
+}
+
+static void an_object_without_rows_is_uncovered(void **state)
+{
+	struct world *w = *state;
+
+	w->record->fp = STACK + 1; /* not one */
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_NOT_COVERED, FRAME(CODE + 0x10), frame_of_cut(END_NOT_COVERED));
+}
+
+static void code_in_no_file_is_followed_by_frame_pointers_and_stays_raw(void **state)
+{
+	struct world *w = *state;
+
+	row(w, 0, ROW_CFA_END, 0, 0, 0);
+	w->record->fp = STACK + 16;
+	put(w, STACK + 16, STACK + 48);
+	put(w, STACK + 24, JIT + 0x201);
+	put(w, STACK + 48, 0);
+	put(w, STACK + 56, CODE + 0x11);
+	walk(w, JIT + 0x100);
+	EXPECT(w, END_END_MARK, frame_of_raw(JIT + 0x100), frame_of_raw(JIT + 0x200), FRAME(CODE + 0x10));
+}
+
+static void code_known_to_keep_frame_pointers_says_when_it_has_none(void **state)
+{
+	struct world *w = *state;
+
+	row(w, 0, ROW_CFA_FRAME_POINTER, 0, 0, 0);
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	w->record->fp = STACK + 16;
+	put(w, STACK + 24, CODE + 0x3001);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x3000));
+	w->record->fp = STACK - 16;
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_BAD_FP, FRAME(CODE + 0x10), frame_of_cut(END_BAD_FP));
+}
+
+static void an_unsupported_rule_is_named(void **state)
+{
+	struct world *w = *state;
+
+	row(w, 0, ROW_CFA_UNSUPPORTED, 0, 0, 0);
+	w->record->fp = STACK + 16; /* plausible, and not to be guessed with */
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_UNSUPPORTED_RULE, FRAME(CODE + 0x10), frame_of_cut(END_UNSUPPORTED_RULE));
+}
+
+static void a_lost_frame_pointer_is_not_used(void **state)
+{
+	struct world *w = *state;
+
+	row(w, 0, ROW_REG_RSP, 1, ROW_FP_UNKNOWN, 0);
+	row(w, 0x1000, ROW_REG_RBP, 2, ROW_FP_AT_CFA, -2);
+	row(w, 0x2000, ROW_CFA_NONE, 0, 0, 0);
+	row(w, 0x2800, ROW_REG_RSP, 2, ROW_FP_AT_CFA, -2);
+	row(w, 0x2900, ROW_REG_RSP, 1, ROW_FP_AT_FP, 0);
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	w->record->fp = STACK + 64; /* looks good, and is clobbered */
+	put(w, STACK + 64, 0x1234);
+	put(w, STACK + 72, CODE + 0x3001);
+	put(w, STACK, CODE + 0x1001);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_BAD_FP, FRAME(CODE + 0x10), FRAME(CODE + 0x1000), frame_of_cut(END_BAD_FP));
+	put(w, STACK, CODE + 0x2001);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_NOT_COVERED, FRAME(CODE + 0x10), FRAME(CODE + 0x2000), frame_of_cut(END_NOT_COVERED));
+	/* a caller that saved it makes it known again */
+	put(w, STACK, CODE + 0x2801);
+	put(w, STACK + 8, 0x4321);
+	put(w, STACK + 16, CODE + 0x3001);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x2800), FRAME(CODE + 0x3000));
+	assert_int_equal(w->walk.fp, 0x4321);
+	assert_int_equal(w->walk.fp_unknown, 0);
+	/* one that is found by a frame pointer that is lost is lost as well */
+	put(w, STACK, CODE + 0x2901);
+	put(w, STACK + 8, CODE + 0x3001);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x2900), FRAME(CODE + 0x3000));
+	assert_int_equal(w->walk.fp_unknown, 1);
+}
+
+static void the_walk_goes_on_after_what_the_kernel_had(void **state)
+{
+	struct world *w = *state;
+
+	usual_rows(w);
+	w->record->n_kernel = 2;
+	w->record->n_user = 1;
+	w->record->words[0] = 0xffffffff81000010ull;
+	w->record->words[1] = 0xffffffff81000020ull;
+	w->record->words[2] = FRAME(CODE + 0x42);
+	w->record->leaf = 0;
+	put(w, STACK, CODE + 0x3001);
+	walk(w, CODE + 0x2011); /* a return address */
+	EXPECT(w, END_END_MARK, 0xffffffff81000010ull, 0xffffffff81000020ull, FRAME(CODE + 0x42),
+	       FRAME(CODE + 0x2010), FRAME(CODE + 0x3000));
+	assert_int_equal(w->walk.n_kernel, 2);
+}
+
+static void recursion_is_cut_at_the_limit(void **state)
+{
+	struct world *w = *state;
+
+	row(w, 0, ROW_REG_RSP, 1, ROW_FP_SAME, 0);
+	w->record->stack_bytes = STACK_COPY_MAX;
+	for (uint64_t at = STACK; at < STACK + STACK_COPY_MAX; at += 8)
+		put(w, at, CODE + 0x101);
+	w->record->n_kernel = KERNEL_FRAMES_MAX;
+	walk(w, CODE + 0x100);
+	assert_int_equal(w->walk.end, END_DEPTH);
+	assert_int_equal(w->walk.n_words, KERNEL_FRAMES_MAX + USER_FRAMES_MAX + 1);
+	assert_int_equal(w->walk.words[KERNEL_FRAMES_MAX + USER_FRAMES_MAX - 1], FRAME(CODE + 0x100));
+	assert_int_equal(w->walk.words[KERNEL_FRAMES_MAX + USER_FRAMES_MAX], frame_of_cut(END_DEPTH));
+}
+
+static void a_stack_copy_that_is_too_short_is_named(void **state)
+{
+	struct world *w = *state;
+
+	usual_rows(w);
+	put(w, STACK + 8, CODE + 0x2005);
+	put(w, STACK + 16, CODE + 0x3009);
+	w->record->stack_bytes = 23; /* the second return address is cut by one byte */
+	walk(w, CODE + 0x1010);
+	EXPECT(w, END_STACK_COPY, FRAME(CODE + 0x1010), FRAME(CODE + 0x2004), frame_of_cut(END_STACK_COPY));
+	w->record->stack_bytes = 0;
+	walk(w, CODE + 0x1010);
+	EXPECT(w, END_STACK_COPY, FRAME(CODE + 0x1010), frame_of_cut(END_STACK_COPY));
+}
+
+static void what_the_ports_do_not_know_ends_the_walk(void **state)
+{
+	struct world *w = *state;
+
+	usual_rows(w);
+	w->rows_end = END_NO_ROWS;
+	walk(w, CODE + 0x1010);
+	EXPECT(w, END_NO_ROWS, frame_of_cut(END_NO_ROWS));
+	w->mapping_end = END_NO_PROCESS;
+	walk(w, CODE + 0x1010);
+	EXPECT(w, END_NO_PROCESS, frame_of_raw(CODE + 0x1010), frame_of_cut(END_NO_PROCESS));
+	w->mapping_end = 0;
+	walk(w, 0x900000);
+	EXPECT(w, END_NO_MAPPING, frame_of_raw(0x900000), frame_of_cut(END_NO_MAPPING));
+}
+
+static void a_stack_pointer_that_does_not_move_up_ends_the_walk(void **state)
+{
+	struct world *w = *state;
+
+	row(w, 0, ROW_REG_RSP, 0, ROW_FP_SAME, 0);
+	row(w, 0x1000, ROW_REG_RSP, -1, ROW_FP_SAME, 0);
+	row(w, 0x2000, ROW_REG_RBP, 2, ROW_FP_AT_CFA, -2);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_BAD_SP, FRAME(CODE + 0x10), frame_of_cut(END_BAD_SP));
+	walk(w, CODE + 0x1000);
+	EXPECT(w, END_BAD_SP, FRAME(CODE + 0x1000), frame_of_cut(END_BAD_SP));
+	w->record->fp = STACK + 3; /* CFA would not be aligned */
+	walk(w, CODE + 0x2000);
+	EXPECT(w, END_BAD_SP, FRAME(CODE + 0x2000), frame_of_cut(END_BAD_SP));
+}
+
+static void a_return_address_outside_of_user_space_ends_the_walk(void **state)
+{
+	static const uint64_t bad[] = {0, 1, 4095, 1ull << 56, 0xffffffff81000000ull, UINT64_MAX};
+	struct world *w = *state;
+
+	usual_rows(w);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		put(w, STACK + 8, bad[i]);
+		walk(w, CODE + 0x1010);
+		EXPECT(w, END_BAD_PC, FRAME(CODE + 0x1010), frame_of_cut(END_BAD_PC));
+	}
+}
+
+static void hostile_registers_do_no_harm(void **state)
+{
+	static const uint64_t edges[] = {
+		0, 1, 7, 8, STACK - 8, STACK + 4096, 1ull << 47, 1ull << 63, UINT64_MAX - 7, UINT64_MAX};
+	const size_t n = sizeof(edges) / sizeof(*edges);
+	struct world *w = *state;
+
+	row(w, 0, ROW_REG_RBP | ROW_CFA_DEREF | 3 << ROW_DEREF_ADD_SHIFT, INT16_MIN, ROW_FP_AT_FP, INT16_MAX);
+	row(w, 0x1000, ROW_REG_RSP, INT16_MAX, ROW_FP_AT_CFA, INT16_MIN);
+	row(w, 0x2000, ROW_CFA_SIGNAL, 0, 0, 0);
+	row(w, 0x3000, ROW_CFA_PLT, INT16_MIN, 0, 0);
+	row(w, 0x4000, 0x1f | ROW_CFA_DEREF, 1, 0xff, 1);
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < n; j++) {
+			w->record->sp = edges[i];
+			w->record->fp = edges[j];
+			for (uint64_t pc = 0; pc < 0x5000; pc += 0x1000) {
+				walk(w, CODE + pc);
+				assert_false(end_is_complete(w->walk.end));
+				assert_int_equal(w->walk.words[w->walk.n_words - 1],
+						 frame_of_cut(w->walk.end));
+			}
+		}
+	}
+}
+
+static void unsound_records_are_refused(void **state)
+{
+	struct world *w = *state;
+	const struct finish_ports ports = {.find_mapping = find_mapping, .find_rows = find_rows, .ctx = w};
+	struct unfinished_record *r = w->record;
+	const size_t size = sizeof(*r);
+
+	assert_int_equal(finish__walk(r, size - 1, &ports, &w->walk), -EBADMSG);
+	r->stack_bytes = STACK_COPY_MAX + 1;
+	assert_int_equal(finish__walk(r, size, &ports, &w->walk), -EBADMSG);
+	r->stack_bytes = 0;
+	r->n_kernel = KERNEL_FRAMES_MAX + 1;
+	assert_int_equal(finish__walk(r, size, &ports, &w->walk), -EBADMSG);
+	r->n_kernel = 0;
+	r->n_user = USER_FRAMES_MAX + 1;
+	assert_int_equal(finish__walk(r, size, &ports, &w->walk), -EBADMSG);
+	r->n_user = 0;
+	r->end = END_MAX;
+	assert_int_equal(finish__walk(r, size, &ports, &w->walk), -EBADMSG);
+}
+
+static void equal_stacks_have_equal_hashes(void **state)
+{
+	struct world *w = *state;
+	uint64_t hash;
+
+	usual_rows(w);
+	put(w, STACK + 8, CODE + 0x2005);
+	put(w, STACK + 16, CODE + 0x3009);
+	walk(w, CODE + 0x1010);
+	hash = w->walk.hash;
+	walk(w, CODE + 0x1010);
+	assert_int_equal(w->walk.hash, hash);
+	walk(w, CODE + 0x1011);
+	assert_int_not_equal(w->walk.hash, hash);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(stack_pointer_rows_lead_to_the_end_mark),
+		TEST(a_row_holds_up_to_the_next_one),
+		TEST(a_call_at_the_end_of_a_function_belongs_to_it),
+		TEST(frame_pointer_rows_restore_the_callers_frame_pointer),
+		TEST(a_frame_pointer_saved_elsewhere_is_found),
+		TEST(a_realigned_stack_is_left_by_dereference),
+		TEST(plt_entry_before_its_push),
+		TEST(plt_entry_after_its_push),
+		TEST(a_signal_frame_leads_back_to_the_interrupted_instruction),
+		TEST(every_register_of_a_signal_frame_has_its_place),
+		TEST(a_return_address_may_be_in_a_register),
+		TEST(a_leafs_register_is_not_known_in_a_caller),
+		TEST(uncovered_code_is_followed_by_a_plausible_frame_pointer),
+		TEST(uncovered_code_without_one_is_not_covered),
+		TEST(an_object_without_rows_is_uncovered),
+		TEST(code_in_no_file_is_followed_by_frame_pointers_and_stays_raw),
+		TEST(code_known_to_keep_frame_pointers_says_when_it_has_none),
+		TEST(an_unsupported_rule_is_named),
+		TEST(a_lost_frame_pointer_is_not_used),
+		TEST(the_walk_goes_on_after_what_the_kernel_had),
+		TEST(recursion_is_cut_at_the_limit),
+		TEST(a_stack_copy_that_is_too_short_is_named),
+		TEST(what_the_ports_do_not_know_ends_the_walk),
+		TEST(a_stack_pointer_that_does_not_move_up_ends_the_walk),
+		TEST(a_return_address_outside_of_user_space_ends_the_walk),
+		TEST(hostile_registers_do_no_harm),
+		TEST(unsound_records_are_refused),
+		TEST(equal_stacks_have_equal_hashes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
