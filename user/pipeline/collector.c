@@ -99,15 +99,28 @@ int collector__flush(struct collector *c)
 	return collector__open_window(c, now);
 }
 
+/*
+ * Windows end with a slice, at round times of the wall clock, so that an hour's windows are an hour and those of many hosts fall together. A clock that
+ * is set makes one window shorter, never longer than one slice over its length.
+ */
+static bool collector__window_is_over(const struct collector *c)
+{
+	uint64_t slack = COLLECTOR_SLICE_NS / 2, length = c->opts.window_ns;
+
+	if (!length)
+		return false;
+	if (clock__mono_ns() + slack >= c->window->from_ns + length + COLLECTOR_SLICE_NS)
+		return true;
+	return (clock__real_ns() + slack) / length != (c->window->real_ns + slack) / length;
+}
+
 static int on_slice(uint64_t n_expired, void *ctx)
 {
 	struct collector *c = ctx;
 	uint64_t now;
 
 	(void)n_expired;
-	/* windows end on a slice; half a slice of slack, because timers are late and never early */
-	if (c->opts.window_ns &&
-	    clock__mono_ns() + COLLECTOR_SLICE_NS / 2 >= c->window->from_ns + c->opts.window_ns)
+	if (collector__window_is_over(c))
 		return collector__flush(c);
 	now = collector__end_slice(c);
 	return window__begin_slice(c->window, now) == -ENOMEM ? -ENOMEM : 0;
@@ -236,6 +249,8 @@ static int collector__new_kernel(struct collector *c, struct err *err)
 	ret = loader__open(&opts, &c->loader, err);
 	if (ret)
 		return ret;
+	if (loader__enable_stats(c->loader))
+		log_debug("collector: the kernel keeps no run times of BPF programs: our own cost is shown without them");
 	c->maps = loader__maps(c->loader);
 	c->maps->gate->kernel_stacks = c->opts.kernel_stacks;
 	c->maps->gate->filter = selector__kernel_only_included(&c->opts.selector);
@@ -249,7 +264,8 @@ static int collector__new_kernel(struct collector *c, struct err *err)
 
 static int collector__add_sources(struct collector *c)
 {
-	int err = loop__add_timer(c->loop, COLLECTOR_SLICE_NS, COLLECTOR_SLICE_NS, on_slice, c, &c->slice_timer);
+	uint64_t to_next_second = NS_PER_SEC - clock__real_ns() % NS_PER_SEC;
+	int err = loop__add_timer(c->loop, to_next_second, COLLECTOR_SLICE_NS, on_slice, c, &c->slice_timer);
 
 	if (!err)
 		err = loop__add_timer(c->loop, EVENTS_NS, EVENTS_NS, on_events, c, &c->events_timer);
