@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as /proc/PID/cgroup, and as one path of it. Whatever is found stands in the path, letter for letter but for a pod's dashes; a path that
- * was chosen, parsed by itself, gives the same names.
+ * Any bytes as /proc/PID/cgroup, and as one path of it. Whatever is found stands in the path, letter for letter but
+ * for a pod's dashes; a path that was chosen, parsed by itself, gives the same names.
  */
 #include <stddef.h>
 #include <stdint.h>

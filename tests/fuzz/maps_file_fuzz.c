@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as /proc/PID/maps. What is accepted as a line is a range that is not empty and a bounded name without the kernel's suffix, and, written
- * again as the kernel writes it, gives the same line.
+ * Any bytes as /proc/PID/maps. What is accepted as a line is a range that is not empty and a bounded name without the
+ * kernel's suffix, and, written again as the kernel writes it, gives the same line.
  */
 #include <stddef.h>
 #include <stdint.h>

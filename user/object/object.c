@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: a PC has to become an address in a file, and files lie: they are not ELF, are cut short, or name segments that
- * overlap, wrap around or start in the middle of a page.
+ * Problem: a PC has to become an address in a file, and files lie: they are not ELF, are cut short, or name segments
+ * that overlap, wrap around or start in the middle of a page.
  *
  * Idea: keep only what the arithmetic needs, the executable PT_LOADs, and check them once. Then
  *
@@ -11,14 +11,14 @@
  *                    ^start
  *      vaddr = pc - start + pgoff - p_offset + p_vaddr, so bias = start - pgoff + p_offset - p_vaddr (modulo 2^64)
  *
- * The bias belongs to the mapping, not to the file: a program may map one piece of its text a second time elsewhere, and two segments of
- * one file may have different p_vaddr - p_offset.
+ * The bias belongs to the mapping, not to the file: a program may map one piece of its text a second time elsewhere,
+ * and two segments of one file may have different p_vaddr - p_offset.
  *
- * Invariants: READY has at least one segment; each has vaddr + memsz within FRAME_VADDR_MASK and offset + filesz within 2^63;
- * any other state has no segments and OBJECT_VADDR_IS_OFFSET.
+ * Invariants: READY has at least one segment; each has vaddr + memsz within FRAME_VADDR_MASK and offset + filesz
+ * within 2^63; any other state has no segments and OBJECT_VADDR_IS_OFFSET.
  *
- * What it does not do: where a file's pages hold the end of one executable segment and the start of the next, the mapping that
- * starts at that page is taken for the segment that starts there, as the loader maps them.
+ * What it does not do: where a file's pages hold the end of one executable segment and the start of the next, the
+ * mapping that starts at that page is taken for the segment that starts there, as the loader maps them.
  *
  * Reference: System V gABI, program loading; Linux fs/binfmt_elf.c elf_map() and elf_load().
  */

@@ -2,11 +2,12 @@
 /*
  * object - a file that was seen executable: who it is, where its code lies, and why it cannot be read where it cannot.
  *
- * An object is described once, when it is first seen, and does not change afterwards, so that whoever holds a reference (object_cache.h)
- * reads it without a lock. An object without a readable file is one too: its frames still carry its path and build-id, and its
- * virtual addresses are file offsets (OBJECT_VADDR_IS_OFFSET).
+ * An object is described once, when it is first seen, and does not change afterwards, so that whoever holds a
+ * reference (object_cache.h) reads it without a lock. An object without a readable file is one too: its frames still
+ * carry its path and build-id, and its virtual addresses are file offsets (OBJECT_VADDR_IS_OFFSET).
  *
- * Owns: path, segments. Thread: immutable after object__describe. Limit: ELF_SEGMENTS_MAX segments, OBJECT_PATH_MAX bytes of path.
+ * Owns: path, segments. Thread: immutable after object__describe. Limit: ELF_SEGMENTS_MAX segments, OBJECT_PATH_MAX
+ * bytes of path.
  * Errors: object__bias -ENOENT where no segment holds the offset.
  */
 #ifndef EVERPROF_OBJECT_OBJECT_H
@@ -67,8 +68,10 @@ struct object {
 	uint8_t build_id[ELF_BUILD_ID_MAX];
 };
 
-/* Fills a zeroed object (id, identity and path are the caller's) from its file; a file that is no good gives a state, not an error.
- * Errors: -ENOMEM. */
+/*
+ * Fills a zeroed object (id, identity and path are the caller's) from its file; a file that is no good gives a state,
+ * not an error. -ENOMEM.
+ */
 int object__describe(struct object *o, int fd);
 /* Path and basename, cut at OBJECT_PATH_MAX. -ENOMEM. */
 int object__set_path(struct object *o, const char *path);
@@ -81,7 +84,10 @@ bool object__covers(const struct object *o, uint64_t pgoff);
 /* Same build-id and same executable segments: one is as good as the other. False where there is no build-id. */
 bool object__same_code(const struct object *a, const struct object *b);
 bool object_identity__eq(const struct object_identity *a, const struct object_identity *b);
-/* Of an open descriptor, or of a path below dir_fd (links are followed). -errno of fstat; -EINVAL where it is no regular file. */
+/*
+ * Of an open descriptor, or of a path below dir_fd (links are followed). -errno of fstat; -EINVAL where it is no
+ * regular file.
+ */
 int read_object_identity(int fd, struct object_identity *ret_identity);
 int read_object_identity_at(int dir_fd, const char *path, struct object_identity *ret_identity);
 /* Lower-case hex, "" without one. */

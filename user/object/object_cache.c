@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: hundreds of processes map the same few hundred files under changing names, from images that copy them; files vanish while they run.
- * Each must be read once, and found again in microseconds for each mapping event.
+ * Problem: hundreds of processes map the same few hundred files under changing names, from images that copy them;
+ * files vanish while they run. Each must be read once, and found again in microseconds for each mapping event.
  *
- * Idea: a mapping is stat'ed through /proc/PID/map_files first, which needs no open; only a file that was never seen is opened and described.
+ * Idea: a mapping is stat'ed through /proc/PID/map_files first, which needs no open; only a file that was never seen
+ * is opened and described.
  *
  *      mapping ─stat─> object_index ─> entry {object, refs, fd, aliases[], last place}
- *                                        │       on `idle` while refs = 0, oldest first: retired, or evicted when room is needed
- *                                        └────── on `opened` while fd is open, oldest first: closed past the cap, or when idle
  *
- * Where the file is gone: an object of the same build-id whose segments hold the offset, then the path on the host if its build-id or
- * inode proves it, then an object without a file, so that frames keep path, build-id and offset.
+ *      idle     entries with refs = 0, oldest first: retired, or evicted when room is needed
+ *      opened   entries with an open fd, oldest first: closed past the cap, or when idle
+ *
+ * Where the file is gone: an object of the same build-id whose segments hold the offset, then the path on the host if
+ * its build-id or inode proves it, then an object without a file, so that frames keep path, build-id and offset.
  *
  * Invariants: an entry is on `idle` iff refs = 0; on `opened` iff its descriptor is open.
  *
- * Cost: one stat and one hash look-up for a known file; for a new one an open, and the ELF headers. ~600 bytes an object.
+ * Cost: one stat and one hash look-up for a known file; for a new one an open, and the ELF headers. ~600 bytes an
+ * object.
  *
- * What it does not do: notice that a mapped file is rewritten in place without a new mtime (the kernel refuses that for running programs).
+ * What it does not do: notice that a mapped file is rewritten in place without a new mtime (the kernel refuses that
+ * for running programs).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +45,7 @@ struct object_cache {
 	struct object_cache_stats stats;
 };
 
-/* ---- references and idleness ----------------------------------------------------------------------------------------- */
+/* ---- references and idleness ------------------------------------------------------------------------------------- */
 
 static void cache__set_now(struct object_cache *c, uint64_t now_ns)
 {
@@ -64,7 +68,7 @@ static void entry__unref(struct object_cache *c, struct object_entry *e)
 	TAILQ_INSERT_TAIL(&c->idle, e, idle_link);
 }
 
-/* ---- descriptors ----------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
 static void entry__close_fd(struct object_cache *c, struct object_entry *e)
 {
@@ -145,7 +149,7 @@ static int entry__reopen(struct object_cache *c, struct object_entry *e)
 	return -ESTALE;
 }
 
-/* ---- adding and removing --------------------------------------------------------------------------------------------- */
+/* ---- adding and removing ----------------------------------------------------------------------------------------- */
 
 static void cache__remove(struct object_cache *c, struct object_entry *e)
 {
@@ -184,7 +188,7 @@ static int cache__add(struct object_cache *c, struct object *o, const struct obj
 	return 0;
 }
 
-/* ---- from a mapping to its object ------------------------------------------------------------------------------------ */
+/* ---- from a mapping to its object -------------------------------------------------------------------------------- */
 
 static bool build_id_agrees(const struct object_mapping *m, const struct object *o)
 {
@@ -192,7 +196,10 @@ static bool build_id_agrees(const struct object_mapping *m, const struct object 
 	       (m->build_id_len == o->build_id_len && memcmp(m->build_id, o->build_id, o->build_id_len) == 0);
 }
 
-/* The entry of an open file, with a reference; -ESTALE where it is not what the mapping says. Takes the descriptor on success. */
+/*
+ * The entry of an open file, with a reference; -ESTALE where it is not what the mapping says. Takes the descriptor on
+ * success.
+ */
 static int cache__open_file(struct object_cache *c, const struct object_mapping *m, int fd,
 			    struct object_entry **ret_entry)
 {
@@ -395,7 +402,7 @@ int object_cache__open_vdso(struct object_cache *c, uint64_t start, uint64_t pgo
 	return r;
 }
 
-/* ---- by id ----------------------------------------------------------------------------------------------------------- */
+/* ---- by id ------------------------------------------------------------------------------------------------------- */
 
 int object_cache__get(struct object_cache *c, uint32_t id, const struct object **ret_object)
 {
@@ -504,7 +511,7 @@ void object_cache__stats(struct object_cache *c, struct object_cache_stats *ret_
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* ---- the whole cache ------------------------------------------------------------------------------------------------- */
+/* ---- the whole cache --------------------------------------------------------------------------------------------- */
 
 int object_cache__new(const struct object_cache_opts *opts, struct object_cache **ret_cache)
 {

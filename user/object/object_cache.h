@@ -2,14 +2,15 @@
 /*
  * object_cache - every object the host runs, each described once, found again by its file or by its build-id.
  *
- * The same file is found by (device, inode, size, mtime), the same code under another inode (an image layer, a copy) by build-id and equal
- * segments. Ids start at 1 and are never used twice, so a stale id is harmless everywhere. An object nobody refers to stays for idle_ns, so that late
- * samples are named, or until the room is needed.
+ * The same file is found by (device, inode, size, mtime), the same code under another inode (an image layer, a copy)
+ * by build-id and equal segments. Ids start at 1 and are never used twice, so a stale id is harmless everywhere. An
+ * object nobody refers to stays for idle_ns, so that late samples are named, or until the room is needed.
  *
- * Owns: objects and their descriptors. Thread: any (one mutex); a `const struct object *` holds as long as its reference. The `retired`
- * callback runs under the mutex and must not call back.
- * Limit: max_objects, OBJECT_ALIASES_MAX files an object, max_open_fds descriptors (closed after fd_idle_ns too: an open file keeps a
- * container's file system busy), FRAME_OBJECT_MAX ids in a lifetime. Evictions and refusals are counted.
+ * Owns: objects and their descriptors. Thread: any (one mutex); a `const struct object *` holds as long as its
+ * reference. The `retired` callback runs under the mutex and must not call back.
+ * Limit: max_objects, OBJECT_ALIASES_MAX files an object, max_open_fds descriptors (closed after fd_idle_ns too: an
+ * open file keeps a container's file system busy), FRAME_OBJECT_MAX ids in a lifetime. Evictions and refusals are
+ * counted.
  * Errors: -ENOENT no such id, -E2BIG all room is in use, -ENOSPC ids are used up, -ENOMEM.
  */
 #ifndef EVERPROF_OBJECT_OBJECT_CACHE_H
@@ -49,9 +50,9 @@ int object_cache__new(const struct object_cache_opts *opts, struct object_cache 
 void object_cache__free(struct object_cache *c);
 
 /*
- * The object behind a mapping of a file, and the mapping's bias. The id comes with a reference that is the caller's to put.
- * Id 0 with bias 0: code that belongs to no object (no regular file, an unnamed file that is not ELF as JITs use, an offset outside of the
- * executable segments).
+ * The object behind a mapping of a file, and the mapping's bias. The id comes with a reference that is the caller's
+ * to put. Id 0 with bias 0: code that belongs to no object (no regular file, an unnamed file that is not ELF as JITs
+ * use, an offset outside of the executable segments).
  */
 int object_cache__open_mapping(struct object_cache *c, const struct object_mapping *m, uint64_t now_ns,
 			       uint32_t *ret_id, uint64_t *ret_bias);
@@ -65,8 +66,10 @@ int object_cache__get(struct object_cache *c, uint32_t id, const struct object *
 void object_cache__put(struct object_cache *c, uint32_t id);
 /* A sample named it: its idle time starts again. */
 void object_cache__touch(struct object_cache *c, uint32_t id, uint64_t now_ns);
-/* The object's file, as a descriptor of the caller's own (use pread: the offset is shared). -ENOENT no such id, -ESTALE the file cannot be
- * found again, the object's error where it never could be read. */
+/*
+ * The object's file, as a descriptor of the caller's own (use pread: the offset is shared). -ENOENT no such id, -ESTALE
+ * the file cannot be found again, the object's error where it never could be read.
+ */
 int object_cache__open_fd(struct object_cache *c, uint32_t id, uint64_t now_ns, int *ret_fd);
 /* Lets go of objects and descriptors that were idle for too long; returns how many objects. */
 uint32_t object_cache__retire(struct object_cache *c, uint64_t now_ns);

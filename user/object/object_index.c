@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Idea: entries have slots, and the hash maps hold slot numbers. A slot may be in by_file several times, once for each file that turned
- * out to be the same object.
+ * Idea: entries have slots, and the hash maps hold slot numbers. A slot may be in by_file several times, once for
+ * each file that turned out to be the same object.
  *
  *      by_file   {dev, ino, size, mtime} ─┐ several a slot: aliases
  *      by_build  {build-id}              ─┼─> slots[] ─> entry
  *      by_id     id                      ─┤
  *      by_name   {path, build-id}        ─┘ objects whose file could not be had
  *
- * Invariants: an entry is in by_id always, in by_build iff it is READY with a build-id, in by_file once for each alias, in by_name iff it has no
- * alias and is not the vDSO.
+ * Invariants: an entry is in by_id always, in by_build iff it is READY with a build-id, in by_file once for each
+ * alias, in by_name iff it has no alias and is not the vDSO.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 #include "user/base/io.h"
 #include "user/object/object_index.h"
 
-/* ---- finding --------------------------------------------------------------------------------------------------------- */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 struct build_key {
 	const struct object *same_code; /* all must agree, or NULL */
@@ -125,7 +125,7 @@ struct object_entry *object_index__find_name(const struct object_index *x, const
 	return lookup(x, &x->by_name, hash_name(path, build_id, len), eq_name, &key);
 }
 
-/* ---- adding and removing --------------------------------------------------------------------------------------------- */
+/* ---- adding and removing ----------------------------------------------------------------------------------------- */
 
 static size_t entry__bytes(const struct object_entry *e)
 {
@@ -285,7 +285,7 @@ void object_index__remove(struct object_index *x, struct object_entry *e)
 	entry__free(e);
 }
 
-/* ---- the index ------------------------------------------------------------------------------------------------------- */
+/* ---- the index --------------------------------------------------------------------------------------------------- */
 
 void object_index__init(struct object_index *x)
 {

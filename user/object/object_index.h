@@ -2,8 +2,8 @@
 /*
  * object_index - the object cache's entries, and the four ways to find one.
  *
- * Owns: the entries. Thread: under the cache's mutex. Limit: FRAME_OBJECT_MAX ids in a lifetime, OBJECT_ALIASES_MAX files an entry; how many entries is
- * the cache's to say. Errors: -ENOSPC ids are used up, -ENOMEM.
+ * Owns: the entries. Thread: under the cache's mutex. Limit: FRAME_OBJECT_MAX ids in a lifetime, OBJECT_ALIASES_MAX
+ * files an entry; how many entries is the cache's to say. Errors: -ENOSPC ids are used up, -ENOMEM.
  */
 #ifndef EVERPROF_OBJECT_OBJECT_INDEX_H
 #define EVERPROF_OBJECT_OBJECT_INDEX_H
@@ -45,7 +45,10 @@ struct object_index {
 
 void object_index__init(struct object_index *x);
 void object_index__done(struct object_index *x);
-/* Takes `o` on success and gives it the next id. With an identity it is found by file, without one by name (the vDSO by its id only). */
+/*
+ * Takes `o` on success and gives it the next id. With an identity it is found by file, without one by name (the vDSO
+ * by its id only).
+ */
 int object_index__add(struct object_index *x, struct object *o, const struct object_identity *identity,
 		      struct object_entry **ret_entry);
 /* One more file that leads to this object; past the limit it takes the oldest one's place. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: a path in a mapping is a name in another mount namespace, perhaps of a file that was deleted or replaced since, perhaps of a
- * process that is gone.
+ * Problem: a path in a mapping is a name in another mount namespace, perhaps of a file that was deleted or replaced
+ * since, perhaps of a process that is gone.
  *
  * Idea: three places, from certain to likely. map_files leads to the mapped inode itself and needs no name. A path
- * below the process's root is the right file unless it was replaced, so it must have the mapping's inode number or (checked by the caller) its
- * build-id. The host's root has short-lived host processes' files; there an inode number or build-id is required, not just compared.
+ * below the process's root is the right file unless it was replaced, so it must have the mapping's inode number or
+ * (checked by the caller) its build-id. The host's root has short-lived host processes' files; there an inode number
+ * or build-id is required, not just compared.
  *
  * Why inode numbers and not devices: overlayfs and btrfs report another device in a mapping than in stat(2).
  *

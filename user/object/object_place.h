@@ -3,7 +3,8 @@
  * object_place - the places where the file behind a mapping can be opened.
  *
  * Owns: nothing; descriptors are the caller's. Thread: any. Limit: OBJECT_PATH_MAX.
- * Errors: -ESRCH no such process, -ENOENT no such file, -EINVAL no regular file, -ESTALE another file has that name now, -errno of the open.
+ * Errors: -ESRCH no such process, -ENOENT no such file, -EINVAL no regular file, -ESTALE another file has that name
+ * now, -errno of the open.
  */
 #ifndef EVERPROF_OBJECT_OBJECT_PLACE_H
 #define EVERPROF_OBJECT_OBJECT_PLACE_H
@@ -16,9 +17,9 @@
 
 /* What is known of a mapping of a file, from /proc/PID/maps or from a mapping event. Borrowed. */
 struct object_mapping {
-	uint32_t tgid; /* names /proc/TGID */
-	int pid_dir_fd; /* the process's folder, held open so that a pid that is used again is not taken for it; or FD_CLOSED */
-	bool deleted; /* the file had no name any more */
+	uint32_t tgid;  /* names /proc/TGID */
+	int pid_dir_fd; /* the process's folder, held open against pids that are used again; or FD_CLOSED */
+	bool deleted;   /* the file had no name any more */
 	uint64_t start, end, pgoff;
 	uint64_t ino;     /* 0: not known */
 	const char *path; /* without " (deleted)" */

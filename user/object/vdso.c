@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: frames in clock_gettime and its like lie in no file, yet the code has an ELF image with symbols and unwind tables.
+ * Problem: frames in clock_gettime and its like lie in no file, yet the code has an ELF image with symbols and unwind
+ * tables.
  *
- * Idea: the kernel tells each process where its image is (AT_SYSINFO_EHDR). Its section headers and all it names lie in the mapped pages, so
- * the headers give its length. It is read through /proc/self/mem rather than by pointer: should the length be wrong, the read
- * fails where a load would fault.
+ * Idea: the kernel tells each process where its image is (AT_SYSINFO_EHDR). Its section headers and all it names lie
+ * in the mapped pages, so the headers give its length. It is read through /proc/self/mem rather than by pointer:
+ * should the length be wrong, the read fails where a load would fault.
  *
  * Reference: vdso(7); Linux arch/x86/entry/vdso/vma.c.
  */

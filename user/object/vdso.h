@@ -5,7 +5,8 @@
  * The running kernel has one 64-bit vDSO image, so ours stands for everybody's.
  *
  * Owns: nothing; the descriptor is the caller's. Thread: any. Limit: VDSO_SIZE_MAX.
- * Errors: -ENOENT this kernel gave us none, -EBADMSG not an ELF image, -E2BIG, -errno of memfd_create and of /proc/self/mem.
+ * Errors: -ENOENT this kernel gave us none, -EBADMSG not an ELF image, -E2BIG, -errno of memfd_create and of
+ * /proc/self/mem.
  */
 #ifndef EVERPROF_OBJECT_VDSO_H
 #define EVERPROF_OBJECT_VDSO_H

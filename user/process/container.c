@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: no file says which container a process is in; the path of its control group does, in the dialect of whoever made it.
+ * Problem: no file says which container a process is in; the path of its control group does, in the dialect of
+ * whoever made it.
  *
- * Idea: read the path from its end, one folder at a time; the first folder that is a container is the innermost one. The dialects:
+ * Idea: read the path from its end, one folder at a time; the first folder that is a container is the innermost one.
+ * The dialects:
  *
- *      docker-<64 hex>.scope   cri-containerd-<id>.scope   crio-<id>.scope   libpod-<id>.scope   nerdctl-<id>.scope      systemd driver
- *      docker/<id>   kubepods/burstable/pod<uid>/<id>   libpod_parent/libpod-<id>   ecs/<task>/<id>                      cgroupfs driver
- *      <slice>:cri-containerd:<id>                                        containerd told to use systemd names without systemd
- *      lxc.payload.<name>   lxc/<name>   machine-<name>.scope   <name> in machine.slice                                 by name
+ *      systemd driver     docker-<64 hex>.scope  cri-containerd-<id>.scope  crio-<id>.scope  libpod-<id>.scope
+ *      cgroupfs driver    docker/<id>  kubepods/burstable/pod<uid>/<id>  libpod_parent/libpod-<id>  ecs/<task>/<id>
+ *      containerd told to use systemd names without systemd       <slice>:cri-containerd:<id>
+ *      by name            lxc.payload.<name>  lxc/<name>  machine-<name>.scope  systemd-nspawn@<name>.service
  *
- * crio-conmon-<id>.scope and libpod-conmon-<id>.scope hold the runtime's own monitor, outside of the container. A pod is podUID with
- * dashes, or with underscores where systemd has its say on dashes: kubepods-burstable-pod<uid>.slice.
+ * crio-conmon-<id>.scope and libpod-conmon-<id>.scope hold the runtime's own monitor, outside of the container. A pod
+ * is podUID with dashes, or with underscores where systemd has its say on dashes: kubepods-burstable-pod<uid>.slice.
  *
- * Which line: with version 2 the only one (0::). With both, the one whose path names a container, else 0:: unless it is the root, else
- * name=systemd, else the one that is longest.
+ * Which line: with version 2 the only one (0::). With both, the one whose path names a container, else 0:: unless it
+ * is the root, else name=systemd, else the one that is longest.
  *
  * What it does not do: ask a runtime for names behind ids. Paths are as seen from our cgroup namespace.
  *
@@ -85,7 +87,7 @@ static bool part__copy(struct part a, char *to, size_t size)
 	return true;
 }
 
-/* ---- folders --------------------------------------------------------------------------------------------------------- */
+/* ---- folders ----------------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *prefix;
@@ -248,7 +250,7 @@ static bool find_unit(struct part folder, struct container_names *names)
 	return part__copy(folder, names->unit, sizeof(names->unit));
 }
 
-/* ---- paths ----------------------------------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------------------------------------- */
 
 /* The last folder of path[0 .. *end), and moves *end before its slash. */
 static struct part last_folder(const char *path, size_t *end)
@@ -261,7 +263,10 @@ static struct part last_folder(const char *path, size_t *end)
 	return folder;
 }
 
-/* A container's own pods and ids may be bare: the pod's folder above tells the runtime least, the system's service most. */
+/*
+ * A container's own pods and ids may be bare: the pod's folder above tells the runtime least, the system's service
+ * most.
+ */
 static void refine_runtime(struct container_names *names, struct part folder)
 {
 	if (names->runtime != CONTAINER_OTHER)
@@ -305,7 +310,7 @@ int parse_cgroup_path(const char *path, size_t len, struct container_names *ret_
 	return 0;
 }
 
-/* ---- /proc/PID/cgroup ------------------------------------------------------------------------------------------------ */
+/* ---- /proc/PID/cgroup -------------------------------------------------------------------------------------------- */
 
 struct hierarchy {
 	bool unified, systemd;

@@ -2,7 +2,8 @@
 /*
  * container - what a control group's path says: which unit, which container, which pod.
  *
- * Owns: nothing (embedded text). Thread: any. Limit: CONTAINER_*_MAX bytes a name, longer ones are left out; PROC_CGROUP_MAX bytes of file.
+ * Owns: nothing (embedded text). Thread: any. Limit: CONTAINER_*_MAX bytes a name, longer ones are left out;
+ * PROC_CGROUP_MAX bytes of file.
  * Errors: -EBADMSG no line of the file is one, -ESRCH no such process, -errno of open and read.
  */
 #ifndef EVERPROF_PROCESS_CONTAINER_H

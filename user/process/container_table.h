@@ -2,8 +2,9 @@
 /*
  * container_table - the places that processes run in, each once: control group, unit, container and pod names.
  *
- * Everything a place says follows from its control group's path, so the path is the key, and thousands of processes share one place. A
- * place goes with its last process: hosts that make a control group for every job do not fill it up.
+ * Everything a place says follows from its control group's path, so the path is the key, and thousands of processes
+ * share one place. A place goes with its last process: hosts that make a control group for every job do not fill it
+ * up.
  *
  * Owns: the places. Thread: one owner. Limit: CONTAINER_TABLE_MAX places. Errors: -E2BIG, -ENOMEM.
  */

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: a thousand workers forked from one parent have a thousand copies of the same few dozen mappings, and a fork must cost nothing.
+ * Problem: a thousand workers forked from one parent have a thousand copies of the same few dozen mappings, and a
+ * fork must cost nothing.
  *
- * Idea: sets never change. A fork takes a reference; a new mapping makes a new set, next to the old one. Making a set looks it up by
- * content first, so that two ways to the same mappings (events here, /proc there) meet in the same set, and "did anything change?" is a pointer comparison.
+ * Idea: sets never change. A fork takes a reference; a new mapping makes a new set, next to the old one. Making a set
+ * looks it up by content first, so that two ways to the same mappings (events here, /proc there) meet in the same
+ * set, and "did anything change?" is a pointer comparison.
  *
  *      before     [----- a -----]   [--- b ---]
  *      with m            [--- m ---]
- *      after      [--a--][--- m ---] [-- b' --]     what overlaps is cut; b' keeps b's bias, for that belongs to the address
+ *      after      [--a--][--- m ---] [-- b' --]     what overlaps is cut; b' keeps b's bias
  *
- * Neighbours with the same object and bias are one mapping: JITs that grow page by page, and segments the kernel has split, stay small.
+ * Neighbours with the same object and bias are one mapping: JITs that grow page by page, and segments the kernel has
+ * split, stay small.
  *
  * Invariants: mappings are sorted by start and do not overlap; start < end; object 0 has bias and pgoff 0.
  *
@@ -60,7 +63,7 @@ static bool eq_content(uint32_t index, const void *key, const void *owner)
 	       (k->n == 0 || memcmp(set->mappings, k->mappings, k->n * sizeof(*k->mappings)) == 0);
 }
 
-/* ---- making a set ---------------------------------------------------------------------------------------------------- */
+/* ---- making a set ------------------------------------------------------------------------------------------------ */
 
 static int pool__take_slot(struct mapping_pool *pool, uint32_t *ret_slot)
 {
@@ -159,7 +162,7 @@ static int pool__intern(struct mapping_pool *pool, const struct code_mapping *ma
 	return pool__add(pool, &content, hash, ret_set);
 }
 
-/* ---- arithmetic of ranges -------------------------------------------------------------------------------------------- */
+/* ---- arithmetic of ranges ---------------------------------------------------------------------------------------- */
 
 static struct code_mapping mapping__normal(const struct code_mapping *m)
 {
@@ -269,7 +272,7 @@ int mapping_set__build(struct mapping_pool *pool, struct code_mapping *mappings,
 	return pool__intern(pool, mappings, kept, ret_set);
 }
 
-/* ---- a set ----------------------------------------------------------------------------------------------------------- */
+/* ---- a set ------------------------------------------------------------------------------------------------------- */
 
 struct mapping_set *mapping_set__ref(struct mapping_set *set)
 {
@@ -320,7 +323,7 @@ const struct code_mapping *mapping_set__find(const struct mapping_set *set, uint
 	return low < set->n && set->mappings[low].start <= addr ? &set->mappings[low] : NULL;
 }
 
-/* ---- the pool -------------------------------------------------------------------------------------------------------- */
+/* ---- the pool ---------------------------------------------------------------------------------------------------- */
 
 int mapping_pool__new(const struct mapping_pool_opts *opts, struct mapping_pool **ret_pool)
 {

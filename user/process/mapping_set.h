@@ -2,11 +2,13 @@
 /*
  * mapping_set - the executable mappings of a process at one time: sorted, immutable, shared.
  *
- * A forked child has its parent's set until one of them maps something; equal sets are one set, so comparing pointers compares contents, and a
- * set's id names its content for as long as the agent runs (what the kernel's copy is known by).
+ * A forked child has its parent's set until one of them maps something; equal sets are one set, so comparing pointers
+ * compares contents, and a set's id names its content for as long as the agent runs (what the kernel's copy is known
+ * by).
  *
  * Owns: the pool owns the sets; a set keeps a reference on each object it names. Thread: one owner.
- * Limit: MAPPING_SET_MAX mappings a set, max_mappings in all sets of a pool. Errors: -E2BIG over a limit, -EINVAL empty range, -ENOMEM.
+ * Limit: MAPPING_SET_MAX mappings a set, max_mappings in all sets of a pool. Errors: -E2BIG over a limit, -EINVAL
+ * empty range, -ENOMEM.
  */
 #ifndef EVERPROF_PROCESS_MAPPING_SET_H
 #define EVERPROF_PROCESS_MAPPING_SET_H
@@ -46,7 +48,10 @@ void mapping_pool__stats(const struct mapping_pool *pool, struct mapping_pool_st
 /* The set without mappings, with a reference. */
 struct mapping_set *mapping_pool__empty(struct mapping_pool *pool);
 
-/* The set of n mappings in any order (the array is sorted in place); of two that overlap, the one with the higher start keeps the overlap. */
+/*
+ * The set of n mappings in any order (the array is sorted in place); of two that overlap, the one with the higher
+ * start keeps the overlap.
+ */
 int mapping_set__build(struct mapping_pool *pool, struct code_mapping *mappings, uint32_t n,
 		       struct mapping_set **ret_set);
 /* The set with m put in place of all that overlaps it. */

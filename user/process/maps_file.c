@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: the file is text that the process itself has a say in: paths with blanks, newlines and " (deleted)" in them, and as many lines as it
- * cares to map.
+ * Problem: the file is text that the process itself has a say in: paths with blanks, newlines and " (deleted)" in
+ * them, and as many lines as it cares to map.
  *
- * Idea: the numbers are in front and cannot be forged, the path is the rest of the line. The kernel writes a newline in a path as \012 and
- * nothing else, so only that is undone. The file is read in pieces and lines that are not executable are dropped before their path is looked
- * at; lines and bytes are counted against a limit.
+ * Idea: the numbers are in front and cannot be forged, the path is the rest of the line. The kernel writes a newline
+ * in a path as \012 and nothing else, so only that is undone. The file is read in pieces and lines that are not
+ * executable are dropped before their path is looked at; lines and bytes are counted against a limit.
  *
  *      7f0e5c028000-7f0e5c17e000 r-xp 00028000 fe:01 1234       /usr/lib/libc.so.6 (deleted)
  *      start        end          prot pgoff    dev   ino        path
  *
  * Cost: the kernel needs about 1 us a line to write it; we less.
  *
- * What it does not do: tell a file named "x (deleted)" from a deleted file x. The file itself is opened through map_files, so only
- * its printed name is wrong.
+ * What it does not do: tell a file named "x (deleted)" from a deleted file x. The file itself is opened through
+ * map_files, so only its printed name is wrong.
  *
  * Reference: Linux fs/proc/task_mmu.c show_map_vma(), mm/memfd.c.
  */
@@ -27,7 +27,7 @@
 
 #define MAPS_CHUNK 32768
 
-/* ---- one line -------------------------------------------------------------------------------------------------------- */
+/* ---- one line ---------------------------------------------------------------------------------------------------- */
 
 struct text {
 	const char *p, *end;
@@ -177,7 +177,7 @@ int parse_maps_line(const char *text, size_t len, struct maps_line *ret_line)
 	return 0;
 }
 
-/* ---- many lines ------------------------------------------------------------------------------------------------------ */
+/* ---- many lines -------------------------------------------------------------------------------------------------- */
 
 int parse_maps(const char *text, size_t len, maps_line_fn fn, void *ctx, uint32_t *ret_n_damaged)
 {

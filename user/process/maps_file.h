@@ -2,9 +2,10 @@
 /*
  * maps_file - /proc/PID/maps: which code a process has mapped.
  *
- * Owns: nothing. Thread: any. Limit: MAPS_PATH_MAX bytes of path (longer ones are cut), MAPS_LINES_MAX lines and MAPS_BYTES_MAX bytes a file.
- * Errors: -EBADMSG not a maps line, -E2BIG over a limit (what was read before has been delivered), -ESRCH no such process, the callback's
- * own negative return, -errno of open and read.
+ * Owns: nothing. Thread: any. Limit: MAPS_PATH_MAX bytes of path (longer ones are cut), MAPS_LINES_MAX lines and
+ * MAPS_BYTES_MAX bytes a file.
+ * Errors: -EBADMSG not a maps line, -E2BIG over a limit (what was read before has been delivered), -ESRCH no such
+ * process, the callback's own negative return, -errno of open and read.
  */
 #ifndef EVERPROF_PROCESS_MAPS_FILE_H
 #define EVERPROF_PROCESS_MAPS_FILE_H
@@ -18,10 +19,10 @@
 #define MAPS_BYTES_MAX (64u << 20)
 
 enum maps_kind {
-	MAPS_ANON, /* no file, or one that is only a name for memory: /dev/zero, SysV and shared anonymous memory, [anon:…] */
-	MAPS_FILE,    /* a path */
-	MAPS_MEMFD,   /* memfd_create: a file without a path, perhaps an ELF one */
-	MAPS_VDSO,    /* the kernel's own code, an ELF image */
+	MAPS_ANON,  /* no file, or a name for memory: /dev/zero, SysV, shared anonymous memory, [anon:…] */
+	MAPS_FILE,  /* a path */
+	MAPS_MEMFD, /* memfd_create: a file without a path, perhaps an ELF one */
+	MAPS_VDSO,  /* the kernel's own code, an ELF image */
 	MAPS_SPECIAL, /* [vsyscall], [heap], [stack], [uprobes]: the kernel's names */
 };
 
@@ -41,7 +42,10 @@ typedef int (*maps_line_fn)(const struct maps_line *line, void *ctx);
 int parse_maps_line(const char *text, size_t len, struct maps_line *ret_line);
 /* All lines; ones that are damaged are counted and skipped. */
 int parse_maps(const char *text, size_t len, maps_line_fn fn, void *ctx, uint32_t *ret_n_damaged);
-/* What a name of a mapping means; cuts " (deleted)" off `path`. Also for the names in mapping events ("//anon", "//enomem"). */
+/*
+ * What a name of a mapping means; cuts " (deleted)" off `path`. Also for the names in mapping events ("//anon",
+ * "//enomem").
+ */
 enum maps_kind parse_maps_name(char *path, bool *ret_deleted);
 /* pid_dir_fd: a folder as /proc/PID. Only executable mappings are delivered. */
 int read_maps(int pid_dir_fd, maps_line_fn fn, void *ctx);

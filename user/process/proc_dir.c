@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: between two reads in /proc a pid may have become another process, and a process whose first thread has ended looks empty.
+ * Problem: between two reads in /proc a pid may have become another process, and a process whose first thread has
+ * ended looks empty.
  *
- * Idea: open the folder, check the start time in its `stat`, read everything else relative to it: the folder stays the first process's. For a
- * leader that is a zombie any other live thread's folder (/proc/TID exists for every thread, though it is not listed) shows the same memory.
+ * Idea: open the folder, check the start time in its `stat`, read everything else relative to it: the folder stays
+ * the first process's. For a leader that is a zombie any other live thread's folder (/proc/TID exists for every
+ * thread, though it is not listed) shows the same memory.
  *
  * `comm` is between the first "(" and the last ")": it may contain both, and blanks and newlines.
  *
@@ -26,7 +28,7 @@
 #define NS_PER_TICK       10000000u /* USER_HZ is 100 on every architecture we know */
 #define STAT_FLAG_KTHREAD 0x00200000u
 
-/* ---- parsing --------------------------------------------------------------------------------------------------------- */
+/* ---- parsing ----------------------------------------------------------------------------------------------------- */
 
 /* The next blank-separated decimal number (a sign is allowed and gives 0). */
 static bool next_number(const char **p, const char *end, uint64_t *ret_v)
@@ -114,7 +116,10 @@ int parse_proc_status(const char *text, size_t len, struct proc_status *ret_stat
 	    !next_number(&p, end, &v))
 		return -EBADMSG;
 	st.uid = (uint32_t)v;
-	/* one number a namespace, outermost (the reader's) first; of the thread group, so that a thread's file serves too */
+	/*
+	 * one number a namespace, outermost (the reader's) first; of the thread group, so that a thread's file serves
+	 * too
+	 */
 	if (status_line(text, len, "NStgid", &p, &end)) {
 		while (next_number(&p, end, &v)) {
 			st.ns_pid = (uint32_t)v;
@@ -125,7 +130,7 @@ int parse_proc_status(const char *text, size_t len, struct proc_status *ret_stat
 	return 0;
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static int read_file(int dir_fd, const char *name, struct buf *to)
 {
@@ -158,7 +163,7 @@ int read_proc_status(int pid_dir_fd, struct proc_status *ret_status)
 	return r;
 }
 
-/* ---- the folder ------------------------------------------------------------------------------------------------------ */
+/* ---- the folder -------------------------------------------------------------------------------------------------- */
 
 static int open_folder(int proc_root_fd, uint32_t pid, int *ret_fd)
 {

@@ -2,10 +2,11 @@
 /*
  * proc_dir - a process's folder in /proc, and its files `stat` and `status`.
  *
- * A folder that is held open belongs to one process for ever: once that process is gone, reading in it fails, and does not show the
- * next process with the same pid.
+ * A folder that is held open belongs to one process for ever: once that process is gone, reading in it fails, and
+ * does not show the next process with the same pid.
  *
- * Owns: nothing; descriptors are the caller's. Thread: any. Limit: PROC_FILE_MAX bytes a file, PROC_THREADS_TRIED threads.
+ * Owns: nothing; descriptors are the caller's. Thread: any. Limit: PROC_FILE_MAX bytes a file, PROC_THREADS_TRIED
+ * threads.
  * Errors: -ESRCH no such process (or another one has its pid now), -EBADMSG not such a file.
  */
 #ifndef EVERPROF_PROCESS_PROC_DIR_H
@@ -40,8 +41,9 @@ int read_proc_stat(int pid_dir_fd, struct proc_stat *ret_stat);
 int read_proc_status(int pid_dir_fd, struct proc_status *ret_status);
 
 /*
- * Opens the folder of the process that started at start_ns (CLOCK_BOOTTIME; 0: whoever has the pid). Where the leader has
- * ended before its other threads, memory, files and namespaces stand in the folder of one of those: that one is opened.
+ * Opens the folder of the process that started at start_ns (CLOCK_BOOTTIME; 0: whoever has the pid). Where the leader
+ * has ended before its other threads, memory, files and namespaces stand in the folder of one of those: that one is
+ * opened.
  */
 int proc_dir__open(int proc_root_fd, uint32_t tgid, uint64_t start_ns, int *ret_fd,
 		   struct proc_stat *ret_stat);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: what is to be known of a process is spread over six files of /proc, any of which may be refused, and the process may end, or become
- * another one, while they are read.
+ * Problem: what is to be known of a process is spread over six files of /proc, any of which may be refused, and the
+ * process may end, or become another one, while they are read.
  *
- * Idea: one folder, opened once and checked against the incarnation's start (proc_dir), then each file by itself: a file that is refused
- * leaves its fields unknown and the rest goes on. Mappings come last and are put in place in one step.
+ * Idea: one folder, opened once and checked against the incarnation's start (proc_dir), then each file by itself: a
+ * file that is refused leaves its fields unknown and the rest goes on. Mappings come last and are put in place in one
+ * step.
  *
  * Cost: some 60 us for a process with ten objects that are known already.
  *
- * What it does not do: notice that a second exec came between the one that was reported and the reading: /proc does not tell incarnations
- * apart. Names and libraries are then those of the second program, which runs already; the events that follow put right what they cover.
+ * What it does not do: notice that a second exec came between the one that was reported and the reading: /proc does
+ * not tell incarnations apart. Names and libraries are then those of the second program, which runs already; the
+ * events that follow put right what they cover.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -63,7 +65,7 @@ int process__set_exe(struct process *p, const char *path, size_t len)
 	return 0;
 }
 
-/* ---- mappings -------------------------------------------------------------------------------------------------------- */
+/* ---- mappings ---------------------------------------------------------------------------------------------------- */
 
 void process_reader__resolve(const struct process_reader *reader, enum maps_kind kind,
 			     const struct object_mapping *m, struct code_mapping *ret_mapping)
@@ -196,9 +198,12 @@ int read_process_mappings(struct process *p, const struct process_reader *reader
 	return r;
 }
 
-/* ---- names ----------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
-/* /proc adds what a kernel worker does to its name ("kworker/0:1-events"), its comm is without; a rescuer's comm has the dash itself. */
+/*
+ * /proc adds what a kernel worker does to its name ("kworker/0:1-events"), its comm is without; a rescuer's comm has
+ * the dash itself.
+ */
 static void set_comm_from_stat(struct process *p, const struct proc_stat *st)
 {
 	char comm[sizeof(st->comm)];

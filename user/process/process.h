@@ -2,8 +2,10 @@
 /*
  * process - one incarnation of a process: who it is, where it runs, what code it has mapped, from when to when.
  *
- * Owns: exe; references on its mapping set and its container. Thread: that of its process_table. Limit: PROCESS_EXE_MAX bytes of exe.
- * Errors: -ESRCH gone (or another process has its pid now), -ENOMEM, -E2BIG no room for its mappings, -errno of what /proc refuses.
+ * Owns: exe; references on its mapping set and its container. Thread: that of its process_table. Limit:
+ * PROCESS_EXE_MAX bytes of exe.
+ * Errors: -ESRCH gone (or another process has its pid now), -ENOMEM, -E2BIG no room for its mappings, -errno of what
+ * /proc refuses.
  */
 #ifndef EVERPROF_PROCESS_PROCESS_H
 #define EVERPROF_PROCESS_PROCESS_H
@@ -69,13 +71,16 @@ void process__set_comm(struct process *p, const char *comm);
 /* Takes the name of the program from the path of its first mapping, where /proc could not be asked any more. */
 int process__set_exe(struct process *p, const char *path, size_t len);
 
-/* Everything that /proc says now; comm only where none is known. On an error the process is as it was, or has some of it. */
+/*
+ * Everything that /proc says now; comm only where none is known. On an error the process is as it was, or has some of
+ * it.
+ */
 int read_process(struct process *p, const struct process_reader *reader);
 /* Only the mappings. */
 int read_process_mappings(struct process *p, const struct process_reader *reader);
 /*
- * The mapping as a set takes it, its object found or described. The object's reference is the caller's, to put after the set was built. Never fails:
- * what cannot be resolved is code in no file.
+ * The mapping as a set takes it, its object found or described. The object's reference is the caller's, to put after
+ * the set was built. Never fails: what cannot be resolved is code in no file.
  */
 void process_reader__resolve(const struct process_reader *reader, enum maps_kind kind,
 			     const struct object_mapping *m, struct code_mapping *ret_mapping);

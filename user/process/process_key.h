@@ -2,7 +2,8 @@
 /*
  * process_key - one incarnation of a process.
  *
- * Pids are used again, and an exec makes another program of the same pid: only the three together say which program a sample is of.
+ * Pids are used again, and an exec makes another program of the same pid: only the three together say which program a
+ * sample is of.
  *
  * Owns: nothing. Thread: any. Limit: none. Errors: none.
  */

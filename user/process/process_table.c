@@ -1,26 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: samples name a process incarnation; by the time they are read it may have forked, mapped, exec'ed or ended, and its pid may be another's.
+ * Problem: samples name a process incarnation; by the time they are read it may have forked, mapped, exec'ed or
+ * ended, and its pid may be another's.
  *
- * Idea: every incarnation is an entry of its own under (tgid, start, exec id), and stays a while after its end. Events come with times and are
- * applied to the incarnation of that time:
+ * Idea: every incarnation is an entry of its own under (tgid, start, exec id), and stays a while after its end.
+ * Events come with times and are applied to the incarnation of that time:
  *
- *      by_key   {tgid, start, exec_id} ─> process
- *      by_tgid  tgid ─> newest process ──older──> … ──older──> …        the incarnations of one pid, newest first
- *      ended    oldest end first ─> … : retired after linger_ns, evicted when room is needed
+ *      process_index   by (tgid, start, exec id); by tgid: the incarnations of one pid, newest first
+ *      ended           oldest end first: retired after linger_ns, evicted when room is needed
  *
- *      fork    child = parent's set, one reference more                          O(1), no /proc
- *      exec    the old incarnation ends; the new one starts from /proc           its mapping events follow and mostly repeat
- *      mmap    set = set with the mapping                                        copy of the set
+ *      fork    child = parent's set, one reference more                    O(1), no /proc
+ *      exec    the old incarnation ends; the new one starts from /proc     its mapping events mostly repeat that
+ *      mmap    set = set with the mapping                                  copy of the set
  *
- * A process that maps code as fast as it can would make us copy its set each time; what events may cost is bounded per process and second,
- * then it is stale until a rescan, and rescans are spaced by 100 ms, doubling to 25.6 s until it was quiet for 5 s.
+ * A process that maps code as fast as it can would make us copy its set each time; what events may cost is bounded
+ * per process and second, then it is stale until a rescan, and rescans are spaced by 100 ms, doubling to 25.6 s until
+ * it was quiet for 5 s.
  *
- * Invariants: the newest incarnation of a pid is in by_tgid, all others have ended; an entry is on the `ended` list iff it has PROCESS_ENDED.
+ * Invariants: all incarnations of a pid but the newest have ended; an entry is on the `ended` list iff it has
+ * PROCESS_ENDED.
  *
  * Cost: ~200 bytes a process, its exe's path, and its share of a set.
  *
- * What it does not do: see munmap. A mapping that is gone stays until something else takes its place or a rescan; no PC lies in it meanwhile.
+ * What it does not do: see munmap. A mapping that is gone stays until something else takes its place or a rescan; no
+ * PC lies in it meanwhile.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,80 +33,46 @@
 #include <unistd.h>
 
 #include "user/base/clock.h"
-#include "user/base/hashmap.h"
 #include "user/base/io.h"
 #include "user/object/object_cache.h"
 #include "user/process/proc_dir.h"
+#include "user/process/process_index.h"
 #include "user/process/process_table.h"
 
-#define INCARNATIONS_LOOKED_AT 64
-#define VERIFY_WHEN_FULL       64
+#define VERIFY_WHEN_FULL 64
 
 struct process_table {
 	struct process_table_opts opts;
 	struct process_reader reader;
-	struct hashmap by_key, by_tgid;
-	struct process **slots;
-	uint32_t *free_slots;
-	uint32_t n_slots, cap_slots, n_free;
+	struct process_index index;
 	uint32_t verify_cursor;
 	struct process *ended_first, *ended_last;
 	struct process_table_stats stats;
 };
 
-/* ---- finding --------------------------------------------------------------------------------------------------------- */
-
-static const struct process *process_at(uint32_t slot, const void *owner)
-{
-	return ((const struct process_table *)owner)->slots[slot];
-}
-
-static bool eq_key(uint32_t slot, const void *key, const void *owner)
-{
-	return process_key__eq(&process_at(slot, owner)->key, key);
-}
-
-static bool eq_tgid(uint32_t slot, const void *key, const void *owner)
-{
-	return process_at(slot, owner)->key.tgid == *(const uint32_t *)key;
-}
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 struct process *process_table__find(const struct process_table *t, const struct process_key *key)
 {
-	uint32_t slot = hashmap__find(&t->by_key, process_key__hash(key), eq_key, key, t);
-
-	return slot == HASHMAP_NONE ? NULL : t->slots[slot];
+	return process_index__find(&t->index, key);
 }
 
-static struct process *table__newest(const struct process_table *t, uint32_t tgid)
+struct process *process_table__next(const struct process_table *t, uint32_t *cursor)
 {
-	uint32_t slot = hashmap__find(&t->by_tgid, hash_u64(tgid), eq_tgid, &tgid, t);
-
-	return slot == HASHMAP_NONE ? NULL : t->slots[slot];
+	return process_index__next(&t->index, cursor);
 }
 
 struct process *process_table__find_pid(const struct process_table *t, uint32_t tgid, uint64_t time_ns)
 {
-	struct process *p = table__newest(t, tgid);
+	struct process *p = process_index__newest(&t->index, tgid);
 
-	for (int i = 0; p && i < INCARNATIONS_LOOKED_AT; i++, p = p->older)
+	for (int i = 0; p && i < PROCESS_INCARNATIONS_LOOKED_AT; i++, p = p->older)
 		if (process__alive_at(p, time_ns))
 			return p;
 	return NULL;
 }
 
-struct process *process_table__next(const struct process_table *t, uint32_t *cursor)
-{
-	while (*cursor < t->n_slots) {
-		struct process *p = t->slots[(*cursor)++];
-
-		if (p)
-			return p;
-	}
-	return NULL;
-}
-
-/* ---- the end of a process -------------------------------------------------------------------------------------------- */
+/* ---- the end of a process ---------------------------------------------------------------------------------------- */
 
 static void table__end(struct process_table *t, struct process *p, uint64_t time_ns)
 {
@@ -119,22 +88,6 @@ static void table__end(struct process_table *t, struct process *p, uint64_t time
 	t->stats.ended++;
 	if (t->opts.port.ended)
 		t->opts.port.ended(t->opts.port.ctx, p);
-}
-
-static void table__unlink_incarnation(struct process_table *t, struct process *p)
-{
-	uint64_t hash = hash_u64(p->key.tgid);
-
-	if (p->older)
-		p->older->newer = p->newer;
-	if (p->newer) {
-		p->newer->older = p->older;
-		return;
-	}
-	hashmap__remove(&t->by_tgid, hash, p->slot);
-	/* There is room for it: one has just been removed. */
-	if (p->older)
-		hashmap__add(&t->by_tgid, hash, p->older->slot);
 }
 
 static void table__free_process(struct process_table *t, struct process *p)
@@ -155,11 +108,7 @@ static void table__forget_first(struct process_table *t)
 		t->ended_last = NULL;
 	if (t->opts.port.retired)
 		t->opts.port.retired(t->opts.port.ctx, p);
-	table__unlink_incarnation(t, p);
-	hashmap__remove(&t->by_key, process_key__hash(&p->key), p->slot);
-	t->slots[p->slot] = NULL;
-	t->free_slots[t->n_free++] = p->slot;
-	t->stats.processes--;
+	process_index__remove(&t->index, p);
 	t->stats.ended--;
 	table__free_process(t, p);
 }
@@ -180,8 +129,8 @@ uint32_t process_table__verify(struct process_table *t, uint64_t now_ns, uint32_
 {
 	uint32_t n = 0;
 
-	for (uint32_t looked = 0; looked < t->n_slots && budget > 0; looked++) {
-		struct process *p = t->slots[t->verify_cursor++ % t->n_slots];
+	for (uint32_t looked = 0; looked < t->index.n_slots && budget > 0; looked++) {
+		struct process *p = t->index.slots[t->verify_cursor++ % t->index.n_slots];
 		struct proc_stat st;
 		int fd = FD_CLOSED;
 
@@ -199,11 +148,11 @@ uint32_t process_table__verify(struct process_table *t, uint64_t now_ns, uint32_
 	return n;
 }
 
-/* ---- a new process --------------------------------------------------------------------------------------------------- */
+/* ---- a new process ----------------------------------------------------------------------------------------------- */
 
 static int table__make_room(struct process_table *t, uint64_t now_ns)
 {
-	if (t->stats.processes < t->opts.max_processes)
+	if (t->index.n < t->opts.max_processes)
 		return 0;
 	if (!t->ended_first)
 		process_table__verify(t, now_ns, VERIFY_WHEN_FULL);
@@ -216,72 +165,10 @@ static int table__make_room(struct process_table *t, uint64_t now_ns)
 	return 0;
 }
 
-static int table__take_slot(struct process_table *t, uint32_t *ret_slot)
-{
-	uint32_t cap = t->cap_slots ? t->cap_slots * 2 : 256;
-	struct process **slots;
-	uint32_t *free_slots;
-
-	if (t->n_free > 0) {
-		*ret_slot = t->free_slots[--t->n_free];
-		return 0;
-	}
-	if (t->n_slots == t->cap_slots) {
-		slots = realloc(t->slots, cap * sizeof(struct process *));
-		if (!slots)
-			return -ENOMEM;
-		t->slots = slots;
-		free_slots = realloc(t->free_slots, cap * sizeof(*free_slots));
-		if (!free_slots)
-			return -ENOMEM;
-		t->free_slots = free_slots;
-		t->cap_slots = cap;
-	}
-	*ret_slot = t->n_slots;
-	t->slots[t->n_slots++] = NULL;
-	return 0;
-}
-
-/* Is `a` a later incarnation of the pid than `b`? Exec ids wrap around. */
-static bool is_later(const struct process_key *a, const struct process_key *b)
-{
-	if (a->start_ns != b->start_ns)
-		return a->start_ns > b->start_ns;
-	return (int32_t)(a->exec_id - b->exec_id) > 0;
-}
-
-/* Puts the process among the pid's incarnations; only the newest can be running. */
-static int table__link_incarnation(struct process_table *t, struct process *p)
-{
-	uint64_t hash = hash_u64(p->key.tgid);
-	struct process *newest = table__newest(t, p->key.tgid), *after = newest;
-
-	if (!newest || is_later(&p->key, &newest->key)) {
-		int r = hashmap__add(&t->by_tgid, hash, p->slot);
-
-		if (r < 0 || !newest)
-			return r;
-		hashmap__remove(&t->by_tgid, hash, newest->slot);
-		p->older = newest;
-		newest->newer = p;
-		table__end(t, newest, p->born_ns);
-		return 0;
-	}
-	for (int i = 0; i < INCARNATIONS_LOOKED_AT && after->older && is_later(&after->older->key, &p->key);
-	     i++)
-		after = after->older;
-	p->newer = after;
-	p->older = after->older;
-	if (p->older)
-		p->older->newer = p;
-	after->older = p;
-	return 0;
-}
-
 static int table__add(struct process_table *t, const struct process_key *key, uint64_t born_ns,
 		      uint64_t now_ns, struct process **ret_process)
 {
-	struct process *p = NULL;
+	struct process *p;
 	int r;
 
 	r = table__make_room(t, now_ns);
@@ -293,29 +180,18 @@ static int table__add(struct process_table *t, const struct process_key *key, ui
 	p->key = *key;
 	p->born_ns = born_ns;
 	p->mappings = mapping_pool__empty(t->reader.pool);
-	r = table__take_slot(t, &p->slot);
-	if (r < 0)
-		goto out;
-	t->slots[p->slot] = p;
-	r = hashmap__add(&t->by_key, process_key__hash(key), p->slot);
-	if (r == 0) {
-		r = table__link_incarnation(t, p);
-		if (r < 0)
-			hashmap__remove(&t->by_key, process_key__hash(key), p->slot);
-	}
+	r = process_index__add(&t->index, p);
 	if (r < 0) {
-		t->slots[p->slot] = NULL;
-		t->free_slots[t->n_free++] = p->slot;
-		goto out;
+		table__free_process(t, p);
+		return r;
 	}
-	t->stats.processes++;
-	*ret_process = p;
+	/* Only the newest incarnation of a pid can be running. */
+	if (p->older)
+		table__end(t, p->older, born_ns);
 	if (p->newer)
 		table__end(t, p, now_ns);
-out:
-	if (r < 0)
-		table__free_process(t, p);
-	return r;
+	*ret_process = p;
+	return 0;
 }
 
 static void table__tell_mappings(struct process_table *t, const struct process *p)
@@ -350,7 +226,7 @@ int process_table__scan_one(struct process_table *t, uint64_t now_ns, const stru
 		return 0;
 	}
 	/* An exec that we were not told of: the start is that of the first incarnation, not of this one. */
-	before = table__newest(t, key->tgid);
+	before = process_index__newest(&t->index, key->tgid);
 	if (before && before->key.start_ns == key->start_ns)
 		born_ns = now_ns;
 	r = table__add(t, key, born_ns, now_ns, &p);
@@ -367,7 +243,7 @@ int process_table__scan_one(struct process_table *t, uint64_t now_ns, const stru
 	return 0;
 }
 
-/* ---- events ---------------------------------------------------------------------------------------------------------- */
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 /* A place is kept over fork and exec, until /proc tells otherwise. */
 static void inherit_place(struct process *to, const struct process *from)
@@ -418,6 +294,18 @@ int process_table__fork(struct process_table *t, uint64_t time_ns, const struct 
 	return 0;
 }
 
+/* A sample's scan may have seen the program before the event that says since when it runs. */
+static void table__date_back(struct process *p, uint64_t time_ns)
+{
+	struct process *before = p->older;
+
+	if (time_ns >= p->born_ns)
+		return;
+	if (before && before->died_ns == p->born_ns)
+		before->died_ns = time_ns > before->born_ns ? time_ns : before->born_ns;
+	p->born_ns = time_ns;
+}
+
 int process_table__exec(struct process_table *t, uint64_t time_ns, const struct process_key *key,
 			const char *comm)
 {
@@ -428,6 +316,7 @@ int process_table__exec(struct process_table *t, uint64_t time_ns, const struct 
 	if (p) {
 		process__set_comm(p, comm);
 		p->flags &= ~PROCESS_FORKED;
+		table__date_back(p, time_ns);
 		return 0;
 	}
 	r = table__add(t, key, time_ns, time_ns, &p);
@@ -473,7 +362,7 @@ int process_table__comm(struct process_table *t, const struct process_key *key, 
 	return 0;
 }
 
-/* ---- mappings -------------------------------------------------------------------------------------------------------- */
+/* ---- mappings ---------------------------------------------------------------------------------------------------- */
 
 /* May this event cost what it will? */
 static bool process__afford(struct process *p, uint64_t time_ns)
@@ -615,7 +504,7 @@ uint32_t process_table__ns_pid(struct process_table *t, struct process *p)
 	return p->ns_pid;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 int process_table__new(const struct process_table_opts *opts, struct process_table **ret_table)
 {
@@ -629,8 +518,7 @@ int process_table__new(const struct process_table_opts *opts, struct process_tab
 	t->opts.max_processes = opts->max_processes ? opts->max_processes : 65536;
 	t->opts.linger_ns = opts->linger_ns ? opts->linger_ns : 30 * NS_PER_SEC;
 	t->reader.objects = opts->objects;
-	hashmap__init(&t->by_key);
-	hashmap__init(&t->by_tgid);
+	process_index__init(&t->index);
 	t->reader.proc_root_fd = fcntl(opts->proc_root_fd, F_DUPFD_CLOEXEC, 0);
 	r = t->reader.proc_root_fd < 0 ? -errno : mapping_pool__new(&pool, &t->reader.pool);
 	if (r == 0) {
@@ -647,17 +535,16 @@ int process_table__new(const struct process_table_opts *opts, struct process_tab
 
 void process_table__free(struct process_table *t)
 {
+	struct process *p;
+	uint32_t cursor = 0;
+
 	if (!t)
 		return;
-	for (uint32_t i = 0; i < t->n_slots; i++)
-		if (t->slots[i])
-			table__free_process(t, t->slots[i]);
+	while ((p = process_index__next(&t->index, &cursor)))
+		table__free_process(t, p);
 	mapping_pool__free(t->reader.pool);
 	container_table__free(t->reader.containers);
-	hashmap__done(&t->by_key);
-	hashmap__done(&t->by_tgid);
-	free(t->slots);
-	free(t->free_slots);
+	process_index__done(&t->index);
 	io__close(&t->reader.proc_root_fd);
 	free(t);
 }
@@ -665,17 +552,17 @@ void process_table__free(struct process_table *t)
 void process_table__stats(const struct process_table *t, struct process_table_stats *ret_stats)
 {
 	struct mapping_pool_stats pool;
+	const struct process *p;
+	uint32_t cursor = 0;
 
 	mapping_pool__stats(t->reader.pool, &pool);
 	*ret_stats = t->stats;
 	ret_stats->mapping_sets = pool.sets;
 	ret_stats->mappings = pool.mappings;
 	ret_stats->containers = container_table__count(t->reader.containers);
+	ret_stats->processes = t->index.n;
 	ret_stats->bytes = pool.bytes + container_table__bytes(t->reader.containers) +
-			   t->stats.processes * sizeof(struct process) + hashmap__bytes(&t->by_key) +
-			   hashmap__bytes(&t->by_tgid) +
-			   t->cap_slots * (sizeof(*t->slots) + sizeof(*t->free_slots));
-	for (uint32_t i = 0; i < t->n_slots; i++)
-		if (t->slots[i] && t->slots[i]->exe)
-			ret_stats->bytes += strlen(t->slots[i]->exe) + 1;
+			   process_index__bytes(&t->index) + t->index.n * sizeof(struct process);
+	while ((p = process_index__next(&t->index, &cursor)))
+		ret_stats->bytes += p->exe ? strlen(p->exe) + 1 : 0;
 }

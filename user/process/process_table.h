@@ -2,12 +2,13 @@
 /*
  * process_table - every process incarnation that runs, and those that ended a moment ago.
  *
- * Fed with events in the order of their times; events that repeat what is known change nothing. Processes that ended stay for linger_ns,
- * so that samples which are read late still find their names.
+ * Fed with events in the order of their times; events that repeat what is known change nothing. Processes that ended
+ * stay for linger_ns, so that samples which are read late still find their names.
  *
- * Owns: the processes, their mapping sets and places. Thread: one owner; a `const struct process *` holds until it is retired.
- * Limit: max_processes (ended ones are evicted first, then newcomers are refused; both are counted), MAPPING_SET_MAX mappings a process,
- * max_mappings in all, PROCESS_MMAP_COST_MAX of mapping events a second and process.
+ * Owns: the processes, their mapping sets and places. Thread: one owner; a `const struct process *` holds until it is
+ * retired.
+ * Limit: max_processes (ended ones are evicted first, then newcomers are refused; both are counted), MAPPING_SET_MAX
+ * mappings a process, max_mappings in all, PROCESS_MMAP_COST_MAX of mapping events a second and process.
  * Errors: -ESRCH not known, -E2BIG no room, -EAGAIN too soon, -ENOMEM.
  */
 #ifndef EVERPROF_PROCESS_PROCESS_TABLE_H
@@ -70,13 +71,19 @@ struct process_table_stats {
 int process_table__new(const struct process_table_opts *opts, struct process_table **ret_table);
 void process_table__free(struct process_table *t); /* does not call the port */
 
-/* The process, read in /proc if it is not known. One that is gone is added too (PROCESS_UNLEARNT), so that it is not read again. */
+/*
+ * The process, read in /proc if it is not known. One that is gone is added too (PROCESS_UNLEARNT), so that it is not
+ * read again.
+ */
 int process_table__scan_one(struct process_table *t, uint64_t now_ns, const struct process_key *key,
 			    struct process **ret_process);
 /* O(1): the child shares its parent's mappings. comm may be NULL. */
 int process_table__fork(struct process_table *t, uint64_t time_ns, const struct process_key *parent,
 			const struct process_key *child, const char *comm);
-/* A new incarnation, without mappings but for those that /proc shows by now; mapping events of the new program come after this one. */
+/*
+ * A new incarnation, without mappings but for those that /proc shows by now; mapping events of the new program come
+ * after this one.
+ */
 int process_table__exec(struct process_table *t, uint64_t time_ns, const struct process_key *key,
 			const char *comm);
 /* To the incarnation that ran then. A mapping that is not executable cuts what it covers. */
@@ -90,10 +97,16 @@ struct process *process_table__find_pid(const struct process_table *t, uint32_t 
 					uint64_t time_ns); /* or NULL */
 /* The number it has in its own pid namespace; 0 where it is gone before that could be read. */
 uint32_t process_table__ns_pid(struct process_table *t, struct process *p);
-/* Reads its mappings again; -EAGAIN: it was done not long ago. *ret_changed (may be NULL) tells whether they were different. */
+/*
+ * Reads its mappings again; -EAGAIN: it was done not long ago. *ret_changed (may be NULL) tells whether they were
+ * different.
+ */
 int process_table__rescan_maps(struct process_table *t, uint64_t now_ns, struct process *p,
 			       bool *ret_changed);
-/* Looks whether up to `budget` processes still run, the next ones each time: for exits whose event was lost. Returns how many did not. */
+/*
+ * Looks whether up to `budget` processes still run, the next ones each time: for exits whose event was lost. Returns
+ * how many did not.
+ */
 uint32_t process_table__verify(struct process_table *t, uint64_t now_ns, uint32_t budget);
 /* Forgets processes that ended more than linger_ns ago; returns how many. */
 uint32_t process_table__retire(struct process_table *t, uint64_t now_ns);

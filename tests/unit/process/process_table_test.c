@@ -421,6 +421,25 @@ static void a_lost_exec_is_noticed_when_the_new_incarnation_shows_up(void **stat
 	assert_true(b->flags & PROCESS_ENDED);
 }
 
+static void an_exec_event_that_comes_after_a_scan_still_dates_the_incarnation(void **state)
+{
+	struct scene *s = *state;
+	struct process_key after = key(100, 2, 500);
+	struct process *a, *b;
+
+	fixture__process(&s->proc, 100, "a", 500, 0, CODE_AT_1000);
+	a = scan(s, SEC, key(100, 1, 500));
+	a->born_ns = 0;
+	b = scan(s, 50 * SEC, after);
+	assert_int_equal(process_table__exec(s->table, 48 * SEC, &after, "b"), 0);
+	assert_int_equal(b->born_ns, 48 * SEC);
+	assert_int_equal(a->died_ns, 48 * SEC);
+	assert_string_equal(b->comm, "b");
+	assert_int_equal(map(s, 49 * SEC, 100, 0x70000, 0x1000, PROT_EXEC, ""), 0);
+	assert_non_null(mapping_set__find(b->mappings, 0x70000));
+	assert_null(mapping_set__find(a->mappings, 0x70000));
+}
+
 static void a_lost_exit_is_found_by_looking(void **state)
 {
 	struct scene *s = *state;
@@ -542,6 +561,7 @@ int main(void)
 		T(rescans_are_spaced_more_and_more_until_it_is_quiet),
 		T(ended_processes_stay_a_while_and_give_everything_back),
 		T(a_lost_exec_is_noticed_when_the_new_incarnation_shows_up),
+		T(an_exec_event_that_comes_after_a_scan_still_dates_the_incarnation),
 		T(a_lost_exit_is_found_by_looking),
 		T(a_full_table_evicts_the_ended_and_then_refuses),
 		T(an_exec_loop_of_one_pid_stays_bounded_and_quick),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Truth: programs that the test builds tell the address at which one of their functions runs; nm tells its address in the file. The
- * mapping's object and bias must lead from the first to the second.
+ * Truth: programs that the test builds tell the address at which one of their functions runs; nm tells its address in
+ * the file. The mapping's object and bias must lead from the first to the second.
  */
 #include <dirent.h>
 #include <dlfcn.h>
