@@ -20,8 +20,8 @@
 #define REUSE_AFTER_NS (500 * NS_PER_MS)
 
 struct run {
-	uint32_t first, len;   /* the header included */
-	uint64_t free_since_ns; /* only in the list of free runs */
+	uint32_t first, len;    /* the header included */
+	uint64_t free_since_ns; /* a free run that a walk may still be in; 0: settled */
 };
 
 struct set {
@@ -37,7 +37,7 @@ struct known {
 
 struct mapping_store {
 	const struct kernel_maps *maps;
-	struct run *free_runs; /* by first; neighbours are joined */
+	struct run *free_runs; /* by first; neighbours that have settled are joined */
 	uint32_t n_free_runs, cap_free_runs;
 	struct set *sets;
 	uint32_t n_sets, cap_sets;
@@ -106,14 +106,32 @@ void mapping_store__free(struct mapping_store *s)
 	free(s);
 }
 
+/* Runs that no walk can be in any more become ordinary ones; only those are joined, so that a fresh one does not make its neighbours wait. */
+static void runs__settle(struct mapping_store *s, uint64_t now)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < s->n_free_runs; i++) {
+		struct run r = s->free_runs[i];
+		struct run *last = kept ? &s->free_runs[kept - 1] : NULL;
+
+		if (r.free_since_ns && now - r.free_since_ns >= REUSE_AFTER_NS)
+			r.free_since_ns = 0;
+		if (last && !last->free_since_ns && !r.free_since_ns && last->first + last->len == r.first)
+			last->len += r.len;
+		else
+			s->free_runs[kept++] = r;
+	}
+	s->n_free_runs = kept;
+}
+
 static int run__alloc(struct mapping_store *s, uint32_t len, struct run *ret)
 {
-	uint64_t now = clock__mono_ns();
-
+	runs__settle(s, clock__mono_ns());
 	for (uint32_t i = 0; i < s->n_free_runs; i++) {
 		struct run *r = &s->free_runs[i];
 
-		if (r->len < len || (r->free_since_ns && now - r->free_since_ns < REUSE_AFTER_NS))
+		if (r->len < len || r->free_since_ns)
 			continue;
 		*ret = (struct run){.first = r->first, .len = len};
 		r->first += len;
@@ -133,22 +151,11 @@ static void run__give_back(struct mapping_store *s, struct run run)
 	run.free_since_ns = clock__mono_ns();
 	while (i < s->n_free_runs && s->free_runs[i].first < run.first)
 		i++;
-	if (i < s->n_free_runs && run.first + run.len == s->free_runs[i].first) {
-		s->free_runs[i].first = run.first;
-		s->free_runs[i].len += run.len;
-		s->free_runs[i].free_since_ns = run.free_since_ns;
-	} else {
-		if (grow(&s->free_runs, &s->cap_free_runs, s->n_free_runs, sizeof(run)))
-			return;
-		memmove(&s->free_runs[i + 1], &s->free_runs[i], (s->n_free_runs - i) * sizeof(run));
-		s->free_runs[i] = run;
-		s->n_free_runs++;
-	}
-	if (i && s->free_runs[i - 1].first + s->free_runs[i - 1].len == s->free_runs[i].first) {
-		s->free_runs[i - 1].len += s->free_runs[i].len;
-		s->free_runs[i - 1].free_since_ns = run.free_since_ns;
-		memmove(&s->free_runs[i], &s->free_runs[i + 1], (--s->n_free_runs - i) * sizeof(run));
-	}
+	if (grow(&s->free_runs, &s->cap_free_runs, s->n_free_runs, sizeof(run)))
+		return;
+	memmove(&s->free_runs[i + 1], &s->free_runs[i], (s->n_free_runs - i) * sizeof(run));
+	s->free_runs[i] = run;
+	s->n_free_runs++;
 }
 
 /* A free slot of an array whose elements start with a key that is 0 when free. */
@@ -183,7 +190,8 @@ static void set__put(struct mapping_store *s, uint32_t index)
 }
 
 /* The set's index, with a user more. */
-static int set__get(struct mapping_store *s, uint64_t id, const struct mapping_entry *entries, uint32_t n, uint32_t *ret)
+static int set__get(struct mapping_store *s, uint64_t id, const struct mapping_entry *entries, uint32_t n,
+		    uint32_t *ret)
 {
 	uint32_t index = hashmap__find(&s->by_set_id, hash_u64(id), set__eq, &id, s);
 	struct mapping_entry *at;
@@ -217,6 +225,22 @@ static int set__get(struct mapping_store *s, uint64_t id, const struct mapping_e
 	return 0;
 }
 
+static int known__slot(struct mapping_store *s, uint32_t *ret)
+{
+	int err;
+
+	for (uint32_t i = 0; s->n_live_known < s->n_known && i < s->n_known; i++) {
+		if (!s->known[i].key.tgid) {
+			*ret = i;
+			return 0;
+		}
+	}
+	err = grow(&s->known, &s->cap_known, s->n_known, sizeof(*s->known));
+	if (!err)
+		*ret = s->n_known++;
+	return err;
+}
+
 static int known__get(struct mapping_store *s, uint32_t tgid, uint32_t *ret)
 {
 	uint32_t index = hashmap__find(&s->by_tgid, hash_u64(tgid), known__eq, &tgid, s);
@@ -226,15 +250,9 @@ static int known__get(struct mapping_store *s, uint32_t tgid, uint32_t *ret)
 		*ret = index;
 		return 0;
 	}
-	for (index = 0; s->n_live_known < s->n_known && index < s->n_known; index++)
-		if (!s->known[index].key.tgid)
-			break;
-	if (index == HASHMAP_NONE || index >= s->n_known) {
-		err = grow(&s->known, &s->cap_known, s->n_known, sizeof(*s->known));
-		if (err)
-			return err;
-		index = s->n_known++;
-	}
+	err = known__slot(s, &index);
+	if (err)
+		return err;
 	s->known[index].key.tgid = tgid;
 	s->known[index].set = UINT32_MAX;
 	err = hashmap__add(&s->by_tgid, hash_u64(tgid), index);
