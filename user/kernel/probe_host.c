@@ -6,6 +6,7 @@
  * namespace of our own); the trials of probe_bpf and probe_perf have the last word on what can run.
  */
 #include "user/kernel/probe_impl.h"
+#include "user/process/namespace.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -88,11 +89,12 @@ static void host__jit(struct probe *p, const struct probe_subject *s)
 static void host__user_namespace(struct probe *p, const struct probe_subject *s)
 {
 	char link[64] = "";
+	uint64_t inode = 0;
 	ssize_t n = readlinkat(p->root_fd, "proc/self/ns/user", link, sizeof(link) - 1);
 
 	if (n < 0)
 		probe__say(p, s, PROBE_OK, "the first (the kernel has no others)");
-	else if (parse_namespace_link(link) == USER_NS_INIT_INO)
+	else if (!parse_namespace_link(link, "user", &inode) && inode == USER_NS_INIT_INO)
 		probe__say(p, s, PROBE_OK, "the first: capabilities are real");
 	else
 		probe__say(p, s, PROBE_MISSING,

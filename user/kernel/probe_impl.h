@@ -64,8 +64,6 @@ int parse_status_field(const char *text, const char *key, int base, uint64_t *re
 int parse_kernel_release(const char *text, uint32_t *ret_release);
 /* "Max open files   1024   524288   files": UINT64_MAX is unlimited. */
 int parse_limit(const char *limits, const char *name, uint64_t *ret_soft, uint64_t *ret_hard);
-/* The inode in "pid:[4026531836]", 0: none. */
-uint64_t parse_namespace_link(const char *link);
 /* Options of the last procfs that is mounted on /proc, of a mountinfo; "" where there is none. */
 void parse_proc_mount(const char *mountinfo, char ret_options[PROBE_TEXT_MAX]);
 /* Our path in the hierarchy of `controller` ("": the unified one), of a /proc/PID/cgroup. */

@@ -3,6 +3,7 @@
  * probe_place - what surrounds us: other processes in /proc, kernel symbols, files with symbols, limits, the store.
  */
 #include "user/kernel/probe_impl.h"
+#include "user/process/namespace.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -28,16 +29,19 @@
 
 /* ---- processes ---- */
 
-static uint64_t place__namespace(struct probe *p, const char *path)
+static uint64_t place__namespace(struct probe *p, const char *path, const char *type)
 {
 	char link[64] = "";
+	uint64_t inode = 0;
 
-	return readlinkat(p->root_fd, path, link, sizeof(link) - 1) < 0 ? 0 : parse_namespace_link(link);
+	if (readlinkat(p->root_fd, path, link, sizeof(link) - 1) < 0 || parse_namespace_link(link, type, &inode))
+		return 0;
+	return inode;
 }
 
 static void place__pid_namespace(struct probe *p, const struct probe_subject *s)
 {
-	uint64_t inode = place__namespace(p, "proc/self/ns/pid");
+	uint64_t inode = place__namespace(p, "proc/self/ns/pid", "pid");
 
 	if (!inode)
 		probe__say(p, s, PROBE_REDUCED,
@@ -50,7 +54,7 @@ static void place__pid_namespace(struct probe *p, const struct probe_subject *s)
 
 static void place__cgroup_namespace(struct probe *p, const struct probe_subject *s)
 {
-	uint64_t inode = place__namespace(p, "proc/self/ns/cgroup");
+	uint64_t inode = place__namespace(p, "proc/self/ns/cgroup", "cgroup");
 
 	if (!inode || inode == CGROUP_NS_INIT_INO)
 		probe__say(p, s, PROBE_OK, "the host's");

@@ -90,13 +90,6 @@ int parse_limit(const char *limits, const char *name, uint64_t *ret_soft, uint64
 	return -ENOENT;
 }
 
-uint64_t parse_namespace_link(const char *link)
-{
-	const char *at = strchr(link, '[');
-
-	return at ? strtoull(at + 1, NULL, 10) : 0;
-}
-
 /* Field `n` of a line, from 0, or NULL; fields are separated by one blank. */
 static const char *field(const char *line, const char *end, int n)
 {
