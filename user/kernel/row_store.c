@@ -64,6 +64,11 @@ static bool page__eq(uint32_t index, const void *key, const void *owner)
 	return s->pages[index].key == *(const uint64_t *)key;
 }
 
+static uint32_t limit_segments(uint32_t n)
+{
+	return n < 2 ? 2 : n > ROW_SEGMENTS_MAX ? ROW_SEGMENTS_MAX : n;
+}
+
 int row_store__new(const struct kernel_maps *maps, uint32_t max_segments, struct row_store **ret)
 {
 	struct row_store *s = calloc(1, sizeof(*s));
@@ -71,7 +76,7 @@ int row_store__new(const struct kernel_maps *maps, uint32_t max_segments, struct
 	if (!s)
 		return -ENOMEM;
 	s->maps = maps;
-	s->max_segments = max_segments < 2 ? 2 : max_segments > ROW_SEGMENTS_MAX ? ROW_SEGMENTS_MAX : max_segments;
+	s->max_segments = limit_segments(max_segments);
 	hashmap__init(&s->by_key);
 	*ret = s;
 	return 0;
@@ -105,10 +110,12 @@ static int row_store__open_segment(struct row_store *s, uint32_t index)
 	int ret;
 
 	*g = (struct segment){.fd = FD_CLOSED};
-	g->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "row_segment", sizeof(uint32_t), sizeof(uint64_t), ROW_SEGMENT_ROWS, &opts);
+	g->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "row_segment", sizeof(uint32_t), sizeof(uint64_t),
+			       ROW_SEGMENT_ROWS, &opts);
 	if (g->fd < 0)
 		return g->fd;
-	at = mmap(NULL, ROW_SEGMENT_ROWS * sizeof(struct unwind_row), PROT_READ | PROT_WRITE, MAP_SHARED, g->fd, 0);
+	at = mmap(NULL, ROW_SEGMENT_ROWS * sizeof(struct unwind_row), PROT_READ | PROT_WRITE, MAP_SHARED,
+		  g->fd, 0);
 	if (at == MAP_FAILED) {
 		ret = -errno;
 		goto out;
@@ -156,7 +163,8 @@ static int row_store__make_room(struct row_store *s, uint32_t n)
 
 	if (n > ROW_SEGMENT_ROWS)
 		return -E2BIG;
-	if (s->n_segments && s->segments[s->youngest].used + n <= ROW_SEGMENT_ROWS && s->n_live < ROW_PAGES_MAX - 1)
+	if (s->n_segments && s->segments[s->youngest].used + n <= ROW_SEGMENT_ROWS &&
+	    s->n_live < ROW_PAGES_MAX - 1)
 		return 0;
 	if (s->n_segments < s->max_segments && s->n_live < ROW_PAGES_MAX - 1) {
 		ret = row_store__open_segment(s, s->n_segments);
@@ -173,8 +181,8 @@ static int row_store__make_room(struct row_store *s, uint32_t n)
 	return s->n_live < ROW_PAGES_MAX - 1 ? 0 : -E2BIG;
 }
 
-int row_store__find(const struct row_store *s, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
-		    uint32_t *ret_n)
+int row_store__find(const struct row_store *s, uint32_t object, uint64_t vaddr,
+		    const struct unwind_row **ret_rows, uint32_t *ret_n)
 {
 	uint64_t key = row_page_key(object, vaddr);
 	uint32_t index = hashmap__find(&s->by_key, hash_u64(key), page__eq, &key, s);
@@ -210,7 +218,8 @@ static int row_store__page_slot(struct row_store *s, uint32_t *ret_index)
 	return 0;
 }
 
-int row_store__push(struct row_store *s, uint32_t object, uint64_t vaddr, const struct unwind_row *rows, uint32_t n)
+int row_store__push(struct row_store *s, uint32_t object, uint64_t vaddr, const struct unwind_row *rows,
+		    uint32_t n)
 {
 	uint64_t key = row_page_key(object, vaddr);
 	struct segment *g;
@@ -259,7 +268,7 @@ uint64_t row_store__shrink(struct row_store *s, uint32_t max_segments)
 {
 	uint64_t bytes = 0;
 
-	s->max_segments = max_segments < 2 ? 2 : max_segments;
+	s->max_segments = limit_segments(max_segments);
 	while (s->n_segments > s->max_segments) {
 		uint32_t last = s->n_segments - 1;
 
