@@ -11,6 +11,7 @@
 #include "exporters/format/pprof.h"
 #include "exporters/format/pprof_fields.h"
 #include "exporters/format/proto.h"
+#include "tests/support/profile_dump.h"
 #include "tests/support/profile_text.h"
 #include "user/base/err.h"
 #include "user/profile/diff.h"

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/profile_dump.h"
 #include "tests/support/profile_text.h"
 #include "user/profile/diff.h"
 
