@@ -16,7 +16,7 @@
  *
  * Invariants: an entry is on `idle` iff refs = 0; on `opened` iff its descriptor is open.
  *
- * Cost: one stat and one hash look-up for a known file; for a new one an open, and the ELF headers. ~600 bytes an
+ * Cost: one stat and one hash look-up for a known file; for a new one an open, and the ELF headers. ~420 bytes an
  * object.
  *
  * What it does not do: notice that a mapped file is rewritten in place without a new mtime (the kernel refuses that

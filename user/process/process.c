@@ -7,7 +7,7 @@
  * file that is refused leaves its fields unknown and the rest goes on. Mappings come last and are put in place in one
  * step.
  *
- * Cost: some 60 us for a process with ten objects that are known already.
+ * Cost: some 55 us for a process with five mappings of known objects, 18 us for a kernel thread.
  *
  * What it does not do: notice that a second exec came between the one that was reported and the reading: /proc does
  * not tell incarnations apart. Names and libraries are then those of the second program, which runs already; the

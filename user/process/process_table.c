@@ -20,7 +20,7 @@
  * Invariants: all incarnations of a pid but the newest have ended; an entry is on the `ended` list iff it has
  * PROCESS_ENDED.
  *
- * Cost: ~200 bytes a process, its exe's path, and its share of a set.
+ * Cost: a fork 0.3 us, an event of a known mapping 1.4 us; 230 bytes a process, and its share of a set.
  *
  * What it does not do: see munmap. A mapping that is gone stays until something else takes its place or a rescan; no
  * PC lies in it meanwhile.

@@ -416,9 +416,12 @@ static void a_lost_exec_is_noticed_when_the_new_incarnation_shows_up(void **stat
 	assert_false(b->flags & PROCESS_ENDED);
 	assert_ptr_equal(process_table__find_pid(s->table, 100, 60 * SEC), b);
 	/* exec ids wrap around */
+	fixture__process(&s->proc, 200, "b", 1, 0, CODE_AT_1000);
 	b = scan(s, 60 * SEC, key(200, UINT32_MAX, 1));
+	assert_false(b->flags & PROCESS_ENDED);
 	late = scan(s, 61 * SEC, key(200, 0, 1));
 	assert_true(b->flags & PROCESS_ENDED);
+	assert_false(late->flags & PROCESS_ENDED);
 }
 
 static void an_exec_event_that_comes_after_a_scan_still_dates_the_incarnation(void **state)
