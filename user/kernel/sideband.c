@@ -2,9 +2,11 @@
 /*
  * sideband - Problem: a mapping belongs to the program that made it, but side-band records carry only a pid, come from one ring per CPU, and
  *   those of an exec come *before* the exec's own tracepoint (the kernel maps the new program and its loader first).
- * Idea: gather everything there is into one batch, sort it by time, and hold a process's mappings back from the side-band's own mark of an exec
+ * Idea: gather everything there is into one batch, sort it by time, hand on what is older than the moment at which the reading began (of what came
+ *   while we read, one source may have been read already), and hold a process's mappings back from the side-band's own mark of an exec
  *   (PERF_RECORD_COMM with the exec flag) until our exec record, which has the new incarnation's key, has been handed on.
- * Invariants: `held` outlives a batch, since a drain may fall between mark and record; an exit drops what is held for the process.
+ * Invariants: `held` outlives a batch, since a drain may fall between mark and record; an exit drops what is held for the process, and HOLD_NS without
+ *   an exec record hands it on.
  * Cost: nothing per event in the kernel beyond perf's own record; one sort a drain.
  */
 #include "user/kernel/sideband.h"
@@ -16,6 +18,7 @@
 #include <bpf/libbpf.h>
 
 #include "user/base/arena.h"
+#include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/kernel/loader.h"
 #include "user/kernel/perf_event.h"
@@ -23,6 +26,7 @@
 
 #define HELD_MAX 4096
 #define BATCH_BYTES (32u << 20)
+#define HOLD_NS (1000ull * 1000 * 1000)
 
 /* One event of the batch. */
 struct item {
@@ -49,7 +53,7 @@ struct sideband {
 	struct perf_ring *rings; /* [CPUS_MAX], fd < 0 where there is none */
 	struct ring_buffer *process_ring;
 	void *scratch;
-	struct arena arena; /* of the batch */
+	struct arena arena, next_arena; /* of the batch, and of what stays for the next one */
 	struct item *items;
 	uint32_t n_items, cap_items;
 	struct held *held;
@@ -143,7 +147,7 @@ static bool sideband__is_held(const struct sideband *s, uint32_t tgid)
 	return false;
 }
 
-static void sideband__hold(struct sideband *s, uint32_t tgid, const struct sideband_mmap *m)
+static void sideband__hold(struct sideband *s, uint64_t time_ns, uint32_t tgid, const struct sideband_mmap *m)
 {
 	struct held h = {.is_mark = !m};
 
@@ -159,11 +163,12 @@ static void sideband__hold(struct sideband *s, uint32_t tgid, const struct sideb
 		h.mmap.path = h.path;
 	}
 	h.mmap.tgid = tgid;
+	h.mmap.time_ns = time_ns;
 	s->held[s->n_held++] = h;
 }
 
-/* Takes the process's held mappings out, handing them on or not. */
-static void sideband__release(struct sideband *s, uint32_t tgid, bool deliver)
+/* Takes the process's held mappings out, handing them on (as things of exec_ns: the program they belong to begins then) or not. */
+static void sideband__release(struct sideband *s, uint32_t tgid, uint64_t exec_ns)
 {
 	uint32_t kept = 0;
 
@@ -174,11 +179,25 @@ static void sideband__release(struct sideband *s, uint32_t tgid, bool deliver)
 			s->held[kept++] = h;
 			continue;
 		}
-		if (deliver && !h.is_mark)
+		h.mmap.time_ns = exec_ns;
+		if (exec_ns && !h.is_mark)
 			s->handler.mmap(s->handler.ctx, &h.mmap);
 		free(h.path);
 	}
 	s->n_held = kept;
+}
+
+/* An exec whose record was lost: its mappings are better late than never. */
+static void sideband__release_old(struct sideband *s, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < s->n_held;) {
+		if (s->held[i].is_mark && s->held[i].mmap.time_ns + HOLD_NS < now_ns) {
+			sideband__release(s, s->held[i].mmap.tgid, s->held[i].mmap.time_ns);
+			i = 0;
+		} else {
+			i++;
+		}
+	}
 }
 
 static void sideband__deliver_process(struct sideband *s, const struct process_record *r)
@@ -189,10 +208,10 @@ static void sideband__deliver_process(struct sideband *s, const struct process_r
 		break;
 	case RECORD_EXEC:
 		s->handler.exec(s->handler.ctx, r);
-		sideband__release(s, r->key.tgid, true);
+		sideband__release(s, r->key.tgid, r->time_ns);
 		break;
 	case RECORD_EXIT:
-		sideband__release(s, r->key.tgid, false);
+		sideband__release(s, r->key.tgid, 0);
 		s->handler.exit(s->handler.ctx, r);
 		break;
 	default:
@@ -200,11 +219,52 @@ static void sideband__deliver_process(struct sideband *s, const struct process_r
 	}
 }
 
+static void sideband__deliver(struct sideband *s, const struct item *item)
+{
+	s->stats.events++;
+	if (item->kind == ITEM_PROCESS)
+		sideband__deliver_process(s, item->process);
+	else if (item->kind == ITEM_COMM_EXEC)
+		sideband__hold(s, item->time_ns, item->tgid, NULL);
+	else if (s->n_held && sideband__is_held(s, item->mmap->tgid))
+		sideband__hold(s, item->time_ns, item->mmap->tgid, item->mmap);
+	else
+		s->handler.mmap(s->handler.ctx, item->mmap);
+}
+
+/* Moves an item's payload to where the next batch finds it. */
+static bool sideband__keep(struct sideband *s, struct item *item)
+{
+	struct sideband_mmap *m;
+	char *path;
+
+	if (item->kind == ITEM_COMM_EXEC)
+		return true;
+	if (item->kind == ITEM_PROCESS) {
+		struct process_record *r = arena__alloc(&s->next_arena, sizeof(*r));
+
+		if (r)
+			*r = *item->process;
+		item->process = r;
+		return r;
+	}
+	m = arena__alloc(&s->next_arena, sizeof(*m));
+	path = m ? arena__strndup(&s->next_arena, item->mmap->path, strlen(item->mmap->path)) : NULL;
+	if (!path)
+		return false;
+	*m = *item->mmap;
+	m->path = path;
+	item->mmap = m;
+	return true;
+}
+
 int sideband__drain(struct sideband *s)
 {
+	uint64_t began_ns = clock__mono_ns();
+	struct arena empty;
+	uint32_t kept = 0, i;
 	int ret;
 
-	/* The rings first: a mapping is never older than the fork of its process, which is then surely in the second read. */
 	for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++)
 		if (s->rings[cpu].fd >= 0)
 			perf_ring__read(&s->rings[cpu], s->scratch, sideband__on_record, s);
@@ -212,22 +272,21 @@ int sideband__drain(struct sideband *s)
 	if (ret < 0 && ret != -EINTR)
 		return ret;
 	qsort(s->items, s->n_items, sizeof(*s->items), item__compare);
-	for (uint32_t i = 0; i < s->n_items; i++) {
-		const struct item *item = &s->items[i];
-
-		s->stats.events++;
-		if (item->kind == ITEM_PROCESS)
-			sideband__deliver_process(s, item->process);
-		else if (item->kind == ITEM_COMM_EXEC)
-			sideband__hold(s, item->tgid, NULL);
-		else if (s->n_held && sideband__is_held(s, item->mmap->tgid))
-			sideband__hold(s, item->mmap->tgid, item->mmap);
-		else
-			s->handler.mmap(s->handler.ctx, item->mmap);
+	for (i = 0; i < s->n_items && s->items[i].time_ns <= began_ns; i++)
+		sideband__deliver(s, &s->items[i]);
+	for (; i < s->n_items; i++) {
+		if (sideband__keep(s, &s->items[i])) {
+			s->items[kept] = s->items[i];
+			s->items[kept].order = kept;
+			kept++;
+		}
 	}
-	s->n_items = 0;
+	s->n_items = kept;
+	sideband__release_old(s, began_ns);
 	arena__done(&s->arena);
-	arena__init(&s->arena, BATCH_BYTES);
+	arena__init(&empty, BATCH_BYTES);
+	s->arena = s->next_arena;
+	s->next_arena = empty;
 	return 0;
 }
 
@@ -262,6 +321,7 @@ int sideband__open(const struct kernel_maps *maps, const struct sideband_handler
 	s->maps = maps;
 	s->handler = *handler;
 	arena__init(&s->arena, BATCH_BYTES);
+	arena__init(&s->next_arena, BATCH_BYTES);
 	s->rings = calloc(CPUS_MAX, sizeof(*s->rings));
 	s->held = calloc(HELD_MAX, sizeof(*s->held));
 	s->scratch = malloc(PERF_RECORD_BYTES_MAX);
@@ -294,6 +354,7 @@ void sideband__close(struct sideband *s)
 		free(s->held[i].path);
 	ring_buffer__free(s->process_ring);
 	arena__done(&s->arena);
+	arena__done(&s->next_arena);
 	free(s->rings);
 	free(s->held);
 	free(s->scratch);

@@ -153,7 +153,7 @@ static int namer__comments(struct namer *r)
 {
 	const struct window *w = r->w;
 	struct utsname host;
-	bool lost = false;
+	unsigned long long all = 0;
 	int err;
 
 	uname(&host);
@@ -165,12 +165,13 @@ static int namer__comments(struct namer *r)
 	for (int i = 0; i < LOSS_MAX && !err; i++) {
 		if (!w->lost.n[i])
 			continue;
-		lost = true;
+		all += w->lost.n[i];
 		err = profile__comment(r->p, "lost %s: %llu (%s)", loss__name(i), (unsigned long long)w->lost.n[i],
 				       loss__text(i));
 	}
-	if (!err && !lost)
-		err = profile__comment(r->p, "lost nothing: 0");
+	/* always there, so that a reader can tell a file that lost nothing from one that does not say */
+	if (!err)
+		err = profile__comment(r->p, "lost in all: %llu", all);
 	return err;
 }
 
