@@ -29,7 +29,8 @@
 #include "user/object/elf.h"
 #include "user/object/unwind_table.h"
 
-#define REPORTS_MAX 5 /* lines of one kind a file */
+#define ROOT_BYTES_MAX 16
+#define REPORTS_MAX    5 /* lines of one kind a file */
 
 const char *const cfi_explained_text[CFI_EXPLAINED_MAX] = {
 #define X(id, text) [CFI_EXPLAINED_##id] = text,
@@ -448,6 +449,9 @@ static void judge_alone(struct comparison *c, const struct unwind_row *row, uint
 		explain(c, CFI_EXPLAINED_FRAME_POINTER);
 	else if (row->cfa == ROW_CFA_END && start >= entry && end <= entry + 64)
 		explain(c, CFI_EXPLAINED_ENTRY);
+	else if (row->cfa == ROW_CFA_END && end - start <= ROOT_BYTES_MAX &&
+		 after - before > UNWIND_PADDING_MAX)
+		explain(c, CFI_EXPLAINED_ROOT);
 	else if (after - before <= UNWIND_PADDING_MAX)
 		explain(c, CFI_EXPLAINED_PADDING);
 	else

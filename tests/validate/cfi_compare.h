@@ -24,6 +24,7 @@
 	X(PADDING, "padding of up to 15 bytes goes on with the rule before it")                     \
 	X(SIGNAL, "signal trampoline: the row starts one byte early, or was found by its bytes")    \
 	X(ENTRY, "entry point without CFI: an end mark")                                            \
+	X(ROOT, "call of main or of a thread's function, without CFI: an end mark")                 \
 	X(FRAME_POINTER, "code without CFI of a compiler that keeps frame pointers")                \
 	X(OVERLAP, "overlapping FDEs: the one that starts last wins")                               \
 	X(OVERLAP_ORACLE, "overlapping FDEs: libdw has no answer or keeps to the one it saw first") \

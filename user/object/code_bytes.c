@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Problem. Two places end or turn a walk and often have no CFI: the trampoline that returns from a signal handler (musl, Go), and the
- * entry point of the program (musl, static programs). Without a rule for them a whole stack counts as cut short.
+ * Problem. Some places end or turn a walk and have no CFI: the trampoline that returns from a signal handler (musl, Go), the entry point
+ * of the program, and the calls of main and of a thread's function (all of musl's C library is built without). Without a rule for
+ * them every stack of such a program counts as cut short.
  *
- * Idea. Both are tiny and written by hand. The trampoline is one system call with the number 15. The entry point
+ * Idea. They are tiny and hardly change. The trampoline is one system call with the number 15. The entry point
  * is a straight line of register moves that ends in a call which never returns: read instruction by instruction out of a short list, so that
  * a byte of an operand is never taken for a call. Code with any other instruction is not recognised.
  *
  *      xor %ebp,%ebp │ mov %rsp,%rdi │ lea …(%rip),%rsi │ and $-16,%rsp │ call …
  *      [entry ───────────────────────────────────────────────────────── end)
+ *
+ * A root is a call through a pointer whose result becomes the first argument of what ends the process or the thread:
+ *
+ *      call *%rbx     │ mov %eax,%edi │ call exit, and no code after it                main
+ *      mov 8(%rbx),%rdi; call *(%rbx) │ mov %rax,%rdi │ call pthread_exit               a thread's function and its argument
+ *      call *%r9      │ mov %eax,%edi │ xor %eax,%eax │ mov $60,%al │ syscall           clone's child
+ *
+ * Roots are looked for where no CFI is, only: elsewhere the CFI says where a stack ends.
  *
  * Invariants. The bytes are read once into our memory, then matched.
  *
@@ -28,6 +37,8 @@
 /* mov $15,%rax; syscall and mov $15,%eax; syscall */
 static const uint8_t sigreturn_long[SIGRETURN_BYTES] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
 static const uint8_t sigreturn_short[] = {0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
+
+#define CALL_BYTES 5 /* call rel32 */
 
 /* An instruction by its first bytes; `rest` is what follows them: a displacement or an immediate. */
 struct instruction {
@@ -82,6 +93,80 @@ bool code_bytes__match_sigreturn(const uint8_t *bytes, size_t len, size_t last, 
 			continue;
 		*ret_offset = start;
 		return start < last;
+	}
+	return false;
+}
+
+/* Length of the instruction `call *%reg` that ends the bytes, or 0. */
+static size_t ends_with_call_register(const uint8_t *bytes, size_t len)
+{
+	if (len < 2 || bytes[len - 2] != 0xff || (bytes[len - 1] & 0xf8) != 0xd0)
+		return 0;
+	return len > 2 && bytes[len - 3] == 0x41 ? 3 : 2;
+}
+
+/* Length of `call *(%reg)` that ends the bytes after `mov 8(%reg),%rdi` of the same register, or 0. Registers that need a longer form are left out. */
+static size_t ends_with_call_closure(const uint8_t *bytes, size_t len)
+{
+	const uint8_t *end = bytes + len;
+	size_t n = len > 2 && end[-3] == 0x41 ? 3 : 2;
+	uint8_t reg;
+
+	if (len < n + 4 || end[-2] != 0xff || (end[-1] & 0xf8) != 0x10)
+		return 0;
+	reg = end[-1] & 7;
+	end -= n;
+	if (reg == 4 || reg == 5 || end[-4] != (n == 3 ? 0x49 : 0x48) || end[-3] != 0x8b ||
+	    end[-2] != (0x78 | reg) || end[-1] != 8)
+		return 0;
+	return n;
+}
+
+/* What assemblers fill gaps with, and hlt: nobody gets here. */
+static bool is_padding(const uint8_t *bytes, size_t len)
+{
+	static const uint8_t nops[] = {0x66, 0x2e, 0x0f, 0x1f};
+
+	return len == 0 || bytes[0] == 0x90 || bytes[0] == 0xcc || bytes[0] == 0xf4 ||
+	       (len >= 2 && bytes[0] == 0x66 && bytes[1] == 0x90) ||
+	       (len >= 2 && !memcmp(bytes, nops + 2, 2)) ||
+	       (len >= 3 && bytes[0] == 0x66 && !memcmp(bytes + 1, nops + 2, 2)) ||
+	       (len >= 4 && !memcmp(bytes, nops, 4));
+}
+
+/* Is the `mov %eax,%edi` (or its 64-bit form) at `at` part of a root? Then its call's length and what follows it, which ends the root. */
+static bool is_root(const uint8_t *bytes, size_t len, size_t at, size_t *ret_call, size_t *ret_end)
+{
+	static const uint8_t exit_thread[] = {0x31, 0xc0, 0xb0, 0x3c, 0x0f, 0x05};
+	bool is_wide = at > 0 && bytes[at - 1] == 0x48;
+	size_t after = at + 2;
+
+	*ret_call = is_wide ? ends_with_call_closure(bytes, at - 1) : ends_with_call_register(bytes, at);
+	if (*ret_call == 0)
+		return false;
+	*ret_call += is_wide;
+	*ret_end = after + CALL_BYTES;
+	if (len - after >= CALL_BYTES && bytes[after] == 0xe8)
+		return is_wide || is_padding(bytes + *ret_end, len - *ret_end);
+	*ret_end = after + sizeof(exit_thread);
+	return !is_wide && len - after >= sizeof(exit_thread) &&
+	       !memcmp(bytes + after, exit_thread, sizeof(exit_thread));
+}
+
+bool code_bytes__match_root(const uint8_t *bytes, size_t len, size_t last, size_t *ret_offset,
+			    size_t *ret_len)
+{
+	const uint8_t *found = bytes, *end = bytes + len;
+
+	/* by the second byte of the move, which is the rarer one */
+	while ((found = memchr(found, 0xc7, end - found)) != NULL) {
+		size_t at = found++ - bytes, call, stop;
+
+		if (at == 0 || bytes[at - 1] != 0x89 || !is_root(bytes, len, at - 1, &call, &stop))
+			continue;
+		*ret_offset = at - 1 - call;
+		*ret_len = stop - *ret_offset;
+		return *ret_offset < last;
 	}
 	return false;
 }

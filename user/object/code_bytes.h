@@ -20,6 +20,12 @@ struct elf;
 
 /* Pure: offset of the first trampoline in the bytes that starts before `last`; false where there is none. */
 bool code_bytes__match_sigreturn(const uint8_t *bytes, size_t len, size_t last, size_t *ret_offset);
+/*
+ * Pure: the first call in the bytes, starting before `last`, of a function that nothing stands behind: its result goes to exit, to the end of
+ * the thread, or to the system call that ends it. ret_len counts from the call to the end of what ends the thread.
+ */
+bool code_bytes__match_root(const uint8_t *bytes, size_t len, size_t last, size_t *ret_offset,
+			    size_t *ret_len);
 /* Pure: length of the entry function that starts with the bytes: up to and with its first call; false where none is seen. */
 bool code_bytes__match_entry(const uint8_t *bytes, size_t len, size_t *ret_len);
 

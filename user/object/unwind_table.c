@@ -13,7 +13,7 @@
  *                                  ^ padding: f1 goes on         ^ a hole: covered by nothing
  *
  * Over these rows go, in this order: .debug_frame where .eh_frame has holes; the frame pointer rule where the file is known to keep
- * them; signal trampolines without CFI, by their bytes; the entry point without CFI; the caller's end marks.
+ * them; trampolines and roots without CFI, by their bytes (code_bytes); the entry point without CFI; the caller's end marks.
  *
  * Overlapping FDEs: the one that starts last wins, and each ends where the next one starts. That is what a bisection of the file's own
  * table finds, so it is what exception handling on the machine does.
@@ -38,6 +38,8 @@
 #include "user/object/unwind_rules.h"
 #include "user/object/unwind_table.h"
 
+/* The longest stub, and what is looked at behind it. */
+#define STUB_BYTES_MAX    24
 #define DEBUG_FRAME_LIMIT (16u << 20)
 
 struct unwind_table {
@@ -288,60 +290,6 @@ out:
 	return err;
 }
 
-/* Trampolines in the holes of the page, and one that is the first thing in the next; `code` are the bytes from address `start` on. */
-static uint32_t find_signals(const struct page *p, uint8_t hole, const struct buf *code, uint64_t start,
-			     uint64_t found[UNWIND_STUBS_MAX])
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < p->list.n; i++) {
-		uint64_t from = p->from + p->list.rows[i].pc;
-		uint64_t to = i + 1 < p->list.n ? p->from + p->list.rows[i + 1].pc : p->to + 1;
-
-		if (p->list.rows[i].cfa != hole)
-			continue;
-		if (from < start)
-			from = start;
-		while (n < UNWIND_STUBS_MAX && from < to && from - start < code->len) {
-			size_t left = code->len - (from - start), want = to - from + SIGRETURN_BYTES - 1,
-			       offset;
-
-			if (!code_bytes__match_sigreturn(code->data + (from - start),
-							 left < want ? left : want, to - from, &offset))
-				break;
-			found[n++] = from + offset;
-			from += offset + 1;
-		}
-	}
-	return n;
-}
-
-/* Musl's and Go's trampolines carry no CFI. */
-static void paint_signals(struct unwind_table *t, struct page *p, uint8_t hole)
-{
-	uint64_t found[UNWIND_STUBS_MAX], start;
-	bool has_hole = false;
-	struct buf code;
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < p->list.n; i++)
-		has_hole |= p->list.rows[i].cfa == hole;
-	if (!has_hole)
-		return;
-	buf__init(&code, ROW_PAGE_SIZE + SIGRETURN_BYTES);
-	if (code_bytes__read(t->elf, p->from, p->to + SIGRETURN_BYTES, &code, &start))
-		n = find_signals(p, hole, &code, start, found);
-	p->stats.bytes += code.len;
-	buf__done(&code);
-	for (uint32_t i = 0; i < n; i++) {
-		uint64_t from = found[i] > p->from ? found[i] - 1 - p->from : 0;
-		uint64_t to = found[i] + SIGRETURN_BYTES - p->from;
-
-		row_list__paint(&p->list, from, to < ROW_PAGE_SIZE ? to : ROW_PAGE_SIZE,
-				unwind_row__of(ROW_CFA_SIGNAL), hole);
-	}
-}
-
 static void paint_range(struct page *p, uint64_t start, uint64_t end, struct unwind_row row,
 			uint8_t only_over)
 {
@@ -350,6 +298,81 @@ static void paint_range(struct page *p, uint64_t start, uint64_t end, struct unw
 
 	if (from < to)
 		row_list__paint(&p->list, from - p->from, to - p->from, row, only_over);
+}
+
+/* A piece of code without CFI that is known by its bytes, on its way over the rows. */
+struct stub {
+	uint64_t start, end;
+	uint8_t cfa;
+};
+
+/* The first one that starts in [from, to), to <= the end of the code plus one; roots only where there is nothing else to go by. */
+static bool find_stub(const struct buf *code, uint64_t code_at, uint64_t from, uint64_t to, uint8_t hole,
+		      struct stub *ret)
+{
+	const uint8_t *bytes = code->data + (from - code_at);
+	size_t left = code->len - (from - code_at), want = to - from + STUB_BYTES_MAX, offset, len;
+	size_t n = left < want ? left : want;
+
+	if (code_bytes__match_sigreturn(bytes, n, to - from, &offset)) {
+		*ret = (struct stub){.start = from + offset, .cfa = ROW_CFA_SIGNAL};
+		ret->end = ret->start + SIGRETURN_BYTES;
+		n = offset;
+	} else {
+		*ret = (struct stub){0};
+	}
+	if (hole == ROW_CFA_NONE && code_bytes__match_root(bytes, n, to - from, &offset, &len)) {
+		*ret = (struct stub){.start = from + offset, .cfa = ROW_CFA_END};
+		ret->end = ret->start + len;
+	}
+	return ret->end != 0;
+}
+
+/* Those in the holes of the page, and one that is the first thing in the next; `code` are the bytes from address code_at on. */
+static uint32_t find_stubs(const struct page *p, uint8_t hole, const struct buf *code, uint64_t code_at,
+			   struct stub found[UNWIND_STUBS_MAX])
+{
+	uint64_t code_end = code_at + code->len;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->list.n; i++) {
+		uint64_t from = p->from + p->list.rows[i].pc;
+		uint64_t to = i + 1 < p->list.n ? p->from + p->list.rows[i + 1].pc : p->to + 1;
+
+		if (p->list.rows[i].cfa != hole)
+			continue;
+		if (from < code_at)
+			from = code_at;
+		while (n < UNWIND_STUBS_MAX && from < to && from < code_end &&
+		       find_stub(code, code_at, from, to, hole, &found[n]))
+			from = found[n++].start + 1;
+	}
+	return n;
+}
+
+static void paint_stubs(struct unwind_table *t, struct page *p, uint8_t hole)
+{
+	struct stub found[UNWIND_STUBS_MAX];
+	bool has_hole = false;
+	uint64_t code_at;
+	struct buf code;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->list.n; i++)
+		has_hole |= p->list.rows[i].cfa == hole;
+	if (!has_hole)
+		return;
+	buf__init(&code, ROW_PAGE_SIZE + STUB_BYTES_MAX);
+	if (code_bytes__read(t->elf, p->from, p->to + STUB_BYTES_MAX, &code, &code_at))
+		n = find_stubs(p, hole, &code, code_at, found);
+	p->stats.bytes += code.len;
+	buf__done(&code);
+	for (uint32_t i = 0; i < n; i++) {
+		/* a trampoline is returned to, so it is looked up by the byte before */
+		uint64_t early = found[i].cfa == ROW_CFA_SIGNAL && found[i].start > 0;
+
+		paint_range(p, found[i].start - early, found[i].end, unwind_row__of(found[i].cfa), hole);
+	}
 }
 
 static void paint_over(struct unwind_table *t, struct page *p)
@@ -361,7 +384,7 @@ static void paint_over(struct unwind_table *t, struct page *p)
 	if (has_fp)
 		row_list__paint(&p->list, 0, ROW_PAGE_SIZE, unwind_row__of(ROW_CFA_FRAME_POINTER),
 				ROW_CFA_NONE);
-	paint_signals(t, p, hole);
+	paint_stubs(t, p, hole);
 	/* nobody called the entry point; the hole that it lies in is all of it that may be painted */
 	if (entry && entry < p->to && entry + ENTRY_BYTES_MAX > p->from &&
 	    code_bytes__entry_end(t->elf, entry, &entry_end))

@@ -7,7 +7,7 @@
  * and open it again from a descriptor at any time.
  *
  * Owns: a few kilobytes of keys, and the marks given. Borrows: the elf, which must outlive it. Thread: one owner. Limit: UNWIND_MARKS_MAX marks;
- * those of cfi_source and fde_index; UNWIND_STUBS_MAX trampolines found by their bytes a page.
+ * those of cfi_source and fde_index; UNWIND_STUBS_MAX pieces of code a page that are known by their bytes.
  * Errors: -EOPNOTSUPP another machine or an object file, -ENOENT no code there, -E2BIG more rows than fit or over a limit, -ENOMEM.
  * Damaged FDEs are no error: they are counted, and their addresses covered by nothing.
  */

@@ -69,12 +69,66 @@ static void unknown_instructions_are_not_guessed_over(void **state)
 	assert_false(code_bytes__match_entry(jump_first, sizeof(jump_first), &len));
 }
 
+/* call through a pointer; the result is the argument of what ends the process or the thread */
+static void roots_are_found_in_each_shape(void **state)
+{
+	static const uint8_t main_call[] = {0x90, 0xff, 0xd3, 0x89, 0xc7, 0xe8, 1,   2,
+					    3,    4,    0x66, 0x2e, 0x0f, 0x1f, 0x84};
+	static const uint8_t main_r12[] = {0x41, 0xff, 0xd4, 0x89, 0xc7, 0xe8, 1, 2, 3, 4, 0xf4};
+	static const uint8_t thread[] = {0x48, 0x8b, 0x7b, 0x08, 0xff, 0x13, 0x48, 0x89,
+					 0xc7, 0xe8, 1,    2,    3,    4,    0xb9};
+	static const uint8_t thread_r14[] = {0x49, 0x8b, 0x7e, 0x08, 0x41, 0xff, 0x16, 0x48,
+					     0x89, 0xc7, 0xe8, 1,    2,    3,    4};
+	static const uint8_t clone[] = {0x41, 0xff, 0xd1, 0x89, 0xc7, 0x31,
+					0xc0, 0xb0, 0x3c, 0x0f, 0x05, 0xf4};
+	size_t at, len;
+
+	(void)state;
+	assert_true(code_bytes__match_root(main_call, sizeof(main_call), sizeof(main_call), &at, &len));
+	assert_int_equal(at, 1);
+	assert_int_equal(len, 9);
+	assert_true(code_bytes__match_root(main_r12, sizeof(main_r12), 1, &at, &len));
+	assert_int_equal(at, 0);
+	assert_int_equal(len, 10);
+	assert_true(code_bytes__match_root(thread, sizeof(thread), sizeof(thread), &at, &len));
+	assert_int_equal(at, 4);
+	assert_int_equal(len, 10);
+	assert_true(code_bytes__match_root(thread_r14, sizeof(thread_r14), sizeof(thread_r14), &at, &len));
+	assert_int_equal(at, 4);
+	assert_int_equal(len, 11);
+	assert_true(code_bytes__match_root(clone, sizeof(clone), sizeof(clone), &at, &len));
+	assert_int_equal(at, 0);
+	assert_int_equal(len, 11);
+	for (size_t cut = 0; cut < 11; cut++)
+		assert_false(code_bytes__match_root(clone, cut, cut, &at, &len));
+}
+
+static void calls_that_come_back_are_no_roots(void **state)
+{
+	/* code goes on behind the second call; a direct call; another register's closure; another system call */
+	static const uint8_t goes_on[] = {0xff, 0xd3, 0x89, 0xc7, 0xe8, 1, 2, 3, 4, 0x48, 0x89, 0xd8};
+	static const uint8_t direct[] = {0xe8, 1, 2, 3, 4, 0x89, 0xc7, 0xe8, 1, 2, 3, 4, 0xf4};
+	static const uint8_t mixed[] = {0x48, 0x8b, 0x7b, 0x08, 0xff, 0x10, 0x48, 0x89,
+					0xc7, 0xe8, 1,    2,    3,    4,    0xf4};
+	static const uint8_t write_call[] = {0x41, 0xff, 0xd1, 0x89, 0xc7, 0x31,
+					     0xc0, 0xb0, 0x01, 0x0f, 0x05};
+	size_t at, len;
+
+	(void)state;
+	assert_false(code_bytes__match_root(goes_on, sizeof(goes_on), sizeof(goes_on), &at, &len));
+	assert_false(code_bytes__match_root(direct, sizeof(direct), sizeof(direct), &at, &len));
+	assert_false(code_bytes__match_root(mixed, sizeof(mixed), sizeof(mixed), &at, &len));
+	assert_false(code_bytes__match_root(write_call, sizeof(write_call), sizeof(write_call), &at, &len));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(trampolines_are_found_in_both_forms),
 		cmocka_unit_test(other_system_calls_are_no_trampoline),
 		cmocka_unit_test(entry_points_of_known_libraries_end_with_their_call),
+		cmocka_unit_test(roots_are_found_in_each_shape),
+		cmocka_unit_test(calls_that_come_back_are_no_roots),
 		cmocka_unit_test(unknown_instructions_are_not_guessed_over),
 	};
 

@@ -334,6 +334,22 @@ static void entry_point_without_cfi_ends_with_its_call(void **state)
 	EXPECT(ROW(0, RSP, 1, ROW_FP_SAME, 0), ROW_KIND(8, ROW_CFA_NONE));
 }
 
+#define CALL_OF_MAIN "call *%rbx\nmov %eax,%edi\ncall x\n" /* 2 + 2 + 5 bytes */
+
+static void the_call_of_main_without_cfi_is_an_end_mark(void **state)
+{
+	(void)state;
+	assemble("x: " CALL_OF_MAIN ".skip 31,0x90\nf: .cfi_startproc\n" CALL_OF_MAIN ".cfi_endproc\n", FLAGS,
+		 NULL);
+	build_page(TEXT_PAGE);
+	EXPECT(ROW_KIND(0, ROW_CFA_END), ROW_KIND(9, ROW_CFA_NONE), ROW(40, RSP, 1, ROW_FP_SAME, 0),
+	       ROW_KIND(49, ROW_CFA_NONE));
+	/* where frame pointers are to go by they are */
+	assemble("x: " CALL_OF_MAIN ".skip 31,0x90\n.section .gopclntab,\"a\"\n.quad 0\n", FLAGS, NULL);
+	build_page(TEXT_PAGE);
+	EXPECT(ROW_KIND(0, ROW_CFA_FRAME_POINTER));
+}
+
 static void end_marks_win_over_everything(void **state)
 {
 	static const struct unwind_mark marks[] = {
@@ -607,6 +623,7 @@ int main(void)
 		cmocka_unit_test(a_signal_frame_that_is_no_trampoline_follows_its_rules),
 		cmocka_unit_test(a_trampoline_at_a_page_start_is_announced_in_the_page_before),
 		cmocka_unit_test(entry_point_without_cfi_ends_with_its_call),
+		cmocka_unit_test(the_call_of_main_without_cfi_is_an_end_mark),
 		cmocka_unit_test(end_marks_win_over_everything),
 		cmocka_unit_test(go_code_without_rules_keeps_frame_pointers),
 		cmocka_unit_test(every_source_gives_the_same_rows),
