@@ -30,6 +30,7 @@ struct signal_struct {
 
 struct task_struct {
 	unsigned int flags;
+	unsigned int in_execve : 1;
 	int pid;
 	int tgid;
 	struct mm_struct *mm;

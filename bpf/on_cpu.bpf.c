@@ -142,6 +142,8 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	if (!regs__in_user_mode(&ctx->regs))
 		on_cpu__kernel_stack(ctx, w);
 	w->end = on_cpu__user_stack(ctx, w, task, &key);
+	if (!end_is_complete(w->end) && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve))
+		w->end = END_EXEC;
 	if (defer__wanted(w->end) && !defer__send(w, &key, tid, ticks, ticks * period))
 		return 0;
 	walk__cut(w);

@@ -51,7 +51,7 @@ static inline __attribute__((always_inline)) void walk__push(struct walk *w, __u
 
 static inline __attribute__((always_inline)) int end_is_complete(__u8 end)
 {
-	return end == END_END_MARK || end == END_KERNEL_THREAD || end == END_EXITING;
+	return end == END_END_MARK || end == END_KERNEL_THREAD || end == END_EXITING || end == END_EXEC;
 }
 
 /* Shows a walk that did not come to its end as what it is: a frame that says why, after the address that nobody knows, if that was it. */
