@@ -15,10 +15,10 @@
 
 /* ---- a stack ----------------------------------------------------------------------------------------------------- */
 #define KERNEL_FRAMES_MAX 127 /* kernel.perf_event_max_stack's default; bpf_get_stack gives no more */
-#define USER_FRAMES_MAX 256
+#define USER_FRAMES_MAX   256
 /* two words for an address that nobody knows and the mark where the stack was cut */
 #define STACK_WORDS_MAX (KERNEL_FRAMES_MAX + USER_FRAMES_MAX + 2)
-#define COMM_LEN 16
+#define COMM_LEN        16
 
 /* ---- processes and their mappings -------------------------------------------------------------------------------- */
 /* A process incarnation, as the kernel itself tells them apart: pids are reused, an exec makes a new program of an old process. */
@@ -46,20 +46,21 @@ struct mapping_entry {
 	__u32 object; /* 0: anonymous code, walked by frame pointers and kept as a raw address */
 };
 
-#define MAPPINGS_MAX 65536
+#define MAPPINGS_MAX         65536
 #define MAPPING_SEARCH_STEPS 17 /* bisection over MAPPINGS_MAX elements */
-#define MAPPING_PAGE_SHIFT 12
+#define MAPPING_PAGE_SHIFT   12
 
 /* ---- unwind tables ----------------------------------------------------------------------------------------------- */
 #define ROW_SEGMENT_ROWS 131072 /* rows of one segment, 1 MiB; a page of rows never straddles two */
 #define ROW_SEGMENTS_MAX 256
-#define ROW_PAGES_MAX 16384
-#define ROW_MEMO_SLOTS 16384
+#define ROW_PAGES_MAX    16384
+#define ROW_MEMO_SLOTS   16384
 
 /* Key of map `row_pages`: which 64 KiB page of which object. */
 static inline __u64 row_page_key(__u32 object, __u64 vaddr)
 {
-	return ((__u64)object << (FRAME_OBJECT_SHIFT - ROW_PAGE_BITS)) | ((vaddr & FRAME_VADDR_MASK) >> ROW_PAGE_BITS);
+	return ((__u64)object << (FRAME_OBJECT_SHIFT - ROW_PAGE_BITS)) |
+	       ((vaddr & FRAME_VADDR_MASK) >> ROW_PAGE_BITS);
 }
 
 struct row_page {
@@ -79,17 +80,17 @@ struct row_memo {
 };
 
 /* ---- counting ---------------------------------------------------------------------------------------------------- */
-#define COUNT_HALVES 2
-#define COUNT_PROBES 32
+#define COUNT_HALVES      2
+#define COUNT_PROBES      32
 #define FRAME_CHUNK_WORDS 8192 /* a chunk of the frame store, 64 KiB; a stack never straddles two */
-#define FRAMES_NONE 0xffffffffu
+#define FRAMES_NONE       0xffffffffu
 
 /* One row of the slice: how much, of which stack, of which thread. Claimed by a compare-and-swap on `hash`; 0 is free. */
 struct count_slot {
 	__u64 hash;
-	__u64 count;    /* samples */
-	__u64 value;    /* nanoseconds */
-	__u64 cgroup;   /* id in the unified hierarchy */
+	__u64 count;  /* samples */
+	__u64 value;  /* nanoseconds */
+	__u64 cgroup; /* id in the unified hierarchy */
 	struct task_key key;
 	__u32 tid;
 	__u32 frames;   /* index of the first word in the half's frame store, or FRAMES_NONE */
@@ -102,8 +103,8 @@ struct count_slot {
 
 /* What is written by every sample of a half; one cache line each. */
 struct count_half {
-	__u64 writers;     /* programs that are in it now */
-	__u64 words_used;  /* of the frame store */
+	__u64 writers;    /* programs that are in it now */
+	__u64 words_used; /* of the frame store */
 	__u64 slots_used;
 	__u64 reserved[5];
 };
@@ -145,8 +146,8 @@ struct unfinished_record {
 	__u64 count, value;
 	__u64 cgroup;
 	__u64 pc, sp, fp;
-	__u8 end;    /* why: END_NO_PROCESS, END_NO_MAPPING or END_NO_ROWS */
-	__u8 leaf;   /* pc is an instruction that was interrupted, and regs hold */
+	__u8 end;  /* why: END_NO_PROCESS, END_NO_MAPPING or END_NO_ROWS */
+	__u8 leaf; /* pc is an instruction that was interrupted, and regs hold */
 	__u8 fp_unknown;
 	__u8 reserved[5];
 	char comm[COMM_LEN];
@@ -166,9 +167,9 @@ struct settings {
 
 /* Changed while running. */
 struct gate {
-	__u32 half;         /* the one that is written now */
+	__u32 half; /* the one that is written now */
 	__u32 enabled;
-	__u32 filter;       /* 0: count what `targets` does not exclude; 1: count only what it includes */
+	__u32 filter; /* 0: count what `targets` does not exclude; 1: count only what it includes */
 	__u32 kernel_stacks;
 	__s64 defer_tokens; /* stacks that may still go to user space before the next refill */
 	__u64 period_ns;    /* of the clock */

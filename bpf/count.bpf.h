@@ -76,8 +76,8 @@ static __always_inline __u32 count__keep_words(__u32 half, struct walk *w)
 	return FRAMES_NONE;
 }
 
-static __always_inline void count__fill(struct count_slot *slot, __u32 half, struct walk *w, const struct task_key *key,
-					__u32 tid)
+static __always_inline void count__fill(struct count_slot *slot, __u32 half, struct walk *w,
+					const struct task_key *key, __u32 tid)
 {
 	slot->key = *key;
 	slot->tid = tid;
@@ -92,7 +92,8 @@ static __always_inline void count__fill(struct count_slot *slot, __u32 half, str
 }
 
 /* Adds `count` samples that stand for `value` nanoseconds. */
-static __always_inline void count__add(struct walk *w, const struct task_key *key, __u32 tid, __u64 count, __u64 value)
+static __always_inline void count__add(struct walk *w, const struct task_key *key, __u32 tid, __u64 count,
+				       __u64 value)
 {
 	__u64 hash = walk_mix(walk_mix(w->hash, key->start_ns ^ key->exec_id), (__u64)key->tgid << 32 | tid);
 	__u32 mask = settings.count_slots - 1;

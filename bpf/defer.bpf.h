@@ -12,7 +12,7 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/walk.h"
 
-#define COPY_PAGE 4096u
+#define COPY_PAGE  4096u
 #define COPY_PAGES (STACK_COPY_MAX / COPY_PAGE)
 
 struct defer_copy {
@@ -44,7 +44,8 @@ static __always_inline int defer__wanted(__u8 end)
 }
 
 /* 0: user space has it now; else it has to be counted as it is. */
-static __always_inline int defer__send(struct walk *w, const struct task_key *key, __u32 tid, __u64 count, __u64 value)
+static __always_inline int defer__send(struct walk *w, const struct task_key *key, __u32 tid, __u64 count,
+				       __u64 value)
 {
 	struct unfinished_record *r;
 	struct defer_copy copy;

@@ -16,11 +16,11 @@
 
 #include <linux/types.h>
 
-#define FRAME_KIND_SHIFT 62
+#define FRAME_KIND_SHIFT   62
 #define FRAME_OBJECT_SHIFT 40
-#define FRAME_OBJECT_MAX ((1u << 22) - 1)
-#define FRAME_VADDR_MASK ((1ull << FRAME_OBJECT_SHIFT) - 1)
-#define FRAME_RAW_MASK ((1ull << FRAME_KIND_SHIFT) - 1)
+#define FRAME_OBJECT_MAX   ((1u << 22) - 1)
+#define FRAME_VADDR_MASK   ((1ull << FRAME_OBJECT_SHIFT) - 1)
+#define FRAME_RAW_MASK     ((1ull << FRAME_KIND_SHIFT) - 1)
 
 enum frame_kind { FRAME_OBJECT = 0, FRAME_RAW = 1, FRAME_CUT = 2, FRAME_KERNEL = 3 };
 

@@ -10,41 +10,42 @@
 #define EVERPROF_BPF_LOSS_H
 
 /*        enum            name                text */
-#define LOSSES(X)                                                                                                      \
-	X(COUNT_FULL, "count_full", "the slice's counting table was full")                                             \
-	X(FRAMES_FULL, "frames_full", "the slice's frame store was full")                                              \
-	X(DEFER_RATE, "defer_rate", "stack cut: more unfinished stacks than may be finished in user space")            \
-	X(DEFER_RING, "defer_ring", "stack cut: the ring to user space was full")                                      \
-	X(EVENT_RING, "event_ring", "process events: the ring to user space was full")                                 \
-	X(SIDEBAND, "sideband", "mapping events: lost by the kernel's perf ring")                                      \
-	X(LATE_TICKS, "late_ticks", "clock ticks that never came (over the cap that a late tick stands for)")          \
-	X(KERNEL_STACK, "kernel_stack", "stack without its kernel part: the kernel could not walk it")                 \
-	X(UNKNOWN_PROCESS, "unknown_process", "the process was gone before anything was learnt of it")                 \
-	X(OBJECT_GONE, "object_gone", "frames unnamed: the file was gone before it could be opened")                   \
-	X(HISTORY_FULL, "history_full", "the window's tables were full")                                               \
+#define LOSSES(X)                                                                                           \
+	X(COUNT_FULL, "count_full", "the slice's counting table was full")                                  \
+	X(FRAMES_FULL, "frames_full", "the slice's frame store was full")                                   \
+	X(DEFER_RATE, "defer_rate", "stack cut: more unfinished stacks than may be finished in user space") \
+	X(DEFER_RING, "defer_ring", "stack cut: the ring to user space was full")                           \
+	X(EVENT_RING, "event_ring", "process events: the ring to user space was full")                      \
+	X(SIDEBAND, "sideband", "mapping events: lost by the kernel's perf ring")                           \
+	X(LATE_TICKS, "late_ticks",                                                                         \
+	  "clock ticks that never came (over the cap that a late tick stands for)")                         \
+	X(KERNEL_STACK, "kernel_stack", "stack without its kernel part: the kernel could not walk it")      \
+	X(UNKNOWN_PROCESS, "unknown_process", "the process was gone before anything was learnt of it")      \
+	X(OBJECT_GONE, "object_gone", "frames unnamed: the file was gone before it could be opened")        \
+	X(HISTORY_FULL, "history_full", "the window's tables were full")                                    \
 	X(DRAIN_LATE, "drain_late", "slices that were closed late (counted in slices)")
 
 /*        enum               name                complete  text */
-#define END_REASONS(X)                                                                                                 \
-	X(END_MARK, "end_mark", 1, "an explicit end mark: the return address is undefined here")                       \
-	X(KERNEL_THREAD, "kernel_thread", 1, "a kernel thread: there is no user stack")                                \
-	X(EXITING, "exiting", 1, "an exiting task that has no user memory any more")                                  \
-	X(EXEC, "exec", 1, "a program that an exec is about to replace: its stack is gone already")                        \
-	X(FP_ZERO, "fp_zero", 0, "a frame pointer chain that ended in zero, without an end mark")                      \
-	X(DEPTH, "depth", 0, "deeper than the limit")                                                                  \
-	X(NO_PROCESS, "no_process", 0, "the process was not known yet")                                                \
-	X(NO_MAPPING, "no_mapping", 0, "the address lies in no known executable mapping")                              \
-	X(NO_ROWS, "no_rows", 0, "no unwind table was there yet")                                                      \
-	X(NOT_COVERED, "not_covered", 0, "covered by no unwind table")                                                 \
-	X(UNSUPPORTED_RULE, "unsupported_rule", 0, "an unwind rule that is not supported")                             \
-	X(LEAF_REGISTER, "leaf_register", 0, "a rule needs a register that is known in the leaf frame only")           \
-	X(BAD_FP, "bad_fp", 0, "the frame pointer is not one")                                                         \
-	X(BAD_SP, "bad_sp", 0, "the stack pointer did not move up")                                                    \
-	X(BAD_PC, "bad_pc", 0, "the return address is not in user space")                                              \
-	X(STACK_READ, "stack_read", 0, "the stack could not be read (paged out or unmapped)")                          \
-	X(COMPAT, "compat", 0, "a 32-bit task")                                                                        \
-	X(NO_REGS, "no_regs", 0, "the user registers could not be had")                                                \
-	X(STACK_COPY, "stack_copy", 0, "the piece of stack that was copied was too short")                             \
+#define END_REASONS(X)                                                                                       \
+	X(END_MARK, "end_mark", 1, "an explicit end mark: the return address is undefined here")             \
+	X(KERNEL_THREAD, "kernel_thread", 1, "a kernel thread: there is no user stack")                      \
+	X(EXITING, "exiting", 1, "an exiting task that has no user memory any more")                         \
+	X(EXEC, "exec", 1, "a program that an exec is about to replace: its stack is gone already")          \
+	X(FP_ZERO, "fp_zero", 0, "a frame pointer chain that ended in zero, without an end mark")            \
+	X(DEPTH, "depth", 0, "deeper than the limit")                                                        \
+	X(NO_PROCESS, "no_process", 0, "the process was not known yet")                                      \
+	X(NO_MAPPING, "no_mapping", 0, "the address lies in no known executable mapping")                    \
+	X(NO_ROWS, "no_rows", 0, "no unwind table was there yet")                                            \
+	X(NOT_COVERED, "not_covered", 0, "covered by no unwind table")                                       \
+	X(UNSUPPORTED_RULE, "unsupported_rule", 0, "an unwind rule that is not supported")                   \
+	X(LEAF_REGISTER, "leaf_register", 0, "a rule needs a register that is known in the leaf frame only") \
+	X(BAD_FP, "bad_fp", 0, "the frame pointer is not one")                                               \
+	X(BAD_SP, "bad_sp", 0, "the stack pointer did not move up")                                          \
+	X(BAD_PC, "bad_pc", 0, "the return address is not in user space")                                    \
+	X(STACK_READ, "stack_read", 0, "the stack could not be read (paged out or unmapped)")                \
+	X(COMPAT, "compat", 0, "a 32-bit task")                                                              \
+	X(NO_REGS, "no_regs", 0, "the user registers could not be had")                                      \
+	X(STACK_COPY, "stack_copy", 0, "the piece of stack that was copied was too short")                   \
 	X(NO_ROOM, "no_room", 0, "the slice had no room left for the stack")
 
 enum loss {

@@ -90,8 +90,8 @@ static __always_inline void on_cpu__kernel_stack(struct bpf_perf_event_data *ctx
 	w->n_words = i;
 }
 
-static __always_inline __u8 on_cpu__user_stack(struct bpf_perf_event_data *ctx, struct walk *w, struct task_struct *task,
-					       const struct task_key *key)
+static __always_inline __u8 on_cpu__user_stack(struct bpf_perf_event_data *ctx, struct walk *w,
+					       struct task_struct *task, const struct task_key *key)
 {
 	struct walk_loop loop = {.walk = w, .end = UNWIND_CONTINUE};
 	struct pt_regs regs;

@@ -9,8 +9,8 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/task.bpf.h"
 
-static __always_inline void process__send(__u32 type, const struct task_key *key, const struct task_key *parent,
-					  struct task_struct *task)
+static __always_inline void process__send(__u32 type, const struct task_key *key,
+					  const struct task_key *parent, struct task_struct *task)
 {
 	struct process_record *r = bpf_ringbuf_reserve(&process_events, sizeof(*r), 0);
 

@@ -29,9 +29,9 @@
 #define ROW_SEARCH_STEPS 17
 
 struct unwind_row {
-	__u16 pc;      /* low 16 bits of the first address the row holds for */
-	__u8 cfa;      /* ROW_CFA_* base in the low 5 bits | ROW_CFA_DEREF | deref_add << ROW_DEREF_ADD_SHIFT */
-	__u8 saved;    /* ROW_FP_* in the low 2 bits | ROW_RA_REG | ra_reg << ROW_RA_REG_SHIFT */
+	__u16 pc;   /* low 16 bits of the first address the row holds for */
+	__u8 cfa;   /* ROW_CFA_* base in the low 5 bits | ROW_CFA_DEREF | deref_add << ROW_DEREF_ADD_SHIFT */
+	__u8 saved; /* ROW_FP_* in the low 2 bits | ROW_RA_REG | ra_reg << ROW_RA_REG_SHIFT */
 	__s16 cfa_off; /* in units of 8 bytes */
 	__s16 fp_off;  /* in units of 8 bytes */
 };
@@ -43,7 +43,7 @@ _Static_assert(sizeof(struct unwind_row) == 8, "a row is 8 bytes");
 #endif
 
 /* cfa: what the CFA is computed from. 0..15 are DWARF register numbers of x86-64. */
-#define ROW_CFA_BASE(cfa) ((cfa) & 0x1f)
+#define ROW_CFA_BASE(cfa) ((cfa)&0x1f)
 enum row_cfa {
 	ROW_REG_RAX = 0,
 	ROW_REG_RDX = 1,
@@ -55,25 +55,26 @@ enum row_cfa {
 	ROW_REG_RSP = 7,
 	ROW_REG_R8 = 8, /* … R15 = 15 */
 	ROW_REG_R15 = 15,
-	ROW_CFA_PLT = 16,         /* RSP + 8 + ((PC & 15) >= cfa_off ? 8 : 0): a PLT entry before or after its push */
-	ROW_CFA_SIGNAL = 17,      /* sigreturn trampoline: all registers are in the ucontext on the stack */
-	ROW_CFA_END = 18,         /* RA is undefined: an explicit end mark (_start, clone, clone3) */
-	ROW_CFA_NONE = 19,        /* covered by no FDE */
-	ROW_CFA_UNSUPPORTED = 20, /* covered by a rule that a row cannot hold; user space counts why */
+	ROW_CFA_PLT = 16, /* RSP + 8 + ((PC & 15) >= cfa_off ? 8 : 0): a PLT entry before or after its push */
+	ROW_CFA_SIGNAL = 17,        /* sigreturn trampoline: all registers are in the ucontext on the stack */
+	ROW_CFA_END = 18,           /* RA is undefined: an explicit end mark (_start, clone, clone3) */
+	ROW_CFA_NONE = 19,          /* covered by no FDE */
+	ROW_CFA_UNSUPPORTED = 20,   /* covered by a rule that a row cannot hold; user space counts why */
 	ROW_CFA_FRAME_POINTER = 21, /* code without CFI that is known to keep frame pointers (Go) */
 };
-#define ROW_CFA_DEREF 0x20
+#define ROW_CFA_DEREF       0x20
 #define ROW_DEREF_ADD_SHIFT 6 /* bits 6..7: 0, 8, 16 or 24 bytes */
 
 /* saved: the caller's frame pointer, and where the return address is when it is not at CFA-8. */
-#define ROW_FP_RULE(saved) ((saved) & 3)
+#define ROW_FP_RULE(saved) ((saved)&3)
 enum row_fp {
 	ROW_FP_SAME = 0,    /* untouched: the caller's FP is ours */
 	ROW_FP_AT_CFA = 1,  /* saved at CFA + fp_off * 8 */
 	ROW_FP_AT_FP = 2,   /* saved at FP + fp_off * 8 (stack realignment: DW_CFA_expression breg6) */
 	ROW_FP_UNKNOWN = 3, /* clobbered: no frame pointer further up, CFA by RBP fails cleanly */
 };
-#define ROW_RA_REG 0x04 /* the return address is in register saved >> ROW_RA_REG_SHIFT (leaf frames only: vfork) */
+#define ROW_RA_REG \
+	0x04 /* the return address is in register saved >> ROW_RA_REG_SHIFT (leaf frames only: vfork) */
 #define ROW_RA_REG_SHIFT 4
 
 #endif

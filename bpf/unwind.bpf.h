@@ -36,9 +36,9 @@
 
 /* struct ucontext begins at SP in the sigreturn trampoline; its registers r8..r15 rdi rsi rbp rbx rdx rax rcx rsp rip follow at 40. */
 #define UCONTEXT_REGS 40
-#define UCONTEXT_RBP 10
-#define UCONTEXT_RSP 15
-#define UCONTEXT_RIP 16
+#define UCONTEXT_RBP  10
+#define UCONTEXT_RSP  15
+#define UCONTEXT_RIP  16
 
 #define UNWIND_CONTINUE (-1) /* what a step returns while the walk goes on; else an end reason */
 

@@ -17,15 +17,15 @@ struct walk_mapping {
 
 struct walk {
 	__u64 pc, sp, fp;
-	__u64 regs[REGS_N]; /* by DWARF number; hold only while `leaf` */
+	__u64 regs[REGS_N];          /* by DWARF number; hold only while `leaf` */
 	struct walk_mapping mapping; /* of the last frame: the next one is often in it */
-	__u64 hash;         /* of all words so far */
-	__u32 set_first, set_count; /* the process's mapping set (kernel side) */
-	__u32 n_words;      /* kernel and user */
+	__u64 hash;                  /* of all words so far */
+	__u32 set_first, set_count;  /* the process's mapping set (kernel side) */
+	__u32 n_words;               /* kernel and user */
 	__u16 n_kernel;
-	__u8 leaf;          /* pc is an instruction that was interrupted, not a return address */
-	__u8 fp_unknown;    /* the last row says that the caller's frame pointer is lost */
-	__u8 end;           /* enum end_reason, once the walk is over */
+	__u8 leaf;       /* pc is an instruction that was interrupted, not a return address */
+	__u8 fp_unknown; /* the last row says that the caller's frame pointer is lost */
+	__u8 end;        /* enum end_reason, once the walk is over */
 	__u8 reserved[7];
 	__u64 signal_frame[18]; /* scratch: the registers of a ucontext */
 	__u64 words[STACK_WORDS_MAX];

@@ -26,7 +26,7 @@
 
 extern char **environ;
 
-#define SETS_MAX 256
+#define SETS_MAX    256
 #define COST_LOG_NS (3600 * NS_PER_SEC)
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
@@ -35,15 +35,18 @@ static const char usage_text[] = "usage: everprof agent [-c FILE] [--set KEY=VAL
 
 static const char help_text[] =
 	"\n"
-	"Records the CPU time of all processes, always, as one pprof file a minute in a store that keeps itself in bounds.\n"
+	"Records the CPU time of all processes, always, as one pprof file a minute in a store that keeps "
+	"itself in bounds.\n"
 	"\n"
 	"  -c, --config FILE    default /etc/everprof/profiler.yaml, then ./profiler.yaml\n"
-	"      --set KEY=VALUE  wins over the file and the environment (`everprof config reference` lists the keys)\n"
+	"      --set KEY=VALUE  wins over the file and the environment (`everprof config reference` lists "
+	"the keys)\n"
 	"      --store DIR      the same as --set profiling.output.directory=DIR\n"
 	"      --listen ADDR    the same as --set server.listen=ADDR\n"
 	"  -h, --help           this text\n"
 	"\n"
-	"SIGHUP, or a change of the file, loads the configuration again; a bad one is refused and the running one stays.\n"
+	"SIGHUP, or a change of the file, loads the configuration again; a bad one is refused and the "
+	"running one stays.\n"
 	"SIGUSR1 prints what everprof itself costs. SIGINT and SIGTERM write the last window and end.\n";
 
 struct agent {
@@ -83,9 +86,12 @@ enum { OPT_SET = 256, OPT_STORE, OPT_LISTEN };
 static int agent__parse(struct agent *a, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},   {"set", required_argument, NULL, OPT_SET},
-		{"store", required_argument, NULL, OPT_STORE}, {"listen", required_argument, NULL, OPT_LISTEN},
-		{"help", no_argument, NULL, 'h'},	    {},
+		{"config", required_argument, NULL, 'c'},
+		{"set", required_argument, NULL, OPT_SET},
+		{"store", required_argument, NULL, OPT_STORE},
+		{"listen", required_argument, NULL, OPT_LISTEN},
+		{"help", no_argument, NULL, 'h'},
+		{},
 	};
 	bool good = true;
 	int opt;
@@ -117,7 +123,9 @@ static int agent__parse(struct agent *a, int argc, char **argv)
 
 static enum clock_kind clock_of(uint32_t config_clock)
 {
-	return config_clock == CONFIG_CLOCK_CYCLES ? CLOCK_CYCLES : config_clock == CONFIG_CLOCK_CPU ? CLOCK_CPU : CLOCK_AUTO;
+	return config_clock == CONFIG_CLOCK_CYCLES ? CLOCK_CYCLES
+	       : config_clock == CONFIG_CLOCK_CPU  ? CLOCK_CPU
+						   : CLOCK_AUTO;
 }
 
 /* The collector's part of the configuration. */
@@ -144,7 +152,8 @@ static void agent__window(void *ctx, struct window *w)
 
 	if (!a->told_first && a->store) {
 		a->told_first = true;
-		log_info("agent: the first window is complete; profiles are in '%s/snapshots'", a->config->output.directory);
+		log_info("agent: the first window is complete; profiles are in '%s/snapshots'",
+			 a->config->output.directory);
 	}
 	publisher__put(a->publisher, w);
 }
@@ -209,7 +218,8 @@ static void agent__reload(struct agent *a)
 	log__set_level((enum log_level)fresh->log.level);
 	config__free(a->config);
 	a->config = fresh;
-	log_info("agent: configuration loaded from '%s'", config__path(fresh) ? config__path(fresh) : "defaults");
+	log_info("agent: configuration loaded from '%s'",
+		 config__path(fresh) ? config__path(fresh) : "defaults");
 }
 
 static int on_hup(int signo, void *ctx)
@@ -320,9 +330,10 @@ static int agent__run(struct agent *a, struct err *err)
 	if (ret)
 		return ret;
 	collector__stats(a->collector, &stats);
-	log_info("agent: everprof %s samples %u CPUs at %u Hz by %s; a window of %.4g s each into '%s'", EVERPROF_VERSION,
-		 stats.n_cpus, stats.frequency_hz, stats.clock,
-		 (double)a->config->event[EVENT_CPU].snapshot_interval_ns / NS_PER_SEC, a->config->output.directory);
+	log_info("agent: everprof %s samples %u CPUs at %u Hz by %s; a window of %.4g s each into '%s'",
+		 EVERPROF_VERSION, stats.n_cpus, stats.frequency_hz, stats.clock,
+		 (double)a->config->event[EVENT_CPU].snapshot_interval_ns / NS_PER_SEC,
+		 a->config->output.directory);
 	if (!a->config->profiling.enabled)
 		log_warn("agent: profiling.enabled is false: nothing is sampled");
 	ret = loop__run(a->loop);

@@ -65,7 +65,8 @@ int child__release(struct child *c)
 	if (n != 1)
 		return -EPIPE;
 	do
-		n = read(c->failed_fd, &code, sizeof(code)); /* ends with the exec, which closes the other end */
+		n = read(c->failed_fd, &code,
+			 sizeof(code)); /* ends with the exec, which closes the other end */
 	while (n < 0 && errno == EINTR);
 	io__close(&c->failed_fd);
 	return n == sizeof(code) ? -code : 0;

@@ -52,7 +52,8 @@ static int on_settled(uint64_t n_expired, void *ctx)
 	return 0;
 }
 
-int config_watch__new(struct loop *loop, const char *path, void (*changed)(void *ctx), void *ctx, struct config_watch **ret)
+int config_watch__new(struct loop *loop, const char *path, void (*changed)(void *ctx), void *ctx,
+		      struct config_watch **ret)
 {
 	struct config_watch *w = calloc(1, sizeof(*w));
 	char *copy = strdup(path);
@@ -67,7 +68,8 @@ int config_watch__new(struct loop *loop, const char *path, void (*changed)(void 
 	if (stat(path, &w->seen))
 		w->seen = (struct stat){};
 	w->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (w->fd < 0 || inotify_add_watch(w->fd, dirname(copy), IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE) < 0) {
+	if (w->fd < 0 || inotify_add_watch(w->fd, dirname(copy),
+					   IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE) < 0) {
 		err = -errno;
 		goto out;
 	}

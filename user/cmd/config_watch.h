@@ -14,7 +14,8 @@
 struct config_watch;
 struct loop;
 
-int config_watch__new(struct loop *loop, const char *path, void (*changed)(void *ctx), void *ctx, struct config_watch **ret);
+int config_watch__new(struct loop *loop, const char *path, void (*changed)(void *ctx), void *ctx,
+		      struct config_watch **ret);
 void config_watch__free(struct config_watch *w);
 
 #endif

@@ -33,7 +33,8 @@ static int write_file(const char *path, const struct buf *b, struct err *err)
 
 	if (for_dir && for_base) {
 		dir_fd = open(dirname(for_dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		ret = dir_fd < 0 ? -errno : io__write_replace(dir_fd, basename(for_base), b->data, b->len, 0644);
+		ret = dir_fd < 0 ? -errno
+				 : io__write_replace(dir_fd, basename(for_base), b->data, b->len, 0644);
 	}
 	io__close(&dir_fd);
 	free(for_dir);
@@ -75,13 +76,14 @@ void output__print_summary(const struct profile *p, const struct window *w, cons
 
 	for (int i = 0; i < END_MAX; i++)
 		whole += end_reason__is_complete((enum end_reason)i) ? w->ends[i] : 0;
-	fprintf(stderr, "%s: %llu samples in %.1f s", strcmp(path, "-") ? path : "profile", (unsigned long long)w->samples,
-		(double)profile__meta(p)->duration_ns / 1e9);
+	fprintf(stderr, "%s: %llu samples in %.1f s", strcmp(path, "-") ? path : "profile",
+		(unsigned long long)w->samples, (double)profile__meta(p)->duration_ns / 1e9);
 	if (w->samples)
 		fprintf(stderr, ", %.1f %% of stacks whole", 100.0 * (double)whole / (double)w->samples);
 	for (int i = 0; i < LOSS_MAX; i++) {
 		if (w->lost.n[i])
-			fprintf(stderr, "%s%llu %s", lost ? ", " : "; lost: ", (unsigned long long)w->lost.n[i],
+			fprintf(stderr, "%s%llu %s",
+				lost ? ", " : "; lost: ", (unsigned long long)w->lost.n[i],
 				loss__name((enum loss)i));
 		lost += w->lost.n[i];
 	}

@@ -23,9 +23,9 @@
 #include "user/pipeline/publish.h"
 #include "user/profile/profile.h"
 
-#define PATTERNS_MAX 64
-#define PROGRESS_NS (250 * NS_PER_MS)
-#define MEMORY_BYTES (256u << 20)
+#define PATTERNS_MAX  64
+#define PROGRESS_NS   (250 * NS_PER_MS)
+#define MEMORY_BYTES  (256u << 20)
 #define EXIT_PROFILER 125 /* with a command: the profiler itself failed */
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
@@ -39,7 +39,8 @@ static const char help_text[] =
 	"  -e, --event EVENT        cpu (default)\n"
 	"  -d, --duration TIME      30s (default), 5m, …; 0: until Ctrl-C\n"
 	"  -F, --frequency HZ       samples a second and CPU, 1 to 1000 (default 99)\n"
-	"  -o, --output FILE        default everprof.EVENT.pb.gz; by its end: .pb.gz .pb.zst pprof, .folded folded\n"
+	"  -o, --output FILE        default everprof.EVENT.pb.gz; by its end: .pb.gz .pb.zst pprof, .folded "
+	"folded\n"
 	"                           stacks; - is standard output (pprof)\n"
 	"  -p, --pid PID            only this process, all its threads; may be given again\n"
 	"      --comm GLOB          only threads of that name, or all of processes of that name\n"
@@ -49,14 +50,16 @@ static const char help_text[] =
 	"      --unit GLOB          only processes of this systemd unit\n"
 	"      --container GLOB     only processes of this container (id)\n"
 	"      --pod GLOB           only processes of this pod\n"
-	"      --exclude KIND=GLOB  not these; KIND as above: pid, comm, process, exe, cgroup, unit, container, pod\n"
+	"      --exclude KIND=GLOB  not these; KIND as above: pid, comm, process, exe, cgroup, unit, "
+	"container, pod\n"
 	"      --clock CLOCK        auto (default), cycles, cpu-clock\n"
 	"      --no-kernel          user stacks only\n"
 	"  -q, --quiet              no progress and no summary\n"
 	"  -v, --verbose            say what goes on\n"
 	"  -h, --help               this text\n"
 	"\n"
-	"Patterns of several kinds add up; exclusion beats inclusion. With COMMAND, it and its children are recorded for as\n"
+	"Patterns of several kinds add up; exclusion beats inclusion. With COMMAND, it and its children are "
+	"recorded for as\n"
 	"long as it runs, and its exit status is passed on (125: everprof itself failed).\n";
 
 /* Patterns of all kinds, in the storage that the target_set's lists point to. */
@@ -190,14 +193,19 @@ static int record__option(struct record *r, int opt, const char *name)
 		r->path = optarg;
 		return EXIT_DONE;
 	case 'p':
-		return patterns__add(&r->include, "pid", optarg) ? EXIT_DONE : usage("-p: not a process id: '%s'", optarg);
+		return patterns__add(&r->include, "pid", optarg)
+			       ? EXIT_DONE
+			       : usage("-p: not a process id: '%s'", optarg);
 	case OPT_KIND:
-		return patterns__add(&r->include, name, optarg) ? EXIT_DONE : usage("--%s: a pattern is needed", name);
+		return patterns__add(&r->include, name, optarg) ? EXIT_DONE
+								: usage("--%s: a pattern is needed", name);
 	case OPT_EXCLUDE:
-		return patterns__exclude(&r->exclude, optarg) ? EXIT_DONE
-							       : usage("--exclude: expected KIND=GLOB near '%s'", optarg);
+		return patterns__exclude(&r->exclude, optarg)
+			       ? EXIT_DONE
+			       : usage("--exclude: expected KIND=GLOB near '%s'", optarg);
 	case OPT_CLOCK:
-		return parse_clock(optarg, &r->collector.clock) ? EXIT_DONE : usage("--clock: no clock '%s'", optarg);
+		return parse_clock(optarg, &r->collector.clock) ? EXIT_DONE
+								: usage("--clock: no clock '%s'", optarg);
 	case OPT_NO_KERNEL:
 		r->collector.kernel_stacks = false;
 		return EXIT_DONE;
@@ -331,7 +339,8 @@ static int record__run(struct record *r, struct err *err)
 static int record__write(struct record *r, struct err *err)
 {
 	struct collector_stats stats;
-	struct publish_opts opts = {.event = "cpu", .label_tid = true, .frequency_hz = r->collector.frequency_hz};
+	struct publish_opts opts = {
+		.event = "cpu", .label_tid = true, .frequency_hz = r->collector.frequency_hz};
 	struct profile *p = NULL;
 	int ret;
 
@@ -377,7 +386,11 @@ int cmd_record(int argc, char **argv)
 	int ret;
 
 	r = (struct record){
-		.collector = {.enabled = true, .frequency_hz = 99, .memory_bytes = MEMORY_BYTES, .kernel_stacks = true, .perf_maps = true},
+		.collector = {.enabled = true,
+			      .frequency_hz = 99,
+			      .memory_bytes = MEMORY_BYTES,
+			      .kernel_stacks = true,
+			      .perf_maps = true},
 		.duration_ns = 30 * NS_PER_SEC,
 		.path = "everprof.cpu.pb.gz",
 		.child = {.pid = -1, .go_fd = -1, .failed_fd = -1},

@@ -58,7 +58,8 @@ static int unwind_find_row(struct walk *w, __u64 word, struct unwind_row *row)
 
 #include "bpf/unwind.bpf.h"
 
-int finish__walk(const struct unfinished_record *r, size_t size, const struct finish_ports *ports, struct walk *ret_walk)
+int finish__walk(const struct unfinished_record *r, size_t size, const struct finish_ports *ports,
+		 struct walk *ret_walk)
 {
 	struct finish f = {.record = r, .ports = ports};
 	struct walk *w = &f.walk;

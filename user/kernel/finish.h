@@ -17,11 +17,13 @@ struct finish_ports {
 	/* The mapping that holds pc in this incarnation: 0, or END_NO_MAPPING / END_NO_PROCESS. */
 	int (*find_mapping)(void *ctx, const struct task_key *key, uint64_t pc, struct walk_mapping *ret);
 	/* The rows of the page that holds vaddr: 0 (n = 0: the object has none there), or END_NO_ROWS. Borrowed until the next call. */
-	int (*find_rows)(void *ctx, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows, uint32_t *ret_n);
+	int (*find_rows)(void *ctx, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
+			 uint32_t *ret_n);
 	void *ctx;
 };
 
 /* -EBADMSG: the record is not sound. The walk's words are the whole stack, cut mark included where it was cut. */
-int finish__walk(const struct unfinished_record *r, size_t size, const struct finish_ports *ports, struct walk *ret_walk);
+int finish__walk(const struct unfinished_record *r, size_t size, const struct finish_ports *ports,
+		 struct walk *ret_walk);
 
 #endif

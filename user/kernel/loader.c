@@ -90,7 +90,8 @@ static int loader__map_memory(struct loader *l)
 
 	l->mappings_bytes = page_round(MAPPINGS_MAX * sizeof(struct mapping_entry));
 	l->slots_bytes = page_round((size_t)COUNT_HALVES * m->n_count_slots * sizeof(struct count_slot));
-	l->frames_bytes = page_round((size_t)COUNT_HALVES * m->n_frame_chunks * FRAME_CHUNK_WORDS * sizeof(uint64_t));
+	l->frames_bytes =
+		page_round((size_t)COUNT_HALVES * m->n_frame_chunks * FRAME_CHUNK_WORDS * sizeof(uint64_t));
 	ret = loader__mmap(bpf_map__fd(l->skel->maps.mappings), l->mappings_bytes, &m->mappings);
 	if (!ret)
 		ret = loader__mmap(bpf_map__fd(l->skel->maps.count_slots), l->slots_bytes, &m->count_slots);
@@ -104,14 +105,19 @@ static int loader__explain_load(struct err *err, int code)
 {
 	if (code == -EPERM || code == -EACCES)
 		return err__set(err, code,
-				"kernel: loading the BPF programs is not permitted: run as root, or give CAP_BPF and CAP_PERFMON "
+				"kernel: loading the BPF programs is not permitted: run as root, or give "
+				"CAP_BPF and CAP_PERFMON "
 				"(`everprof doctor` tells what is missing)");
 	if (code == -ENOMEM || code == -E2BIG)
-		return err__set(err, code, "kernel: no memory for the BPF maps: raise the memory limit of this service");
+		return err__set(err, code,
+				"kernel: no memory for the BPF maps: raise the memory limit of this service");
 	if (code == -ESRCH || code == -ENOENT)
-		return err__set(err, code, "kernel: no BTF type information in /sys/kernel/btf/vmlinux: a kernel built with "
-					   "CONFIG_DEBUG_INFO_BTF is needed (Linux 6.1 or later)");
-	return err__set(err, code, "kernel: cannot load the BPF programs: %s (`everprof doctor` tells more)", strerror(-code));
+		return err__set(
+			err, code,
+			"kernel: no BTF type information in /sys/kernel/btf/vmlinux: a kernel built with "
+			"CONFIG_DEBUG_INFO_BTF is needed (Linux 6.1 or later)");
+	return err__set(err, code, "kernel: cannot load the BPF programs: %s (`everprof doctor` tells more)",
+			strerror(-code));
 }
 
 static void loader__fill_fds(struct loader *l)
@@ -229,10 +235,8 @@ uint64_t loader__map_bytes(const struct loader *l)
 	struct bpf_map *map;
 	uint64_t bytes = 0;
 
-	bpf_object__for_each_map(map, l->skel->obj)
-		bytes += fd_memlock(bpf_map__fd(map));
-	bpf_object__for_each_program(prog, l->skel->obj)
-		bytes += fd_memlock(bpf_program__fd(prog));
+	bpf_object__for_each_map(map, l->skel->obj) bytes += fd_memlock(bpf_map__fd(map));
+	bpf_object__for_each_program(prog, l->skel->obj) bytes += fd_memlock(bpf_program__fd(prog));
 	return bytes;
 }
 
@@ -241,7 +245,8 @@ uint32_t loader__program_stats(const struct loader *l, struct program_stats *out
 	struct bpf_program *prog;
 	uint32_t n = 0;
 
-	bpf_object__for_each_program(prog, l->skel->obj) {
+	bpf_object__for_each_program(prog, l->skel->obj)
+	{
 		struct bpf_prog_info info = {};
 		uint32_t len = sizeof(info);
 

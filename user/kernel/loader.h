@@ -39,7 +39,8 @@ struct kernel_maps {
 
 struct program_stats {
 	const char *name;
-	uint64_t run_ns, run_count;     /* where kernel.bpf_stats_enabled is on or loader__enable_stats was called */
+	uint64_t run_ns,
+		run_count; /* where kernel.bpf_stats_enabled is on or loader__enable_stats was called */
 	uint32_t verified_insns;
 };
 

@@ -95,12 +95,16 @@ static int perf_clocks__explain(struct err *err, int code)
 {
 	if (code == -EACCES || code == -EPERM)
 		return err__set(err, code,
-				"kernel: opening perf events is not permitted: run as root, or give CAP_PERFMON (kernel.perf_event_paranoid "
+				"kernel: opening perf events is not permitted: run as root, or give "
+				"CAP_PERFMON (kernel.perf_event_paranoid "
 				"and the container's seccomp profile may forbid it too)");
 	if (code == -EMFILE)
-		return err__set(err, code, "kernel: too many open files for one perf event a CPU: raise RLIMIT_NOFILE");
+		return err__set(err, code,
+				"kernel: too many open files for one perf event a CPU: raise RLIMIT_NOFILE");
 	if (code == -ENOENT || code == -EOPNOTSUPP || code == -ENODEV)
-		return err__set(err, code, "kernel: this machine has no hardware cycle counter: use clock 'cpu-clock' or 'auto'");
+		return err__set(err, code,
+				"kernel: this machine has no hardware cycle counter: use clock 'cpu-clock' "
+				"or 'auto'");
 	return err__set(err, code, "kernel: cannot open a perf event: %s", strerror(-code));
 }
 
@@ -166,7 +170,8 @@ static int perf_clocks__open_one(struct perf_clocks *c, uint32_t cpu, int prog_f
 	fd = perf_event_open(&attr, -1, (int)cpu);
 	if (fd < 0)
 		return fd;
-	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, prog_fd) || (c->enabled && ioctl(fd, PERF_EVENT_IOC_ENABLE, 0))) {
+	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, prog_fd) ||
+	    (c->enabled && ioctl(fd, PERF_EVENT_IOC_ENABLE, 0))) {
 		int code = -errno;
 
 		io__close(&fd);

@@ -15,7 +15,7 @@
 #include "user/base/io.h"
 
 /* linux/perf_event.h of Debian 12 has them; named here for the reader: pid, tid and time follow each record (sample_id_all). */
-#define TRAILER_BYTES 16
+#define TRAILER_BYTES  16
 #define PATH_FIELD_MAX 4096
 
 int perf_ring__open(struct perf_ring *r, uint32_t cpu, uint32_t n_pages)
@@ -67,12 +67,13 @@ void perf_ring__close(struct perf_ring *r)
 }
 
 /* The record at `tail`, copied to scratch where it wraps around the end. */
-static const struct perf_event_header *perf_ring__record(const struct perf_ring *r, uint64_t tail, uint64_t head,
-							 void *scratch)
+static const struct perf_event_header *perf_ring__record(const struct perf_ring *r, uint64_t tail,
+							 uint64_t head, void *scratch)
 {
 	const uint8_t *data = (const uint8_t *)r->at + sysconf(_SC_PAGESIZE);
 	size_t mask = r->data_bytes - 1, at = tail & mask, first = r->data_bytes - at;
-	const struct perf_event_header *h = (const void *)(data + at); /* headers are 8-aligned and never wrap */
+	const struct perf_event_header *h =
+		(const void *)(data + at); /* headers are 8-aligned and never wrap */
 	size_t size = h->size;
 
 	if (size < sizeof(*h) || size > head - tail || size > r->data_bytes || size > PERF_RECORD_BYTES_MAX)
@@ -131,7 +132,8 @@ static int parse_mmap2(struct cursor *c, uint16_t misc, struct sideband_mmap *m)
 	return c->bad ? -EBADMSG : 0;
 }
 
-int parse_sideband_record(const struct perf_event_header *record, size_t len, struct sideband_event *ret_event)
+int parse_sideband_record(const struct perf_event_header *record, size_t len,
+			  struct sideband_event *ret_event)
 {
 	struct sideband_event e = {};
 	struct cursor c, trailer;

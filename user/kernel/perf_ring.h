@@ -27,7 +27,8 @@ int perf_ring__open(struct perf_ring *r, uint32_t cpu, uint32_t n_pages);
 void perf_ring__close(struct perf_ring *r);
 /* Calls fn for each record that was there when the call began; record is contiguous and borrowed. A negative return stops. */
 typedef int (*perf_ring_fn)(const struct perf_event_header *record, void *ctx);
-int perf_ring__read(struct perf_ring *r, void *scratch /* PERF_RECORD_BYTES_MAX */, perf_ring_fn fn, void *ctx);
+int perf_ring__read(struct perf_ring *r, void *scratch /* PERF_RECORD_BYTES_MAX */, perf_ring_fn fn,
+		    void *ctx);
 
 /* Pure: what a record says. 0, -EBADMSG, or -ENOENT for records of other types. `path` points into the record. */
 enum sideband_type { SIDEBAND_MMAP, SIDEBAND_COMM_EXEC, SIDEBAND_LOST };
@@ -36,6 +37,7 @@ struct sideband_event {
 	uint64_t lost;
 	struct sideband_mmap mmap; /* time and tgid for SIDEBAND_COMM_EXEC too */
 };
-int parse_sideband_record(const struct perf_event_header *record, size_t len, struct sideband_event *ret_event);
+int parse_sideband_record(const struct perf_event_header *record, size_t len,
+			  struct sideband_event *ret_event);
 
 #endif

@@ -338,7 +338,7 @@ static void bpf__kprobe(struct probe *p, const struct probe_subject *s)
 }
 
 /* The function that a uprobe is put on for a moment; it must be called, and must be there to be called. */
-static __attribute__((noinline, noclone)) int uprobe_target(int n)
+static __attribute__((noinline)) int uprobe_target(int n)
 {
 	__asm__ volatile("" : "+r"(n)::"memory");
 	return n + 1;
@@ -371,7 +371,8 @@ struct uprobe_multi_attr {
 
 static int try_uprobe_multi(void)
 {
-	uint64_t offset = (uint64_t)(uintptr_t)uprobe_target;
+	int (*volatile target)(int) = uprobe_target; /* called where its address is, not a copy of it */
+	uint64_t offset = (uint64_t)(uintptr_t)target;
 	struct uprobe_multi_attr attr = {
 		.attach_type = ATTACH_UPROBE_MULTI,
 		.path = (uint64_t)(uintptr_t) "/proc/self/exe",
@@ -389,7 +390,7 @@ static int try_uprobe_multi(void)
 	fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr) - sizeof(attr.reserved));
 	if (fd < 0)
 		err = errno == EINVAL ? -EOPNOTSUPP : -errno;
-	else if (uprobe_target(1) != 2 || !probe__has_run(map_fd))
+	else if (target(1) != 2 || !probe__has_run(map_fd))
 		err = -EIO;
 	io__close(&fd);
 	io__close(&prog_fd);

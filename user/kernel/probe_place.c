@@ -34,7 +34,8 @@ static uint64_t place__namespace(struct probe *p, const char *path, const char *
 	char link[64] = "";
 	uint64_t inode = 0;
 
-	if (readlinkat(p->root_fd, path, link, sizeof(link) - 1) < 0 || parse_namespace_link(link, type, &inode))
+	if (readlinkat(p->root_fd, path, link, sizeof(link) - 1) < 0 ||
+	    parse_namespace_link(link, type, &inode))
 		return 0;
 	return inode;
 }

@@ -23,10 +23,11 @@ struct row_store_stats {
 int row_store__new(const struct kernel_maps *maps, uint32_t max_segments, struct row_store **ret);
 void row_store__free(struct row_store *s);
 /* The rows of the page that holds vaddr, borrowed until the next push. -ENOENT: not here. n = 0: known to have none. */
-int row_store__find(const struct row_store *s, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
-		    uint32_t *ret_n);
+int row_store__find(const struct row_store *s, uint32_t object, uint64_t vaddr,
+		    const struct unwind_row **ret_rows, uint32_t *ret_n);
 /* Puts a page into the kernel. */
-int row_store__push(struct row_store *s, uint32_t object, uint64_t vaddr, const struct unwind_row *rows, uint32_t n);
+int row_store__push(struct row_store *s, uint32_t object, uint64_t vaddr, const struct unwind_row *rows,
+		    uint32_t n);
 /* Takes the pages of an object out (its id is never used again). */
 void row_store__forget(struct row_store *s, uint32_t object);
 /* Lets the store keep fewer segments from now on; returns how many bytes were given back. */

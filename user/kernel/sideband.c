@@ -24,9 +24,9 @@
 #include "user/kernel/perf_event.h"
 #include "user/kernel/perf_ring.h"
 
-#define HELD_MAX 4096
+#define HELD_MAX    4096
 #define BATCH_BYTES (32u << 20)
-#define HOLD_NS (1000ull * 1000 * 1000)
+#define HOLD_NS     (1000ull * 1000 * 1000)
 
 /* One event of the batch. */
 struct item {
@@ -99,7 +99,8 @@ static int sideband__on_record(const struct perf_event_header *record, void *ctx
 		return 0;
 	}
 	if (e.type == SIDEBAND_COMM_EXEC)
-		return sideband__add(s, (struct item){e.mmap.time_ns, 0, ITEM_COMM_EXEC, .tgid = e.mmap.tgid});
+		return sideband__add(s,
+				     (struct item){e.mmap.time_ns, 0, ITEM_COMM_EXEC, .tgid = e.mmap.tgid});
 	struct sideband_mmap *m = arena__alloc(&s->arena, sizeof(*m));
 	char *path = m ? arena__strndup(&s->arena, e.mmap.path, strlen(e.mmap.path)) : NULL;
 
@@ -304,14 +305,17 @@ int sideband__refresh_cpus(struct sideband *s, struct err *err)
 			continue;
 		ret = perf_ring__open(&s->rings[cpus[i]], cpus[i], SIDEBAND_RING_PAGES);
 		if (ret && ret != -ENODEV && ret != -ENXIO)
-			return err__set(err, ret, "kernel: cannot open the side-band of CPU %u: %s%s", cpus[i], strerror(-ret),
-					ret == -EPERM ? " (kernel.perf_event_mlock_kb, RLIMIT_MEMLOCK or CAP_PERFMON)" : "");
+			return err__set(
+				err, ret, "kernel: cannot open the side-band of CPU %u: %s%s", cpus[i],
+				strerror(-ret),
+				ret == -EPERM ? " (kernel.perf_event_mlock_kb, RLIMIT_MEMLOCK or CAP_PERFMON)"
+					      : "");
 	}
 	return 0;
 }
 
-int sideband__open(const struct kernel_maps *maps, const struct sideband_handler *handler, struct sideband **ret,
-		   struct err *err)
+int sideband__open(const struct kernel_maps *maps, const struct sideband_handler *handler,
+		   struct sideband **ret, struct err *err)
 {
 	struct sideband *s = calloc(1, sizeof(*s));
 	int code = -ENOMEM;
@@ -331,7 +335,8 @@ int sideband__open(const struct kernel_maps *maps, const struct sideband_handler
 		s->rings[i].fd = -1;
 	s->process_ring = ring_buffer__new(maps->process_events_fd, sideband__on_process, s, NULL);
 	if (!s->process_ring) {
-		code = err__set(err, -errno, "kernel: cannot map the ring of process events: %s", strerror(errno));
+		code = err__set(err, -errno, "kernel: cannot map the ring of process events: %s",
+				strerror(errno));
 		goto out;
 	}
 	code = sideband__refresh_cpus(s, err);

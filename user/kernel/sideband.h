@@ -21,8 +21,8 @@ struct err;
 struct kernel_maps;
 struct sideband;
 
-#define SIDEBAND_RING_PAGES 16 /* 64 KiB: some 600 mappings */
-#define SIDEBAND_BATCH_MAX 65536
+#define SIDEBAND_RING_PAGES   16 /* 64 KiB: some 600 mappings */
+#define SIDEBAND_BATCH_MAX    65536
 #define SIDEBAND_BUILD_ID_MAX 20
 
 struct sideband_mmap {
@@ -47,8 +47,8 @@ struct sideband_stats {
 	uint64_t events, lost, held_dropped;
 };
 
-int sideband__open(const struct kernel_maps *maps, const struct sideband_handler *handler, struct sideband **ret,
-		   struct err *err);
+int sideband__open(const struct kernel_maps *maps, const struct sideband_handler *handler,
+		   struct sideband **ret, struct err *err);
 void sideband__close(struct sideband *s);
 /* Opens rings for CPUs that came online. */
 int sideband__refresh_cpus(struct sideband *s, struct err *err);

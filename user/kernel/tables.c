@@ -31,7 +31,8 @@ struct tables {
 	struct tables_stats stats;
 };
 
-int tables__new(const struct kernel_maps *maps, struct object_cache *objects, uint32_t max_segments, struct tables **ret)
+int tables__new(const struct kernel_maps *maps, struct object_cache *objects, uint32_t max_segments,
+		struct tables **ret)
 {
 	struct tables *t = calloc(1, sizeof(*t));
 	int err = -ENOMEM;
@@ -146,7 +147,8 @@ static uint32_t tables__build(struct tables *t, uint32_t object, uint64_t vaddr)
 
 	err = tables__open(t, object, now, &o);
 	if (!err)
-		err = unwind_table__build_page(o->table, vaddr >> ROW_PAGE_BITS, t->scratch, ROW_PAGE_SIZE, &n, &stats);
+		err = unwind_table__build_page(o->table, vaddr >> ROW_PAGE_BITS, t->scratch, ROW_PAGE_SIZE,
+					       &n, &stats);
 	if (err && err != -ENOENT)
 		log_debug("tables: build page 0x%llx of object %u: error %d, its stacks go by frame pointers",
 			  (unsigned long long)(vaddr >> ROW_PAGE_BITS), object, -err);
@@ -164,7 +166,8 @@ static uint32_t tables__build(struct tables *t, uint32_t object, uint64_t vaddr)
 	return err ? 0 : n;
 }
 
-int tables__rows(struct tables *t, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows, uint32_t *ret_n)
+int tables__rows(struct tables *t, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
+		 uint32_t *ret_n)
 {
 	uint32_t n;
 	int err;

@@ -25,10 +25,12 @@ struct tables_stats {
 	uint64_t damaged_fdes, unsupported_rules;
 };
 
-int tables__new(const struct kernel_maps *maps, struct object_cache *objects, uint32_t max_segments, struct tables **ret);
+int tables__new(const struct kernel_maps *maps, struct object_cache *objects, uint32_t max_segments,
+		struct tables **ret);
 void tables__free(struct tables *t);
 /* The rows of the page that holds vaddr, from the store or made now; n = 0: it has none. Borrowed until the next call. */
-int tables__rows(struct tables *t, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows, uint32_t *ret_n);
+int tables__rows(struct tables *t, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
+		 uint32_t *ret_n);
 /* An object that is no longer mapped anywhere. */
 void tables__forget(struct tables *t, uint32_t object);
 uint64_t tables__shrink(struct tables *t, uint32_t max_segments);

@@ -23,11 +23,11 @@
 #define UPKEEP_NS (5 * NS_PER_SEC)
 /* Stacks that may go to user space, per refill: more than a small machine can sample, a bound on a large one. */
 #define DEFER_TOKENS_A_SLICE 400
-#define VERIFY_BUDGET 64
+#define VERIFY_BUDGET        64
 /* Perf maps of JIT code */
 #define JIT_PROCESSES_MAX 32
-#define JIT_MAP_BYTES (4u << 20)
-#define JIT_REFRESH_NS NS_PER_SEC
+#define JIT_MAP_BYTES     (4u << 20)
+#define JIT_REFRESH_NS    NS_PER_SEC
 
 static int collector__open_window(struct collector *c, uint64_t now)
 {
@@ -157,6 +157,7 @@ static int on_upkeep(uint64_t n_expired, void *ctx)
 	if (sideband__take_lost(c->sideband))
 		collector__learn_all(c);
 	process_table__verify(c->processes, now, VERIFY_BUDGET);
+	collector__rescan_stale(c);
 	process_table__retire(c->processes, now);
 	object_cache__retire(c->objects, now);
 	history__trim(&c->history, now);
@@ -204,7 +205,8 @@ static int collector__new_tables(struct collector *c)
 {
 	const struct jit_maps_opts jit = {
 		.max_processes = JIT_PROCESSES_MAX, .map_bytes = JIT_MAP_BYTES, .refresh_ns = JIT_REFRESH_NS};
-	const struct object_cache_opts objects = {.proc_root_fd = c->proc_fd, .retired = port_object_retired, .ctx = c};
+	const struct object_cache_opts objects = {
+		.proc_root_fd = c->proc_fd, .retired = port_object_retired, .ctx = c};
 	struct process_table_opts processes = {
 		.proc_root_fd = c->proc_fd,
 		.port = {.ctx = c,
@@ -224,7 +226,8 @@ static int collector__new_tables(struct collector *c)
 	if (!err)
 		err = mapping_store__new(c->maps, &c->mappings);
 	if (!err)
-		err = tables__new(c->maps, c->objects, (uint32_t)(c->opts.memory_bytes / 4 >> 20), &c->tables);
+		err = tables__new(c->maps, c->objects, (uint32_t)(c->opts.memory_bytes / 4 >> 20),
+				  &c->tables);
 	if (!err && c->opts.perf_maps) {
 		c->jit_maps = jit_maps__new(&jit);
 		err = c->jit_maps ? 0 : -ENOMEM;
@@ -245,12 +248,14 @@ static int collector__new_kernel(struct collector *c, struct err *err)
 	opts.n_cpus = ret > 0 ? (uint32_t)ret : 1;
 	opts.period_ns = perf_clocks__period_ns(c->clocks);
 	c->stats.n_cpus = opts.n_cpus;
-	c->max_frequency_hz = c->opts.frequency_hz * 2; /* loader__open sizes for a late drain: twice a slice */
+	c->max_frequency_hz =
+		c->opts.frequency_hz * 2; /* loader__open sizes for a late drain: twice a slice */
 	ret = loader__open(&opts, &c->loader, err);
 	if (ret)
 		return ret;
 	if (loader__enable_stats(c->loader))
-		log_debug("collector: the kernel keeps no run times of BPF programs: our own cost is shown without them");
+		log_debug("collector: the kernel keeps no run times of BPF programs: our own cost is shown "
+			  "without them");
 	c->maps = loader__maps(c->loader);
 	c->maps->gate->kernel_stacks = c->opts.kernel_stacks;
 	c->maps->gate->filter = selector__kernel_only_included(&c->opts.selector);
@@ -258,7 +263,8 @@ static int collector__new_kernel(struct collector *c, struct err *err)
 	drain__init(&c->drain, c->maps);
 	c->unfinished = ring_buffer__new(c->maps->unfinished_fd, collector__on_unfinished, c, NULL);
 	if (!c->unfinished)
-		return err__set(err, -errno, "kernel: cannot map the ring of unfinished stacks: %s", strerror(errno));
+		return err__set(err, -errno, "kernel: cannot map the ring of unfinished stacks: %s",
+				strerror(errno));
 	return 0;
 }
 
@@ -272,8 +278,8 @@ static int collector__add_sources(struct collector *c)
 	if (!err)
 		err = loop__add_timer(c->loop, UPKEEP_NS, UPKEEP_NS, on_upkeep, c, &c->upkeep_timer);
 	if (!err)
-		err = loop__add_fd(c->loop, ring_buffer__epoll_fd(c->unfinished), EPOLLIN, on_unfinished_fd, c,
-				   &c->unfinished_source);
+		err = loop__add_fd(c->loop, ring_buffer__epoll_fd(c->unfinished), EPOLLIN, on_unfinished_fd,
+				   c, &c->unfinished_source);
 	if (!err)
 		err = loop__add_timer(c->loop, LOOP_TIMER_OFF, 0, on_duty, c, &c->duty_timer);
 	return err;
@@ -351,8 +357,8 @@ int collector__start(struct collector *c, struct err *err)
 
 static void collector__remove_sources(struct collector *c)
 {
-	struct loop_source *const sources[] = {c->slice_timer, c->events_timer, c->upkeep_timer, c->duty_timer,
-					       c->unfinished_source};
+	struct loop_source *const sources[] = {c->slice_timer, c->events_timer, c->upkeep_timer,
+					       c->duty_timer, c->unfinished_source};
 
 	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++)
 		if (sources[i])
@@ -401,7 +407,8 @@ int collector__reconfigure(struct collector *c, const struct collector_opts *opt
 	if (opts->clock != c->opts.clock)
 		return err__set(err, -EOPNOTSUPP, "profiling.cpu.clock changes with the next start only");
 	if (opts->frequency_hz > c->max_frequency_hz)
-		return err__set(err, -E2BIG, "profiling.cpu.frequency over %u changes with the next start only",
+		return err__set(err, -E2BIG,
+				"profiling.cpu.frequency over %u changes with the next start only",
 				c->max_frequency_hz);
 	if (opts->frequency_hz != c->opts.frequency_hz) {
 		ret = collector__flush(c); /* a window has one period */

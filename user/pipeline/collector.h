@@ -34,10 +34,10 @@ struct collector_opts {
 	bool enabled; /* else nothing is sampled, until a reconfiguration says so */
 	uint32_t frequency_hz;
 	enum clock_kind clock;
-	uint64_t window_ns;  /* 0: one window until collector__flush */
-	uint64_t history_ns; /* how long closed windows are kept */
+	uint64_t window_ns;                 /* 0: one window until collector__flush */
+	uint64_t history_ns;                /* how long closed windows are kept */
 	uint64_t duty_on_ns, duty_every_ns; /* 0: always on */
-	size_t memory_bytes; /* of windows and history */
+	size_t memory_bytes;                /* of windows and history */
 	bool kernel_stacks, perf_maps;
 	struct selector selector;
 };

@@ -52,6 +52,8 @@ struct collector {
 int collector__learn_all(struct collector *c);
 /* Reads all events and pushes what they changed. */
 void collector__read_events(struct collector *c);
+/* Reads the mappings of processes that map faster than they are followed. */
+void collector__rescan_stale(struct collector *c);
 /* The process of a sample: known, or learnt now as well as that still goes. */
 struct process *collector__process(struct collector *c, const struct task_key *key);
 void collector__push_dirty(struct collector *c);

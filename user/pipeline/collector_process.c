@@ -17,16 +17,6 @@
 #include "user/base/log.h"
 #include "user/kernel/task_list.h"
 
-static struct process_key process_key_of(const struct task_key *k)
-{
-	return (struct process_key){.tgid = k->tgid, .exec_id = k->exec_id, .start_ns = k->start_ns};
-}
-
-static struct task_key task_key_of(const struct process_key *k)
-{
-	return (struct task_key){.start_ns = k->start_ns, .tgid = k->tgid, .exec_id = k->exec_id};
-}
-
 enum verdict collector__verdict(const struct collector *c, const struct process *p)
 {
 	struct process_labels labels;
@@ -39,7 +29,8 @@ enum verdict collector__verdict(const struct collector *c, const struct process 
 static void collector__push_verdict(struct collector *c, const struct process *p)
 {
 	enum verdict v = collector__verdict(c, p);
-	struct target t = {.start_ns = p->key.start_ns, .verdict = v == VERDICT_INCLUDE ? TARGET_INCLUDE : TARGET_EXCLUDE};
+	struct target t = {.start_ns = p->key.start_ns,
+			   .verdict = v == VERDICT_INCLUDE ? TARGET_INCLUDE : TARGET_EXCLUDE};
 
 	if (v != VERDICT_NONE)
 		bpf_map_update_elem(c->maps->targets_fd, &p->key.tgid, &t, BPF_ANY);
@@ -49,10 +40,8 @@ static void collector__push_verdict(struct collector *c, const struct process *p
 
 void collector__mark_dirty(struct collector *c, const struct process *p)
 {
-	struct task_key key = task_key_of(&p->key);
-
 	/* an exec's mappings come in a row: the last one is mostly the same process */
-	if (c->n_dirty && !memcmp(&c->dirty[c->n_dirty - 1], &key, sizeof(key)))
+	if (c->n_dirty && !process_key__eq(&c->dirty[c->n_dirty - 1], &p->key))
 		return;
 	if (c->n_dirty == c->cap_dirty) {
 		uint32_t cap = c->cap_dirty ? c->cap_dirty * 2 : 64;
@@ -63,12 +52,11 @@ void collector__mark_dirty(struct collector *c, const struct process *p)
 		c->dirty = dirty;
 		c->cap_dirty = cap;
 	}
-	c->dirty[c->n_dirty++] = key;
+	c->dirty[c->n_dirty++] = p->key;
 }
 
 static void collector__push(struct collector *c, const struct process *p)
 {
-	struct task_key key = task_key_of(&p->key);
 	const struct code_mapping *m;
 	uint32_t n, kept = 0;
 
@@ -85,19 +73,28 @@ static void collector__push(struct collector *c, const struct process *p)
 			.object = m[i].object,
 		};
 	/* on failure its stacks are finished in user space; the store counts it */
-	mapping_store__set_process(c->mappings, &key, mapping_set__id(p->mappings), c->scratch, kept);
+	mapping_store__set_process(c->mappings, &p->key, mapping_set__id(p->mappings), c->scratch, kept);
 }
 
 void collector__push_dirty(struct collector *c)
 {
 	for (uint32_t i = 0; i < c->n_dirty; i++) {
-		struct process_key key = process_key_of(&c->dirty[i]);
-		const struct process *p = process_table__find(c->processes, &key);
+		const struct process *p = process_table__find(c->processes, &c->dirty[i]);
 
 		if (p)
 			collector__push(c, p);
 	}
 	c->n_dirty = 0;
+}
+
+void collector__rescan_stale(struct collector *c)
+{
+	uint32_t cursor = 0;
+	struct process *p;
+
+	while ((p = process_table__next(c->processes, &cursor)))
+		if ((p->flags & (PROCESS_STALE | PROCESS_ENDED)) == PROCESS_STALE)
+			process_table__rescan_maps(c->processes, clock__mono_ns(), p, NULL);
 }
 
 void collector__push_verdicts(struct collector *c)
@@ -113,33 +110,28 @@ void collector__push_verdicts(struct collector *c)
 
 void collector__forget(struct collector *c, const struct process *p)
 {
-	struct task_key key = task_key_of(&p->key);
-
-	mapping_store__drop_process(c->mappings, &key);
+	mapping_store__drop_process(c->mappings, &p->key);
 }
 
 static void collector__on_fork(void *ctx, const struct process_record *r)
 {
 	struct collector *c = ctx;
-	struct process_key parent = process_key_of(&r->parent), child = process_key_of(&r->key);
 
-	process_table__fork(c->processes, r->time_ns, &parent, &child, r->comm);
+	process_table__fork(c->processes, r->time_ns, &r->parent, &r->key, r->comm);
 }
 
 static void collector__on_exec(void *ctx, const struct process_record *r)
 {
 	struct collector *c = ctx;
-	struct process_key key = process_key_of(&r->key);
 
-	process_table__exec(c->processes, r->time_ns, &key, r->comm);
+	process_table__exec(c->processes, r->time_ns, &r->key, r->comm);
 }
 
 static void collector__on_exit(void *ctx, const struct process_record *r)
 {
 	struct collector *c = ctx;
-	struct process_key key = process_key_of(&r->key);
 
-	process_table__exit(c->processes, r->time_ns, &key);
+	process_table__exit(c->processes, r->time_ns, &r->key);
 }
 
 static void collector__on_mmap(void *ctx, const struct sideband_mmap *m)
@@ -178,12 +170,16 @@ void collector__read_events(struct collector *c)
 
 static int learn(const struct task_record *r, void *ctx)
 {
-	struct process_key key = process_key_of(&r->key);
 	struct collector *c = ctx;
 	struct process *p;
 
-	if (!r->is_kernel_thread)
-		process_table__scan_one(c->processes, clock__mono_ns(), &key, &p);
+	if (r->is_kernel_thread)
+		return 0;
+	p = process_table__find(c->processes, &r->key);
+	if (p) /* events were lost: what is known of it may be old */
+		process_table__rescan_maps(c->processes, clock__mono_ns(), p, NULL);
+	else
+		process_table__scan_one(c->processes, clock__mono_ns(), &r->key, &p);
 	return 0;
 }
 
@@ -197,12 +193,11 @@ int collector__learn_all(struct collector *c)
 
 struct process *collector__process(struct collector *c, const struct task_key *key)
 {
-	struct process_key k = process_key_of(key);
-	struct process *p = process_table__find(c->processes, &k);
+	struct process *p = process_table__find(c->processes, key);
 
 	if (p)
 		return p;
-	if (process_table__scan_one(c->processes, clock__mono_ns(), &k, &p))
+	if (process_table__scan_one(c->processes, clock__mono_ns(), key, &p))
 		return NULL;
 	if (p->flags & PROCESS_UNLEARNT)
 		c->lost_here.n[LOSS_UNKNOWN_PROCESS]++;

@@ -30,8 +30,8 @@ static int collector__window_process(struct collector *c, const struct task_key 
 	if (p)
 		process__labels(p, &l);
 	const char *const labels[WL_MAX] = {
-		[WL_NAME] = l.process, [WL_EXE] = l.exe,	     [WL_CGROUP] = l.cgroup,
-		[WL_UNIT] = l.unit,    [WL_CONTAINER] = l.container, [WL_POD] = l.pod,
+		[WL_NAME] = l.process,        [WL_EXE] = l.exe, [WL_CGROUP] = l.cgroup, [WL_UNIT] = l.unit,
+		[WL_CONTAINER] = l.container, [WL_POD] = l.pod,
 	};
 
 	return window__add_process(c->window, key, labels, ret_index);
@@ -51,7 +51,8 @@ static const char *collector__jit_name(void *ctx, const struct task_key *key, ui
 	jp.pid = (pid_t)p->key.tgid;
 	jp.ns_pid = (pid_t)process_table__ns_pid(c->processes, p);
 	if (!proc_dir__open(c->proc_fd, p->key.tgid, p->key.start_ns, &dir_fd, &stat))
-		namespace__open_root(dir_fd, &jp.root_fd); /* without one, what is known already is searched */
+		namespace__open_root(dir_fd,
+				     &jp.root_fd); /* without one, what is known already is searched */
 	err = jit_maps__find(c->jit_maps, &jp, clock__mono_ns(), addr, &e);
 	io__close(&jp.root_fd);
 	io__close(&dir_fd);
@@ -66,7 +67,8 @@ static void collector__count(struct collector *c, const struct task_key *key, st
 		c->lost_here.n[LOSS_HISTORY_FULL] += s->count;
 		return;
 	}
-	if (!selector__is_everything(&c->opts.selector) && !selector__thread(&c->opts.selector, verdict, s->comm))
+	if (!selector__is_everything(&c->opts.selector) &&
+	    !selector__thread(&c->opts.selector, verdict, s->comm))
 		return;
 	c->stats.samples += s->count;
 	if (s->end < END_MAX)
@@ -121,7 +123,8 @@ static int find_mapping(void *ctx, const struct task_key *key, uint64_t pc, stru
 	return 0;
 }
 
-static int find_rows(void *ctx, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows, uint32_t *ret_n)
+static int find_rows(void *ctx, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
+		     uint32_t *ret_n)
 {
 	struct collector *c = ctx;
 

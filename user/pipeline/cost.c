@@ -20,14 +20,15 @@ static uint64_t resident_bytes(void)
 	struct buf b;
 
 	buf__init(&b, 4096);
-	if (!io__read_at(-1, "/proc/self/statm", 4096, &b) && sscanf(buf__str(&b), "%llu %llu", &total, &resident) != 2)
+	if (!io__read_at(-1, "/proc/self/statm", 4096, &b) &&
+	    sscanf(buf__str(&b), "%llu %llu", &total, &resident) != 2)
 		resident = 0;
 	buf__done(&b);
 	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-void cost__gather(struct cost *c, uint64_t started_ns, struct collector *collector, const struct publisher *publisher,
-		  struct store *store)
+void cost__gather(struct cost *c, uint64_t started_ns, struct collector *collector,
+		  const struct publisher *publisher, struct store *store)
 {
 	struct rusage usage = {};
 
@@ -64,9 +65,9 @@ static void log_bpf(const struct cost *c)
 		const struct program_stats *p = &c->programs[i];
 
 		if (p->run_count)
-			SAY("cost: bpf program '%s': %llu runs, %.2f us each, %u instructions verified", p->name,
-			    (unsigned long long)p->run_count, (double)p->run_ns / (double)p->run_count / 1000,
-			    p->verified_insns);
+			SAY("cost: bpf program '%s': %llu runs, %.2f us each, %u instructions verified",
+			    p->name, (unsigned long long)p->run_count,
+			    (double)p->run_ns / (double)p->run_count / 1000, p->verified_insns);
 	}
 }
 
@@ -78,7 +79,8 @@ static void log_samples(const struct collector_stats *s)
 		all += s->ends[i];
 		whole += end_reason__is_complete((enum end_reason)i) ? s->ends[i] : 0;
 	}
-	SAY("cost: samples %llu by %s at %u Hz on %u CPUs, %.2f %% whole, %llu finished in user space (%.1f us each)",
+	SAY("cost: samples %llu by %s at %u Hz on %u CPUs, %.2f %% whole, %llu finished in user space (%.1f "
+	    "us each)",
 	    (unsigned long long)s->samples, s->clock, s->frequency_hz, s->n_cpus, per_cent(whole, all),
 	    (unsigned long long)s->unfinished,
 	    s->unfinished ? (double)s->finish_ns / (double)s->unfinished / 1000 : 0.0);
@@ -88,18 +90,19 @@ static void log_samples(const struct collector_stats *s)
 			    (unsigned long long)s->ends[i]);
 	for (int i = 0; i < LOSS_MAX; i++)
 		if (s->lost.n[i])
-			SAY("cost: lost '%s': %llu (%s)", loss__name((enum loss)i), (unsigned long long)s->lost.n[i],
-			    loss__text((enum loss)i));
+			SAY("cost: lost '%s': %llu (%s)", loss__name((enum loss)i),
+			    (unsigned long long)s->lost.n[i], loss__text((enum loss)i));
 }
 
 static void log_tables(const struct collector_stats *s)
 {
 	const struct tables_stats *t = &s->tables;
 
-	SAY("cost: unwind tables: %llu rows in %llu pages, %.1f MiB, %llu built in %.1f ms (longest %.1f ms), %llu evicted",
-	    (unsigned long long)t->store.rows, (unsigned long long)t->store.pages, (double)t->store.bytes / MIB,
-	    (unsigned long long)t->pages_built, (double)t->build_ns / 1e6, (double)t->build_max_ns / 1e6,
-	    (unsigned long long)t->store.pages_evicted);
+	SAY("cost: unwind tables: %llu rows in %llu pages, %.1f MiB, %llu built in %.1f ms (longest %.1f "
+	    "ms), %llu evicted",
+	    (unsigned long long)t->store.rows, (unsigned long long)t->store.pages,
+	    (double)t->store.bytes / MIB, (unsigned long long)t->pages_built, (double)t->build_ns / 1e6,
+	    (double)t->build_max_ns / 1e6, (unsigned long long)t->store.pages_evicted);
 	SAY("cost: processes %llu, mappings %llu in %llu sets, objects %llu (%llu files open), events %llu",
 	    (unsigned long long)s->processes.processes, (unsigned long long)s->processes.mappings,
 	    (unsigned long long)s->processes.mapping_sets, (unsigned long long)s->objects.objects,
@@ -111,10 +114,11 @@ static void log_tables(const struct collector_stats *s)
 
 void cost__log(const struct cost *c)
 {
-	SAY("cost: cpu %.3f %% of one CPU (%.2f s in %.0f s), bpf %.3f %%, resident %.1f MiB (most %.1f), bpf memory %.1f MiB",
+	SAY("cost: cpu %.3f %% of one CPU (%.2f s in %.0f s), bpf %.3f %%, resident %.1f MiB (most %.1f), "
+	    "bpf memory %.1f MiB",
 	    per_cent(c->cpu_ns, c->wall_ns), (double)c->cpu_ns / 1e9, (double)c->wall_ns / 1e9,
-	    per_cent(c->bpf_ns, c->wall_ns), (double)c->resident_bytes / MIB, (double)c->resident_max_bytes / MIB,
-	    (double)c->collector.map_bytes / MIB);
+	    per_cent(c->bpf_ns, c->wall_ns), (double)c->resident_bytes / MIB,
+	    (double)c->resident_max_bytes / MIB, (double)c->collector.map_bytes / MIB);
 	log_bpf(c);
 	log_samples(&c->collector);
 	log_tables(&c->collector);
@@ -123,7 +127,8 @@ void cost__log(const struct cost *c)
 	    c->publish.windows ? (double)c->publish.naming_ns / (double)c->publish.windows / 1e6 : 0.0,
 	    c->publish.windows ? (double)c->publish.encoding_ns / (double)c->publish.windows / 1e6 : 0.0,
 	    (unsigned long long)c->publish.dropped, (unsigned long long)c->publish.failed);
-	SAY("cost: store %u files, %.1f MiB; written %llu files, %.1f MiB; %llu write errors, %llu windows lost",
+	SAY("cost: store %u files, %.1f MiB; written %llu files, %.1f MiB; %llu write errors, %llu windows "
+	    "lost",
 	    c->store.n_files, (double)c->store.bytes / MIB, (unsigned long long)c->store.n_written,
 	    (double)c->store.written_bytes / MIB, (unsigned long long)c->store.n_write_errors,
 	    (unsigned long long)c->store.n_lost);

@@ -18,10 +18,10 @@
 #define COST_PROGRAMS_MAX 32
 
 struct cost {
-	uint64_t wall_ns;           /* since the start */
-	uint64_t cpu_ns;            /* of this process, user and system */
+	uint64_t wall_ns; /* since the start */
+	uint64_t cpu_ns;  /* of this process, user and system */
 	uint64_t resident_bytes, resident_max_bytes;
-	uint64_t bpf_ns;            /* of all programs; 0 without run-time statistics */
+	uint64_t bpf_ns; /* of all programs; 0 without run-time statistics */
 	uint32_t n_programs;
 	struct program_stats programs[COST_PROGRAMS_MAX];
 	struct collector_stats collector;
@@ -30,8 +30,8 @@ struct cost {
 };
 
 /* publisher and store may be NULL. */
-void cost__gather(struct cost *c, uint64_t started_ns, struct collector *collector, const struct publisher *publisher,
-		  struct store *store);
+void cost__gather(struct cost *c, uint64_t started_ns, struct collector *collector,
+		  const struct publisher *publisher, struct store *store);
 /* Log lines, each with one subject. */
 void cost__log(const struct cost *c);
 

@@ -21,9 +21,9 @@
 #include "user/symbolize/symbolizer.h"
 
 #define KERNEL_MAPPING "[kernel.kallsyms]"
-#define KERNEL_START 0xffff800000000000ull
-#define PAGE_MASK 4095ull
-#define LINES_MAX 32 /* inlined functions at one address */
+#define KERNEL_START   0xffff800000000000ull
+#define PAGE_MASK      4095ull
+#define LINES_MAX      32 /* inlined functions at one address */
 
 struct sorted_frame {
 	uint64_t word;
@@ -69,7 +69,8 @@ static int add_named(struct profile *p, uint32_t mapping, uint64_t address, cons
 	return err ? err : profile__location(p, mapping, address, false, &line, 1, ret);
 }
 
-static int add_symbol(struct profile *p, uint32_t mapping, uint64_t address, const struct symbol *s, uint32_t *ret)
+static int add_symbol(struct profile *p, uint32_t mapping, uint64_t address, const struct symbol *s,
+		      uint32_t *ret)
 {
 	struct line lines[LINES_MAX];
 	uint32_t n = s->n_lines < LINES_MAX ? s->n_lines : LINES_MAX;
@@ -126,8 +127,8 @@ static int object_file__open(void *ctx)
 	return err ? err : fd;
 }
 
-static int locate_batch(struct locator *l, const struct object *o, const struct sorted_frame *frames, uint32_t n,
-			uint64_t *vaddrs, struct symbol *symbols)
+static int locate_batch(struct locator *l, const struct object *o, const struct sorted_frame *frames,
+			uint32_t n, uint64_t *vaddrs, struct symbol *symbols)
 {
 	struct object_file file = {.objects = l->n->objects, .id = o->id};
 	const struct symbol_object so = {
@@ -150,9 +151,11 @@ static int locate_batch(struct locator *l, const struct object *o, const struct 
 		if (err)
 			break;
 		if (symbols[i].n_lines)
-			err = add_symbol(l->p, mapping, vaddrs[i], &symbols[i], &l->locations[frames[i].frame]);
+			err = add_symbol(l->p, mapping, vaddrs[i], &symbols[i],
+					 &l->locations[frames[i].frame]);
 		else
-			err = add_named(l->p, mapping, vaddrs[i], symbol__fallback(fallback, o->path, vaddrs[i]),
+			err = add_named(l->p, mapping, vaddrs[i],
+					symbol__fallback(fallback, o->path, vaddrs[i]),
 					&l->locations[frames[i].frame]);
 	}
 	return err;
@@ -185,7 +188,8 @@ static int locate_kernel(struct locator *l, uint64_t address, uint32_t *ret)
 	const char *module;
 	char text[64];
 	struct symbol s;
-	struct mapping m = {.start = KERNEL_START, .limit = UINT64_MAX, .offset = KERNEL_START, .has_functions = true};
+	struct mapping m = {
+		.start = KERNEL_START, .limit = UINT64_MAX, .offset = KERNEL_START, .has_functions = true};
 	int err = 0;
 
 	if (!l->kernel_mapping) {
@@ -211,7 +215,8 @@ static int locate_other(struct locator *l, const struct window_frame *f, uint32_
 	case FRAME_KERNEL:
 		return locate_kernel(l, f->word, ret);
 	case FRAME_CUT:
-		snprintf(text, sizeof(text), "[truncated: %s]", end_reason__name((enum end_reason)(f->word & 0xff)));
+		snprintf(text, sizeof(text), "[truncated: %s]",
+			 end_reason__name((enum end_reason)(f->word & 0xff)));
 		return add_named(l->p, 0, 0, text, ret);
 	default:
 		if (f->name)
@@ -221,7 +226,8 @@ static int locate_other(struct locator *l, const struct window_frame *f, uint32_
 	}
 }
 
-int location__name_frames(const struct naming *n, const struct window *w, struct profile *p, uint32_t *locations)
+int location__name_frames(const struct naming *n, const struct window *w, struct profile *p,
+			  uint32_t *locations)
 {
 	struct locator l = {.n = n, .w = w, .p = p, .locations = locations};
 	struct sorted_frame *frames = calloc(w->n_frames + 1, sizeof(*frames));
@@ -238,7 +244,8 @@ int location__name_frames(const struct naming *n, const struct window *w, struct
 	}
 	qsort(frames, n_objects, sizeof(*frames), sorted_frame__compare);
 	for (uint32_t i = 0, j; i < n_objects && !err; i = j) {
-		for (j = i + 1; j < n_objects && frame_object(frames[j].word) == frame_object(frames[i].word); j++)
+		for (j = i + 1; j < n_objects && frame_object(frames[j].word) == frame_object(frames[i].word);
+		     j++)
 			;
 		err = locate_object(&l, frames + i, j - i);
 	}

@@ -14,6 +14,7 @@ struct profile;
 struct window;
 
 /* Adds a location for each frame of the window; locations[frame] is its id. */
-int location__name_frames(const struct naming *n, const struct window *w, struct profile *p, uint32_t *locations);
+int location__name_frames(const struct naming *n, const struct window *w, struct profile *p,
+			  uint32_t *locations);
 
 #endif

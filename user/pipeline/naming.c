@@ -59,7 +59,8 @@ static int namer__stacks(struct namer *r)
 	return err;
 }
 
-static int add_text_label(struct profile *p, struct label *labels, uint32_t *n, const char *key, const char *text)
+static int add_text_label(struct profile *p, struct label *labels, uint32_t *n, const char *key,
+			  const char *text)
 {
 	struct label l = {};
 	int err;
@@ -93,9 +94,10 @@ static int namer__labels(struct namer *r, const struct window_row *row, uint32_t
 		const char *key;
 		uint32_t text;
 	} texts[] = {
-		{"comm", row->comm},	      {"process", process->name}, {"exe", process->exe},
-		{"cgroup", process->cgroup},  {"unit", process->unit},    {"container", process->container},
-		{"pod", process->pod},	      {"namespace", process->name_space},
+		{"comm", row->comm},     {"process", process->name},
+		{"exe", process->exe},   {"cgroup", process->cgroup},
+		{"unit", process->unit}, {"container", process->container},
+		{"pod", process->pod},   {"namespace", process->name_space},
 	};
 	struct label labels[sizeof(texts) / sizeof(*texts) + 2];
 	uint32_t n = 0;
@@ -122,7 +124,8 @@ static int namer__samples(struct namer *r)
 			continue;
 		err = namer__labels(r, row, &labels);
 		if (!err)
-			err = profile__add(r->p, row->stack ? r->stacks[row->stack - 1] : 0, labels, r->sums[i]);
+			err = profile__add(r->p, row->stack ? r->stacks[row->stack - 1] : 0, labels,
+					   r->sums[i]);
 	}
 	return err;
 }
@@ -161,13 +164,14 @@ static int namer__comments(struct namer *r)
 	if (!err)
 		err = profile__comment(r->p, "clock %s at %u Hz", r->n->clock, r->n->frequency_hz);
 	if (!err)
-		err = profile__comment(r->p, "host %s, kernel %s %s", host.nodename, host.sysname, host.release);
+		err = profile__comment(r->p, "host %s, kernel %s %s", host.nodename, host.sysname,
+				       host.release);
 	for (int i = 0; i < LOSS_MAX && !err; i++) {
 		if (!w->lost.n[i])
 			continue;
 		all += w->lost.n[i];
-		err = profile__comment(r->p, "lost %s: %llu (%s)", loss__name(i), (unsigned long long)w->lost.n[i],
-				       loss__text(i));
+		err = profile__comment(r->p, "lost %s: %llu (%s)", loss__name(i),
+				       (unsigned long long)w->lost.n[i], loss__text(i));
 	}
 	/* always there, so that a reader can tell a file that lost nothing from one that does not say */
 	if (!err)

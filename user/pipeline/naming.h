@@ -22,8 +22,8 @@ struct window;
 struct naming {
 	struct symbolizer *symbolizer;
 	struct object_cache *objects;
-	const char *event;     /* "cpu" */
-	const char *clock;     /* "cpu-clock", "cycles" */
+	const char *event; /* "cpu" */
+	const char *clock; /* "cpu-clock", "cycles" */
 	uint32_t frequency_hz;
 	bool label_tid;
 };

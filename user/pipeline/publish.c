@@ -23,10 +23,10 @@
 #include "user/store/store.h"
 #include "user/symbolize/symbolizer.h"
 
-#define FILE_BYTES_MAX ((size_t)256 << 20)
-#define NICE 10 /* what is profiled comes first */
-#define STEP_NS NS_PER_SEC
-#define ENFORCE_NS (60 * NS_PER_SEC)
+#define FILE_BYTES_MAX      ((size_t)256 << 20)
+#define NICE                10 /* what is profiled comes first */
+#define STEP_NS             NS_PER_SEC
+#define ENFORCE_NS          (60 * NS_PER_SEC)
 #define ROLLUP_FILES_A_STEP 4
 
 struct publisher {
@@ -81,8 +81,8 @@ int publish__once(const struct publish_opts *opts, const struct window *w, struc
 	return err;
 }
 
-static int publisher__encode(struct publisher *p, const struct window *w, struct buf *b, uint64_t *ret_duration_ns,
-			     uint64_t *ret_time_ns)
+static int publisher__encode(struct publisher *p, const struct window *w, struct buf *b,
+			     uint64_t *ret_duration_ns, uint64_t *ret_time_ns)
 {
 	const struct pprof_opts opts = {.compression = p->opts.zstd ? COMPRESSION_ZSTD : COMPRESSION_GZIP};
 	struct naming n = publish__naming(&p->opts, p->symbolizer);
@@ -116,7 +116,8 @@ static void publisher__window(struct publisher *p, struct window *w)
 	if (err)
 		log_warn("publish: name and encode a window: %s, it is lost", strerror(-err));
 	else if (p->store)
-		err = store__put(p->store, p->opts.event, time_ns, duration_ns, b.data, b.len); /* reports by itself */
+		err = store__put(p->store, p->opts.event, time_ns, duration_ns, b.data,
+				 b.len); /* reports by itself */
 	pthread_mutex_lock(&p->lock);
 	p->stats.windows++;
 	p->stats.failed += err != 0;
@@ -201,7 +202,8 @@ static int publisher__start(struct publisher *p)
 	return err;
 }
 
-int publisher__new(const struct publish_opts *opts, struct store *store, struct publisher **ret, struct err *err)
+int publisher__new(const struct publish_opts *opts, struct store *store, struct publisher **ret,
+		   struct err *err)
 {
 	struct publisher *p = calloc(1, sizeof(*p));
 	struct rollup_opts ro = {.store = store};

@@ -37,16 +37,17 @@ struct publish_opts {
 
 struct publish_stats {
 	uint64_t windows, dropped, failed;
-	uint64_t bytes;              /* written to the store */
+	uint64_t bytes; /* written to the store */
 	uint64_t rows, naming_ns, encoding_ns;
-	uint64_t symbol_bytes;       /* in memory now */
+	uint64_t symbol_bytes; /* in memory now */
 };
 
 /* One window, here and now. */
 int publish__once(const struct publish_opts *opts, const struct window *w, struct profile **ret_profile);
 
 /* The store is borrowed and may be NULL (then windows are named and dropped: profiling in memory). */
-int publisher__new(const struct publish_opts *opts, struct store *store, struct publisher **ret, struct err *err);
+int publisher__new(const struct publish_opts *opts, struct store *store, struct publisher **ret,
+		   struct err *err);
 /* Works off what waits, then ends the thread. */
 void publisher__free(struct publisher *p);
 /* Takes the caller's reference. */

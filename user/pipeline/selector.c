@@ -21,8 +21,9 @@ static bool has_pid(const struct pid_list *pids, uint32_t tgid)
 
 static bool set_matches(const struct target_set *t, uint32_t tgid, const struct process_labels *l)
 {
-	return has_pid(&t->pid, tgid) || any_matches(&t->comm, l->process) || any_matches(&t->process, l->process) ||
-	       any_matches(&t->exe, l->exe) || any_matches(&t->cgroup, l->cgroup) || any_matches(&t->unit, l->unit) ||
+	return has_pid(&t->pid, tgid) || any_matches(&t->comm, l->process) ||
+	       any_matches(&t->process, l->process) || any_matches(&t->exe, l->exe) ||
+	       any_matches(&t->cgroup, l->cgroup) || any_matches(&t->unit, l->unit) ||
 	       any_matches(&t->container, l->container) || any_matches(&t->pod, l->pod);
 }
 

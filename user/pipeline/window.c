@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "user/base/intern.h"
+#include "user/process/process_key.h"
 
 int window__new(const struct window_opts *opts, struct window **ret)
 {
@@ -57,10 +58,11 @@ void window__unref(struct window *w)
 
 size_t window__bytes(const struct window *w)
 {
-	return sizeof(*w) + stack_table__bytes(&w->stacks) + intern__bytes(w->strings) + hashmap__bytes(&w->frames_by_word) +
-	       hashmap__bytes(&w->processes_by_key) + hashmap__bytes(&w->rows_by_content) +
-	       w->cap_frames * sizeof(*w->frames) + w->cap_processes * sizeof(*w->processes) +
-	       w->cap_rows * sizeof(*w->rows) + w->cap_entries * sizeof(*w->entries) + w->cap_slices * sizeof(*w->slices) +
+	return sizeof(*w) + stack_table__bytes(&w->stacks) + intern__bytes(w->strings) +
+	       hashmap__bytes(&w->frames_by_word) + hashmap__bytes(&w->processes_by_key) +
+	       hashmap__bytes(&w->rows_by_content) + w->cap_frames * sizeof(*w->frames) +
+	       w->cap_processes * sizeof(*w->processes) + w->cap_rows * sizeof(*w->rows) +
+	       w->cap_entries * sizeof(*w->entries) + w->cap_slices * sizeof(*w->slices) +
 	       w->cap_entry_of_row * sizeof(*w->entry_of_row);
 }
 
@@ -86,17 +88,12 @@ static int window__grow(struct window *w, void *array, uint32_t *cap, uint32_t n
 
 static bool process__eq(uint32_t index, const void *key, const void *owner)
 {
-	return !memcmp(&((const struct window *)owner)->processes[index].key, key, sizeof(struct task_key));
-}
-
-static uint64_t task_key__hash(const struct task_key *k)
-{
-	return hash_pair((uint64_t)k->tgid << 32 | k->exec_id, k->start_ns);
+	return process_key__eq(&((const struct window *)owner)->processes[index].key, key);
 }
 
 int window__find_process(const struct window *w, const struct task_key *key, uint32_t *ret_index)
 {
-	uint32_t at = hashmap__find(&w->processes_by_key, task_key__hash(key), process__eq, key, w);
+	uint32_t at = hashmap__find(&w->processes_by_key, process_key__hash(key), process__eq, key, w);
 
 	if (at == HASHMAP_NONE)
 		return -ENOENT;
@@ -104,10 +101,12 @@ int window__find_process(const struct window *w, const struct task_key *key, uin
 	return 0;
 }
 
-int window__add_process(struct window *w, const struct task_key *key, const char *const labels[WL_MAX], uint32_t *ret_index)
+int window__add_process(struct window *w, const struct task_key *key, const char *const labels[WL_MAX],
+			uint32_t *ret_index)
 {
 	struct window_process p = {.key = *key};
-	uint32_t *const fields[WL_MAX] = {&p.name, &p.exe, &p.cgroup, &p.unit, &p.container, &p.pod, &p.name_space};
+	uint32_t *const fields[WL_MAX] = {&p.name,      &p.exe, &p.cgroup,    &p.unit,
+					  &p.container, &p.pod, &p.name_space};
 	int ret;
 
 	for (int i = 0; i < WL_MAX; i++) {
@@ -119,7 +118,7 @@ int window__add_process(struct window *w, const struct task_key *key, const char
 	}
 	ret = window__grow(w, &w->processes, &w->cap_processes, w->n_processes, sizeof(p));
 	if (!ret)
-		ret = hashmap__add(&w->processes_by_key, task_key__hash(key), w->n_processes);
+		ret = hashmap__add(&w->processes_by_key, process_key__hash(key), w->n_processes);
 	if (ret)
 		return ret;
 	w->processes[w->n_processes] = p;
@@ -134,7 +133,8 @@ static bool frame__eq(uint32_t index, const void *key, const void *owner)
 	return a->word == b->word && a->process == b->process;
 }
 
-static int window__frame(struct window *w, uint64_t word, uint32_t process, window_name_fn name, void *ctx, uint32_t *ret)
+static int window__frame(struct window *w, uint64_t word, uint32_t process, window_name_fn name, void *ctx,
+			 uint32_t *ret)
 {
 	struct window_frame f = {.word = word, .process = FRAME_KIND(word) == FRAME_RAW ? process : 0};
 	uint64_t hash = hash_pair(word, f.process);
@@ -178,7 +178,8 @@ static int window__row(struct window *w, const struct window_row *row, uint32_t 
 	}
 	err = window__grow(w, &w->rows, &w->cap_rows, w->n_rows, sizeof(*row));
 	if (!err)
-		err = window__grow(w, &w->entry_of_row, &w->cap_entry_of_row, w->n_rows, sizeof(*w->entry_of_row));
+		err = window__grow(w, &w->entry_of_row, &w->cap_entry_of_row, w->n_rows,
+				   sizeof(*w->entry_of_row));
 	if (!err)
 		err = hashmap__add(&w->rows_by_content, hash, w->n_rows);
 	if (err)
@@ -202,7 +203,8 @@ int window__begin_slice(struct window *w, uint64_t from_ns)
 	return 0;
 }
 
-static int window__stack(struct window *w, const struct window_sample *s, window_name_fn name, void *ctx, uint32_t *ret)
+static int window__stack(struct window *w, const struct window_sample *s, window_name_fn name, void *ctx,
+			 uint32_t *ret)
 {
 	uint32_t node = 0, frame;
 	int err = 0;

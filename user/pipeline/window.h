@@ -44,8 +44,8 @@ struct window_frame {
 struct window_row {
 	uint32_t process; /* index */
 	uint32_t tid;
-	uint32_t comm;    /* string: the thread's name */
-	uint32_t stack;   /* id in stacks */
+	uint32_t comm;  /* string: the thread's name */
+	uint32_t stack; /* id in stacks */
 };
 
 struct window_entry {
@@ -70,13 +70,13 @@ struct window {
 	struct window_row *rows;
 	struct window_entry *entries;
 	struct window_slice *slices;
-	uint32_t n_frames, cap_frames, n_processes, cap_processes, n_rows, cap_rows, n_entries, cap_entries, n_slices,
-		cap_slices;
+	uint32_t n_frames, cap_frames, n_processes, cap_processes, n_rows, cap_rows, n_entries, cap_entries,
+		n_slices, cap_slices;
 	struct hashmap frames_by_word, processes_by_key, rows_by_content;
 	uint32_t *entry_of_row; /* of the slice that is being written; index + 1 */
 	uint32_t cap_entry_of_row;
-	struct losses lost;       /* in this window */
-	uint64_t ends[END_MAX];   /* samples by the way their walk ended */
+	struct losses lost;     /* in this window */
+	uint64_t ends[END_MAX]; /* samples by the way their walk ended */
 	uint64_t samples;
 	size_t limit_bytes;
 	uint32_t n_refs;

@@ -31,7 +31,7 @@
 #define PROCESS_STALE         0x20u /* maps code faster than it is followed: a rescan is due */
 
 struct process {
-	struct process_key key;
+	struct task_key key;
 	uint32_t flags;
 	uint32_t ppid, uid;
 	uint32_t ns_pid;           /* in its own pid namespace; 0: not read yet, see process_table__ns_pid */

@@ -26,7 +26,7 @@ static bool eq_tgid(uint32_t slot, const void *key, const void *owner)
 	return process_at(slot, owner)->key.tgid == *(const uint32_t *)key;
 }
 
-struct process *process_index__find(const struct process_index *x, const struct process_key *key)
+struct process *process_index__find(const struct process_index *x, const struct task_key *key)
 {
 	uint32_t slot = hashmap__find(&x->by_key, process_key__hash(key), eq_key, key, x);
 
@@ -78,7 +78,7 @@ static int index__take_slot(struct process_index *x, uint32_t *ret_slot)
 }
 
 /* Is `a` a later incarnation of the pid than `b`? Exec ids wrap around. */
-static bool is_later(const struct process_key *a, const struct process_key *b)
+static bool is_later(const struct task_key *a, const struct task_key *b)
 {
 	if (a->start_ns != b->start_ns)
 		return a->start_ns > b->start_ns;

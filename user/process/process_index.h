@@ -30,9 +30,8 @@ void process_index__done(struct process_index *x);
 /* Puts the process among the others of its pid: older, newer and slot are set. */
 int process_index__add(struct process_index *x, struct process *p);
 void process_index__remove(struct process_index *x, struct process *p);
-struct process *process_index__find(const struct process_index *x,
-				    const struct process_key *key);                  /* or NULL */
-struct process *process_index__newest(const struct process_index *x, uint32_t tgid); /* or NULL */
+struct process *process_index__find(const struct process_index *x, const struct task_key *key); /* or NULL */
+struct process *process_index__newest(const struct process_index *x, uint32_t tgid);            /* or NULL */
 struct process *process_index__next(const struct process_index *x, uint32_t *cursor);
 size_t process_index__bytes(const struct process_index *x);
 

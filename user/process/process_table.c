@@ -52,7 +52,7 @@ struct process_table {
 
 /* ---- finding ----------------------------------------------------------------------------------------------------- */
 
-struct process *process_table__find(const struct process_table *t, const struct process_key *key)
+struct process *process_table__find(const struct process_table *t, const struct task_key *key)
 {
 	return process_index__find(&t->index, key);
 }
@@ -165,7 +165,7 @@ static int table__make_room(struct process_table *t, uint64_t now_ns)
 	return 0;
 }
 
-static int table__add(struct process_table *t, const struct process_key *key, uint64_t born_ns,
+static int table__add(struct process_table *t, const struct task_key *key, uint64_t born_ns,
 		      uint64_t now_ns, struct process **ret_process)
 {
 	struct process *p;
@@ -213,7 +213,7 @@ static int table__learn(struct process_table *t, struct process *p, uint64_t now
 	return r;
 }
 
-int process_table__scan_one(struct process_table *t, uint64_t now_ns, const struct process_key *key,
+int process_table__scan_one(struct process_table *t, uint64_t now_ns, const struct task_key *key,
 			    struct process **ret_process)
 {
 	struct process *p = process_table__find(t, key), *before;
@@ -262,8 +262,8 @@ static void inherit_program(struct process *to, const struct process *from, cons
 	to->flags |= PROCESS_FORKED | (from->flags & (PROCESS_KERNEL_THREAD | PROCESS_CUT | PROCESS_STALE));
 }
 
-int process_table__fork(struct process_table *t, uint64_t time_ns, const struct process_key *parent,
-			const struct process_key *child, const char *comm)
+int process_table__fork(struct process_table *t, uint64_t time_ns, const struct task_key *parent,
+			const struct task_key *child, const char *comm)
 {
 	struct process *from, *p;
 	int r;
@@ -306,7 +306,7 @@ static void table__date_back(struct process *p, uint64_t time_ns)
 	p->born_ns = time_ns;
 }
 
-int process_table__exec(struct process_table *t, uint64_t time_ns, const struct process_key *key,
+int process_table__exec(struct process_table *t, uint64_t time_ns, const struct task_key *key,
 			const char *comm)
 {
 	struct process *p = process_table__find(t, key), *old;
@@ -339,7 +339,7 @@ int process_table__exec(struct process_table *t, uint64_t time_ns, const struct 
 	return 0;
 }
 
-int process_table__exit(struct process_table *t, uint64_t time_ns, const struct process_key *key)
+int process_table__exit(struct process_table *t, uint64_t time_ns, const struct task_key *key)
 {
 	struct process *p = process_table__find(t, key);
 
@@ -352,7 +352,7 @@ int process_table__exit(struct process_table *t, uint64_t time_ns, const struct 
 	return 0;
 }
 
-int process_table__comm(struct process_table *t, const struct process_key *key, const char *comm)
+int process_table__comm(struct process_table *t, const struct task_key *key, const char *comm)
 {
 	struct process *p = process_table__find(t, key);
 

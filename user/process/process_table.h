@@ -75,24 +75,23 @@ void process_table__free(struct process_table *t); /* does not call the port */
  * The process, read in /proc if it is not known. One that is gone is added too (PROCESS_UNLEARNT), so that it is not
  * read again.
  */
-int process_table__scan_one(struct process_table *t, uint64_t now_ns, const struct process_key *key,
+int process_table__scan_one(struct process_table *t, uint64_t now_ns, const struct task_key *key,
 			    struct process **ret_process);
 /* O(1): the child shares its parent's mappings. comm may be NULL. */
-int process_table__fork(struct process_table *t, uint64_t time_ns, const struct process_key *parent,
-			const struct process_key *child, const char *comm);
+int process_table__fork(struct process_table *t, uint64_t time_ns, const struct task_key *parent,
+			const struct task_key *child, const char *comm);
 /*
  * A new incarnation, without mappings but for those that /proc shows by now; mapping events of the new program come
  * after this one.
  */
-int process_table__exec(struct process_table *t, uint64_t time_ns, const struct process_key *key,
+int process_table__exec(struct process_table *t, uint64_t time_ns, const struct task_key *key,
 			const char *comm);
 /* To the incarnation that ran then. A mapping that is not executable cuts what it covers. */
 int process_table__mmap(struct process_table *t, const struct process_mmap *m);
-int process_table__exit(struct process_table *t, uint64_t time_ns, const struct process_key *key);
-int process_table__comm(struct process_table *t, const struct process_key *key, const char *comm);
+int process_table__exit(struct process_table *t, uint64_t time_ns, const struct task_key *key);
+int process_table__comm(struct process_table *t, const struct task_key *key, const char *comm);
 
-struct process *process_table__find(const struct process_table *t,
-				    const struct process_key *key); /* or NULL */
+struct process *process_table__find(const struct process_table *t, const struct task_key *key); /* or NULL */
 struct process *process_table__find_pid(const struct process_table *t, uint32_t tgid,
 					uint64_t time_ns); /* or NULL */
 /* The number it has in its own pid namespace; 0 where it is gone before that could be read. */

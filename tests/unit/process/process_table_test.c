@@ -23,7 +23,7 @@ struct scene {
 	struct object_cache *objects;
 	struct process_table *table;
 	int n_forked, n_changed, n_ended, n_retired;
-	struct process_key last_changed, last_ended;
+	struct task_key last_changed, last_ended;
 };
 
 static void on_forked(void *ctx, const struct process *parent, const struct process *child)
@@ -87,12 +87,12 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct process_key key(uint32_t tgid, uint32_t exec_id, uint64_t ticks)
+static struct task_key key(uint32_t tgid, uint32_t exec_id, uint64_t ticks)
 {
-	return (struct process_key){.tgid = tgid, .exec_id = exec_id, .start_ns = ticks * TICK + 77};
+	return (struct task_key){.tgid = tgid, .exec_id = exec_id, .start_ns = ticks * TICK + 77};
 }
 
-static struct process *scan(struct scene *s, uint64_t now_ns, struct process_key k)
+static struct process *scan(struct scene *s, uint64_t now_ns, struct task_key k)
 {
 	struct process *p = NULL;
 
@@ -182,7 +182,7 @@ static void a_kernel_thread_has_a_name_and_no_code(void **state)
 static void a_forked_child_shares_everything_without_proc(void **state)
 {
 	struct scene *s = *state;
-	struct process_key parent = key(100, 1, 500), child = key(101, 1, 600);
+	struct task_key parent = key(100, 1, 500), child = key(101, 1, 600);
 	struct process *p, *c;
 
 	fixture__process(&s->proc, 100, "bash", 500, 0, CODE_AT_1000);
@@ -208,7 +208,7 @@ static void a_forked_child_shares_everything_without_proc(void **state)
 static void a_child_of_an_unknown_parent_is_read(void **state)
 {
 	struct scene *s = *state;
-	struct process_key parent = key(1, 1, 1), child = key(101, 1, 600), gone = key(102, 1, 601);
+	struct task_key parent = key(1, 1, 1), child = key(101, 1, 600), gone = key(102, 1, 601);
 
 	fixture__process(&s->proc, 101, "child", 600, 0, CODE_AT_1000);
 	assert_int_equal(process_table__fork(s->table, 2 * SEC, &parent, &child, "x"), 0);
@@ -221,7 +221,7 @@ static void a_child_of_an_unknown_parent_is_read(void **state)
 static void an_exec_is_a_new_incarnation_and_ends_the_old_one(void **state)
 {
 	struct scene *s = *state;
-	struct process_key before = key(100, 1, 500), after = key(100, 2, 500);
+	struct task_key before = key(100, 1, 500), after = key(100, 2, 500);
 	struct process *old, *new;
 
 	fixture__process(&s->proc, 100, "bash", 500, 0, CODE_AT_1000);
@@ -252,7 +252,7 @@ static void an_exec_is_a_new_incarnation_and_ends_the_old_one(void **state)
 static void a_short_lived_program_is_known_by_its_events_alone(void **state)
 {
 	struct scene *s = *state;
-	struct process_key shell = key(100, 1, 500), child = key(101, 1, 600), program = key(101, 2, 600);
+	struct task_key shell = key(100, 1, 500), child = key(101, 1, 600), program = key(101, 2, 600);
 	struct process *p;
 
 	fixture__process(&s->proc, 100, "bash", 500, 0, CODE_AT_1000);
@@ -278,7 +278,7 @@ static void a_short_lived_program_is_known_by_its_events_alone(void **state)
 static void mapping_events_go_to_the_incarnation_of_their_time(void **state)
 {
 	struct scene *s = *state;
-	struct process_key before = key(100, 1, 500), after = key(100, 2, 500), reused = key(100, 0, 9000);
+	struct task_key before = key(100, 1, 500), after = key(100, 2, 500), reused = key(100, 0, 9000);
 	struct process *a, *b, *c;
 
 	fixture__process(&s->proc, 100, "a", 500, 0, "");
@@ -373,7 +373,7 @@ static void rescans_are_spaced_more_and_more_until_it_is_quiet(void **state)
 static void ended_processes_stay_a_while_and_give_everything_back(void **state)
 {
 	struct scene *s = *state;
-	struct process_key k = key(100, 1, 500);
+	struct task_key k = key(100, 1, 500);
 	struct process *p;
 	uint32_t cursor = 0;
 
@@ -427,7 +427,7 @@ static void a_lost_exec_is_noticed_when_the_new_incarnation_shows_up(void **stat
 static void an_exec_event_that_comes_after_a_scan_still_dates_the_incarnation(void **state)
 {
 	struct scene *s = *state;
-	struct process_key after = key(100, 2, 500);
+	struct task_key after = key(100, 2, 500);
 	struct process *a, *b;
 
 	fixture__process(&s->proc, 100, "a", 500, 0, CODE_AT_1000);
@@ -446,7 +446,7 @@ static void an_exec_event_that_comes_after_a_scan_still_dates_the_incarnation(vo
 static void a_lost_exit_is_found_by_looking(void **state)
 {
 	struct scene *s = *state;
-	struct process_key k[10];
+	struct task_key k[10];
 
 	for (uint32_t i = 0; i < 10; i++) {
 		k[i] = key(100 + i, 1, 500);
@@ -469,7 +469,7 @@ static void a_lost_exit_is_found_by_looking(void **state)
 static void a_full_table_evicts_the_ended_and_then_refuses(void **state)
 {
 	struct scene *s = *state;
-	struct process_key k[5];
+	struct task_key k[5];
 	struct process *p = NULL;
 
 	open_table(s, (struct process_table_opts){.max_processes = 3});
@@ -502,7 +502,7 @@ static void an_exec_loop_of_one_pid_stays_bounded_and_quick(void **state)
 	open_table(s, (struct process_table_opts){.max_processes = 1000, .linger_ns = 1000 * SEC});
 	fixture__process(&s->proc, 100, "loop", 500, 0, CODE_AT_1000);
 	for (uint32_t i = 1; i <= 5000; i++) {
-		struct process_key k = key(100, i, 500);
+		struct task_key k = key(100, i, 500);
 
 		assert_int_equal(process_table__exec(s->table, i * NS_PER_MS, &k, "loop"), 0);
 	}
@@ -515,7 +515,7 @@ static void an_exec_loop_of_one_pid_stays_bounded_and_quick(void **state)
 static void a_name_change_is_kept_over_a_rescan_and_a_fork(void **state)
 {
 	struct scene *s = *state;
-	struct process_key k = key(100, 1, 500), child = key(101, 1, 501), unknown = key(7, 7, 7);
+	struct task_key k = key(100, 1, 500), child = key(101, 1, 501), unknown = key(7, 7, 7);
 	struct process *p;
 
 	fixture__process(&s->proc, 100, "a", 500, 0, CODE_AT_1000);

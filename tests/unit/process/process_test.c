@@ -146,20 +146,20 @@ static void stop(struct program *p)
 	waitpid(p->pid, NULL, 0);
 }
 
-static struct process_key key_of(const struct live *l, pid_t pid)
+static struct task_key key_of(const struct live *l, pid_t pid)
 {
 	struct proc_stat st;
 	int fd;
 
 	assert_int_equal(proc_dir__open(l->proc_fd, (uint32_t)pid, 0, &fd, &st), 0);
 	close(fd);
-	return (struct process_key){
+	return (struct task_key){
 		.tgid = (uint32_t)pid, .exec_id = 1, .start_ns = st.start_ticks * 10000000};
 }
 
 static struct process *scan(const struct live *l, const struct program *p)
 {
-	struct process_key key = key_of(l, p->pid);
+	struct task_key key = key_of(l, p->pid);
 	struct process *process;
 
 	assert_int_equal(process_table__scan_one(l->table, clock__mono_ns(), &key, &process), 0);
@@ -357,7 +357,7 @@ static void a_program_in_another_mount_namespace_is_found(void **state)
 static void an_elf_in_a_memfd_is_an_object_and_jit_code_is_none(void **state)
 {
 	struct live *l = *state;
-	struct process_key key = key_of(l, getpid());
+	struct task_key key = key_of(l, getpid());
 	struct process *p;
 	const struct code_mapping *m;
 	char path[64], library[128];
@@ -397,7 +397,7 @@ static void an_elf_in_a_memfd_is_an_object_and_jit_code_is_none(void **state)
 static void our_own_vdso_and_libc_are_objects(void **state)
 {
 	struct live *l = *state;
-	struct process_key key = key_of(l, getpid());
+	struct task_key key = key_of(l, getpid());
 	struct process *p;
 	const struct code_mapping *m;
 	uint32_t n, n_vdso = 0, n_libc = 0;
@@ -434,7 +434,7 @@ static void every_process_of_this_machine_can_be_scanned(void **state)
 		if (pid == 0 || proc_dir__open(l->proc_fd, pid, 0, &fd, &st) < 0)
 			continue;
 		close(fd);
-		struct process_key key = {.tgid = pid, .exec_id = 1, .start_ns = st.start_ticks * 10000000};
+		struct task_key key = {.tgid = pid, .exec_id = 1, .start_ns = st.start_ticks * 10000000};
 
 		began = clock__thread_cpu_ns();
 		assert_int_equal(process_table__scan_one(l->table, clock__mono_ns(), &key, &p), 0);
