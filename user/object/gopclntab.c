@@ -16,11 +16,12 @@
  * A function record starts with its entry pc and ten or so 32-bit fields (enum field). A program is a run of pairs of varints, (value delta,
  * pc delta), which yields the file number or the line at each pc.
  *
- * Invariants: every access goes through `part` with a length; a pc outside its function's range has no function, so a table that is not
- * sorted gives wrong answers about itself only.
+ * Invariants: every access goes through a part with a length, and through lazy_bytes; a pc outside its function's range has no function, so
+ * a table that is not sorted gives wrong answers about itself only.
  *
- * Cost: a lookup is a bisection and two programs of some dozens of steps; nothing is built beforehand. Memory is the table itself: 15 to 20
- * percent of the file.
+ * Cost: a lookup is a bisection and two programs of some dozens of steps, 0.2 to 0.5 us; nothing is built beforehand. Tables have 15 to 20 percent
+ * of the file's size, which is why they are read as they are touched: of terraform's 32 MiB, a hundred addresses picked at random touch 2 MiB, a
+ * thousand 8; hot code lies closer together.
  *
  * What it does not do: inlined functions (their tree is in the read-only data; the line is already that of the innermost one); big-endian or 32-bit
  * tables; several text sections (only on machines with short branches).
@@ -29,42 +30,16 @@
  */
 #include "user/object/gopclntab.h"
 
-#include <elf.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/base/buf.h"
-#include "user/object/elf.h"
-#include "user/object/gomodule.h"
-
-#define LIMIT_BYTES_DEFAULT (128u << 20)
-#define SEARCH_ALIGN        8
-#define HEADER_MAX          72
-
-enum version { GO_1_2, GO_1_16, GO_1_18, GO_1_20 };
+#include "user/object/gopclntab_impl.h"
 
 /* Fields of a function record, in units of 4 bytes after its entry. */
 enum field { FIELD_NAME = 0, FIELD_PCFILE = 4, FIELD_PCLN = 5, FIELD_CU = 7, FIELD_START_LINE = 8 };
 
 #define NO_FILE UINT32_MAX
-
-struct part {
-	const uint8_t *p;
-	size_t len;
-};
-
-struct gopclntab {
-	enum version version;
-	uint8_t quantum;
-	uint8_t entry_size; /* of a pc or an offset in functab, and of a record's entry: 8, or 4 from 1.18 on */
-	uint32_t n;
-	uint64_t text_start;
-	struct part names, cus, files, programs, functab, records;
-	uint8_t *owned; /* NULL: borrowed */
-	size_t owned_len;
-};
 
 const char *const gopclntab_stack_ends[] = {
 	"runtime.goexit", "runtime.mstart",    "runtime.rt0_go",
@@ -73,36 +48,36 @@ const char *const gopclntab_stack_ends[] = {
 };
 const size_t gopclntab_n_stack_ends = sizeof(gopclntab_stack_ends) / sizeof(gopclntab_stack_ends[0]);
 
-static bool read_uint(const struct part *part, uint64_t offset, uint8_t size, uint64_t *ret)
+static bool read_uint(const struct gopclntab *t, const struct gopclntab_part *part, uint64_t offset,
+		      uint8_t size, uint64_t *ret)
 {
+	const uint8_t *p;
 	uint64_t v = 0;
 
 	if (offset > part->len || part->len - offset < size)
 		return false;
-	memcpy(&v, part->p + offset, size); /* little-endian, as the machines that we run on */
+	p = lazy_bytes__get(t->bytes, part->at + offset, size);
+	if (!p)
+		return false;
+	memcpy(&v, p, size); /* little-endian, as the machines that we run on */
 	*ret = v;
 	return true;
 }
 
-static const char *read_string(const struct part *part, uint64_t offset)
+static const char *read_string(const struct gopclntab *t, const struct gopclntab_part *part, uint64_t offset)
 {
-	const char *s;
-	size_t left;
-
-	if (offset >= part->len)
-		return NULL;
-	s = (const char *)part->p + offset;
-	left = part->len - offset;
-	return memchr(s, '\0', left < GOPCLNTAB_STRING_MAX ? left : GOPCLNTAB_STRING_MAX) ? s : NULL;
+	return offset < part->len ? lazy_bytes__string(t->bytes, part->at + offset, GOPCLNTAB_STRING_MAX)
+				  : NULL;
 }
 
 /* -- the header -- */
 
-static int parse_magic(const uint8_t *p, size_t len, enum version *ret_version)
+int gopclntab__parse_magic(struct lazy_bytes *bytes, enum gopclntab_version *ret_version)
 {
+	const uint8_t *p = lazy_bytes__get(bytes, 0, 16);
 	uint32_t magic;
 
-	if (len < 16)
+	if (!p)
 		return -ENOENT;
 	memcpy(&magic, p, sizeof(magic));
 	if (magic != 0xfffffffb && magic != 0xfffffffa && magic != 0xfffffff0 && magic != 0xfffffff1)
@@ -119,56 +94,59 @@ static int parse_magic(const uint8_t *p, size_t len, enum version *ret_version)
 }
 
 /* The part of the table from `offset` to its end: the header does not say where parts end, strings and programs do themselves. */
-static bool part_from(const struct part *all, uint64_t offset, struct part *ret)
+static bool part_from(const struct gopclntab *t, uint64_t offset, struct gopclntab_part *ret)
 {
-	if (offset > all->len)
+	if (offset > t->bytes->len)
 		return false;
-	*ret = (struct part){all->p + offset, all->len - offset};
+	*ret = (struct gopclntab_part){.at = offset, .len = t->bytes->len - offset};
 	return true;
 }
 
-static int parse_go_1_2(struct gopclntab *t, const struct part *all, uint64_t n)
+static int parse_go_1_2(struct gopclntab *t, const struct gopclntab_part *all, uint64_t n)
 {
 	uint64_t files;
 
 	t->names = t->cus = t->programs = t->records = *all;
-	if (!part_from(all, 16, &t->functab) || !read_uint(&t->functab, n * 16 + 8, 4, &files) ||
-	    !part_from(all, files, &t->files))
+	if (!part_from(t, 16, &t->functab) || !read_uint(t, &t->functab, n * 16 + 8, 4, &files) ||
+	    !part_from(t, files, &t->files))
 		return -EBADMSG;
 	return 0;
 }
 
-static int parse_go_1_16(struct gopclntab *t, const struct part *all)
+static int parse_go_1_16(struct gopclntab *t, const struct gopclntab_part *all)
 {
-	struct part *const parts[] = {&t->names, &t->cus, &t->files, &t->programs, &t->functab};
+	struct gopclntab_part *const parts[] = {&t->names, &t->cus, &t->files, &t->programs, &t->functab};
 	uint64_t at =
 		t->version == GO_1_16 ? 24 : 32; /* after the counts, and the text's start from 1.18 on */
 
-	if (t->version != GO_1_16 && !t->text_start && !read_uint(all, 24, 8, &t->text_start))
+	if (t->version != GO_1_16 && !t->text_start && !read_uint(t, all, 24, 8, &t->text_start))
 		return -EBADMSG;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		uint64_t offset;
 
-		if (!read_uint(all, at + 8 * i, 8, &offset) || !part_from(all, offset, parts[i]))
+		if (!read_uint(t, all, at + 8 * i, 8, &offset) || !part_from(t, offset, parts[i]))
 			return -EBADMSG;
 	}
 	t->records = t->functab;
 	return 0;
 }
 
-static int parse(struct gopclntab *t, const void *bytes, size_t len, uint64_t text_start)
+int gopclntab__init(struct gopclntab *t, struct lazy_bytes *bytes, uint64_t text_start)
 {
-	const struct part all = {bytes, len};
+	const struct gopclntab_part all = {.at = 0, .len = bytes->len};
 	uint64_t n;
-	int err = parse_magic(bytes, len, &t->version);
+	int err = gopclntab__parse_magic(bytes, &t->version);
 
 	if (err)
 		return err;
-	t->quantum = all.p[6];
+	t->bytes = bytes;
+	t->quantum = lazy_bytes__get(bytes, 6, 1)[0];
 	t->entry_size = t->version >= GO_1_18 ? 4 : 8;
 	t->text_start = t->version >= GO_1_18 ? text_start : 0;
-	if (!read_uint(&all, 8, 8, &n) || n == 0 || n > len / (2u * t->entry_size))
+	if (!read_uint(t, &all, 8, 8, &n) || n == 0 || n > bytes->len / (2u * t->entry_size))
 		return -EBADMSG;
+	if (n > GOPCLNTAB_FUNCTIONS_MAX)
+		return -E2BIG;
 	err = t->version == GO_1_2 ? parse_go_1_2(t, &all, n) : parse_go_1_16(t, &all);
 	if (err)
 		return err;
@@ -185,141 +163,10 @@ int gopclntab__parse(const void *bytes, size_t len, uint64_t text_start, struct 
 
 	if (!t)
 		return -ENOMEM;
-	err = parse(t, bytes, len, text_start);
+	lazy_bytes__borrow(&t->own, bytes, len);
+	err = gopclntab__init(t, &t->own, text_start);
 	if (err) {
 		free(t);
-		return err;
-	}
-	*ret_table = t;
-	return 0;
-}
-
-/* -- from a file -- */
-
-/* Section names by age and link mode; the last ones hold other things too and are searched for the magic. */
-static const struct {
-	const char *name;
-	bool is_own;
-} homes[] = {
-	{".gopclntab", true},
-	{".data.rel.ro.gopclntab", true},
-	{".data.rel.ro", false},
-	{".rodata", false},
-};
-
-static uint64_t text_section(const struct elf *e)
-{
-	const struct elf_section *s = elf__find_section(e, ".text");
-
-	return s ? s->vaddr : 0;
-}
-
-static uint64_t funcnames_offset(const uint8_t *p)
-{
-	uint64_t offset;
-
-	memcpy(&offset, p + 32, sizeof(offset));
-	return offset;
-}
-
-/* What function offsets are relative to: the module's word, else the header's, else the start of .text, which is right without C code. */
-static uint64_t find_text_start(const struct elf *e, const uint8_t *p, size_t len, uint64_t vaddr)
-{
-	struct gomodule module;
-	uint64_t stated;
-
-	if (len < HEADER_MAX)
-		return 0;
-	memcpy(&stated, p + 24, sizeof(stated));
-	if (stated)
-		return stated;
-	if (gomodule__find(e, vaddr, funcnames_offset(p), &module) == 0 && module.text)
-		return module.text;
-	return text_section(e);
-}
-
-/* The first function of the table lies in executable memory: tells a table from bytes that look like one. */
-static bool is_plausible(const struct elf *e, const struct gopclntab *t)
-{
-	struct gopclntab_function f;
-
-	if (gopclntab__get(t, 0, &f))
-		return false;
-	for (uint32_t i = 0; i < elf__n_segments(e); i++) {
-		const struct elf_segment *s = elf__segment(e, i);
-
-		if (s->type == PT_LOAD && (s->flags & PF_X) && f.start >= s->vaddr &&
-		    f.start - s->vaddr < s->memsz)
-			return true;
-	}
-	return false;
-}
-
-/* Keeps the table from `at` on, in a block of its size: the buffer may have grown to twice of it. */
-static int take(const struct buf *bytes, size_t at, uint64_t text_start, struct gopclntab *t)
-{
-	t->owned_len = bytes->len - at;
-	t->owned = malloc(t->owned_len);
-	if (!t->owned)
-		return -ENOMEM;
-	memcpy(t->owned, bytes->data + at, t->owned_len);
-	return parse(t, t->owned, t->owned_len, text_start);
-}
-
-static int load_from(const struct elf *e, const struct elf_section *s, bool is_own, size_t limit,
-		     struct gopclntab *t)
-{
-	size_t last;
-	struct buf bytes;
-	int err;
-
-	buf__init(&bytes, limit);
-	err = elf__read_section(e, s, limit, &bytes);
-	if (err)
-		goto out;
-	err = -ENOENT;
-	last = is_own ? 0 : bytes.len;
-	for (size_t at = 0; at <= last && at < bytes.len; at += SEARCH_ALIGN) {
-		const uint8_t *p = bytes.data + at;
-		size_t len = bytes.len - at;
-		struct gopclntab probe = {0};
-		enum version version;
-		uint64_t text_start;
-		int found = parse_magic(p, len, &version);
-
-		if (found == -ENOENT)
-			continue;
-		text_start = !found && version >= GO_1_18 ? find_text_start(e, p, len, s->vaddr + at) : 0;
-		found = found ? found : parse(&probe, p, len, text_start);
-		if (!found && is_plausible(e, &probe)) {
-			err = take(&bytes, at, text_start, t);
-			break;
-		}
-		if (is_own)
-			err = found ? found : -EBADMSG;
-	}
-out:
-	buf__done(&bytes);
-	return err;
-}
-
-int gopclntab__load(const struct elf *e, size_t limit_bytes, struct gopclntab **ret_table)
-{
-	struct gopclntab *t = calloc(1, sizeof(*t));
-	int err = -ENOENT;
-
-	if (!t)
-		return -ENOMEM;
-	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]) && err == -ENOENT; i++) {
-		const struct elf_section *s = elf__find_section(e, homes[i].name);
-
-		/* without the marks of a Go file there is nothing to search for */
-		if (!s || (!homes[i].is_own && !elf__find_section(e, ".go.buildinfo")))
-			continue;
-		err = load_from(e, s, homes[i].is_own, limit_bytes ? limit_bytes : LIMIT_BYTES_DEFAULT, t);
-	}
-	if (err) {
-		gopclntab__free(t);
 		return err;
 	}
 	*ret_table = t;
@@ -330,8 +177,18 @@ void gopclntab__free(struct gopclntab *t)
 {
 	if (!t)
 		return;
-	free(t->owned);
+	lazy_bytes__done(&t->own);
 	free(t);
+}
+
+void gopclntab__attach(struct gopclntab *t, int fd)
+{
+	lazy_bytes__attach(&t->own, fd);
+}
+
+bool gopclntab__is_whole(const struct gopclntab *t)
+{
+	return lazy_bytes__is_whole(&t->own);
 }
 
 /* -- functions -- */
@@ -340,7 +197,7 @@ static uint64_t pc_of(const struct gopclntab *t, uint32_t i)
 {
 	uint64_t pc = 0;
 
-	read_uint(&t->functab, (uint64_t)i * 2 * t->entry_size, t->entry_size,
+	read_uint(t, &t->functab, (uint64_t)i * 2 * t->entry_size, t->entry_size,
 		  &pc); /* fits: checked when parsed */
 	return t->text_start + pc;
 }
@@ -349,7 +206,7 @@ static bool read_field(const struct gopclntab *t, uint64_t record, enum field fi
 {
 	uint64_t v;
 
-	if (!read_uint(&t->records, record + t->entry_size + 4u * field, 4, &v))
+	if (!read_uint(t, &t->records, record + t->entry_size + 4u * field, 4, &v))
 		return false;
 	*ret = (uint32_t)v;
 	return true;
@@ -359,7 +216,7 @@ static uint64_t record_of(const struct gopclntab *t, uint32_t i)
 {
 	uint64_t record = UINT64_MAX;
 
-	read_uint(&t->functab, ((uint64_t)i * 2 + 1) * t->entry_size, t->entry_size, &record);
+	read_uint(t, &t->functab, ((uint64_t)i * 2 + 1) * t->entry_size, t->entry_size, &record);
 	return record < t->records.len ? record : t->records.len; /* past the end: its fields do not read */
 }
 
@@ -376,7 +233,7 @@ int gopclntab__get(const struct gopclntab *t, uint32_t i, struct gopclntab_funct
 	f.end = pc_of(t, i + 1);
 	if (f.end < f.start || !read_field(t, record, FIELD_NAME, &name))
 		return -EBADMSG;
-	f.name = read_string(&t->names, name);
+	f.name = read_string(t, &t->names, name);
 	if (!f.name)
 		return -EBADMSG;
 	if (t->version >= GO_1_20)
@@ -436,16 +293,15 @@ size_t gopclntab__find_names(const struct gopclntab *t, const char *const *names
 
 /* -- lines -- */
 
-static bool read_varint(const struct part *part, size_t *at, uint32_t *ret)
+static bool read_varint(const struct gopclntab *t, size_t *at, uint32_t *ret)
 {
 	uint32_t v = 0;
 
 	for (int shift = 0; shift < 35; shift += 7) {
-		uint8_t b;
+		uint64_t b;
 
-		if (*at >= part->len)
+		if (!read_uint(t, &t->programs, (*at)++, 1, &b))
 			return false;
-		b = part->p[(*at)++];
 		v |= shift < 32 ? (uint32_t)(b & 0x7f) << shift : 0;
 		if (!(b & 0x80)) {
 			*ret = v;
@@ -468,8 +324,8 @@ static bool run_program(const struct gopclntab *t, uint32_t program, uint64_t en
 	for (uint32_t step = 0; step < GOPCLNTAB_STEPS_MAX; step++) {
 		uint32_t value_delta, pc_delta;
 
-		if (!read_varint(&t->programs, &at, &value_delta) || (value_delta == 0 && step > 0) ||
-		    !read_varint(&t->programs, &at, &pc_delta))
+		if (!read_varint(t, &at, &value_delta) || (value_delta == 0 && step > 0) ||
+		    !read_varint(t, &at, &pc_delta))
 			return false;
 		value += value_delta & 1 ? ~(value_delta >> 1) : value_delta >> 1; /* zigzag */
 		pc += (uint64_t)pc_delta * t->quantum;
@@ -487,15 +343,15 @@ static const char *file_name(const struct gopclntab *t, uint64_t record, uint32_
 	uint64_t offset;
 
 	if (t->version == GO_1_2) {
-		if (!read_uint(&t->files, (uint64_t)number * 4, 4, &offset) || !offset)
+		if (!read_uint(t, &t->files, (uint64_t)number * 4, 4, &offset) || !offset)
 			return NULL;
-		return read_string(&t->names, offset);
+		return read_string(t, &t->names, offset);
 	}
 	if (!read_field(t, record, FIELD_CU, &cu))
 		return NULL;
-	if (!read_uint(&t->cus, ((uint64_t)cu + number) * 4, 4, &offset) || offset == NO_FILE)
+	if (!read_uint(t, &t->cus, ((uint64_t)cu + number) * 4, 4, &offset) || offset == NO_FILE)
 		return NULL;
-	return read_string(&t->files, offset);
+	return read_string(t, &t->files, offset);
 }
 
 int gopclntab__line(const struct gopclntab *t, uint64_t vaddr, struct gopclntab_line *ret_line)
@@ -529,5 +385,5 @@ uint32_t gopclntab__count(const struct gopclntab *t)
 
 size_t gopclntab__bytes(const struct gopclntab *t)
 {
-	return sizeof(*t) + t->owned_len;
+	return sizeof(*t) + lazy_bytes__resident(&t->own);
 }

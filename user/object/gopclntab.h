@@ -4,21 +4,23 @@
  *
  * Versions 1.2, 1.16, 1.18 and 1.20 (used up to 1.26 and later), told apart by the table's magic.
  *
- * Owns: the table's bytes when loaded from a file; borrows them when parsed. Thread: one loads, any reads. Limit: the bytes given at load;
- * GOPCLNTAB_STEPS_MAX of a line program. Errors: -ENOENT no such table, or nothing there, -EBADMSG damaged, -EOPNOTSUPP a 32-bit or unknown one,
- * -E2BIG, -ENOMEM.
+ * Owns: the bytes that it has read; the file's descriptor stays the caller's, who takes it away with attach. Thread: one owner (a lookup may read the file).
+ * Limit: GOPCLNTAB_FUNCTIONS_MAX, GOPCLNTAB_STEPS_MAX of a line program, LAZY_BYTES_MAX. Errors: -ENOENT no such table, or nothing there, -EBADMSG
+ * damaged, -EOPNOTSUPP a 32-bit or unknown one, -E2BIG, -ENOMEM.
  */
 #ifndef EVERPROF_OBJECT_GOPCLNTAB_H
 #define EVERPROF_OBJECT_GOPCLNTAB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct elf;
 struct gopclntab;
 
-#define GOPCLNTAB_STEPS_MAX  (1u << 20)
-#define GOPCLNTAB_STRING_MAX 16384 /* a longer name or path counts as damaged */
+#define GOPCLNTAB_FUNCTIONS_MAX (4u << 20)
+#define GOPCLNTAB_STEPS_MAX     (1u << 20)
+#define GOPCLNTAB_STRING_MAX    16384 /* a longer name or path counts as damaged */
 
 struct gopclntab_function {
 	uint64_t start, end;
@@ -37,9 +39,13 @@ extern const size_t gopclntab_n_stack_ends;
 
 /* The table in `bytes`, which must outlive it; pure. text_start: what offsets are relative to, 0: the header says it (Go 1.18 to 1.25). */
 int gopclntab__parse(const void *bytes, size_t len, uint64_t text_start, struct gopclntab **ret_table);
-/* The table of a file; limit_bytes 0: 128 MiB. -ENOENT where the file is not Go's. */
+/* The table of a file, to be read as it is touched from the elf's descriptor; limit_bytes of its size, 0: none. -ENOENT where the file is not Go's. */
 int gopclntab__load(const struct elf *e, size_t limit_bytes, struct gopclntab **ret_table);
 void gopclntab__free(struct gopclntab *t);
+/* Another descriptor of the same file to read from, or FD_CLOSED: then only what was read is known. */
+void gopclntab__attach(struct gopclntab *t, int fd);
+/* All of it was read: no descriptor is needed any more. */
+bool gopclntab__is_whole(const struct gopclntab *t);
 
 /* The function that holds the address; -ENOENT. */
 int gopclntab__find(const struct gopclntab *t, uint64_t vaddr, struct gopclntab_function *ret_function);
@@ -51,6 +57,7 @@ size_t gopclntab__find_names(const struct gopclntab *t, const char *const *names
 uint32_t gopclntab__count(const struct gopclntab *t);
 /* Function i in the table's order; -EBADMSG. */
 int gopclntab__get(const struct gopclntab *t, uint32_t i, struct gopclntab_function *ret_function);
+/* Memory that it takes; grows with what is touched. */
 size_t gopclntab__bytes(const struct gopclntab *t);
 
 #endif

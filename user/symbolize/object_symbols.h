@@ -2,7 +2,7 @@
 /*
  * object_symbols - all names of one file: its Go table, its symbol tables, those of its debug file.
  *
- * Owns: the tables; nothing of the file stays open. Thread: one owner. Limit: object_symbols_opts. Errors: -ENOMEM; whatever is
+ * Owns: the tables; nothing of the file stays open, but a large Go table wants it again at each call (wants_file). Thread: one owner. Limit: object_symbols_opts. Errors: -ENOMEM; whatever is
  * wrong with the file is a reason, and the file goes on without names.
  */
 #ifndef EVERPROF_SYMBOLIZE_OBJECT_SYMBOLS_H
@@ -24,7 +24,7 @@ struct object_symbols {
 	bool table_tried;
 	bool is_partial;           /* names only what was asked for: not to be kept */
 	enum symbol_reason reason; /* of addresses that no table covers */
-	size_t bytes;
+	size_t bytes;              /* when it was last looked at */
 };
 
 struct object_symbols_opts {
@@ -47,6 +47,11 @@ void object_symbols__done(struct object_symbols *s);
 /* Fills a zeroed one from the file. Symbol tables are read only where the Go table does not cover all that is asked. */
 int object_symbols__load(struct object_symbols *s, const struct object_symbols_request *r,
 			 const struct object_symbols_opts *opts);
+/* Are there names that are still in the file? Then a descriptor helps; FD_CLOSED takes it away again. */
+bool object_symbols__wants_file(const struct object_symbols *s);
+void object_symbols__attach(struct object_symbols *s, int fd);
+/* Memory that it takes now. */
+size_t object_symbols__bytes(const struct object_symbols *s);
 /* Would an address need tables that were not looked for yet? */
 bool object_symbols__needs_table(const struct object_symbols *s, const uint64_t *vaddrs, size_t n);
 

@@ -210,6 +210,18 @@ out:
 	return err;
 }
 
+void symbol_cache__measure(struct symbol_cache *c, struct object_symbols *symbols, size_t max_bytes)
+{
+	size_t now = object_symbols__bytes(symbols);
+
+	c->stats.bytes += now - symbols->bytes;
+	symbols->bytes = now;
+	if (now > max_bytes && !symbols->is_partial) {
+		symbols->is_partial = true;
+		c->n_partial++;
+	}
+}
+
 void symbol_cache__stats(const struct symbol_cache *c, struct symbol_cache_stats *ret_stats)
 {
 	*ret_stats = c->stats;

@@ -44,6 +44,8 @@ struct object_symbols *symbol_cache__find(struct symbol_cache *c, const struct s
  * where it alone is over the limit. */
 int symbol_cache__add(struct symbol_cache *c, const struct symbol_cache_key *key,
 		      const struct object_symbols *symbols, struct object_symbols **ret_symbols);
+/* After use: counts what it takes now; over max_bytes it is not kept. */
+void symbol_cache__measure(struct symbol_cache *c, struct object_symbols *symbols, size_t max_bytes);
 /* Evicts down to the limit, and what is partial. */
 void symbol_cache__trim(struct symbol_cache *c);
 void symbol_cache__stats(const struct symbol_cache *c, struct symbol_cache_stats *ret_stats);
