@@ -76,7 +76,8 @@ static const struct perf_event_header *perf_ring__record(const struct perf_ring 
 		(const void *)(data + at); /* headers are 8-aligned and never wrap */
 	size_t size = h->size;
 
-	if (size < sizeof(*h) || size > head - tail || size > r->data_bytes || size > PERF_RECORD_BYTES_MAX)
+	if (size < sizeof(*h) || size % 8 || size > head - tail || size > r->data_bytes ||
+	    size > PERF_RECORD_BYTES_MAX)
 		return NULL;
 	if (size <= first)
 		return h;

@@ -333,7 +333,7 @@ static void a_negative_answer_stops_and_the_rest_stays(void **state)
 
 static void a_damaged_size_gives_up_what_follows(void **state)
 {
-	static const uint16_t sizes[] = {0, 7, 48, 4096, 65535};
+	static const uint16_t sizes[] = {0, 7, 9, 39, 48, 4096, 65535};
 	void *scratch = malloc(PERF_RECORD_BYTES_MAX);
 
 	(void)state;
