@@ -41,7 +41,7 @@ static void collector__push_verdict(struct collector *c, const struct process *p
 void collector__mark_dirty(struct collector *c, const struct process *p)
 {
 	/* an exec's mappings come in a row: the last one is mostly the same process */
-	if (c->n_dirty && !process_key__eq(&c->dirty[c->n_dirty - 1], &p->key))
+	if (c->n_dirty && process_key__eq(&c->dirty[c->n_dirty - 1], &p->key))
 		return;
 	if (c->n_dirty == c->cap_dirty) {
 		uint32_t cap = c->cap_dirty ? c->cap_dirty * 2 : 64;
