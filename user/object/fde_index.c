@@ -180,8 +180,8 @@ int fde_index__scan(struct fde_index *x, const struct elf *e, const struct cfi_s
 	if (source->size > FDE_SCAN_MAX)
 		return -E2BIG;
 	cfi_reader__init(&r, source);
-	/* each byte is fetched, and read as head and as record; each terminator of four bytes costs a head */
-	r.budget = 16 * FDE_SCAN_MAX;
+	/* a pass reads each byte once and each record twice, as head and as a whole, and runs none of them */
+	r.budget = 64 * FDE_SCAN_MAX;
 	err = scan_records(x, &r, &cap);
 	cfi_reader__done(&r);
 	if (!err && x->n == 0)
