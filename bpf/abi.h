@@ -135,9 +135,11 @@ struct task_record {
 
 /* A stack whose walk met something that user space has to learn first. It stops before the frame at `pc`. */
 #define STACK_COPY_MAX 65536
+/* Epilogues pop registers while the rules still point to where they were pushed: below SP, inside the red zone. */
+#define STACK_COPY_BELOW 128
 struct unfinished_record {
 	__u32 type;
-	__u32 stack_bytes; /* copied from sp on */
+	__u32 stack_bytes; /* copied from stack_at on */
 	__u64 time_ns;
 	struct task_key key;
 	__u32 tid;
@@ -146,6 +148,7 @@ struct unfinished_record {
 	__u64 count, value;
 	__u64 cgroup;
 	__u64 pc, sp, fp;
+	__u64 stack_at; /* sp - STACK_COPY_BELOW */
 	__u8 end;  /* why: END_NO_PROCESS, END_NO_MAPPING or END_NO_ROWS */
 	__u8 leaf; /* pc is an instruction that was interrupted, and regs hold */
 	__u8 fp_unknown;

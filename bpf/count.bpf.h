@@ -45,35 +45,45 @@ static __always_inline void count__leave(__u32 half)
 	__sync_fetch_and_add(&halves[half & 1].writers, -1);
 }
 
+/*
+ * Makes room for n words in the half's store: the index of the first, or more than the store holds. None starts in the last words of a chunk, where the
+ * deepest stack would not fit: who comes there reserves what is left of the chunk as well, and begins the next one.
+ */
+static __always_inline __u64 count__reserve(__u32 half, __u64 n)
+{
+	__u64 at = __sync_fetch_and_add(&halves[half & 1].words_used, n);
+	__u64 left = FRAME_CHUNK_WORDS - at % FRAME_CHUNK_WORDS;
+
+	if (left >= STACK_WORDS_MAX)
+		return at;
+	at = __sync_fetch_and_add(&halves[half & 1].words_used, left + n);
+	if (FRAME_CHUNK_WORDS - at % FRAME_CHUNK_WORDS < STACK_WORDS_MAX)
+		at += FRAME_CHUNK_WORDS - at % FRAME_CHUNK_WORDS; /* not more than `left`: others only come nearer to the end */
+	return at;
+}
+
 /* Copies the words into the half's store; their index there, or FRAMES_NONE. */
 static __always_inline __u32 count__keep_words(__u32 half, struct walk *w)
 {
 	__u64 n = w->n_words;
 	struct frame_chunk *chunk;
 	__u64 at, offset;
-	__u32 i, index;
+	__u32 index;
 
 	if (n == 0 || n > STACK_WORDS_MAX)
 		return FRAMES_NONE;
-	for (i = 0; i < 3; i++) {
-		at = __sync_fetch_and_add(&halves[half & 1].words_used, n);
-		index = at / FRAME_CHUNK_WORDS;
-		offset = at % FRAME_CHUNK_WORDS;
-		if (index >= settings.frame_chunks)
-			return FRAMES_NONE;
-		if (offset > FRAME_CHUNK_WORDS - STACK_WORDS_MAX && offset + n > FRAME_CHUNK_WORDS)
-			continue; /* would straddle: the rest of this chunk stays empty */
-		if (offset > FRAME_CHUNK_WORDS - STACK_WORDS_MAX)
-			continue; /* too near the end for the verifier to see that it fits */
-		index += (half & 1) * settings.frame_chunks;
-		chunk = bpf_map_lookup_elem(&count_frames, &index);
-		if (!chunk)
-			return FRAMES_NONE;
-		if (bpf_probe_read_kernel(&chunk->words[offset], n * sizeof(__u64), w->words))
-			return FRAMES_NONE;
-		return (__u32)at;
-	}
-	return FRAMES_NONE;
+	at = count__reserve(half, n);
+	index = at / FRAME_CHUNK_WORDS;
+	offset = at % FRAME_CHUNK_WORDS;
+	if (index >= settings.frame_chunks || offset > FRAME_CHUNK_WORDS - STACK_WORDS_MAX)
+		return FRAMES_NONE;
+	index += (half & 1) * settings.frame_chunks;
+	chunk = bpf_map_lookup_elem(&count_frames, &index);
+	if (!chunk)
+		return FRAMES_NONE;
+	if (bpf_probe_read_kernel(&chunk->words[offset], n * sizeof(__u64), w->words))
+		return FRAMES_NONE;
+	return (__u32)at;
 }
 
 static __always_inline void count__fill(struct count_slot *slot, __u32 half, struct walk *w,

@@ -71,6 +71,7 @@ static __always_inline int defer__send(struct walk *w, const struct task_key *ke
 	r->pc = w->pc;
 	r->sp = w->sp;
 	r->fp = w->fp;
+	r->stack_at = w->sp - STACK_COPY_BELOW;
 	r->end = w->end;
 	r->leaf = w->leaf;
 	r->fp_unknown = w->fp_unknown;
@@ -79,7 +80,7 @@ static __always_inline int defer__send(struct walk *w, const struct task_key *ke
 	bpf_probe_read_kernel(r->regs, sizeof(r->regs), w->regs);
 	bpf_probe_read_kernel(r->words, sizeof(r->words), w->words);
 	copy.to = r;
-	copy.from = w->sp;
+	copy.from = r->stack_at;
 	copy.done = 0;
 	bpf_loop(COPY_PAGES + 1, defer__copy_page, &copy, 0);
 	r->stack_bytes = copy.done;

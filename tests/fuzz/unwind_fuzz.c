@@ -124,6 +124,7 @@ static void read_record(struct unfinished_record *r, const struct input *in, con
 		r->sp = STACK_START + (in->sp & ~7u);
 		r->fp = r->sp + in->fp;
 	}
+	r->stack_at = r->sp;
 	r->stack_bytes = (uint32_t)take(at, left, r->stack, sizeof(r->stack));
 	if (in->wild & 2) { /* more than the record may hold, at times */
 		memset(r->stack + r->stack_bytes, 0, sizeof(r->stack) - r->stack_bytes);

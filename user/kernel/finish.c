@@ -16,9 +16,9 @@ struct finish {
 static int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr)
 {
 	const struct unfinished_record *r = ((struct finish *)w)->record;
-	__u64 at = addr - r->sp;
+	__u64 at = addr - r->stack_at;
 
-	if (addr < r->sp || at > r->stack_bytes || len > r->stack_bytes - at)
+	if (addr < r->stack_at || at > r->stack_bytes || len > r->stack_bytes - at)
 		return END_STACK_COPY;
 	memcpy(to, r->stack + at, len);
 	return 0;

@@ -74,6 +74,7 @@ static int setup(void **state)
 	w->record->type = RECORD_UNFINISHED;
 	w->record->key.tgid = 42;
 	w->record->sp = STACK;
+	w->record->stack_at = STACK;
 	w->record->stack_bytes = 4096;
 	w->record->leaf = 1;
 	*state = w;
@@ -557,6 +558,7 @@ static void hostile_registers_do_no_harm(void **state)
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < n; j++) {
 			w->record->sp = edges[i];
+			w->record->stack_at = edges[i];
 			w->record->fp = edges[j];
 			for (uint64_t pc = 0; pc < 0x5000; pc += 0x1000) {
 				walk(w, CODE + pc);
