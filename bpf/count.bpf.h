@@ -52,14 +52,16 @@ static __always_inline void count__leave(__u32 half)
 static __always_inline __u64 count__reserve(__u32 half, __u64 n)
 {
 	__u64 at = __sync_fetch_and_add(&halves[half & 1].words_used, n);
-	__u64 left = FRAME_CHUNK_WORDS - at % FRAME_CHUNK_WORDS;
+	__u64 left = FRAME_CHUNK_WORDS - at % FRAME_CHUNK_WORDS, rest;
 
 	if (left >= STACK_WORDS_MAX)
 		return at;
 	at = __sync_fetch_and_add(&halves[half & 1].words_used, left + n);
-	if (FRAME_CHUNK_WORDS - at % FRAME_CHUNK_WORDS < STACK_WORDS_MAX)
-		at += FRAME_CHUNK_WORDS - at % FRAME_CHUNK_WORDS; /* not more than `left`: others only come nearer to the end */
-	return at;
+	rest = FRAME_CHUNK_WORDS - at % FRAME_CHUNK_WORDS;
+	if (rest >= STACK_WORDS_MAX)
+		return at;
+	/* more than we reserved only where others filled a whole chunk in between */
+	return rest <= left ? at + rest : ~0ull;
 }
 
 /* Copies the words into the half's store; their index there, or FRAMES_NONE. */
