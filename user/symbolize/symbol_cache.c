@@ -10,6 +10,9 @@
  * Invariants: bytes is the sum over the entries, each with ENTRY_BYTES for itself; an entry is in the list and in the map, or free.
  *
  * Cost: a lookup is a hash and a comparison; the list is four stores.
+ *
+ * What it does not do: doubt a build-id. A file that claims the one of another, in a hostile container, shares its names with it, whichever of the two
+ * came first; addresses and counts are not touched by that.
  */
 #include "user/symbolize/symbol_cache.h"
 

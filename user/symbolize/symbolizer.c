@@ -13,8 +13,9 @@
  * Lifetime: names that are in a table are borrowed from it, those that are made stand in an arena; both live until the next call, which
  * is when the cache evicts, too. So nothing is copied that the caller would copy anyway.
  *
- * The kernel's table is read at the first kernel address, and again where an address is not in it, or is that of a BPF program (they come and go at the same
- * addresses), but not more often than kernel_refresh_ns.
+ * The kernel's table is read at the first kernel address, and again where an address is not in it: after kernel_refresh_ns, and ever more rarely as long as that
+ * does not help, for it takes 57 ms of CPU. An address of a BPF program may be another one's by now, so that its name is not trusted for longer than
+ * KERNEL_STALE times that.
  *
  * What is not remembered: that a file could not be opened (another process may have it), and tables that were made for one call only.
  *
@@ -39,7 +40,10 @@
 #include "user/symbolize/demangle.h"
 #include "user/symbolize/kallsyms.h"
 
-#define BPF_MODULE "bpf"
+#define BPF_MODULE   "bpf"
+#define KERNEL_STALE 30 /* times kernel_refresh_ns: how old the name of a BPF program may be */
+#define KERNEL_BACKOFF_MAX \
+	32 /* times kernel_refresh_ns: as rarely is the table read for addresses that never get a name */
 
 struct symbolizer {
 	struct symbolizer_opts opts;
@@ -54,7 +58,7 @@ struct symbolizer {
 	struct err kernel_err;
 	int kernel_code; /* of the last read */
 	bool kernel_tried;
-	uint64_t kernel_read_ns;
+	uint64_t kernel_read_ns, kernel_interval_ns;
 	uint64_t n_by_reason[SYMBOL_REASON_MAX];
 	uint64_t n_loads, load_ns, n_kernel_loads, kernel_load_ns;
 };
@@ -149,6 +153,7 @@ int symbolizer__new(const struct symbolizer_opts *opts, const struct symbolizer_
 	if (!s->ports.now_ns)
 		s->ports.now_ns = real_now;
 	s->host_root_fd = FD_CLOSED;
+	s->kernel_interval_ns = s->opts.kernel_refresh_ns;
 	arena__init(&s->strings, SYMBOLIZER_STRINGS_MAX);
 	err = open_parts(s);
 	if (err) {
@@ -247,6 +252,29 @@ static const char *module_file(struct symbolizer *s, const char *module)
 	return file;
 }
 
+/* Is it time to read the kernel's table for an address that was not found, or that is a BPF program's? */
+static bool kernel_is_due(const struct symbolizer *s, bool is_found)
+{
+	uint64_t interval_ns = is_found ? KERNEL_STALE * s->opts.kernel_refresh_ns : s->kernel_interval_ns;
+
+	return !s->kernel_tried || now_ns(s) - s->kernel_read_ns >= interval_ns;
+}
+
+/* Reads it, and looks again. Where reading again did not help, the next time is put off: some addresses are in no table ever. */
+static int find_kernel_anew(struct symbolizer *s, uint64_t addr, struct kallsym *ret)
+{
+	bool was_tried = s->kernel_tried;
+	int err;
+
+	read_kernel(s);
+	err = find_kernel(s, addr, ret);
+	if (!err)
+		s->kernel_interval_ns = s->opts.kernel_refresh_ns;
+	else if (was_tried && s->kernel_interval_ns < KERNEL_BACKOFF_MAX * s->opts.kernel_refresh_ns)
+		s->kernel_interval_ns *= 2;
+	return err;
+}
+
 void symbolizer__kernel(struct symbolizer *s, uint64_t addr, struct symbol *ret_symbol,
 			const char **ret_module)
 {
@@ -255,11 +283,8 @@ void symbolizer__kernel(struct symbolizer *s, uint64_t addr, struct symbol *ret_
 
 	symbolizer__rest(s);
 	err = find_kernel(s, addr, &k);
-	if ((err || !strcmp(k.module, BPF_MODULE)) &&
-	    (!s->kernel_tried || now_ns(s) - s->kernel_read_ns >= s->opts.kernel_refresh_ns)) {
-		read_kernel(s);
-		err = find_kernel(s, addr, &k);
-	}
+	if ((err || !strcmp(k.module, BPF_MODULE)) && kernel_is_due(s, !err))
+		err = find_kernel_anew(s, addr, &k);
 	*ret_module = "";
 	if (err) {
 		unnamed(ret_symbol, s->kernel ? SYMBOL_GAP : SYMBOL_HIDDEN);

@@ -166,9 +166,32 @@ static void bpf_program_that_replaced_another_is_not_given_its_name(void **state
 	assert_string_equal(kernel_name(f, 0xffffffffc0000010, &module), "bpf_prog_1111111111111111_old");
 	write_file(f, "kallsyms",
 		   "ffffffff81000000 T a\nffffffffc0000000 t bpf_prog_2222222222222222_new\t[bpf]\n", "w");
-	f->now_ns += 11 * NS_PER_SEC;
+	f->now_ns += 301 * NS_PER_SEC;
 	assert_string_equal(kernel_name(f, 0xffffffffc0000010, &module), "bpf_prog_2222222222222222_new");
 	assert_string_equal(module, "bpf");
+}
+
+static void address_that_is_in_no_table_is_looked_for_ever_more_rarely(void **state)
+{
+	struct fixture *f = *state;
+	struct symbolizer_stats stats;
+	const char *module;
+
+	write_file(f, "kallsyms", "ffffffff81000000 T schedule\n", "w");
+	for (int second = 0; second < 3600; second++) {
+		assert_null(kernel_name(f, 0xffffffffc0000000, &module));
+		f->now_ns += NS_PER_SEC;
+	}
+	symbolizer__stats(f->s, &stats);
+	/* at 0, 10, 30, 70, 150, 310 s, then every 320 s */
+	assert_int_equal(stats.n_kernel_loads, 6 + (3600 - 310) / 320);
+	write_file(f, "kallsyms", "ffffffffc0000000 t late\t[new]\n", "a");
+	f->now_ns += 320 * NS_PER_SEC;
+	assert_string_equal(kernel_name(f, 0xffffffffc0000000, &module), "late");
+	f->now_ns += 11 * NS_PER_SEC;
+	assert_null(kernel_name(f, 0xffffffffd0000000, &module));
+	symbolizer__stats(f->s, &stats);
+	assert_int_equal(stats.n_kernel_loads, 6 + (3600 - 310) / 320 + 2); /* it helped: soon again */
 }
 
 static void hidden_kernel_symbols_are_a_reason_and_one_clear_line(void **state)
@@ -558,6 +581,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(kernel_names_carry_their_module, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			unknown_kernel_address_reads_the_table_again_but_not_too_often, setup, teardown),
+		cmocka_unit_test_setup_teardown(address_that_is_in_no_table_is_looked_for_ever_more_rarely,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(bpf_program_that_replaced_another_is_not_given_its_name,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(hidden_kernel_symbols_are_a_reason_and_one_clear_line, setup,
