@@ -24,7 +24,7 @@ _everprof()
 		agent) words='-c --set --store --listen --help' ;;
 		record) words='-e -d -F -o -p --comm --cgroup --container --exclude --help' ;;
 		top) words='-n --sort --type --focus --by --stacks --help' ;;
-		doctor) words='--help' ;;
+		doctor) words='--config --set --store --json --help' ;;
 		config) words='check show --help' ;;
 		esac
 	fi
