@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any name, into a small room and into a large one: it comes back terminated, and never slowly (the fuzzer's own time limit says so). */
+/* Any name, into a small room and into a large one: it comes back terminated, and never slowly (the fuzzer's own
+ * time limit says so). */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

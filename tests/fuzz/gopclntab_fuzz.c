@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a Go function table: what it finds covers what was asked, and every string ends inside the bytes (the sanitizer says so). */
+/* Any bytes as a Go function table: what it finds covers what was asked, and every string ends inside the bytes
+ * (the sanitizer says so). */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as /proc/kallsyms: a table whose every answer starts at or below what was asked, and is the same when asked for by its start. */
+/* Any bytes as /proc/kallsyms: a table whose every answer starts at or below what was asked, and is the same
+ * when asked for by its start. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a perf map, read at once and read in two parts as a file that grows: both tables give every address the same name, and it is that of the last
- * line that covers it.
+ * Any bytes as a perf map, read at once and read in two parts as a file that grows: both tables give every address
+ * the same name, and it is that of the last line that covers it.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a symbol table, and as PLT code. A symbol that is found covers what was asked; a table of only what is wanted names it as the whole one does.
+ * Any bytes as a symbol table, and as PLT code. A symbol that is found covers what was asked; a table of only what
+ * is wanted names it as the whole one does.
  *
  *      input: u8 flags | u8 number of symbols | symbols | strings
  */

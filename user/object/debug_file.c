@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: distributions ship binaries without .symtab and the symbols in another file, perhaps in another package, image or root. A file of
- * the right name may be of another build, and in a container it may be whatever its owner likes.
+ * Problem: distributions ship binaries without .symtab and the symbols in another file, perhaps in another package,
+ * image or root. A file of the right name may be of another build, and in a container it may be whatever its owner
+ * likes.
  *
  * Idea: candidates by convention, proof by content.
  *
@@ -9,15 +10,15 @@
  *      by debug link    <folder>/NAME  <folder>/.debug/NAME                  in the process's root
  *                       <dir>/<folder>/NAME                                  in the process's root, then in ours
  *
- * Proof: where the object has a build-id, the candidate must have the same one; its checksum is not computed then, for twenty bytes
- * that both files state prove more than four do, and the file may have gigabytes. Where the object has none, the CRC-32 of the whole
- * candidate must be the one of the link. The object itself is no candidate.
+ * Proof: where the object has a build-id, the candidate must have the same one; its checksum is not computed then,
+ * for twenty bytes that both files state prove more than four do, and the file may have gigabytes. Where the object
+ * has none, the CRC-32 of the whole candidate must be the one of the link. The object itself is no candidate.
  *
- * The embedded file is decompressed in memory under two limits, one for the output and one for the decompressor's dictionary, and
- * handed on as a memfd, so that there is one way to read ELF.
+ * The embedded file is decompressed in memory under two limits, one for the output and one for the decompressor's
+ * dictionary, and handed on as a memfd, so that there is one way to read ELF.
  *
- * Hostile input: a debug link's name must be a plain name; every path is resolved below its root (openat2 RESOLVE_IN_ROOT), so that neither ".."
- * nor links lead out; only regular files are opened.
+ * Hostile input: a debug link's name must be a plain name; every path is resolved below its root (openat2
+ * RESOLVE_IN_ROOT), so that neither ".." nor links lead out; only regular files are opened.
  *
  * Cost: a few failing opens a file, once a build-id.
  *

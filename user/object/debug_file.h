@@ -2,11 +2,12 @@
 /*
  * debug_file - the separate file with the symbols that were stripped from an object.
  *
- * Three places: inside the object (.gnu_debugdata, "minidebuginfo"), by build-id below the debug folders, by the name in .gnu_debuglink.
- * Both the process's own root (a container's image) and ours are searched. What is found must prove that it belongs to the object.
+ * Three places: inside the object (.gnu_debugdata, "minidebuginfo"), by build-id below the debug folders, by the
+ * name in .gnu_debuglink. Both the process's own root (a container's image) and ours are searched. What is found
+ * must prove that it belongs to the object.
  *
- * Owns: nothing; file descriptors that it returns are the caller's. Thread: any. Limit: debug_file_opts, DEBUG_FILE_EMBEDDED_MAX.
- * Errors: -ENOENT none found, -EBADMSG or -E2BIG for a bad .gnu_debugdata.
+ * Owns: nothing; file descriptors that it returns are the caller's. Thread: any. Limit: debug_file_opts,
+ * DEBUG_FILE_EMBEDDED_MAX. Errors: -ENOENT none found, -EBADMSG or -E2BIG for a bad .gnu_debugdata.
  */
 #ifndef EVERPROF_OBJECT_DEBUG_FILE_H
 #define EVERPROF_OBJECT_DEBUG_FILE_H
@@ -41,8 +42,8 @@ struct debug_link {
 int debug_file__parse_link(const void *bytes, size_t len, struct debug_link *ret_link);
 
 /*
- * The separate debug file of `e`, open for reading. `path` is the object's, as the process sees it (NULL: not known); its folder is searched for
- * debug links, in the process's root only.
+ * The separate debug file of `e`, open for reading. `path` is the object's, as the process sees it (NULL: not
+ * known); its folder is searched for debug links, in the process's root only.
  */
 int debug_file__open(const struct elf *e, const char *path, const struct debug_file_roots *roots,
 		     const struct debug_file_opts *opts, int *ret_fd);

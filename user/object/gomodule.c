@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: function offsets in a Go file are relative to runtime.text. The table's header used to say where that is, but from Go 1.26 on it
- * does not, and with external linking it is not where .text starts, since C start-up code stands there. Symbols may be stripped.
+ * Problem: function offsets in a Go file are relative to runtime.text. The table's header used to say where that
+ * is, but from Go 1.26 on it does not, and with external linking it is not where .text starts, since C start-up
+ * code stands there. Symbols may be stripped.
  *
- * Idea: runtime.moduledata says it, and is found by what it must begin with: the address of the function table, then the address of the
- * table's names.
+ * Idea: runtime.moduledata says it, and is found by what it must begin with: the address of the function table,
+ * then the address of the table's names.
  *
  *      +0    pcHeader      == address of the table
  *      +8    funcnametab   .data == address of the table + offset of the names; then len, cap
@@ -13,7 +14,8 @@
  *
  * It has a section of its own (.go.module) from 1.26 on, and lies in one of the data sections before.
  *
- * In position-independent files a pointer may be 0 in the file, and its value the addend of a relative relocation; both are tried.
+ * In position-independent files a pointer may be 0 in the file, and its value the addend of a relative relocation;
+ * both are tried.
  *
  * Cost: one pass over the data sections; over the relocations only where the data holds no pointers.
  *

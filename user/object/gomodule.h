@@ -18,7 +18,8 @@ struct gomodule {
 	uint64_t text;  /* what offsets of functions are relative to, since Go 1.18 */
 };
 
-/* The module whose function table is at pclntab_vaddr, and whose names start funcnames_offset bytes into it (Go 1.16 and later). */
+/* The module whose function table is at pclntab_vaddr, and whose names start funcnames_offset bytes into it (Go
+ * 1.16 and later). */
 int gomodule__find(const struct elf *e, uint64_t pclntab_vaddr, uint64_t funcnames_offset,
 		   struct gomodule *ret_module);
 

@@ -1,32 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: Go binaries are static, often stripped, and have no .eh_frame; but the runtime prints its own stack traces, so each carries a table
- * from program counters to functions, files and lines. Its layout is internal to Go and has changed four times.
+ * Problem: Go binaries are static, often stripped, and have no .eh_frame; but the runtime prints its own stack
+ * traces, so each carries a table from program counters to functions, files and lines. Its layout is internal to Go
+ * and has changed four times.
  *
- * Idea: one description of where the parts lie (struct parts), filled from the header of each version; everything after that is one code.
+ * Idea: one description of where the parts lie (struct gopclntab), filled from the header of each version; everything
+ * after that is one code.
  *
  *      magic        from   entries of the function table      names, files, programs
  *      0xfffffffb   1.2    {pc ptr, offset ptr}                offsets from the table's start; files: u32 offsets
- *      0xfffffffa   1.16   {pc ptr, offset ptr}                parts of their own; files through a table of compilation units
+ *      0xfffffffa   1.16   {pc ptr, offset ptr}                parts of their own; files by compilation unit
  *      0xfffffff0   1.18   {pc - text u32, offset u32}         the same
  *      0xfffffff1   1.20   the same                            the same; a function states its first line
  *
- *      header ──> funcnames: NUL-terminated | cutab: u32 offsets into filetab | filetab: NUL-terminated | pctab: programs | functab | function records
+ *      header ──> funcnames: strings | cutab: u32 offsets into filetab | filetab: strings | pctab: programs
+ *                 | functab | function records
  *
- * A function record starts with its entry pc and ten or so 32-bit fields (enum field). A program is a run of pairs of varints, (value delta,
- * pc delta), which yields the file number or the line at each pc.
+ * A function record starts with its entry pc and ten or so 32-bit fields (enum field). A program is a run of pairs
+ * of varints, (value delta, pc delta), which yields the file number or the line at each pc.
  *
- * Invariants: every access goes through a part with a length, and through lazy_bytes; a pc outside its function's range has no function, so
- * a table that is not sorted gives wrong answers about itself only.
+ * Invariants: every access goes through a part with a length, and through lazy_bytes; a pc outside its function's
+ * range has no function, so a table that is not sorted gives wrong answers about itself only.
  *
- * Cost: a lookup is a bisection and two programs of some dozens of steps, 0.2 to 0.5 us; nothing is built beforehand. Tables have 15 to 20 percent
- * of the file's size, which is why they are read as they are touched: of terraform's 32 MiB, a hundred addresses picked at random touch 2 MiB, a
- * thousand 8; hot code lies closer together.
+ * Cost: a lookup is a bisection and two programs of some dozens of steps, 0.2 to 0.5 us; nothing is built
+ * beforehand. Tables have 15 to 20 percent of the file's size, which is why they are read as they are touched: of
+ * terraform's 32 MiB, a hundred addresses picked at random touch 2 MiB, a thousand 8; hot code lies closer
+ * together.
  *
- * What it does not do: inlined functions (their tree is in the read-only data; the line is already that of the innermost one); big-endian or 32-bit
- * tables; several text sections (only on machines with short branches).
+ * What it does not do: inlined functions (their tree is in the read-only data; the line is already that of the
+ * innermost one); big-endian or 32-bit tables; several text sections (only on machines with short branches).
  *
- * Reference: Go runtime/symtab.go (pcHeader, _func, step), cmd/link/internal/ld/pcln.go, "Go 1.2 Runtime Symbol Information".
+ * Reference: Go runtime/symtab.go (pcHeader, _func, step), cmd/link/internal/ld/pcln.go, "Go 1.2 Runtime Symbol
+ * Information".
  */
 #include "user/object/gopclntab.h"
 
@@ -93,7 +98,8 @@ int gopclntab__parse_magic(struct lazy_bytes *bytes, enum gopclntab_version *ret
 	return 0;
 }
 
-/* The part of the table from `offset` to its end: the header does not say where parts end, strings and programs do themselves. */
+/* The part of the table from `offset` to its end: the header does not say where parts end, strings and programs
+ * do themselves. */
 static bool part_from(const struct gopclntab *t, uint64_t offset, struct gopclntab_part *ret)
 {
 	if (offset > t->bytes->len)
@@ -311,7 +317,8 @@ static bool read_varint(const struct gopclntab *t, size_t *at, uint32_t *ret)
 	return false;
 }
 
-/* The value of a program at a pc. It starts at -1 and the function's entry; each pair gives the value that holds up to the new pc. */
+/* The value of a program at a pc. It starts at -1 and the function's entry; each pair gives the value that holds
+ * up to the new pc. */
 static bool run_program(const struct gopclntab *t, uint32_t program, uint64_t entry, uint64_t vaddr,
 			int32_t *ret_value)
 {

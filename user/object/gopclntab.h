@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gopclntab - functions, files and lines of Go code, from the table that the Go runtime itself needs: stripping does not remove it.
+ * gopclntab - functions, files and lines of Go code, from the table that the Go runtime itself needs: stripping
+ * does not remove it.
  *
  * Versions 1.2, 1.16, 1.18 and 1.20 (used up to 1.26 and later), told apart by the table's magic.
  *
- * Owns: the bytes that it has read; the file's descriptor stays the caller's, who takes it away with attach. Thread: one owner (a lookup may read the file).
- * Limit: GOPCLNTAB_FUNCTIONS_MAX, GOPCLNTAB_STEPS_MAX of a line program, LAZY_BYTES_MAX. Errors: -ENOENT no such table, or nothing there, -EBADMSG
- * damaged, -EOPNOTSUPP a 32-bit or unknown one, -E2BIG, -ENOMEM.
+ * Owns: the bytes that it has read; the file's descriptor stays the caller's, who takes it away with attach.
+ * Thread: one owner (a lookup may read the file). Limit: GOPCLNTAB_FUNCTIONS_MAX, GOPCLNTAB_STEPS_MAX of a line
+ * program, LAZY_BYTES_MAX. Errors: -ENOENT no such table, or nothing there, -EBADMSG damaged, -EOPNOTSUPP a 32-bit
+ * or unknown one, -E2BIG, -ENOMEM.
  */
 #ifndef EVERPROF_OBJECT_GOPCLNTAB_H
 #define EVERPROF_OBJECT_GOPCLNTAB_H
@@ -37,9 +39,11 @@ struct gopclntab_line {
 extern const char *const gopclntab_stack_ends[];
 extern const size_t gopclntab_n_stack_ends;
 
-/* The table in `bytes`, which must outlive it; pure. text_start: what offsets are relative to, 0: the header says it (Go 1.18 to 1.25). */
+/* The table in `bytes`, which must outlive it; pure. text_start: what offsets are relative to, 0: the header
+ * says it (Go 1.18 to 1.25). */
 int gopclntab__parse(const void *bytes, size_t len, uint64_t text_start, struct gopclntab **ret_table);
-/* The table of a file, to be read as it is touched from the elf's descriptor; limit_bytes of its size, 0: none. -ENOENT where the file is not Go's. */
+/* The table of a file, to be read as it is touched from the elf's descriptor; limit_bytes of its size, 0: none.
+ * -ENOENT where the file is not Go's. */
 int gopclntab__load(const struct elf *e, size_t limit_bytes, struct gopclntab **ret_table);
 void gopclntab__free(struct gopclntab *t);
 /* Another descriptor of the same file to read from, or FD_CLOSED: then only what was read is known. */
@@ -49,7 +53,8 @@ bool gopclntab__is_whole(const struct gopclntab *t);
 
 /* The function that holds the address; -ENOENT. */
 int gopclntab__find(const struct gopclntab *t, uint64_t vaddr, struct gopclntab_function *ret_function);
-/* File and line of the instruction at the address, as the compiler saw it: of the innermost inlined function there; -ENOENT. */
+/* File and line of the instruction at the address, as the compiler saw it: of the innermost inlined function
+ * there; -ENOENT. */
 int gopclntab__line(const struct gopclntab *t, uint64_t vaddr, struct gopclntab_line *ret_line);
 /* The functions with one of these names, into ret[max]; returns how many. One pass over all names. */
 size_t gopclntab__find_names(const struct gopclntab *t, const char *const *names, size_t n_names,

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: a Go file's function table has a section of its own, or lies in the relocated read-only data of a position-independent program that
- * another linker made; and its offsets are relative to an address that newer tables do not state.
+ * Problem: a Go file's function table has a section of its own, or lies in the relocated read-only data of a
+ * position-independent program that another linker made; and its offsets are relative to an address that newer
+ * tables do not state.
  *
- * Idea: sections by name, the ones that hold other things too searched for the magic at multiples of 8. What looks like a table must have its first function in
- * executable memory. The text's start is the header's word, else the module's (gomodule), else the start of .text, which is right without C code.
+ * Idea: sections by name, the ones that hold other things too searched for the magic at multiples of 8. What looks
+ * like a table must have its first function in executable memory. The text's start is the header's word, else the
+ * module's (gomodule), else the start of .text, which is right without C code.
  *
  * Tables up to WHOLE_MAX are read at once, and need their file no more; larger ones stay lazy.
  *

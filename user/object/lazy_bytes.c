@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: some tables of a file have a hundred megabytes, and a profiler wants a few hundred bytes here and there. Reading them whole costs the
- * memory; mapping the file costs a SIGBUS on the day it is cut short, and shows every change that its owner makes between our check and our use.
+ * Problem: some tables of a file have a hundred megabytes, and a profiler wants a few hundred bytes here and there.
+ * Reading them whole costs the memory; mapping the file costs a SIGBUS on the day it is cut short, and shows every
+ * change that its owner makes between our check and our use.
  *
- * Idea: reserve the addresses with anonymous memory, which costs nothing until it is written, and copy a block from the file when it is first
- * touched. A bit a block says which are there.
+ * Idea: reserve the addresses with anonymous memory, which costs nothing until it is written, and copy a block from
+ * the file when it is first touched. A bit a block says which are there.
  *
  *      data    |####|    |    |####|####|    | …        is_read   1 0 0 1 1 0 …
  *
- * Invariants: a block whose bit is set never changes again; data[0, len) is readable, but holds zeros where no bit is set.
+ * Invariants: a block whose bit is set never changes again; data[0, len) is readable, but holds zeros where no bit
+ * is set.
  *
  * Cost: touched once, a block is one pread of 4 KiB; afterwards one bit test an access.
  */

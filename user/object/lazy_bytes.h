@@ -2,11 +2,12 @@
 /*
  * lazy_bytes - a stretch of a file as if it were in memory, read block by block where it is touched.
  *
- * Like a mapping, but a private copy: the file may shrink or change without a SIGBUS, and what was read once stays as it was. Pointers hold until it
- * is done.
+ * Like a mapping, but a private copy: the file may shrink or change without a SIGBUS, and what was read once stays
+ * as it was. Pointers hold until it is done.
  *
- * Owns: the memory; the descriptor stays the caller's, and may be taken away: then only what was read is there. Thread: one owner.
- * Limit: LAZY_BYTES_MAX of addresses; memory is only what was touched. Errors: -E2BIG, -ENOMEM, -errno of pread; NULL where bytes cannot be had.
+ * Owns: the memory; the descriptor stays the caller's, and may be taken away: then only what was read is there.
+ * Thread: one owner. Limit: LAZY_BYTES_MAX of addresses; memory is only what was touched. Errors: -E2BIG, -ENOMEM,
+ * -errno of pread; NULL where bytes cannot be had.
  */
 #ifndef EVERPROF_OBJECT_LAZY_BYTES_H
 #define EVERPROF_OBJECT_LAZY_BYTES_H

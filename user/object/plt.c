@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: time spent in PLT stubs belongs to no symbol. Linkers lay them out in several ways (.plt, .plt.sec with endbr64, .plt.got, with
- * and without bnd), and the order of stubs is no contract.
+ * Problem: time spent in PLT stubs belongs to no symbol. Linkers lay them out in several ways (.plt, .plt.sec with
+ * endbr64, .plt.got, with and without bnd), and the order of stubs is no contract.
  *
- * Idea: read the code instead of the order. A stub's business is one `jmp *slot(%rip)`, bytes ff 25 disp32; the slot's address is looked up among
- * the relocations (R_X86_64_JUMP_SLOT, R_X86_64_GLOB_DAT), which name the symbol. The stub is the entry that the jump lies in, by the
- * section's entry size.
+ * Idea: read the code instead of the order. A stub's business is one `jmp *slot(%rip)`, bytes ff 25 disp32; the
+ * slot's address is looked up among the relocations (R_X86_64_JUMP_SLOT, R_X86_64_GLOB_DAT), which name the symbol.
+ * The stub is the entry that the jump lies in, by the section's entry size.
  *
  * Cost: one pass over the stubs, a bisection each.
  *
- * What it does not do: machines other than x86-64; IRELATIVE slots of static binaries, which have no name; the first entry of .plt (the resolver's), which has no slot
- * of its own.
+ * What it does not do: machines other than x86-64; IRELATIVE slots of static binaries, which have no name; the
+ * first entry of .plt (the resolver's), which has no slot of its own.
  *
  * Reference: System V ABI AMD64, 5.2 Procedure Linkage Table.
  */

@@ -2,10 +2,11 @@
 /*
  * plt - names for the stubs through which a file calls functions of others: "malloc@plt".
  *
- * No symbol covers them. Each x86-64 stub jumps through one slot of the global offset table, and the relocation of that slot names the function.
+ * No symbol covers them. Each x86-64 stub jumps through one slot of the global offset table, and the relocation of
+ * that slot names the function.
  *
- * Owns: nothing. Thread: any. Limit: PLT_SECTION_MAX a section, PLT_STUBS_MAX stubs. Errors: -ENOENT no PLT, -EOPNOTSUPP another machine,
- * -EBADMSG, -E2BIG, -ENOMEM.
+ * Owns: nothing. Thread: any. Limit: PLT_SECTION_MAX a section, PLT_STUBS_MAX stubs. Errors: -ENOENT no PLT,
+ * -EOPNOTSUPP another machine, -EBADMSG, -E2BIG, -ENOMEM.
  */
 #ifndef EVERPROF_OBJECT_PLT_H
 #define EVERPROF_OBJECT_PLT_H
@@ -25,7 +26,8 @@ struct plt_slot {
 	uint32_t name; /* offset in the dynamic strings */
 };
 
-/* Appends an Elf64_Sym (STT_FUNC, local) to `to` for each stub in the code whose slot is known. Slots ascending by `got`. Pure. */
+/* Appends an Elf64_Sym (STT_FUNC, local) to `to` for each stub in the code whose slot is known. Slots ascending
+ * by `got`. Pure. */
 void plt__parse(const uint8_t *code, size_t len, uint64_t vaddr, uint64_t entry_size,
 		const struct plt_slot *slots, size_t n_slots, struct buf *to);
 /* Symbols of all stubs of a file, and the strings that they point into; both buffers empty before. */

@@ -1,32 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: a symbol table is made for the linker. It is unsorted, has several names for one address, symbols without a size, labels inside functions,
- * data among code; and it may be made by an enemy. A profiler asks one thing: which function holds this address?
+ * Problem: a symbol table is made for the linker. It is unsorted, has several names for one address, symbols
+ * without a size, labels inside functions, data among code; and it may be made by an enemy. A profiler asks one
+ * thing: which function holds this address?
  *
- * Idea: keep what is a function, settle once and for all which name an address has, and store the answer compactly; lookups bisect.
+ * Idea: keep what is a function, settle once and for all which name an address has, and store the answer compactly;
+ * lookups bisect.
  *
- * What is a function: STT_FUNC and STT_GNU_IFUNC; STT_NOTYPE with a size, or global (hand-written assembly); all of them defined, and
- * inside executable sections (segments, where the file has no sections).
+ * What is a function: STT_FUNC and STT_GNU_IFUNC; STT_NOTYPE with a size, or global (hand-written assembly); all of
+ * them defined, and inside executable sections (segments, where the file has no sections).
  *
- * Which name, of several with the same start and size: a function before an untyped symbol; exported (global or weak) before local; fewest leading
- * underscores; global before weak; the shorter; alphabetical order. It depends on nothing else, so a table of .dynsym alone and one of a
- * debug file, or two builds of a table, agree wherever both have the name.
+ * Which name, of several with the same start and size: a function before an untyped symbol; exported (global or
+ * weak) before local; fewest leading underscores; global before weak; the shorter; alphabetical order. It depends
+ * on nothing else, so a table of .dynsym alone and one of a debug file, or two builds of a table, agree wherever
+ * both have the name.
  *
- * Without a size (`_start` of hand-written assembly): a symbol reaches to the next symbol or the end of its section, at most SYMTAB_UNSIZED_MAX, and
- * only where the table is complete: in .dynsym, the next symbol says nothing about the hidden functions between. One that lies inside a
- * sized symbol is a label, and is dropped.
+ * Without a size (`_start` of hand-written assembly): a symbol reaches to the next symbol or the end of its
+ * section, at most SYMTAB_UNSIZED_MAX, and only where the table is complete: in .dynsym, the next symbol says
+ * nothing about the hidden functions between. One that lies inside a sized symbol is a label, and is dropped.
  *
  * Layout:
  *      entries[n] {u32 start - base, u32 size, u32 name}   by start; at equal starts the larger first; 12 bytes each
  *      names                                                one blob, NUL-terminated
  *
- * Nesting: the last entry that starts at or before the address is the innermost; where it ends too early the ones before it are tried, SYMTAB_NEST_MAX
- * of them. Past that an address counts as a gap: no name rather than a wrong one.
+ * Nesting: the last entry that starts at or before the address is the innermost; where it ends too early the ones
+ * before it are tried, SYMTAB_NEST_MAX of them. Past that an address counts as a gap: no name rather than a wrong
+ * one.
  *
  * Limits of the layout: code over more than 4 GiB of addresses; symbols past that are left out.
  *
- * Cost: libLLVM-14 (34,000 symbols) 25 ms and 2.7 MiB, libjvm 17 (44,000) 20 ms and 2.6 MiB; a lookup 0.1 us. Half of loading is
- * the sort.
+ * Cost: libLLVM-14 (34,000 symbols) 25 ms and 2.7 MiB, libjvm 17 (44,000) 20 ms and 2.6 MiB; a lookup 0.1 us. Half
+ * of loading is the sort.
  *
  * What it does not do: demangle; lines; size-0 symbols of partial tables; symbol tables that only PT_DYNAMIC knows of.
  *

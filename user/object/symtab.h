@@ -4,8 +4,8 @@
  *
  * A name is given only to what a symbol covers: an address in a gap has none, rather than its neighbour's.
  *
- * Owns: entries and names, nothing of the file. Thread: one loads, any reads. Limit: symtab_opts. Errors: -ENOENT no function symbols,
- * -E2BIG over a limit, -EBADMSG damaged, -ENOMEM.
+ * Owns: entries and names, nothing of the file. Thread: one loads, any reads. Limit: symtab_opts. Errors: -ENOENT
+ * no function symbols, -E2BIG over a limit, -EBADMSG damaged, -ENOMEM.
  */
 #ifndef EVERPROF_OBJECT_SYMTAB_H
 #define EVERPROF_OBJECT_SYMTAB_H
@@ -25,8 +25,8 @@ struct symtab;
 struct symtab_opts {
 	size_t limit_bytes; /* memory of the finished table; 0: 64 MiB */
 	size_t read_bytes;  /* a section of the file; 0: 256 MiB */
-	/* Where set: only symbols that cover one of these ascending addresses are kept, so that a table that is too large to be kept whole still names what
-	 * is asked now. */
+	/* Where set: only symbols that cover one of these ascending addresses are kept, so that a table that is too
+	 * large to be kept whole still names what is asked now. */
 	const uint64_t *wanted;
 	size_t n_wanted;
 };
@@ -56,8 +56,8 @@ int symtab__parse(const struct symtab_source *sources, size_t n_sources, const s
 
 /* -- files -- */
 /*
- * files[0] is the object itself; debug files of it may follow. Reads .symtab of each, .dynsym where there is none, and the PLT of the object.
- * A damaged table among several is left out.
+ * files[0] is the object itself; debug files of it may follow. Reads .symtab of each, .dynsym where there is none,
+ * and the PLT of the object. A damaged table among several is left out.
  */
 int symtab__load(const struct elf *const *files, size_t n_files, const struct symtab_opts *opts,
 		 struct symtab **ret_table);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: a table of code ranges that overlap at will, of which the latest counts, must be bisected; the ranges come from a file
- * that an enemy may write, so no order and no nesting can be relied on, and inserting one after the other would be quadratic.
+ * Problem: a table of code ranges that overlap at will, of which the latest counts, must be bisected; the ranges
+ * come from a file that an enemy may write, so no order and no nesting can be relied on, and inserting one after
+ * the other would be quadratic.
  *
- * Idea: one sweep over the addresses, with a heap of the ranges that are open at the point, the latest on top. Between two starts the
- * top owns the space up to its end, then the one under it does.
+ * Idea: one sweep over the addresses, with a heap of the ranges that are open at the point, the latest on top.
+ * Between two starts the top owns the space up to its end, then the one under it does.
  *
  *      order   0 |AAAAAAAAAAAA|            pieces   |AAA|BBBB|AA|CCCC|
  *              1     |BBBB|
@@ -12,8 +13,8 @@
  *
  * Ranges that have ended but lie under the top stay in the heap until they come up: each is pushed and popped once.
  *
- * Invariants: pieces are disjoint, ascending, not empty; two neighbours that touch have different owners; at most 2n - 1 of them, because
- * the owner changes only where a range starts or ends.
+ * Invariants: pieces are disjoint, ascending, not empty; two neighbours that touch have different owners; at most
+ * 2n - 1 of them, because the owner changes only where a range starts or ends.
  *
  * Cost: O(n log n) time, 24 bytes a range while it runs.
  */

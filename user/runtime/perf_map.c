@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: a JIT compiler throws code away and puts other code at the same address, so the lines of a perf map overlap at will and the file
- * only grows; a busy one writes 100,000 lines and more. Reading it again at each unknown address is not affordable, nor is keeping its history.
+ * Problem: a JIT compiler throws code away and puts other code at the same address, so the lines of a perf map
+ * overlap at will and the file only grows; a busy one writes 100,000 lines and more. Reading it again at each
+ * unknown address is not affordable, nor is keeping its history.
  *
- * Idea: only the bytes that were added are read. Then `overlay` cuts the address space into pieces, each owned by its *latest* line,
- * and lines that own no piece any more are forgotten on the spot, with their names: the table is as large as the live code, not as the history.
+ * Idea: only the bytes that were added are read. Then `overlay` cuts the address space into pieces, each owned by
+ * its *latest* line, and lines that own no piece any more are forgotten on the spot, with their names: the table is
+ * as large as the live code, not as the history.
  *
- * Layout: lines[] in the file's order {start, size, name offset}; names, one blob, in the same order, so that both are compacted by moving forward;
+ * Layout: lines[] in the file's order {start, size, name offset}; names, one blob, in the same order, so that both
+ * are compacted by moving forward;
  *         pieces[], see overlay.h.
  *
- * Is it the same file? Device and inode, and it has not shrunk, and the last bytes that were read are still there (the seam): a runtime that
- * writes its map anew into the same file (jcmd Compiler.perfmap) keeps the inode. If not, everything is read again.
+ * Is it the same file? Device and inode, and it has not shrunk, and the last bytes that were read are still there
+ * (the seam): a runtime that writes its map anew into the same file (jcmd Compiler.perfmap) keeps the inode. If
+ * not, everything is read again.
  *
- * Invariants: what is consumed ends in a newline (a half-written line is read again next time); pieces refer to lines that exist;
- * names end in NUL inside the blob.
+ * Invariants: what is consumed ends in a newline (a half-written line is read again next time); pieces refer to
+ * lines that exist; names end in NUL inside the blob.
  *
  * Full: hidden lines go first, then the oldest half: what was compiled last is what runs.
  *
  * Cost: a refresh with news is O(lines log lines); one without is an open, an fstat and two preads.
  *
- * What it does not do: jitdump files; code that was valid at the time of the sample and has been replaced before the refresh.
+ * What it does not do: jitdump files; code that was valid at the time of the sample and has been replaced before
+ * the refresh.
  *
  * Reference: Linux tools/perf/Documentation/jit-interface.txt.
  */
@@ -200,7 +205,8 @@ static int rebuild_pieces(struct perf_map *m)
 	return err ? err : drop_hidden_lines(m);
 }
 
-/* The table is full: forgets what nobody can see any more, then, as long as that is not half of it, the oldest lines. */
+/* The table is full: forgets what nobody can see any more, then, as long as that is not half of it, the oldest
+ * lines. */
 static int make_room(struct perf_map *m)
 {
 	uint32_t n_gone;

@@ -2,13 +2,13 @@
 /*
  * perf_map - names of JIT code from /tmp/perf-PID.map, which the process itself writes.
  *
- * Lines are "START SIZE NAME", both numbers hexadecimal with or without 0x, the name up to the end of the line. The file grows
- * while the process runs, and addresses are used again: the last line that covers an address wins. The writer may be an enemy: the file
- * is opened below the process's own root without following anything out of it, must be a regular file of the process's user or of
- * root, and is read within limits.
+ * Lines are "START SIZE NAME", both numbers hexadecimal with or without 0x, the name up to the end of the line. The
+ * file grows while the process runs, and addresses are used again: the last line that covers an address wins. The
+ * writer may be an enemy: the file is opened below the process's own root without following anything out of it,
+ * must be a regular file of the process's user or of root, and is read within limits.
  *
- * Owns: the table and its names. Thread: one owner. Limit: perf_map_opts; past the memory limit the oldest lines go, and are counted.
- * Errors: -ENOENT no file, -EACCES somebody else's file, -EINVAL not a regular file, -ENOMEM.
+ * Owns: the table and its names. Thread: one owner. Limit: perf_map_opts; past the memory limit the oldest lines
+ * go, and are counted. Errors: -ENOENT no file, -EACCES somebody else's file, -EINVAL not a regular file, -ENOMEM.
  */
 #ifndef EVERPROF_RUNTIME_PERF_MAP_H
 #define EVERPROF_RUNTIME_PERF_MAP_H
@@ -30,8 +30,7 @@ struct perf_map_opts {
 
 struct perf_map_entry {
 	uint64_t start, size;
-	const char *
-		name; /* borrowed from the bytes that were parsed, not NUL-terminated; or from the table, NUL-terminated */
+	const char *name; /* in the bytes that were parsed, without a NUL; or in the table, with one */
 	size_t name_len;
 };
 
@@ -49,8 +48,9 @@ struct perf_map *perf_map__new(const struct perf_map_opts *opts);
 void perf_map__free(struct perf_map *m);
 
 /*
- * Reads what was added since the last time from <root>/tmp/perf-<ns_pid>.map; a file that was replaced, cut or rewritten is read from its
- * start. `uid` is the process's effective user. ret_changed says whether the table is another one now: borrowed names are gone then.
+ * Reads what was added since the last time from <root>/tmp/perf-<ns_pid>.map; a file that was replaced, cut or
+ * rewritten is read from its start. `uid` is the process's effective user. ret_changed says whether the table is
+ * another one now: borrowed names are gone then.
  */
 int perf_map__refresh(struct perf_map *m, int root_fd, pid_t ns_pid, uid_t uid, bool *ret_changed);
 /* The same from an open file of any kind that pread reads: what refresh does after its checks. */

@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: mangled names are programs for a small machine with back references. A hostile symbol table can hold a name of a hundred
- * bytes whose demangled form has 2^40 characters, or one that nests until the stack is gone.
+ * Problem: mangled names are programs for a small machine with back references. A hostile symbol table can hold a
+ * name of a hundred bytes whose demangled form has 2^40 characters, or one that nests until the stack is gone.
  *
- * Idea: libiberty's demanglers, in their callback form, with their recursion limits left on, an input limit before them, and an output
- * limit that *stops* them: the callback that finds the buffer full leaves by longjmp, so that the time is bounded by the output too.
+ * Idea: libiberty's demanglers, in their callback form, with their recursion limits left on, an input limit before
+ * them, and an output limit that *stops* them: the callback that finds the buffer full leaves by longjmp, so that
+ * the time is bounded by the output too.
  *
- * Why longjmp is sound here: the callback forms are made to run without the heap (the C++ one is what the runtime uses after a failed
- * allocation), so that there is nothing to free between our setjmp and the callback. The one exception is an identifier in punycode
- * inside a Rust v0 name, whose decoded characters stand in a heap block while they are printed. A name that is cut at that very place
- * leaves that block behind: at most 16 KiB. DEMANGLE_CUT_MAX cut names later, Rust v0 names stay mangled; so the sum is bounded, and
- * only a process that makes such names on purpose gets there.
+ * Why longjmp is sound here: the callback forms are made to run without the heap (the C++ one is what the runtime
+ * uses after a failed allocation), so that there is nothing to free between our setjmp and the callback. The one
+ * exception is an identifier in punycode inside a Rust v0 name, whose decoded characters stand in a heap block
+ * while they are printed. A name that is cut at that very place leaves that block behind: at most 16 KiB.
+ * DEMANGLE_CUT_MAX cut names later, Rust v0 names stay mangled; so the sum is bounded, and only a process that
+ * makes such names on purpose gets there.
  *
- * Recursion: libiberty refuses C++ names of more than 1024 characters for that reason (DEMANGLE_RECURSION_LIMIT / 2), and they stay mangled.
+ * Recursion: libiberty refuses C++ names of more than 1024 characters for that reason (DEMANGLE_RECURSION_LIMIT /
+ * 2), and they stay mangled.
  *
- * Clone suffixes: gcc's ".cold" half of a function is the same function to a reader, and is dropped from every name, so that both halves add
- * up. C names keep the others (".part.0", ".isra.0", ".constprop.0"), as every other tool shows them; C++ names lose them
- * all, because without parameters there is no place where they would read well. The linkage name is kept beside by the caller.
+ * Clone suffixes: gcc's ".cold" half of a function is the same function to a reader, and is dropped from every
+ * name, so that both halves add up. C names keep the others (".part.0", ".isra.0", ".constprop.0"), as every other
+ * tool shows them; C++ names lose them all, because without parameters there is no place where they would read
+ * well. The linkage name is kept beside by the caller.
  *
  * Cost: about 0.6 us a name.
  *
@@ -54,7 +58,8 @@ static void append(const char *s, size_t len, void *vout)
 		longjmp(o->full, 1);
 }
 
-/* 1 done, 0 not such a name, -1 cut. Its own function, and no locals that change: setjmp must not see a clobbered frame. */
+/* 1 done, 0 not such a name, -1 cut. Its own function, and no locals that change: setjmp must not see a
+ * clobbered frame. */
 static int __attribute__((noinline)) run(const char *name, bool is_rust, struct output *o)
 {
 	if (setjmp(o->full))

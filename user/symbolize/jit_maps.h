@@ -2,9 +2,9 @@
 /*
  * jit_maps - the perf maps of the processes that were asked for last.
  *
- * Owns: the maps. Thread: one owner. Limit: max_processes, each map_bytes; the process that was asked for longest ago goes, and is counted. A file
- * is looked at again after refresh_ns where an address was not found, after JIT_MAPS_STALE times as long where it was.
- * Errors: -ENOENT no map, or nothing there, -ENOMEM.
+ * Owns: the maps. Thread: one owner. Limit: max_processes, each map_bytes; the process that was asked for longest
+ * ago goes, and is counted. A file is looked at again after refresh_ns where an address was not found, after
+ * JIT_MAPS_STALE times as long where it was. Errors: -ENOENT no map, or nothing there, -ENOMEM.
  */
 #ifndef EVERPROF_SYMBOLIZE_JIT_MAPS_H
 #define EVERPROF_SYMBOLIZE_JIT_MAPS_H

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: a kernel frame is an address; /proc/kallsyms has 120,000 and more lines of names, which an always-on program has to keep
- * in little memory and to search for every distinct kernel frame.
+ * Problem: a kernel frame is an address; /proc/kallsyms has 120,000 and more lines of names, which an always-on
+ * program has to keep in little memory and to search for every distinct kernel frame.
  *
- * Idea: two parallel arrays (address, name offset) sorted by address, 12 bytes a symbol, and one blob of names. The module is
- * part of the name's record in the blob, not of the arrays: it is read once a frame, and searching touches addresses only.
+ * Idea: two parallel arrays (address, name offset) sorted by address, 12 bytes a symbol, and one blob of names. The
+ * module is part of the name's record in the blob, not of the arrays: it is read once a frame, and searching
+ * touches addresses only.
  *
  * Layout:
  *      addrs[n]   u64  ascending, each once
@@ -14,15 +15,18 @@
  *
  * Invariants: addrs strictly ascending; every record ends in a NUL inside the blob; module indices are below m.
  *
- * Aliases: several names may stand at one address. One stays, by a rule that does not depend on the file's order: global before weak before
- * local; then fewest leading underscores; then no dot (a compiler's clone); then the shorter; then alphabetical order.
+ * Aliases: several names may stand at one address. One stays, by a rule that does not depend on the file's order:
+ * global before weak before local; then fewest leading underscores; then no dot (a compiler's clone); then the
+ * shorter; then alphabetical order.
  *
- * Cost: 122,000 lines take 57 ms of CPU and 20 MiB while they are read, 4.6 MiB afterwards; a lookup is 17 steps, 0.13 us.
+ * Cost: 122,000 lines take 57 ms of CPU and 20 MiB while they are read, 4.6 MiB afterwards; a lookup is 17 steps,
+ * 0.13 us.
  *
- * What it does not do: sizes. kallsyms has none, so code that belongs to no symbol, between two symbols, is given to the first
- * (as the kernel itself does in its own stack traces), except over more than KALLSYMS_SPAN_MAX.
+ * What it does not do: sizes. kallsyms has none, so code that belongs to no symbol, between two symbols, is given
+ * to the first (as the kernel itself does in its own stack traces), except over more than KALLSYMS_SPAN_MAX.
  *
- * Reference: Linux kernel/kallsyms.c (s_show: format "%px %c %s\t[%s]\n"), include/linux/kallsyms.h; the file's type letters are those of nm(1).
+ * Reference: Linux kernel/kallsyms.c (s_show: format "%px %c %s\t[%s]\n"), include/linux/kallsyms.h; the file's
+ * type letters are those of nm(1).
  */
 #include "user/symbolize/kallsyms.h"
 

@@ -2,11 +2,13 @@
 /*
  * kallsyms - the kernel's own function names: the image, its modules, BPF programs and trampolines.
  *
- * A table of /proc/kallsyms, functions only (types t T w W), sorted by address. It has no sizes there: a symbol reaches to the next one,
- * but no further than KALLSYMS_SPAN_MAX, so that the gap after the last function of a module gets no name.
+ * A table of /proc/kallsyms, functions only (types t T w W), sorted by address. It has no sizes there: a symbol
+ * reaches to the next one, but no further than KALLSYMS_SPAN_MAX, so that the gap after the last function of a
+ * module gets no name.
  *
  * Owns: the table and its names. Thread: one owner. Limit: KALLSYMS_FILE_MAX bytes read, KALLSYMS_SYMBOLS_MAX kept.
- * Errors: -EPERM the kernel hides its addresses, -ENOENT nothing there, -E2BIG over a limit, -EBADMSG no line was readable, -ENOMEM.
+ * Errors: -EPERM the kernel hides its addresses, -ENOENT nothing there, -E2BIG over a limit, -EBADMSG no line was
+ * readable, -ENOMEM.
  */
 #ifndef EVERPROF_SYMBOLIZE_KALLSYMS_H
 #define EVERPROF_SYMBOLIZE_KALLSYMS_H
@@ -33,14 +35,15 @@ struct kallsym {
 int kallsyms__parse(const char *bytes, size_t len, struct kallsyms **ret_table);
 /* Reads <proc_root>/kallsyms; proc_root is "/proc" outside tests. */
 int kallsyms__load(const char *proc_root, struct kallsyms **ret_table, struct err *err);
-/* Reads it again: modules and BPF programs come and go. On failure the table stays as it was. One read costs some 100 ms of CPU:
- * the caller limits the rate. */
+/* Reads it again: modules and BPF programs come and go. On failure the table stays as it was. One read costs some
+ * 60 ms of CPU: the caller limits the rate. */
 int kallsyms__refresh(struct kallsyms *k, const char *proc_root, struct err *err);
 void kallsyms__free(struct kallsyms *k);
 
 /* The function that holds the address; -ENOENT. */
 int kallsyms__find(const struct kallsyms *k, uint64_t addr, struct kallsym *ret_symbol);
-/* The address of the function with that name in that module ("" the image); -ENOENT. Scans the table: for start-up and tests. */
+/* The address of the function with that name in that module ("" the image); -ENOENT. Scans the table: for
+ * start-up and tests. */
 int kallsyms__find_name(const struct kallsyms *k, const char *name, const char *module, uint64_t *ret_start);
 uint32_t kallsyms__count(const struct kallsyms *k);
 size_t kallsyms__bytes(const struct kallsyms *k);

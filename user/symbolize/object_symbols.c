@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: names of one file may stand in five places, some of which cost a hundred times more to read than others, and a file may have more symbols than
- * we want to keep in memory.
+ * Problem: names of one file may stand in five places, some of which cost a hundred times more to read than others,
+ * and a file may have more symbols than we want to keep in memory.
  *
- * Idea: in the order of what they say. Go's table has files and lines, and covers all of a file without C: where it covers what is asked, nothing
- * else is read. Symbol tables come next: .symtab of the file; where there is none, that of a separate debug file or the embedded one, beside .dynsym.
+ * Idea: in the order of what they say. Go's table has files and lines, and covers all of a file without C: where it
+ * covers what is asked, nothing else is read. Symbol tables come next: .symtab of the file; where there is none,
+ * that of a separate debug file or the embedded one, beside .dynsym.
  *
- * Too large to keep: the table is made once more with only the symbols that cover what is asked now. It names this call's addresses and is
- * thrown away after it (is_partial).
+ * Too large to keep: the table is made once more with only the symbols that cover what is asked now. It names this
+ * call's addresses and is thrown away after it (is_partial).
  *
  * Cost: libLLVM-14 (34,000 exported functions) 25 ms and 2.7 MiB; of a large Go table only what is touched is read.
  *
- * What it does not do: lines and inlined functions from DWARF; a debug file that is installed later is seen when the file leaves the cache.
+ * What it does not do: lines and inlined functions from DWARF; a debug file that is installed later is seen when
+ * the file leaves the cache.
  */
 #include "user/symbolize/object_symbols.h"
 

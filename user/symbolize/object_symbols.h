@@ -2,8 +2,9 @@
 /*
  * object_symbols - all names of one file: its Go table, its symbol tables, those of its debug file.
  *
- * Owns: the tables; nothing of the file stays open, but a large Go table wants it again at each call (wants_file). Thread: one owner. Limit: object_symbols_opts. Errors: -ENOMEM; whatever is
- * wrong with the file is a reason, and the file goes on without names.
+ * Owns: the tables; nothing of the file stays open, but a large Go table wants it again at each call (wants_file).
+ * Thread: one owner. Limit: object_symbols_opts. Errors: -ENOMEM; whatever is wrong with the file is a reason, and
+ * the file goes on without names.
  */
 #ifndef EVERPROF_SYMBOLIZE_OBJECT_SYMBOLS_H
 #define EVERPROF_SYMBOLIZE_OBJECT_SYMBOLS_H

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: the symbols of a host's files are more than a profiler may keep, and reading a file again costs tens of milliseconds.
+ * Problem: the symbols of a host's files are more than a profiler may keep, and reading a file again costs tens of
+ * milliseconds.
  *
- * Idea: least recently used, by bytes. Entries stand in one array with free slots chained, a doubly linked list through indices keeps the order of
- * use, and `hashmap` finds the key.
+ * Idea: least recently used, by bytes. Entries stand in one array with free slots chained, a doubly linked list
+ * through indices keeps the order of use, and `hashmap` finds the key.
  *
  *      newest ─> entry <─> entry <─> … <─> entry <─ oldest          evicted from the oldest end
  *
- * Invariants: bytes is the sum over the entries, each with ENTRY_BYTES for itself; an entry is in the list and in the map, or free.
+ * Invariants: bytes is the sum over the entries, each with ENTRY_BYTES for itself; an entry is in the list and in
+ * the map, or free.
  *
  * Cost: a lookup is a hash and a comparison; the list is four stores.
  *
- * What it does not do: doubt a build-id. A file that claims the one of another, in a hostile container, shares its names with it, whichever of the two
- * came first; addresses and counts are not touched by that.
+ * What it does not do: doubt a build-id. A file that claims the one of another, in a hostile container, shares its
+ * names with it, whichever of the two came first; addresses and counts are not touched by that.
  */
 #include "user/symbolize/symbol_cache.h"
 

@@ -2,11 +2,12 @@
 /*
  * symbol_cache - the symbols of the files that were asked for last.
  *
- * Keyed by build-id, so that equal files of a hundred containers are read once; a file without one is keyed by its object's id. Files without
- * symbols are kept too: that there are none is what is worth remembering.
+ * Keyed by build-id, so that equal files of a hundred containers are read once; a file without one is keyed by its
+ * object's id. Files without symbols are kept too: that there are none is what is worth remembering.
  *
- * Owns: the symbols in it. Thread: one owner; what `find` and `add` return is borrowed until the next `add` or `trim`. Limit: bytes and
- * SYMBOL_CACHE_ENTRIES_MAX; past them the least recently used goes, and is counted. Errors: -ENOMEM.
+ * Owns: the symbols in it. Thread: one owner; what `find` and `add` return is borrowed until the next `add` or
+ * `trim`. Limit: bytes and SYMBOL_CACHE_ENTRIES_MAX; past them the least recently used goes, and is counted.
+ * Errors: -ENOMEM.
  */
 #ifndef EVERPROF_SYMBOLIZE_SYMBOL_CACHE_H
 #define EVERPROF_SYMBOLIZE_SYMBOL_CACHE_H
@@ -40,8 +41,8 @@ struct symbol_cache *symbol_cache__new(size_t limit_bytes);
 void symbol_cache__free(struct symbol_cache *c);
 /* Its symbols, now the most recently used, or NULL. */
 struct object_symbols *symbol_cache__find(struct symbol_cache *c, const struct symbol_cache_key *key);
-/* Takes the symbols over (even when it fails: then they are freed); replaces what was there. Stays in the cache until the next `add` or `trim` even
- * where it alone is over the limit. */
+/* Takes the symbols over (even when it fails: then they are freed); replaces what was there. They stay in the cache
+ * until the next `add` or `trim` even where they alone are over the limit. */
 int symbol_cache__add(struct symbol_cache *c, const struct symbol_cache_key *key,
 		      const struct object_symbols *symbols, struct object_symbols **ret_symbols);
 /* After use: counts what it takes now; over max_bytes it is not kept. */

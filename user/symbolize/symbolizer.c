@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Problem: a window of a busy host has some ten thousand distinct frames in hundreds of files. Names cost the most where they are asked one by one:
- * each file would be opened, sorted and thrown away for one address.
+ * Problem: a window of a busy host has some ten thousand distinct frames in hundreds of files. Names cost the most
+ * where they are asked one by one: each file would be opened, sorted and thrown away for one address.
  *
- * Idea: the caller groups its addresses by file and asks once for each. The addresses are sorted, the file's tables taken from the cache or loaded, and both
- * walked together; addresses of the same function share one line, demangled once.
+ * Idea: the caller groups its addresses by file and asks once for each. The addresses are sorted, the file's tables
+ * taken from the cache or loaded, and both walked together; addresses of the same function share one line,
+ * demangled once.
  *
  *      vaddrs ──sort──> order ──┐
  *                               ├──> symbols out[], lines and strings in the call's arena
  *      cache (build-id) <─load──┘
  *
- * Lifetime: names that are in a table are borrowed from it, those that are made stand in an arena; both live until the next call, which
- * is when the cache evicts, too. So nothing is copied that the caller would copy anyway.
+ * Lifetime: names that are in a table are borrowed from it, those that are made stand in an arena; both live until
+ * the next call, which is when the cache evicts, too. So nothing is copied that the caller would copy anyway.
  *
- * The kernel's table is read at the first kernel address, and again where an address is not in it: after kernel_refresh_ns, and ever more rarely as long as that
- * does not help, for it takes 57 ms of CPU. An address of a BPF program may be another one's by now, so that its name is not trusted for longer than
- * KERNEL_STALE times that.
+ * The kernel's table is read at the first kernel address, and again where an address is not in it: after
+ * kernel_refresh_ns, and ever more rarely as long as that does not help, for it takes 57 ms of CPU. An address of a
+ * BPF program may be another one's by now, so that its name is not trusted for longer than KERNEL_STALE times that.
  *
- * What is not remembered: that a file could not be opened (another process may have it), and tables that were made for one call only.
+ * What is not remembered: that a file could not be opened (another process may have it), and tables that were made
+ * for one call only.
  *
- * Cost: with the tables cached 0.2 us an address of C code, 0.6 us of C++, most of which is demangling, 1 to 3 us of Go, most of which is the line.
+ * Cost: with the tables cached 0.2 us an address of C code, 0.6 us of C++, most of which is demangling, 1 to 3 us
+ * of Go, most of which is the line.
  */
 #include "user/symbolize/symbolizer.h"
 
@@ -260,7 +263,8 @@ static bool kernel_is_due(const struct symbolizer *s, bool is_found)
 	return !s->kernel_tried || now_ns(s) - s->kernel_read_ns >= interval_ns;
 }
 
-/* Reads it, and looks again. Where reading again did not help, the next time is put off: some addresses are in no table ever. */
+/* Reads it, and looks again. Where reading again did not help, the next time is put off: some addresses are in
+ * no table ever. */
 static int find_kernel_anew(struct symbolizer *s, uint64_t addr, struct kallsym *ret)
 {
 	bool was_tried = s->kernel_tried;

@@ -2,10 +2,12 @@
 /*
  * symbolizer - the station where addresses get names: the kernel's, files', JIT code's.
  *
- * Ask for many addresses of one file at once: its tables are loaded once a call, and kept by build-id while there is room.
+ * Ask for many addresses of one file at once: its tables are loaded once a call, and kept by build-id while there
+ * is room.
  *
- * Owns: tables and the strings of the last call: a symbol is valid until the next call of any function here but stats; who keeps it copies it. Thread: one
- * owner. Limit: symbolizer_opts. Errors: -ENOMEM; an address without a name is no error but a reason, and counted.
+ * Owns: tables and the strings of the last call: a symbol is valid until the next call of any function here but
+ * stats; who keeps it copies it. Thread: one owner. Limit: symbolizer_opts. Errors: -ENOMEM; an address without a
+ * name is no error but a reason, and counted.
  */
 #ifndef EVERPROF_SYMBOLIZE_SYMBOLIZER_H
 #define EVERPROF_SYMBOLIZE_SYMBOLIZER_H
@@ -43,7 +45,8 @@ struct symbolizer_ports {
 	void *ctx;
 };
 
-/* A file. Callbacks are called only where its tables are not in the cache; each gives a descriptor that the symbolizer closes, or -errno. */
+/* A file. Callbacks are called only where its tables are not in the cache; each gives a descriptor that the
+ * symbolizer closes, or -errno. */
 struct symbol_object {
 	uint32_t id; /* tells it from others without a build-id */
 	const uint8_t *build_id;
@@ -78,7 +81,8 @@ int symbolizer__object(struct symbolizer *s, const struct symbol_object *object,
 /* Code in no file. */
 void symbolizer__jit(struct symbolizer *s, const struct jit_process *p, uint64_t addr,
 		     struct symbol *ret_symbol);
-/* Frees the strings of the last call, and tables that are not to be kept: for when there is nothing more to ask for a while. */
+/* Frees the strings of the last call, and tables that are not to be kept: for when there is nothing more to ask
+ * for a while. */
 void symbolizer__rest(struct symbolizer *s);
 void symbolizer__stats(const struct symbolizer *s, struct symbolizer_stats *ret_stats);
 
