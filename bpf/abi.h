@@ -53,7 +53,7 @@ struct mapping_entry {
 /* ---- unwind tables ----------------------------------------------------------------------------------------------- */
 #define ROW_SEGMENT_ROWS 131072 /* rows of one segment, 1 MiB; a page of rows never straddles two */
 #define ROW_SEGMENTS_MAX 256
-#define ROW_PAGES_MAX    16384
+#define ROW_PAGES_MAX    8192
 #define ROW_MEMO_SLOTS   16384
 
 /* Key of map `row_pages`: which 64 KiB page of which object. */

@@ -111,7 +111,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4 * 1024 * 1024);
+	__uint(max_entries, 2 * 1024 * 1024);
 } unfinished __weak SEC(".maps");
 
 static __always_inline void lose(enum loss reason, __u64 n)

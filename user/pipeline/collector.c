@@ -12,6 +12,7 @@
 
 #include "user/base/clock.h"
 #include "user/base/err.h"
+#include "user/base/heap.h"
 #include "user/base/io.h"
 #include "user/base/log.h"
 #include "bpf/walk.h"
@@ -292,6 +293,7 @@ int collector__new(const struct collector_opts *opts, const struct collector_por
 	struct collector *c = calloc(1, sizeof(*c));
 	int code = -ENOMEM;
 
+	heap__keep_small();
 	if (!c)
 		return -ENOMEM;
 	handler.ctx = c;
@@ -449,8 +451,8 @@ void collector__stats(struct collector *c, struct collector_stats *ret)
 	ret->events = sideband__stats(c->sideband)->events;
 	ret->window_bytes = window__bytes(c->window);
 	ret->history_bytes = c->history.bytes;
-	ret->map_bytes = loader__map_bytes(c->loader);
 	tables__stats(c->tables, &ret->tables);
+	ret->map_bytes = loader__map_bytes(c->loader) + ret->tables.store.bytes;
 	mapping_store__stats(c->mappings, &ret->mappings);
 	object_cache__stats(c->objects, &ret->objects);
 	process_table__stats(c->processes, &ret->processes);

@@ -15,6 +15,7 @@
 #include "user/base/buf.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
+#include "user/base/heap.h"
 #include "user/base/log.h"
 #include "user/pipeline/naming.h"
 #include "user/pipeline/window.h"
@@ -30,7 +31,7 @@
 #define ROLLUP_FILES_A_STEP 4
 
 struct publisher {
-	struct publish_opts opts;
+	struct publish_opts opts; /* debug_dirs: our own copies */
 	struct store *store;
 	struct rollup *rollup;
 	struct symbolizer *symbolizer;
@@ -62,7 +63,6 @@ static struct naming publish__naming(const struct publish_opts *opts, struct sym
 		.objects = opts->objects,
 		.event = opts->event,
 		.clock = opts->clock,
-		.frequency_hz = opts->frequency_hz,
 		.label_tid = opts->label_tid,
 	};
 }
@@ -124,6 +124,7 @@ static void publisher__window(struct publisher *p, struct window *w)
 	p->stats.bytes += err ? 0 : b.len;
 	pthread_mutex_unlock(&p->lock);
 	symbolizer__rest(p->symbolizer);
+	heap__give_back();
 	buf__done(&b);
 	window__unref(w);
 }
@@ -182,6 +183,33 @@ static void *publisher__run(void *ctx)
 	return NULL;
 }
 
+static void publisher__free_dirs(struct publisher *p)
+{
+	for (uint32_t i = 0; i < p->opts.n_debug_dirs; i++)
+		free((char *)p->opts.debug_dirs[i]);
+	free((void *)p->opts.debug_dirs);
+}
+
+static int publisher__copy_dirs(struct publisher *p, const struct publish_opts *opts)
+{
+	char **dirs;
+
+	p->opts.debug_dirs = NULL;
+	p->opts.n_debug_dirs = 0;
+	if (!opts->debug_dirs)
+		return 0;
+	dirs = calloc(opts->n_debug_dirs + 1, sizeof(*dirs)); /* an empty list is not the default */
+	if (!dirs)
+		return -ENOMEM;
+	p->opts.debug_dirs = (const char *const *)dirs;
+	for (; p->opts.n_debug_dirs < opts->n_debug_dirs; p->opts.n_debug_dirs++) {
+		dirs[p->opts.n_debug_dirs] = strdup(opts->debug_dirs[p->opts.n_debug_dirs]);
+		if (!dirs[p->opts.n_debug_dirs])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int publisher__start(struct publisher *p)
 {
 	pthread_condattr_t attr;
@@ -213,7 +241,9 @@ int publisher__new(const struct publish_opts *opts, struct store *store, struct 
 		return -ENOMEM;
 	p->opts = *opts;
 	p->store = store;
-	code = publish__symbolizer(opts, &p->symbolizer);
+	code = publisher__copy_dirs(p, opts);
+	if (!code)
+		code = publish__symbolizer(&p->opts, &p->symbolizer);
 	if (!code && store)
 		code = rollup__new(&ro, &p->rollup);
 	if (!code)
@@ -239,6 +269,7 @@ void publisher__free(struct publisher *p)
 	}
 	rollup__free(p->rollup);
 	symbolizer__free(p->symbolizer);
+	publisher__free_dirs(p);
 	free(p);
 }
 
