@@ -136,12 +136,37 @@ static void command_has_its_children_and_nobody_else(void **state)
 	}
 }
 
+static void exclusion_beats_inclusion(void **state)
+{
+	struct recording *r = *state;
+	char program[4096], exclude[64];
+	struct run other = {};
+	struct expect_sum mine, excluded;
+	long long pid;
+	int err;
+
+	run__path_workload("calltree", program);
+	recording__start(r, ARGS("calltree", RECORDING_LONG));
+	err = run__start(&other, ARGS(program, RECORDING_LONG));
+	if (!err)
+		err = run__wait_number(&other, "ready ", 10000, &pid);
+	assert_int_equal(err, 0);
+	snprintf(exclude, sizeof(exclude), "pid=%lld", pid);
+	recording__record(r, 0, ARGS("-d", RECORDING_SECONDS, "--comm", "calltree*", "--exclude", exclude));
+	run__done(&other);
+	expect__sum(r->profile, &(struct expect_filter){.pid = r->pid}, &mine);
+	expect__sum(r->profile, &(struct expect_filter){.pid = pid}, &excluded);
+	if (!mine.ns || excluded.ns) {
+		expect__print(r->profile, NULL);
+		fail_msg("pid %lld is to be there, pid %lld not", r->pid, pid);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		e2e_test(pid_selects_and_nobody_else_is_there),
-		e2e_test(comm_selects_by_glob),
-		e2e_test(cgroup_selects_its_processes_and_names_them),
+		e2e_test(pid_selects_and_nobody_else_is_there),        e2e_test(comm_selects_by_glob),
+		e2e_test(cgroup_selects_its_processes_and_names_them), e2e_test(exclusion_beats_inclusion),
 		e2e_test(command_has_its_children_and_nobody_else),
 	};
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// gotree SECONDS: the tree of tree.h in Go, on one goroutine: main.top1 50, main.top2 30, main.top3 20 per cent.
+// gotree SECONDS [frameless]: the tree of tree.h in Go, on one goroutine: main.top1 50, main.top2 30, main.top3 20 per cent, each under
+// main.spin. With `frameless` it is main.spinFrameless, which needs no stack, so that Go gives it no frame: the frame pointer is that
+// of its caller, and only the line table knows.
 package main
 
 import (
@@ -17,8 +19,10 @@ const units = 60
 
 var sink uint64
 
+var frameless bool
+
 //go:noinline
-func spin(n uint64) uint64 {
+func spinFrameless(n uint64) uint64 {
 	x := uint64(3)
 	for ; n > 0; n-- {
 		x = x * x * x * x * x
@@ -28,13 +32,43 @@ func spin(n uint64) uint64 {
 }
 
 //go:noinline
-func top1(scale uint64) { sink += spin(50 * units * scale) }
+func spin(n uint64) uint64 {
+	var onStack [16]uint64
+	x := uint64(3)
+	for ; n > 0; n-- {
+		x = x * x * x * x * x
+		x |= 1
+	}
+	onStack[x&15] = x
+	return onStack[3]
+}
 
 //go:noinline
-func top2(scale uint64) { sink += spin(30 * units * scale) }
+func top1(scale uint64) {
+	if frameless {
+		sink += spinFrameless(50 * units * scale)
+	} else {
+		sink += spin(50 * units * scale)
+	}
+}
 
 //go:noinline
-func top3(scale uint64) { sink += spin(20 * units * scale) }
+func top2(scale uint64) {
+	if frameless {
+		sink += spinFrameless(30 * units * scale)
+	} else {
+		sink += spin(30 * units * scale)
+	}
+}
+
+//go:noinline
+func top3(scale uint64) {
+	if frameless {
+		sink += spinFrameless(20 * units * scale)
+	} else {
+		sink += spin(20 * units * scale)
+	}
+}
 
 //go:noinline
 func c1(scale uint64, third bool) {
@@ -77,6 +111,7 @@ func main() {
 		}
 		seconds = s
 	}
+	frameless = len(os.Args) > 2 && os.Args[2] == "frameless"
 	end := time.Now().Add(time.Duration(seconds * 1e9))
 	fmt.Printf("ready %d\n", os.Getpid())
 	random := uint64(os.Getpid())*0x9e3779b97f4a7c15 | 1

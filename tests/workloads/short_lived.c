@@ -26,19 +26,28 @@ int main(int argc, char **argv)
 	const char *ms = argc > 2 ? argv[2] : "50";
 	unsigned long n = 0;
 	struct rusage usage;
+	char self[4096];
 	struct work w;
+	ssize_t len;
 
 	work__init(&w, argc, argv);
 	if (argc > 3 && !strcmp(argv[3], "child")) {
 		short_child(&w, strtoull(ms, NULL, 10) * 1000000u);
 		return 0;
 	}
+	/* by its own path: the kernel names a process after the last part of what was executed, and "exe" would be no name */
+	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (len <= 0) {
+		perror("readlink /proc/self/exe");
+		return 1;
+	}
+	self[len] = '\0';
 	work__ready();
 	while (work__now_ns(CLOCK_MONOTONIC) < w.end_ns) {
 		pid_t pid = fork();
 
 		if (!pid) {
-			execl("/proc/self/exe", "short_lived", "1", ms, "child", (char *)NULL);
+			execl(self, self, "1", ms, "child", (char *)NULL);
 			_exit(127);
 		}
 		if (pid < 0 || waitpid(pid, NULL, 0) != pid) {
