@@ -269,7 +269,6 @@ static int agent__open_publisher(struct agent *a, struct err *err)
 	struct collector_stats stats;
 	struct publish_opts opts = {
 		.event = "cpu",
-		.frequency_hz = (uint32_t)c->cpu.frequency_hz,
 		.label_tid = c->labels.tid,
 		.zstd = c->output.compression == CONFIG_COMPRESSION_ZSTD,
 		.objects = collector__objects(a->collector),

@@ -339,8 +339,7 @@ static int record__run(struct record *r, struct err *err)
 static int record__write(struct record *r, struct err *err)
 {
 	struct collector_stats stats;
-	struct publish_opts opts = {
-		.event = "cpu", .label_tid = true, .frequency_hz = r->collector.frequency_hz};
+	struct publish_opts opts = {.event = "cpu", .label_tid = true};
 	struct profile *p = NULL;
 	int ret;
 

@@ -73,7 +73,8 @@ static void collector__count(struct collector *c, const struct task_key *key, st
 	c->stats.samples += s->count;
 	if (s->end < END_MAX)
 		c->stats.ends[s->end] += s->count;
-	window__add(c->window, s, collector__jit_name, c); /* counts what it has no room for */
+	if (window__add(c->window, s, collector__jit_name, c)) /* the window counts it too, for its file */
+		c->stats.lost.n[LOSS_HISTORY_FULL] += s->count;
 }
 
 /* A name that the kernel filled may lack its NUL. */

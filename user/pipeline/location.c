@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * location - Idea: frames are sorted by their word, which brings an object's together and its addresses in order, so that its symbols are loaded once
- *   and asked once. Kernel addresses sort last and are asked one by one.
+ *   and asked once. Kernel addresses sort last and are asked one by one. Separate debug files of a container lie in its image: the root of a
+ *   process that had the object in a stack leads there, as long as one of them lives.
  */
 #include "user/pipeline/location.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,8 @@
 #include "user/object/object_cache.h"
 #include "user/pipeline/naming.h"
 #include "user/pipeline/window.h"
+#include "user/process/namespace.h"
+#include "user/process/proc_dir.h"
 #include "user/profile/profile.h"
 #include "user/symbolize/symbolizer.h"
 
@@ -24,6 +28,7 @@
 #define KERNEL_START   0xffff800000000000ull
 #define PAGE_MASK      4095ull
 #define LINES_MAX      32 /* inlined functions at one address */
+#define ROOTS_TRIED    8  /* processes of an object that are asked for their root */
 
 struct sorted_frame {
 	uint64_t word;
@@ -35,7 +40,10 @@ struct locator {
 	const struct window *w;
 	struct profile *p;
 	uint32_t *locations;
+	uint32_t *owners; /* by frame: index + 1 of a process */
+	int proc_fd;      /* FD_CLOSED: nobody's root is found */
 	uint32_t kernel_mapping;
+	uint64_t n_gone;
 };
 
 static int sorted_frame__compare(const void *a, const void *b)
@@ -113,30 +121,63 @@ static int add_mapping(struct profile *p, const struct object *o, uint64_t vaddr
 	return err ? err : profile__mapping(p, &m, ret);
 }
 
-/* For the symbolizer: the file of an object. */
+/* For the symbolizer: the file of an object, and who has it mapped. */
 struct object_file {
-	struct object_cache *objects;
+	const struct locator *l;
 	uint32_t id;
+	const struct sorted_frame *frames;
+	uint32_t n;
 };
 
 static int object_file__open(void *ctx)
 {
 	const struct object_file *f = ctx;
-	int fd = FD_CLOSED, err = object_cache__open_fd(f->objects, f->id, clock__mono_ns(), &fd);
+	int fd = FD_CLOSED, err = object_cache__open_fd(f->l->n->objects, f->id, clock__mono_ns(), &fd);
 
 	return err ? err : fd;
+}
+
+static int open_root_of(const struct locator *l, const struct task_key *key)
+{
+	int dir_fd = FD_CLOSED, fd = FD_CLOSED, err;
+	struct proc_stat stat;
+
+	err = proc_dir__open(l->proc_fd, key->tgid, key->start_ns, &dir_fd, &stat);
+	if (!err)
+		err = namespace__open_root(dir_fd, &fd);
+	io__close(&dir_fd);
+	return err ? err : fd;
+}
+
+static int object_file__open_root(void *ctx)
+{
+	const struct object_file *f = ctx;
+	uint32_t tried = 0, last = 0;
+	int fd = -ESRCH;
+
+	for (uint32_t i = 0; i < f->n && fd < 0 && tried < ROOTS_TRIED; i++) {
+		uint32_t owner = f->l->owners[f->frames[i].frame];
+
+		if (!owner || owner == last)
+			continue;
+		fd = open_root_of(f->l, &f->l->w->processes[owner - 1].key);
+		last = owner;
+		tried++;
+	}
+	return fd;
 }
 
 static int locate_batch(struct locator *l, const struct object *o, const struct sorted_frame *frames,
 			uint32_t n, uint64_t *vaddrs, struct symbol *symbols)
 {
-	struct object_file file = {.objects = l->n->objects, .id = o->id};
+	struct object_file file = {.l = l, .id = o->id, .frames = frames, .n = n};
 	const struct symbol_object so = {
 		.id = o->id,
 		.build_id = o->build_id,
 		.build_id_len = o->build_id_len,
 		.path = o->path,
 		.open = object_file__open,
+		.open_root = object_file__open_root,
 		.ctx = &file,
 	};
 	char fallback[SYMBOL_FALLBACK_MAX];
@@ -150,6 +191,7 @@ static int locate_batch(struct locator *l, const struct object *o, const struct 
 		err = add_mapping(l->p, o, vaddrs[i], &mapping);
 		if (err)
 			break;
+		l->n_gone += symbols[i].reason == SYMBOL_OBJECT_GONE;
 		if (symbols[i].n_lines)
 			err = add_symbol(l->p, mapping, vaddrs[i], &symbols[i],
 					 &l->locations[frames[i].frame]);
@@ -226,29 +268,43 @@ static int locate_other(struct locator *l, const struct window_frame *f, uint32_
 	}
 }
 
-int location__name_frames(const struct naming *n, const struct window *w, struct profile *p,
-			  uint32_t *locations)
+static int locate_all(struct locator *l, struct sorted_frame *frames)
 {
-	struct locator l = {.n = n, .w = w, .p = p, .locations = locations};
-	struct sorted_frame *frames = calloc(w->n_frames + 1, sizeof(*frames));
+	const struct window *w = l->w;
 	uint32_t n_objects = 0;
-	int err = 0;
+	int err = window__frame_owners(w, l->owners);
 
-	if (!frames)
-		return -ENOMEM;
 	for (uint32_t i = 0; i < w->n_frames && !err; i++) {
 		if (FRAME_KIND(w->frames[i].word) == FRAME_OBJECT)
 			frames[n_objects++] = (struct sorted_frame){.word = w->frames[i].word, .frame = i};
 		else
-			err = locate_other(&l, &w->frames[i], &locations[i]);
+			err = locate_other(l, &w->frames[i], &l->locations[i]);
 	}
 	qsort(frames, n_objects, sizeof(*frames), sorted_frame__compare);
 	for (uint32_t i = 0, j; i < n_objects && !err; i = j) {
 		for (j = i + 1; j < n_objects && frame_object(frames[j].word) == frame_object(frames[i].word);
 		     j++)
 			;
-		err = locate_object(&l, frames + i, j - i);
+		err = locate_object(l, frames + i, j - i);
 	}
+	return err;
+}
+
+int location__name_frames(const struct naming *n, const struct window *w, struct profile *p,
+			  uint32_t *locations, uint64_t *ret_n_gone)
+{
+	struct locator l = {.n = n, .w = w, .p = p, .locations = locations};
+	struct sorted_frame *frames = calloc(w->n_frames + 1, sizeof(*frames));
+	int err = -ENOMEM;
+
+	l.owners = calloc(w->n_frames + 1, sizeof(*l.owners));
+	l.proc_fd = open(n->proc_root ? n->proc_root : "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (frames && l.owners)
+		err = locate_all(&l, frames);
+	if (!err)
+		*ret_n_gone = l.n_gone;
+	io__close(&l.proc_fd);
 	free(frames);
+	free(l.owners);
 	return err;
 }

@@ -13,8 +13,8 @@ struct naming;
 struct profile;
 struct window;
 
-/* Adds a location for each frame of the window; locations[frame] is its id. */
+/* Adds a location for each frame of the window; locations[frame] is its id. ret_n_gone: frames whose file cannot be opened any more. */
 int location__name_frames(const struct naming *n, const struct window *w, struct profile *p,
-			  uint32_t *locations);
+			  uint32_t *locations, uint64_t *ret_n_gone);
 
 #endif

@@ -17,26 +17,28 @@ struct namer {
 	const struct naming *n;
 	const struct window *w;
 	struct profile *p;
-	uint64_t from_ns, to_ns;
-	int64_t (*sums)[2];  /* by row: count, value */
-	uint32_t *locations; /* by frame */
-	uint32_t *stacks;    /* by stack node - 1 */
+	uint64_t from_ns, to_ns; /* of the slices that are taken */
+	uint64_t n_gone;         /* frames whose file was gone */
+	int64_t (*sums)[2];      /* by row: count, value */
+	uint32_t *locations;     /* by frame */
+	uint32_t *stacks;        /* by stack node - 1 */
 };
 
-static bool slice_is_in(const struct namer *r, const struct window_slice *s)
-{
-	return s->from_ns >= r->from_ns && s->from_ns < r->to_ns;
-}
-
-static void namer__sum(struct namer *r)
+static void namer__sum(struct namer *r, uint64_t from_ns, uint64_t to_ns)
 {
 	const struct window *w = r->w;
+	bool is_first = true;
 
+	r->from_ns = r->to_ns = w->from_ns;
 	for (uint32_t i = 0; i < w->n_slices; i++) {
 		const struct window_slice *s = &w->slices[i];
 
-		if (!slice_is_in(r, s))
+		if (s->from_ns < from_ns || s->from_ns >= to_ns)
 			continue;
+		if (is_first)
+			r->from_ns = s->from_ns;
+		is_first = false;
+		r->to_ns = s->to_ns;
 		for (uint32_t j = s->first_entry; j < s->first_entry + s->n_entries; j++) {
 			r->sums[w->entries[j].row][0] += w->entries[j].count;
 			r->sums[w->entries[j].row][1] += (int64_t)w->entries[j].value;
@@ -133,8 +135,6 @@ static int namer__samples(struct namer *r)
 static int namer__head(struct namer *r)
 {
 	struct profile_meta *meta = profile__meta_mut(r->p);
-	uint64_t from = r->from_ns > r->w->from_ns ? r->from_ns : r->w->from_ns;
-	uint64_t to = r->to_ns < r->w->to_ns ? r->to_ns : r->w->to_ns;
 	int err;
 
 	err = profile__add_type(r->p, "samples", "count");
@@ -146,8 +146,8 @@ static int namer__head(struct namer *r)
 		err = profile__string(r->p, "nanoseconds", &meta->period_type.unit);
 	meta->default_type = meta->period_type.type;
 	meta->period = (int64_t)r->w->period_ns;
-	meta->time_ns = (int64_t)(r->w->real_ns + (from - r->w->from_ns));
-	meta->duration_ns = to > from ? (int64_t)(to - from) : 0;
+	meta->time_ns = (int64_t)(r->w->real_ns + (r->from_ns - r->w->from_ns));
+	meta->duration_ns = (int64_t)(r->to_ns - r->from_ns);
 	return err;
 }
 
@@ -155,23 +155,27 @@ static int namer__head(struct namer *r)
 static int namer__comments(struct namer *r)
 {
 	const struct window *w = r->w;
+	uint64_t period = w->period_ns ? w->period_ns : 1;
+	struct losses lost = w->lost;
 	struct utsname host;
 	unsigned long long all = 0;
 	int err;
 
 	uname(&host);
+	lost.n[LOSS_OBJECT_GONE] += r->n_gone;
 	err = profile__comment(r->p, "everprof %s, event %s", EVERPROF_VERSION, r->n->event);
 	if (!err)
-		err = profile__comment(r->p, "clock %s at %u Hz", r->n->clock, r->n->frequency_hz);
+		err = profile__comment(r->p, "clock %s at %llu Hz", r->n->clock,
+				       (unsigned long long)((NS_PER_SEC + period / 2) / period));
 	if (!err)
 		err = profile__comment(r->p, "host %s, kernel %s %s", host.nodename, host.sysname,
 				       host.release);
 	for (int i = 0; i < LOSS_MAX && !err; i++) {
-		if (!w->lost.n[i])
+		if (!lost.n[i])
 			continue;
-		all += w->lost.n[i];
+		all += lost.n[i];
 		err = profile__comment(r->p, "lost %s: %llu (%s)", loss__name(i),
-				       (unsigned long long)w->lost.n[i], loss__text(i));
+				       (unsigned long long)lost.n[i], loss__text(i));
 	}
 	/* always there, so that a reader can tell a file that lost nothing from one that does not say */
 	if (!err)
@@ -182,7 +186,7 @@ static int namer__comments(struct namer *r)
 int naming__profile(const struct naming *n, const struct window *w, uint64_t from_ns, uint64_t to_ns,
 		    struct profile **ret_profile)
 {
-	struct namer r = {.n = n, .w = w, .from_ns = from_ns, .to_ns = to_ns};
+	struct namer r = {.n = n, .w = w};
 	int err = -ENOMEM;
 
 	r.p = profile__new(NULL);
@@ -191,10 +195,10 @@ int naming__profile(const struct naming *n, const struct window *w, uint64_t fro
 	r.stacks = calloc(stack_table__count(&w->stacks) + 1, sizeof(*r.stacks));
 	if (!r.p || !r.sums || !r.locations || !r.stacks)
 		goto out;
-	namer__sum(&r);
+	namer__sum(&r, from_ns, to_ns);
 	err = namer__head(&r);
 	if (!err)
-		err = location__name_frames(n, w, r.p, r.locations);
+		err = location__name_frames(n, w, r.p, r.locations, &r.n_gone);
 	if (!err)
 		err = namer__stacks(&r);
 	if (!err)

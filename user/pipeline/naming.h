@@ -24,11 +24,14 @@ struct naming {
 	struct object_cache *objects;
 	const char *event; /* "cpu" */
 	const char *clock; /* "cpu-clock", "cycles" */
-	uint32_t frequency_hz;
 	bool label_tid;
+	const char *proc_root; /* NULL: "/proc"; where the roots of processes are found */
 };
 
-/* The part of the window that lies in [from_ns, to_ns) (CLOCK_MONOTONIC), by whole slices; sealed. */
+/*
+ * The part of the window that lies in [from_ns, to_ns) (CLOCK_MONOTONIC): the slices that begin in there; sealed. Its time and duration are
+ * those of the slices. Losses are the whole window's: they are not known by slice.
+ */
 int naming__profile(const struct naming *n, const struct window *w, uint64_t from_ns, uint64_t to_ns,
 		    struct profile **ret_profile);
 

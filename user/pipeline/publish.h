@@ -25,8 +25,7 @@ struct store;
 struct window;
 
 struct publish_opts {
-	const char *event, *clock;
-	uint32_t frequency_hz;
+	const char *event, *clock; /* literals */
 	bool label_tid;
 	bool zstd; /* minute files; else gzip */
 	struct object_cache *objects;
@@ -45,7 +44,10 @@ struct publish_stats {
 /* One window, here and now. */
 int publish__once(const struct publish_opts *opts, const struct window *w, struct profile **ret_profile);
 
-/* The store is borrowed and may be NULL (then windows are named and dropped: profiling in memory). */
+/*
+ * The store is borrowed and may be NULL (then windows are named and dropped: profiling in memory). The names of debug folders are copied: they
+ * mostly are of a configuration that goes with the next reload.
+ */
 int publisher__new(const struct publish_opts *opts, struct store *store, struct publisher **ret,
 		   struct err *err);
 /* Works off what waits, then ends the thread. */

@@ -66,6 +66,22 @@ size_t window__bytes(const struct window *w)
 	       w->cap_entry_of_row * sizeof(*w->entry_of_row);
 }
 
+static size_t window__room(const struct window *w)
+{
+	size_t bytes = window__bytes(w);
+
+	return bytes < w->limit_bytes ? w->limit_bytes - bytes : 0;
+}
+
+/* Strings and stacks keep to a limit of their own: what they have and what is left of ours. */
+static void window__share_room(struct window *w)
+{
+	size_t room = window__room(w), stacks = stack_table__bytes(&w->stacks) + room;
+
+	intern__set_limit(w->strings, intern__bytes(w->strings) + room);
+	w->stacks.limit_bytes = stacks ? stacks : 1; /* 0 would be none */
+}
+
 /* Room for one more element. */
 static int window__grow(struct window *w, void *array, uint32_t *cap, uint32_t n, size_t size)
 {
@@ -75,15 +91,22 @@ static int window__grow(struct window *w, void *array, uint32_t *cap, uint32_t n
 
 	if (n < *cap)
 		return 0;
-	if (window__bytes(w) > w->limit_bytes)
-		return -E2BIG;
 	more = *cap ? *cap + *cap / 2 : 64;
+	if ((more - *cap) * size > window__room(w))
+		return -E2BIG;
 	p = realloc(*at, more * size);
 	if (!p)
 		return -ENOMEM;
 	*at = p;
 	*cap = more;
 	return 0;
+}
+
+static int window__index(struct window *w, struct hashmap *m, uint64_t hash, uint32_t index)
+{
+	size_t more = hashmap__bytes_after_add(m) - hashmap__bytes(m);
+
+	return more && more > window__room(w) ? -E2BIG : hashmap__add(m, hash, index);
 }
 
 static bool process__eq(uint32_t index, const void *key, const void *owner)
@@ -109,6 +132,7 @@ int window__add_process(struct window *w, const struct task_key *key, const char
 					  &p.container, &p.pod, &p.name_space};
 	int ret;
 
+	window__share_room(w);
 	for (int i = 0; i < WL_MAX; i++) {
 		if (!labels[i] || !*labels[i])
 			continue;
@@ -118,7 +142,7 @@ int window__add_process(struct window *w, const struct task_key *key, const char
 	}
 	ret = window__grow(w, &w->processes, &w->cap_processes, w->n_processes, sizeof(p));
 	if (!ret)
-		ret = hashmap__add(&w->processes_by_key, process_key__hash(key), w->n_processes);
+		ret = window__index(w, &w->processes_by_key, process_key__hash(key), w->n_processes);
 	if (ret)
 		return ret;
 	w->processes[w->n_processes] = p;
@@ -153,7 +177,7 @@ static int window__frame(struct window *w, uint64_t word, uint32_t process, wind
 	}
 	err = window__grow(w, &w->frames, &w->cap_frames, w->n_frames, sizeof(f));
 	if (!err)
-		err = hashmap__add(&w->frames_by_word, hash, w->n_frames);
+		err = window__index(w, &w->frames_by_word, hash, w->n_frames);
 	if (err)
 		return err;
 	w->frames[w->n_frames] = f;
@@ -181,7 +205,7 @@ static int window__row(struct window *w, const struct window_row *row, uint32_t 
 		err = window__grow(w, &w->entry_of_row, &w->cap_entry_of_row, w->n_rows,
 				   sizeof(*w->entry_of_row));
 	if (!err)
-		err = hashmap__add(&w->rows_by_content, hash, w->n_rows);
+		err = window__index(w, &w->rows_by_content, hash, w->n_rows);
 	if (err)
 		return err;
 	w->rows[w->n_rows] = *row;
@@ -226,6 +250,7 @@ int window__add(struct window *w, const struct window_sample *s, window_name_fn 
 	uint32_t at;
 	int err;
 
+	window__share_room(w);
 	err = window__stack(w, s, name, ctx, &row.stack);
 	if (!err && *s->comm)
 		err = intern__add(w->strings, s->comm, strlen(s->comm), &row.comm);
@@ -275,6 +300,27 @@ void window__close(struct window *w, uint64_t to_ns)
 	free(w->entry_of_row);
 	w->entry_of_row = NULL;
 	w->cap_entry_of_row = 0;
+}
+
+int window__frame_owners(const struct window *w, uint32_t *owners)
+{
+	bool *seen = calloc(stack_table__count(&w->stacks) + 1, sizeof(*seen));
+
+	if (!seen)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < w->n_rows; i++) {
+		/* above a node that was seen, all were */
+		for (uint32_t id = w->rows[i].stack; id && !seen[id];) {
+			const struct stack_node *node = stack_table__node(&w->stacks, id);
+
+			if (!owners[node->item])
+				owners[node->item] = w->rows[i].process + 1;
+			seen[id] = true;
+			id = node->parent;
+		}
+	}
+	free(seen);
+	return 0;
 }
 
 const char *window__str(const struct window *w, uint32_t id)

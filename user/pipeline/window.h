@@ -30,7 +30,6 @@ struct intern;
 struct window_process {
 	struct task_key key;
 	uint32_t name, exe, cgroup, unit, container, pod, name_space;
-	uint32_t labels; /* room for the namer: the profile's label set, less thread and comm */
 };
 
 enum window_label { WL_NAME, WL_EXE, WL_CGROUP, WL_UNIT, WL_CONTAINER, WL_POD, WL_NAMESPACE, WL_MAX };
@@ -113,6 +112,8 @@ int window__begin_slice(struct window *w, uint64_t from_ns);
 int window__add(struct window *w, const struct window_sample *s, window_name_fn name, void *ctx);
 void window__end_slice(struct window *w, uint64_t to_ns, const struct losses *lost);
 void window__close(struct window *w, uint64_t to_ns);
+/* For each frame, zeroed before: the index + 1 of a process that has it in a stack. One pass over all stacks. */
+int window__frame_owners(const struct window *w, uint32_t *owners);
 const char *window__str(const struct window *w, uint32_t id);
 size_t window__bytes(const struct window *w);
 

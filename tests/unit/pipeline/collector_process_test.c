@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/pipeline/window.h"
+
+#include "user/pipeline/collector_impl.h"
+
+static void mark(struct collector *c, uint32_t tgid, uint32_t exec_id)
+{
+	struct process p = {.key = key_of(tgid)};
+
+	p.key.exec_id = exec_id;
+	collector__mark_dirty(c, &p);
+}
+
+static void each_process_of_a_batch_is_pushed_and_one_in_a_row_once(void **state)
+{
+	const struct {
+		uint32_t tgid, exec_id;
+	} wanted[] = {{7, 1}, {8, 1}, {8, 2}, {7, 1}};
+	struct collector *c = calloc(1, sizeof(*c));
+
+	(void)state;
+	assert_non_null(c);
+	mark(c, 7, 1);
+	mark(c, 7, 1);
+	mark(c, 8, 1);
+	mark(c, 8, 2); /* an exec makes another program of it */
+	mark(c, 8, 2);
+	mark(c, 7, 1);
+	assert_int_equal(c->n_dirty, 4);
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_int_equal(c->dirty[i].tgid, wanted[i].tgid);
+		assert_int_equal(c->dirty[i].exec_id, wanted[i].exec_id);
+	}
+	free(c->dirty);
+	free(c);
+}
+
+static void batch_grows_with_its_processes(void **state)
+{
+	struct collector *c = calloc(1, sizeof(*c));
+
+	(void)state;
+	assert_non_null(c);
+	for (uint32_t tgid = 1; tgid <= 1000; tgid++)
+		mark(c, tgid, 1);
+	assert_int_equal(c->n_dirty, 1000);
+	assert_int_equal(c->dirty[999].tgid, 1000);
+	free(c->dirty);
+	free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_process_of_a_batch_is_pushed_and_one_in_a_row_once),
+		cmocka_unit_test(batch_grows_with_its_processes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
