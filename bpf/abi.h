@@ -149,8 +149,8 @@ struct unfinished_record {
 	__u64 cgroup;
 	__u64 pc, sp, fp;
 	__u64 stack_at; /* sp - STACK_COPY_BELOW */
-	__u8 end;  /* why: END_NO_PROCESS, END_NO_MAPPING or END_NO_ROWS */
-	__u8 leaf; /* pc is an instruction that was interrupted, and regs hold */
+	__u8 end;       /* why: END_NO_PROCESS, END_NO_MAPPING or END_NO_ROWS */
+	__u8 leaf;      /* pc is an instruction that was interrupted, and regs hold */
 	__u8 fp_unknown;
 	__u8 reserved[5];
 	char comm[COMM_LEN];
@@ -176,7 +176,15 @@ struct gate {
 	__u32 kernel_stacks;
 	__s64 defer_tokens; /* stacks that may still go to user space before the next refill */
 	__u64 period_ns;    /* of the clock */
-	__u64 reserved[3];
+	__u64 resumed_ns;   /* when the clocks were last turned on: what came before is no late tick */
+	__u32 is_timer; /* the clock ticks by time: a tick that is missing is late. Cycles do not tick on a halted CPU. */
+	__u32 reserved[3];
+};
+
+/* Value of map `cpu_ticks`, one per CPU. */
+struct cpu_ticks {
+	__u64 last_ns; /* of the last tick, idle ones too */
+	__u64 n;       /* ticks of tasks, wanted or not */
 };
 
 /* Value of map `targets`, by tgid; inherited at fork, kept over exec. */

@@ -17,6 +17,14 @@ struct gate gate __weak SEC(".data.gate") = {};
 /* Written by samples, read and reset by the drain between two uses of a half. */
 struct count_half halves[COUNT_HALVES] __weak SEC(".data.halves") = {};
 
+/* The clock of each CPU. Written by ticks; the collector adds up how many there were. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cpu_ticks);
+} cpu_ticks __weak SEC(".maps");
+
 /* Losses by reason, per CPU so that counting one costs nothing; the collector adds them up. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

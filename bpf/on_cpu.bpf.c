@@ -28,14 +28,6 @@ struct {
 	__type(value, struct walk);
 } on_cpu_walk SEC(".maps");
 
-/* Time of the CPU's last tick. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} on_cpu_last SEC(".maps");
-
 struct walk_loop {
 	struct walk *walk;
 	int end;
@@ -48,23 +40,26 @@ static long on_cpu__step(__u32 i, struct walk_loop *loop)
 }
 
 /* How many periods have passed since this CPU's last tick? */
-static __always_inline __u64 on_cpu__ticks(__u64 period)
+static __always_inline __u64 on_cpu__ticks(__u64 period, int is_idle)
 {
 	__u64 now = bpf_ktime_get_ns();
 	__u32 zero = 0;
-	__u64 *last = bpf_map_lookup_elem(&on_cpu_last, &zero);
-	__u64 ticks;
+	struct cpu_ticks *cpu = bpf_map_lookup_elem(&cpu_ticks, &zero);
+	__u64 last, ticks = 1;
 
-	if (!last)
+	if (!cpu)
 		return 1;
-	ticks = *last && period ? (now - *last + period / 2) / period : 1;
-	*last = now;
-	if (ticks <= 1)
-		return 1;
+	last = cpu->last_ns;
+	cpu->last_ns = now;
+	if (gate.is_timer && period && last > gate.resumed_ns)
+		ticks = (now - last + period / 2) / period;
 	if (ticks > LATE_TICKS_MAX) {
 		lose(LOSS_LATE_TICKS, ticks - LATE_TICKS_MAX);
 		ticks = LATE_TICKS_MAX;
 	}
+	ticks = ticks ? ticks : 1;
+	if (!is_idle)
+		cpu->n += ticks;
 	return ticks;
 }
 
@@ -121,12 +116,11 @@ SEC("perf_event")
 int on_cpu(struct bpf_perf_event_data *ctx)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
-	__u64 period = gate.period_ns, ticks = on_cpu__ticks(period);
+	__u32 tid = task->pid, zero = 0;
+	__u64 period = gate.period_ns, ticks = on_cpu__ticks(period, tid == 0);
 	struct task_key key;
-	__u32 zero = 0, tid;
 	struct walk *w;
 
-	tid = task->pid;
 	if (tid == 0 || !gate.enabled)
 		return 0;
 	task__key(task, &key);

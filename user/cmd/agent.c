@@ -321,6 +321,21 @@ static void agent__close(struct agent *a)
 	config__free(a->config);
 }
 
+/* The configuration of all versions is understood by each: what this one does not do yet is said, not passed over. */
+static void agent__tell_what_waits(const struct config *c)
+{
+	char names[256] = "";
+	size_t n = 0;
+
+	for (int ev = 0; ev < EVENT_N; ev++)
+		if (ev != EVENT_CPU && c->event[ev].enabled && n < sizeof(names))
+			n += (size_t)snprintf(names + n, sizeof(names) - n, " %s", event__name((enum event)ev));
+	if (n)
+		log_info("agent: configured, but not recorded by this version:%s", names);
+	if (c->alerts.n)
+		log_info("agent: %u alert rules are good, but this version does not act on rules", c->alerts.n);
+}
+
 static int agent__run(struct agent *a, struct err *err)
 {
 	struct collector_stats stats;
@@ -333,6 +348,7 @@ static int agent__run(struct agent *a, struct err *err)
 		 EVERPROF_VERSION, stats.n_cpus, stats.frequency_hz, stats.clock,
 		 (double)a->config->event[EVENT_CPU].snapshot_interval_ns / NS_PER_SEC,
 		 a->config->output.directory);
+	agent__tell_what_waits(a->config);
 	if (!a->config->profiling.enabled)
 		log_warn("agent: profiling.enabled is false: nothing is sampled");
 	ret = loop__run(a->loop);

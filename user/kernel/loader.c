@@ -128,6 +128,7 @@ static void loader__fill_fds(struct loader *l)
 	m->processes_fd = bpf_map__fd(s->maps.processes);
 	m->targets_fd = bpf_map__fd(s->maps.targets);
 	m->losses_fd = bpf_map__fd(s->maps.losses);
+	m->cpu_ticks_fd = bpf_map__fd(s->maps.cpu_ticks);
 	m->row_pages_fd = bpf_map__fd(s->maps.row_pages);
 	m->row_segments_fd = bpf_map__fd(s->maps.row_segments);
 	m->process_events_fd = bpf_map__fd(s->maps.process_events);

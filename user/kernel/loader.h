@@ -26,7 +26,7 @@ struct loader_opts {
 
 /* What the other files of this folder work with; valid until loader__close. */
 struct kernel_maps {
-	int processes_fd, targets_fd, losses_fd;
+	int processes_fd, targets_fd, losses_fd, cpu_ticks_fd;
 	int row_pages_fd, row_segments_fd;
 	int process_events_fd, unfinished_fd;
 	struct mapping_entry *mappings; /* [MAPPINGS_MAX] */

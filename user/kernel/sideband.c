@@ -154,12 +154,15 @@ static void sideband__hold(struct sideband *s, uint64_t time_ns, uint32_t tgid, 
 
 	if (s->n_held == HELD_MAX) {
 		s->stats.held_dropped++;
+		s->lost = true;
 		return;
 	}
 	if (m) {
 		h.path = strdup(m->path);
-		if (!h.path)
+		if (!h.path) {
+			s->lost = true;
 			return;
+		}
 		h.mmap = *m;
 		h.mmap.path = h.path;
 	}

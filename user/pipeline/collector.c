@@ -71,12 +71,25 @@ static void collector__close_window(struct collector *c, uint64_t now)
 	c->ports.window(c->ports.ctx, w);
 }
 
+/* Cycles: sets this slice's ticks against the time that the CPUs were busy. */
+static void collector__weigh_ticks(struct collector *c)
+{
+	uint64_t away, ticks;
+
+	if (perf_clocks__kind(c->clocks) != CLOCK_CYCLES)
+		return;
+	if (!busy__read_ticks(c->maps->cpu_ticks_fd, &ticks) && !read_proc_stat_away("/proc", &away))
+		busy__add(&c->busy, clock__mono_ns(), away, ticks, perf_clocks__n_open(c->clocks));
+	c->tick_ns = busy__tick_ns(&c->busy, perf_clocks__period_ns(c->clocks));
+}
+
 /* Ends the slice: what is in the kernel comes into the window. */
 static uint64_t collector__end_slice(struct collector *c)
 {
 	uint64_t began = clock__mono_ns(), took;
 	struct losses lost;
 
+	collector__weigh_ticks(c);
 	collector__read_events(c);
 	ring_buffer__consume(c->unfinished);
 	if (drain__slice(&c->drain, collector__on_row, c) == -EAGAIN)
@@ -174,6 +187,7 @@ static int on_duty(uint64_t n_expired, void *ctx)
 	(void)n_expired;
 	c->duty_is_on = !c->duty_is_on;
 	next = c->duty_is_on ? c->opts.duty_on_ns : c->opts.duty_every_ns - c->opts.duty_on_ns;
+	c->maps->gate->resumed_ns = clock__mono_ns();
 	perf_clocks__enable(c->clocks, c->duty_is_on);
 	return loop__set_timer(c->duty_timer, next, 0);
 }
@@ -261,6 +275,7 @@ static int collector__new_kernel(struct collector *c, struct err *err)
 	c->maps->gate->kernel_stacks = c->opts.kernel_stacks;
 	c->maps->gate->filter = selector__kernel_only_included(&c->opts.selector);
 	c->maps->gate->defer_tokens = DEFER_TOKENS_A_SLICE;
+	c->maps->gate->is_timer = perf_clocks__kind(c->clocks) == CLOCK_CPU;
 	drain__init(&c->drain, c->maps);
 	c->unfinished = ring_buffer__new(c->maps->unfinished_fd, collector__on_unfinished, c, NULL);
 	if (!c->unfinished)
@@ -333,6 +348,7 @@ static int collector__start_duty(struct collector *c)
 	bool wanted = c->opts.duty_every_ns > c->opts.duty_on_ns && c->opts.duty_on_ns;
 
 	c->duty_is_on = true;
+	c->maps->gate->resumed_ns = clock__mono_ns();
 	perf_clocks__enable(c->clocks, true);
 	return loop__set_timer(c->duty_timer, wanted ? c->opts.duty_on_ns : LOOP_TIMER_OFF, 0);
 }

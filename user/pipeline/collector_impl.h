@@ -9,6 +9,7 @@
 #define EVERPROF_PIPELINE_COLLECTOR_IMPL_H
 
 #include "user/base/loop.h"
+#include "user/kernel/busy.h"
 #include "user/kernel/drain.h"
 #include "user/kernel/loader.h"
 #include "user/kernel/sideband.h"
@@ -34,6 +35,8 @@ struct collector {
 	struct tables *tables;
 	struct jit_maps *jit_maps; /* NULL: not asked for */
 	int proc_fd;
+	struct busy busy; /* what a tick of a cycle counter is worth … */
+	uint64_t tick_ns; /* … in nanoseconds; 0: the clock is a timer, and the kernel knows */
 	struct history history;
 	struct window *window;
 	struct losses lost_before; /* the kernel's counters at the end of the last slice */

@@ -63,6 +63,8 @@ static void collector__count(struct collector *c, const struct task_key *key, st
 {
 	enum verdict verdict;
 
+	if (c->tick_ns)
+		s->value = s->count * c->tick_ns;
 	if (collector__window_process(c, key, &s->process, &verdict)) {
 		c->lost_here.n[LOSS_HISTORY_FULL] += s->count;
 		return;
