@@ -121,7 +121,7 @@ static void publisher__window(struct publisher *p, struct window *w)
 	pthread_mutex_lock(&p->lock);
 	p->stats.windows++;
 	p->stats.failed += err != 0;
-	p->stats.bytes += err ? 0 : b.len;
+	p->stats.bytes += p->store && !err ? b.len : 0;
 	pthread_mutex_unlock(&p->lock);
 	symbolizer__rest(p->symbolizer);
 	heap__give_back();

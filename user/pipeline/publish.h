@@ -36,7 +36,7 @@ struct publish_opts {
 
 struct publish_stats {
 	uint64_t windows, dropped, failed;
-	uint64_t bytes; /* written to the store */
+	uint64_t bytes; /* that the store took */
 	uint64_t rows, naming_ns, encoding_ns;
 	uint64_t symbol_bytes; /* in memory now */
 };
