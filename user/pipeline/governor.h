@@ -16,14 +16,17 @@
 
 #include "user/base/clock.h"
 
-#define GOVERNOR_MEMORY_SETTLE_NS (10 * NS_PER_SEC)  /* what was freed has to show first */
-#define GOVERNOR_CPU_SETTLE_NS    (15 * NS_PER_SEC)  /* at over twice the limit, else GOVERNOR_SPAN_NS */
-#define GOVERNOR_SPAN_NS          (60 * NS_PER_SEC)  /* CPU time is averaged over this long; the start is not judged before */
-#define GOVERNOR_QUIET_NS         (120 * NS_PER_SEC) /* without a step, before the first one back; doubled at each relapse */
-#define GOVERNOR_READINGS         16                 /* kept; at five seconds each, more than the span */
-#define GOVERNOR_RUNGS_MAX        10
-#define GOVERNOR_TEXT_MAX         256
-#define GOVERNOR_DEFER_TOKENS     400 /* stacks a slice: more than a small machine samples, a bound on a large one */
+#define GOVERNOR_MEMORY_SETTLE_NS (10 * NS_PER_SEC) /* what was freed has to show first */
+#define GOVERNOR_CPU_SETTLE_NS    (15 * NS_PER_SEC) /* at over twice the limit, else GOVERNOR_SPAN_NS */
+#define GOVERNOR_SPAN_NS \
+	(60 * NS_PER_SEC) /* CPU time is averaged over this long; the start is not judged before */
+#define GOVERNOR_QUIET_NS \
+	(120 * NS_PER_SEC)    /* without a step, before the first one back; doubled at each relapse */
+#define GOVERNOR_READINGS  16 /* kept; at five seconds each, more than the span */
+#define GOVERNOR_RUNGS_MAX 10
+#define GOVERNOR_TEXT_MAX  256
+#define GOVERNOR_DEFER_TOKENS \
+	400 /* stacks a slice: more than a small machine samples, a bound on a large one */
 
 /* Who may take how much of limits.memory. The rest is for code, maps of fixed size, tables of processes, and naming a window. */
 struct governor_budgets {
@@ -47,7 +50,7 @@ struct governor_reading {
 	uint64_t cpu_ns;    /* since the start, of the agent and of its BPF programs */
 	uint64_t finish_ns; /* of it, for stacks that are finished in user space */
 	uint32_t n_cpus;
-	uint64_t memory_bytes;                                          /* all of it, the most since the last reading */
+	uint64_t memory_bytes; /* all of it, the most since the last reading */
 	uint64_t history_bytes, symbol_bytes, row_bytes, window_bytes; /* of it */
 };
 
@@ -63,13 +66,13 @@ struct governor {
 	struct governor_budgets budgets;
 	struct governor_orders orders;
 	uint32_t rungs_hz[GOVERNOR_RUNGS_MAX], n_rungs; /* frequencies, the wanted one first */
-	uint32_t cpu_rung, memory_rung;                 /* indices; the lower frequency of the two is ordered */
+	uint32_t cpu_rung, memory_rung; /* indices; the lower frequency of the two is ordered */
 	uint32_t defer_rung;
 	struct governor_reading readings[GOVERNOR_READINGS]; /* since the last step for CPU; a ring */
 	uint32_t first, n_readings;
 	bool started;
 	uint64_t cpu_step_ns, cpu_back_ns; /* when the last step was, and the last one back */
-	uint64_t memory_step_ns, memory_back_ns;
+	uint64_t memory_step_ns, memory_back_ns, memory_rung_ns;
 	uint32_t cpu_relapses, memory_relapses;
 	uint64_t memory_bytes, cpu_ppm; /* as last read, and as last averaged */
 	bool memory_stuck, cpu_stuck;   /* over the limit with nothing left to give up */
@@ -78,7 +81,7 @@ struct governor {
 
 void governor__budgets(uint64_t memory_bytes, struct governor_budgets *ret);
 void governor__init(struct governor *g, const struct governor_opts *opts);
-/* New limits, or another frequency: what was given up is kept as far as it still makes sense. Does nothing where they are the same. */
+/* New limits, or another frequency: begins anew, with nothing given up. Where they are the same nothing changes. */
 void governor__set_opts(struct governor *g, const struct governor_opts *opts);
 /* Every few seconds. True where the orders are others than before. */
 bool governor__judge(struct governor *g, const struct governor_reading *r, struct governor_orders *ret);

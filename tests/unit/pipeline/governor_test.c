@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A machine of two lines: what it takes follows from the orders, and time passes at once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "user/pipeline/governor.h"
+
+#define MIB   ((uint64_t)1 << 20)
+#define EVERY (5 * NS_PER_SEC)
+
+struct machine {
+	struct governor g;
+	struct governor_orders orders;
+	struct governor_reading r;
+	uint64_t cpu_ppm_a_hz; /* cost of sampling, of the machine */
+	uint64_t cpu_ppm_base; /* of everything else */
+	uint64_t finish_ppm;   /* of finishing stacks, at all tokens */
+	uint64_t fixed_bytes;
+	uint64_t wants_history, wants_symbols, wants_rows, wants_window;
+	uint32_t n_changes;
+	uint64_t changed_ns, least_gap_ns;
+};
+
+static uint64_t at_most(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void machine__init(struct machine *m, uint64_t memory, uint64_t cpu_ppm, uint32_t hz)
+{
+	const struct governor_opts opts = {.memory_bytes = memory, .cpu_ppm = cpu_ppm, .frequency_hz = hz};
+
+	*m = (struct machine){.r = {.now_ns = 1000 * NS_PER_SEC, .n_cpus = 2}, .least_gap_ns = UINT64_MAX};
+	governor__init(&m->g, &opts);
+	m->orders = m->g.orders;
+}
+
+/* Five seconds on, by the orders there are. */
+static bool machine__step(struct machine *m)
+{
+	const struct governor_orders *o = &m->orders;
+	uint64_t finish = m->finish_ppm * o->defer_tokens / GOVERNOR_DEFER_TOKENS;
+	uint64_t ppm = m->cpu_ppm_base + m->cpu_ppm_a_hz * o->frequency_hz + finish;
+	bool changed;
+
+	m->r.now_ns += EVERY;
+	m->r.cpu_ns += ppm * m->r.n_cpus * (EVERY / 1000000);
+	m->r.finish_ns += finish * m->r.n_cpus * (EVERY / 1000000);
+	m->r.history_bytes = at_most(m->wants_history, o->history_bytes);
+	m->r.symbol_bytes = at_most(m->wants_symbols, o->symbol_bytes);
+	m->r.row_bytes = at_most(m->wants_rows, o->row_segments * MIB);
+	m->r.window_bytes = at_most(m->wants_window, o->window_bytes);
+	m->r.memory_bytes =
+		m->fixed_bytes + m->r.history_bytes + m->r.symbol_bytes + m->r.row_bytes + m->r.window_bytes;
+	changed = governor__judge(&m->g, &m->r, &m->orders);
+	if (changed) {
+		if (m->n_changes++)
+			m->least_gap_ns = at_most(m->least_gap_ns, m->r.now_ns - m->changed_ns);
+		m->changed_ns = m->r.now_ns;
+	}
+	return changed;
+}
+
+static void machine__run(struct machine *m, uint64_t seconds)
+{
+	for (uint64_t s = 0; s < seconds; s += EVERY / NS_PER_SEC)
+		machine__step(m);
+}
+
+static void nothing_is_given_up_below_the_limits(void **state)
+{
+	char text[GOVERNOR_TEXT_MAX];
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 128 * MIB, 10000, 99);
+	m.cpu_ppm_a_hz = 90;
+	m.fixed_bytes = 40 * MIB;
+	m.wants_history = 20 * MIB;
+	machine__run(&m, 3600);
+	assert_int_equal(m.n_changes, 0);
+	assert_int_equal(m.orders.frequency_hz, 99);
+	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS);
+	governor__text(&m.g, text);
+	assert_string_equal(text, "");
+}
+
+static void budgets_and_what_is_fixed_fit_the_limit(void **state)
+{
+	(void)state;
+	for (uint64_t mib = 32; mib <= 65536; mib += mib / 8) {
+		struct governor_budgets b;
+		uint64_t sum;
+
+		governor__budgets(mib * MIB, &b);
+		sum = b.history_bytes + b.window_bytes + b.symbol_bytes + b.count_bytes +
+		      b.row_segments * MIB;
+		assert_true(sum + at_most(24 * MIB, mib * MIB * 5 / 8) <= mib * MIB);
+		assert_true(b.window_bytes >= MIB && b.symbol_bytes >= MIB && b.row_segments >= 2);
+	}
+}
+
+static void history_goes_first_and_no_more_than_has_to(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 100 * MIB, 10000, 99);
+	m.fixed_bytes = 70 * MIB;
+	m.wants_history = 15 * MIB;
+	m.wants_symbols = 6 * MIB;
+	assert_true(machine__step(&m)); /* 91 of 100 MiB */
+	assert_in_range(m.orders.history_bytes, 4 * MIB - 1, 4 * MIB + 100);
+	assert_int_equal(m.orders.symbol_bytes, m.g.budgets.symbol_bytes);
+	assert_int_equal(m.orders.row_segments, m.g.budgets.row_segments);
+	assert_int_equal(m.orders.frequency_hz, 99);
+	assert_false(machine__step(&m));
+	assert_true(m.r.memory_bytes < 81 * MIB);
+}
+
+static void the_order_is_history_symbols_rows_window_frequency(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 100 * MIB, 0, 99);
+	m.wants_history = m.wants_symbols = m.wants_rows = m.wants_window = 5 * MIB;
+	m.fixed_bytes = 78 * MIB;
+	machine__run(&m, 20); /* 98: 18 MiB too many */
+	assert_int_equal(m.orders.history_bytes, 0);
+	assert_int_equal(m.orders.symbol_bytes, MIB);
+	assert_int_equal(m.orders.row_segments, 2);
+	assert_int_equal(m.orders.window_bytes, MIB);
+	assert_int_equal(m.orders.frequency_hz, 99);
+	m.fixed_bytes = 97 * MIB; /* 101 with the floors */
+	machine__run(&m, 20);
+	assert_int_equal(m.orders.frequency_hz, 49);
+	machine__run(&m, 60);
+	assert_int_equal(m.orders.frequency_hz, 19);
+	machine__run(&m, 200);
+	assert_int_equal(m.orders.frequency_hz, 7);
+	assert_true(m.g.memory_stuck);
+	assert_int_equal(m.orders.history_bytes, 0);
+}
+
+static void partly_full_parts_are_not_asked_for_more_than_they_hold(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 100 * MIB, 0, 99);
+	m.fixed_bytes = 90 * MIB;
+	m.wants_history = 2 * MIB;
+	m.wants_rows = 9 * MIB;
+	machine__step(&m); /* 101 of 100: 21 too many, 2 + 7 of them to be had */
+	assert_int_equal(m.orders.history_bytes, 0);
+	assert_int_equal(m.orders.row_segments, 2);
+	machine__step(&m);
+	assert_int_equal(m.r.memory_bytes, 92 * MIB);
+	assert_false(m.g.memory_stuck);
+	assert_int_equal(m.orders.frequency_hz, 99);
+}
+
+static void what_was_given_up_comes_back_after_quiet_and_with_room(void **state)
+{
+	char text[GOVERNOR_TEXT_MAX];
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 100 * MIB, 0, 99);
+	m.wants_history = 5 * MIB;
+	m.wants_symbols = 5 * MIB;
+	m.fixed_bytes = 85 * MIB;
+	machine__run(&m, 15);
+	assert_int_equal(m.orders.history_bytes, 0);
+	m.fixed_bytes = 40 * MIB;
+	machine__run(&m, 100);
+	assert_int_equal(m.orders.history_bytes, 0); /* too soon */
+	machine__run(&m, 1200);
+	governor__text(&m.g, text);
+	assert_string_equal(text, "");
+	assert_int_equal(m.orders.history_bytes, m.g.budgets.history_bytes);
+	assert_true(m.least_gap_ns >= GOVERNOR_MEMORY_SETTLE_NS);
+}
+
+static void a_part_grows_back_only_into_memory_that_is_there(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 100 * MIB, 0, 99);
+	m.wants_history = 19 * MIB;
+	m.fixed_bytes = 75 * MIB;
+	machine__run(&m, 7200); /* 94 MiB wanted: what fits below the lower mark is kept, for hours */
+	assert_int_equal(m.n_changes, 1);
+	assert_true(m.r.memory_bytes <= 80 * MIB + 100);
+	assert_true(m.r.history_bytes >= 4 * MIB);
+}
+
+static void cost_over_the_limit_lowers_the_frequency_step_by_step(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 0, 2000, 99);
+	m.cpu_ppm_a_hz = 90; /* 0.9 % of the machine at 99 Hz, 0.17 % at 19 */
+	machine__run(&m, 55);
+	assert_int_equal(m.orders.frequency_hz, 99); /* the start is not judged */
+	machine__run(&m, 10);
+	assert_int_equal(m.orders.frequency_hz, 49);
+	machine__run(&m, 600);
+	assert_int_equal(m.orders.frequency_hz, 19);
+	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS); /* not what costs */
+	machine__run(&m, 7200);
+	assert_int_equal(m.orders.frequency_hz, 19); /* 49 would not fit: not even tried */
+	assert_int_equal(m.n_changes, 2);
+	assert_true(m.least_gap_ns >= GOVERNOR_CPU_SETTLE_NS);
+}
+
+static void finishing_stacks_is_given_up_before_the_frequency_where_it_costs(void **state)
+{
+	char text[GOVERNOR_TEXT_MAX];
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 0, 10000, 99);
+	m.cpu_ppm_a_hz = 50;
+	m.finish_ppm = 8000;
+	machine__run(&m, 300);
+	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS / 4);
+	assert_int_equal(m.orders.frequency_hz, 99);
+	governor__text(&m.g, text);
+	assert_string_equal(text, "unfinished stacks 100 of 400 a second (limits.cpu)");
+	m.finish_ppm = 0;
+	machine__run(&m, 600);
+	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS);
+}
+
+static void a_burst_gives_way_and_the_frequency_returns(void **state)
+{
+	char text[GOVERNOR_TEXT_MAX];
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 0, 5000, 99);
+	m.cpu_ppm_a_hz = 30;
+	m.cpu_ppm_base = 20000;
+	machine__run(&m, 600);
+	assert_int_equal(m.orders.frequency_hz, 7);
+	assert_true(m.g.cpu_stuck); /* 2 % whatever the frequency */
+	governor__text(&m.g, text);
+	assert_non_null(strstr(text, "frequency 7 of 99 Hz (limits.cpu)"));
+	m.cpu_ppm_base = 100;
+	machine__run(&m, 1800);
+	assert_int_equal(m.orders.frequency_hz, 99);
+	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS);
+	assert_false(m.g.cpu_stuck);
+}
+
+/* Five minutes heavy, five light, for a day: each relapse doubles the wait, so that steps become rare instead of following the load. */
+static void a_load_that_comes_and_goes_is_not_followed(void **state)
+{
+	uint32_t first_hours, last_hours;
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 0, 5000, 99);
+	for (int i = 0; i < 24; i++) {
+		m.cpu_ppm_a_hz = i % 2 ? 5 : 90;
+		machine__run(&m, 300);
+	}
+	first_hours = m.n_changes;
+	for (int i = 0; i < 24 * 5; i++) {
+		m.cpu_ppm_a_hz = i % 2 ? 5 : 90;
+		machine__run(&m, 300);
+	}
+	last_hours = m.n_changes - first_hours;
+	assert_true(first_hours > 0);
+	assert_true(last_hours / 5 <= first_hours);
+	assert_true(m.least_gap_ns >= GOVERNOR_CPU_SETTLE_NS);
+}
+
+static void a_frequency_that_is_low_already_stays(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 0, 1000, 5);
+	m.cpu_ppm_base = 50000;
+	machine__run(&m, 3600);
+	assert_int_equal(m.orders.frequency_hz, 5);
+	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS / 16);
+	assert_true(m.g.cpu_stuck);
+	machine__init(&m, 0, 1000, 1000);
+	m.cpu_ppm_base = 50000;
+	machine__run(&m, 3600);
+	assert_int_equal(m.orders.frequency_hz, 7);
+}
+
+static void the_same_limits_again_change_nothing_and_others_begin_anew(void **state)
+{
+	struct governor_opts opts = {.memory_bytes = 100 * MIB, .cpu_ppm = 2000, .frequency_hz = 99};
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 100 * MIB, 2000, 99);
+	m.cpu_ppm_a_hz = 90;
+	machine__run(&m, 70);
+	assert_int_equal(m.orders.frequency_hz, 49);
+	governor__set_opts(&m.g, &opts);
+	assert_int_equal(m.g.orders.frequency_hz, 49);
+	opts.cpu_ppm = 10000;
+	governor__set_opts(&m.g, &opts);
+	assert_int_equal(m.g.orders.frequency_hz, 99);
+	assert_int_equal(m.g.n_shed, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_given_up_below_the_limits),
+		cmocka_unit_test(budgets_and_what_is_fixed_fit_the_limit),
+		cmocka_unit_test(history_goes_first_and_no_more_than_has_to),
+		cmocka_unit_test(the_order_is_history_symbols_rows_window_frequency),
+		cmocka_unit_test(partly_full_parts_are_not_asked_for_more_than_they_hold),
+		cmocka_unit_test(what_was_given_up_comes_back_after_quiet_and_with_room),
+		cmocka_unit_test(a_part_grows_back_only_into_memory_that_is_there),
+		cmocka_unit_test(cost_over_the_limit_lowers_the_frequency_step_by_step),
+		cmocka_unit_test(finishing_stacks_is_given_up_before_the_frequency_where_it_costs),
+		cmocka_unit_test(a_burst_gives_way_and_the_frequency_returns),
+		cmocka_unit_test(a_load_that_comes_and_goes_is_not_followed),
+		cmocka_unit_test(a_frequency_that_is_low_already_stays),
+		cmocka_unit_test(the_same_limits_again_change_nothing_and_others_begin_anew),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
