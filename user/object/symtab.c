@@ -536,13 +536,11 @@ struct symtab_symbol symtab__get(const struct symtab *t, uint32_t i)
 	};
 }
 
-int symtab__find(const struct symtab *t, uint64_t vaddr, struct symtab_symbol *ret_symbol)
+/* How many entries start at or before the offset. */
+static uint32_t entries_up_to(const struct symtab *t, uint64_t offset)
 {
-	uint64_t offset = vaddr - t->base;
 	uint32_t lo = 0, hi = t->n;
 
-	if (vaddr < t->base)
-		return -ENOENT;
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
@@ -551,6 +549,44 @@ int symtab__find(const struct symtab *t, uint64_t vaddr, struct symtab_symbol *r
 		else
 			hi = mid;
 	}
+	return lo;
+}
+
+void symtab__stretch(const struct symtab *t, uint64_t vaddr, uint64_t *ret_start, uint64_t *ret_end)
+{
+	uint64_t offset = vaddr - t->base, start = 0, end = UINT64_MAX - t->base;
+	uint32_t lo;
+
+	if (vaddr < t->base) {
+		*ret_start = 0;
+		*ret_end = t->n ? t->base + t->entries[0].start : UINT64_MAX;
+		return;
+	}
+	lo = entries_up_to(t, offset);
+	if (lo < t->n)
+		end = t->entries[lo].start;
+	for (uint32_t tries = 0; lo-- > 0 && tries <= SYMTAB_NEST_MAX; tries++) {
+		uint64_t entry_end = t->entries[lo].start + t->entries[lo].size;
+
+		if (offset < entry_end) {
+			start = t->entries[lo].start > start ? t->entries[lo].start : start;
+			end = entry_end < end ? entry_end : end;
+			break;
+		}
+		start = entry_end > start ? entry_end : start;
+	}
+	*ret_start = t->base + start;
+	*ret_end = t->base + end;
+}
+
+int symtab__find(const struct symtab *t, uint64_t vaddr, struct symtab_symbol *ret_symbol)
+{
+	uint64_t offset = vaddr - t->base;
+	uint32_t lo;
+
+	if (vaddr < t->base)
+		return -ENOENT;
+	lo = entries_up_to(t, offset);
 	for (uint32_t tries = 0; lo-- > 0 && tries <= SYMTAB_NEST_MAX; tries++) {
 		if (offset - t->entries[lo].start < t->entries[lo].size) {
 			*ret_symbol = symtab__get(t, lo);

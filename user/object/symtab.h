@@ -65,6 +65,8 @@ void symtab__free(struct symtab *t);
 
 /* The innermost symbol that covers the address; -ENOENT. */
 int symtab__find(const struct symtab *t, uint64_t vaddr, struct symtab_symbol *ret_symbol);
+/* The addresses [start, end) around vaddr for which symtab__find gives the same answer, a symbol or none. */
+void symtab__stretch(const struct symtab *t, uint64_t vaddr, uint64_t *ret_start, uint64_t *ret_end);
 uint32_t symtab__count(const struct symtab *t);
 /* Symbol i in ascending order of address. */
 struct symtab_symbol symtab__get(const struct symtab *t, uint32_t i);

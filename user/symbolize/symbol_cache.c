@@ -179,6 +179,11 @@ void symbol_cache__trim(struct symbol_cache *c)
 	}
 }
 
+void symbol_cache__set_limit(struct symbol_cache *c, size_t limit_bytes)
+{
+	c->limit_bytes = limit_bytes;
+}
+
 int symbol_cache__add(struct symbol_cache *c, const struct symbol_cache_key *key,
 		      const struct object_symbols *symbols, struct object_symbols **ret_symbols)
 {

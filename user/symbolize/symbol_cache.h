@@ -49,6 +49,8 @@ int symbol_cache__add(struct symbol_cache *c, const struct symbol_cache_key *key
 void symbol_cache__measure(struct symbol_cache *c, struct object_symbols *symbols, size_t max_bytes);
 /* Evicts down to the limit, and what is partial. */
 void symbol_cache__trim(struct symbol_cache *c);
+/* Another limit; what is over it goes with the next trim. */
+void symbol_cache__set_limit(struct symbol_cache *c, size_t limit_bytes);
 void symbol_cache__stats(const struct symbol_cache *c, struct symbol_cache_stats *ret_stats);
 
 #endif

@@ -54,6 +54,7 @@ struct symbolizer {
 	char *proc_root;
 	int host_root_fd;
 	struct symbol_cache *cache;
+	struct range_cache *ranges;
 	struct jit_maps *jit;
 	struct demangler demangler;
 	struct arena strings; /* of the last call */
@@ -72,8 +73,9 @@ struct question {
 	size_t index;
 };
 
-/* One batch on its way. */
+/* One batch on its way: what the range cache did not know. */
 struct batch {
+	uint32_t object;            /* id */
 	struct question *questions; /* ascending by address */
 	uint64_t *vaddrs;           /* the same addresses, for those who look at nothing else */
 	size_t n;
@@ -86,7 +88,8 @@ struct batch {
 static const struct symbolizer_opts defaults = {
 	.proc_root = "/proc",
 	.host_root = "/",
-	.cache_bytes = 16u << 20,
+	.cache_bytes = 8u << 20,
+	.range_bytes = 6u << 20,
 	.table_bytes = 8u << 20,
 	.read_bytes = 128u << 20,
 	.jit_bytes = 4u << 20,
@@ -115,6 +118,7 @@ static void apply_defaults(struct symbolizer_opts *o)
 	DEFAULT(proc_root);
 	DEFAULT(host_root);
 	DEFAULT(cache_bytes);
+	DEFAULT(range_bytes);
 	DEFAULT(table_bytes);
 	DEFAULT(read_bytes);
 	DEFAULT(jit_bytes);
@@ -134,10 +138,11 @@ static int open_parts(struct symbolizer *s)
 
 	s->proc_root = strdup(s->opts.proc_root);
 	s->cache = symbol_cache__new(s->opts.cache_bytes);
+	s->ranges = range_cache__new(s->opts.range_bytes);
 	s->jit = jit_maps__new(&jit);
 	/* without it our own debug files are not found, nothing worse */
 	s->host_root_fd = open(s->opts.host_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return s->proc_root && s->cache && s->jit ? 0 : -ENOMEM;
+	return s->proc_root && s->cache && s->ranges && s->jit ? 0 : -ENOMEM;
 }
 
 int symbolizer__new(const struct symbolizer_opts *opts, const struct symbolizer_ports *ports,
@@ -172,6 +177,7 @@ void symbolizer__free(struct symbolizer *s)
 	if (!s)
 		return;
 	symbol_cache__free(s->cache);
+	range_cache__free(s->ranges);
 	jit_maps__free(s->jit);
 	kallsyms__free(s->kernel);
 	arena__done(&s->strings);
@@ -319,19 +325,51 @@ static int compare_questions(const void *va, const void *vb)
 	return a->vaddr < b->vaddr ? -1 : a->vaddr > b->vaddr;
 }
 
-static int sort_questions(struct batch *b, const uint64_t *vaddrs, size_t n)
+/* Answers what the range cache knows, and sorts the rest. */
+static int sort_questions(struct symbolizer *s, struct batch *b, const uint64_t *vaddrs, size_t n,
+			  struct symbol *out)
 {
+	struct cached_range r;
+
 	b->questions = calloc(n, sizeof(*b->questions));
 	b->vaddrs = calloc(n, sizeof(*b->vaddrs));
 	if (!b->questions || !b->vaddrs)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		b->questions[i] = (struct question){.vaddr = vaddrs[i], .index = i};
-	qsort(b->questions, n, sizeof(*b->questions), compare_questions);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		if (range_cache__find(s->ranges, b->object, vaddrs[i], &r)) {
+			b->questions[b->n++] = (struct question){.vaddr = vaddrs[i], .index = i};
+			continue;
+		}
+		if (r.reason == SYMBOL_NAMED)
+			named(s, &out[i], r.start,
+			      &(struct symbol_line){
+				      .name = r.name, .system_name = r.system_name, .file = ""});
+		else
+			unnamed(&out[i], r.reason);
+		s->n_by_reason[out[i].reason]++;
+	}
+	qsort(b->questions, b->n, sizeof(*b->questions), compare_questions);
+	for (size_t i = 0; i < b->n; i++)
 		b->vaddrs[i] = b->questions[i].vaddr;
-	b->n = n;
 	return 0;
+}
+
+/* For the next window. Whether it could be kept does not matter to this one. */
+static void remember(struct symbolizer *s, uint32_t object, const struct object_symbols *o, uint64_t vaddr,
+		     const struct symbol *sym)
+{
+	struct cached_range r = {
+		.start = vaddr,
+		.end = vaddr + 1,
+		.name = sym->n_lines ? sym->lines[0].name : "",
+		.system_name = sym->n_lines ? sym->lines[0].system_name : "",
+		.reason = sym->reason,
+	};
+
+	/* a table that has only what was asked does not know how far its answers reach */
+	if (o->table && !o->is_partial)
+		symtab__stretch(o->table, vaddr, &r.start, &r.end);
+	(void)range_cache__add(s->ranges, object, &r);
 }
 
 static void answer_go(struct symbolizer *s, const struct object_symbols *o, uint64_t vaddr,
@@ -366,8 +404,12 @@ static void answer(struct symbolizer *s, struct batch *b, const struct object_sy
 		      &(struct symbol_line){.name = readable(s, t.name), .system_name = t.name, .file = ""});
 		b->last = *sym;
 		b->last_end = t.start + t.size;
+		if (sym->reason == SYMBOL_NAMED)
+			remember(s, b->object, o, vaddr, sym);
 	} else {
 		unnamed(sym, b->is_gone ? SYMBOL_OBJECT_GONE : o->reason);
+		if ((sym->reason == SYMBOL_GAP || sym->reason == SYMBOL_STRIPPED) && !o->go)
+			remember(s, b->object, o, vaddr, sym);
 	}
 }
 
@@ -436,18 +478,19 @@ int symbolizer__object(struct symbolizer *s, const struct symbol_object *object,
 		       size_t n, struct symbol *out)
 {
 	struct object_symbols *o = NULL;
-	struct batch b = {.fd = FD_CLOSED};
+	struct batch b = {.object = object->id, .fd = FD_CLOSED};
 	int err;
 
 	symbolizer__rest(s);
 	if (!n)
 		return 0;
-	err = sort_questions(&b, vaddrs, n);
-	if (!err)
+	range_cache__trim(s->ranges);
+	err = sort_questions(s, &b, vaddrs, n, out);
+	if (!err && b.n)
 		err = symbols_of(s, object, &b, &o);
 	if (err)
 		goto out;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < b.n; i++) {
 		struct symbol *sym = &out[b.questions[i].index];
 
 		if (o)
@@ -481,6 +524,12 @@ void symbolizer__jit(struct symbolizer *s, const struct jit_process *p, uint64_t
 	s->n_by_reason[ret_symbol->reason]++;
 }
 
+void symbolizer__set_cache_bytes(struct symbolizer *s, size_t bytes)
+{
+	s->opts.cache_bytes = bytes ? bytes : defaults.cache_bytes;
+	symbol_cache__set_limit(s->cache, s->opts.cache_bytes);
+}
+
 void symbolizer__stats(const struct symbolizer *s, struct symbolizer_stats *ret_stats)
 {
 	struct symbolizer_stats stats = {
@@ -493,6 +542,7 @@ void symbolizer__stats(const struct symbolizer *s, struct symbolizer_stats *ret_
 
 	memcpy(stats.n_by_reason, s->n_by_reason, sizeof(stats.n_by_reason));
 	symbol_cache__stats(s->cache, &stats.cache);
+	range_cache__stats(s->ranges, &stats.ranges);
 	jit_maps__stats(s->jit, &stats.jit);
 	*ret_stats = stats;
 }

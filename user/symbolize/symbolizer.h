@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "user/symbolize/jit_maps.h"
+#include "user/symbolize/range_cache.h"
 #include "user/symbolize/symbol.h"
 #include "user/symbolize/symbol_cache.h"
 
@@ -30,7 +31,8 @@ struct symbolizer_opts {
 	const char *host_root;         /* "/": where our own debug files are */
 	const char *const *debug_dirs; /* {"/usr/lib/debug"}; must outlive the symbolizer */
 	size_t n_debug_dirs;
-	size_t cache_bytes; /* of all files' tables: 16 MiB */
+	size_t cache_bytes; /* of all files' tables: 8 MiB */
+	size_t range_bytes; /* of functions that were asked for: 6 MiB */
 	size_t table_bytes; /* of one file's table: 8 MiB; a larger one names only what is asked and is not kept */
 	size_t read_bytes;          /* of one section of a file: 128 MiB; a larger one is not read */
 	size_t jit_bytes;           /* of one process's perf map: 4 MiB */
@@ -63,6 +65,7 @@ struct symbolizer_stats {
 	uint64_t n_kernel_loads, kernel_load_ns;
 	size_t kernel_bytes;
 	struct symbol_cache_stats cache;
+	struct range_cache_stats ranges;
 	struct jit_maps_stats jit;
 };
 
@@ -84,6 +87,8 @@ void symbolizer__jit(struct symbolizer *s, const struct jit_process *p, uint64_t
 /* Frees the strings of the last call, and tables that are not to be kept: for when there is nothing more to ask
  * for a while. */
 void symbolizer__rest(struct symbolizer *s);
+/* Another limit for all files' tables; 0 stands for the default. What is over it goes with the next rest. */
+void symbolizer__set_cache_bytes(struct symbolizer *s, size_t bytes);
 void symbolizer__stats(const struct symbolizer *s, struct symbolizer_stats *ret_stats);
 
 #endif

@@ -106,6 +106,34 @@ static void gap_between_two_functions_has_no_name(void **state)
 	symtab__free(s);
 }
 
+/* Each address's stretch holds it, and the table has one answer all over it and another on either side or none. */
+static void stretch_is_where_the_answer_stays_the_same(void **state)
+{
+	struct table t = {0};
+	struct symtab *s;
+
+	(void)state;
+	add_function(&t, "outer", 0x2000, 0x100);
+	add_function(&t, "nested", 0x2040, 0x10);
+	add_function(&t, "tail", 0x20f0, 0x10);
+	add_function(&t, "far", 0x3000, 0x40);
+	s = build(&t, true);
+	for (uint64_t addr = 0x1ff0; addr < 0x3050; addr++) {
+		struct symtab_symbol here = {0}, there;
+		bool found = symtab__find(s, addr, &here) == 0;
+		uint64_t start, end;
+
+		symtab__stretch(s, addr, &start, &end);
+		assert_true(start <= addr && addr < end);
+		for (uint64_t a = start > 0x1ff0 ? start : 0x1ff0; a < end && a < 0x3050; a++) {
+			assert_int_equal(symtab__find(s, a, &there) == 0, found);
+			if (found)
+				assert_string_equal(there.name, here.name);
+		}
+	}
+	symtab__free(s);
+}
+
 static void best_name_of_an_address_does_not_depend_on_the_order(void **state)
 {
 	static const struct {
@@ -409,6 +437,7 @@ int main(void)
 		cmocka_unit_test(innermost_symbol_names_an_address),
 		cmocka_unit_test(symbol_without_size_reaches_to_the_next_one),
 		cmocka_unit_test(label_inside_a_function_is_no_function),
+		cmocka_unit_test(stretch_is_where_the_answer_stays_the_same),
 		cmocka_unit_test(partial_table_does_not_stretch_a_symbol_over_hidden_functions),
 		cmocka_unit_test(data_and_foreign_symbols_are_left_out),
 		cmocka_unit_test(version_is_no_part_of_the_name),

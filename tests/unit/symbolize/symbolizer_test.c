@@ -458,7 +458,9 @@ static void table_too_large_to_keep_still_names_what_is_asked(void **state)
 	assert_string_equal(out[0].lines[0].name, "hidden");
 	assert_int_equal(out[1].reason, SYMBOL_GAP);
 	assert_string_equal(out[2].lines[0].name, "exported");
-	assert_named(f, &file, exported, "exported");
+	assert_named(f, &file, exported, "exported"); /* remembered … */
+	assert_int_equal(file.n_opened, 1);
+	assert_named(f, &file, exported + 1, "exported"); /* … but not how far it reaches */
 	assert_int_equal(file.n_opened, 2);
 	symbolizer__rest(f->s);
 	symbolizer__stats(f->s, &stats);
