@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# `make install` puts the binary, the configuration, the systemd unit and the shell completion in place; DESTDIR is a root
+# `make install` puts the binary, the configuration, the systemd unit, the manual and the shell completion in place; DESTDIR is a root
 # for packagers, PREFIX and SYSCONFDIR are where the programs will run. A configuration that is there is somebody's work: the new
 # one is laid beside it. Nothing is enabled or started.
 
@@ -9,7 +9,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 MANDIR ?= $(PREFIX)/share/man
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 CONFIG := $(DESTDIR)$(SYSCONFDIR)/everprof/profiler.yaml
-MAN_PAGES := $(wildcard deploy/man/*.[1-8])
+MAN_PAGES := $(wildcard docs/man/*.[1-8])
 
 .PHONY: install uninstall
 install: all ## install below PREFIX (/usr/local); DESTDIR and SYSCONFDIR are honoured
