@@ -61,6 +61,8 @@ enum row_cfa {
 	ROW_CFA_NONE = 19,          /* covered by no FDE */
 	ROW_CFA_UNSUPPORTED = 20,   /* covered by a rule that a row cannot hold; user space counts why */
 	ROW_CFA_FRAME_POINTER = 21, /* code without CFI that is known to keep frame pointers (Go) */
+	ROW_CFA_SWITCH =
+		22, /* a function that went to another stack: its frame is where FP says, above or below SP */
 };
 #define ROW_CFA_DEREF       0x20
 #define ROW_DEREF_ADD_SHIFT 6 /* bits 6..7: 0, 8, 16 or 24 bytes */

@@ -42,8 +42,11 @@
 
 #define UNWIND_CONTINUE (-1) /* what a step returns while the walk goes on; else an end reason */
 
-/* Follows RBP: [FP] is the caller's FP, [FP + 8] the return address. */
-static __always_inline int unwind__by_frame_pointer(struct walk *w, int if_not_one)
+/*
+ * Follows RBP: [FP] is the caller's FP, [FP + 8] the return address. Where the function is known to have left its stack for another one, the
+ * frame may lie anywhere.
+ */
+static __always_inline int unwind__by_frame_pointer(struct walk *w, int if_not_one, int may_switch)
 {
 	__u64 saved[2];
 	int end;
@@ -52,7 +55,9 @@ static __always_inline int unwind__by_frame_pointer(struct walk *w, int if_not_o
 		return if_not_one;
 	if (w->fp == 0)
 		return END_FP_ZERO;
-	if (w->fp < w->sp || w->fp - w->sp > FP_STEP_MAX || (w->fp & 7))
+	if (w->fp & 7)
+		return if_not_one;
+	if (!may_switch && (w->fp < w->sp || w->fp - w->sp > FP_STEP_MAX))
 		return if_not_one;
 	end = unwind_read(w, saved, sizeof(saved), w->fp);
 	if (end)
@@ -195,7 +200,7 @@ static __always_inline int unwind__step(struct walk *w)
 	}
 	if (w->mapping.object == 0) {
 		walk__push(w, frame_of_raw(pc));
-		return unwind__by_frame_pointer(w, END_BAD_FP);
+		return unwind__by_frame_pointer(w, END_BAD_FP, 0);
 	}
 	word = frame_of_object(w->mapping.object, pc - w->mapping.bias);
 	end = unwind_find_row(w, word, &row);
@@ -208,9 +213,11 @@ static __always_inline int unwind__step(struct walk *w)
 	case ROW_CFA_SIGNAL:
 		return unwind__by_signal_frame(w);
 	case ROW_CFA_NONE:
-		return unwind__by_frame_pointer(w, END_NOT_COVERED);
+		return unwind__by_frame_pointer(w, END_NOT_COVERED, 0);
 	case ROW_CFA_FRAME_POINTER:
-		return unwind__by_frame_pointer(w, END_BAD_FP);
+		return unwind__by_frame_pointer(w, END_BAD_FP, 0);
+	case ROW_CFA_SWITCH:
+		return unwind__by_frame_pointer(w, END_BAD_FP, 1);
 	case ROW_CFA_UNSUPPORTED:
 		return END_UNSUPPORTED_RULE;
 	default:
