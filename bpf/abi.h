@@ -110,14 +110,17 @@ struct count_half {
 };
 
 /* ---- records to user space --------------------------------------------------------------------------------------- */
-enum record_type { RECORD_FORK = 1, RECORD_EXEC = 2, RECORD_EXIT = 3, RECORD_UNFINISHED = 4 };
+enum record_type { RECORD_FORK = 1, RECORD_EXEC, RECORD_EXIT, RECORD_UNFINISHED, RECORD_GONE };
 
 struct process_record {
 	__u32 type;
 	__u32 reserved;
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	struct task_key key;
-	struct task_key parent; /* fork only */
+	union {
+		struct task_key parent; /* fork */
+		__u64 gone[2];          /* nothing was mapped here any more: from, to */
+	};
 	__u64 cgroup;
 	char comm[COMM_LEN];
 };
@@ -178,7 +181,8 @@ struct gate {
 	__u64 period_ns;    /* of the clock */
 	__u64 resumed_ns;   /* when the clocks were last turned on: what came before is no late tick */
 	__u32 is_timer; /* the clock ticks by time: a tick that is missing is late. Cycles do not tick on a halted CPU. */
-	__u32 reserved[3];
+	__u32 reserved;
+	__u64 n_gone; /* written by process.bpf.c: RECORD_GONE so far */
 };
 
 /* Value of map `cpu_ticks`, one per CPU. */

@@ -42,6 +42,10 @@ struct task_struct {
 	char comm[16];
 };
 
+struct vm_unmapped_area_info {
+	unsigned long length;
+};
+
 struct seq_file;
 
 struct bpf_iter_meta {

@@ -3,28 +3,43 @@
  * process - the life of processes, as it happens.
  *
  * What must be true at once is done here: a forked child has its parent's mappings before its first tick, an exec or an exit ends what
- * was known of the old program. User space is told through a ring that it reads when it needs to; if that is full, the processes
+ * was known of the old program, and so does new code in the place of old: a library that is closed leaves no event (the kernel tells of
+ * mappings that come, not of those that go), and the next one mostly comes to where it was, long before the collector hears of either. But where
+ * the kernel finds room, nothing is mapped: what we still know of that place is out of date. User space is told through a ring that it reads when it needs to; if that is full, the processes
  * concerned are learnt again from their first sample.
  */
 #include "bpf/maps.bpf.h"
 #include "bpf/task.bpf.h"
+#include "bpf/mapping_set.bpf.h"
 
-static __always_inline void process__send(__u32 type, const struct task_key *key,
-					  const struct task_key *parent, struct task_struct *task)
+/* A record for the caller to finish and submit; NULL where the ring is full. */
+static __always_inline struct process_record *process__record(__u32 type, const struct task_key *key,
+							      struct task_struct *task)
 {
 	struct process_record *r = bpf_ringbuf_reserve(&process_events, sizeof(*r), 0);
 
 	if (!r) {
 		lose(LOSS_EVENT_RING, 1);
-		return;
+		return NULL;
 	}
 	r->type = type;
 	r->reserved = 0;
 	r->time_ns = bpf_ktime_get_ns();
 	r->key = *key;
-	r->parent = *parent;
+	r->parent = *key;
 	r->cgroup = bpf_get_current_cgroup_id();
 	bpf_probe_read_kernel(r->comm, sizeof(r->comm), task->comm);
+	return r;
+}
+
+static __always_inline void process__send(__u32 type, const struct task_key *key,
+					  const struct task_key *parent, struct task_struct *task)
+{
+	struct process_record *r = process__record(type, key, task);
+
+	if (!r)
+		return;
+	r->parent = *parent;
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 }
 
@@ -79,6 +94,32 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	bpf_map_delete_elem(&processes, &key.tgid);
 	bpf_map_delete_elem(&targets, &key.tgid);
 	process__send(RECORD_EXIT, &key, &key, task);
+	return 0;
+}
+
+/* Optional: the loader leaves it out where the kernel has no such tracepoint. A call for every mmap that leaves the place to the kernel. */
+SEC("?tp_btf/vm_unmapped_area")
+int BPF_PROG(process_gone, unsigned long addr, struct vm_unmapped_area_info *info)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 start = addr, end = start + info->length;
+	struct process_record *r;
+	struct task_key key;
+
+	if (start >> 47 || end <= start) /* an error, or nothing */
+		return 0;
+	task__key(task, &key);
+	if (!mapping_set__overlaps(&key, start, end))
+		return 0;
+	/* the record first: who sees n_gone change finds it in the ring */
+	r = process__record(RECORD_GONE, &key, task);
+	if (r) {
+		r->gone[0] = start;
+		r->gone[1] = end;
+		bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	}
+	bpf_map_delete_elem(&processes, &key.tgid);
+	__sync_fetch_and_add(&gate.n_gone, 1);
 	return 0;
 }
 

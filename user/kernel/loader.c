@@ -137,6 +137,13 @@ static void loader__fill_fds(struct loader *l)
 	m->halves = s->data_halves->halves;
 }
 
+/* Programs that not every kernel has a place for. Without `process_gone`, code that takes the place of other code is known with the next reading. */
+static void loader__choose(struct everprof_bpf *skel)
+{
+	bpf_program__set_autoload(skel->progs.process_gone,
+				  libbpf_find_vmlinux_btf_id("vm_unmapped_area", BPF_TRACE_RAW_TP) > 0);
+}
+
 int loader__open(const struct loader_opts *opts, struct loader **ret_loader, struct err *err)
 {
 	struct loader *l = calloc(1, sizeof(*l));
@@ -156,6 +163,7 @@ int loader__open(const struct loader_opts *opts, struct loader **ret_loader, str
 		ret = loader__explain_load(err, errno ? -errno : -EINVAL);
 		goto out;
 	}
+	loader__choose(l->skel);
 	loader__size(opts, l->skel, &l->maps);
 	l->skel->rodata_settings->settings = (struct settings){
 		.count_slots = l->maps.n_count_slots,

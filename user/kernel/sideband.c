@@ -218,6 +218,9 @@ static void sideband__deliver_process(struct sideband *s, const struct process_r
 		sideband__release(s, r->key.tgid, 0);
 		s->handler.exit(s->handler.ctx, r);
 		break;
+	case RECORD_GONE:
+		s->handler.gone(s->handler.ctx, r);
+		break;
 	default:
 		break;
 	}
@@ -262,9 +265,9 @@ static bool sideband__keep(struct sideband *s, struct item *item)
 	return true;
 }
 
-int sideband__drain(struct sideband *s)
+int sideband__drain(struct sideband *s, uint64_t until_ns)
 {
-	uint64_t began_ns = clock__mono_ns();
+	uint64_t began_ns = clock__mono_ns(), before_ns = until_ns < began_ns ? until_ns : began_ns;
 	struct arena empty;
 	uint32_t kept = 0, i;
 	int ret;
@@ -276,7 +279,7 @@ int sideband__drain(struct sideband *s)
 	if (ret < 0 && ret != -EINTR)
 		return ret;
 	qsort(s->items, s->n_items, sizeof(*s->items), item__compare);
-	for (i = 0; i < s->n_items && s->items[i].time_ns <= began_ns; i++)
+	for (i = 0; i < s->n_items && s->items[i].time_ns <= before_ns; i++)
 		sideband__deliver(s, &s->items[i]);
 	for (; i < s->n_items; i++) {
 		if (sideband__keep(s, &s->items[i])) {

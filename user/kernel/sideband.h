@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sideband - what processes do, in the order in which they did it: fork, exec, mmap of code, exit.
+ * sideband - what processes do, in the order in which they did it: fork, exec, mmap of code, its end where other code comes, exit.
  *
  * Fork, exec and exit come from our tracepoints with the incarnation's key; mappings from the kernel's own perf side-band (PERF_RECORD_MMAP2),
  * one ring per CPU. Both are read when somebody needs to know (a timer, or an unfinished stack), sorted by time, and handed on.
@@ -39,6 +39,7 @@ struct sideband_handler {
 	void (*fork)(void *ctx, const struct process_record *r);
 	void (*exec)(void *ctx, const struct process_record *r);
 	void (*exit)(void *ctx, const struct process_record *r);
+	void (*gone)(void *ctx, const struct process_record *r); /* nothing was mapped at r->gone then */
 	void (*mmap)(void *ctx, const struct sideband_mmap *m);
 	void *ctx;
 };
@@ -52,8 +53,8 @@ int sideband__open(const struct kernel_maps *maps, const struct sideband_handler
 void sideband__close(struct sideband *s);
 /* Opens rings for CPUs that came online. */
 int sideband__refresh_cpus(struct sideband *s, struct err *err);
-/* Hands on all that has happened until now. */
-int sideband__drain(struct sideband *s);
+/* Hands on all that has happened until then (UINT64_MAX: now); what came later stays for the next call. */
+int sideband__drain(struct sideband *s, uint64_t until_ns);
 /* Were mappings lost since the last call? Then what is known of any process may be incomplete. */
 bool sideband__take_lost(struct sideband *s);
 const struct sideband_stats *sideband__stats(const struct sideband *s);

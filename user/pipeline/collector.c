@@ -90,8 +90,7 @@ static uint64_t collector__end_slice(struct collector *c)
 	struct losses lost;
 
 	collector__weigh_ticks(c);
-	collector__read_events(c);
-	ring_buffer__consume(c->unfinished);
+	collector__catch_up(c);
 	if (drain__slice(&c->drain, collector__on_row, c) == -EAGAIN)
 		c->lost_here.n[LOSS_DRAIN_LATE]++;
 	__atomic_store_n(&c->maps->gate->defer_tokens, DEFER_TOKENS_A_SLICE, __ATOMIC_RELAXED);
@@ -143,7 +142,7 @@ static int on_slice(uint64_t n_expired, void *ctx)
 static int on_events(uint64_t n_expired, void *ctx)
 {
 	(void)n_expired;
-	collector__read_events(ctx);
+	collector__catch_up(ctx);
 	return 0;
 }
 
@@ -152,7 +151,7 @@ static int on_unfinished_fd(int fd, uint32_t events, void *ctx)
 	struct collector *c = ctx;
 
 	(void)fd, (void)events;
-	ring_buffer__consume(c->unfinished);
+	collector__catch_up(c);
 	return 0;
 }
 

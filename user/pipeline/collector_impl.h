@@ -55,11 +55,15 @@ struct collector {
 int collector__learn_all(struct collector *c);
 /* Reads all events and pushes what they changed. */
 void collector__read_events(struct collector *c);
+/* Finishes the stacks that wait, each with what was true at its time, then the same. */
+void collector__catch_up(struct collector *c);
 /* Reads the mappings of processes that map faster than they are followed. */
 void collector__rescan_stale(struct collector *c);
 /* The process of a sample: known, or learnt now as well as that still goes. */
 struct process *collector__process(struct collector *c, const struct task_key *key);
 void collector__push_dirty(struct collector *c);
+/* The kernel did not know this process: will be pushed again if we do. */
+void collector__show(struct collector *c, const struct task_key *key);
 /* The patterns changed: every process's verdict anew. */
 void collector__push_verdicts(struct collector *c);
 void collector__mark_dirty(struct collector *c, const struct process *p);

@@ -12,10 +12,13 @@
 #include <string.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/kernel/task_list.h"
+
+#define EVENT_ROUNDS 4
 
 enum verdict collector__verdict(const struct collector *c, const struct process *p)
 {
@@ -87,6 +90,14 @@ void collector__push_dirty(struct collector *c)
 	c->n_dirty = 0;
 }
 
+void collector__show(struct collector *c, const struct task_key *key)
+{
+	const struct process *p = process_table__find(c->processes, key);
+
+	if (p && !(p->flags & PROCESS_ENDED))
+		collector__mark_dirty(c, p);
+}
+
 void collector__rescan_stale(struct collector *c)
 {
 	uint32_t cursor = 0;
@@ -134,6 +145,24 @@ static void collector__on_exit(void *ctx, const struct process_record *r)
 	process_table__exit(c->processes, r->time_ns, &r->key);
 }
 
+/* The kernel forgot the process too: mark it, even if we knew of nothing there. */
+static void collector__on_gone(void *ctx, const struct process_record *r)
+{
+	struct collector *c = ctx;
+	const struct process_mmap nothing = {
+		.time_ns = r->time_ns,
+		.tgid = r->key.tgid,
+		.addr = r->gone[0],
+		.len = r->gone[1] - r->gone[0],
+	};
+	const struct process *p;
+
+	process_table__mmap(c->processes, &nothing);
+	p = process_table__find(c->processes, &r->key);
+	if (p)
+		collector__mark_dirty(c, p);
+}
+
 static void collector__on_mmap(void *ctx, const struct sideband_mmap *m)
 {
 	struct collector *c = ctx;
@@ -156,16 +185,41 @@ const struct sideband_handler collector_sideband_handler = {
 	.fork = collector__on_fork,
 	.exec = collector__on_exec,
 	.exit = collector__on_exit,
+	.gone = collector__on_gone,
 	.mmap = collector__on_mmap,
 };
 
+/*
+ * What the kernel forgot while we pushed (see process_gone) may have come back with that, out of date as it is: then everything once more. Who
+ * maps faster than we read is left to the next reading.
+ */
 void collector__read_events(struct collector *c)
 {
-	int err = sideband__drain(c->sideband);
+	uint64_t before;
 
-	if (err)
-		log_warn("collector: read process events: %s, ignoring", strerror(-err));
-	collector__push_dirty(c);
+	for (int i = 0; i < EVENT_ROUNDS; i++) {
+		int err;
+
+		before = __atomic_load_n(&c->maps->gate->n_gone, __ATOMIC_SEQ_CST);
+		err = sideband__drain(c->sideband, UINT64_MAX);
+		if (err)
+			log_warn("collector: read process events: %s, ignoring", strerror(-err));
+		if (!c->n_dirty)
+			break;
+		collector__push_dirty(c);
+		if (before == __atomic_load_n(&c->maps->gate->n_gone, __ATOMIC_SEQ_CST))
+			break;
+	}
+}
+
+/*
+ * A stack that waited for a millisecond may be of a library that is closed by now, with another one in its place: each is finished when events were
+ * read up to its own time and no further. Nothing is pushed in between: the kernel would be told of the past.
+ */
+void collector__catch_up(struct collector *c)
+{
+	ring_buffer__consume(c->unfinished);
+	collector__read_events(c);
 }
 
 static int learn(const struct task_record *r, void *ctx)

@@ -143,7 +143,9 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 	struct walk *w = c->walk;
 	char comm[COMM_LEN + 1];
 
-	collector__read_events(c);
+	sideband__drain(c->sideband, r->time_ns); /* an error shows in the reading that follows */
+	if (r->end == END_NO_PROCESS)
+		collector__show(c, &r->key);
 	if (finish__walk(r, size, &ports, w))
 		return 0;
 	struct window_sample s = {
@@ -158,7 +160,6 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 
 	copy_comm(comm, r->comm);
 	collector__count(c, &r->key, &s);
-	collector__push_dirty(c);
 	c->stats.unfinished++;
 	c->stats.finished_whole += end_is_complete(w->end);
 	c->stats.finish_ns += clock__mono_ns() - began;
