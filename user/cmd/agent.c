@@ -19,6 +19,7 @@
 #include "user/base/loop.h"
 #include "user/cmd/config_watch.h"
 #include "user/config/config.h"
+#include "user/pipeline/ceiling.h"
 #include "user/pipeline/collector.h"
 #include "user/pipeline/cost.h"
 #include "user/pipeline/publish.h"
@@ -58,6 +59,7 @@ struct agent {
 	struct store *store;
 	struct collector *collector;
 	struct publisher *publisher;
+	struct ceiling *ceiling;
 	uint64_t started_ns;
 	bool told_first;
 };
@@ -131,7 +133,7 @@ static enum clock_kind clock_of(uint32_t config_clock)
 /* The collector's part of the configuration. */
 static struct collector_opts agent__collector_opts(const struct config *c)
 {
-	return (struct collector_opts){
+	struct collector_opts o = {
 		.enabled = c->profiling.enabled && c->event[EVENT_CPU].enabled,
 		.frequency_hz = (uint32_t)c->cpu.frequency_hz,
 		.clock = clock_of(c->cpu.clock),
@@ -139,10 +141,21 @@ static struct collector_opts agent__collector_opts(const struct config *c)
 		.history_ns = c->profiling.history_ns,
 		.duty_on_ns = c->cpu.duration_ns,
 		.duty_every_ns = c->cpu.interval_ns,
-		.memory_bytes = c->limits.memory_bytes / 2,
 		.kernel_stacks = c->cpu.kernel,
 		.perf_maps = c->symbols.perf_maps,
 		.selector = {.include = &c->targets.include, .exclude = &c->targets.exclude},
+	};
+
+	governor__budgets(c->limits.memory_bytes, &o.budgets);
+	return o;
+}
+
+static struct governor_opts agent__governor_opts(const struct config *c)
+{
+	return (struct governor_opts){
+		.memory_bytes = c->limits.memory_bytes,
+		.cpu_ppm = c->limits.cpu_ppm,
+		.frequency_hz = (uint32_t)c->cpu.frequency_hz,
 	};
 }
 
@@ -173,7 +186,7 @@ static void agent__log_cost(struct agent *a)
 
 	if (!c)
 		return;
-	cost__gather(c, a->started_ns, a->collector, a->publisher, a->store);
+	cost__gather(c, a->started_ns, a->collector, a->publisher, a->store, a->ceiling);
 	cost__log(c);
 	free(c);
 }
@@ -195,6 +208,7 @@ static int on_cost_timer(uint64_t n_expired, void *ctx)
 /* Loads the configuration again and applies what can change while running. */
 static void agent__reload(struct agent *a)
 {
+	struct governor_opts limits;
 	struct collector_opts opts;
 	struct config *fresh;
 	struct err err = {0};
@@ -211,6 +225,8 @@ static void agent__reload(struct agent *a)
 		config__free(fresh);
 		return;
 	}
+	limits = agent__governor_opts(fresh);
+	ceiling__set_opts(a->ceiling, &limits);
 	if (strcmp(fresh->output.directory, a->config->output.directory))
 		log_warn("agent: profiling.output.directory changes with the next start, ignoring");
 	if (a->store)
@@ -266,6 +282,7 @@ static int agent__open_store(struct agent *a, struct err *err)
 static int agent__open_publisher(struct agent *a, struct err *err)
 {
 	const struct config *c = a->config;
+	struct governor_budgets budgets;
 	struct collector_stats stats;
 	struct publish_opts opts = {
 		.event = "cpu",
@@ -276,6 +293,9 @@ static int agent__open_publisher(struct agent *a, struct err *err)
 		.n_debug_dirs = c->symbols.debug_directories.n,
 	};
 
+	governor__budgets(c->limits.memory_bytes, &budgets);
+	opts.symbol_bytes = budgets.symbol_bytes;
+	opts.section_bytes = budgets.section_bytes;
 	collector__stats(a->collector, &stats);
 	opts.clock = stats.clock;
 	return publisher__new(&opts, a->store, &a->publisher, err);
@@ -284,6 +304,7 @@ static int agent__open_publisher(struct agent *a, struct err *err)
 static int agent__open(struct agent *a, struct err *err)
 {
 	const struct collector_ports ports = {.window = agent__window, .ctx = a};
+	struct governor_opts limits;
 	struct collector_opts opts;
 	int ret;
 
@@ -305,7 +326,11 @@ static int agent__open(struct agent *a, struct err *err)
 		ret = agent__open_publisher(a, err);
 	if (!ret)
 		ret = collector__start(a->collector, err);
-	return ret;
+	if (ret)
+		return ret;
+	limits = agent__governor_opts(a->config);
+	ret = ceiling__new(&limits, a->loop, a->collector, a->publisher, &a->ceiling);
+	return ret ? err__set(err, ret, "cannot watch over the limits: %s", strerror(-ret)) : 0;
 }
 
 static void agent__close(struct agent *a)
@@ -313,6 +338,7 @@ static void agent__close(struct agent *a)
 	/* the last window first, then whoever writes it, then what it was made with */
 	if (a->collector && a->publisher)
 		collector__flush(a->collector);
+	ceiling__free(a->ceiling);
 	publisher__free(a->publisher);
 	collector__free(a->collector);
 	store__close(a->store);

@@ -385,15 +385,13 @@ int cmd_record(int argc, char **argv)
 	int ret;
 
 	r = (struct record){
-		.collector = {.enabled = true,
-			      .frequency_hz = 99,
-			      .memory_bytes = MEMORY_BYTES,
-			      .kernel_stacks = true,
-			      .perf_maps = true},
+		.collector = {.enabled = true, .frequency_hz = 99, .kernel_stacks = true, .perf_maps = true},
 		.duration_ns = 30 * NS_PER_SEC,
 		.path = "everprof.cpu.pb.gz",
 		.child = {.pid = -1, .go_fd = -1, .failed_fd = -1},
 	};
+	governor__budgets(MEMORY_BYTES, &r.collector.budgets);
+	r.collector.budgets.window_bytes = MEMORY_BYTES / 2; /* there is one, however long it takes */
 	log__set_level(LOG_LEVEL_WARN);
 	ret = record__parse(&r, argc, argv);
 	if (ret)

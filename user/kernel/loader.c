@@ -55,7 +55,8 @@ static void loader__size(const struct loader_opts *opts, struct everprof_bpf *sk
 	uint64_t samples = opts->n_cpus * (opts->slice_ns / opts->period_ns + 1) * 2;
 	uint64_t words = samples * STACK_WORDS_MAX / 2;
 	/* Stacks of full depth on every CPU at once do not happen: past this the store is shared. */
-	const uint64_t words_max = 4ull << 20;
+	const uint64_t bytes_max = opts->count_bytes ? opts->count_bytes : 64ull << 20;
+	const uint64_t words_max = bytes_max / sizeof(uint64_t) / COUNT_HALVES;
 
 	if (words > words_max)
 		words = words_max;

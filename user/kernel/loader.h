@@ -21,6 +21,7 @@ struct loader_opts {
 	uint64_t period_ns; /* of the clock */
 	uint64_t slice_ns;  /* how often a half is drained */
 	uint32_t n_cpus;    /* that are sampled */
+	size_t count_bytes; /* most for the words of stacks of a slice, both halves; 0: 64 MiB */
 	bool kernel_stacks;
 };
 

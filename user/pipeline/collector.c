@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,6 +14,7 @@
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/heap.h"
+#include "user/base/intern.h"
 #include "user/base/io.h"
 #include "user/base/log.h"
 #include "bpf/walk.h"
@@ -20,15 +22,19 @@
 #include "user/symbolize/jit_maps.h"
 
 /* Events of processes that nobody samples can wait; a sample that needs them reads them itself. */
-#define EVENTS_NS (250 * NS_PER_MS)
-#define UPKEEP_NS (5 * NS_PER_SEC)
-/* Stacks that may go to user space, per refill: more than a small machine can sample, a bound on a large one. */
-#define DEFER_TOKENS_A_SLICE 400
-#define VERIFY_BUDGET        64
+#define EVENTS_NS     (250 * NS_PER_MS)
+#define UPKEEP_NS     (5 * NS_PER_SEC)
+#define VERIFY_BUDGET 64
 /* Perf maps of JIT code */
 #define JIT_PROCESSES_MAX 32
-#define JIT_MAP_BYTES     (4u << 20)
 #define JIT_REFRESH_NS    NS_PER_SEC
+
+/* The window's file tells what it lacks; what was taken back in between stays told. */
+static void collector__note_shed(struct collector *c)
+{
+	if (*c->shed_text)
+		intern__add(c->window->strings, c->shed_text, strlen(c->shed_text), &c->window->shed);
+}
 
 static int collector__open_window(struct collector *c, uint64_t now)
 {
@@ -36,11 +42,14 @@ static int collector__open_window(struct collector *c, uint64_t now)
 		.from_ns = now,
 		.real_ns = clock__real_ns(),
 		.period_ns = perf_clocks__period_ns(c->clocks),
-		.limit_bytes = c->opts.memory_bytes / 2,
+		.limit_bytes = c->orders.window_bytes,
 	};
 	int err = window__new(&opts, &c->window);
 
-	return err ? err : window__begin_slice(c->window, now);
+	if (err)
+		return err;
+	collector__note_shed(c);
+	return window__begin_slice(c->window, now);
 }
 
 /* Losses of the slice: what the kernel counted since the last one, and what we did. */
@@ -93,7 +102,7 @@ static uint64_t collector__end_slice(struct collector *c)
 	collector__catch_up(c);
 	if (drain__slice(&c->drain, collector__on_row, c) == -EAGAIN)
 		c->lost_here.n[LOSS_DRAIN_LATE]++;
-	__atomic_store_n(&c->maps->gate->defer_tokens, DEFER_TOKENS_A_SLICE, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->maps->gate->defer_tokens, c->orders.defer_tokens, __ATOMIC_RELAXED);
 	collector__slice_losses(c, &lost);
 	window__end_slice(c->window, began, &lost);
 	c->stats.slices++;
@@ -217,8 +226,10 @@ static void port_object_retired(void *ctx, uint32_t id)
 
 static int collector__new_tables(struct collector *c)
 {
-	const struct jit_maps_opts jit = {
-		.max_processes = JIT_PROCESSES_MAX, .map_bytes = JIT_MAP_BYTES, .refresh_ns = JIT_REFRESH_NS};
+	const struct jit_maps_opts jit = {.max_processes = JIT_PROCESSES_MAX,
+					  .map_bytes = c->opts.budgets.jit_map_bytes,
+					  .total_bytes = c->opts.budgets.jit_bytes,
+					  .refresh_ns = JIT_REFRESH_NS};
 	const struct object_cache_opts objects = {
 		.proc_root_fd = c->proc_fd, .retired = port_object_retired, .ctx = c};
 	struct process_table_opts processes = {
@@ -240,8 +251,7 @@ static int collector__new_tables(struct collector *c)
 	if (!err)
 		err = mapping_store__new(c->maps, &c->mappings);
 	if (!err)
-		err = tables__new(c->maps, c->objects, (uint32_t)(c->opts.memory_bytes / 4 >> 20),
-				  &c->tables);
+		err = tables__new(c->maps, c->objects, c->opts.budgets.row_segments, &c->tables);
 	if (!err && c->opts.perf_maps) {
 		c->jit_maps = jit_maps__new(&jit);
 		err = c->jit_maps ? 0 : -ENOMEM;
@@ -252,7 +262,9 @@ static int collector__new_tables(struct collector *c)
 static int collector__new_kernel(struct collector *c, struct err *err)
 {
 	static uint32_t cpus[CPUS_MAX];
-	struct loader_opts opts = {.slice_ns = COLLECTOR_SLICE_NS, .kernel_stacks = true};
+	struct loader_opts opts = {.slice_ns = COLLECTOR_SLICE_NS,
+				   .kernel_stacks = true,
+				   .count_bytes = c->opts.budgets.count_bytes};
 	int ret;
 
 	ret = perf_clocks__new(c->opts.clock, c->opts.frequency_hz, &c->clocks, err);
@@ -273,7 +285,7 @@ static int collector__new_kernel(struct collector *c, struct err *err)
 	c->maps = loader__maps(c->loader);
 	c->maps->gate->kernel_stacks = c->opts.kernel_stacks;
 	c->maps->gate->filter = selector__kernel_only_included(&c->opts.selector);
-	c->maps->gate->defer_tokens = DEFER_TOKENS_A_SLICE;
+	c->maps->gate->defer_tokens = c->orders.defer_tokens;
 	c->maps->gate->is_timer = perf_clocks__kind(c->clocks) == CLOCK_CPU;
 	drain__init(&c->drain, c->maps);
 	c->unfinished = ring_buffer__new(c->maps->unfinished_fd, collector__on_unfinished, c, NULL);
@@ -314,8 +326,17 @@ int collector__new(const struct collector_opts *opts, const struct collector_por
 	c->opts = *opts;
 	c->ports = *ports;
 	c->loop = loop;
+	c->frequency_hz = opts->frequency_hz;
+	c->orders = (struct governor_orders){
+		.history_bytes = opts->budgets.history_bytes,
+		.window_bytes = opts->budgets.window_bytes,
+		.symbol_bytes = opts->budgets.symbol_bytes,
+		.row_segments = opts->budgets.row_segments,
+		.defer_tokens = GOVERNOR_DEFER_TOKENS,
+		.frequency_hz = UINT32_MAX,
+	};
 	c->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	history__init(&c->history, opts->history_ns, opts->memory_bytes / 4);
+	history__init(&c->history, opts->history_ns, opts->budgets.history_bytes);
 	c->scratch = malloc(MAPPINGS_MAX * sizeof(*c->scratch));
 	c->walk = malloc(sizeof(*c->walk));
 	if (!c->scratch || !c->walk)
@@ -417,6 +438,38 @@ int collector__include_tree(struct collector *c, uint32_t pid)
 	return bpf_map_update_elem(c->maps->targets_fd, &pid, &t, BPF_ANY);
 }
 
+/* A window has one period: another begins one. */
+static int collector__set_frequency(struct collector *c, uint32_t wanted_hz)
+{
+	uint32_t hz = wanted_hz < c->orders.frequency_hz ? wanted_hz : c->orders.frequency_hz;
+	int err;
+
+	if (hz == c->frequency_hz)
+		return 0;
+	err = collector__flush(c);
+	if (err)
+		return err;
+	perf_clocks__set_frequency(c->clocks, hz);
+	c->frequency_hz = hz;
+	c->window->period_ns = c->maps->gate->period_ns = perf_clocks__period_ns(c->clocks);
+	return 0;
+}
+
+int collector__obey(struct collector *c, const struct governor_orders *orders, const char *text)
+{
+	int err;
+
+	c->orders = *orders;
+	snprintf(c->shed_text, sizeof(c->shed_text), "%s", text);
+	c->history.limit_bytes = orders->history_bytes;
+	history__trim(&c->history, clock__mono_ns());
+	tables__shrink(c->tables, orders->row_segments);
+	err = collector__set_frequency(c, c->opts.frequency_hz);
+	collector__note_shed(c); /* after it: a window that ended was still as it says */
+	c->window->limit_bytes = orders->window_bytes;
+	return err;
+}
+
 int collector__reconfigure(struct collector *c, const struct collector_opts *opts, struct err *err)
 {
 	int ret;
@@ -427,13 +480,9 @@ int collector__reconfigure(struct collector *c, const struct collector_opts *opt
 		return err__set(err, -E2BIG,
 				"profiling.cpu.frequency over %u changes with the next start only",
 				c->max_frequency_hz);
-	if (opts->frequency_hz != c->opts.frequency_hz) {
-		ret = collector__flush(c); /* a window has one period */
-		if (ret)
-			return err__set(err, ret, "cannot begin a window: %s", strerror(-ret));
-		perf_clocks__set_frequency(c->clocks, opts->frequency_hz);
-		c->window->period_ns = c->maps->gate->period_ns = perf_clocks__period_ns(c->clocks);
-	}
+	ret = collector__set_frequency(c, opts->frequency_hz);
+	if (ret)
+		return err__set(err, ret, "cannot begin a window: %s", strerror(-ret));
 	c->opts = *opts;
 	c->history.age_ns = opts->history_ns;
 	c->maps->gate->kernel_stacks = opts->kernel_stacks;
@@ -462,10 +511,11 @@ void collector__stats(struct collector *c, struct collector_stats *ret)
 {
 	*ret = c->stats;
 	ret->clock = perf_clocks__name(c->clocks);
-	ret->frequency_hz = c->opts.frequency_hz;
+	ret->frequency_hz = c->frequency_hz;
 	ret->events = sideband__stats(c->sideband)->events;
 	ret->window_bytes = window__bytes(c->window);
 	ret->history_bytes = c->history.bytes;
+	ret->history_evicted = c->history.n_evicted;
 	tables__stats(c->tables, &ret->tables);
 	ret->map_bytes = loader__map_bytes(c->loader) + ret->tables.store.bytes;
 	mapping_store__stats(c->mappings, &ret->mappings);

@@ -20,6 +20,7 @@
 #include "user/kernel/perf_event.h"
 #include "user/kernel/tables.h"
 #include "user/object/object_cache.h"
+#include "user/pipeline/governor.h"
 #include "user/pipeline/selector.h"
 #include "user/pipeline/window.h"
 #include "user/process/process_table.h"
@@ -37,7 +38,7 @@ struct collector_opts {
 	uint64_t window_ns;                 /* 0: one window until collector__flush */
 	uint64_t history_ns;                /* how long closed windows are kept */
 	uint64_t duty_on_ns, duty_every_ns; /* 0: always on */
-	size_t memory_bytes;                /* of windows and history */
+	struct governor_budgets budgets;    /* who may take how much memory */
 	bool kernel_stacks, perf_maps;
 	struct selector selector;
 };
@@ -51,14 +52,14 @@ struct collector_ports {
 /* What it costs and what it knows; metrics read it. */
 struct collector_stats {
 	const char *clock;
-	uint32_t frequency_hz, n_cpus;
+	uint32_t frequency_hz, n_cpus; /* frequency_hz: now */
 	uint64_t samples, slices, windows;
 	uint64_t ends[END_MAX];
 	struct losses lost;
 	uint64_t unfinished, finished_whole, finish_ns;
 	uint64_t events;
 	uint64_t drain_ns, drain_max_ns;
-	uint64_t window_bytes, history_bytes, map_bytes;
+	uint64_t window_bytes, history_bytes, history_evicted, map_bytes;
 	struct tables_stats tables;
 	struct mapping_store_stats mappings;
 	struct object_cache_stats objects;
@@ -78,6 +79,8 @@ int collector__flush(struct collector *c);
  * nothing changes. Patterns of the old options are not used any more. */
 int collector__reconfigure(struct collector *c, const struct collector_opts *opts, struct err *err);
 /* For the namer, on another thread: object_cache locks itself. */
+/* What to give up, or to take back, and a text that says so for the profiles ("" for nothing). A frequency below the wanted one begins a window. */
+int collector__obey(struct collector *c, const struct governor_orders *orders, const char *text);
 struct object_cache *collector__objects(struct collector *c);
 struct loader *collector__loader(struct collector *c);
 void collector__stats(struct collector *c, struct collector_stats *ret);

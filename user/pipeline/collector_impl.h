@@ -38,6 +38,9 @@ struct collector {
 	struct busy busy; /* what a tick of a cycle counter is worth … */
 	uint64_t tick_ns; /* … in nanoseconds; 0: the clock is a timer, and the kernel knows */
 	struct history history;
+	struct governor_orders orders;
+	char shed_text[GOVERNOR_TEXT_MAX]; /* what the orders give up */
+	uint32_t frequency_hz;             /* now: that of opts, or less by orders */
 	struct window *window;
 	struct losses lost_before; /* the kernel's counters at the end of the last slice */
 	struct losses lost_here;   /* our own in this slice */

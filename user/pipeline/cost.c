@@ -1,41 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "user/pipeline/cost.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
-#include "user/base/buf.h"
 #include "user/base/clock.h"
-#include "user/base/io.h"
 #include "user/base/log.h"
+#include "user/pipeline/footprint.h"
 
 #define MIB (1024.0 * 1024.0)
 
-/* Second field of /proc/self/statm, in pages. */
-static uint64_t resident_bytes(void)
-{
-	unsigned long long total, resident = 0;
-	struct buf b;
-
-	buf__init(&b, 4096);
-	if (!io__read_at(-1, "/proc/self/statm", 4096, &b) &&
-	    sscanf(buf__str(&b), "%llu %llu", &total, &resident) != 2)
-		resident = 0;
-	buf__done(&b);
-	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 void cost__gather(struct cost *c, uint64_t started_ns, struct collector *collector,
-		  const struct publisher *publisher, struct store *store)
+		  const struct publisher *publisher, struct store *store, const struct ceiling *ceiling)
 {
 	struct rusage usage = {};
 
 	*c = (struct cost){
 		.wall_ns = clock__mono_ns() - started_ns,
 		.cpu_ns = clock__process_cpu_ns(),
-		.resident_bytes = resident_bytes(),
+		.resident_bytes = footprint__resident("/proc/self"),
 	};
 	getrusage(RUSAGE_SELF, &usage);
 	c->resident_max_bytes = (uint64_t)usage.ru_maxrss * 1024;
@@ -49,6 +31,8 @@ void cost__gather(struct cost *c, uint64_t started_ns, struct collector *collect
 		publisher__stats(publisher, &c->publish);
 	if (store)
 		store__stats(store, &c->store);
+	if (ceiling)
+		ceiling__stats(ceiling, &c->ceiling);
 }
 
 /* LOG_INFO without a call site: statistics are asked for, and never rate-limited. */
@@ -94,7 +78,7 @@ static void log_samples(const struct collector_stats *s)
 			    (unsigned long long)s->lost.n[i], loss__text((enum loss)i));
 }
 
-static void log_tables(const struct collector_stats *s)
+static void log_tables(const struct collector_stats *s, uint64_t symbol_bytes)
 {
 	const struct tables_stats *t = &s->tables;
 
@@ -107,9 +91,23 @@ static void log_tables(const struct collector_stats *s)
 	    (unsigned long long)s->processes.processes, (unsigned long long)s->processes.mappings,
 	    (unsigned long long)s->processes.mapping_sets, (unsigned long long)s->objects.objects,
 	    (unsigned long long)s->objects.open_fds, (unsigned long long)s->events);
-	SAY("cost: window %.2f MiB, history %.2f MiB, slices %llu, drain %.2f ms each (longest %.1f ms)",
-	    (double)s->window_bytes / MIB, (double)s->history_bytes / MIB, (unsigned long long)s->slices,
+	SAY("cost: window %.2f MiB, history %.2f MiB (%llu windows dropped for room), symbols %.2f MiB, "
+	    "slices %llu, drain %.2f ms each (longest %.1f ms)",
+	    (double)s->window_bytes / MIB, (double)s->history_bytes / MIB,
+	    (unsigned long long)s->history_evicted, (double)symbol_bytes / MIB, (unsigned long long)s->slices,
 	    s->slices ? (double)s->drain_ns / (double)s->slices / 1e6 : 0.0, (double)s->drain_max_ns / 1e6);
+}
+
+static void log_ceiling(const struct ceiling_stats *s)
+{
+	if (!s->n_readings)
+		return;
+	SAY("cost: limits: memory %.1f of %.1f MiB (most %.1f), cpu %.3f of %.3f %% of the machine; given up "
+	    "%llu "
+	    "times, taken back %llu; given up now: %s",
+	    (double)s->memory_bytes / MIB, (double)s->memory_limit_bytes / MIB,
+	    (double)s->memory_max_bytes / MIB, (double)s->cpu_ppm / 1e4, (double)s->cpu_limit_ppm / 1e4,
+	    (unsigned long long)s->n_shed, (unsigned long long)s->n_back, *s->text ? s->text : "nothing");
 }
 
 void cost__log(const struct cost *c)
@@ -119,9 +117,10 @@ void cost__log(const struct cost *c)
 	    per_cent(c->cpu_ns, c->wall_ns), (double)c->cpu_ns / 1e9, (double)c->wall_ns / 1e9,
 	    per_cent(c->bpf_ns, c->wall_ns), (double)c->resident_bytes / MIB,
 	    (double)c->resident_max_bytes / MIB, (double)c->collector.map_bytes / MIB);
+	log_ceiling(&c->ceiling);
 	log_bpf(c);
 	log_samples(&c->collector);
-	log_tables(&c->collector);
+	log_tables(&c->collector, c->publish.symbol_bytes);
 	SAY("cost: windows %llu named in %.1f ms and encoded in %.1f ms each, %llu dropped, %llu failed",
 	    (unsigned long long)c->publish.windows,
 	    c->publish.windows ? (double)c->publish.naming_ns / (double)c->publish.windows / 1e6 : 0.0,

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "user/kernel/loader.h"
+#include "user/pipeline/ceiling.h"
 #include "user/pipeline/collector.h"
 #include "user/pipeline/publish.h"
 #include "user/store/store.h"
@@ -27,11 +28,12 @@ struct cost {
 	struct collector_stats collector;
 	struct publish_stats publish;
 	struct store_stats store;
+	struct ceiling_stats ceiling;
 };
 
-/* publisher and store may be NULL. */
+/* publisher, store and ceiling may be NULL. */
 void cost__gather(struct cost *c, uint64_t started_ns, struct collector *collector,
-		  const struct publisher *publisher, struct store *store);
+		  const struct publisher *publisher, struct store *store, const struct ceiling *ceiling);
 /* Log lines, each with one subject. */
 void cost__log(const struct cost *c);
 

@@ -29,7 +29,7 @@
 #define FIXED_BYTES      (24 * MIB) /* code, maps and tables of processes on a small machine */
 #define SYMBOL_FLOOR     MIB
 #define WINDOW_FLOOR     MIB
-#define SEGMENTS_FLOOR   2
+#define SEGMENTS_FLOOR   4
 #define DEFER_RUNGS      2
 #define DEFER_RUNG_SHIFT 2 /* a rung is a quarter of the one above */
 #define RELAPSES_MAX     5
@@ -51,15 +51,18 @@ void governor__budgets(uint64_t memory_bytes, struct governor_budgets *ret)
 {
 	uint64_t all = memory_bytes ? memory_bytes : UNLIMITED_BYTES;
 	uint64_t room = all - at_most(FIXED_BYTES, all * 5 / 8);
+	/* too few cost the most, in CPU time; more than the busy binaries of a host have serve nobody */
+	uint64_t rows = at_most(room * 3 / 8, at_least(room / 6, 12 * MIB));
 
 	*ret = (struct governor_budgets){
-		.history_bytes = room / 4,
-		.window_bytes = at_least(room / 8, WINDOW_FLOOR),
+		.history_bytes = room / 8,
+		.window_bytes = at_least(room / 6, WINDOW_FLOOR),
 		.symbol_bytes = at_most(at_least(room / 8, SYMBOL_FLOOR), 256 * MIB),
-		.section_bytes = at_most(room / 3, 128 * MIB),
-		.jit_map_bytes = at_most(room / 32, 4 * MIB),
-		.count_bytes = at_most(room / 8, 64 * MIB),
-		.row_segments = (uint32_t)at_most(at_least(room / 4 / MIB, SEGMENTS_FLOOR), ROW_SEGMENTS_MAX),
+		.section_bytes = at_most(room / 6, 128 * MIB),
+		.jit_bytes = room / 16,
+		.jit_map_bytes = at_most(room / 16, 4 * MIB),
+		.count_bytes = at_most(room / 16, 64 * MIB),
+		.row_segments = (uint32_t)at_most(at_least(rows / MIB, SEGMENTS_FLOOR), ROW_SEGMENTS_MAX),
 	};
 }
 

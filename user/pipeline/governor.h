@@ -34,7 +34,8 @@ struct governor_budgets {
 	size_t window_bytes;   /* the open one */
 	size_t symbol_bytes;   /* symbols of files that are kept */
 	size_t section_bytes;  /* of a section of a file that is read for symbols */
-	size_t jit_map_bytes;  /* of one process's perf map */
+	size_t jit_bytes;      /* perf maps */
+	size_t jit_map_bytes;  /* of them, one process's */
 	size_t count_bytes;    /* words of stacks of a slice, in the kernel */
 	uint32_t row_segments; /* of unwind rows, a MiB each, in the kernel */
 };

@@ -177,6 +177,8 @@ static int namer__comments(struct namer *r)
 		err = profile__comment(r->p, "lost %s: %llu (%s)", loss__name(i),
 				       (unsigned long long)lost.n[i], loss__text(i));
 	}
+	if (!err && w->shed)
+		err = profile__comment(r->p, "given up: %s", window__str(w, w->shed));
 	/* always there, so that a reader can tell a file that lost nothing from one that does not say */
 	if (!err)
 		err = profile__comment(r->p, "lost in all: %llu", all);

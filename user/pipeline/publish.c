@@ -17,6 +17,7 @@
 #include "user/base/err.h"
 #include "user/base/heap.h"
 #include "user/base/log.h"
+#include "user/pipeline/footprint.h"
 #include "user/pipeline/naming.h"
 #include "user/pipeline/window.h"
 #include "user/profile/profile.h"
@@ -29,6 +30,7 @@
 #define STEP_NS             NS_PER_SEC
 #define ENFORCE_NS          (60 * NS_PER_SEC)
 #define ROLLUP_FILES_A_STEP 4
+#define TABLE_BYTES_MAX     ((size_t)8 << 20) /* of one file's symbols */
 
 struct publisher {
 	struct publish_opts opts; /* debug_dirs: our own copies */
@@ -42,6 +44,8 @@ struct publisher {
 	struct window *waiting[PUBLISH_QUEUE_MAX];
 	uint32_t n_waiting;
 	bool ending;
+	size_t symbol_bytes;
+	uint64_t peak_bytes;
 	struct publish_stats stats;
 };
 
@@ -49,6 +53,8 @@ static int publish__symbolizer(const struct publish_opts *opts, struct symbolize
 {
 	const struct symbolizer_opts so = {
 		.cache_bytes = opts->symbol_bytes,
+		.table_bytes = opts->symbol_bytes < TABLE_BYTES_MAX ? opts->symbol_bytes : TABLE_BYTES_MAX,
+		.read_bytes = opts->section_bytes,
 		.debug_dirs = opts->debug_dirs,
 		.n_debug_dirs = opts->n_debug_dirs,
 	};
@@ -86,7 +92,7 @@ static int publisher__encode(struct publisher *p, const struct window *w, struct
 {
 	const struct pprof_opts opts = {.compression = p->opts.zstd ? COMPRESSION_ZSTD : COMPRESSION_GZIP};
 	struct naming n = publish__naming(&p->opts, p->symbolizer);
-	uint64_t began = clock__thread_cpu_ns(), named;
+	uint64_t began = clock__thread_cpu_ns(), named, resident;
 	struct profile *profile = NULL;
 	int err = naming__profile(&n, w, 0, UINT64_MAX, &profile);
 
@@ -94,15 +100,37 @@ static int publisher__encode(struct publisher *p, const struct window *w, struct
 		return err;
 	named = clock__thread_cpu_ns();
 	err = pprof__encode(profile, &opts, b);
+	resident = footprint__resident("/proc/self"); /* now it is most */
 	*ret_duration_ns = (uint64_t)profile__meta(profile)->duration_ns;
 	*ret_time_ns = (uint64_t)profile__meta(profile)->time_ns;
 	pthread_mutex_lock(&p->lock);
 	p->stats.rows += profile__n_samples(profile);
+	if (resident > p->peak_bytes)
+		p->peak_bytes = resident;
 	p->stats.naming_ns += named - began;
 	p->stats.encoding_ns += clock__thread_cpu_ns() - named;
 	pthread_mutex_unlock(&p->lock);
 	profile__free(profile);
 	return err;
+}
+
+/* Within the bytes that are allowed now; the symbolizer is this thread's. */
+static void publisher__rest(struct publisher *p)
+{
+	struct symbolizer_stats stats;
+	size_t bytes;
+
+	pthread_mutex_lock(&p->lock);
+	bytes = p->symbol_bytes;
+	pthread_mutex_unlock(&p->lock);
+	symbolizer__set_cache_bytes(p->symbolizer, bytes);
+	symbolizer__rest(p->symbolizer);
+	heap__give_back();
+	symbolizer__stats(p->symbolizer, &stats);
+	pthread_mutex_lock(&p->lock);
+	p->stats.symbol_bytes = stats.cache.bytes;
+	p->opts.symbol_bytes = bytes;
+	pthread_mutex_unlock(&p->lock);
 }
 
 static void publisher__window(struct publisher *p, struct window *w)
@@ -123,9 +151,8 @@ static void publisher__window(struct publisher *p, struct window *w)
 	p->stats.failed += err != 0;
 	p->stats.bytes += p->store && !err ? b.len : 0;
 	pthread_mutex_unlock(&p->lock);
-	symbolizer__rest(p->symbolizer);
-	heap__give_back();
 	buf__done(&b);
+	publisher__rest(p);
 	window__unref(w);
 }
 
@@ -153,8 +180,13 @@ static struct window *publisher__next(struct publisher *p, bool *ret_ending)
 static void publisher__upkeep(struct publisher *p, uint64_t *enforced_ns)
 {
 	uint64_t now = clock__mono_ns();
-	bool more = true;
+	bool more = true, fewer;
 
+	pthread_mutex_lock(&p->lock);
+	fewer = p->symbol_bytes != p->opts.symbol_bytes;
+	pthread_mutex_unlock(&p->lock);
+	if (fewer)
+		publisher__rest(p);
 	if (!p->store)
 		return;
 	store__flush(p->store);
@@ -240,6 +272,7 @@ int publisher__new(const struct publish_opts *opts, struct store *store, struct 
 	if (!p)
 		return -ENOMEM;
 	p->opts = *opts;
+	p->symbol_bytes = opts->symbol_bytes;
 	p->store = store;
 	code = publisher__copy_dirs(p, opts);
 	if (!code)
@@ -297,4 +330,22 @@ void publisher__stats(const struct publisher *p, struct publish_stats *ret)
 	pthread_mutex_lock((pthread_mutex_t *)&p->lock);
 	*ret = p->stats;
 	pthread_mutex_unlock((pthread_mutex_t *)&p->lock);
+}
+
+void publisher__set_symbol_bytes(struct publisher *p, size_t bytes)
+{
+	pthread_mutex_lock(&p->lock);
+	p->symbol_bytes = bytes;
+	pthread_mutex_unlock(&p->lock);
+}
+
+uint64_t publisher__take_peak(struct publisher *p)
+{
+	uint64_t peak;
+
+	pthread_mutex_lock(&p->lock);
+	peak = p->peak_bytes;
+	p->peak_bytes = 0;
+	pthread_mutex_unlock(&p->lock);
+	return peak;
 }

@@ -31,7 +31,8 @@ struct publish_opts {
 	struct object_cache *objects;
 	const char *const *debug_dirs; /* where separate debug files are; NULL: the default */
 	uint32_t n_debug_dirs;
-	size_t symbol_bytes; /* kept in memory; 0: the symbolizer's default */
+	size_t symbol_bytes;  /* kept in memory; 0: the symbolizer's default */
+	size_t section_bytes; /* of a section that is read for symbols; 0: the symbolizer's default */
 };
 
 struct publish_stats {
@@ -54,6 +55,10 @@ int publisher__new(const struct publish_opts *opts, struct store *store, struct 
 void publisher__free(struct publisher *p);
 /* Takes the caller's reference. */
 void publisher__put(struct publisher *p, struct window *w);
+/* Lets it keep fewer symbols, or more; the thread sees to it within a second or so. */
+void publisher__set_symbol_bytes(struct publisher *p, size_t bytes);
+/* The most that this process had resident while a window was named and encoded, since the last call; 0: there was none. */
+uint64_t publisher__take_peak(struct publisher *p);
 void publisher__stats(const struct publisher *p, struct publish_stats *ret);
 
 #endif

@@ -78,7 +78,7 @@ struct window {
 	uint64_t ends[END_MAX]; /* samples by the way their walk ended */
 	uint64_t samples;
 	size_t limit_bytes;
-	uint32_t n_refs;
+	uint32_t n_refs, shed; /* shed: string, what was given up to stay below the limits */
 	bool closed;
 };
 

@@ -75,6 +75,38 @@ static struct slot *slot_of(struct jit_maps *j, const struct jit_process *p)
 	return oldest;
 }
 
+static size_t slot_bytes(const struct slot *s)
+{
+	struct perf_map_stats map;
+
+	if (!s->pid)
+		return 0;
+	perf_map__stats(s->map, &map);
+	return map.bytes;
+}
+
+/* Down to the limit of all maps, `kept` excepted, which is asked for now. */
+static void trim(struct jit_maps *j, const struct slot *kept)
+{
+	for (;;) {
+		struct slot *oldest = NULL;
+		size_t bytes = 0;
+
+		for (uint32_t i = 0; i < j->opts.max_processes; i++) {
+			struct slot *s = &j->slots[i];
+
+			bytes += slot_bytes(s);
+			if (s->pid && s != kept && (!oldest || s->used_ns < oldest->used_ns))
+				oldest = s;
+		}
+		if (!j->opts.total_bytes || bytes <= j->opts.total_bytes || !oldest)
+			return;
+		perf_map__free(oldest->map);
+		*oldest = (struct slot){};
+		j->n_evicted++;
+	}
+}
+
 static void look(struct jit_maps *j, struct slot *s, const struct jit_process *p, uint64_t now_ns)
 {
 	bool changed;
@@ -91,6 +123,7 @@ static void look(struct jit_maps *j, struct slot *s, const struct jit_process *p
 		err = perf_map__refresh(s->map, p->root_fd, p->ns_pid, uid, &changed);
 	if (err && err != -ENOENT)
 		j->n_refused++;
+	trim(j, s);
 }
 
 int jit_maps__find(struct jit_maps *j, const struct jit_process *p, uint64_t now_ns, uint64_t addr,
@@ -122,13 +155,8 @@ void jit_maps__stats(const struct jit_maps *j, struct jit_maps_stats *ret_stats)
 	};
 
 	for (uint32_t i = 0; i < j->opts.max_processes; i++) {
-		struct perf_map_stats map;
-
-		if (!j->slots[i].pid)
-			continue;
-		perf_map__stats(j->slots[i].map, &map);
-		stats.n_processes++;
-		stats.bytes += map.bytes;
+		stats.n_processes += j->slots[i].pid != 0;
+		stats.bytes += slot_bytes(&j->slots[i]);
 	}
 	*ret_stats = stats;
 }

@@ -2,7 +2,7 @@
 /*
  * jit_maps - the perf maps of the processes that were asked for last.
  *
- * Owns: the maps. Thread: one owner. Limit: max_processes, each map_bytes; the process that was asked for longest
+ * Owns: the maps. Thread: one owner. Limit: max_processes, each map_bytes, all total_bytes; the process that was asked for longest
  * ago goes, and is counted. A file is looked at again after refresh_ns where an address was not found, after
  * JIT_MAPS_STALE times as long where it was. Errors: -ENOENT no map, or nothing there, -ENOMEM.
  */
@@ -23,6 +23,7 @@ struct jit_maps_opts {
 	const char *proc_root; /* NULL: /proc; copied */
 	uint32_t max_processes;
 	size_t map_bytes;
+	size_t total_bytes; /* of all maps; 0: no limit but that of each */
 	uint64_t refresh_ns;
 };
 
