@@ -208,7 +208,10 @@ static void reload_of_a_good_file_acts(void **state)
 {
 	struct recording *r = *state;
 	struct agent_files files;
+	struct expect_filter mine;
+	struct expect_sum sum;
 	bool found = false;
+	int64_t from, to;
 	int before;
 
 	agent__configure(r, "1s");
@@ -216,6 +219,8 @@ static void reload_of_a_good_file_acts(void **state)
 	agent__configure(r, "3s");
 	agent__signal(r, SIGHUP);
 	run__wait(&r->everprof, 500, &(int){0});
+	/* a program that was not there under the old configuration, for whose symbols the configured folders are searched */
+	recording__start(r, ARGS("calltree_stripped", RECORDING_LONG));
 	agent__expect_files(r, &files);
 	before = files.n;
 	/* the one that was running, one of three seconds, and the rest */
@@ -225,6 +230,11 @@ static void reload_of_a_good_file_acts(void **state)
 		found = found || files.seconds[i] == 3;
 	if (!found)
 		fail_msg("no window of three seconds after the reload: %s", run__errors(&r->everprof));
+	mine = (struct expect_filter){.pid = r->pid, .stack = "\\[calltree_stripped]+0x*;**"};
+	sum = sum_of_files(&files, &mine, &from, &to);
+	if (!sum.ns)
+		fail_msg("a program that came after the reload is in no window: %s",
+			 run__errors(&r->everprof));
 }
 
 static void statistics_are_printed_on_request(void **state)

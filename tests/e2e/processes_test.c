@@ -155,12 +155,14 @@ static void libraries_that_take_each_others_place_are_told_apart(void **state)
 static void a_library_loaded_while_recording_is_named(void **state)
 {
 	struct recording *r = *state;
-	char a[4096], b[4096];
+	char a[4096], b[4096], pid[32];
 
 	run__path_workload("liblate_a.so", a);
 	run__path_workload("liblate_b.so", b);
-	recording__of(r, ARGS("dlopen_late", "3", a, b));
-	/* the first library came before the recording began, the second in the middle of it */
+	/* four seconds in either: long enough that the recording begins in the first on a busy machine, and ends in the second */
+	recording__start(r, ARGS("dlopen_late", "8", a, b));
+	snprintf(pid, sizeof(pid), "%lld", r->pid);
+	recording__record(r, 0, ARGS("-d", "6s", "-p", pid));
 	expect_at_least(r->profile, &(struct expect_filter){.pid = r->pid},
 			"late_a_leaf;late_a_entry;late_caller;run_in" TO_ROOT, 0.1);
 	expect_at_least(r->profile, &(struct expect_filter){.pid = r->pid},
