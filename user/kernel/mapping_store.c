@@ -18,6 +18,7 @@
 #include "user/kernel/loader.h"
 
 #define REUSE_AFTER_NS (500 * NS_PER_MS)
+#define SLOT_NONE      UINT32_MAX
 
 struct run {
 	uint32_t first, len;    /* the header included */
@@ -27,12 +28,12 @@ struct run {
 struct set {
 	uint64_t id; /* 0: slot is free */
 	struct run run;
-	uint32_t n_users;
+	uint32_t n_users; /* of a free slot: the next free one */
 };
 
 struct known {
 	struct task_key key; /* tgid 0: slot is free */
-	uint32_t set;
+	uint32_t set;        /* of a free slot: the next free one */
 };
 
 struct mapping_store {
@@ -40,9 +41,9 @@ struct mapping_store {
 	struct run *free_runs; /* by first; neighbours that have settled are joined */
 	uint32_t n_free_runs, cap_free_runs;
 	struct set *sets;
-	uint32_t n_sets, cap_sets;
+	uint32_t n_sets, cap_sets, free_set; /* the first free slot, or SLOT_NONE */
 	struct known *known;
-	uint32_t n_known, cap_known;
+	uint32_t n_known, cap_known, free_known;
 	struct hashmap by_set_id, by_tgid;
 	uint64_t n_elements, n_live_sets, n_live_known, n_refused;
 };
@@ -82,6 +83,7 @@ int mapping_store__new(const struct kernel_maps *maps, struct mapping_store **re
 	if (!s)
 		return -ENOMEM;
 	s->maps = maps;
+	s->free_set = s->free_known = SLOT_NONE;
 	hashmap__init(&s->by_set_id);
 	hashmap__init(&s->by_tgid);
 	if (grow(&s->free_runs, &s->cap_free_runs, 0, sizeof(*s->free_runs))) {
@@ -158,21 +160,25 @@ static void run__give_back(struct mapping_store *s, struct run run)
 	s->n_free_runs++;
 }
 
-/* A free slot of an array whose elements start with a key that is 0 when free. */
 static int set__slot(struct mapping_store *s, uint32_t *ret)
 {
 	int err;
 
-	for (uint32_t i = 0; s->n_live_sets < s->n_sets && i < s->n_sets; i++) {
-		if (!s->sets[i].id) {
-			*ret = i;
-			return 0;
-		}
+	if (s->free_set != SLOT_NONE) {
+		*ret = s->free_set;
+		s->free_set = s->sets[*ret].n_users;
+		return 0;
 	}
 	err = grow(&s->sets, &s->cap_sets, s->n_sets, sizeof(*s->sets));
 	if (!err)
 		*ret = s->n_sets++;
 	return err;
+}
+
+static void set__free_slot(struct mapping_store *s, uint32_t index)
+{
+	s->sets[index] = (struct set){.n_users = s->free_set};
+	s->free_set = index;
 }
 
 static void set__put(struct mapping_store *s, uint32_t index)
@@ -186,7 +192,7 @@ static void set__put(struct mapping_store *s, uint32_t index)
 	run__give_back(s, set->run);
 	s->n_elements -= set->run.len;
 	s->n_live_sets--;
-	*set = (struct set){};
+	set__free_slot(s, index);
 }
 
 /* The set's index, with a user more. */
@@ -204,14 +210,17 @@ static int set__get(struct mapping_store *s, uint64_t id, const struct mapping_e
 		return 0;
 	}
 	err = set__slot(s, &index);
-	if (!err)
-		err = run__alloc(s, n + 1, &run);
 	if (err)
 		return err;
+	err = run__alloc(s, n + 1, &run);
+	if (err) {
+		set__free_slot(s, index);
+		return err;
+	}
 	s->sets[index] = (struct set){.id = id, .run = run, .n_users = 1};
 	err = hashmap__add(&s->by_set_id, hash_u64(id), index);
 	if (err) {
-		s->sets[index] = (struct set){};
+		set__free_slot(s, index);
 		run__give_back(s, run);
 		return err;
 	}
@@ -229,16 +238,21 @@ static int known__slot(struct mapping_store *s, uint32_t *ret)
 {
 	int err;
 
-	for (uint32_t i = 0; s->n_live_known < s->n_known && i < s->n_known; i++) {
-		if (!s->known[i].key.tgid) {
-			*ret = i;
-			return 0;
-		}
+	if (s->free_known != SLOT_NONE) {
+		*ret = s->free_known;
+		s->free_known = s->known[*ret].set;
+		return 0;
 	}
 	err = grow(&s->known, &s->cap_known, s->n_known, sizeof(*s->known));
 	if (!err)
 		*ret = s->n_known++;
 	return err;
+}
+
+static void known__free_slot(struct mapping_store *s, uint32_t index)
+{
+	s->known[index] = (struct known){.set = s->free_known};
+	s->free_known = index;
 }
 
 static int known__get(struct mapping_store *s, uint32_t tgid, uint32_t *ret)
@@ -257,7 +271,7 @@ static int known__get(struct mapping_store *s, uint32_t tgid, uint32_t *ret)
 	s->known[index].set = UINT32_MAX;
 	err = hashmap__add(&s->by_tgid, hash_u64(tgid), index);
 	if (err) {
-		s->known[index].key.tgid = 0;
+		known__free_slot(s, index);
 		return err;
 	}
 	s->n_live_known++;
@@ -272,8 +286,17 @@ static void known__drop(struct mapping_store *s, uint32_t index)
 	hashmap__remove(&s->by_tgid, hash_u64(k->key.tgid), index);
 	if (k->set != UINT32_MAX)
 		set__put(s, k->set);
-	*k = (struct known){};
+	known__free_slot(s, index);
 	s->n_live_known--;
+}
+
+static void mapping_store__drop_tgid(struct mapping_store *s, uint32_t tgid)
+{
+	uint32_t at = hashmap__find(&s->by_tgid, hash_u64(tgid), known__eq, &tgid, s);
+
+	bpf_map_delete_elem(s->maps->processes_fd, &tgid);
+	if (at != HASHMAP_NONE)
+		known__drop(s, at);
 }
 
 int mapping_store__set_process(struct mapping_store *s, const struct task_key *key, uint64_t set_id,
@@ -285,6 +308,8 @@ int mapping_store__set_process(struct mapping_store *s, const struct task_key *k
 
 	err = set__get(s, set_id, entries, n, &set);
 	if (err) {
+		/* what the kernel has is out of date: code would be taken for what was there before */
+		mapping_store__drop_tgid(s, key->tgid);
 		s->n_refused++;
 		return err;
 	}

@@ -5,7 +5,7 @@
  * A set is one run of the `mappings` array: a header with the set's id, then its mappings. Processes that share a set (forks) share the run.
  *
  * Owns: runs of `mappings`, entries of `processes`. Thread: the collector's. Limit: MAPPINGS_MAX elements, PROCESSES_MAX processes. Errors: -E2BIG where no
- * room is left (the process's stacks are then finished in user space), -errno of the map update.
+ * room is left (the kernel then knows nothing of the process, and its stacks are finished in user space), -errno of the map update.
  */
 #ifndef EVERPROF_KERNEL_MAPPING_STORE_H
 #define EVERPROF_KERNEL_MAPPING_STORE_H

@@ -244,6 +244,46 @@ static void a_set_too_large_is_refused_and_counted(void **state)
 	assert_sees(m, &a, 3, 4);
 }
 
+static void a_refused_set_leaves_no_older_one_to_be_taken_for_it(void **state)
+{
+	struct memory *m = *state;
+	struct task_key a = key_of(10, 1);
+	uint32_t n;
+
+	assert_int_equal(set(m, &a, 1, 10), 0);
+	assert_int_equal(set(m, &a, 2, MAPPINGS_MAX), -E2BIG);
+	assert_null(see(m, &a, &n));
+	assert_int_equal(stats(m).sets, 0);
+	assert_int_equal(stats(m).processes, 0);
+	assert_int_equal(set(m, &a, 1, 10), 0);
+	assert_sees(m, &a, 1, 10);
+}
+
+static void slots_are_used_again(void **state)
+{
+	struct memory *m = *state;
+
+	for (uint32_t round = 0; round < 3; round++) {
+		for (uint32_t i = 1; i <= PROCESSES_HERE; i++) {
+			struct task_key key = key_of(i, round);
+
+			assert_int_equal(set(m, &key, round * 1000 + i, i % 7), 0);
+			assert_sees(m, &key, round * 1000 + i, i % 7);
+		}
+		for (uint32_t i = 1; i <= PROCESSES_HERE; i += round + 1) {
+			struct task_key key = key_of(i, round);
+
+			mapping_store__drop_process(m->store, &key);
+		}
+	}
+	for (uint32_t i = 1; i <= PROCESSES_HERE; i++) {
+		struct task_key key = key_of(i, 2);
+
+		if (i % 3 != 1)
+			assert_sees(m, &key, 2000 + i, i % 7);
+	}
+}
+
 static void a_full_process_map_refuses_and_leaves_nothing(void **state)
 {
 	struct memory *m = *state;
@@ -292,6 +332,8 @@ int main(void)
 		TEST(short_lived_processes_are_never_refused),
 		TEST(what_was_given_back_can_be_used_again_as_one),
 		TEST(a_set_too_large_is_refused_and_counted),
+		TEST(a_refused_set_leaves_no_older_one_to_be_taken_for_it),
+		TEST(slots_are_used_again),
 		TEST(a_full_process_map_refuses_and_leaves_nothing),
 		TEST(an_end_of_an_older_incarnation_is_late_news),
 	};
