@@ -8,8 +8,8 @@
  *      memory   history -> symbols of files -> unwind rows of binaries that are walked rarely -> room of the open window -> frequency
  *      CPU      stacks finished in user space -> frequency: 99 -> 49 -> 19 -> 7
  *
- *   Memory has exact prices: from part after part just the excess is taken. CPU time has none, so it goes by rungs, each watched for a while. A frequency only
- *   changes with a window, so that the values of each stay true.
+ *   Memory has exact prices: over the upper mark, just the excess over the lower one is taken from part after part. CPU time has none, so it goes by rungs,
+ *   each watched for a while. A frequency only changes with a window, so that the values of each stay true.
  * Invariants: a share grows back only as far as the memory that it could then take stays below the lower mark, and a rung is taken back only
  *   where the cost that it could have then does. So a step back alone never causes the next one forth; where the machine does, right after, the wait
  *   before the next try doubles.
@@ -58,7 +58,7 @@ void governor__budgets(uint64_t memory_bytes, struct governor_budgets *ret)
 		.history_bytes = room / 8,
 		.window_bytes = at_least(room / 6, WINDOW_FLOOR),
 		.symbol_bytes = at_most(at_least(room / 8, SYMBOL_FLOOR), 256 * MIB),
-		.section_bytes = at_most(room / 6, 128 * MIB),
+		.section_bytes = at_most(room / 8, 128 * MIB),
 		.jit_bytes = room / 16,
 		.jit_map_bytes = at_most(room / 16, 4 * MIB),
 		.count_bytes = at_most(room / 16, 64 * MIB),
@@ -310,9 +310,20 @@ static bool governor__back_memory(struct governor *g, const struct governor_read
 	return any;
 }
 
+/*
+ * Reading the symbols of a file takes, for some milliseconds between two readings, its symbols, its strings and the table that is made of them. That much
+ * stays free, within reason.
+ */
+static uint64_t upper_mark(const struct governor *g)
+{
+	uint64_t limit = g->opts.memory_bytes;
+
+	return limit - at_most(at_least(g->budgets.section_bytes * 3, limit / 10), limit / 4);
+}
+
 static void governor__judge_memory(struct governor *g, const struct governor_reading *r)
 {
-	uint64_t limit = g->opts.memory_bytes, upper = limit / 10 * 9, lower = limit / 10 * 8;
+	uint64_t limit = g->opts.memory_bytes, upper = upper_mark(g), lower = upper - limit / 10;
 	uint64_t since = r->now_ns - g->memory_step_ns;
 
 	g->memory_bytes = r->memory_bytes;

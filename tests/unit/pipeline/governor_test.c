@@ -111,16 +111,16 @@ static void history_goes_first_and_no_more_than_has_to(void **state)
 
 	(void)state;
 	machine__init(&m, 400 * MIB, 10000, 99);
-	m.fixed_bytes = 310 * MIB;
+	m.fixed_bytes = 250 * MIB;
 	m.wants_history = 45 * MIB;
 	m.wants_symbols = 6 * MIB;
-	assert_true(machine__step(&m)); /* 361 of 400 MiB */
+	assert_true(machine__step(&m)); /* 301 of 400 MiB, the marks are 300 and 260 */
 	assert_in_range(m.orders.history_bytes, 4 * MIB - 1, 4 * MIB + 100);
 	assert_int_equal(m.orders.symbol_bytes, m.g.budgets.symbol_bytes);
 	assert_int_equal(m.orders.row_segments, m.g.budgets.row_segments);
 	assert_int_equal(m.orders.frequency_hz, 99);
 	assert_false(machine__step(&m));
-	assert_in_range(m.r.memory_bytes, 320 * MIB - 100, 320 * MIB + 100);
+	assert_in_range(m.r.memory_bytes, 260 * MIB - 100, 260 * MIB + 100);
 }
 
 static void the_order_is_history_symbols_rows_window_frequency(void **state)
@@ -130,14 +130,14 @@ static void the_order_is_history_symbols_rows_window_frequency(void **state)
 	(void)state;
 	machine__init(&m, 100 * MIB, 0, 99);
 	m.wants_history = m.wants_symbols = m.wants_rows = m.wants_window = 5 * MIB;
-	m.fixed_bytes = 78 * MIB;
-	machine__run(&m, 20); /* 98: 18 MiB too many */
+	m.fixed_bytes = 60 * MIB;
+	machine__run(&m, 20); /* 80: 15 MiB over the lower mark */
 	assert_int_equal(m.orders.history_bytes, 0);
 	assert_int_equal(m.orders.symbol_bytes, MIB);
 	assert_int_equal(m.orders.row_segments, 4);
 	assert_int_equal(m.orders.window_bytes, MIB);
 	assert_int_equal(m.orders.frequency_hz, 99);
-	m.fixed_bytes = 97 * MIB; /* 101 with the floors */
+	m.fixed_bytes = 95 * MIB; /* 101 with the floors */
 	machine__run(&m, 20);
 	assert_int_equal(m.orders.frequency_hz, 49);
 	machine__run(&m, 60);
@@ -154,14 +154,14 @@ static void partly_full_parts_are_not_asked_for_more_than_they_hold(void **state
 
 	(void)state;
 	machine__init(&m, 100 * MIB, 0, 99);
-	m.fixed_bytes = 90 * MIB;
+	m.fixed_bytes = 75 * MIB;
 	m.wants_history = 2 * MIB;
 	m.wants_rows = 9 * MIB;
-	machine__step(&m); /* 101 of 100: 21 too many, 2 + 5 of them to be had */
+	machine__step(&m); /* 86 of 100: 21 too many, 2 + 5 of them to be had */
 	assert_int_equal(m.orders.history_bytes, 0);
 	assert_int_equal(m.orders.row_segments, 4);
 	machine__step(&m);
-	assert_int_equal(m.r.memory_bytes, 94 * MIB);
+	assert_int_equal(m.r.memory_bytes, 79 * MIB);
 	assert_false(m.g.memory_stuck);
 	assert_int_equal(m.orders.frequency_hz, 99);
 }
@@ -175,10 +175,10 @@ static void what_was_given_up_comes_back_after_quiet_and_with_room(void **state)
 	machine__init(&m, 100 * MIB, 0, 99);
 	m.wants_history = 5 * MIB;
 	m.wants_symbols = 5 * MIB;
-	m.fixed_bytes = 85 * MIB;
+	m.fixed_bytes = 70 * MIB;
 	machine__run(&m, 15);
 	assert_int_equal(m.orders.history_bytes, 0);
-	m.fixed_bytes = 40 * MIB;
+	m.fixed_bytes = 30 * MIB;
 	machine__run(&m, 100);
 	assert_int_equal(m.orders.history_bytes, 0); /* too soon */
 	machine__run(&m, 1200);
@@ -195,10 +195,10 @@ static void a_part_grows_back_only_into_memory_that_is_there(void **state)
 	(void)state;
 	machine__init(&m, 400 * MIB, 0, 99);
 	m.wants_history = 47 * MIB;
-	m.fixed_bytes = 316 * MIB;
-	machine__run(&m, 7200); /* 363 MiB wanted: what fits below the lower mark is kept, for hours */
+	m.fixed_bytes = 256 * MIB;
+	machine__run(&m, 7200); /* 303 MiB wanted: what fits below the lower mark is kept, for hours */
 	assert_int_equal(m.n_changes, 1);
-	assert_true(m.r.memory_bytes <= 320 * MIB + 100);
+	assert_true(m.r.memory_bytes <= 260 * MIB + 100);
 	assert_true(m.r.history_bytes >= 4 * MIB);
 }
 
