@@ -79,6 +79,8 @@ static __always_inline void on_cpu__kernel_stack(struct bpf_perf_event_data *ctx
 	for (i = 0; i < KERNEL_FRAMES_MAX; i++) {
 		if (i >= n)
 			break;
+		if (i)
+			w->words[i]--; /* into the call, as in user space: it may be the last thing that its function does */
 		w->hash = walk_mix(w->hash, w->words[i]);
 	}
 	w->n_kernel = i;

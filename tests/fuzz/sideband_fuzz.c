@@ -31,8 +31,6 @@ static void check_record(const struct perf_event_header *record, size_t len)
 	if (e.mmap.path < start || e.mmap.path >= end ||
 	    e.mmap.path + strlen(e.mmap.path) >= end - TRAILER_BYTES)
 		abort();
-	if (e.mmap.build_id_len > SIDEBAND_BUILD_ID_MAX)
-		abort();
 }
 
 static void one_record(const uint8_t *data, size_t size)

@@ -48,7 +48,7 @@ static const char help_text[] =
 	"\n"
 	"SIGHUP, or a change of the file, loads the configuration again; a bad one is refused and the "
 	"running one stays.\n"
-	"SIGUSR1 prints what everprof itself costs. SIGINT and SIGTERM write the last window and end.\n";
+	"SIGUSR1 prints what everprof itself costs, SIGUSR2 writes the window so far. SIGINT and SIGTERM write the last window and end.\n";
 
 struct agent {
 	struct config_opts opts;
@@ -198,6 +198,16 @@ static int on_usr1(int signo, void *ctx)
 	return 0;
 }
 
+/* The window so far becomes a file now. */
+static int on_usr2(int signo, void *ctx)
+{
+	struct agent *a = ctx;
+
+	(void)signo;
+	log_info("agent: writing the window so far");
+	return a->collector ? collector__flush(a->collector) : 0;
+}
+
 static int on_cost_timer(uint64_t n_expired, void *ctx)
 {
 	(void)n_expired;
@@ -229,6 +239,8 @@ static void agent__reload(struct agent *a)
 	ceiling__set_opts(a->ceiling, &limits);
 	if (strcmp(fresh->output.directory, a->config->output.directory))
 		log_warn("agent: profiling.output.directory changes with the next start, ignoring");
+	if (fresh->labels.tid != a->config->labels.tid || fresh->output.compression != a->config->output.compression)
+		log_warn("agent: labels.tid and profiling.output.compression change with the next start, ignoring");
 	if (a->store)
 		store__set_limits(a->store, fresh->output.retention_ns, fresh->output.max_size_bytes);
 	log__set_level((enum log_level)fresh->log.level);
@@ -260,6 +272,8 @@ static int agent__add_sources(struct agent *a)
 		err = loop__add_signal(a->loop, SIGHUP, on_hup, a, NULL);
 	if (!err)
 		err = loop__add_signal(a->loop, SIGUSR1, on_usr1, a, NULL);
+	if (!err)
+		err = loop__add_signal(a->loop, SIGUSR2, on_usr2, a, NULL);
 	if (!err)
 		err = loop__add_timer(a->loop, COST_LOG_NS, COST_LOG_NS, on_cost_timer, a, NULL);
 	if (!err && config__path(a->config))
@@ -355,11 +369,13 @@ static void agent__tell_what_waits(const struct config *c)
 
 	for (int ev = 0; ev < EVENT_N; ev++)
 		if (ev != EVENT_CPU && c->event[ev].enabled && n < sizeof(names))
-			n += (size_t)snprintf(names + n, sizeof(names) - n, " %s", event__name((enum event)ev));
+			n += (size_t)snprintf(names + n, sizeof(names) - n, " %s",
+					      event__name((enum event)ev));
 	if (n)
 		log_info("agent: configured, but not recorded by this version:%s", names);
 	if (c->alerts.n)
-		log_info("agent: %u alert rules are good, but this version does not act on rules", c->alerts.n);
+		log_info("agent: %u alert rules are good, but this version does not act on rules",
+			 c->alerts.n);
 }
 
 static int agent__run(struct agent *a, struct err *err)

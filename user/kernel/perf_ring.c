@@ -18,6 +18,11 @@
 #define TRAILER_BYTES  16
 #define PATH_FIELD_MAX 4096
 
+/*
+ * Build-ids are not asked for (attr.build_id): the kernel builds one record for all readers of a mapping, and what marks a record as one
+ * with a build-id (PERF_RECORD_MISC_MMAP_BUILD_ID) stays set for the readers after us, who did not ask and misread it; a `perf record` beside us then
+ * aborts. For the same reason the mark means nothing to us: another tool may have asked. Seen up to Linux 6.18, perf_event_mmap_output().
+ */
 int perf_ring__open(struct perf_ring *r, uint32_t cpu, uint32_t n_pages)
 {
 	struct perf_event_attr attr = {
@@ -30,7 +35,6 @@ int perf_ring__open(struct perf_ring *r, uint32_t cpu, uint32_t n_pages)
 		.mmap2 = 1,
 		.comm = 1,
 		.comm_exec = 1,
-		.build_id = 1,
 		.use_clockid = 1,
 		.clockid = CLOCK_MONOTONIC,
 		.watermark = 1,
@@ -41,10 +45,6 @@ int perf_ring__open(struct perf_ring *r, uint32_t cpu, uint32_t n_pages)
 	r->at = NULL;
 	r->data_bytes = n_pages * page;
 	r->fd = (int)syscall(SYS_perf_event_open, &attr, -1, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	if (r->fd < 0 && errno == EINVAL) {
-		attr.build_id = 0; /* before Linux 5.12 */
-		r->fd = (int)syscall(SYS_perf_event_open, &attr, -1, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	}
 	if (r->fd < 0)
 		return -errno;
 	r->at = mmap(NULL, page + r->data_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
@@ -107,26 +107,16 @@ int perf_ring__read(struct perf_ring *r, void *scratch, perf_ring_fn fn, void *c
 	return ret;
 }
 
-static int parse_mmap2(struct cursor *c, uint16_t misc, struct sideband_mmap *m)
+static int parse_mmap2(struct cursor *c, struct sideband_mmap *m)
 {
 	m->tgid = cursor__u32(c);
 	cursor__u32(c); /* tid */
 	m->addr = cursor__u64(c);
 	m->len = cursor__u64(c);
 	m->pgoff = cursor__u64(c);
-	if (misc & PERF_RECORD_MISC_MMAP_BUILD_ID) {
-		uint8_t len = cursor__u8(c);
-		const void *id;
-
-		cursor__skip(c, 3);
-		id = cursor__bytes(c, SIDEBAND_BUILD_ID_MAX);
-		if (!id || len > SIDEBAND_BUILD_ID_MAX)
-			return -EBADMSG;
-		m->build_id_len = len;
-		memcpy(m->build_id, id, SIDEBAND_BUILD_ID_MAX);
-	} else {
-		cursor__skip(c, 24); /* device, inode, generation */
-	}
+	cursor__skip(c, 8); /* device: overlayfs and btrfs show another one than stat(2) does */
+	m->ino = cursor__u64(c);
+	cursor__skip(c, 8); /* generation */
 	m->prot = cursor__u32(c);
 	cursor__u32(c); /* flags */
 	m->path = cursor__cstr(c);
@@ -147,7 +137,7 @@ int parse_sideband_record(const struct perf_event_header *record, size_t len,
 	switch (record->type) {
 	case PERF_RECORD_MMAP2:
 		e.type = SIDEBAND_MMAP;
-		ret = parse_mmap2(&c, record->misc, &e.mmap);
+		ret = parse_mmap2(&c, &e.mmap);
 		break;
 	case PERF_RECORD_COMM:
 		if (!(record->misc & PERF_RECORD_MISC_COMM_EXEC))

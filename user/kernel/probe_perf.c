@@ -84,7 +84,7 @@ static void perf__cycles(struct probe *p, const struct probe_subject *s)
 /* What the side-band said about a mapping that we made to see it. */
 struct seen {
 	uint32_t tgid;
-	bool mapped, with_build_id;
+	bool mapped, with_inode;
 };
 
 static int perf__on_record(const struct perf_event_header *record, void *ctx)
@@ -96,7 +96,7 @@ static int perf__on_record(const struct perf_event_header *record, void *ctx)
 	    e.mmap.tgid != seen->tgid)
 		return 0;
 	seen->mapped = true;
-	seen->with_build_id |= e.mmap.build_id_len > 0;
+	seen->with_inode |= e.mmap.ino != 0;
 	return 0;
 }
 
@@ -145,10 +145,10 @@ static void perf__sideband(struct probe *p, const struct probe_subject *s)
 		goto out;
 	}
 	perf_ring__read(&ring, scratch, perf__on_record, &seen);
-	if (seen.with_build_id)
-		probe__say(p, s, PROBE_OK, "mappings are told, with build-ids");
+	if (seen.with_inode)
+		probe__say(p, s, PROBE_OK, "mappings are told, with their files");
 	else if (seen.mapped)
-		probe__say(p, s, PROBE_REDUCED, "mappings are told, without build-ids");
+		probe__say(p, s, PROBE_REDUCED, "mappings are told, without their files");
 	else
 		probe__say(p, s, PROBE_REDUCED,
 			   "a mapping that was made for it was not told, or with another pid");

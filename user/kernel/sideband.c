@@ -51,6 +51,7 @@ struct sideband {
 	const struct kernel_maps *maps;
 	struct sideband_handler handler;
 	struct perf_ring *rings; /* [CPUS_MAX], fd < 0 where there is none */
+	uint32_t n_rings;        /* one more than the highest CPU that has one */
 	struct ring_buffer *process_ring;
 	void *scratch;
 	struct arena arena, next_arena; /* of the batch, and of what stays for the next one */
@@ -272,7 +273,7 @@ int sideband__drain(struct sideband *s, uint64_t until_ns)
 	uint32_t kept = 0, i;
 	int ret;
 
-	for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++)
+	for (uint32_t cpu = 0; cpu < s->n_rings; cpu++)
 		if (s->rings[cpu].fd >= 0)
 			perf_ring__read(&s->rings[cpu], s->scratch, sideband__on_record, s);
 	ret = ring_buffer__consume(s->process_ring);
@@ -310,6 +311,8 @@ int sideband__refresh_cpus(struct sideband *s, struct err *err)
 		if (s->rings[cpus[i]].fd >= 0)
 			continue;
 		ret = perf_ring__open(&s->rings[cpus[i]], cpus[i], SIDEBAND_RING_PAGES);
+		if (!ret && cpus[i] >= s->n_rings)
+			s->n_rings = cpus[i] + 1;
 		if (ret && ret != -ENODEV && ret != -ENXIO)
 			return err__set(
 				err, ret, "kernel: cannot open the side-band of CPU %u: %s%s", cpus[i],

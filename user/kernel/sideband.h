@@ -23,15 +23,13 @@ struct sideband;
 
 #define SIDEBAND_RING_PAGES   16 /* 64 KiB: some 600 mappings */
 #define SIDEBAND_BATCH_MAX    65536
-#define SIDEBAND_BUILD_ID_MAX 20
 
 struct sideband_mmap {
 	uint64_t time_ns;
 	uint32_t tgid;
 	uint32_t prot;
 	uint64_t addr, len, pgoff;
-	size_t build_id_len; /* 0: the kernel could not tell */
-	uint8_t build_id[SIDEBAND_BUILD_ID_MAX];
+	uint64_t ino; /* 0: code in no file */
 	const char *path; /* borrowed for the call; "//anon" for code in no file */
 };
 

@@ -40,7 +40,7 @@ static int collector__open_window(struct collector *c, uint64_t now)
 {
 	const struct window_opts opts = {
 		.from_ns = now,
-		.real_ns = clock__real_ns(),
+		.real_ns = now + (uint64_t)clock__mono_to_real_ns(),
 		.period_ns = perf_clocks__period_ns(c->clocks),
 		.limit_bytes = c->orders.window_bytes,
 	};
@@ -385,7 +385,7 @@ int collector__start(struct collector *c, struct err *err)
 		return code;
 	now = clock__mono_ns();
 	c->window->from_ns = c->window->slices[0].from_ns = now;
-	c->window->real_ns = clock__real_ns();
+	c->window->real_ns = now + (uint64_t)clock__mono_to_real_ns();
 	code = collector__add_sources(c);
 	if (!code)
 		code = collector__start_duty(c);

@@ -174,8 +174,7 @@ static void collector__on_mmap(void *ctx, const struct sideband_mmap *m)
 		.len = m->len,
 		.pgoff = m->pgoff,
 		.path = m->path,
-		.build_id = m->build_id,
-		.build_id_len = m->build_id_len,
+		.ino = m->ino,
 	};
 
 	process_table__mmap(c->processes, &pm);

@@ -392,6 +392,7 @@ static int table__map_code(struct process_table *t, struct process *p, const str
 		.end = m->addr + m->len,
 		.pgoff = m->pgoff,
 		.path = path,
+		.ino = m->ino,
 		.build_id = m->build_id,
 		.build_id_len = m->build_id_len,
 	};
