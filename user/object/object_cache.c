@@ -262,7 +262,11 @@ static int cache__open_without_file(struct object_cache *c, const struct object_
 		c->stats.n_found_build++;
 		goto found;
 	}
-	e = object_index__find_name(&c->index, m->path, m->build_id, m->build_id_len);
+	/* a process that is gone, in a container that we cannot look into any more: another one ran the same file */
+	if (m->build_id_len == 0)
+		e = object_index__find_place(&c->index, m->path, m->ino, m->pgoff);
+	if (!e)
+		e = object_index__find_name(&c->index, m->path, m->build_id, m->build_id_len);
 	if (e)
 		goto found;
 	o.state = object_place__process_alive(c->proc_root_fd, m) ? OBJECT_UNREADABLE : OBJECT_GONE;

@@ -27,6 +27,11 @@ struct build_key {
 	uint64_t pgoff; /* else: a segment must hold this offset */
 };
 
+struct place_key {
+	const char *path;
+	uint64_t ino, pgoff;
+};
+
 struct name_key {
 	const char *path;
 	const uint8_t *build_id;
@@ -71,6 +76,20 @@ static bool eq_name(uint32_t index, const void *key, const void *owner)
 
 	return o->build_id_len == k->len && memcmp(o->build_id, k->build_id, k->len) == 0 &&
 	       strncmp(o->path, k->path, OBJECT_PATH_MAX) == 0;
+}
+
+static bool eq_place(uint32_t index, const void *key, const void *owner)
+{
+	const struct object *o = &entry_at(index, owner)->object;
+	const struct place_key *k = key;
+
+	return o->identity.ino == k->ino && strncmp(o->path, k->path, OBJECT_PATH_MAX) == 0 &&
+	       object__covers(o, k->pgoff);
+}
+
+static uint64_t hash_place(const char *path, uint64_t ino)
+{
+	return hash_pair(hash_bytes(path, strnlen(path, OBJECT_PATH_MAX)), ino);
 }
 
 static uint64_t hash_identity(const struct object_identity *id)
@@ -125,6 +144,14 @@ struct object_entry *object_index__find_name(const struct object_index *x, const
 	return lookup(x, &x->by_name, hash_name(path, build_id, len), eq_name, &key);
 }
 
+struct object_entry *object_index__find_place(const struct object_index *x, const char *path, uint64_t ino,
+					      uint64_t pgoff)
+{
+	struct place_key key = {.path = path, .ino = ino, .pgoff = pgoff};
+
+	return ino ? lookup(x, &x->by_place, hash_place(path, ino), eq_place, &key) : NULL;
+}
+
 /* ---- adding and removing ----------------------------------------------------------------------------------------- */
 
 static size_t entry__bytes(const struct object_entry *e)
@@ -149,6 +176,7 @@ static void index__unhash(struct object_index *x, struct object_entry *e)
 		hashmap__remove(&x->by_file, hash_identity(&e->aliases[i]), e->slot);
 	hashmap__remove(&x->by_build, hash_bytes(o->build_id, o->build_id_len), e->slot);
 	hashmap__remove(&x->by_name, hash_name(o->path, o->build_id, o->build_id_len), e->slot);
+	hashmap__remove(&x->by_place, hash_place(o->path, o->identity.ino), e->slot);
 }
 
 static int index__grow(struct object_index *x)
@@ -232,6 +260,8 @@ static int index__hash(struct object_index *x, struct object_entry *e, const str
 	r = hashmap__add(&x->by_id, hash_u64(o->id), e->slot);
 	if (r == 0 && o->state == OBJECT_READY && o->build_id_len > 0)
 		r = hashmap__add(&x->by_build, hash_bytes(o->build_id, o->build_id_len), e->slot);
+	if (r == 0 && o->state == OBJECT_READY && o->identity.ino)
+		r = hashmap__add(&x->by_place, hash_place(o->path, o->identity.ino), e->slot);
 	if (r == 0 && identity)
 		r = index__alias(x, e, identity);
 	else if (r == 0 && !(o->flags & OBJECT_VDSO))
@@ -295,6 +325,7 @@ void object_index__init(struct object_index *x)
 	hashmap__init(&x->by_file);
 	hashmap__init(&x->by_build);
 	hashmap__init(&x->by_name);
+	hashmap__init(&x->by_place);
 }
 
 void object_index__done(struct object_index *x)
@@ -309,6 +340,7 @@ void object_index__done(struct object_index *x)
 	hashmap__done(&x->by_file);
 	hashmap__done(&x->by_build);
 	hashmap__done(&x->by_name);
+	hashmap__done(&x->by_place);
 	free(x->slots);
 	free(x->free_slots);
 }
@@ -316,6 +348,6 @@ void object_index__done(struct object_index *x)
 size_t object_index__bytes(const struct object_index *x)
 {
 	return x->entry_bytes + hashmap__bytes(&x->by_id) + hashmap__bytes(&x->by_file) +
-	       hashmap__bytes(&x->by_build) + hashmap__bytes(&x->by_name) +
+	       hashmap__bytes(&x->by_build) + hashmap__bytes(&x->by_name) + hashmap__bytes(&x->by_place) +
 	       x->cap_slots * (sizeof(*x->slots) + sizeof(*x->free_slots));
 }

@@ -34,7 +34,7 @@ struct object_entry {
 TAILQ_HEAD(object_entry_list, object_entry);
 
 struct object_index {
-	struct hashmap by_id, by_file, by_build, by_name;
+	struct hashmap by_id, by_file, by_build, by_name, by_place;
 	struct object_entry **slots;
 	uint32_t *free_slots;
 	uint32_t n_slots, cap_slots, n_free;
@@ -65,6 +65,9 @@ struct object_entry *object_index__find_same_code(const struct object_index *x, 
 /* One with that build-id whose code holds the file offset. */
 struct object_entry *object_index__find_build(const struct object_index *x, const uint8_t *build_id,
 					      size_t len, uint64_t pgoff);
+/* One that was described from a file of that path and inode number, and whose code holds the file offset. */
+struct object_entry *object_index__find_place(const struct object_index *x, const char *path, uint64_t ino,
+					      uint64_t pgoff);
 /* One without a file. */
 struct object_entry *object_index__find_name(const struct object_index *x, const char *path,
 					     const uint8_t *build_id, size_t len);

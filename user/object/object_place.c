@@ -86,6 +86,9 @@ static int open_below_root_of(int proc_root_fd, const struct object_mapping *m, 
 
 	snprintf(name, sizeof(name), "%sroot", prefix);
 	r = host ? open_folder(proc_root_fd, "1/root", &root_fd) : open_folder(dir_fd, name, &root_fd);
+	/* where process 1 is out of bounds, our own root is mostly the host's; the inode has to prove it in any case */
+	if (r < 0 && host)
+		r = open_folder(proc_root_fd, "self/root", &root_fd);
 	if (r == 0)
 		r = open_named(root_fd, m, host, ret_fd);
 	io__close(&root_fd);
