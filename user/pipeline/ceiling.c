@@ -28,15 +28,21 @@ struct ceiling {
 	bool told_stuck;
 };
 
-static uint64_t bpf_ns(const struct ceiling *c, const struct collector_stats *s)
+/* ret_sample_ns: of it, at ticks. */
+static uint64_t bpf_ns(const struct ceiling *c, const struct collector_stats *s, uint64_t *ret_sample_ns)
 {
 	struct program_stats programs[PROGRAMS_MAX];
 	uint32_t n = loader__program_stats(collector__loader(c->collector), programs, PROGRAMS_MAX);
 	uint64_t ns = 0;
 
-	for (uint32_t i = 0; i < n && i < PROGRAMS_MAX; i++)
+	*ret_sample_ns = 0;
+	for (uint32_t i = 0; i < n && i < PROGRAMS_MAX; i++) {
 		ns += programs[i].run_ns;
-	return ns ? ns : s->samples * SAMPLE_NS;
+		*ret_sample_ns += strcmp(programs[i].name, "on_cpu") ? 0 : programs[i].run_ns;
+	}
+	if (!ns)
+		ns = *ret_sample_ns = s->samples * SAMPLE_NS;
+	return ns;
 }
 
 /* Maps once, and what is resident besides. */
@@ -56,12 +62,15 @@ static void ceiling__read(struct ceiling *c, struct governor_reading *r)
 {
 	struct collector_stats s;
 	struct publish_stats p;
+	uint64_t bpf, ticks;
 
 	collector__stats(c->collector, &s);
 	publisher__stats(c->publisher, &p);
+	bpf = bpf_ns(c, &s, &ticks);
 	*r = (struct governor_reading){
 		.now_ns = clock__mono_ns(),
-		.cpu_ns = clock__process_cpu_ns() + bpf_ns(c, &s),
+		.cpu_ns = clock__process_cpu_ns() + bpf,
+		.sample_ns = ticks + s.finish_ns + s.drain_ns + p.naming_ns + p.encoding_ns,
 		.finish_ns = s.finish_ns,
 		.n_cpus = s.n_cpus,
 		.memory_bytes = memory_bytes(c, &s),
@@ -102,12 +111,12 @@ static void ceiling__tell_stuck(struct ceiling *c)
 	bool stuck = g->cpu_stuck || g->memory_stuck;
 
 	if (stuck && !c->told_stuck)
-		log_warn(
-			"limits: %s cannot be kept: nothing is left to give up (memory %.1f of %.1f MiB, cpu "
-			"%.3f of %.3f %% of the machine)",
-			g->memory_stuck ? "limits.memory" : "limits.cpu", (double)g->memory_bytes / MIB,
-			(double)g->opts.memory_bytes / MIB, (double)g->cpu_ppm / 1e4,
-			(double)g->opts.cpu_ppm / 1e4);
+		log_warn("limits: %s cannot be kept: nothing that would help is left to give up (memory %.1f "
+			 "of %.1f MiB, cpu "
+			 "%.3f of %.3f %% of the machine)",
+			 g->memory_stuck ? "limits.memory" : "limits.cpu", (double)g->memory_bytes / MIB,
+			 (double)g->opts.memory_bytes / MIB, (double)g->cpu_ppm / 1e4,
+			 (double)g->opts.cpu_ppm / 1e4);
 	else if (!stuck && c->told_stuck)
 		log_info("limits: kept again");
 	c->told_stuck = stuck;

@@ -161,14 +161,25 @@ static uint64_t share_ppm(uint64_t busy_ns, uint64_t span_ns, uint32_t n_cpus)
 	return (uint64_t)((double)busy_ns * PPM / ((double)span_ns * (n_cpus ? n_cpus : 1)));
 }
 
-/* Down one rung. Finishing stacks comes first where it is part of the trouble, last where it is not. */
-static bool governor__shed_cpu(struct governor *g, uint64_t finish_ppm)
+/* Shares of the machine, in ppm. */
+struct cpu_shares {
+	uint64_t all, sample, finish;
+};
+
+/* Is it a part of the trouble, or enough to end it? What would not help is not given up. */
+static bool matters(const struct governor *g, const struct cpu_shares *s, uint64_t ppm)
+{
+	return ppm * 8 >= g->opts.cpu_ppm || s->all - at_most(s->all, ppm / 2) <= g->opts.cpu_ppm;
+}
+
+/* Down one rung. */
+static bool governor__shed_cpu(struct governor *g, const struct cpu_shares *s)
 {
 	uint32_t rung = (uint32_t)at_least(g->cpu_rung, g->memory_rung);
 
-	if (g->defer_rung < DEFER_RUNGS && (finish_ppm * 8 >= g->opts.cpu_ppm || rung + 1 == g->n_rungs))
+	if (g->defer_rung < DEFER_RUNGS && matters(g, s, s->finish))
 		g->defer_rung++;
-	else if (rung + 1 < g->n_rungs)
+	else if (rung + 1 < g->n_rungs && matters(g, s, s->sample))
 		g->cpu_rung = rung + 1;
 	else
 		return false;
@@ -176,13 +187,14 @@ static bool governor__shed_cpu(struct governor *g, uint64_t finish_ppm)
 }
 
 /* Up one rung, where what it could cost then leaves room. */
-static bool governor__back_cpu(struct governor *g, uint64_t ppm, uint64_t finish_ppm)
+static bool governor__back_cpu(struct governor *g, const struct cpu_shares *s)
 {
-	uint64_t then = ppm + finish_ppm * ((1u << DEFER_RUNG_SHIFT) - 1);
+	uint64_t then = s->all + s->finish * ((1u << DEFER_RUNG_SHIFT) - 1);
 	bool is_frequency = g->cpu_rung;
 
 	if (is_frequency)
-		then = ppm * g->rungs_hz[g->cpu_rung - 1] / g->rungs_hz[g->cpu_rung];
+		then = s->all + s->sample * g->rungs_hz[g->cpu_rung - 1] / g->rungs_hz[g->cpu_rung] -
+		       s->sample;
 	else if (!g->defer_rung)
 		return false;
 	if (then > g->opts.cpu_ppm * 4 / 5)
@@ -197,7 +209,8 @@ static bool governor__back_cpu(struct governor *g, uint64_t ppm, uint64_t finish
 static void governor__judge_cpu(struct governor *g, const struct governor_reading *r)
 {
 	const struct governor_reading *from;
-	uint64_t span, ppm, finish_ppm, limit = g->opts.cpu_ppm;
+	uint64_t span, limit = g->opts.cpu_ppm;
+	struct cpu_shares s;
 	bool soon, full;
 
 	governor__keep(g, r);
@@ -205,23 +218,25 @@ static void governor__judge_cpu(struct governor *g, const struct governor_readin
 	span = r->now_ns - from->now_ns;
 	if (!limit || !span)
 		return;
-	g->cpu_ppm = ppm = share_ppm(r->cpu_ns - from->cpu_ns, span, r->n_cpus);
-	finish_ppm = share_ppm(r->finish_ns - from->finish_ns, span, r->n_cpus);
+	s.all = share_ppm(r->cpu_ns - from->cpu_ns, span, r->n_cpus);
+	s.sample = share_ppm(r->sample_ns - from->sample_ns, span, r->n_cpus);
+	s.finish = share_ppm(r->finish_ns - from->finish_ns, span, r->n_cpus);
+	g->cpu_ppm = s.all;
 	full = span >= GOVERNOR_SPAN_NS;
 	/* the start has much to learn and is not judged by its first seconds */
-	soon = g->cpu_step_ns && span >= GOVERNOR_CPU_SETTLE_NS && ppm > 2 * limit;
-	if (ppm > limit && (full || soon)) {
-		g->cpu_stuck = !governor__shed_cpu(g, finish_ppm);
+	soon = g->cpu_step_ns && span >= GOVERNOR_CPU_SETTLE_NS && s.all > 2 * limit;
+	if (s.all > limit && (full || soon)) {
+		g->cpu_stuck = !governor__shed_cpu(g, &s);
 		if (g->cpu_stuck)
 			return;
 		g->n_shed++;
 		note_relapse(r->now_ns, &g->cpu_back_ns, &g->cpu_relapses);
 	} else if (full && r->now_ns - g->cpu_step_ns >= quiet_ns(g->cpu_relapses) &&
-		   governor__back_cpu(g, ppm, finish_ppm)) {
+		   governor__back_cpu(g, &s)) {
 		g->n_back++;
 		g->cpu_back_ns = r->now_ns;
 	} else {
-		g->cpu_stuck = g->cpu_stuck && ppm > limit;
+		g->cpu_stuck = g->cpu_stuck && s.all > limit;
 		return;
 	}
 	g->cpu_step_ns = r->now_ns;

@@ -49,7 +49,8 @@ struct governor_opts {
 struct governor_reading {
 	uint64_t now_ns;
 	uint64_t cpu_ns;    /* since the start, of the agent and of its BPF programs */
-	uint64_t finish_ns; /* of it, for stacks that are finished in user space */
+	uint64_t sample_ns; /* of it, what grows with the frequency */
+	uint64_t finish_ns; /* of that, for stacks that are finished in user space */
 	uint32_t n_cpus;
 	uint64_t memory_bytes; /* all of it, the most since the last reading */
 	uint64_t history_bytes, symbol_bytes, row_bytes, window_bytes; /* of it */

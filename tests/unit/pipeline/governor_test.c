@@ -50,6 +50,7 @@ static bool machine__step(struct machine *m)
 
 	m->r.now_ns += EVERY;
 	m->r.cpu_ns += ppm * m->r.n_cpus * (EVERY / 1000000);
+	m->r.sample_ns += (m->cpu_ppm_a_hz * o->frequency_hz + finish) * m->r.n_cpus * (EVERY / 1000000);
 	m->r.finish_ns += finish * m->r.n_cpus * (EVERY / 1000000);
 	m->r.history_bytes = at_most(m->wants_history, o->history_bytes);
 	m->r.symbol_bytes = at_most(m->wants_symbols, o->symbol_bytes);
@@ -248,14 +249,15 @@ static void a_burst_gives_way_and_the_frequency_returns(void **state)
 
 	(void)state;
 	machine__init(&m, 0, 5000, 99);
-	m.cpu_ppm_a_hz = 30;
+	m.cpu_ppm_a_hz = 60;
 	m.cpu_ppm_base = 20000;
 	machine__run(&m, 600);
 	assert_int_equal(m.orders.frequency_hz, 7);
 	assert_true(m.g.cpu_stuck); /* 2 % whatever the frequency */
 	governor__text(&m.g, text);
-	assert_non_null(strstr(text, "frequency 7 of 99 Hz (limits.cpu)"));
+	assert_string_equal(text, "frequency 7 of 99 Hz (limits.cpu)");
 	m.cpu_ppm_base = 100;
+	m.cpu_ppm_a_hz = 30;
 	machine__run(&m, 1800);
 	assert_int_equal(m.orders.frequency_hz, 99);
 	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS);
@@ -285,21 +287,59 @@ static void a_load_that_comes_and_goes_is_not_followed(void **state)
 	assert_true(m.least_gap_ns >= GOVERNOR_CPU_SETTLE_NS);
 }
 
-static void a_frequency_that_is_low_already_stays(void **state)
+static void what_would_not_help_is_not_given_up(void **state)
 {
 	struct machine m;
 
 	(void)state;
+	machine__init(&m, 0, 1000, 99);
+	m.cpu_ppm_base = 50000; /* not from samples */
+	m.cpu_ppm_a_hz = 1;
+	machine__run(&m, 3600);
+	assert_int_equal(m.n_changes, 0);
+	assert_true(m.g.cpu_stuck);
+	m.cpu_ppm_base = 10;
+	machine__run(&m, 65);
+	assert_false(m.g.cpu_stuck);
+}
+
+static void a_frequency_has_its_own_rungs_below_it(void **state)
+{
+	static const uint32_t steps[] = {1000, 499, 199, 99, 49, 19, 7};
+	struct machine m;
+
+	(void)state;
 	machine__init(&m, 0, 1000, 5);
-	m.cpu_ppm_base = 50000;
+	m.cpu_ppm_a_hz = 2000;
 	machine__run(&m, 3600);
 	assert_int_equal(m.orders.frequency_hz, 5);
-	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS / 16);
 	assert_true(m.g.cpu_stuck);
 	machine__init(&m, 0, 1000, 1000);
-	m.cpu_ppm_base = 50000;
-	machine__run(&m, 3600);
+	m.cpu_ppm_a_hz = 2000;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		assert_int_equal(m.orders.frequency_hz, steps[i]);
+		for (int n = 0; n < 20 && !machine__step(&m); n++)
+			;
+	}
 	assert_int_equal(m.orders.frequency_hz, 7);
+}
+
+/* A step back is judged by what grows with it, not by all that is taken. */
+static void other_costs_do_not_keep_the_frequency_down(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 0, 10000, 99);
+	m.cpu_ppm_base = 5000;
+	m.cpu_ppm_a_hz = 60;
+	machine__run(&m, 100);
+	assert_int_equal(m.orders.frequency_hz, 49);
+	m.cpu_ppm_a_hz = 20;
+	machine__run(&m, 400); /* 0.6 % now; doubled it would not fit */
+	assert_int_equal(m.orders.frequency_hz, 99);
+	machine__run(&m, 3600);
+	assert_int_equal(m.n_changes, 2);
 }
 
 static void the_same_limits_again_change_nothing_and_others_begin_anew(void **state)
@@ -334,7 +374,9 @@ int main(void)
 		cmocka_unit_test(finishing_stacks_is_given_up_before_the_frequency_where_it_costs),
 		cmocka_unit_test(a_burst_gives_way_and_the_frequency_returns),
 		cmocka_unit_test(a_load_that_comes_and_goes_is_not_followed),
-		cmocka_unit_test(a_frequency_that_is_low_already_stays),
+		cmocka_unit_test(what_would_not_help_is_not_given_up),
+		cmocka_unit_test(a_frequency_has_its_own_rungs_below_it),
+		cmocka_unit_test(other_costs_do_not_keep_the_frequency_down),
 		cmocka_unit_test(the_same_limits_again_change_nothing_and_others_begin_anew),
 	};
 
