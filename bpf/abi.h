@@ -140,6 +140,8 @@ struct task_record {
 #define STACK_COPY_MAX 65536
 /* Epilogues pop registers while the rules still point to where they were pushed: below SP, inside the red zone. */
 #define STACK_COPY_BELOW 128
+/* Most stacks end sooner: their records have room for this much only. */
+#define STACK_COPY_SMALL (3 * 4096)
 struct unfinished_record {
 	__u32 type;
 	__u32 stack_bytes; /* copied from stack_at on */
@@ -159,7 +161,7 @@ struct unfinished_record {
 	char comm[COMM_LEN];
 	__u64 regs[REGS_N];
 	__u64 words[STACK_WORDS_MAX];
-	__u8 stack[STACK_COPY_MAX];
+	__u8 stack[STACK_COPY_MAX]; /* the record ends after STACK_COPY_SMALL or STACK_COPY_MAX bytes */
 };
 
 /* ---- switches ---------------------------------------------------------------------------------------------------- */

@@ -37,28 +37,34 @@ static long defer__copy_page(__u32 i, struct defer_copy *c)
 	return 0;
 }
 
-/* Is a walk that ended so worth finishing in user space? */
-static __always_inline int defer__wanted(__u8 end)
+/* For a record of STACK_COPY_SMALL: to the end of the page of SP, and two more. */
+static __always_inline __u32 defer__copy_small(struct unfinished_record *r)
 {
-	return end == END_NO_PROCESS || end == END_NO_MAPPING || end == END_NO_ROWS;
+	const __u8 *from = (const __u8 *)r->stack_at;
+	__u32 first = COPY_PAGE - ((__u32)r->stack_at & (COPY_PAGE - 1));
+
+	first &= COPY_PAGE * 2 - 1;
+	if (first == 0 || first > COPY_PAGE || bpf_probe_read_user(r->stack, first, from))
+		return 0;
+	if (bpf_probe_read_user(r->stack + first, COPY_PAGE, from + first))
+		return first;
+	if (bpf_probe_read_user(r->stack + first + COPY_PAGE, COPY_PAGE, from + first + COPY_PAGE))
+		return first + COPY_PAGE;
+	return first + 2 * COPY_PAGE;
 }
 
-/* 0: user space has it now; else it has to be counted as it is. */
-static __always_inline int defer__send(struct walk *w, const struct task_key *key, __u32 tid, __u64 count,
-				       __u64 value)
+static __always_inline __u32 defer__copy_large(struct unfinished_record *r)
 {
-	struct unfinished_record *r;
-	struct defer_copy copy;
+	struct defer_copy copy = {.to = r, .from = r->stack_at};
 
-	if (__sync_fetch_and_add(&gate.defer_tokens, -1) <= 0) {
-		lose(LOSS_DEFER_RATE, 1);
-		return -1;
-	}
-	r = bpf_ringbuf_reserve(&unfinished, sizeof(*r), 0);
-	if (!r) {
-		lose(LOSS_DEFER_RING, 1);
-		return -1;
-	}
+	bpf_loop(COPY_PAGES + 1, defer__copy_page, &copy, 0);
+	return copy.done;
+}
+
+/* Everything but the stack. */
+static __always_inline void defer__fill(struct unfinished_record *r, struct walk *w, const struct task_key *key,
+					__u32 tid, __u64 count, __u64 value)
+{
 	r->type = RECORD_UNFINISHED;
 	r->time_ns = bpf_ktime_get_ns();
 	r->key = *key;
@@ -79,11 +85,49 @@ static __always_inline int defer__send(struct walk *w, const struct task_key *ke
 	bpf_get_current_comm(r->comm, sizeof(r->comm));
 	bpf_probe_read_kernel(r->regs, sizeof(r->regs), w->regs);
 	bpf_probe_read_kernel(r->words, sizeof(r->words), w->words);
-	copy.to = r;
-	copy.from = r->stack_at;
-	copy.done = 0;
-	bpf_loop(COPY_PAGES + 1, defer__copy_page, &copy, 0);
-	r->stack_bytes = copy.done;
+}
+
+/* Does the stack end within a small record? */
+static __always_inline int defer__is_small(const struct walk *w)
+{
+	__u64 end = ((w->sp - STACK_COPY_BELOW) & ~(__u64)(COPY_PAGE - 1)) + STACK_COPY_SMALL;
+	__u8 byte;
+
+	return bpf_probe_read_user(&byte, sizeof(byte), (const void *)end) != 0;
+}
+
+/* Is a walk that ended so worth finishing in user space? */
+static __always_inline int defer__wanted(__u8 end)
+{
+	return end == END_NO_PROCESS || end == END_NO_MAPPING || end == END_NO_ROWS;
+}
+
+/* 0: user space has it now; else it has to be counted as it is. */
+static __always_inline int defer__send(struct walk *w, const struct task_key *key, __u32 tid, __u64 count,
+				       __u64 value)
+{
+	struct unfinished_record *r = NULL;
+
+	if (__sync_fetch_and_add(&gate.defer_tokens, -1) <= 0) {
+		lose(LOSS_DEFER_RATE, 1);
+		return -1;
+	}
+	if (!defer__is_small(w))
+		r = bpf_ringbuf_reserve(&unfinished, sizeof(*r), 0);
+	if (r) {
+		defer__fill(r, w, key, tid, count, value);
+		r->stack_bytes = defer__copy_large(r);
+		bpf_ringbuf_submit(r, 0);
+		return 0;
+	}
+	/* also where a large one found no room: its upper end is better than nothing */
+	r = bpf_ringbuf_reserve(&unfinished, offsetof(struct unfinished_record, stack) + STACK_COPY_SMALL, 0);
+	if (!r) {
+		lose(LOSS_DEFER_RING, 1);
+		return -1;
+	}
+	defer__fill(r, w, key, tid, count, value);
+	r->stack_bytes = defer__copy_small(r);
 	bpf_ringbuf_submit(r, 0);
 	return 0;
 }

@@ -65,7 +65,8 @@ int finish__walk(const struct unfinished_record *r, size_t size, const struct fi
 	struct walk *w = &f.walk;
 	int end = UNWIND_CONTINUE;
 
-	if (size < sizeof(*r) || r->stack_bytes > STACK_COPY_MAX || r->n_kernel > KERNEL_FRAMES_MAX ||
+	if (size < offsetof(struct unfinished_record, stack) || r->stack_bytes > STACK_COPY_MAX ||
+	    r->stack_bytes > size - offsetof(struct unfinished_record, stack) || r->n_kernel > KERNEL_FRAMES_MAX ||
 	    r->n_user > USER_FRAMES_MAX || r->end >= END_MAX)
 		return -EBADMSG;
 	w->pc = r->pc;
