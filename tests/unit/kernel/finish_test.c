@@ -575,9 +575,13 @@ static void unsound_records_are_refused(void **state)
 	struct world *w = *state;
 	const struct finish_ports ports = {.find_mapping = find_mapping, .find_rows = find_rows, .ctx = w};
 	struct unfinished_record *r = w->record;
-	const size_t size = sizeof(*r);
+	const size_t size = sizeof(*r), head = offsetof(struct unfinished_record, stack);
 
-	assert_int_equal(finish__walk(r, size - 1, &ports, &w->walk), -EBADMSG);
+	r->stack_bytes = 8;
+	assert_int_equal(finish__walk(r, head + 8, &ports, &w->walk), 0); /* a small record */
+	assert_int_equal(finish__walk(r, head + 7, &ports, &w->walk), -EBADMSG);
+	r->stack_bytes = 0;
+	assert_int_equal(finish__walk(r, head - 1, &ports, &w->walk), -EBADMSG);
 	r->stack_bytes = STACK_COPY_MAX + 1;
 	assert_int_equal(finish__walk(r, size, &ports, &w->walk), -EBADMSG);
 	r->stack_bytes = 0;
