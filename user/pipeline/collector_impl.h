@@ -44,6 +44,7 @@ struct collector {
 	struct window *window;
 	struct losses lost_before; /* the kernel's counters at the end of the last slice */
 	struct losses lost_here;   /* our own in this slice */
+	uint64_t sideband_lost;    /* what the side-band had lost by then */
 	struct task_key *dirty;    /* processes whose mappings changed since they were pushed */
 	uint32_t n_dirty, cap_dirty;
 	struct mapping_entry *scratch; /* [MAPPINGS_MAX] */

@@ -141,8 +141,13 @@ static void collector__on_exec(void *ctx, const struct process_record *r)
 static void collector__on_exit(void *ctx, const struct process_record *r)
 {
 	struct collector *c = ctx;
+	struct target t;
 
 	process_table__exit(c->processes, r->time_ns, &r->key);
+	/* the kernel did this already, but a push between then and now may have brought it back */
+	if (!selector__is_everything(&c->opts.selector) &&
+	    !bpf_map_lookup_elem(c->maps->targets_fd, &r->key.tgid, &t) && t.start_ns == r->key.start_ns)
+		bpf_map_delete_elem(c->maps->targets_fd, &r->key.tgid);
 }
 
 /* The kernel forgot the process too: mark it, even if we knew of nothing there. */
