@@ -100,7 +100,7 @@ static void collector__weigh_ticks(struct collector *c)
 /* Ends the slice: what is in the kernel comes into the window. */
 static uint64_t collector__end_slice(struct collector *c)
 {
-	uint64_t began = clock__mono_ns(), took;
+	uint64_t began = clock__mono_ns(), took, cpu = clock__thread_cpu_ns() - c->stats.finish_ns;
 	struct losses lost;
 
 	collector__weigh_ticks(c);
@@ -112,7 +112,8 @@ static uint64_t collector__end_slice(struct collector *c)
 	window__end_slice(c->window, began, &lost);
 	c->stats.slices++;
 	took = clock__mono_ns() - began;
-	c->stats.drain_ns += took;
+	c->stats.drain_ns +=
+		clock__thread_cpu_ns() - c->stats.finish_ns - cpu; /* finishing is counted there */
 	if (took > c->stats.drain_max_ns)
 		c->stats.drain_max_ns = took;
 	return began;

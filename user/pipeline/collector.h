@@ -56,9 +56,9 @@ struct collector_stats {
 	uint64_t samples, slices, windows;
 	uint64_t ends[END_MAX];
 	struct losses lost;
-	uint64_t unfinished, finished_whole, finish_ns;
+	uint64_t unfinished, finished_whole, finish_ns; /* CPU time */
 	uint64_t events;
-	uint64_t drain_ns, drain_max_ns;
+	uint64_t drain_ns, drain_max_ns; /* CPU time; the longest by the clock */
 	uint64_t window_bytes, history_bytes, history_evicted, map_bytes;
 	struct tables_stats tables;
 	struct mapping_store_stats mappings;

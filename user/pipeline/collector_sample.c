@@ -139,7 +139,7 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 	const struct unfinished_record *r = data;
 	struct collector *c = ctx;
 	const struct finish_ports ports = {.find_mapping = find_mapping, .find_rows = find_rows, .ctx = c};
-	uint64_t began = clock__mono_ns();
+	uint64_t began = clock__thread_cpu_ns();
 	struct walk *w = c->walk;
 	char comm[COMM_LEN + 1];
 
@@ -162,6 +162,6 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 	collector__count(c, &r->key, &s);
 	c->stats.unfinished++;
 	c->stats.finished_whole += end_is_complete(w->end);
-	c->stats.finish_ns += clock__mono_ns() - began;
+	c->stats.finish_ns += clock__thread_cpu_ns() - began;
 	return 0;
 }

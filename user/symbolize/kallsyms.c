@@ -290,13 +290,14 @@ int kallsyms__parse(const char *bytes, size_t len, struct kallsyms **ret_table)
 	err = build(k, &c, &blob);
 	if (err)
 		goto out;
+	/* exact, and in place: here more memory is taken than ever else */
 	k->blob_len = blob.len;
-	k->blob = malloc(blob.len); /* exact: the buffer may have grown to twice of it */
+	k->blob = realloc(blob.data, blob.len);
 	if (!k->blob) {
 		err = -ENOMEM;
 		goto out;
 	}
-	memcpy(k->blob, blob.data, blob.len);
+	blob.data = NULL;
 	*ret_table = k;
 	k = NULL;
 out:
