@@ -15,7 +15,10 @@ static WORK_FN void brief_leaf(uint64_t scale)
 
 static WORK_FN void brief_run(struct work *w, uint64_t cpu_ns)
 {
-	while (work__now_ns(CLOCK_PROCESS_CPUTIME_ID) < cpu_ns) {
+	uint64_t end_ns =
+		work__now_ns(CLOCK_PROCESS_CPUTIME_ID) + cpu_ns; /* fork and exec are on the clock already */
+
+	while (work__now_ns(CLOCK_PROCESS_CPUTIME_ID) < end_ns) {
 		work__go(w);
 		brief_leaf(w->scale);
 	}

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * storm_crowd SECONDS N [threads]: N processes (or threads of this one) at once, each asleep but for a tenth of a millisecond of work in
- * crowd_leaf < crowd_member < … every fifth of a second. Ready once all of them run.
+ * crowd_leaf < crowd_member < … every fifth of a second. Ready once all of them run;
+ * processes say "children N CPU_NS" at the end.
  */
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "tests/workloads/work.h"
@@ -65,6 +67,7 @@ static void start_process(struct work *w)
 int main(int argc, char **argv)
 {
 	unsigned long n = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
+	struct rusage usage;
 	struct work w;
 
 	if (!n) {
@@ -85,5 +88,9 @@ int main(int argc, char **argv)
 		return work__done();
 	while (waitpid(-1, NULL, 0) > 0)
 		;
+	getrusage(RUSAGE_CHILDREN, &usage);
+	printf("children %lu %llu\n", n,
+	       (unsigned long long)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000u +
+		       (unsigned long long)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000u);
 	return work__done();
 }

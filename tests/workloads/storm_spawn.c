@@ -79,8 +79,14 @@ static int chain(struct work *w, unsigned long rate, char **argv, int argc)
 {
 	uint64_t end_ns = argc > 4 ? strtoull(argv[4], NULL, 10) : w->end_ns;
 	unsigned long n = argc > 5 ? strtoul(argv[5], NULL, 10) : 0;
-	char end_text[32], n_text[32];
+	char end_text[32], n_text[32], self[4096];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
+	if (len <= 0) {
+		perror("readlink /proc/self/exe");
+		return 1;
+	}
+	self[len] = '\0'; /* its own path: a process is named after the last part of what was executed */
 	if (!n)
 		work__ready();
 	storm_fork(w, storm_chain_leaf);
@@ -91,7 +97,7 @@ static int chain(struct work *w, unsigned long rate, char **argv, int argc)
 	wait_for_turn(work__now_ns(CLOCK_MONOTONIC), 1, rate);
 	snprintf(end_text, sizeof(end_text), "%llu", (unsigned long long)end_ns);
 	snprintf(n_text, sizeof(n_text), "%lu", n + 1);
-	execl("/proc/self/exe", argv[0], argv[1], argv[2], argv[3], end_text, n_text, (char *)NULL);
+	execl(self, argv[0], argv[1], argv[2], argv[3], end_text, n_text, (char *)NULL);
 	perror("exec");
 	return 1;
 }

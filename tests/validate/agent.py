@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""agent - a real agent under test: started in a folder of its own, watched from outside through /proc, ended or killed.
+
+What it costs is what the kernel says of the process, not what it says of itself. All it leaves behind is removed.
+"""
+import collections
+import glob
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import pprof
+
+CONFIG = """profiling:
+  window: {window}
+  cpu: {{frequency: {hz}}}
+  offcpu: {{enabled: false}}
+  memory: {{enabled: false}}
+  alloc: {{enabled: false}}
+  output: {{directory: '{dir}/store'}}
+server: {{listen: 'off'}}
+"""
+TICKS = os.sysconf("SC_CLK_TCK")
+Cost = collections.namedtuple("Cost", "rss_kib fds cpu_s")
+
+
+class Dead(Exception):
+    pass
+
+
+class Agent:
+    def __init__(self, everprof, window="2s", hz=99, wrap=(), limits=None, environ=None):
+        self.dir = tempfile.mkdtemp(prefix="everprof-validate.")
+        self.config = os.path.join(self.dir, "profiler.yaml")
+        with open(self.config, "w", encoding="ascii") as f:
+            f.write(CONFIG.format(window=window, hz=hz, dir=self.dir))
+        self.argv = [*wrap, everprof, "agent", "-c", self.config]
+        self.limits, self.environ = limits, environ
+        self.process = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def start(self, seconds=30):
+        """Returns once it says that it samples; Dead where it ends before."""
+        self.log_path = os.path.join(self.dir, "log")
+        with open(self.log_path, "ab") as log:
+            at = log.tell()
+            self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=self.limits,
+                                            env={**os.environ, **(self.environ or {})})
+        until = time.monotonic() + seconds
+        while "agent: everprof " not in self.log(at):
+            self.expect_alive()
+            if time.monotonic() > until:
+                raise Dead(f"does not start within {seconds} s: {self.log(at)}")
+            time.sleep(0.01)
+
+    def log(self, at=0):
+        with open(self.log_path, errors="replace", encoding="utf-8") as f:
+            f.seek(at)
+            return f.read()
+
+    def expect_alive(self):
+        if self.process.poll() is not None:
+            raise Dead(f"ended with status {self.process.returncode}: {self.log()[-2000:]}")
+
+    def signal(self, number):
+        self.expect_alive()
+        self.process.send_signal(number)
+
+    def end(self, seconds=30):
+        """SIGTERM; the exit status."""
+        self.signal(signal.SIGTERM)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Dead(f"does not end within {seconds} s: {self.log()[-2000:]}") from None
+
+    def cost(self):
+        self.expect_alive()
+        proc = f"/proc/{self.process.pid}"
+        with open(proc + "/status", encoding="utf-8") as f:
+            rss = int(re.search(r"VmRSS:\s*(\d+)", f.read())[1])
+        with open(proc + "/stat", encoding="utf-8") as f:
+            stat = f.read().rpartition(")")[2].split()
+        return Cost(rss, len(os.listdir(proc + "/fd")), (int(stat[11]) + int(stat[12])) / TICKS)
+
+    def bpf_ids(self):
+        """Ids of the maps and programs that it holds: {('map', 7), …}."""
+        ids = set()
+        for path in glob.glob(f"/proc/{self.process.pid}/fdinfo/*"):
+            try:
+                with open(path, encoding="ascii") as f:
+                    ids |= {(kind, int(n)) for kind, n in re.findall(r"^(map|prog|link)_id:\s*(\d+)", f.read(), re.M)}
+            except OSError:
+                pass
+        return ids
+
+    def files(self):
+        return sorted(glob.glob(self.dir + "/store/snapshots/*/*.pb.gz"))
+
+    def settle(self, seconds=40):
+        """Until a window that began after this moment is on disk: then all before it are."""
+        now, until = time.gmtime(time.time() + 1), time.monotonic() + seconds
+        name = time.strftime("%Y-%m-%d/%H%M%SZ", now)
+        while not any(path.split("/snapshots/")[1] >= name for path in self.files()):
+            self.expect_alive()
+            if time.monotonic() > until:
+                raise Dead(f"no window within {seconds} s")
+            time.sleep(0.2)
+
+    def read(self, since):
+        """Samples and losses of the windows that were not in `since`, a list of files."""
+        samples, lost = [], collections.Counter()
+        for path in self.files():
+            if path not in since:
+                s, comments = pprof.read(path)
+                samples += s
+                lost.update(pprof.losses(comments))
+        return samples, lost
+
+
+def bpf_left(ids, seconds=10):
+    """Those that are still there after that time; the kernel frees them a moment after the last user is gone."""
+    until = time.monotonic() + seconds
+    while True:
+        left = [i for i in ids if subprocess.run(["bpftool", i[0], "show", "id", str(i[1])], stdout=subprocess.DEVNULL,
+                                                 stderr=subprocess.DEVNULL, check=False).returncode == 0]
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(0.2)
+
+
+def commit():
+    return subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip() or "none"
