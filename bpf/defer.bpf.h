@@ -62,8 +62,8 @@ static __always_inline __u32 defer__copy_large(struct unfinished_record *r)
 }
 
 /* Everything but the stack. */
-static __always_inline void defer__fill(struct unfinished_record *r, struct walk *w, const struct task_key *key,
-					__u32 tid, __u64 count, __u64 value)
+static __always_inline void defer__fill(struct unfinished_record *r, struct walk *w,
+					const struct task_key *key, __u32 tid, __u64 count, __u64 value)
 {
 	r->type = RECORD_UNFINISHED;
 	r->time_ns = bpf_ktime_get_ns();

@@ -5,7 +5,7 @@
 
 #ifdef __GLIBC__
 #define MMAP_FROM_BYTES (128 * 1024) /* glibc's first default; setting it stops it from growing */
-#define ARENAS 2
+#define ARENAS          2
 
 void heap__keep_small(void)
 {

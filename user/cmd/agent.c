@@ -48,7 +48,8 @@ static const char help_text[] =
 	"\n"
 	"SIGHUP, or a change of the file, loads the configuration again; a bad one is refused and the "
 	"running one stays.\n"
-	"SIGUSR1 prints what everprof itself costs, SIGUSR2 writes the window so far. SIGINT and SIGTERM write the last window and end.\n";
+	"SIGUSR1 prints what everprof itself costs, SIGUSR2 writes the window so far. SIGINT and SIGTERM "
+	"write the last window and end.\n";
 
 struct agent {
 	struct config_opts opts;
@@ -239,8 +240,10 @@ static void agent__reload(struct agent *a)
 	ceiling__set_opts(a->ceiling, &limits);
 	if (strcmp(fresh->output.directory, a->config->output.directory))
 		log_warn("agent: profiling.output.directory changes with the next start, ignoring");
-	if (fresh->labels.tid != a->config->labels.tid || fresh->output.compression != a->config->output.compression)
-		log_warn("agent: labels.tid and profiling.output.compression change with the next start, ignoring");
+	if (fresh->labels.tid != a->config->labels.tid ||
+	    fresh->output.compression != a->config->output.compression)
+		log_warn("agent: labels.tid and profiling.output.compression change with the next start, "
+			 "ignoring");
 	if (a->store)
 		store__set_limits(a->store, fresh->output.retention_ns, fresh->output.max_size_bytes);
 	log__set_level((enum log_level)fresh->log.level);

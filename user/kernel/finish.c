@@ -66,8 +66,8 @@ int finish__walk(const struct unfinished_record *r, size_t size, const struct fi
 	int end = UNWIND_CONTINUE;
 
 	if (size < offsetof(struct unfinished_record, stack) || r->stack_bytes > STACK_COPY_MAX ||
-	    r->stack_bytes > size - offsetof(struct unfinished_record, stack) || r->n_kernel > KERNEL_FRAMES_MAX ||
-	    r->n_user > USER_FRAMES_MAX || r->end >= END_MAX)
+	    r->stack_bytes > size - offsetof(struct unfinished_record, stack) ||
+	    r->n_kernel > KERNEL_FRAMES_MAX || r->n_user > USER_FRAMES_MAX || r->end >= END_MAX)
 		return -EBADMSG;
 	w->pc = r->pc;
 	w->sp = r->sp;

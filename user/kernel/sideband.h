@@ -21,15 +21,15 @@ struct err;
 struct kernel_maps;
 struct sideband;
 
-#define SIDEBAND_RING_PAGES   16 /* 64 KiB: some 600 mappings */
-#define SIDEBAND_BATCH_MAX    65536
+#define SIDEBAND_RING_PAGES 16 /* 64 KiB: some 600 mappings */
+#define SIDEBAND_BATCH_MAX  65536
 
 struct sideband_mmap {
 	uint64_t time_ns;
 	uint32_t tgid;
 	uint32_t prot;
 	uint64_t addr, len, pgoff;
-	uint64_t ino; /* 0: code in no file */
+	uint64_t ino;     /* 0: code in no file */
 	const char *path; /* borrowed for the call; "//anon" for code in no file */
 };
 

@@ -165,8 +165,8 @@ static int table__make_room(struct process_table *t, uint64_t now_ns)
 	return 0;
 }
 
-static int table__add(struct process_table *t, const struct task_key *key, uint64_t born_ns,
-		      uint64_t now_ns, struct process **ret_process)
+static int table__add(struct process_table *t, const struct task_key *key, uint64_t born_ns, uint64_t now_ns,
+		      struct process **ret_process)
 {
 	struct process *p;
 	int r;

@@ -52,7 +52,7 @@ struct process_mmap {
 	uint32_t tgid, prot; /* PROT_* */
 	uint64_t addr, len, pgoff;
 	const char *path; /* as in the event: " (deleted)", "//anon", "[vdso]" */
-	uint64_t ino; /* 0: not known */
+	uint64_t ino;     /* 0: not known */
 	const uint8_t *build_id;
 	size_t build_id_len; /* 0: not known */
 };

@@ -34,112 +34,106 @@ static void assert_golden(const struct golden *g, const struct container_names *
 	assert_int_equal(names->runtime, g->runtime);
 }
 
+static const struct golden dialects[] = {
+	{"/", NULL, "", "", "", CONTAINER_NONE},
+	{"/init.scope", NULL, "init.scope", "", "", CONTAINER_NONE},
+	{"/system.slice/nginx.service", NULL, "nginx.service", "", "", CONTAINER_NONE},
+	{"/system.slice/system-getty.slice/getty@tty1.service", NULL, "getty@tty1.service", "", "",
+	 CONTAINER_NONE},
+	{"/system.slice/my\\x2dapp.service", NULL, "my\\x2dapp.service", "", "", CONTAINER_NONE},
+	{"/system.slice/_cpu.service", NULL, "cpu.service", "", "", CONTAINER_NONE},
+	{"/user.slice/user-1000.slice/session-3.scope", NULL, "session-3.scope", "", "", CONTAINER_NONE},
+	{"/user.slice/user-1000.slice/user@1000.service/app.slice/app-foo.service", NULL, "app-foo.service",
+	 "", "", CONTAINER_NONE},
+	{"/user.slice/user-1000.slice", NULL, "", "", "", CONTAINER_NONE},
+	/* docker */
+	{"/system.slice/docker-" ID ".scope", NULL, "docker-" ID ".scope", ID, "", CONTAINER_DOCKER},
+	{"/docker/" ID, NULL, "", ID, "", CONTAINER_DOCKER},
+	{"/docker/" ID "/docker/" ID2, NULL, "", ID2, "", CONTAINER_DOCKER},
+	{"/docker/" ID "/system.slice/cron.service", NULL, "cron.service", ID, "", CONTAINER_DOCKER},
+	{"/system.slice/docker.service", NULL, "docker.service", "", "", CONTAINER_NONE},
+	{"/docker/buildx", NULL, "", "", "", CONTAINER_NONE},
+	/* kubernetes, systemd driver */
+	{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_ ".slice/cri-containerd-" ID
+	 ".scope",
+	 NULL, "cri-containerd-" ID ".scope", ID, UID, CONTAINER_CONTAINERD},
+	{"/kubepods.slice/kubepods-pod" UID_ ".slice/cri-containerd-" ID ".scope", NULL,
+	 "cri-containerd-" ID ".scope", ID, UID, CONTAINER_CONTAINERD},
+	{"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID_ ".slice/crio-" ID ".scope",
+	 NULL, "crio-" ID ".scope", ID, UID, CONTAINER_CRIO},
+	{"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID_ ".slice/crio-" ID
+	 ".scope/container",
+	 NULL, "crio-" ID ".scope", ID, UID, CONTAINER_CRIO},
+	{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_ ".slice/docker-" ID ".scope",
+	 NULL, "docker-" ID ".scope", ID, UID, CONTAINER_DOCKER},
+	{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" STATIC_UID
+	 ".slice/cri-containerd-" ID ".scope",
+	 NULL, "cri-containerd-" ID ".scope", ID, STATIC_UID, CONTAINER_CONTAINERD},
+	{"/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" UID_ ".slice/cri-containerd-" ID
+	 ".scope",
+	 NULL, "cri-containerd-" ID ".scope", ID, UID, CONTAINER_CONTAINERD},
+	/* the runtime's monitor is in the pod, not in the container */
+	{"/kubepods.slice/kubepods-pod" UID_ ".slice/crio-conmon-" ID ".scope", NULL,
+	 "crio-conmon-" ID ".scope", "", UID, CONTAINER_NONE},
+	{"/machine.slice/libpod-conmon-" ID ".scope", NULL, "libpod-conmon-" ID ".scope", "", "",
+	 CONTAINER_NONE},
+	/* kubernetes, cgroupfs driver */
+	{"/kubepods/burstable/pod" UID "/" ID, NULL, "", ID, UID, CONTAINER_OTHER},
+	{"/kubepods/pod" UID "/" ID, NULL, "", ID, UID, CONTAINER_OTHER},
+	{"/kubepods/besteffort/pod" STATIC_UID "/" ID, NULL, "", ID, STATIC_UID, CONTAINER_OTHER},
+	{"/kubepods/burstable/pod" UID, NULL, "", "", UID, CONTAINER_NONE},
+	{"/kubepods/burstable/pod" UID "/crio-" ID, NULL, "", ID, UID, CONTAINER_CRIO},
+	/* systemd names without systemd */
+	{"/system.slice/containerd.service/kubepods-burstable-pod" UID_ ".slice:cri-containerd:" ID, NULL,
+	 "containerd.service", ID, UID, CONTAINER_CONTAINERD},
+	{"/kubepods-besteffort-pod" UID_ ".slice:crio:" ID, NULL, "", ID, UID, CONTAINER_CRIO},
+	{"/system.slice/containerd.service/default/" ID, NULL, "containerd.service", ID, "",
+	 CONTAINER_CONTAINERD},
+	/* kubernetes in docker: the innermost */
+	{"/docker/" ID2 "/kubelet/kubepods/burstable/pod" UID "/" ID, NULL, "", ID, UID, CONTAINER_OTHER},
+	{"/system.slice/docker-" ID2 ".scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" UID_
+	 ".slice/cri-containerd-" ID ".scope",
+	 NULL, "cri-containerd-" ID ".scope", ID, UID, CONTAINER_CONTAINERD},
+	/* podman */
+	{"/machine.slice/libpod-" ID ".scope/container", NULL, "libpod-" ID ".scope", ID, "",
+	 CONTAINER_PODMAN},
+	{"/machine.slice/libpod-" ID ".scope", NULL, "libpod-" ID ".scope", ID, "", CONTAINER_PODMAN},
+	{"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID ".scope/container", NULL,
+	 "libpod-" ID ".scope", ID, "", CONTAINER_PODMAN},
+	{"/libpod_parent/libpod-" ID, NULL, "", ID, "", CONTAINER_PODMAN},
+	{"/libpod_parent/" ID, NULL, "", ID, "", CONTAINER_PODMAN},
+	{"/system.slice/nerdctl-" ID ".scope", NULL, "nerdctl-" ID ".scope", ID, "", CONTAINER_CONTAINERD},
+	/* elsewhere */
+	{"/ecs/0123456789abcdef0123456789abcdef/" ID, NULL, "", ID, "", CONTAINER_OTHER},
+	{"/ecs/0123456789abcdef0123456789abcdef/0123456789abcdef0123456789abcdef-1234567890", NULL, "",
+	 "0123456789abcdef0123456789abcdef-1234567890", "", CONTAINER_OTHER},
+	{"/lxc.payload.web-1/system.slice/ssh.service", NULL, "ssh.service", "web-1", "", CONTAINER_LXC},
+	{"/lxc.monitor.web-1", NULL, "", "", "", CONTAINER_NONE},
+	{"/lxc/101/ns/init.scope", NULL, "init.scope", "101", "", CONTAINER_LXC},
+	{"/machine.slice/machine-bookworm.scope/payload", NULL, "machine-bookworm.scope", "bookworm", "",
+	 CONTAINER_NSPAWN},
+	{"/machine.slice/systemd-nspawn@web.service/payload/init.scope", NULL, "init.scope", "web", "",
+	 CONTAINER_NSPAWN},
+	{"/machine.slice/machine-qemu\\x2d1\\x2dvm.scope/libvirt", NULL, "machine-qemu\\x2d1\\x2dvm.scope",
+	 "", "", CONTAINER_NONE},
+	/* a container seen from inside another control group namespace */
+	{"/../../docker-" ID ".scope", NULL, "docker-" ID ".scope", ID, "", CONTAINER_DOCKER},
+	/* near misses */
+	{"/docker/" ID "0", NULL, "", "", "", CONTAINER_NONE},
+	{"/docker-" ID "g.scope", NULL, "docker-" ID "g.scope", "", "", CONTAINER_NONE},
+	{"/kubepods/podXYZ3b0c9e-6c1e-4b0a-9d53-0f1e2d3c4b5a", NULL, "", "", "", CONTAINER_NONE},
+	{"/mypod" UID, NULL, "", "", "", CONTAINER_NONE},
+	{"//a//", NULL, "", "", "", CONTAINER_NONE},
+};
+
 static void every_dialect_of_a_path_is_understood(void **state)
 {
-	static const struct golden cases[] = {
-		{"/", NULL, "", "", "", CONTAINER_NONE},
-		{"/init.scope", NULL, "init.scope", "", "", CONTAINER_NONE},
-		{"/system.slice/nginx.service", NULL, "nginx.service", "", "", CONTAINER_NONE},
-		{"/system.slice/system-getty.slice/getty@tty1.service", NULL, "getty@tty1.service", "", "",
-		 CONTAINER_NONE},
-		{"/system.slice/my\\x2dapp.service", NULL, "my\\x2dapp.service", "", "", CONTAINER_NONE},
-		{"/system.slice/_cpu.service", NULL, "cpu.service", "", "", CONTAINER_NONE},
-		{"/user.slice/user-1000.slice/session-3.scope", NULL, "session-3.scope", "", "",
-		 CONTAINER_NONE},
-		{"/user.slice/user-1000.slice/user@1000.service/app.slice/app-foo.service", NULL,
-		 "app-foo.service", "", "", CONTAINER_NONE},
-		{"/user.slice/user-1000.slice", NULL, "", "", "", CONTAINER_NONE},
-		/* docker */
-		{"/system.slice/docker-" ID ".scope", NULL, "docker-" ID ".scope", ID, "", CONTAINER_DOCKER},
-		{"/docker/" ID, NULL, "", ID, "", CONTAINER_DOCKER},
-		{"/docker/" ID "/docker/" ID2, NULL, "", ID2, "", CONTAINER_DOCKER},
-		{"/docker/" ID "/system.slice/cron.service", NULL, "cron.service", ID, "", CONTAINER_DOCKER},
-		{"/system.slice/docker.service", NULL, "docker.service", "", "", CONTAINER_NONE},
-		{"/docker/buildx", NULL, "", "", "", CONTAINER_NONE},
-		/* kubernetes, systemd driver */
-		{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_
-		 ".slice/cri-containerd-" ID ".scope",
-		 NULL, "cri-containerd-" ID ".scope", ID, UID, CONTAINER_CONTAINERD},
-		{"/kubepods.slice/kubepods-pod" UID_ ".slice/cri-containerd-" ID ".scope", NULL,
-		 "cri-containerd-" ID ".scope", ID, UID, CONTAINER_CONTAINERD},
-		{"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID_ ".slice/crio-" ID
-		 ".scope",
-		 NULL, "crio-" ID ".scope", ID, UID, CONTAINER_CRIO},
-		{"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID_ ".slice/crio-" ID
-		 ".scope/container",
-		 NULL, "crio-" ID ".scope", ID, UID, CONTAINER_CRIO},
-		{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_ ".slice/docker-" ID
-		 ".scope",
-		 NULL, "docker-" ID ".scope", ID, UID, CONTAINER_DOCKER},
-		{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" STATIC_UID
-		 ".slice/cri-containerd-" ID ".scope",
-		 NULL, "cri-containerd-" ID ".scope", ID, STATIC_UID, CONTAINER_CONTAINERD},
-		{"/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" UID_ ".slice/cri-containerd-" ID
-		 ".scope",
-		 NULL, "cri-containerd-" ID ".scope", ID, UID, CONTAINER_CONTAINERD},
-		/* the runtime's monitor is in the pod, not in the container */
-		{"/kubepods.slice/kubepods-pod" UID_ ".slice/crio-conmon-" ID ".scope", NULL,
-		 "crio-conmon-" ID ".scope", "", UID, CONTAINER_NONE},
-		{"/machine.slice/libpod-conmon-" ID ".scope", NULL, "libpod-conmon-" ID ".scope", "", "",
-		 CONTAINER_NONE},
-		/* kubernetes, cgroupfs driver */
-		{"/kubepods/burstable/pod" UID "/" ID, NULL, "", ID, UID, CONTAINER_OTHER},
-		{"/kubepods/pod" UID "/" ID, NULL, "", ID, UID, CONTAINER_OTHER},
-		{"/kubepods/besteffort/pod" STATIC_UID "/" ID, NULL, "", ID, STATIC_UID, CONTAINER_OTHER},
-		{"/kubepods/burstable/pod" UID, NULL, "", "", UID, CONTAINER_NONE},
-		{"/kubepods/burstable/pod" UID "/crio-" ID, NULL, "", ID, UID, CONTAINER_CRIO},
-		/* systemd names without systemd */
-		{"/system.slice/containerd.service/kubepods-burstable-pod" UID_ ".slice:cri-containerd:" ID,
-		 NULL, "containerd.service", ID, UID, CONTAINER_CONTAINERD},
-		{"/kubepods-besteffort-pod" UID_ ".slice:crio:" ID, NULL, "", ID, UID, CONTAINER_CRIO},
-		{"/system.slice/containerd.service/default/" ID, NULL, "containerd.service", ID, "",
-		 CONTAINER_CONTAINERD},
-		/* kubernetes in docker: the innermost */
-		{"/docker/" ID2 "/kubelet/kubepods/burstable/pod" UID "/" ID, NULL, "", ID, UID,
-		 CONTAINER_OTHER},
-		{"/system.slice/docker-" ID2
-		 ".scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" UID_
-		 ".slice/cri-containerd-" ID ".scope",
-		 NULL, "cri-containerd-" ID ".scope", ID, UID, CONTAINER_CONTAINERD},
-		/* podman */
-		{"/machine.slice/libpod-" ID ".scope/container", NULL, "libpod-" ID ".scope", ID, "",
-		 CONTAINER_PODMAN},
-		{"/machine.slice/libpod-" ID ".scope", NULL, "libpod-" ID ".scope", ID, "", CONTAINER_PODMAN},
-		{"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID ".scope/container",
-		 NULL, "libpod-" ID ".scope", ID, "", CONTAINER_PODMAN},
-		{"/libpod_parent/libpod-" ID, NULL, "", ID, "", CONTAINER_PODMAN},
-		{"/libpod_parent/" ID, NULL, "", ID, "", CONTAINER_PODMAN},
-		{"/system.slice/nerdctl-" ID ".scope", NULL, "nerdctl-" ID ".scope", ID, "",
-		 CONTAINER_CONTAINERD},
-		/* elsewhere */
-		{"/ecs/0123456789abcdef0123456789abcdef/" ID, NULL, "", ID, "", CONTAINER_OTHER},
-		{"/ecs/0123456789abcdef0123456789abcdef/0123456789abcdef0123456789abcdef-1234567890", NULL,
-		 "", "0123456789abcdef0123456789abcdef-1234567890", "", CONTAINER_OTHER},
-		{"/lxc.payload.web-1/system.slice/ssh.service", NULL, "ssh.service", "web-1", "",
-		 CONTAINER_LXC},
-		{"/lxc.monitor.web-1", NULL, "", "", "", CONTAINER_NONE},
-		{"/lxc/101/ns/init.scope", NULL, "init.scope", "101", "", CONTAINER_LXC},
-		{"/machine.slice/machine-bookworm.scope/payload", NULL, "machine-bookworm.scope", "bookworm",
-		 "", CONTAINER_NSPAWN},
-		{"/machine.slice/systemd-nspawn@web.service/payload/init.scope", NULL, "init.scope", "web",
-		 "", CONTAINER_NSPAWN},
-		{"/machine.slice/machine-qemu\\x2d1\\x2dvm.scope/libvirt", NULL,
-		 "machine-qemu\\x2d1\\x2dvm.scope", "", "", CONTAINER_NONE},
-		/* a container seen from inside another control group namespace */
-		{"/../../docker-" ID ".scope", NULL, "docker-" ID ".scope", ID, "", CONTAINER_DOCKER},
-		/* near misses */
-		{"/docker/" ID "0", NULL, "", "", "", CONTAINER_NONE},
-		{"/docker-" ID "g.scope", NULL, "docker-" ID "g.scope", "", "", CONTAINER_NONE},
-		{"/kubepods/podXYZ3b0c9e-6c1e-4b0a-9d53-0f1e2d3c4b5a", NULL, "", "", "", CONTAINER_NONE},
-		{"/mypod" UID, NULL, "", "", "", CONTAINER_NONE},
-		{"//a//", NULL, "", "", "", CONTAINER_NONE},
-	};
 	struct container_names names;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(parse_cgroup_path(cases[i].text, strlen(cases[i].text), &names), 0);
-		assert_golden(&cases[i], &names);
+	for (size_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++) {
+		assert_int_equal(parse_cgroup_path(dialects[i].text, strlen(dialects[i].text), &names), 0);
+		assert_golden(&dialects[i], &names);
 	}
 }
 

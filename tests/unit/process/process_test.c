@@ -153,8 +153,7 @@ static struct task_key key_of(const struct live *l, pid_t pid)
 
 	assert_int_equal(proc_dir__open(l->proc_fd, (uint32_t)pid, 0, &fd, &st), 0);
 	close(fd);
-	return (struct task_key){
-		.tgid = (uint32_t)pid, .exec_id = 1, .start_ns = st.start_ticks * 10000000};
+	return (struct task_key){.tgid = (uint32_t)pid, .exec_id = 1, .start_ns = st.start_ticks * 10000000};
 }
 
 static struct process *scan(const struct live *l, const struct program *p)
