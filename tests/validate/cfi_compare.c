@@ -26,6 +26,7 @@
 
 #include "tests/validate/cfi_answer.h"
 #include "tests/validate/cfi_compare.h"
+#include "user/object/code_bytes.h"
 #include "user/object/elf.h"
 #include "user/object/unwind_table.h"
 
@@ -51,6 +52,7 @@ struct range {
 struct built_page {
 	struct unwind_row *rows;
 	uint32_t n;
+	uint32_t n_derived; /* rows made from instructions */
 	bool is_tried;
 };
 
@@ -114,6 +116,7 @@ static bool is_code(const struct elf *e, uint64_t vaddr)
 static const struct built_page *build(struct comparison *c, uint64_t vaddr)
 {
 	uint64_t page = vaddr >> ROW_PAGE_BITS, before;
+	struct unwind_page_stats stats = {0};
 	struct built_page *b;
 	int err;
 
@@ -124,7 +127,7 @@ static const struct built_page *build(struct comparison *c, uint64_t vaddr)
 		return b;
 	b->is_tried = true;
 	before = now_ns();
-	err = unwind_table__build_page(c->table, page, c->scratch, ROW_PAGE_SIZE, &b->n, NULL);
+	err = unwind_table__build_page(c->table, page, c->scratch, ROW_PAGE_SIZE, &b->n, &stats);
 	c->sum->build_ns += now_ns() - before;
 	if (err) {
 		b->n = 0;
@@ -134,6 +137,7 @@ static const struct built_page *build(struct comparison *c, uint64_t vaddr)
 	}
 	c->sum->pages++;
 	c->sum->rows += b->n;
+	b->n_derived = stats.derived;
 	b->rows = malloc(b->n * sizeof(*b->rows));
 	memcpy(b->rows, c->scratch, b->n * sizeof(*b->rows));
 	return b;
@@ -178,6 +182,15 @@ static int open_ours(struct comparison *c, int fd)
 	c->pages = calloc(c->n_pages, sizeof(*c->pages));
 	c->scratch = malloc(ROW_PAGE_SIZE * sizeof(*c->scratch));
 	return c->pages && c->scratch ? 0 : -ENOMEM;
+}
+
+/* Is a rule of ours at that address, which the file does not have, one that we make from its instructions? */
+static bool may_be_derived(struct comparison *c, const struct unwind_row *row, uint64_t at)
+{
+	const struct built_page *b = build(c, at);
+
+	return b && b->n_derived &&
+	       (row->cfa == ROW_REG_RSP || row->cfa == ROW_REG_RBP || row->cfa == ROW_CFA_SWITCH);
 }
 
 /* -- libdw's side: FDEs by a linear pass -- */
@@ -393,6 +406,8 @@ static uint64_t compare_at(struct comparison *c, uint64_t at, uint64_t end, bool
 			explain(c, CFI_EXPLAINED_OVERLAP_ORACLE);
 		else if (ours.kind == ANSWER_NONE || ours.kind == ANSWER_UNSUPPORTED)
 			explain(c, CFI_EXPLAINED_DAMAGED);
+		else if (may_be_derived(c, row, at))
+			explain(c, CFI_EXPLAINED_DERIVED);
 		else
 			disagree(c, CFI_DISAGREES_INVENTED, at, row);
 		return next;
@@ -447,13 +462,17 @@ static void judge_alone(struct comparison *c, const struct unwind_row *row, uint
 		explain(c, CFI_EXPLAINED_SIGNAL);
 	else if (row->cfa == ROW_CFA_FRAME_POINTER)
 		explain(c, CFI_EXPLAINED_FRAME_POINTER);
-	else if (row->cfa == ROW_CFA_END && start >= entry && end <= entry + 64)
+	else if (unwind_table__sources(c->table) & UNWIND_SOURCE_GO)
+		explain(c, CFI_EXPLAINED_GO);
+	else if (row->cfa == ROW_CFA_END && start >= entry && end <= entry + ENTRY_BYTES_MAX)
 		explain(c, CFI_EXPLAINED_ENTRY);
 	else if (row->cfa == ROW_CFA_END && end - start <= ROOT_BYTES_MAX &&
 		 after - before > UNWIND_PADDING_MAX)
 		explain(c, CFI_EXPLAINED_ROOT);
 	else if (after - before <= UNWIND_PADDING_MAX)
 		explain(c, CFI_EXPLAINED_PADDING);
+	else if (may_be_derived(c, row, start))
+		explain(c, CFI_EXPLAINED_DERIVED);
 	else
 		disagree(c, CFI_DISAGREES_INVENTED, start, row);
 }

@@ -26,6 +26,8 @@
 	X(ENTRY, "entry point without CFI: an end mark")                                            \
 	X(ROOT, "call of main or of a thread's function, without CFI: an end mark")                 \
 	X(FRAME_POINTER, "code without CFI of a compiler that keeps frame pointers")                \
+	X(GO, "code without CFI of Go, by the tables of its runtime")                               \
+	X(DERIVED, "code without CFI, by its instructions (sweep_oracle says how good they are)")   \
 	X(OVERLAP, "overlapping FDEs: the one that starts last wins")                               \
 	X(OVERLAP_ORACLE, "overlapping FDEs: libdw has no answer or keeps to the one it saw first") \
 	X(NO_CODE, "FDE outside of executable segments")                                            \

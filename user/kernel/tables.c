@@ -8,11 +8,8 @@
 #include "user/base/io.h"
 #include "user/base/log.h"
 #include "user/object/elf.h"
-#include "user/object/gopclntab.h"
 #include "user/object/object_cache.h"
 #include "user/object/unwind_table.h"
-
-#define GO_MARKS_MAX 64
 
 /* A file that pages are being built from. Several pages of it are mostly asked for in a row. */
 struct open_table {
@@ -86,29 +83,9 @@ static struct open_table *tables__slot(struct tables *t, uint32_t object)
 	return oldest;
 }
 
-/* Go's functions that nobody called: 0 where the file is not Go's. */
-static uint32_t go_end_marks(const struct elf *e, struct unwind_mark *marks, uint32_t max)
-{
-	struct gopclntab_function functions[GO_MARKS_MAX];
-	struct gopclntab *t;
-	size_t n;
-
-	if (gopclntab__load(e, 0, &t))
-		return 0;
-	n = gopclntab__find_names(t, gopclntab_stack_ends, gopclntab_n_stack_ends, functions, GO_MARKS_MAX);
-	if (n > max)
-		n = max;
-	for (size_t i = 0; i < n; i++)
-		marks[i] = (struct unwind_mark){.start = functions[i].start, .end = functions[i].end};
-	gopclntab__free(t);
-	return (uint32_t)n;
-}
-
 static int tables__open(struct tables *t, uint32_t object, uint64_t now, struct open_table **ret)
 {
 	struct open_table *o = tables__slot(t, object);
-	struct unwind_mark marks[GO_MARKS_MAX];
-	struct unwind_table_opts opts = {.end_marks = marks};
 	int err;
 
 	if (o->object == object) {
@@ -120,10 +97,8 @@ static int tables__open(struct tables *t, uint32_t object, uint64_t now, struct 
 	err = object_cache__open_fd(t->objects, object, now, &o->fd);
 	if (!err)
 		err = elf__open(o->fd, &o->elf);
-	if (!err) {
-		opts.n_end_marks = go_end_marks(o->elf, marks, GO_MARKS_MAX);
-		err = unwind_table__open(o->elf, &opts, &o->table);
-	}
+	if (!err)
+		err = unwind_table__open(o->elf, NULL, &o->table);
 	if (err) {
 		open_table__close(o);
 		t->stats.files_failed++;

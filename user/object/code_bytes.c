@@ -6,7 +6,8 @@
  *
  * Idea. They are tiny and hardly change. The trampoline is one system call with the number 15. The entry point
  * is a straight line of register moves that ends in a call which never returns: read instruction by instruction out of a short list, so that
- * a byte of an operand is never taken for a call. Code with any other instruction is not recognised.
+ * a byte of an operand is never taken for a call. Code with any other instruction is not recognised. A loader's first call does return, with the
+ * address of the program that it jumps to in the end: all of it up to there is the entry point.
  *
  *      xor %ebp,%ebp │ mov %rsp,%rdi │ lea …(%rip),%rsi │ and $-16,%rsp │ call …
  *      [entry ───────────────────────────────────────────────────────── end)
@@ -23,7 +24,7 @@
  *
  * Cost. A pread of the range asked for and one search in it.
  *
- * What it does not do. Follow jumps, decode x86 in general.
+ * What it does not do. Follow jumps, or the stack: that is code_sweep's.
  *
  * Reference. Intel SDM volume 2 (encodings); arch/x86/entry/syscalls/syscall_64.tbl (rt_sigreturn is 15).
  */
@@ -33,6 +34,7 @@
 #include "user/base/buf.h"
 #include "user/object/code_bytes.h"
 #include "user/object/elf.h"
+#include "user/object/x86_insn.h"
 
 /* mov $15,%rax; syscall and mov $15,%eax; syscall */
 static const uint8_t sigreturn_long[SIGRETURN_BYTES] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
@@ -182,6 +184,32 @@ static const struct instruction *find_instruction(const uint8_t *bytes, size_t l
 	return NULL;
 }
 
+/*
+ * A loader goes on after its first call, with what that returned: the entry point of the program, to which it jumps in the end. Length of
+ * what follows the call up to that jump, or 0.
+ */
+static size_t loader_length(const uint8_t *bytes, size_t len)
+{
+	struct x86_insn in;
+	uint8_t program;
+	size_t at;
+
+	if (x86_insn__parse(bytes, len, &in) || in.encoding != X86_LEGACY || in.map != X86_MAP_ONE ||
+	    in.opcode != 0x89 || in.modrm < 0xc0 || !x86_insn__is_wide(&in) || x86_insn__reg(&in) != X86_RAX)
+		return 0;
+	program = x86_insn__rm(&in);
+	for (at = in.len; !x86_insn__parse(bytes + at, len - at, &in);) {
+		enum x86_flow flow = x86_insn__flow(&in);
+
+		at += in.len;
+		if (flow == X86_FLOW_JUMP_INDIRECT && in.modrm >= 0xc0 && x86_insn__rm(&in) == program)
+			return at;
+		if (flow != X86_FLOW_NEXT && flow != X86_FLOW_CALL && flow != X86_FLOW_BRANCH)
+			return 0;
+	}
+	return 0;
+}
+
 bool code_bytes__match_entry(const uint8_t *bytes, size_t len, size_t *ret_len)
 {
 	const struct instruction *in;
@@ -189,7 +217,7 @@ bool code_bytes__match_entry(const uint8_t *bytes, size_t len, size_t *ret_len)
 	for (size_t at = 0; (in = find_instruction(bytes + at, len - at)) != NULL;) {
 		at += in->n + in->rest;
 		if (in->ends) {
-			*ret_len = at;
+			*ret_len = at + loader_length(bytes + at, len - at);
 			return true;
 		}
 	}

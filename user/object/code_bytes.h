@@ -16,7 +16,7 @@ struct elf;
 
 #define CODE_BYTES_MAX  (1u << 17)
 #define SIGRETURN_BYTES 9 /* the longer of the two forms: mov $15, %rax; syscall */
-#define ENTRY_BYTES_MAX 64
+#define ENTRY_BYTES_MAX 96
 
 /* Pure: offset of the first trampoline in the bytes that starts before `last`; false where there is none. */
 bool code_bytes__match_sigreturn(const uint8_t *bytes, size_t len, size_t last, size_t *ret_offset);
@@ -26,7 +26,7 @@ bool code_bytes__match_sigreturn(const uint8_t *bytes, size_t len, size_t last, 
  */
 bool code_bytes__match_root(const uint8_t *bytes, size_t len, size_t last, size_t *ret_offset,
 			    size_t *ret_len);
-/* Pure: length of the entry function that starts with the bytes: up to and with its first call; false where none is seen. */
+/* Pure: length of the entry function that starts with the bytes: up to and with its first call, and of a loader up to where it jumps to the program; false where none is seen. */
 bool code_bytes__match_entry(const uint8_t *bytes, size_t len, size_t *ret_len);
 
 /* Appends the part of [from, to) that lies in an executable segment (the first one that touches it); false where there is none. */

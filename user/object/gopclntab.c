@@ -42,16 +42,16 @@
 #include "user/object/gopclntab_impl.h"
 
 /* Fields of a function record, in units of 4 bytes after its entry. */
-enum field { FIELD_NAME = 0, FIELD_PCFILE = 4, FIELD_PCLN = 5, FIELD_CU = 7, FIELD_START_LINE = 8 };
+enum field {
+	FIELD_NAME = 0,
+	FIELD_PCSP = 3,
+	FIELD_PCFILE = 4,
+	FIELD_PCLN = 5,
+	FIELD_CU = 7,
+	FIELD_START_LINE = 8
+};
 
 #define NO_FILE UINT32_MAX
-
-const char *const gopclntab_stack_ends[] = {
-	"runtime.goexit", "runtime.mstart",    "runtime.rt0_go",
-	"runtime.mcall",  "runtime.morestack", "runtime.systemstack_switch",
-	"_rt0_amd64",     "_rt0_amd64_linux",  "_rt0_arm64_linux",
-};
-const size_t gopclntab_n_stack_ends = sizeof(gopclntab_stack_ends) / sizeof(gopclntab_stack_ends[0]);
 
 static bool read_uint(const struct gopclntab *t, const struct gopclntab_part *part, uint64_t offset,
 		      uint8_t size, uint64_t *ret)
@@ -277,27 +277,22 @@ int gopclntab__find(const struct gopclntab *t, uint64_t vaddr, struct gopclntab_
 	return 0;
 }
 
-size_t gopclntab__find_names(const struct gopclntab *t, const char *const *names, size_t n_names,
-			     struct gopclntab_function *ret, size_t max)
+uint32_t gopclntab__first(const struct gopclntab *t, uint64_t vaddr)
 {
-	size_t found = 0;
+	uint32_t lo = 0, hi = t->n;
 
-	for (uint32_t i = 0; i < t->n && found < max; i++) {
-		struct gopclntab_function f;
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
 
-		if (gopclntab__get(t, i, &f))
-			continue;
-		for (size_t k = 0; k < n_names; k++) {
-			if (!strcmp(names[k], f.name)) {
-				ret[found++] = f;
-				break;
-			}
-		}
+		if (pc_of(t, mid + 1) <= vaddr)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	return found;
+	return lo;
 }
 
-/* -- lines -- */
+/* -- programs -- */
 
 static bool read_varint(const struct gopclntab *t, size_t *at, uint32_t *ret)
 {
@@ -317,32 +312,61 @@ static bool read_varint(const struct gopclntab *t, size_t *at, uint32_t *ret)
 	return false;
 }
 
-/* The value of a program at a pc. It starts at -1 and the function's entry; each pair gives the value that holds
- * up to the new pc. */
+/* A program on its way: `value` holds up to `pc`. */
+struct program {
+	size_t at;
+	uint64_t pc;
+	uint32_t value;
+	uint32_t steps;
+};
+
+/* It starts at -1 and the function's entry; each pair gives the value that holds up to the new pc. False at its end. */
+static bool next_pair(const struct gopclntab *t, struct program *p)
+{
+	uint32_t value_delta, pc_delta;
+
+	if (p->steps == GOPCLNTAB_STEPS_MAX || !read_varint(t, &p->at, &value_delta) ||
+	    (value_delta == 0 && p->steps > 0) || !read_varint(t, &p->at, &pc_delta))
+		return false;
+	p->value += value_delta & 1 ? ~(value_delta >> 1) : value_delta >> 1; /* zigzag */
+	p->pc += (uint64_t)pc_delta * t->quantum;
+	p->steps++;
+	return true;
+}
+
+/* The value at a pc; program 0 is none. */
 static bool run_program(const struct gopclntab *t, uint32_t program, uint64_t entry, uint64_t vaddr,
 			int32_t *ret_value)
 {
-	uint64_t pc = entry;
-	uint32_t value = UINT32_MAX;
-	size_t at = program;
+	struct program p = {.at = program, .pc = entry, .value = UINT32_MAX};
 
-	if (program == 0)
-		return false; /* no program */
-	for (uint32_t step = 0; step < GOPCLNTAB_STEPS_MAX; step++) {
-		uint32_t value_delta, pc_delta;
-
-		if (!read_varint(t, &at, &value_delta) || (value_delta == 0 && step > 0) ||
-		    !read_varint(t, &at, &pc_delta))
-			return false;
-		value += value_delta & 1 ? ~(value_delta >> 1) : value_delta >> 1; /* zigzag */
-		pc += (uint64_t)pc_delta * t->quantum;
-		if (vaddr < pc) {
-			*ret_value = (int32_t)value;
+	while (program && next_pair(t, &p)) {
+		if (vaddr < p.pc) {
+			*ret_value = (int32_t)p.value;
 			return true;
 		}
 	}
 	return false;
 }
+
+int gopclntab__sp_deltas(const struct gopclntab *t, uint32_t i, gopclntab_sp_fn emit, void *ctx)
+{
+	struct program p = {.value = UINT32_MAX};
+	uint64_t from, end;
+	uint32_t pcsp;
+
+	if (i >= t->n || !read_field(t, record_of(t, i), FIELD_PCSP, &pcsp) || !pcsp)
+		return -ENOENT;
+	p.at = pcsp;
+	p.pc = pc_of(t, i);
+	end = pc_of(t, i + 1);
+	for (from = p.pc; from < end && next_pair(t, &p); from = p.pc)
+		if (p.pc > from)
+			emit(from, p.pc < end ? p.pc : end, (int32_t)p.value, ctx);
+	return 0;
+}
+
+/* -- lines -- */
 
 static const char *file_name(const struct gopclntab *t, uint64_t record, uint32_t number)
 {
@@ -393,4 +417,15 @@ uint32_t gopclntab__count(const struct gopclntab *t)
 size_t gopclntab__bytes(const struct gopclntab *t)
 {
 	return sizeof(*t) + lazy_bytes__resident(&t->own);
+}
+
+bool gopclntab__is_assembly(const struct gopclntab *t, uint32_t i)
+{
+	struct gopclntab_line l;
+	size_t len;
+
+	if (i >= t->n || gopclntab__line(t, pc_of(t, i), &l))
+		return false;
+	len = strlen(l.file);
+	return len > 2 && !strcmp(l.file + len - 2, ".s");
 }

@@ -6,7 +6,7 @@
  * Versions 1.2, 1.16, 1.18 and 1.20 (used up to 1.26 and later), told apart by the table's magic.
  *
  * Owns: the bytes that it has read; the file's descriptor stays the caller's, who takes it away with attach.
- * Thread: one owner (a lookup may read the file). Limit: GOPCLNTAB_FUNCTIONS_MAX, GOPCLNTAB_STEPS_MAX of a line
+ * Thread: one owner (a lookup may read the file). Limit: GOPCLNTAB_FUNCTIONS_MAX, GOPCLNTAB_STEPS_MAX of a
  * program, LAZY_BYTES_MAX. Errors: -ENOENT no such table, or nothing there, -EBADMSG damaged, -EOPNOTSUPP a 32-bit
  * or unknown one, -E2BIG, -ENOMEM.
  */
@@ -35,10 +35,6 @@ struct gopclntab_line {
 	uint32_t line;
 };
 
-/* Functions that nobody called: where a walk over a goroutine's or a thread's stack ends. */
-extern const char *const gopclntab_stack_ends[];
-extern const size_t gopclntab_n_stack_ends;
-
 /* The table in `bytes`, which must outlive it; pure. text_start: what offsets are relative to, 0: the header
  * says it (Go 1.18 to 1.25). */
 int gopclntab__parse(const void *bytes, size_t len, uint64_t text_start, struct gopclntab **ret_table);
@@ -56,9 +52,13 @@ int gopclntab__find(const struct gopclntab *t, uint64_t vaddr, struct gopclntab_
 /* File and line of the instruction at the address, as the compiler saw it: of the innermost inlined function
  * there; -ENOENT. */
 int gopclntab__line(const struct gopclntab *t, uint64_t vaddr, struct gopclntab_line *ret_line);
-/* The functions with one of these names, into ret[max]; returns how many. One pass over all names. */
-size_t gopclntab__find_names(const struct gopclntab *t, const char *const *names, size_t n_names,
-			     struct gopclntab_function *ret, size_t max);
+/* Index of the function that holds the address, else of the first one after it; the count where there is none. */
+uint32_t gopclntab__first(const struct gopclntab *t, uint64_t vaddr);
+/* Was it written in assembler? */
+bool gopclntab__is_assembly(const struct gopclntab *t, uint32_t i);
+/* How far the stack pointer is below where it was on entry, in [start, end), for all of function i in ascending order. -ENOENT: not told. */
+typedef void (*gopclntab_sp_fn)(uint64_t start, uint64_t end, int32_t delta, void *ctx);
+int gopclntab__sp_deltas(const struct gopclntab *t, uint32_t i, gopclntab_sp_fn emit, void *ctx);
 uint32_t gopclntab__count(const struct gopclntab *t);
 /* Function i in the table's order; -EBADMSG. */
 int gopclntab__get(const struct gopclntab *t, uint32_t i, struct gopclntab_function *ret_function);

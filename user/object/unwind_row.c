@@ -334,7 +334,8 @@ void row_list__paint(struct row_list *l, uint32_t from, uint32_t to, struct unwi
 	l->n = n;
 }
 
-void row_list__fill_holes(struct row_list *to, const struct row_list *base, const struct row_list *filler)
+void row_list__fill_holes(struct row_list *to, const struct row_list *base, const struct row_list *filler,
+			  uint8_t hole)
 {
 	uint32_t b = 0, f = 0;
 
@@ -346,7 +347,9 @@ void row_list__fill_holes(struct row_list *to, const struct row_list *base, cons
 		uint32_t next_b = b + 1 < base->n ? base->rows[b + 1].pc : ROW_PAGE_SIZE;
 		uint32_t next_f = f + 1 < filler->n ? filler->rows[f + 1].pc : ROW_PAGE_SIZE;
 
-		row_list__append(to, pc, row->cfa == ROW_CFA_NONE ? filler->rows[f] : *row);
+		row_list__append(to, pc,
+				 row->cfa == hole && filler->rows[f].cfa != ROW_CFA_NONE ? filler->rows[f]
+											 : *row);
 		if (next_b == ROW_PAGE_SIZE && next_f == ROW_PAGE_SIZE)
 			return;
 		b += next_b <= next_f;

@@ -61,7 +61,8 @@ void row_list__append(struct row_list *l, uint32_t pc, struct unwind_row rule);
 #define ROW_OVER_ALL 0xff
 void row_list__paint(struct row_list *l, uint32_t from, uint32_t to, struct unwind_row rule,
 		     uint8_t only_over);
-/* `to` becomes `base` with its ROW_CFA_NONE stretches as `filler` has them; both start at pc 0. */
-void row_list__fill_holes(struct row_list *to, const struct row_list *base, const struct row_list *filler);
+/* `to` becomes `base` with its stretches of kind `hole` as `filler` has them, where that is not ROW_CFA_NONE; both start at pc 0. */
+void row_list__fill_holes(struct row_list *to, const struct row_list *base, const struct row_list *filler,
+			  uint8_t hole);
 
 #endif

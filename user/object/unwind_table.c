@@ -13,7 +13,8 @@
  *                                  ^ padding: f1 goes on         ^ a hole: covered by nothing
  *
  * Over these rows go, in this order: .debug_frame where .eh_frame has holes; the frame pointer rule where the file is known to keep
- * them; trampolines and roots without CFI, by their bytes (code_bytes); the entry point without CFI; the caller's end marks.
+ * them; trampolines and roots without CFI, by their bytes (code_bytes); the entry point without CFI; the tables of Go's runtime (go_rows); what the
+ * instructions say of the holes that are left (code_rows); the caller's end marks.
  *
  * Overlapping FDEs: the one that starts last wins, and each ends where the next one starts. That is what a bisection of the file's own
  * table finds, so it is what exception handling on the machine does.
@@ -34,7 +35,10 @@
 #include "user/object/cfa_program.h"
 #include "user/object/cfi_source.h"
 #include "user/object/code_bytes.h"
+#include "user/object/code_rows.h"
 #include "user/object/elf.h"
+#include "user/object/go_rows.h"
+#include "user/object/gopclntab.h"
 #include "user/object/unwind_rules.h"
 #include "user/object/unwind_table.h"
 
@@ -45,6 +49,7 @@
 struct unwind_table {
 	const struct elf *elf;
 	struct unwind_rules eh_frame, debug_frame;
+	struct gopclntab *go;
 	uint32_t sources;
 	struct unwind_mark *end_marks;
 	uint32_t n_end_marks;
@@ -82,6 +87,8 @@ static void open_rules(struct unwind_table *t, const struct unwind_table_opts *o
 		t->sources |= UNWIND_SOURCE_EH_FRAME_HDR;
 	else if (!unwind_rules__open_eh_frame(&t->eh_frame, t->elf))
 		t->sources |= UNWIND_SOURCE_EH_FRAME;
+	if (is_go(t->elf) && !gopclntab__load(t->elf, 0, &t->go))
+		t->sources |= UNWIND_SOURCE_GO;
 	if (opts->assume_frame_pointers || is_go(t->elf))
 		t->sources |= UNWIND_SOURCE_FRAME_POINTERS;
 	else if (!unwind_rules__open_debug_frame(&t->debug_frame, t->elf, limit))
@@ -128,6 +135,7 @@ void unwind_table__free(struct unwind_table *t)
 		return;
 	unwind_rules__done(&t->eh_frame);
 	unwind_rules__done(&t->debug_frame);
+	gopclntab__free(t->go);
 	free(t->end_marks);
 	free(t);
 }
@@ -145,7 +153,8 @@ uint64_t unwind_table__n_fdes(const struct unwind_table *t)
 size_t unwind_table__bytes(const struct unwind_table *t)
 {
 	return sizeof(*t) + t->n_end_marks * sizeof(*t->end_marks) + fde_index__bytes(&t->eh_frame.index) +
-	       fde_index__bytes(&t->debug_frame.index) + t->debug_frame.source.bytes.cap;
+	       fde_index__bytes(&t->debug_frame.index) + t->debug_frame.source.bytes.cap +
+	       (t->go ? gopclntab__bytes(t->go) : 0);
 }
 
 /* -- rows of one section of rules -- */
@@ -259,36 +268,189 @@ static int put_rules(struct unwind_table *t, const struct unwind_rules *r, struc
 	return err;
 }
 
-/* -- what goes over them -- */
+/* -- other rules in the holes -- */
+
+static int page__init_filler(struct page *filler, const struct page *p)
+{
+	*filler = (struct page){.from = p->from, .to = p->to, .list = {.max = p->list.max}};
+	filler->list.rows = malloc(p->list.max * sizeof(*filler->list.rows));
+	return filler->list.rows ? 0 : -ENOMEM;
+}
+
+/* What the filler knows where the page has rows of kind `hole`; the filler is used up. */
+static int fill(struct page *p, struct page *filler, uint8_t hole)
+{
+	struct row_list merged = {.max = p->list.max};
+
+	merged.rows = malloc(p->list.max * sizeof(*merged.rows));
+	if (merged.rows) {
+		row_list__fill_holes(&merged, &p->list, &filler->list, hole);
+		memcpy(p->list.rows, merged.rows, merged.n * sizeof(*merged.rows));
+		p->list.n = merged.n;
+		p->list.full |= filler->list.full | merged.full;
+	}
+	free(filler->list.rows);
+	filler->list.rows = NULL;
+	if (!merged.rows)
+		return -ENOMEM;
+	free(merged.rows);
+	return 0;
+}
 
 static int fill_from_debug_frame(struct unwind_table *t, struct page *p)
 {
-	struct page filler = {.from = p->from, .to = p->to};
-	struct row_list merged = {.max = p->list.max};
-	int err = -ENOMEM;
+	struct page filler;
+	int err = page__init_filler(&filler, p);
 
-	filler.list.max = p->list.max;
-	filler.list.rows = malloc(p->list.max * sizeof(*filler.list.rows));
-	merged.rows = malloc(p->list.max * sizeof(*merged.rows));
-	if (!filler.list.rows || !merged.rows)
-		goto out;
-	err = put_rules(t, &t->debug_frame, &filler);
-	if (err)
-		goto out;
-	row_list__fill_holes(&merged, &p->list, &filler.list);
-	memcpy(p->list.rows, merged.rows, merged.n * sizeof(*merged.rows));
-	p->list.n = merged.n;
-	p->list.full |= filler.list.full | merged.full;
+	if (!err)
+		err = put_rules(t, &t->debug_frame, &filler);
+	if (err) {
+		free(filler.list.rows);
+		return err;
+	}
 	p->stats.fdes += filler.stats.fdes;
 	p->stats.damaged += filler.stats.damaged;
 	p->stats.bytes += filler.stats.bytes;
 	for (int i = 0; i < UNWIND_UNSUPPORTED_MAX; i++)
 		p->stats.unsupported[i] += filler.stats.unsupported[i];
-out:
-	free(filler.list.rows);
-	free(merged.rows);
+	return fill(p, &filler, ROW_CFA_NONE);
+}
+
+static int fill_from_go(struct unwind_table *t, struct page *p)
+{
+	struct go_rows_stats stats;
+	struct page filler;
+	int err = page__init_filler(&filler, p);
+
+	if (!err)
+		err = go_rows__build(t->go, t->elf, p->from, p->to, &filler.list, &stats);
+	if (err) {
+		free(filler.list.rows);
+		return err;
+	}
+	p->stats.go_functions = stats.functions;
+	p->stats.bytes += stats.bytes;
+	return fill(p, &filler, ROW_CFA_FRAME_POINTER);
+}
+
+/* -- code without rules -- */
+
+static bool has_code(const struct elf *e, uint64_t from, uint64_t to)
+{
+	for (uint32_t i = 0; i < elf__n_segments(e); i++) {
+		const struct elf_segment *p = elf__segment(e, i);
+
+		if (p->type == PT_LOAD && (p->flags & PF_X) && p->memsz && p->vaddr < to &&
+		    (p->vaddr >= from || from - p->vaddr < p->memsz))
+			return true;
+	}
+	return false;
+}
+
+/* Rules of the file itself. */
+static int put_all_rules(struct unwind_table *t, struct page *p)
+{
+	int err = 0;
+
+	if (t->eh_frame.is_open)
+		err = put_rules(t, &t->eh_frame, p);
+	else
+		put(p, p->from, unwind_row__of(ROW_CFA_NONE));
+	if (!err && t->debug_frame.is_open)
+		err = fill_from_debug_frame(t, p);
 	return err;
 }
+
+/* Stretches without a rule, of the page and what they go on in before and behind it. */
+struct holes {
+	struct code_hole *holes;
+	size_t n, cap;
+};
+
+static int add_holes(struct holes *h, const struct page *p)
+{
+	for (uint32_t i = 0; i < p->list.n; i++) {
+		uint64_t from = p->from + p->list.rows[i].pc;
+		uint64_t to = i + 1 < p->list.n ? p->from + p->list.rows[i + 1].pc : p->to;
+
+		if (p->list.rows[i].cfa != ROW_CFA_NONE || to - from <= UNWIND_PADDING_MAX)
+			continue;
+		if (h->n == h->cap) {
+			size_t cap = h->cap ? h->cap * 2 : 64;
+			struct code_hole *grown = realloc(h->holes, cap * sizeof(*grown));
+
+			if (!grown)
+				return -ENOMEM;
+			h->holes = grown;
+			h->cap = cap;
+		}
+		h->holes[h->n++] = (struct code_hole){from, to};
+	}
+	return 0;
+}
+
+/* The holes of the page that starts there, if there is code. */
+static int add_neighbour(struct unwind_table *t, uint64_t from, struct page *p, struct holes *h)
+{
+	struct page neighbour;
+	int err;
+
+	if (!has_code(t->elf, from, from + ROW_PAGE_SIZE))
+		return 0;
+	err = page__init_filler(&neighbour, p);
+	if (err)
+		return err;
+	neighbour.from = from;
+	neighbour.to = from + ROW_PAGE_SIZE;
+	err = put_all_rules(t, &neighbour);
+	/* a neighbour with too many rules has no holes worth knowing */
+	if (!err && !neighbour.list.full)
+		err = add_holes(h, &neighbour);
+	p->stats.bytes += neighbour.stats.bytes;
+	free(neighbour.list.rows);
+	return err == -E2BIG ? 0 : err;
+}
+
+static int find_holes(struct unwind_table *t, struct page *p, struct holes *h)
+{
+	const struct unwind_row *first = &p->list.rows[0], *last = &p->list.rows[p->list.n - 1];
+	size_t n_before;
+	int err = 0;
+
+	if (first->cfa == ROW_CFA_NONE && p->from)
+		err = add_neighbour(t, p->from - ROW_PAGE_SIZE, p, h);
+	n_before = h->n;
+	if (!err)
+		err = add_holes(h, p);
+	if (!err && h->n == n_before)
+		h->n = 0; /* none of its own */
+	else if (!err && last->cfa == ROW_CFA_NONE)
+		err = add_neighbour(t, p->to, p, h);
+	return err;
+}
+
+/* `holes` are those that the file's own rules leave. */
+static int fill_from_code(struct unwind_table *t, struct page *p, const struct holes *h)
+{
+	struct code_rows_stats stats;
+	struct page filler;
+	int err;
+
+	if (h->n == 0)
+		return 0;
+	err = page__init_filler(&filler, p);
+	if (!err)
+		err = code_rows__build(t->elf, h->holes, h->n, p->from, p->to, &filler.list, &stats);
+	if (err) {
+		free(filler.list.rows);
+		return err;
+	}
+	p->stats.derived = stats.rows;
+	p->stats.bytes += stats.bytes;
+	return fill(p, &filler, ROW_CFA_NONE);
+}
+
+/* -- what goes over them -- */
 
 static void paint_range(struct page *p, uint64_t start, uint64_t end, struct unwind_row row,
 			uint8_t only_over)
@@ -375,38 +537,42 @@ static void paint_stubs(struct unwind_table *t, struct page *p, uint8_t hole)
 	}
 }
 
-static void paint_over(struct unwind_table *t, struct page *p)
+static void paint_known_code(struct unwind_table *t, struct page *p, uint8_t hole)
 {
-	bool has_fp = t->sources & UNWIND_SOURCE_FRAME_POINTERS;
-	uint8_t hole = has_fp ? ROW_CFA_FRAME_POINTER : ROW_CFA_NONE;
 	uint64_t entry = elf__entry(t->elf), entry_end;
 
-	if (has_fp)
-		row_list__paint(&p->list, 0, ROW_PAGE_SIZE, unwind_row__of(ROW_CFA_FRAME_POINTER),
-				ROW_CFA_NONE);
 	paint_stubs(t, p, hole);
 	/* nobody called the entry point; the hole that it lies in is all of it that may be painted */
 	if (entry && entry < p->to && entry + ENTRY_BYTES_MAX > p->from &&
 	    code_bytes__entry_end(t->elf, entry, &entry_end))
 		paint_range(p, entry, entry_end, unwind_row__of(ROW_CFA_END), hole);
+}
+
+static int paint_over(struct unwind_table *t, struct page *p)
+{
+	struct holes holes = {0};
+	int err = 0;
+
+	if (t->sources & UNWIND_SOURCE_FRAME_POINTERS) {
+		row_list__paint(&p->list, 0, ROW_PAGE_SIZE, unwind_row__of(ROW_CFA_FRAME_POINTER),
+				ROW_CFA_NONE);
+		paint_known_code(t, p, ROW_CFA_FRAME_POINTER);
+		if (t->go)
+			err = fill_from_go(t, p);
+	} else {
+		err = find_holes(t, p, &holes);
+		paint_known_code(t, p, ROW_CFA_NONE);
+		if (!err)
+			err = fill_from_code(t, p, &holes);
+		free(holes.holes);
+	}
 	for (uint32_t i = 0; i < t->n_end_marks; i++)
 		paint_range(p, t->end_marks[i].start, t->end_marks[i].end, unwind_row__of(ROW_CFA_END),
 			    ROW_OVER_ALL);
+	return err;
 }
 
 /* -- a page -- */
-
-static bool has_code(const struct elf *e, uint64_t from, uint64_t to)
-{
-	for (uint32_t i = 0; i < elf__n_segments(e); i++) {
-		const struct elf_segment *p = elf__segment(e, i);
-
-		if (p->type == PT_LOAD && (p->flags & PF_X) && p->memsz && p->vaddr < to &&
-		    (p->vaddr >= from || from - p->vaddr < p->memsz))
-			return true;
-	}
-	return false;
-}
 
 int unwind_table__build_page(struct unwind_table *t, uint64_t page, struct unwind_row *rows, uint32_t max,
 			     uint32_t *ret_n, struct unwind_page_stats *ret_stats)
@@ -422,15 +588,13 @@ int unwind_table__build_page(struct unwind_table *t, uint64_t page, struct unwin
 		return -ENOENT;
 	if (max == 0)
 		return -E2BIG;
-	if (t->eh_frame.is_open)
-		err = put_rules(t, &t->eh_frame, &p);
-	else
-		put(&p, p.from, unwind_row__of(ROW_CFA_NONE));
-	if (!err && t->debug_frame.is_open)
-		err = fill_from_debug_frame(t, &p);
+	err = put_all_rules(t, &p);
+	if (!err && p.list.full)
+		err = -E2BIG;
+	if (!err)
+		err = paint_over(t, &p);
 	if (err)
 		return err;
-	paint_over(t, &p);
 	if (p.list.full)
 		return -E2BIG;
 	p.stats.rows = p.list.n;

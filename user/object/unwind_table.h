@@ -2,11 +2,11 @@
 /*
  * unwind_table - the unwind rows of one ELF file, made page by page when they are asked for.
  *
- * Opening finds out where the rules are (.eh_frame, .debug_frame, or the habit of the Go compiler); building reads the FDEs of one
- * ROW_PAGE_SIZE page of virtual addresses and runs them. Nothing built is kept: who wants the rows keeps them, and may close the table
+ * Opening finds out where the rules are (.eh_frame, .debug_frame, or the tables of Go's runtime); building reads the FDEs of one
+ * ROW_PAGE_SIZE page of virtual addresses and runs them, and follows the instructions of code that has none. Nothing built is kept: who wants the rows keeps them, and may close the table
  * and open it again from a descriptor at any time.
  *
- * Owns: a few kilobytes of keys, and the marks given. Borrows: the elf, which must outlive it. Thread: one owner. Limit: UNWIND_MARKS_MAX marks;
+ * Owns: a few kilobytes of keys, the marks given, what was touched of Go's tables. Borrows: the elf, which must outlive it. Thread: one owner. Limit: UNWIND_MARKS_MAX marks;
  * those of cfi_source and fde_index; UNWIND_STUBS_MAX pieces of code a page that are known by their bytes.
  * Errors: -EOPNOTSUPP another machine or an object file, -ENOENT no code there, -E2BIG more rows than fit or over a limit, -ENOMEM.
  * Damaged FDEs are no error: they are counted, and their addresses covered by nothing.
@@ -50,13 +50,16 @@ enum unwind_source {
 	UNWIND_SOURCE_EH_FRAME = 2,     /* .eh_frame by an index of ours */
 	UNWIND_SOURCE_DEBUG_FRAME = 4,
 	UNWIND_SOURCE_FRAME_POINTERS = 8, /* code that no rule covers is taken to keep frame pointers */
+	UNWIND_SOURCE_GO = 16,            /* the tables of Go's runtime */
 };
 
 /* What building one page met. */
 struct unwind_page_stats {
-	uint32_t fdes;                                /* that overlap the page */
-	uint32_t damaged;                             /* FDEs that could not be read */
-	uint32_t rows;                                /* in the page */
+	uint32_t fdes;         /* that overlap the page */
+	uint32_t damaged;      /* FDEs that could not be read */
+	uint32_t rows;         /* in the page */
+	uint32_t derived;      /* rows made from the instructions of code that has no rules */
+	uint32_t go_functions; /* that have rows by the tables of Go's runtime */
 	uint32_t unsupported[UNWIND_UNSUPPORTED_MAX]; /* ranges whose rule did not fit a row, by reason */
 	uint64_t bytes;                               /* read from the file */
 };

@@ -115,7 +115,7 @@ static void holes_are_filled_and_nothing_else(void **state)
 		for (uint32_t pc = 0; pc < ROW_PAGE_SIZE; pc++)
 			if (wanted.cfa[pc] == ROW_CFA_NONE)
 				wanted.cfa[pc] = other.cfa[pc];
-		row_list__fill_holes(&to, &base, &filler);
+		row_list__fill_holes(&to, &base, &filler, ROW_CFA_NONE);
 		read_meaning(&to, &found);
 		assert_memory_equal(&wanted, &found, sizeof(found));
 	}

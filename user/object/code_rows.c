@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Problem. Every process of a distribution that builds its C library without unwind tables, each _init and _fini, much that is written in assembler:
+ * no rule says how to leave this code, and it keeps no frame pointer, either.
+ *
+ * Idea. Take the holes that the rules leave, tell code_sweep where functions start in them (symbols, sections, calls), and make rows of what it finds
+ * out. Functions reach over the edges of pages, so holes that do are swept together with their part of the neighbouring pages.
+ *
+ * Invariants. Only holes get rows: what the file says is never overruled. An instruction that was not reached, or reached with
+ * different stacks, is covered by nothing.
+ *
+ * Cost. About 50 ns an instruction of the hole and its neighbours; a megabyte of symbols at most is looked through for each page.
+ *
+ * What it does not do. Say that the code calls nobody back: a row made here is as good as the habits of compilers are. How good, tests/validate/code_rows measures on code
+ * that does have rules.
+ *
+ * Reference. code_sweep.c, stack_state.c.
+ */
+#include "user/object/code_rows.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "user/base/buf.h"
+#include "user/object/code_bytes.h"
+#include "user/object/code_sweep.h"
+#include "user/object/elf.h"
+#include "user/object/unwind_row.h"
+
+static bool read_memory(void *ctx, uint64_t vaddr, void *to, size_t len)
+{
+	const struct elf *e = ctx;
+	struct buf bytes;
+	bool ok;
+
+	buf__init(&bytes, len);
+	ok = !elf__read_vaddr(e, vaddr, len, &bytes);
+	if (ok)
+		memcpy(to, bytes.data, len);
+	buf__done(&bytes);
+	return ok;
+}
+
+static void add_table(const struct buf *symbols, uint64_t from, uint64_t to, struct code_sweep *sweep)
+{
+	for (size_t i = 0; i + sizeof(Elf64_Sym) <= symbols->len; i += sizeof(Elf64_Sym)) {
+		Elf64_Sym sym;
+
+		memcpy(&sym, symbols->data + i, sizeof(sym));
+		if ((ELF64_ST_TYPE(sym.st_info) == STT_FUNC || ELF64_ST_TYPE(sym.st_info) == STT_GNU_IFUNC) &&
+		    sym.st_shndx != SHN_UNDEF && sym.st_value >= from && sym.st_value < to)
+			code_sweep__add_start(sweep, sym.st_value);
+	}
+}
+
+static uint64_t add_symbols(const struct elf *e, uint64_t from, uint64_t to, struct code_sweep *sweep)
+{
+	static const uint32_t types[] = {SHT_SYMTAB, SHT_DYNSYM};
+	struct buf symbols;
+	uint64_t n_read = 0;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		const struct elf_section *s = elf__find_section_type(e, types[i]);
+
+		if (!s || s->size > CODE_ROWS_SYMBOLS_MAX)
+			continue;
+		buf__init(&symbols, CODE_ROWS_SYMBOLS_MAX);
+		if (!elf__read_section(e, s, CODE_ROWS_SYMBOLS_MAX, &symbols)) {
+			add_table(&symbols, from, to, sweep);
+			n_read += symbols.len;
+		}
+		buf__done(&symbols);
+	}
+	return n_read;
+}
+
+/* .init, .fini and their like: what is put together there is one function. */
+static void add_sections(const struct elf *e, struct code_sweep *sweep)
+{
+	for (uint32_t i = 0; i < elf__n_sections(e); i++) {
+		const struct elf_section *s = elf__section(e, i);
+
+		if ((s->flags & SHF_EXECINSTR) && strncmp(s->name, ".plt", 4))
+			code_sweep__add_start(sweep, s->vaddr);
+	}
+	code_sweep__add_start(sweep, elf__entry(e));
+}
+
+/* Pointers to code in data: addends of the relocations that make them. */
+static uint64_t add_relocations(const struct elf *e, uint64_t from, uint64_t to, struct code_sweep *sweep)
+{
+	const struct elf_section *s = elf__find_section(e, ".rela.dyn");
+	struct buf bytes;
+	uint64_t n_read;
+
+	if (!s || s->size > CODE_ROWS_SYMBOLS_MAX)
+		return 0;
+	buf__init(&bytes, CODE_ROWS_SYMBOLS_MAX);
+	if (elf__read_section(e, s, CODE_ROWS_SYMBOLS_MAX, &bytes))
+		buf__clear(&bytes);
+	for (size_t i = 0; i + sizeof(Elf64_Rela) <= bytes.len; i += sizeof(Elf64_Rela)) {
+		Elf64_Rela r;
+
+		memcpy(&r, bytes.data + i, sizeof(r));
+		if ((ELF64_R_TYPE(r.r_info) == R_X86_64_RELATIVE ||
+		     ELF64_R_TYPE(r.r_info) == R_X86_64_IRELATIVE) &&
+		    (uint64_t)r.r_addend >= from && (uint64_t)r.r_addend < to)
+			code_sweep__add_pointed(sweep, (uint64_t)r.r_addend);
+	}
+	n_read = bytes.len;
+	buf__done(&bytes);
+	return n_read;
+}
+
+uint64_t code_rows__add_starts(const struct elf *e, uint64_t from, uint64_t to, struct code_sweep *sweep)
+{
+	add_sections(e, sweep);
+	return add_symbols(e, from, to, sweep) + add_relocations(e, from, to, sweep);
+}
+
+static void emit(const struct code_sweep *sweep, const struct code_hole *hole, uint64_t from, uint64_t to,
+		 struct row_list *rows, struct code_rows_stats *stats)
+{
+	uint64_t at = hole->from, end = hole->to < to ? hole->to : to;
+	bool was_known = false;
+
+	while (at < end) {
+		uint8_t len = 1;
+		const struct stack_state *state = code_sweep__find(sweep, at, &len);
+		struct unwind_row row = state ? stack_state__row(state) : unwind_row__of(ROW_CFA_NONE);
+		uint32_t before = rows->n;
+
+		if (at + len > from && (state || was_known || at <= from)) {
+			row_list__append(rows, at > from ? at - from : 0, row);
+			stats->rows += rows->n > before && row.cfa != ROW_CFA_NONE;
+			was_known = state;
+		}
+		at += len;
+	}
+	if (end > from && end < to)
+		row_list__append(rows, end - from, unwind_row__of(ROW_CFA_NONE));
+}
+
+static int sweep_code(const struct elf *e, const struct code_hole *holes, size_t n_holes,
+		      const struct buf *code, uint64_t code_at, struct code_sweep **ret_sweep)
+{
+	const struct code_memory memory = {.read = read_memory, .ctx = (void *)e};
+	struct code_sweep *s;
+	int err = code_sweep__new(code->data, code->len, code_at, &memory, 0, &s);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < n_holes; i++)
+		code_sweep__allow(s, holes[i].from, holes[i].to);
+	code_sweep__find_starts(s);
+	*ret_sweep = s;
+	return 0;
+}
+
+int code_rows__build(const struct elf *e, const struct code_hole *holes, size_t n_holes, uint64_t from,
+		     uint64_t to, struct row_list *rows, struct code_rows_stats *ret_stats)
+{
+	struct code_rows_stats stats = {0};
+	struct code_sweep *sweep = NULL;
+	uint64_t start, end, code_at;
+	struct buf code;
+	int err = 0;
+
+	row_list__append(rows, 0, unwind_row__of(ROW_CFA_NONE));
+	if (n_holes == 0) {
+		*ret_stats = stats;
+		return 0;
+	}
+	start = holes[0].from;
+	end = holes[n_holes - 1].to;
+	if (end - start > CODE_SWEEP_MAX)
+		return -E2BIG;
+	buf__init(&code, CODE_SWEEP_MAX);
+	if (!code_bytes__read(e, start, end, &code, &code_at))
+		goto out;
+	err = sweep_code(e, holes, n_holes, &code, code_at, &sweep);
+	if (err)
+		goto out;
+	stats.bytes = code.len + code_rows__add_starts(e, start, end, sweep);
+	code_sweep__run(sweep);
+	code_sweep__run_rest(sweep);
+	for (size_t i = 0; i < n_holes; i++)
+		emit(sweep, &holes[i], from, to, rows, &stats);
+out:
+	if (!err)
+		*ret_stats = stats;
+	code_sweep__free(sweep);
+	buf__done(&code);
+	return err;
+}

@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Problem. What is known of the stack at an instruction (stack_state) depends on how it was reached. Code after a return or a jump is reached from
+ * elsewhere; code after a call may never be; and where functions start is not written anywhere in a stripped file.
+ *
+ * Idea. Follow the branches. Starts of functions are what the caller knows of (symbols) and what direct calls in the code lead to. From
+ * each the code is walked instruction by instruction; both ways of a branch are taken; where two ways meet, what they agree on holds.
+ *
+ *        start ─> … jcc L ─> … ret      pad   start? ─> …
+ *                    └──────────> L: …  ^^^   ^ behind padding, aligned, and not reached by anybody: a weak start
+ *
+ *      - The way on after a call waits until nothing else is left to do: if the place is known by then to be different, or looks like the beginning of a
+ *        function, the call did not return.
+ *      - Jumps through a table are followed when the table is in sight: the last address of data that was loaded before the
+ *        jump, with as many entries as the last comparison allows.
+ *      - What was reached from a weak start is overruled by what is reached from a strong one.
+ *      - In a function with a jump that leads nobody knows where, what is not reached is taken to belong to it, and stays unknown.
+ *
+ * Layout. One struct place and one byte of flags a byte of code; places in the middle of instructions and outside of what is to be followed stay
+ * unused, which costs no memory, either.
+ *
+ *      - A call that finds the stack on an odd multiple of 8 was not reached as it seems: the ABI forbids it.
+ *
+ * Invariants. A place's state only ever loses knowledge, except that a strong one replaces a weak one; so the walk ends. If it takes more steps than
+ * allowed, all states are given up, for they may not be final.
+ *
+ * Cost. About 50 ns an instruction.
+ *
+ * What it does not do. Tell functions that never return from others; notice data between functions, unless it is no code.
+ *
+ * Reference. B. Schwarz, S. Debray, G. Andrews: Disassembly of Executable Code Revisited, 2002 (linear sweep and recursive traversal).
+ */
+#include "user/object/code_sweep.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/object/x86_insn.h"
+
+#define START_ALIGN       16
+#define TABLE_ENTRIES_MAX 1024
+#define ENTRY_LOOK_MAX    40 /* instructions that a place which may be an entry is judged by */
+
+enum strength { UNREACHED = 0, WEAK, STRONG };
+
+enum place_flag {
+	PLACE_ALLOWED = 1,
+	PLACE_START = 2,     /* of a function, for sure */
+	PLACE_POINTED = 4,   /* its address is taken somewhere */
+	PLACE_LOST = 8,      /* a jump to nobody knows where */
+	PLACE_FELL_INTO = 16 /* reached first by the way on after a call */
+};
+
+struct place {
+	struct stack_state state;
+	uint8_t strength, len;
+};
+
+/* A way that is still to be gone. */
+struct way {
+	uint32_t at;
+	uint8_t strength;
+	struct stack_state state;
+};
+
+struct ways {
+	struct way *ways;
+	uint32_t n, cap;
+};
+
+struct code_sweep {
+	const uint8_t *bytes;
+	uint32_t len;
+	uint64_t start;
+	struct code_memory memory;
+	unsigned int habits;
+	struct place *places;
+	uint8_t *flags;      /* enum place_flag */
+	struct ways ways;    /* a stack */
+	struct ways returns; /* a heap, lowest address first: after calls */
+	uint64_t steps_left;
+	bool gave_up;
+};
+
+int code_sweep__new(const uint8_t *bytes, size_t len, uint64_t start, const struct code_memory *memory,
+		    unsigned int habits, struct code_sweep **ret_sweep)
+{
+	struct code_sweep *s;
+
+	if (len > CODE_SWEEP_MAX)
+		return -E2BIG;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->places = calloc(len + 1, sizeof(*s->places));
+	s->flags = calloc(len + 1, sizeof(*s->flags));
+	if (!s->places || !s->flags) {
+		code_sweep__free(s);
+		return -ENOMEM;
+	}
+	s->bytes = bytes;
+	s->len = (uint32_t)len;
+	s->start = start;
+	if (memory)
+		s->memory = *memory;
+	s->habits = habits;
+	s->steps_left = (uint64_t)len * CODE_SWEEP_STEPS;
+	*ret_sweep = s;
+	return 0;
+}
+
+void code_sweep__free(struct code_sweep *s)
+{
+	if (!s)
+		return;
+	free(s->places);
+	free(s->flags);
+	free(s->ways.ways);
+	free(s->returns.ways);
+	free(s);
+}
+
+/* Offset of an address that is to be followed, or NOWHERE. */
+#define NOWHERE UINT32_MAX
+static uint32_t offset_of(const struct code_sweep *s, uint64_t vaddr)
+{
+	if (vaddr < s->start || vaddr - s->start >= s->len || !(s->flags[vaddr - s->start] & PLACE_ALLOWED))
+		return NOWHERE;
+	return (uint32_t)(vaddr - s->start);
+}
+
+static void set_flag(struct code_sweep *s, uint64_t vaddr, enum place_flag flag)
+{
+	uint32_t at = offset_of(s, vaddr);
+
+	if (at != NOWHERE)
+		s->flags[at] |= flag;
+}
+
+void code_sweep__allow(struct code_sweep *s, uint64_t from, uint64_t to)
+{
+	uint64_t end = s->start + s->len;
+
+	for (uint64_t at = from > s->start ? from : s->start; at < to && at < end; at++)
+		s->flags[at - s->start] |= PLACE_ALLOWED;
+}
+
+void code_sweep__add_start(struct code_sweep *s, uint64_t vaddr)
+{
+	set_flag(s, vaddr, PLACE_START);
+}
+
+static bool parse(const struct code_sweep *s, uint32_t at, struct x86_insn *in)
+{
+	return !x86_insn__parse(s->bytes + at, s->len - at, in);
+}
+
+/* The address that an instruction loads, relative to itself. */
+static bool is_lea_rip(const struct x86_insn *in)
+{
+	return in->encoding == X86_LEGACY && in->map == X86_MAP_ONE && in->opcode == 0x8d &&
+	       in->base == X86_RIP;
+}
+
+static uint64_t target_of(const struct code_sweep *s, uint32_t at, const struct x86_insn *in)
+{
+	return s->start + at + in->len + (uint64_t)(is_lea_rip(in) ? in->disp : in->imm);
+}
+
+void code_sweep__add_pointed(struct code_sweep *s, uint64_t vaddr)
+{
+	set_flag(s, vaddr, PLACE_POINTED);
+}
+
+void code_sweep__find_starts(struct code_sweep *s)
+{
+	struct x86_insn in;
+
+	for (uint32_t at = 0; at < s->len;) {
+		if (!(s->flags[at] & PLACE_ALLOWED) || !parse(s, at, &in)) {
+			at++;
+			continue;
+		}
+		if (x86_insn__flow(&in) == X86_FLOW_CALL && in.imm)
+			set_flag(s, target_of(s, at, &in), PLACE_START);
+		else if (is_lea_rip(&in))
+			set_flag(s, target_of(s, at, &in), PLACE_POINTED);
+		at += in.len;
+	}
+}
+
+/* -- ways -- */
+
+static bool ways__grow(struct ways *w)
+{
+	struct way *grown;
+
+	if (w->n < w->cap)
+		return true;
+	grown = realloc(w->ways, (w->cap ? w->cap * 2u : 256) * sizeof(*grown));
+	if (!grown)
+		return false;
+	w->ways = grown;
+	w->cap = w->cap ? w->cap * 2 : 256;
+	return true;
+}
+
+static void add_way(struct code_sweep *s, uint64_t vaddr, const struct stack_state *state, uint8_t strength)
+{
+	if (offset_of(s, vaddr) == NOWHERE)
+		return;
+	if (!ways__grow(&s->ways)) {
+		s->gave_up = true;
+		return;
+	}
+	s->ways.ways[s->ways.n++] = (struct way){(uint32_t)(vaddr - s->start), strength, *state};
+}
+
+static void swap(struct way *a, struct way *b)
+{
+	struct way w = *a;
+
+	*a = *b;
+	*b = w;
+}
+
+/* Length of the padding instruction there, 0: none. */
+static uint32_t padding(const struct code_sweep *s, uint32_t at, const struct x86_insn *in)
+{
+	uint8_t byte = s->bytes[at];
+
+	if (byte == 0xcc || (byte == 0 && at + 1 < s->len && s->bytes[at + 1] == 0))
+		return 1;
+	if (in->encoding != X86_LEGACY || in->has_rex)
+		return 0;
+	if ((in->map == X86_MAP_ONE && in->opcode == 0x90) || (in->map == X86_MAP_0F && in->opcode == 0x1f))
+		return in->len;
+	return 0;
+}
+
+/* Does a function begin the way compilers begin one there: by making room on the stack? */
+static bool is_prologue(const struct code_sweep *s, uint32_t at)
+{
+	struct x86_insn in;
+	uint8_t reg;
+
+	if (!parse(s, at, &in) || in.encoding != X86_LEGACY || in.map != X86_MAP_ONE)
+		return false;
+	if ((in.opcode & 0xf8) == 0x50) {
+		reg = x86_insn__opcode_reg(&in);
+		return reg == X86_RBP || reg == X86_RBX || reg >= 12;
+	}
+	return (in.opcode == 0x81 || in.opcode == 0x83) && in.modrm == 0xec && x86_insn__is_wide(&in);
+}
+
+static bool is_endbr64(const struct code_sweep *s, uint32_t at)
+{
+	static const uint8_t bytes[] = {0xf3, 0x0f, 0x1e, 0xfa};
+
+	return s->len - at >= sizeof(bytes) && !memcmp(s->bytes + at, bytes, sizeof(bytes));
+}
+
+/* Is what follows a call another function, because the call does not return? */
+static bool is_next_function(const struct code_sweep *s, uint32_t at)
+{
+	struct x86_insn in;
+
+	while (!(s->flags[at] & (PLACE_START | PLACE_POINTED)) && parse(s, at, &in) && padding(s, at, &in))
+		at += padding(s, at, &in);
+	if ((s->flags[at] & (PLACE_START | PLACE_POINTED)) || is_endbr64(s, at))
+		return true;
+	return (s->start + at) % START_ALIGN == 0 && is_prologue(s, at);
+}
+
+static void add_return(struct code_sweep *s, uint32_t at, const struct stack_state *state, uint8_t strength)
+{
+	struct ways *h = &s->returns;
+
+	if (offset_of(s, s->start + at) == NOWHERE || is_next_function(s, at))
+		return;
+	if (!ways__grow(h)) {
+		s->gave_up = true;
+		return;
+	}
+	h->ways[h->n] = (struct way){at, strength, *state};
+	for (uint32_t i = h->n++; i > 0 && h->ways[i].at < h->ways[(i - 1) / 2].at; i = (i - 1) / 2)
+		swap(&h->ways[i], &h->ways[(i - 1) / 2]);
+}
+
+static struct way take_return(struct code_sweep *s)
+{
+	struct ways *h = &s->returns;
+	struct way first = h->ways[0];
+
+	h->ways[0] = h->ways[--h->n];
+	for (uint32_t i = 0, child; (child = 2 * i + 1) < h->n; i = child) {
+		if (child + 1 < h->n && h->ways[child + 1].at < h->ways[child].at)
+			child++;
+		if (h->ways[i].at <= h->ways[child].at)
+			break;
+		swap(&h->ways[i], &h->ways[child]);
+	}
+	return first;
+}
+
+/* -- jump tables -- */
+
+/* What a walk saw on its way that a table may hang on. */
+struct sight {
+	uint64_t table;     /* the last address of no code that was loaded; 0: none */
+	int64_t last_index; /* of the last comparison with a number; -1: none */
+};
+
+static void look(const struct code_sweep *s, uint32_t at, const struct x86_insn *in, struct sight *sight)
+{
+	uint8_t op = in->opcode;
+
+	if (in->encoding != X86_LEGACY || in->map != X86_MAP_ONE)
+		return;
+	if (is_lea_rip(in) && offset_of(s, target_of(s, at, in)) == NOWHERE)
+		sight->table = target_of(s, at, in);
+	else if (op == 0x3c || op == 0x3d ||
+		 ((op == 0x80 || op == 0x81 || op == 0x83) && x86_insn__group(in) == 7))
+		sight->last_index = op == 0x3c || op == 0x80 ? in->imm & 0xff : in->imm;
+}
+
+/* Entries of 4 bytes count from the table, those of 8 are addresses. False where the table is not understood. */
+static bool follow_table(struct code_sweep *s, uint64_t table, size_t entry, int64_t last_index,
+			 const struct stack_state *state, uint8_t strength)
+{
+	uint32_t n = last_index >= 0 && last_index < TABLE_ENTRIES_MAX ? (uint32_t)last_index + 1 : 0;
+	uint32_t i;
+
+	if (!s->memory.read || !n)
+		return false;
+	for (i = 0; i < n; i++) {
+		uint64_t target = 0;
+
+		if (!s->memory.read(s->memory.ctx, table + i * entry, &target, entry))
+			break;
+		if (entry == 4)
+			target = table + (uint64_t)(int64_t)(int32_t)target;
+		if (offset_of(s, target) == NOWHERE)
+			break;
+		add_way(s, target, state, strength);
+	}
+	return i == n;
+}
+
+static void follow_indirect(struct code_sweep *s, uint32_t at, const struct x86_insn *in,
+			    const struct stack_state *state, const struct sight *sight, uint8_t strength)
+{
+	bool is_entry = state->sp_kind == STACK_SP_KNOWN && state->sp == 1;
+	bool found = false;
+
+	if (in->base == X86_RIP)
+		return; /* through the global offset table: to another function */
+	if (x86_insn__is_memory(in) && in->index != X86_NO_REG && in->base == X86_NO_REG)
+		found = follow_table(s, (uint64_t)(int64_t)in->disp, 8, sight->last_index, state, strength);
+	else if (!x86_insn__is_memory(in) && sight->table)
+		found = follow_table(s, sight->table, 4, sight->last_index, state, strength);
+	/* with the stack as it was on entry it is taken for the call of another function that ends this one */
+	if (!found && (!is_entry || (x86_insn__is_memory(in) && in->index != X86_NO_REG)))
+		s->flags[at] |= PLACE_LOST;
+}
+
+/* -- walking -- */
+
+/* Comes to a place with a state; false where nothing new is to be learnt from going on. */
+static bool arrive(struct place *p, uint8_t *flags, const struct stack_state *state, uint8_t strength,
+		   bool after_call)
+{
+	if (p->strength > strength)
+		return false;
+	if (p->strength == strength && p->strength != UNREACHED) {
+		if (after_call)
+			return false;
+		if ((*flags & PLACE_FELL_INTO) && !stack_state__equals(&p->state, state)) {
+			/* the call before did not return, then */
+			*flags &= ~PLACE_FELL_INTO;
+			p->state = *state;
+			return true;
+		}
+		return stack_state__meet(&p->state, state);
+	}
+	p->strength = strength;
+	p->state = *state;
+	*flags = after_call ? *flags | PLACE_FELL_INTO : *flags & ~PLACE_FELL_INTO;
+	return true;
+}
+
+/* Follows one way until it ends or comes to where nothing changes. */
+static void walk(struct code_sweep *s, const struct way *way, bool after_call)
+{
+	struct sight sight = {.last_index = -1};
+	struct stack_state state = way->state;
+	uint32_t at = way->at;
+	struct x86_insn in;
+
+	for (;; at += in.len, after_call = false) {
+		struct place *p = &s->places[at];
+		enum x86_flow flow;
+
+		if (offset_of(s, s->start + at) == NOWHERE ||
+		    !arrive(p, &s->flags[at], &state, way->strength, after_call) || !parse(s, at, &in))
+			return;
+		if (s->steps_left-- == 0) {
+			s->gave_up = true;
+			return;
+		}
+		p->len = in.len;
+		state = p->state;
+		look(s, at, &in, &sight);
+		stack_state__step(&state, &in, s->habits);
+		flow = x86_insn__flow(&in);
+		if (flow == X86_FLOW_BRANCH || flow == X86_FLOW_JUMP)
+			add_way(s, target_of(s, at, &in), &state, way->strength);
+		if (flow == X86_FLOW_JUMP_INDIRECT)
+			follow_indirect(s, at, &in, &state, &sight, way->strength);
+		if ((flow == X86_FLOW_CALL && in.imm) || flow == X86_FLOW_CALL_INDIRECT) {
+			if (stack_state__is_misaligned(&p->state, s->habits))
+				return; /* what is known is not so, or the call does not return */
+			add_return(s, at + in.len, &state, way->strength);
+			return;
+		}
+		if (flow != X86_FLOW_NEXT && flow != X86_FLOW_BRANCH && flow != X86_FLOW_CALL)
+			return;
+	}
+}
+
+static void drain(struct code_sweep *s)
+{
+	while (!s->gave_up && (s->ways.n || s->returns.n)) {
+		bool after_call = !s->ways.n;
+		struct way way = after_call ? take_return(s) : s->ways.ways[--s->ways.n];
+
+		walk(s, &way, after_call);
+	}
+}
+
+void code_sweep__run(struct code_sweep *s)
+{
+	const struct stack_state entry = stack_state__at_entry();
+
+	for (uint32_t at = 0; at < s->len && !s->gave_up; at++)
+		if ((s->flags[at] & (PLACE_START | PLACE_ALLOWED)) == (PLACE_START | PLACE_ALLOWED))
+			add_way(s, s->start + at, &entry, STRONG);
+	drain(s);
+}
+
+/* -- what was not reached -- */
+
+/* Where the scan over the code is. */
+struct scan {
+	bool has_ended; /* what stands here was not fallen into */
+	bool is_lost;   /* in a function whose parts are not all known */
+	bool after_slot_jump;
+	bool after_call; /* one that may not have returned */
+};
+
+/* A function that calls another has made the stack even before. */
+static bool could_be_entry(const struct code_sweep *s, uint32_t at)
+{
+	struct stack_state state = stack_state__at_entry();
+	struct x86_insn in;
+
+	for (int i = 0;
+	     i < ENTRY_LOOK_MAX && at < s->len && (s->flags[at] & PLACE_ALLOWED) && parse(s, at, &in); i++) {
+		enum x86_flow flow = x86_insn__flow(&in);
+
+		if (flow == X86_FLOW_CALL || flow == X86_FLOW_CALL_INDIRECT)
+			return !stack_state__is_misaligned(&state, s->habits);
+		if (flow != X86_FLOW_NEXT && flow != X86_FLOW_BRANCH)
+			return true;
+		stack_state__step(&state, &in, s->habits);
+		at += in.len;
+	}
+	return true;
+}
+
+static bool looks_like_start(const struct code_sweep *s, const struct scan *scan, uint32_t at)
+{
+	if ((s->flags[at] & PLACE_POINTED) || is_endbr64(s, at))
+		return true;
+	/* the second half of a stub: push of its number, jump to the resolver */
+	if (scan->after_slot_jump && s->bytes[at] == 0x68)
+		return true;
+	return !scan->is_lost && (s->start + at) % START_ALIGN == 0 && could_be_entry(s, at);
+}
+
+/* Passes one instruction that was reached, or not: what it means for the next. */
+static void pass(struct scan *scan, uint8_t flags, const struct x86_insn *in)
+{
+	enum x86_flow flow = x86_insn__flow(in);
+
+	scan->has_ended = flow == X86_FLOW_JUMP || flow == X86_FLOW_JUMP_INDIRECT ||
+			  flow == X86_FLOW_RETURN || flow == X86_FLOW_STOP;
+	scan->after_call = flow == X86_FLOW_CALL || flow == X86_FLOW_CALL_INDIRECT;
+	scan->after_slot_jump = flow == X86_FLOW_JUMP_INDIRECT && in->base == X86_RIP;
+	if (flags & PLACE_START)
+		scan->is_lost = false;
+	if (flags & PLACE_LOST)
+		scan->is_lost = true;
+}
+
+void code_sweep__run_rest(struct code_sweep *s)
+{
+	const struct stack_state entry = stack_state__at_entry();
+	struct scan scan = {.has_ended = true};
+	struct x86_insn in;
+
+	for (uint32_t at = 0; at < s->len && !s->gave_up;) {
+		bool is_reached;
+		uint32_t n;
+
+		if (!(s->flags[at] & PLACE_ALLOWED)) {
+			scan = (struct scan){.has_ended = true};
+			at++;
+			continue;
+		}
+		if (!parse(s, at, &in)) {
+			scan.has_ended = true;
+			at++;
+			continue;
+		}
+		is_reached = s->places[at].strength;
+		n = is_reached || !(scan.has_ended || scan.after_call) ? 0 : padding(s, at, &in);
+		if (n) {
+			at += n;
+			continue;
+		}
+		if (!is_reached && (scan.has_ended || (scan.after_call && is_next_function(s, at))) &&
+		    looks_like_start(s, &scan, at)) {
+			scan.is_lost = false;
+			add_way(s, s->start + at, &entry, WEAK);
+			drain(s);
+		}
+		pass(&scan, s->flags[at], &in);
+		at += in.len;
+	}
+}
+
+const struct stack_state *code_sweep__find(const struct code_sweep *s, uint64_t vaddr, uint8_t *ret_len)
+{
+	uint32_t at = offset_of(s, vaddr);
+
+	if (s->gave_up || at == NOWHERE || !s->places[at].strength || !s->places[at].len)
+		return NULL;
+	*ret_len = s->places[at].len;
+	return &s->places[at].state;
+}

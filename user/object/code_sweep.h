@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * code_sweep - follows the code of a stretch of bytes from where functions start, and knows the stack at each instruction it came by.
+ *
+ * Owns: some twenty bytes for each byte of code. Borrows the bytes. Thread: one owner. Limit: CODE_SWEEP_MAX bytes of code, CODE_SWEEP_STEPS instructions a byte;
+ * past that nothing is known. Errors: -E2BIG, -ENOMEM.
+ */
+#ifndef EVERPROF_OBJECT_CODE_SWEEP_H
+#define EVERPROF_OBJECT_CODE_SWEEP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "user/object/stack_state.h"
+
+struct code_sweep;
+
+#define CODE_SWEEP_MAX   (1u << 18)
+#define CODE_SWEEP_STEPS 4
+
+/* Where jump tables are read from: other bytes of the same file. */
+struct code_memory {
+	bool (*read)(void *ctx, uint64_t vaddr, void *to, size_t len);
+	void *ctx;
+};
+
+/* The code lies at virtual address `start`. memory may be NULL: jumps through tables lead nowhere then. habits: enum stack_habit. */
+int code_sweep__new(const uint8_t *bytes, size_t len, uint64_t start, const struct code_memory *memory,
+		    unsigned int habits, struct code_sweep **ret_sweep);
+void code_sweep__free(struct code_sweep *s);
+/* Addresses [from, to) are to be followed; others have rules of their own. */
+void code_sweep__allow(struct code_sweep *s, uint64_t from, uint64_t to);
+/* A function starts there. */
+void code_sweep__add_start(struct code_sweep *s, uint64_t vaddr);
+/* Something points there: if nothing leads there, a function starts. */
+void code_sweep__add_pointed(struct code_sweep *s, uint64_t vaddr);
+/* What is called from the code itself starts a function, too. */
+void code_sweep__find_starts(struct code_sweep *s);
+/* Follows the code from all starts. */
+void code_sweep__run(struct code_sweep *s);
+/* Then from where functions seem to start, in what was not reached: behind padding, aligned. Less is made of these than of the others. */
+void code_sweep__run_rest(struct code_sweep *s);
+/* The state before the instruction that starts there; NULL where none was come by. ret_len: its length. */
+const struct stack_state *code_sweep__find(const struct code_sweep *s, uint64_t vaddr, uint8_t *ret_len);
+
+#endif
