@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# guest.sh - what is asked of a kernel: everything that everprof says of itself there goes into log, one line a question into results
+# ("ok|bad WHAT: figure"). It judges counts and stacks, never times.
+set -u
+out=/mnt/out
+. $out/settings
+cd "$root" || exit 1
+everprof=$build/everprof
+workloads=$build/workloads
+results=$out/results
+exec >$out/log 2>&1
+: >$results
+
+# say ok|bad WHAT FIGURE
+say()
+{
+	echo "$1 $2: $3" >>$results
+}
+
+uname -a
+say ok kernel "$(uname -r)"
+
+$everprof doctor
+status=$?
+[ $status -eq 0 ] && say ok "doctor" "status 0" || say bad "doctor" "status $status: $($everprof doctor 2>&1 | grep -iE 'no |not|fail' | head -n 1)"
+
+# -- does the verifier take the programs at all?
+if ! $everprof record -v -d 1s -o /tmp/first.pb.gz; then
+	say bad "load" "$(tail -n 3 $out/log | tr '\n' ' ')"
+	exit 1
+fi
+say ok "load" "all programs"
+
+# -- a known program: samples by time, one stack whole, names
+for program in calltree recursion calltree_static threads signal_handler; do
+	[ -x "$workloads/$program" ] || continue
+	if $everprof record -d 0 -o /tmp/$program.folded -- "$workloads/$program" 3 >/tmp/said 2>/tmp/errors; then
+		cat /tmp/errors
+		# values are nanoseconds; one sample stands for a 99th of a second
+		cpu=$(sed -n 's/^cpu_ns //p' /tmp/said)
+		awk -v cpu="${cpu:-0}" '
+			{n += $NF}
+			/\[truncated: / {cut += $NF}
+			/\]\+0x[0-9a-f]+ [0-9]+$/ {nameless += $NF}
+			END {
+				want = cpu * 99 / 1e9
+				n *= 99 / 1e9
+				difference = n > want ? n - want : want - n
+				good = want > 50 && difference <= 0.02 * want + 3 * sqrt(want) && cut * 99 / 1e9 <= 0.02 * n && nameless * 99 / 1e9 <= 0.02 * n
+				printf "%s %.0f samples, %.0f by the accounts of the kernel, %.0f cut, %.0f whose leaf has no name", good ? "ok" : "bad", n, want,
+					cut * 99 / 1e9, nameless * 99 / 1e9
+			}' /tmp/$program.folded >/tmp/verdict
+		verdict=$(cut -d ' ' -f 1 /tmp/verdict)
+		say "$verdict" "record $program" "$(cut -d ' ' -f 2- /tmp/verdict)"
+		[ "$verdict" = ok ] || head -n 20 /tmp/$program.folded
+	else
+		cat /tmp/errors
+		say bad "record $program" "$(head -n 1 /tmp/errors)"
+	fi
+done
+
+# -- the whole machine
+"$workloads/calltree" 30 >/dev/null &
+$everprof record -d 3s -o /tmp/all.pb.gz && $everprof top -n 10 /tmp/all.pb.gz
+line=$($everprof record -d 3s -o /tmp/all.folded 2>&1 | tail -n 1)
+echo "$line"
+say ok "record of the machine" "${line#*: }"
+kill %1 2>/dev/null
+
+# -- the agent: statistics, a window on disk, a clean end
+$everprof agent -c profiler.yaml --set profiling.window=3s --store /tmp/store >/tmp/agent.log 2>&1 &
+agent=$!
+"$workloads/calltree" 8 >/dev/null
+kill -USR1 $agent
+sleep 2
+kill $agent
+wait $agent
+status=$?
+cat /tmp/agent.log
+files=$(find /tmp/store/snapshots -name '*.pb.gz' | wc -l)
+[ $status -eq 0 ] && [ "$files" -ge 2 ] && say ok agent "$files windows, status 0" || say bad agent "$files windows, status $status"
+grep -o "bpf program.*verified" /tmp/agent.log | sed "s/bpf program '\([a-z_]*\)'.* \([0-9]*\) instructions verified/\1 \2/" >/tmp/verified
+say ok "instructions verified" "$(tr '\n' ',' </tmp/verified | sed 's/,$//')"
+exit 0
