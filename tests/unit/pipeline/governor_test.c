@@ -149,6 +149,20 @@ static void the_order_is_history_symbols_rows_window_frequency(void **state)
 	assert_int_equal(m.orders.history_bytes, 0);
 }
 
+static void what_was_freed_has_time_to_show(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 400 * MIB, 0, 99);
+	m.fixed_bytes = 260 * MIB;
+	m.wants_history = 45 * MIB;
+	assert_true(machine__step(&m));
+	m.wants_symbols = 45 * MIB;
+	assert_false(machine__step(&m)); /* over the mark, but five seconds later */
+	assert_true(machine__step(&m));
+}
+
 static void partly_full_parts_are_not_asked_for_more_than_they_hold(void **state)
 {
 	struct machine m;
@@ -201,6 +215,9 @@ static void a_part_grows_back_only_into_memory_that_is_there(void **state)
 	assert_int_equal(m.n_changes, 1);
 	assert_true(m.r.memory_bytes <= 260 * MIB + 100);
 	assert_true(m.r.history_bytes >= 4 * MIB);
+	m.fixed_bytes = 246 * MIB; /* ten less */
+	machine__run(&m, 200);
+	assert_in_range(m.r.history_bytes, 14 * MIB - 100, 14 * MIB + 100);
 }
 
 static void cost_over_the_limit_lowers_the_frequency_step_by_step(void **state)
@@ -303,6 +320,21 @@ static void what_would_not_help_is_not_given_up(void **state)
 	assert_false(m.g.cpu_stuck);
 }
 
+/* At 99 Hz a sample costs ten times what it does below, which no forecast can know. */
+static void each_relapse_doubles_the_wait(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 0, 5000, 99);
+	for (int i = 0; i < 10 * 3600 / 5; i++) {
+		m.cpu_ppm_a_hz = m.orders.frequency_hz == 99 ? 200 : 20;
+		machine__step(&m);
+	}
+	assert_in_range(m.g.n_back, 8, 15); /* in ten hours; without doubling, 200 */
+	assert_in_range(m.g.n_shed, m.g.n_back, m.g.n_back + 1);
+}
+
 static void a_frequency_has_its_own_rungs_below_it(void **state)
 {
 	static const uint32_t steps[] = {1000, 499, 199, 99, 49, 19, 7};
@@ -367,6 +399,7 @@ int main(void)
 		cmocka_unit_test(budgets_and_what_is_fixed_fit_the_limit),
 		cmocka_unit_test(history_goes_first_and_no_more_than_has_to),
 		cmocka_unit_test(the_order_is_history_symbols_rows_window_frequency),
+		cmocka_unit_test(what_was_freed_has_time_to_show),
 		cmocka_unit_test(partly_full_parts_are_not_asked_for_more_than_they_hold),
 		cmocka_unit_test(what_was_given_up_comes_back_after_quiet_and_with_room),
 		cmocka_unit_test(a_part_grows_back_only_into_memory_that_is_there),
@@ -375,6 +408,7 @@ int main(void)
 		cmocka_unit_test(a_burst_gives_way_and_the_frequency_returns),
 		cmocka_unit_test(a_load_that_comes_and_goes_is_not_followed),
 		cmocka_unit_test(what_would_not_help_is_not_given_up),
+		cmocka_unit_test(each_relapse_doubles_the_wait),
 		cmocka_unit_test(a_frequency_has_its_own_rungs_below_it),
 		cmocka_unit_test(other_costs_do_not_keep_the_frequency_down),
 		cmocka_unit_test(the_same_limits_again_change_nothing_and_others_begin_anew),
