@@ -3,7 +3,8 @@
  * Problem: a path in a mapping is a name in another mount namespace, perhaps of a file that was deleted or replaced
  * since, perhaps of a process that is gone.
  *
- * Idea: three places, from certain to likely. map_files leads to the mapped inode itself and needs no name. A path
+ * Idea: three places, from certain to likely. map_files leads to the mapped inode itself and needs no name; but what
+ * is mapped there now may be the next library, so it has the inode number of the mapping or its very name. A path
  * below the process's root is the right file unless it was replaced, so it must have the mapping's inode number or
  * (checked by the caller) its build-id. The host's root has short-lived host processes' files; there an inode number
  * or build-id is required, not just compared.
@@ -18,11 +19,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "user/base/io.h"
 #include "user/object/object_place.h"
+
+#define MAPPED_PATH_MAX 4096
 
 /* The process's folder as (directory, prefix), so that one format serves a held folder and a pid. */
 static int place__folder(int proc_root_fd, const struct object_mapping *m, char *prefix, size_t size)
@@ -42,6 +46,42 @@ static int place__map_files_name(int proc_root_fd, const struct object_mapping *
 
 	snprintf(name, size, "%smap_files/%" PRIx64 "-%" PRIx64, prefix, m->start, m->end);
 	return dir_fd;
+}
+
+/*
+ * An event is read a moment late, and libraries take each other's place. Some file systems number a file in another way than a mapping of
+ * it does (overlayfs), so where the number differs the name decides.
+ */
+static bool place__is_same(int dir_fd, const char *name, const struct object_identity *id,
+			   const struct object_mapping *m)
+{
+	char path[MAPPED_PATH_MAX];
+	ssize_t n;
+
+	if (!m->ino || m->ino == id->ino)
+		return true;
+	n = readlinkat(dir_fd, name, path, sizeof(path));
+	return n > 0 && m->path && (size_t)n == strlen(m->path) && !memcmp(path, m->path, (size_t)n);
+}
+
+/* The inode that is mapped, if it still is the mapping's. */
+static int open_mapped(int proc_root_fd, const struct object_mapping *m, int *ret_fd)
+{
+	struct object_identity id;
+	int fd = FD_CLOSED, dir_fd, r;
+	char name[64];
+
+	dir_fd = place__map_files_name(proc_root_fd, m, name, sizeof(name));
+	r = io__open_regular(dir_fd, name, &fd);
+	if (r == 0)
+		r = read_object_identity(fd, &id);
+	if (r == 0 && !place__is_same(dir_fd, name, &id, m))
+		r = -ESTALE;
+	if (r < 0)
+		io__close(&fd);
+	else
+		*ret_fd = fd;
+	return r;
 }
 
 static int open_folder(int dir_fd, const char *name, int *ret_fd)
@@ -97,13 +137,9 @@ static int open_below_root_of(int proc_root_fd, const struct object_mapping *m, 
 
 int object_place__open(int proc_root_fd, const struct object_mapping *m, enum object_place place, int *ret_fd)
 {
-	char name[64];
-	int dir_fd;
-
 	switch (place) {
 	case OBJECT_PLACE_MAP_FILES:
-		dir_fd = place__map_files_name(proc_root_fd, m, name, sizeof(name));
-		return io__open_regular(dir_fd, name, ret_fd);
+		return open_mapped(proc_root_fd, m, ret_fd);
 	case OBJECT_PLACE_ROOT:
 		return open_below_root_of(proc_root_fd, m, false, ret_fd);
 	case OBJECT_PLACE_HOST:
@@ -118,8 +154,15 @@ int object_place__identify(int proc_root_fd, const struct object_mapping *m,
 {
 	char name[64];
 	int dir_fd = place__map_files_name(proc_root_fd, m, name, sizeof(name));
+	struct object_identity id;
+	int r = read_object_identity_at(dir_fd, name, &id);
 
-	return read_object_identity_at(dir_fd, name, ret_identity);
+	if (r < 0)
+		return r;
+	if (!place__is_same(dir_fd, name, &id, m))
+		return -ESTALE;
+	*ret_identity = id;
+	return 0;
 }
 
 bool object_place__process_alive(int proc_root_fd, const struct object_mapping *m)

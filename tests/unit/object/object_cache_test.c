@@ -245,6 +245,54 @@ static void the_path_below_the_root_serves_where_map_files_does_not(void **state
 	assert_int_equal(get(f, 2)->error, -ESTALE);
 }
 
+static uint64_t inode_of(const struct fixture *f, const char *path)
+{
+	char whole[128];
+	struct stat st;
+
+	snprintf(whole, sizeof(whole), "%s%s", f->dir, path);
+	assert_int_equal(stat(whole, &st), 0);
+	return st.st_ino;
+}
+
+/* The event of a mapping is read late: the library is closed, and the next one is where it was. */
+static void a_library_in_the_place_of_another_is_not_taken_for_it(void **state)
+{
+	struct fixture *f = *state;
+	struct object_mapping a = mapping(100, 0x7f0000001000, "/lib/a.so"), b = a;
+
+	make_library(f, "/host/lib/a.so", 3, "sha1");
+	make_library(f, "/host/lib/b.so", 4, "sha1");
+	map_file(f, 100, a.start, "/host/lib/b.so");
+	shell("ln -s %s/host %s/proc/100/root", f->dir, f->dir);
+	a.ino = inode_of(f, "/host/lib/a.so");
+	b.ino = inode_of(f, "/host/lib/b.so");
+	b.path = "/lib/b.so";
+	assert_int_equal(open_mapping(f, &a), 1);
+	assert_int_equal(open_mapping(f, &b), 2);
+	assert_int_equal(get(f, 1)->identity.ino, a.ino);
+	assert_int_equal(get(f, 2)->identity.ino, b.ino);
+	/* both are known by now: nothing is opened */
+	assert_int_equal(open_mapping(f, &a), 1);
+	assert_int_equal(open_mapping(f, &b), 2);
+}
+
+/* As on overlayfs: the link's own name is the mapping's. */
+static void a_mapped_file_with_another_number_is_known_by_its_name(void **state)
+{
+	struct fixture *f = *state;
+	struct object_mapping a = mapping(100, 0x7f0000001000, NULL);
+	char path[128];
+
+	make_library(f, "/host/lib/a.so", 3, "sha1");
+	map_file(f, 100, a.start, "/host/lib/a.so");
+	snprintf(path, sizeof(path), "%s/host/lib/a.so", f->dir);
+	a.path = path;
+	a.ino = inode_of(f, "/host/lib/a.so") + 1000000;
+	assert_int_equal(open_mapping(f, &a), 1);
+	assert_int_equal(get(f, 1)->state, OBJECT_READY);
+}
+
 static void a_link_out_of_the_root_stays_inside(void **state)
 {
 	struct fixture *f = *state;
@@ -577,6 +625,8 @@ int main(void)
 		T(other_code_under_the_same_build_id_is_another_object),
 		T(a_file_replaced_under_its_name_is_a_new_object),
 		T(the_path_below_the_root_serves_where_map_files_does_not),
+		T(a_library_in_the_place_of_another_is_not_taken_for_it),
+		T(a_mapped_file_with_another_number_is_known_by_its_name),
 		T(a_link_out_of_the_root_stays_inside),
 		T(a_process_that_is_gone_is_served_by_build_id),
 		T(a_process_that_is_gone_is_served_from_the_host_if_the_build_id_proves_it),
