@@ -38,7 +38,7 @@ int perf_ring__open(struct perf_ring *r, uint32_t cpu, uint32_t n_pages)
 		.use_clockid = 1,
 		.clockid = CLOCK_MONOTONIC,
 		.watermark = 1,
-		.wakeup_watermark = UINT32_MAX,
+		.wakeup_watermark = n_pages * 4096 / 2, /* else it is read by time */
 	};
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 

@@ -14,12 +14,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include <bpf/libbpf.h>
 
 #include "user/base/arena.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
+#include "user/base/io.h"
 #include "user/kernel/loader.h"
 #include "user/kernel/perf_event.h"
 #include "user/kernel/perf_ring.h"
@@ -52,6 +54,7 @@ struct sideband {
 	struct sideband_handler handler;
 	struct perf_ring *rings; /* [CPUS_MAX], fd < 0 where there is none */
 	uint32_t n_rings;        /* one more than the highest CPU that has one */
+	int epoll_fd;            /* of the rings */
 	struct ring_buffer *process_ring;
 	void *scratch;
 	struct arena arena, next_arena; /* of the batch, and of what stays for the next one */
@@ -298,6 +301,20 @@ int sideband__drain(struct sideband *s, uint64_t until_ns)
 	return 0;
 }
 
+static int sideband__open_ring(struct sideband *s, uint32_t cpu)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int ret = perf_ring__open(&s->rings[cpu], cpu, SIDEBAND_RING_PAGES);
+
+	if (ret)
+		return ret;
+	if (cpu >= s->n_rings)
+		s->n_rings = cpu + 1;
+	/* without it the ring is read by time */
+	epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->rings[cpu].fd, &event);
+	return 0;
+}
+
 int sideband__refresh_cpus(struct sideband *s, struct err *err)
 {
 	static uint32_t cpus[CPUS_MAX];
@@ -310,9 +327,7 @@ int sideband__refresh_cpus(struct sideband *s, struct err *err)
 
 		if (s->rings[cpus[i]].fd >= 0)
 			continue;
-		ret = perf_ring__open(&s->rings[cpus[i]], cpus[i], SIDEBAND_RING_PAGES);
-		if (!ret && cpus[i] >= s->n_rings)
-			s->n_rings = cpus[i] + 1;
+		ret = sideband__open_ring(s, cpus[i]);
 		if (ret && ret != -ENODEV && ret != -ENXIO)
 			return err__set(
 				err, ret, "kernel: cannot open the side-band of CPU %u: %s%s", cpus[i],
@@ -333,6 +348,7 @@ int sideband__open(const struct kernel_maps *maps, const struct sideband_handler
 		return -ENOMEM;
 	s->maps = maps;
 	s->handler = *handler;
+	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	arena__init(&s->arena, BATCH_BYTES);
 	arena__init(&s->next_arena, BATCH_BYTES);
 	s->rings = calloc(CPUS_MAX, sizeof(*s->rings));
@@ -340,6 +356,10 @@ int sideband__open(const struct kernel_maps *maps, const struct sideband_handler
 	s->scratch = malloc(PERF_RECORD_BYTES_MAX);
 	if (!s->rings || !s->held || !s->scratch)
 		goto out;
+	if (s->epoll_fd < 0) {
+		code = err__set(err, -errno, "kernel: cannot wait for mapping events: %s", strerror(errno));
+		goto out;
+	}
 	for (uint32_t i = 0; i < CPUS_MAX; i++)
 		s->rings[i].fd = -1;
 	s->process_ring = ring_buffer__new(maps->process_events_fd, sideband__on_process, s, NULL);
@@ -366,6 +386,7 @@ void sideband__close(struct sideband *s)
 		perf_ring__close(&s->rings[i]);
 	for (uint32_t i = 0; i < s->n_held; i++)
 		free(s->held[i].path);
+	io__close(&s->epoll_fd);
 	ring_buffer__free(s->process_ring);
 	arena__done(&s->arena);
 	arena__done(&s->next_arena);
@@ -374,6 +395,11 @@ void sideband__close(struct sideband *s)
 	free(s->scratch);
 	free(s->items);
 	free(s);
+}
+
+int sideband__epoll_fd(const struct sideband *s)
+{
+	return s->epoll_fd;
 }
 
 bool sideband__take_lost(struct sideband *s)

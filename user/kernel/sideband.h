@@ -21,7 +21,11 @@ struct err;
 struct kernel_maps;
 struct sideband;
 
+<<<<<<< Updated upstream
 #define SIDEBAND_RING_PAGES 16 /* 64 KiB: some 600 mappings */
+=======
+#define SIDEBAND_RING_PAGES 32 /* 128 KiB: some 1200 mappings */
+>>>>>>> Stashed changes
 #define SIDEBAND_BATCH_MAX  65536
 
 struct sideband_mmap {
@@ -51,6 +55,8 @@ int sideband__open(const struct kernel_maps *maps, const struct sideband_handler
 void sideband__close(struct sideband *s);
 /* Opens rings for CPUs that came online. */
 int sideband__refresh_cpus(struct sideband *s, struct err *err);
+/* Readable when a ring of mappings is half full: drain then, and do not wait for the next time. */
+int sideband__epoll_fd(const struct sideband *s);
 /* Hands on all that has happened until then (UINT64_MAX: now); what came later stays for the next call. */
 int sideband__drain(struct sideband *s, uint64_t until_ns);
 /* Were mappings lost since the last call? Then what is known of any process may be incomplete. */

@@ -161,7 +161,7 @@ static int on_events(uint64_t n_expired, void *ctx)
 	return 0;
 }
 
-static int on_unfinished_fd(int fd, uint32_t events, void *ctx)
+static int on_ring_fd(int fd, uint32_t events, void *ctx)
 {
 	struct collector *c = ctx;
 
@@ -311,8 +311,11 @@ static int collector__add_sources(struct collector *c)
 	if (!err)
 		err = loop__add_timer(c->loop, UPKEEP_NS, UPKEEP_NS, on_upkeep, c, &c->upkeep_timer);
 	if (!err)
-		err = loop__add_fd(c->loop, ring_buffer__epoll_fd(c->unfinished), EPOLLIN, on_unfinished_fd,
-				   c, &c->unfinished_source);
+		err = loop__add_fd(c->loop, ring_buffer__epoll_fd(c->unfinished), EPOLLIN, on_ring_fd, c,
+				   &c->unfinished_source);
+	if (!err)
+		err = loop__add_fd(c->loop, sideband__epoll_fd(c->sideband), EPOLLIN, on_ring_fd, c,
+				   &c->mappings_source);
 	if (!err)
 		err = loop__add_timer(c->loop, LOOP_TIMER_OFF, 0, on_duty, c, &c->duty_timer);
 	return err;
@@ -415,8 +418,8 @@ int collector__start(struct collector *c, struct err *err)
 
 static void collector__remove_sources(struct collector *c)
 {
-	struct loop_source *const sources[] = {c->slice_timer, c->events_timer, c->upkeep_timer,
-					       c->duty_timer, c->unfinished_source};
+	struct loop_source *const sources[] = {c->slice_timer, c->events_timer,      c->upkeep_timer,
+					       c->duty_timer,  c->unfinished_source, c->mappings_source};
 
 	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++)
 		if (sources[i])

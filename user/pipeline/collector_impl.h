@@ -49,7 +49,8 @@ struct collector {
 	uint32_t n_dirty, cap_dirty;
 	struct mapping_entry *scratch; /* [MAPPINGS_MAX] */
 	struct walk *walk;             /* scratch: of the stack that is being finished */
-	struct loop_source *slice_timer, *events_timer, *duty_timer, *upkeep_timer, *unfinished_source;
+	struct loop_source *slice_timer, *events_timer, *duty_timer, *upkeep_timer, *unfinished_source,
+		*mappings_source;
 	bool duty_is_on, started;
 	uint32_t max_frequency_hz; /* that the maps are sized for */
 	struct collector_stats stats;

@@ -79,15 +79,30 @@ static void collector__push(struct collector *c, const struct process *p)
 	mapping_store__set_process(c->mappings, &p->key, mapping_set__id(p->mappings), c->scratch, kept);
 }
 
-void collector__push_dirty(struct collector *c)
+static uint64_t collector__n_gone(const struct collector *c)
 {
-	for (uint32_t i = 0; i < c->n_dirty; i++) {
+	return __atomic_load_n(&c->maps->gate->n_gone, __ATOMIC_SEQ_CST);
+}
+
+/* Pushes as long as the kernel forgot nothing since it said n_gone; what is left stays dirty. */
+static void collector__push_until(struct collector *c, uint64_t n_gone)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->n_dirty && collector__n_gone(c) == n_gone; i++) {
 		const struct process *p = process_table__find(c->processes, &c->dirty[i]);
 
 		if (p)
 			collector__push(c, p);
 	}
-	c->n_dirty = 0;
+	c->n_dirty -= i;
+	memmove(c->dirty, c->dirty + i, c->n_dirty * sizeof(*c->dirty));
+}
+
+void collector__push_dirty(struct collector *c)
+{
+	while (c->n_dirty)
+		collector__push_until(c, collector__n_gone(c));
 }
 
 void collector__show(struct collector *c, const struct task_key *key)
@@ -194,26 +209,24 @@ const struct sideband_handler collector_sideband_handler = {
 };
 
 /*
- * What the kernel forgot while we pushed (see process_gone) may have come back with that, out of date as it is: then everything once more. Who
- * maps faster than we read is left to the next reading.
+ * What the kernel forgot since we read must not come back with a push of what we knew (see process_gone): then everything once more. Where libraries come
+ * and go faster than we read, the last round pushes all the same; the next reading puts it right.
  */
 void collector__read_events(struct collector *c)
 {
 	uint64_t before;
+	int round = 0, err;
 
-	for (int i = 0; i < EVENT_ROUNDS; i++) {
-		int err;
-
-		before = __atomic_load_n(&c->maps->gate->n_gone, __ATOMIC_SEQ_CST);
+	do {
+		before = collector__n_gone(c);
 		err = sideband__drain(c->sideband, UINT64_MAX);
 		if (err)
 			log_warn("collector: read process events: %s, ignoring", strerror(-err));
-		if (!c->n_dirty)
-			break;
-		collector__push_dirty(c);
-		if (before == __atomic_load_n(&c->maps->gate->n_gone, __ATOMIC_SEQ_CST))
-			break;
-	}
+		if (round == EVENT_ROUNDS)
+			collector__push_dirty(c);
+		else
+			collector__push_until(c, before);
+	} while (round++ < EVENT_ROUNDS && collector__n_gone(c) != before);
 }
 
 /*
