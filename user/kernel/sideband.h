@@ -21,11 +21,7 @@ struct err;
 struct kernel_maps;
 struct sideband;
 
-<<<<<<< Updated upstream
-#define SIDEBAND_RING_PAGES 16 /* 64 KiB: some 600 mappings */
-=======
 #define SIDEBAND_RING_PAGES 32 /* 128 KiB: some 1200 mappings */
->>>>>>> Stashed changes
 #define SIDEBAND_BATCH_MAX  65536
 
 struct sideband_mmap {
