@@ -163,7 +163,6 @@ static void judge_page(struct file *f, struct tally *t, uint64_t from, bool know
 	for (size_t i = 0; knows_starts && i < slice.n; i++)
 		if (is_entry(f, slice.refs[i].start, from))
 			code_sweep__add_start(sweep, slice.refs[i].start);
-	code_sweep__find_starts(sweep);
 	code_sweep__run(sweep);
 	code_sweep__run_rest(sweep);
 	t->ns += now_ns() - before;

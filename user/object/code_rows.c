@@ -27,6 +27,10 @@
 #include "user/object/code_sweep.h"
 #include "user/object/elf.h"
 #include "user/object/unwind_row.h"
+#include "user/object/x86_insn.h"
+
+/* How far around it callers of the code are looked for. */
+#define CALLERS_AROUND (128u << 10)
 
 static bool read_memory(void *ctx, uint64_t vaddr, void *to, size_t len)
 {
@@ -42,14 +46,24 @@ static bool read_memory(void *ctx, uint64_t vaddr, void *to, size_t len)
 	return ok;
 }
 
-static void add_table(const struct buf *symbols, uint64_t from, uint64_t to, struct code_sweep *sweep)
+/* Parts of functions that were moved out of the way have symbols, too, but are not entered as functions are. */
+static bool is_part(const struct buf *names, uint32_t name)
+{
+	size_t len = name < names->len ? strnlen((const char *)names->data + name, names->len - name) : 0;
+
+	return len && memmem(names->data + name, len, ".cold", 5);
+}
+
+static void add_table(const struct buf *symbols, const struct buf *names, uint64_t from, uint64_t to,
+		      struct code_sweep *sweep)
 {
 	for (size_t i = 0; i + sizeof(Elf64_Sym) <= symbols->len; i += sizeof(Elf64_Sym)) {
 		Elf64_Sym sym;
 
 		memcpy(&sym, symbols->data + i, sizeof(sym));
 		if ((ELF64_ST_TYPE(sym.st_info) == STT_FUNC || ELF64_ST_TYPE(sym.st_info) == STT_GNU_IFUNC) &&
-		    sym.st_shndx != SHN_UNDEF && sym.st_value >= from && sym.st_value < to)
+		    sym.st_shndx != SHN_UNDEF && sym.st_value >= from && sym.st_value < to &&
+		    !is_part(names, sym.st_name))
 			code_sweep__add_start(sweep, sym.st_value);
 	}
 }
@@ -57,20 +71,24 @@ static void add_table(const struct buf *symbols, uint64_t from, uint64_t to, str
 static uint64_t add_symbols(const struct elf *e, uint64_t from, uint64_t to, struct code_sweep *sweep)
 {
 	static const uint32_t types[] = {SHT_SYMTAB, SHT_DYNSYM};
-	struct buf symbols;
 	uint64_t n_read = 0;
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		const struct elf_section *s = elf__find_section_type(e, types[i]);
+		const struct elf_section *strings = s ? elf__section(e, s->link) : NULL;
+		struct buf symbols, names;
 
 		if (!s || s->size > CODE_ROWS_SYMBOLS_MAX)
 			continue;
 		buf__init(&symbols, CODE_ROWS_SYMBOLS_MAX);
-		if (!elf__read_section(e, s, CODE_ROWS_SYMBOLS_MAX, &symbols)) {
-			add_table(&symbols, from, to, sweep);
-			n_read += symbols.len;
-		}
+		buf__init(&names, CODE_ROWS_SYMBOLS_MAX);
+		if (strings && elf__read_section(e, strings, CODE_ROWS_SYMBOLS_MAX, &names))
+			buf__clear(&names);
+		if (!elf__read_section(e, s, CODE_ROWS_SYMBOLS_MAX, &symbols))
+			add_table(&symbols, &names, from, to, sweep);
+		n_read += symbols.len + names.len;
 		buf__done(&symbols);
+		buf__done(&names);
 	}
 	return n_read;
 }
@@ -113,10 +131,26 @@ static uint64_t add_relocations(const struct elf *e, uint64_t from, uint64_t to,
 	return n_read;
 }
 
+/* Callers, in code with rules as well. */
+static uint64_t add_callers(const struct elf *e, uint64_t from, uint64_t to, struct code_sweep *sweep)
+{
+	struct buf code;
+	uint64_t n_read, at;
+
+	buf__init(&code, CODE_SWEEP_MAX + 2 * CALLERS_AROUND);
+	if (code_bytes__read(e, from > CALLERS_AROUND ? from - CALLERS_AROUND : 0, to + CALLERS_AROUND, &code,
+			     &at))
+		code_sweep__find_starts(sweep, code.data, code.len, at);
+	n_read = code.len;
+	buf__done(&code);
+	return n_read;
+}
+
 uint64_t code_rows__add_starts(const struct elf *e, uint64_t from, uint64_t to, struct code_sweep *sweep)
 {
 	add_sections(e, sweep);
-	return add_symbols(e, from, to, sweep) + add_relocations(e, from, to, sweep);
+	return add_callers(e, from, to, sweep) + add_symbols(e, from, to, sweep) +
+	       add_relocations(e, from, to, sweep);
 }
 
 static void emit(const struct code_sweep *sweep, const struct code_hole *hole, uint64_t from, uint64_t to,
@@ -142,6 +176,29 @@ static void emit(const struct code_sweep *sweep, const struct code_hole *hole, u
 		row_list__append(rows, end - from, unwind_row__of(ROW_CFA_NONE));
 }
 
+/* Is there nothing in the hole but what fills gaps between functions? */
+static bool is_padding(const struct code_hole *hole, const struct buf *code, uint64_t code_at)
+{
+	uint64_t at = hole->from > code_at ? hole->from : code_at, end = code_at + code->len;
+	uint8_t n;
+
+	if (end > hole->to)
+		end = hole->to;
+	while (at < end && (n = x86_insn__padding(code->data + (at - code_at), end - at)) != 0)
+		at += n;
+	return at >= end;
+}
+
+/* Of the holes in [from, to) */
+static bool is_all_padding(const struct code_hole *holes, size_t n, uint64_t from, uint64_t to,
+			   const struct buf *code, uint64_t code_at)
+{
+	for (size_t i = 0; i < n; i++)
+		if (holes[i].to > from && holes[i].from < to && !is_padding(&holes[i], code, code_at))
+			return false;
+	return true;
+}
+
 static int sweep_code(const struct elf *e, const struct code_hole *holes, size_t n_holes,
 		      const struct buf *code, uint64_t code_at, struct code_sweep **ret_sweep)
 {
@@ -152,8 +209,8 @@ static int sweep_code(const struct elf *e, const struct code_hole *holes, size_t
 	if (err)
 		return err;
 	for (size_t i = 0; i < n_holes; i++)
-		code_sweep__allow(s, holes[i].from, holes[i].to);
-	code_sweep__find_starts(s);
+		if (!is_padding(&holes[i], code, code_at))
+			code_sweep__allow(s, holes[i].from, holes[i].to);
 	*ret_sweep = s;
 	return 0;
 }
@@ -177,7 +234,8 @@ int code_rows__build(const struct elf *e, const struct code_hole *holes, size_t 
 	if (end - start > CODE_SWEEP_MAX)
 		return -E2BIG;
 	buf__init(&code, CODE_SWEEP_MAX);
-	if (!code_bytes__read(e, start, end, &code, &code_at))
+	if (!code_bytes__read(e, start, end, &code, &code_at) ||
+	    is_all_padding(holes, n_holes, from, to, &code, code_at))
 		goto out;
 	err = sweep_code(e, holes, n_holes, &code, code_at, &sweep);
 	if (err)

@@ -34,7 +34,7 @@ struct code_rows_stats {
 int code_rows__build(const struct elf *e, const struct code_hole *holes, size_t n_holes, uint64_t from,
 		     uint64_t to, struct row_list *rows, struct code_rows_stats *ret_stats);
 
-/* Tells the sweep where the file says that functions start in [from, to): sections, symbols, pointers. Returns bytes read. */
+/* Tells the sweep where the file says that functions start in [from, to): sections, symbols, pointers, calls. Returns bytes read. */
 uint64_t code_rows__add_starts(const struct elf *e, uint64_t from, uint64_t to, struct code_sweep *sweep);
 
 #endif

@@ -173,20 +173,20 @@ void code_sweep__add_pointed(struct code_sweep *s, uint64_t vaddr)
 	set_flag(s, vaddr, PLACE_POINTED);
 }
 
-void code_sweep__find_starts(struct code_sweep *s)
+void code_sweep__find_starts(struct code_sweep *s, const uint8_t *bytes, size_t len, uint64_t start)
 {
 	struct x86_insn in;
 
-	for (uint32_t at = 0; at < s->len;) {
-		if (!(s->flags[at] & PLACE_ALLOWED) || !parse(s, at, &in)) {
+	for (size_t at = 0; at < len;) {
+		if (x86_insn__parse(bytes + at, len - at, &in)) {
 			at++;
 			continue;
 		}
-		if (x86_insn__flow(&in) == X86_FLOW_CALL && in.imm)
-			set_flag(s, target_of(s, at, &in), PLACE_START);
-		else if (is_lea_rip(&in))
-			set_flag(s, target_of(s, at, &in), PLACE_POINTED);
 		at += in.len;
+		if (x86_insn__flow(&in) == X86_FLOW_CALL && in.imm)
+			set_flag(s, start + at + (uint64_t)in.imm, PLACE_START);
+		else if (is_lea_rip(&in))
+			set_flag(s, start + at + (uint64_t)(int64_t)in.disp, PLACE_POINTED);
 	}
 }
 
@@ -225,20 +225,6 @@ static void swap(struct way *a, struct way *b)
 	*b = w;
 }
 
-/* Length of the padding instruction there, 0: none. */
-static uint32_t padding(const struct code_sweep *s, uint32_t at, const struct x86_insn *in)
-{
-	uint8_t byte = s->bytes[at];
-
-	if (byte == 0xcc || (byte == 0 && at + 1 < s->len && s->bytes[at + 1] == 0))
-		return 1;
-	if (in->encoding != X86_LEGACY || in->has_rex)
-		return 0;
-	if ((in->map == X86_MAP_ONE && in->opcode == 0x90) || (in->map == X86_MAP_0F && in->opcode == 0x1f))
-		return in->len;
-	return 0;
-}
-
 /* Does a function begin the way compilers begin one there: by making room on the stack? */
 static bool is_prologue(const struct code_sweep *s, uint32_t at)
 {
@@ -264,10 +250,11 @@ static bool is_endbr64(const struct code_sweep *s, uint32_t at)
 /* Is what follows a call another function, because the call does not return? */
 static bool is_next_function(const struct code_sweep *s, uint32_t at)
 {
-	struct x86_insn in;
+	uint32_t n;
 
-	while (!(s->flags[at] & (PLACE_START | PLACE_POINTED)) && parse(s, at, &in) && padding(s, at, &in))
-		at += padding(s, at, &in);
+	while (!(s->flags[at] & (PLACE_START | PLACE_POINTED)) &&
+	       (n = x86_insn__padding(s->bytes + at, s->len - at)) != 0)
+		at += n;
 	if ((s->flags[at] & (PLACE_START | PLACE_POINTED)) || is_endbr64(s, at))
 		return true;
 	return (s->start + at) % START_ALIGN == 0 && is_prologue(s, at);
@@ -525,7 +512,9 @@ void code_sweep__run_rest(struct code_sweep *s)
 			continue;
 		}
 		is_reached = s->places[at].strength;
-		n = is_reached || !(scan.has_ended || scan.after_call) ? 0 : padding(s, at, &in);
+		n = is_reached || !(scan.has_ended || scan.after_call)
+			    ? 0
+			    : x86_insn__padding(s->bytes + at, s->len - at);
 		if (n) {
 			at += n;
 			continue;

@@ -35,8 +35,8 @@ void code_sweep__allow(struct code_sweep *s, uint64_t from, uint64_t to);
 void code_sweep__add_start(struct code_sweep *s, uint64_t vaddr);
 /* Something points there: if nothing leads there, a function starts. */
 void code_sweep__add_pointed(struct code_sweep *s, uint64_t vaddr);
-/* What is called from the code itself starts a function, too. */
-void code_sweep__find_starts(struct code_sweep *s);
+/* What is called, or pointed to, from these bytes of code at `start`: its own, or others of the file. */
+void code_sweep__find_starts(struct code_sweep *s, const uint8_t *bytes, size_t len, uint64_t start);
 /* Follows the code from all starts. */
 void code_sweep__run(struct code_sweep *s);
 /* Then from where functions seem to start, in what was not reached: behind padding, aligned. Less is made of these than of the others. */

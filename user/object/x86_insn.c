@@ -389,3 +389,21 @@ int x86_insn__parse(const uint8_t *bytes, size_t len, struct x86_insn *ret_insn)
 	*ret_insn = in;
 	return 0;
 }
+
+uint8_t x86_insn__padding(const uint8_t *bytes, size_t len)
+{
+	struct x86_insn in;
+	uint8_t n = 0;
+
+	while (n < len && n < UINT8_MAX && bytes[n] == 0)
+		n++;
+	if (n >= 2 || n == len)
+		return n;
+	if (bytes[0] == 0xcc)
+		return 1;
+	if (x86_insn__parse(bytes, len, &in) || in.encoding != X86_LEGACY || in.has_rex)
+		return 0;
+	if ((in.map == X86_MAP_ONE && in.opcode == 0x90) || (in.map == X86_MAP_0F && in.opcode == 0x1f))
+		return in.len;
+	return 0;
+}

@@ -31,17 +31,8 @@ enum x86_reg {
 };
 
 /* Opcode maps: one byte, after 0f, after 0f 38, after 0f 3a; 5 and 6 by EVEX only; XOP's three. */
-enum x86_map {
-	X86_MAP_ONE = 0,
-	X86_MAP_0F = 1,
-	X86_MAP_0F38 = 2,
-	X86_MAP_0F3A = 3,
-	X86_MAP_5 = 5,
-	X86_MAP_6 = 6,
-	X86_MAP_XOP8 = 8,
-	X86_MAP_XOP9 = 9,
-	X86_MAP_XOPA = 10,
-};
+enum x86_map { X86_MAP_ONE, X86_MAP_0F, X86_MAP_0F38, X86_MAP_0F3A, X86_MAP_5 = 5, X86_MAP_6 };
+enum x86_xop_map { X86_MAP_XOP8 = 8, X86_MAP_XOP9, X86_MAP_XOPA };
 
 enum x86_encoding { X86_LEGACY, X86_VEX, X86_EVEX, X86_XOP };
 
@@ -68,6 +59,9 @@ struct x86_insn {
 };
 
 int x86_insn__parse(const uint8_t *bytes, size_t len, struct x86_insn *ret_insn);
+
+/* Length of what assemblers and linkers fill gaps with, if that is what stands there: nop, int3, zeros; else 0. */
+uint8_t x86_insn__padding(const uint8_t *bytes, size_t len);
 
 /* The general registers that it may change, a bit each: explicit operands and implied ones, the stack pointer of push, pop, call and ret left out. */
 uint32_t x86_insn__writes(const struct x86_insn *in);

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Code as the assembler makes it, lying in this program as data. Expectations are written as labels and the depth of the stack there.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "user/object/code_sweep.h"
+
+#define CODE(name, text)                                                                                \
+	__asm__(".pushsection .rodata\n.balign 64\n" #name ":\n" text "\n" #name "_end:\n.popsection"); \
+	extern const uint8_t name[] __attribute__((visibility("hidden")));                              \
+	extern const uint8_t name##_end[] __attribute__((visibility("hidden")))
+#define LABEL(name) extern const uint8_t name[] __attribute__((visibility("hidden")))
+
+#define UNKNOWN 0
+#define MOVED   (-1)
+
+static struct code_sweep *sweep;
+
+static bool read_memory(void *ctx, uint64_t vaddr, void *to, size_t len)
+{
+	(void)ctx;
+	memcpy(to, (const void *)(uintptr_t)vaddr, len);
+	return true;
+}
+
+static uint64_t address(const uint8_t *at)
+{
+	return (uint64_t)(uintptr_t)at;
+}
+
+static void begin(const uint8_t *code, const uint8_t *end, const struct code_memory *memory)
+{
+	assert_int_equal(code_sweep__new(code, end - code, address(code), memory, 0, &sweep), 0);
+	code_sweep__allow(sweep, address(code), address(end));
+}
+
+/* The depth before the instruction at the label. */
+static void expect(const char *name, const uint8_t *at, int depth)
+{
+	uint8_t len;
+	const struct stack_state *s = code_sweep__find(sweep, address(at), &len);
+	int found = !s ? UNKNOWN : s->sp_kind == STACK_SP_KNOWN ? s->sp : MOVED;
+
+	if (found != depth)
+		fail_msg("%s: %d, wanted %d", name, found, depth);
+}
+#define EXPECT(label, depth) expect(#label, label, depth)
+
+static int done(void **state)
+{
+	(void)state;
+	code_sweep__free(sweep);
+	sweep = NULL;
+	return 0;
+}
+
+CODE(branches, "push %rbx; test %rdi,%rdi; jne b_deep; b_flat: pop %rbx; ret; b_after: nop\n"
+	       "b_deep: sub $32,%rsp; b_loop: dec %rdi; jne b_loop; b_out: add $32,%rsp; jmp b_flat");
+LABEL(b_flat);
+LABEL(b_after);
+LABEL(b_deep);
+LABEL(b_loop);
+LABEL(b_out);
+
+static void both_ways_of_a_branch_are_followed(void **state)
+{
+	(void)state;
+	begin(branches, branches_end, NULL);
+	code_sweep__add_start(sweep, address(branches));
+	code_sweep__run(sweep);
+	EXPECT(branches, 1);
+	EXPECT(b_flat, 2);
+	EXPECT(b_deep, 2);
+	EXPECT(b_loop, 6);
+	EXPECT(b_out, 6);
+	EXPECT(b_after, UNKNOWN);
+	/* in the middle of an instruction is nothing */
+	expect("inside", branches + 2, UNKNOWN);
+	expect("behind", branches_end, UNKNOWN);
+}
+
+CODE(contradiction, "test %rdi,%rdi; je c_both; push %rax; c_both: nop; ret");
+LABEL(c_both);
+
+static void ways_that_contradict_each_other_leave_nothing(void **state)
+{
+	(void)state;
+	begin(contradiction, contradiction_end, NULL);
+	code_sweep__add_start(sweep, address(contradiction));
+	code_sweep__run(sweep);
+	EXPECT(c_both, MOVED);
+}
+
+CODE(no_return, "push %rbx; test %rdi,%rdi; je n_fine; sub $16,%rsp; call n_abort; n_fine: pop %rbx; ret\n"
+		".balign 16\n n_abort: hlt\n"
+		".balign 16\n n_calls_last: push %rax; call n_abort\n.balign 16\n n_next: push %rbx; nop; "
+		"n_in: pop %rbx; ret");
+LABEL(n_fine);
+LABEL(n_abort);
+LABEL(n_calls_last);
+LABEL(n_next);
+LABEL(n_in);
+
+static void a_call_that_does_not_return_is_noticed(void **state)
+{
+	(void)state;
+	begin(no_return, no_return_end, NULL);
+	code_sweep__add_start(sweep, address(no_return));
+	code_sweep__find_starts(sweep, no_return, no_return_end - no_return, address(no_return));
+	code_sweep__run(sweep);
+	EXPECT(n_fine, 2);
+	EXPECT(n_abort, 1); /* it is called */
+	EXPECT(n_calls_last, UNKNOWN);
+	code_sweep__run_rest(sweep);
+	EXPECT(n_calls_last, 1);
+	EXPECT(n_next, 1);
+	EXPECT(n_in, 2);
+}
+
+/* A position-independent table as compilers write it, and one of addresses. */
+CODE(table,
+     "push %rbx; cmp $2,%edi; ja t_default; lea t_entries(%rip),%rdx; movslq (%rdx,%rdi,4),%rax; add "
+     "%rdx,%rax; "
+     "notrack jmp *%rax\n"
+     ".balign 16\n t_0: sub $8,%rsp; t_0b: add $8,%rsp; pop %rbx; ret\n t_1: nop; t_default: pop %rbx; ret\n"
+     ".balign 16\n t_2: push %rcx; t_2b: pop %rcx; jmp t_default");
+__asm__(".pushsection .rodata\n.balign 4\nt_entries: .long "
+	"t_0-t_entries,t_1-t_entries,t_2-t_entries,0x40000000\n.popsection");
+LABEL(t_0);
+LABEL(t_0b);
+LABEL(t_1);
+LABEL(t_2);
+LABEL(t_2b);
+LABEL(t_default);
+
+static void a_jump_through_a_table_leads_to_all_its_entries(void **state)
+{
+	static const struct code_memory memory = {.read = read_memory};
+
+	(void)state;
+	begin(table, table_end, &memory);
+	code_sweep__add_start(sweep, address(table));
+	code_sweep__run(sweep);
+	EXPECT(t_0, 2);
+	EXPECT(t_0b, 3);
+	EXPECT(t_1, 2);
+	EXPECT(t_2, 2);
+	EXPECT(t_2b, 3);
+	EXPECT(t_default, 2);
+}
+
+static void without_the_table_its_targets_are_not_taken_for_functions(void **state)
+{
+	(void)state;
+	begin(table, table_end, NULL);
+	code_sweep__add_start(sweep, address(table));
+	code_sweep__run(sweep);
+	code_sweep__run_rest(sweep);
+	EXPECT(t_0, UNKNOWN); /* aligned as a function would be */
+	EXPECT(t_2, UNKNOWN);
+	EXPECT(t_default, 2);
+}
+
+CODE(stubs, "stub_0: pushq 8(%rip); jmp *16(%rip)\n.balign 16\n stub_1: jmp *64(%rip); s_push: pushq $0; "
+	    "s_jump: jmp stub_0\n"
+	    ".balign 16\n stub_2: jmp *64(%rip); pushq $1; jmp stub_0");
+LABEL(stub_0);
+LABEL(stub_1);
+LABEL(stub_2);
+LABEL(s_push);
+LABEL(s_jump);
+
+static void stubs_of_a_linkage_table_are_understood(void **state)
+{
+	(void)state;
+	begin(stubs, stubs_end, NULL);
+	code_sweep__run_rest(sweep);
+	EXPECT(stub_1, 1);
+	EXPECT(s_push, 1);
+	EXPECT(s_jump, 2);
+	EXPECT(stub_2, 1);
+}
+
+CODE(odd, "call odd_target; nop; ret\n.balign 16\n odd_target: ret");
+LABEL(odd_target);
+
+static void what_would_call_with_an_odd_stack_is_no_entry(void **state)
+{
+	(void)state;
+	begin(odd, odd_end, NULL);
+	code_sweep__run_rest(sweep);
+	EXPECT(odd, UNKNOWN);
+	EXPECT(odd_target, 1);
+}
+
+static void what_has_rules_of_its_own_is_left_alone(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		code_sweep__new(branches, branches_end - branches, address(branches), NULL, 0, &sweep), 0);
+	code_sweep__allow(sweep, address(branches), address(b_deep));
+	code_sweep__add_start(sweep, address(branches));
+	code_sweep__run(sweep);
+	EXPECT(b_flat, 2);
+	EXPECT(b_deep, UNKNOWN);
+}
+
+static void too_much_code_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(code_sweep__new(branches, CODE_SWEEP_MAX + 1, 0, NULL, 0, &sweep), -E2BIG);
+}
+
+/* Whatever the bytes are, it ends. */
+static void nonsense_ends(void **state)
+{
+	uint8_t bytes[4096];
+	unsigned int seed = 1;
+
+	(void)state;
+	for (int run = 0; run < 50; run++) {
+		for (size_t i = 0; i < sizeof(bytes); i++)
+			bytes[i] = rand_r(&seed) >> 7;
+		assert_int_equal(code_sweep__new(bytes, sizeof(bytes), 0x1000, NULL, 0, &sweep), 0);
+		code_sweep__allow(sweep, 0, UINT64_MAX);
+		code_sweep__find_starts(sweep, bytes, sizeof(bytes), 0x1000);
+		code_sweep__run(sweep);
+		code_sweep__run_rest(sweep);
+		done(NULL);
+	}
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_teardown(name, done)
+	const struct CMUnitTest tests[] = {
+		TEST(both_ways_of_a_branch_are_followed),
+		TEST(ways_that_contradict_each_other_leave_nothing),
+		TEST(a_call_that_does_not_return_is_noticed),
+		TEST(a_jump_through_a_table_leads_to_all_its_entries),
+		TEST(without_the_table_its_targets_are_not_taken_for_functions),
+		TEST(stubs_of_a_linkage_table_are_understood),
+		TEST(what_would_call_with_an_odd_stack_is_no_entry),
+		TEST(what_has_rules_of_its_own_is_left_alone),
+		TEST(too_much_code_is_refused),
+		TEST(nonsense_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
