@@ -132,6 +132,8 @@ static uint32_t tables__build(struct tables *t, uint32_t object, uint64_t vaddr)
 	if (took > t->stats.build_max_ns)
 		t->stats.build_max_ns = took;
 	t->stats.damaged_fdes += stats.damaged;
+	t->stats.derived_rows += stats.derived;
+	t->stats.go_functions += stats.go_functions;
 	for (int i = 0; i < UNWIND_UNSUPPORTED_MAX; i++)
 		t->stats.unsupported_rules += stats.unsupported[i];
 	if (err || !n)

@@ -23,6 +23,8 @@ struct tables_stats {
 	uint64_t files_opened, files_failed;
 	uint64_t build_ns, build_max_ns;
 	uint64_t damaged_fdes, unsupported_rules;
+	uint64_t derived_rows; /* made from the instructions of code that has no rules */
+	uint64_t go_functions; /* with rows by the tables of Go's runtime */
 };
 
 int tables__new(const struct kernel_maps *maps, struct object_cache *objects, uint32_t max_segments,

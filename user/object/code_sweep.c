@@ -377,6 +377,12 @@ static bool arrive(struct place *p, uint8_t *flags, const struct stack_state *st
 	return true;
 }
 
+/* Zeros could be decoded, but nobody writes them. */
+static bool is_no_code(const struct code_sweep *s, uint32_t at)
+{
+	return s->bytes[at] == 0 && at + 1 < s->len && s->bytes[at + 1] == 0;
+}
+
 /* Follows one way until it ends or comes to where nothing changes. */
 static void walk(struct code_sweep *s, const struct way *way, bool after_call)
 {
@@ -389,7 +395,7 @@ static void walk(struct code_sweep *s, const struct way *way, bool after_call)
 		struct place *p = &s->places[at];
 		enum x86_flow flow;
 
-		if (offset_of(s, s->start + at) == NOWHERE ||
+		if (offset_of(s, s->start + at) == NOWHERE || is_no_code(s, at) ||
 		    !arrive(p, &s->flags[at], &state, way->strength, after_call) || !parse(s, at, &in))
 			return;
 		if (s->steps_left-- == 0) {

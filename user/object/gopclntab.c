@@ -329,6 +329,8 @@ static bool next_pair(const struct gopclntab *t, struct program *p)
 	    (value_delta == 0 && p->steps > 0) || !read_varint(t, &p->at, &pc_delta))
 		return false;
 	p->value += value_delta & 1 ? ~(value_delta >> 1) : value_delta >> 1; /* zigzag */
+	if (p->pc + (uint64_t)pc_delta * t->quantum < p->pc)
+		return false;
 	p->pc += (uint64_t)pc_delta * t->quantum;
 	p->steps++;
 	return true;

@@ -404,6 +404,28 @@ static void code_known_to_keep_frame_pointers_says_when_it_has_none(void **state
 	EXPECT(w, END_BAD_FP, FRAME(CODE + 0x10), frame_of_cut(END_BAD_FP));
 }
 
+static void a_function_that_left_its_stack_is_found_by_its_frame(void **state)
+{
+	struct world *w = *state;
+
+	row(w, 0, ROW_CFA_SWITCH, 0, 0, 0);
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	/* below the stack pointer, as a thread's stack may lie */
+	w->record->sp = STACK + 1024;
+	w->record->fp = STACK + 16;
+	put(w, STACK + 16, 0);
+	put(w, STACK + 24, CODE + 0x3001);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x3000));
+	assert_int_equal(w->walk.sp, STACK + 32);
+	w->record->fp = STACK + 17;
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_BAD_FP, FRAME(CODE + 0x10), frame_of_cut(END_BAD_FP));
+	w->record->fp = 0;
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_FP_ZERO, FRAME(CODE + 0x10), frame_of_cut(END_FP_ZERO));
+}
+
 static void an_unsupported_rule_is_named(void **state)
 {
 	struct world *w = *state;
@@ -633,6 +655,7 @@ int main(void)
 		TEST(an_object_without_rows_is_uncovered),
 		TEST(code_in_no_file_is_followed_by_frame_pointers_and_stays_raw),
 		TEST(code_known_to_keep_frame_pointers_says_when_it_has_none),
+		TEST(a_function_that_left_its_stack_is_found_by_its_frame),
 		TEST(an_unsupported_rule_is_named),
 		TEST(a_lost_frame_pointer_is_not_used),
 		TEST(the_walk_goes_on_after_what_the_kernel_had),

@@ -170,9 +170,10 @@ static void without_the_table_its_targets_are_not_taken_for_functions(void **sta
 	EXPECT(t_default, 2);
 }
 
-CODE(stubs, "stub_0: pushq 8(%rip); jmp *16(%rip)\n.balign 16\n stub_1: jmp *64(%rip); s_push: pushq $0; "
-	    "s_jump: jmp stub_0\n"
-	    ".balign 16\n stub_2: jmp *64(%rip); pushq $1; jmp stub_0");
+CODE(stubs,
+     "stub_0: pushq 8(%rip); jmp *16(%rip)\n.balign 16\n stub_1: jmp *64(%rip); s_push: .byte 0x68; .long 0; "
+     "s_jump: jmp stub_0\n"
+     ".balign 16\n stub_2: jmp *64(%rip); pushq $1; jmp stub_0");
 LABEL(stub_0);
 LABEL(stub_1);
 LABEL(stub_2);
