@@ -240,7 +240,7 @@ static void read_container(struct process *p, const struct process_reader *reade
 	p->container = c;
 }
 
-int read_process(struct process *p, const struct process_reader *reader)
+int read_process(struct process *p, const struct process_reader *reader, bool with_mappings)
 {
 	struct proc_stat st;
 	struct proc_status status;
@@ -262,7 +262,8 @@ int read_process(struct process *p, const struct process_reader *reader)
 		p->flags |= PROCESS_KERNEL_THREAD;
 	} else {
 		read_exe(p, fd);
-		r = read_mappings_in(p, reader, fd);
+		if (with_mappings)
+			r = read_mappings_in(p, reader, fd);
 	}
 	io__close(&fd);
 	return r;

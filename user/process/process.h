@@ -73,9 +73,9 @@ int process__set_exe(struct process *p, const char *path, size_t len);
 
 /*
  * Everything that /proc says now; comm only where none is known. On an error the process is as it was, or has some of
- * it.
+ * it. Reading the mappings can wait for a lock of the process; the rest does not.
  */
-int read_process(struct process *p, const struct process_reader *reader);
+int read_process(struct process *p, const struct process_reader *reader, bool with_mappings);
 /* Only the mappings. */
 int read_process_mappings(struct process *p, const struct process_reader *reader);
 /*

@@ -10,7 +10,7 @@
  *      ended           oldest end first: retired after linger_ns, evicted when room is needed
  *
  *      fork    child = parent's set, one reference more                    O(1), no /proc
- *      exec    the old incarnation ends; the new one starts from /proc     its mapping events mostly repeat that
+ *      exec    the old incarnation ends; the new one starts with names     O(1), its mappings come as events
  *      mmap    set = set with the mapping                                  copy of the set
  *
  * A process that maps code as fast as it can would make us copy its set each time; what events may cost is bounded
@@ -201,13 +201,13 @@ static void table__tell_mappings(struct process_table *t, const struct process *
 }
 
 /* What /proc has; -ESRCH is counted and is the caller's to judge. */
-static int table__learn(struct process_table *t, struct process *p, uint64_t now_ns)
+static int table__learn(struct process_table *t, struct process *p, uint64_t now_ns, bool with_mappings)
 {
 	int r;
 
 	t->reader.now_ns = now_ns;
 	t->stats.n_scans++;
-	r = read_process(p, &t->reader);
+	r = read_process(p, &t->reader, with_mappings);
 	if (r == -ESRCH)
 		t->stats.n_gone++;
 	return r;
@@ -232,7 +232,7 @@ int process_table__scan_one(struct process_table *t, uint64_t now_ns, const stru
 	r = table__add(t, key, born_ns, now_ns, &p);
 	if (r < 0)
 		return r;
-	r = table__learn(t, p, now_ns);
+	r = table__learn(t, p, now_ns, true);
 	if (r == -ESRCH) {
 		p->flags |= PROCESS_UNLEARNT;
 		table__end(t, p, now_ns);
@@ -288,7 +288,7 @@ int process_table__fork(struct process_table *t, uint64_t time_ns, const struct 
 	process__set_comm(p, comm ? comm : "");
 	p->flags |= PROCESS_FORKED;
 	p->ppid = parent->tgid;
-	if (table__learn(t, p, time_ns) == -ESRCH)
+	if (table__learn(t, p, time_ns, true) == -ESRCH)
 		p->flags |= PROCESS_UNLEARNT;
 	table__tell_mappings(t, p);
 	return 0;
@@ -333,7 +333,11 @@ int process_table__exec(struct process_table *t, uint64_t time_ns, const struct 
 		t->stats.n_unknown++;
 	}
 	process__set_comm(p, comm);
-	if (table__learn(t, p, time_ns) == -ESRCH && !old)
+	/*
+	 * Its mappings come as events. Reading them would wait for the new program, which holds its own lock as often as it maps, and on a busy machine is
+	 * off the CPU with it.
+	 */
+	if (table__learn(t, p, time_ns, !old) == -ESRCH && !old)
 		p->flags |= PROCESS_UNLEARNT;
 	table__tell_mappings(t, p);
 	return 0;

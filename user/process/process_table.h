@@ -82,8 +82,8 @@ int process_table__scan_one(struct process_table *t, uint64_t now_ns, const stru
 int process_table__fork(struct process_table *t, uint64_t time_ns, const struct task_key *parent,
 			const struct task_key *child, const char *comm);
 /*
- * A new incarnation, without mappings but for those that /proc shows by now; mapping events of the new program come
- * after this one.
+ * A new incarnation without mappings: the mapping events of the new program come after this one. Where nothing is known of
+ * what ran before, all is read from /proc.
  */
 int process_table__exec(struct process_table *t, uint64_t time_ns, const struct task_key *key,
 			const char *comm);
