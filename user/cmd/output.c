@@ -16,9 +16,15 @@
 #include "user/pipeline/window.h"
 #include "user/profile/profile.h"
 
+/* Devices and pipes (/dev/null, a process substitution) are written to; they cannot be replaced. */
+static bool is_special(const char *path)
+{
+	return !strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6);
+}
+
 static const struct format *output__format(const char *path)
 {
-	return strcmp(path, "-") ? format__by_path(path) : format__by_name("pprof");
+	return !strcmp(path, "-") || is_special(path) ? format__by_name("pprof") : format__by_path(path);
 }
 
 bool output__is_known(const char *path)
@@ -40,12 +46,6 @@ static int write_file(const char *path, const struct buf *b, struct err *err)
 	free(for_dir);
 	free(for_base);
 	return ret ? err__set(err, ret, "cannot write '%s': %s", path, strerror(-ret)) : 0;
-}
-
-/* Devices and pipes (/dev/null, a process substitution) are written to; they cannot be replaced. */
-static bool is_special(const char *path)
-{
-	return !strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6);
 }
 
 int output__write(const struct profile *p, const char *path, struct err *err)
