@@ -202,9 +202,6 @@ struct target {
 	__u32 reserved;
 };
 
-/* Ticks that one late tick may stand for; the rest is counted as LOSS_LATE_TICKS. */
-#define LATE_TICKS_MAX 16
-
 #define ABI_ASSERT(x) _Static_assert(x, #x)
 ABI_ASSERT(sizeof(struct task_key) == 16);
 ABI_ASSERT(sizeof(struct process_entry) == 32);

@@ -2,8 +2,8 @@
 /*
  * on_cpu - a tick of a CPU's clock: whose code ran, and by which way did it come there?
  *
- * Each tick stands for one period of CPU time. A tick that comes late (interrupts were off, or the hypervisor ran somebody else) stands for those that
- * it swallowed too, up to LATE_TICKS_MAX; idle ticks only keep the time.
+ * Each tick stands for one period of CPU time. A gap between ticks is counted as lost and given to nobody: mostly the hypervisor ran somebody else,
+ * and that time the kernel does not charge to the task either.
  */
 #include "bpf/maps.bpf.h"
 #include "bpf/task.bpf.h"
@@ -39,28 +39,22 @@ static long on_cpu__step(__u32 i, struct walk_loop *loop)
 	return loop->end != UNWIND_CONTINUE;
 }
 
-/* How many periods have passed since this CPU's last tick? */
-static __always_inline __u64 on_cpu__ticks(__u64 period, int is_idle)
+/* Keeps the CPU's time, and counts ticks that never came. */
+static __always_inline void on_cpu__clock(__u64 period, int is_idle)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns(), passed = 0;
 	__u32 zero = 0;
 	struct cpu_ticks *cpu = bpf_map_lookup_elem(&cpu_ticks, &zero);
-	__u64 last, ticks = 1;
 
 	if (!cpu)
-		return 1;
-	last = cpu->last_ns;
+		return;
+	if (gate.is_timer && period && cpu->last_ns > gate.resumed_ns)
+		passed = (now - cpu->last_ns) / period;
+	if (passed > 1)
+		lose(LOSS_LATE_TICKS, passed - 1);
 	cpu->last_ns = now;
-	if (gate.is_timer && period && last > gate.resumed_ns)
-		ticks = (now - last + period / 2) / period;
-	if (ticks > LATE_TICKS_MAX) {
-		lose(LOSS_LATE_TICKS, ticks - LATE_TICKS_MAX);
-		ticks = LATE_TICKS_MAX;
-	}
-	ticks = ticks ? ticks : 1;
 	if (!is_idle)
-		cpu->n += ticks;
-	return ticks;
+		cpu->n++;
 }
 
 static __always_inline void on_cpu__kernel_stack(struct bpf_perf_event_data *ctx, struct walk *w)
@@ -119,10 +113,11 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
 	__u32 tid = task->pid, zero = 0;
-	__u64 period = gate.period_ns, ticks = on_cpu__ticks(period, tid == 0);
+	__u64 period = gate.period_ns;
 	struct task_key key;
 	struct walk *w;
 
+	on_cpu__clock(period, tid == 0);
 	if (tid == 0 || !gate.enabled)
 		return 0;
 	task__key(task, &key);
@@ -140,10 +135,10 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	w->end = on_cpu__user_stack(ctx, w, task, &key);
 	if (!end_is_complete(w->end) && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve))
 		w->end = END_EXEC;
-	if (defer__wanted(w->end) && !defer__send(w, &key, tid, ticks, ticks * period))
+	if (defer__wanted(w->end) && !defer__send(w, &key, tid, 1, period))
 		return 0;
 	walk__cut(w);
-	count__add(w, &key, tid, ticks, ticks * period);
+	count__add(w, &key, tid, 1, period);
 	return 0;
 }
 
