@@ -46,6 +46,8 @@
 #define STUB_BYTES_MAX    24
 #define DEBUG_FRAME_LIMIT (16u << 20)
 
+#define MANY_FDES 4096 /* a file whose compiler writes rules */
+
 struct unwind_table {
 	const struct elf *elf;
 	struct unwind_rules eh_frame, debug_frame;
@@ -429,6 +431,15 @@ static int find_holes(struct unwind_table *t, struct page *p, struct holes *h)
 	return err;
 }
 
+/*
+ * A page without any rule in a file that is else full of them: code that a program's own compiler left there (V8's builtins, parts of chromium). It keeps
+ * frame pointers and calls in ways of its own, which its instructions alone do not tell.
+ */
+static bool is_of_another_compiler(const struct unwind_table *t, const struct page *p)
+{
+	return p->list.n == 1 && p->list.rows[0].cfa == ROW_CFA_NONE && unwind_table__n_fdes(t) >= MANY_FDES;
+}
+
 /* `holes` are those that the file's own rules leave. */
 static int fill_from_code(struct unwind_table *t, struct page *p, const struct holes *h)
 {
@@ -436,7 +447,7 @@ static int fill_from_code(struct unwind_table *t, struct page *p, const struct h
 	struct page filler;
 	int err;
 
-	if (h->n == 0)
+	if (h->n == 0 || is_of_another_compiler(t, p))
 		return 0;
 	err = page__init_filler(&filler, p);
 	if (!err)
