@@ -2,7 +2,8 @@
 /*
  * rows FILE: what unwind rows of one ELF file cost, as "key value" lines.
  *
- *   first_use_ns     open the file, find its rules and make the page in its middle: what its first sample waits for (the best of ROUNDS)
+ *   first_use_ns     open the file, find its rules and make the page in its middle (the best of ROUNDS); the agent also reads names
+ *                    that mark the ends of stacks and the starts of functions, which is not in here
  *   page_ns          one more page of the open file, on average over all pages
  *   all_ns           every page of the file
  *   rows, pages, fdes, open_bytes (memory of the open table)
