@@ -131,4 +131,4 @@ unit: $(UNIT_TESTS) $(BPF_TESTS) ## build and run the unit tests (no root, no ke
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-include mk/setup.mk mk/check.mk mk/install.mk mk/e2e.mk mk/fuzz.mk mk/bench.mk
+include mk/web.mk mk/setup.mk mk/check.mk mk/install.mk mk/e2e.mk mk/fuzz.mk mk/bench.mk

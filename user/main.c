@@ -15,6 +15,9 @@ static const struct {
 	{"agent", cmd_agent, "record everything, always, into a store"},
 	{"record", cmd_record, "record for a while into one file"},
 	{"top", cmd_top, "show where the time of a recording went"},
+	{"flamegraph", cmd_flamegraph, "draw a recording as one file to look at"},
+	{"merge", cmd_merge, "add recordings up into one"},
+	{"diff", cmd_diff, "tell what changed between two recordings"},
 	{"doctor", cmd_doctor, "tell what this host allows, and what to do about the rest"},
 	{"config", cmd_config, "check or show the configuration"},
 };
@@ -23,7 +26,7 @@ static void help(FILE *to)
 {
 	fputs("usage: everprof COMMAND [options]\n\n", to);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].text);
+		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].text);
 	fputs("\n`everprof COMMAND --help` tells more; `everprof --version` the version.\n", to);
 }
 

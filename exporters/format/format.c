@@ -3,8 +3,13 @@
 
 #include <string.h>
 
+#include "exporters/format/call_tree.h"
+#include "exporters/format/flame_json.h"
+#include "exporters/format/flamegraph.h"
 #include "exporters/format/folded.h"
 #include "exporters/format/pprof.h"
+#include "exporters/format/report.h"
+#include "exporters/format/speedscope.h"
 
 static int encode_pprof(const struct profile *p, const struct format_opts *opts, struct buf *to)
 {
@@ -30,11 +35,49 @@ static int encode_folded(const struct profile *p, const struct format_opts *opts
 			      to);
 }
 
+static struct call_tree_opts tree_opts(const struct format_opts *opts)
+{
+	return (struct call_tree_opts){
+		.type = opts->type, .root_label = opts->root_label, .threshold_ppm = opts->threshold_ppm};
+}
+
+static int encode_svg(const struct profile *p, const struct format_opts *opts, struct buf *to)
+{
+	const struct call_tree_opts o = tree_opts(opts);
+
+	return flamegraph__encode_svg(p, &o, to);
+}
+
+static int encode_html(const struct profile *p, const struct format_opts *opts, struct buf *to)
+{
+	const struct call_tree_opts o = tree_opts(opts);
+
+	return report__encode_html(p, &o, to);
+}
+
+static int encode_speedscope(const struct profile *p, const struct format_opts *opts, struct buf *to)
+{
+	const struct call_tree_opts o = tree_opts(opts);
+
+	return speedscope__encode(p, &o, to);
+}
+
+static int encode_flame_json(const struct profile *p, const struct format_opts *opts, struct buf *to)
+{
+	const struct call_tree_opts o = tree_opts(opts);
+
+	return flame_json__encode(p, &o, to);
+}
+
 static const struct format formats[] = {
 	{"pprof", ".pb.gz", "application/octet-stream", encode_pprof},
 	{"pprof-zstd", ".pb.zst", "application/octet-stream", encode_pprof_zstd},
 	{"pprof-bare", ".pb", "application/octet-stream", encode_pprof_bare},
 	{"folded", ".folded", "text/plain; charset=utf-8", encode_folded},
+	{"svg", ".svg", "image/svg+xml", encode_svg},
+	{"html", ".html", "text/html; charset=utf-8", encode_html},
+	{"flame", ".flame.json", "application/json", encode_flame_json},
+	{"speedscope", ".json", "application/json", encode_speedscope},
 };
 
 const struct format *format__at(size_t i)

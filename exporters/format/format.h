@@ -11,14 +11,17 @@
 #define EVERPROF_FORMAT_FORMAT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf;
 struct profile;
 
 struct format_opts {
 	const char *type;       /* sample type, for formats that hold one; NULL: the default one */
-	const char *root_label; /* folded: this label's text as the first frame; NULL: none */
-	int level;              /* of the compression; 0: the default */
+	const char *root_label; /* but pprof: this label's text as the first frame; NULL: none */
+	uint32_t
+		threshold_ppm; /* svg, html, flame, speedscope: share of the whole below which calls are folded away */
+	int level;             /* of the compression; 0: the default */
 };
 
 struct format {

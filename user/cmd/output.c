@@ -50,12 +50,20 @@ static int write_file(const char *path, const struct buf *b, struct err *err)
 
 int output__write(const struct profile *p, const char *path, struct err *err)
 {
+	return output__write_as(p, path, &(struct format_opts){0}, err);
+}
+
+int output__write_as(const struct profile *p, const char *path, const struct format_opts *opts,
+		     struct err *err)
+{
 	struct buf b;
 	int ret, fd;
 
 	buf__init(&b, OUTPUT_BYTES_MAX);
-	ret = output__format(path)->encode(p, &(struct format_opts){}, &b);
-	if (ret) {
+	ret = output__format(path)->encode(p, opts, &b);
+	if (ret == -ENOENT) {
+		err__set(err, ret, "the profile has no sample type '%s'", opts->type ? opts->type : "");
+	} else if (ret) {
 		err__set(err, ret, "cannot encode the profile: %s", strerror(-ret));
 	} else if (!strcmp(path, "-") || is_special(path)) {
 		fd = strcmp(path, "-") ? open(path, O_WRONLY | O_CLOEXEC) : dup(STDOUT_FILENO);

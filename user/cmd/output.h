@@ -11,7 +11,10 @@
 
 #define OUTPUT_BYTES_MAX (1u << 30)
 
+#define OUTPUT_SUFFIXES ".pb.gz, .pb.zst, .folded, .svg, .html or .json"
+
 struct err;
+struct format_opts;
 struct profile;
 struct window;
 
@@ -19,6 +22,8 @@ struct window;
 bool output__is_known(const char *path);
 /* Whole or not at all, replacing what was there; "-" is standard output. */
 int output__write(const struct profile *p, const char *path, struct err *err);
+int output__write_as(const struct profile *p, const char *path, const struct format_opts *opts,
+		     struct err *err);
 /* One line on stderr: how much was seen, how whole it is, what was lost. */
 void output__print_summary(const struct profile *p, const struct window *w, const char *path);
 

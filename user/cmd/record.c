@@ -41,7 +41,9 @@ static const char help_text[] =
 	"  -F, --frequency HZ       samples a second and CPU, 1 to 1000 (default 99)\n"
 	"  -o, --output FILE        default everprof.EVENT.pb.gz; by its end: .pb.gz .pb.zst pprof, .folded "
 	"folded\n"
-	"                           stacks; - is standard output (pprof)\n"
+	"                           stacks, .svg flame graph, .html the same to look around in, .json "
+	"speedscope; - is standard\n"
+	"                           output (pprof)\n"
 	"  -p, --pid PID            only this process, all its threads; may be given again\n"
 	"      --comm GLOB          only threads of that name, or all of processes of that name\n"
 	"      --process GLOB       only processes of that name\n"
@@ -238,7 +240,7 @@ static int record__parse(struct record *r, int argc, char **argv)
 	if (r->has_command && !target_set__is_empty(&r->include.set))
 		return usage("%s", "a command and a choice of processes exclude each other");
 	if (!output__is_known(r->path))
-		return usage("-o: cannot tell the format of '%s': use .pb.gz, .pb.zst or .folded", r->path);
+		return usage("-o: cannot tell the format of '%s': use " OUTPUT_SUFFIXES, r->path);
 	return EXIT_DONE;
 }
 

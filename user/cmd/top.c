@@ -12,21 +12,19 @@
 #include <unistd.h>
 
 #include "user/base/buf.h"
-#include "user/base/clock.h"
 #include "user/base/err.h"
-#include "user/config/config.h"
+#include "user/cmd/inputs.h"
 #include "user/config/units.h"
 #include "user/profile/profile.h"
 #include "user/query/completeness.h"
 #include "user/query/source.h"
-#include "user/query/time_point.h"
 #include "user/query/top.h"
 
 #define DEFAULT_ROWS 10
 #define OUTPUT_MAX   ((size_t)256 << 20)
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
-enum { OPT_SORT = 256, OPT_TYPE, OPT_FOCUS, OPT_BY, OPT_STACKS, OPT_FROM, OPT_TO, OPT_EVENT };
+enum { OPT_SORT = INPUTS_OPT_MAX, OPT_TYPE, OPT_FOCUS, OPT_BY, OPT_STACKS };
 
 static const char usage_text[] = "usage: everprof top [options] [FILE|DIR]...\n";
 
@@ -93,10 +91,10 @@ static int parse_option(int opt, struct request *r)
 			return usage("--sort wants flat or cum, not", optarg);
 		r->top.sort = *optarg == 'c' ? TOP_BY_CUM : TOP_BY_FLAT;
 		return 0;
-	case OPT_FROM:
-	case OPT_TO:
-		if (time_point__parse(optarg, clock__real_ns(),
-				      opt == OPT_FROM ? &r->source.from_ns : &r->source.to_ns, &e)) {
+	case INPUTS_FROM:
+	case INPUTS_TO:
+	case INPUTS_EVENT:
+		if (inputs__option(&r->source, opt, optarg, &e)) {
 			fprintf(stderr, "everprof: top: %s\n", e.text);
 			return EXIT_USAGE;
 		}
@@ -109,9 +107,6 @@ static int parse_option(int opt, struct request *r)
 		return 0;
 	case OPT_BY:
 		r->top.by = optarg;
-		return 0;
-	case OPT_EVENT:
-		r->source.event = optarg;
 		return 0;
 	case OPT_STACKS:
 		r->stacks = true;
@@ -133,9 +128,9 @@ static int parse_arguments(int argc, char **argv, struct request *r)
 		{"focus", required_argument, NULL, OPT_FOCUS},
 		{"type", required_argument, NULL, OPT_TYPE},
 		{"stacks", no_argument, NULL, OPT_STACKS},
-		{"event", required_argument, NULL, OPT_EVENT},
-		{"from", required_argument, NULL, OPT_FROM},
-		{"to", required_argument, NULL, OPT_TO},
+		{"event", required_argument, NULL, INPUTS_EVENT},
+		{"from", required_argument, NULL, INPUTS_FROM},
+		{"to", required_argument, NULL, INPUTS_TO},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
@@ -144,7 +139,7 @@ static int parse_arguments(int argc, char **argv, struct request *r)
 	optind = 0; /* glibc's own state goes too, so that this can be called again */
 	while (!status && !r->help && (opt = getopt_long(argc, argv, "n:h", options, NULL)) != -1)
 		status = parse_option(opt, r);
-	if (!status && r->source.from_ns && r->source.to_ns && r->source.from_ns >= r->source.to_ns)
+	if (!status && !inputs__is_range(&r->source))
 		status = usage("--from must lie before --to", NULL);
 	return status;
 }
@@ -196,19 +191,6 @@ static int print(const struct profile *p, const struct request *r, struct err *e
 	return err;
 }
 
-/* The store that the agent of this configuration writes. */
-static int load_default(const struct request *r, struct profile **ret_profile, struct err *e)
-{
-	struct config_opts o = {.env = environ};
-	struct config *c = NULL;
-	int err = config__load(&o, &c, e);
-
-	if (!err)
-		err = source__load(&c->output.directory, 1, &r->source, ret_profile, e);
-	config__free(c);
-	return err;
-}
-
 int cmd_top(int argc, char **argv)
 {
 	struct request r = {.n_rows = DEFAULT_ROWS};
@@ -222,11 +204,7 @@ int cmd_top(int argc, char **argv)
 		printf("%s%s", usage_text, help_text);
 		return EXIT_DONE;
 	}
-	if (optind < argc)
-		err = source__load((const char *const *)argv + optind, (uint32_t)(argc - optind), &r.source,
-				   &p, &e);
-	else
-		err = load_default(&r, &p, &e);
+	err = inputs__load((const char *const *)argv + optind, (uint32_t)(argc - optind), &r.source, &p, &e);
 	if (!err)
 		err = print(p, &r, &e);
 	profile__free(p);

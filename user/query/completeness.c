@@ -24,7 +24,7 @@
 #include "user/profile/profile.h"
 #include "user/profile/saturate.h"
 #include "user/profile/stack_table.h"
-#include "user/query/amount.h"
+#include "user/profile/amount.h"
 #include "user/query/printable.h"
 
 #define NAMES_LIMIT ((size_t)256 << 20)

@@ -6,7 +6,7 @@
 
 #include "user/base/buf.h"
 #include "user/profile/profile.h"
-#include "user/query/amount.h"
+#include "user/profile/amount.h"
 #include "user/query/printable.h"
 
 #define BOLD  "\033[1m"

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "user/base/buf.h"
-#include "user/query/amount.h"
+#include "user/profile/amount.h"
 #include "user/query/printable.h"
 
 static void values_are_shown_in_the_unit_that_fits(void **state)

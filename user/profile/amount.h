@@ -7,8 +7,8 @@
  *
  * Owns: nothing. Thread: any. Limit: AMOUNT_TEXT_MAX bytes, cut. Errors: none.
  */
-#ifndef EVERPROF_QUERY_AMOUNT_H
-#define EVERPROF_QUERY_AMOUNT_H
+#ifndef EVERPROF_PROFILE_AMOUNT_H
+#define EVERPROF_PROFILE_AMOUNT_H
 
 #include <stdint.h>
 

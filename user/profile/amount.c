@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "user/query/amount.h"
+#include "user/profile/amount.h"
 
 #include <inttypes.h>
 #include <math.h>

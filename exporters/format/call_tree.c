@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Problem: a flame graph wants each path of calls once, with what ended there and what passed through; a profile has stacks whose locations
+ * hold several inlined functions, and which differ by address and by label where the picture does not.
+ *
+ * Idea: a trie of (parent, frame), each step found by hash, as in stack_table. The stacks of a profile already are a tree whose parents come first, so
+ * without a root label each of its nodes is walked once, however many samples pass through it: place[stack] is where it ended in the trie.
+ * With a root label the same is done once for each of the label's texts. At the end children are sorted by name, sums go up, and the trie is
+ * written out in preorder, where small children become one.
+ *
+ * Invariants: self adds up to the root's total on each side; a node's total is its self plus its children's totals.
+ *
+ * Cost: 40 bytes a node of the trie, one hash lookup a node of the profile's tree and inlined function (and root label).
+ *
+ * What it does not do: decide what is drawn. Widths, colours and cutting to pixels are the writers' and the viewer's.
+ */
+#include "exporters/format/call_tree.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/hashmap.h"
+#include "user/base/intern.h"
+#include "user/profile/diff.h"
+#include "user/profile/profile.h"
+#include "user/profile/saturate.h"
+#include "user/profile/stack_table.h"
+
+#define TEXTS_LIMIT      ((size_t)1 << 30)
+#define KERNEL_PREFIX    "[kernel"
+#define TRUNCATED_PREFIX "[truncated"
+#define NO_LABEL         "(none)"
+#define NO_STACK         "[no stack]"
+
+struct grower {
+	const struct profile *p;
+	struct call_tree *t;
+	uint32_t type, cap_frames;
+	const char *root_label;
+	struct hashmap frame_map;
+	struct stack_table trie; /* items: frames */
+	struct side {
+		int64_t self, total;
+	} * values[2]; /* [base or not][node of the trie] */
+	uint32_t cap_values;
+	uint32_t *place; /* [stack of the profile] = node of the trie + 1, 0: not walked yet, below `root` */
+	uint32_t root;   /* node of the trie that the walk is below */
+	uint32_t *order,
+		*first; /* children of each node: order[first[node]] … as long as the parent is the node */
+	uint64_t threshold;
+};
+
+static bool frame_eq(uint32_t index, const void *key, const void *owner)
+{
+	const struct call_frame *a = &((const struct call_tree *)owner)->frames[index], *b = key;
+
+	return a->name == b->name && a->binary == b->binary && a->kind == b->kind;
+}
+
+static int frame_intern(struct grower *g, const char *name, const char *binary, enum frame_kind kind,
+			uint32_t *ret_frame)
+{
+	struct call_tree *t = g->t;
+	struct call_frame f = {.kind = (uint8_t)kind};
+	uint64_t hash;
+	uint32_t at;
+	int err = intern__add(t->texts, name, strlen(name), &f.name);
+
+	if (!err)
+		err = intern__add(t->texts, binary, strlen(binary), &f.binary);
+	if (err)
+		return err;
+	hash = hash_pair(((uint64_t)f.name << 32) | f.binary, kind);
+	at = hashmap__find(&g->frame_map, hash, frame_eq, &f, t);
+	if (at != HASHMAP_NONE) {
+		*ret_frame = at;
+		return 0;
+	}
+	if (t->n_frames == g->cap_frames) {
+		uint32_t cap = g->cap_frames + g->cap_frames / 2 + 256;
+		struct call_frame *frames = realloc(t->frames, (size_t)cap * sizeof(*frames));
+
+		if (!frames)
+			return -ENOMEM;
+		t->frames = frames;
+		g->cap_frames = cap;
+	}
+	err = hashmap__add(&g->frame_map, hash, t->n_frames);
+	if (err)
+		return err;
+	t->frames[t->n_frames] = f;
+	*ret_frame = t->n_frames++;
+	return 0;
+}
+
+static enum frame_kind kind_of(const char *name, const char *binary, bool inlined)
+{
+	if (!strncmp(binary, KERNEL_PREFIX, strlen(KERNEL_PREFIX)))
+		return FRAME_KERNEL;
+	if (!strncmp(name, TRUNCATED_PREFIX, strlen(TRUNCATED_PREFIX)))
+		return FRAME_TRUNCATED;
+	if (!*binary)
+		return FRAME_JIT;
+	return inlined ? FRAME_INLINED : FRAME_USER;
+}
+
+/* One location's functions below a node, outermost first. */
+static int push_location(struct grower *g, uint32_t location, uint32_t *node)
+{
+	const struct location *l = profile__get_location(g->p, location);
+	const char *binary =
+		l->mapping ? profile__str(g->p, profile__get_mapping(g->p, l->mapping)->filename) : "";
+	int err = 0;
+
+	for (uint32_t i = l->n_lines; !err && i-- > 0;) {
+		const struct function *f = profile__get_function(g->p, profile__lines(g->p, l)[i].function);
+		const char *name = profile__str(g->p, f->name);
+		uint32_t frame;
+
+		name = *name ? name : "[unknown]";
+		err = frame_intern(g, name, binary, kind_of(name, binary, i + 1 < l->n_lines), &frame);
+		if (!err)
+			err = stack_table__push(&g->trie, *node, frame, node);
+		if (!err && stack_table__count(&g->trie) > CALL_TREE_NODES_MAX)
+			err = -E2BIG;
+	}
+	return err;
+}
+
+/* Where a stack of the profile ends in the trie; what its callers share was walked before. */
+static int place_stack(struct grower *g, uint32_t stack, uint32_t *ret_node)
+{
+	uint32_t chain[PROFILE_DEPTH_MAX], locations[PROFILE_DEPTH_MAX], n = 0, node = g->root;
+	int err = 0;
+
+	for (uint32_t s = stack; s && n < PROFILE_DEPTH_MAX; n++) {
+		if (g->place[s]) {
+			node = g->place[s] - 1;
+			break;
+		}
+		chain[n] = s;
+		profile__get_stack_node(g->p, s, &locations[n], &s);
+	}
+	while (!err && n-- > 0) {
+		err = push_location(g, locations[n], &node);
+		g->place[chain[n]] = node + 1;
+	}
+	*ret_node = node;
+	return err;
+}
+
+static int add_value(struct grower *g, uint32_t node, bool is_base, int64_t value)
+{
+	struct side *side;
+
+	if (node >= g->cap_values) {
+		uint32_t cap = g->trie.n + g->trie.n / 2 + 64;
+
+		for (int i = 0; i < 2; i++) {
+			struct side *v = realloc(g->values[i], (size_t)cap * sizeof(*v));
+
+			if (!v)
+				return -ENOMEM;
+			memset(v + g->cap_values, 0, (size_t)(cap - g->cap_values) * sizeof(*v));
+			g->values[i] = v;
+		}
+		g->cap_values = cap;
+	}
+	side = &g->values[is_base][node];
+	side->self = saturated_add(side->self, value);
+	return 0;
+}
+
+static int place_nothing(struct grower *g, uint32_t *node)
+{
+	uint32_t frame;
+	int err = frame_intern(g, NO_STACK, "", FRAME_TRUNCATED, &frame);
+
+	return err ? err : stack_table__push(&g->trie, g->root, frame, node);
+}
+
+static int add_sample(struct grower *g, const struct sample *s)
+{
+	int64_t value = s->values[g->type];
+	bool is_base = g->t->is_diff && profile__find_label(g->p, s->labels, DIFF_BASE_LABEL);
+	uint32_t node;
+	int err;
+
+	if (!value)
+		return 0;
+	err = s->stack ? place_stack(g, s->stack, &node) : place_nothing(g, &node);
+	return err ? err : add_value(g, node, is_base, is_base ? saturated_negate(value) : value);
+}
+
+static const char *label_text(const struct grower *g, uint32_t labels, char number[24])
+{
+	const struct label *l = profile__find_label(g->p, labels, g->root_label);
+
+	if (!l)
+		return NO_LABEL;
+	if (l->str)
+		return profile__str(g->p, l->str);
+	snprintf(number, 24, "%" PRId64, l->num);
+	return number;
+}
+
+struct labelled {
+	uint32_t frame, sample;
+};
+
+static int compare_labelled(const void *a, const void *b)
+{
+	const struct labelled *x = a, *y = b;
+
+	if (x->frame != y->frame)
+		return x->frame < y->frame ? -1 : 1;
+	return x->sample < y->sample ? -1 : 1;
+}
+
+/* Samples of one label's text after the other, so that place[] serves each of them as a whole. */
+static int add_labelled(struct grower *g)
+{
+	uint32_t n = profile__n_samples(g->p), last = UINT32_MAX;
+	struct labelled *all = malloc(((size_t)n + 1) * sizeof(*all));
+	char number[24];
+	int err = all ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; !err && i < n; i++) {
+		all[i].sample = i;
+		err = frame_intern(g, label_text(g, profile__get_sample(g->p, i)->labels, number), "",
+				   FRAME_LABEL, &all[i].frame);
+	}
+	if (!err && n)
+		qsort(all, n, sizeof(*all), compare_labelled);
+	for (uint32_t i = 0; !err && i < n; i++) {
+		if (all[i].frame != last) {
+			last = all[i].frame;
+			memset(g->place, 0, ((size_t)profile__n_stacks(g->p) + 1) * sizeof(*g->place));
+			err = stack_table__push(&g->trie, 0, last, &g->root);
+		}
+		if (!err)
+			err = add_sample(g, profile__get_sample(g->p, all[i].sample));
+	}
+	free(all);
+	return err;
+}
+
+static int add_samples(struct grower *g)
+{
+	int err = 0;
+
+	g->place = calloc((size_t)profile__n_stacks(g->p) + 1, sizeof(*g->place));
+	if (!g->place)
+		return -ENOMEM;
+	if (g->root_label)
+		err = add_labelled(g);
+	for (uint32_t i = 0; !g->root_label && !err && i < profile__n_samples(g->p); i++)
+		err = add_sample(g, profile__get_sample(g->p, i));
+	/* nodes that nothing ends at may lie past the array */
+	return err ? err : add_value(g, g->trie.n, false, 0);
+}
+
+/* Parents come before their children in the trie. */
+static void add_up(struct grower *g)
+{
+	for (int i = 0; i < 2; i++) {
+		struct side *v = g->values[i];
+
+		for (uint32_t n = g->trie.n; n > 0; n--) {
+			uint32_t parent = stack_table__node(&g->trie, n)->parent;
+
+			v[n].total = saturated_add(v[n].total, v[n].self);
+			v[parent].total = saturated_add(v[parent].total, v[n].total);
+		}
+		v[0].total = saturated_add(v[0].total, v[0].self);
+	}
+}
+
+static int compare_children(const void *a, const void *b, void *ctx)
+{
+	const struct grower *g = ctx;
+	const struct stack_node *x = stack_table__node(&g->trie, *(const uint32_t *)a);
+	const struct stack_node *y = stack_table__node(&g->trie, *(const uint32_t *)b);
+	const struct call_frame *f = &g->t->frames[x->item], *h = &g->t->frames[y->item];
+	int c;
+
+	if (x->parent != y->parent)
+		return x->parent < y->parent ? -1 : 1;
+	c = strcmp(intern__str(g->t->texts, f->name, NULL), intern__str(g->t->texts, h->name, NULL));
+	if (!c)
+		c = strcmp(intern__str(g->t->texts, f->binary, NULL),
+			   intern__str(g->t->texts, h->binary, NULL));
+	return c ? c : (int)f->kind - (int)h->kind;
+}
+
+static int sort_children(struct grower *g)
+{
+	uint32_t n = g->trie.n;
+
+	g->order = malloc(((size_t)n + 1) * sizeof(*g->order));
+	g->first = malloc(((size_t)n + 1) * sizeof(*g->first));
+	if (!g->order || !g->first)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		g->order[i] = i + 1;
+	if (n)
+		qsort_r(g->order, n, sizeof(*g->order), compare_children, g);
+	for (uint32_t i = 0; i <= n; i++)
+		g->first[i] = n;
+	for (uint32_t i = n; i-- > 0;)
+		g->first[stack_table__node(&g->trie, g->order[i])->parent] = i;
+	return 0;
+}
+
+static uint64_t magnitude(int64_t v)
+{
+	return v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+}
+
+static bool is_small(const struct grower *g, uint32_t node)
+{
+	uint64_t a = magnitude(g->values[0][node].total), b = magnitude(g->values[1][node].total);
+
+	return (a > b ? a : b) < g->threshold;
+}
+
+/* What the children that are too small add up to, as one node. */
+static int write_folded(struct grower *g, uint32_t node, uint32_t depth)
+{
+	struct call_node sum = {.depth = depth};
+	uint32_t n = 0;
+	char name[48];
+	int err;
+
+	for (uint32_t i = g->first[node]; i < g->trie.n; i++) {
+		uint32_t child = g->order[i];
+
+		if (stack_table__node(&g->trie, child)->parent != node)
+			break;
+		if (!is_small(g, child))
+			continue;
+		n++;
+		sum.self = saturated_add(sum.self, g->values[0][child].total);
+		sum.base_self = saturated_add(sum.base_self, g->values[1][child].total);
+	}
+	if (!n || (!sum.self && !sum.base_self))
+		return 0;
+	snprintf(name, sizeof(name), "(%u below the threshold)", n);
+	err = frame_intern(g, name, "", FRAME_FOLDED, &sum.frame);
+	if (err)
+		return err;
+	sum.total = sum.self;
+	sum.base_total = sum.base_self;
+	g->t->nodes[g->t->n_nodes++] = sum;
+	g->t->n_folded += n;
+	if (depth > g->t->max_depth)
+		g->t->max_depth = depth;
+	return 0;
+}
+
+static void write_node(struct grower *g, uint32_t node, uint32_t frame, uint32_t depth)
+{
+	struct call_node *to = &g->t->nodes[g->t->n_nodes++];
+
+	*to = (struct call_node){
+		.frame = frame,
+		.depth = depth,
+		.self = g->values[0][node].self,
+		.total = g->values[0][node].total,
+		.base_self = g->values[1][node].self,
+		.base_total = g->values[1][node].total,
+	};
+	if (depth > g->t->max_depth)
+		g->t->max_depth = depth;
+}
+
+/* Depth first, without recursion: first[node] runs on as its children are written. */
+static int write_preorder(struct grower *g)
+{
+	uint32_t node = 0, depth = 0, frame;
+	int err = frame_intern(g, "all", "", FRAME_LABEL, &frame);
+
+	/* a node of its own for what is too small below each: at most as many again */
+	g->t->nodes = malloc(((size_t)g->trie.n * 2 + 2) * sizeof(*g->t->nodes));
+	if (!g->t->nodes)
+		return -ENOMEM;
+	if (!err) {
+		write_node(g, 0, frame, 0);
+		err = write_folded(g, 0, 1);
+	}
+	while (!err) {
+		uint32_t at = g->first[node], child = at < g->trie.n ? g->order[at] : 0;
+
+		if (child && stack_table__node(&g->trie, child)->parent == node) {
+			g->first[node]++;
+			if (is_small(g, child))
+				continue;
+			node = child;
+			write_node(g, node, stack_table__node(&g->trie, node)->item, ++depth);
+			err = write_folded(g, node, depth + 1);
+		} else if (node) {
+			node = stack_table__node(&g->trie, node)->parent;
+			depth--;
+		} else {
+			break;
+		}
+	}
+	return err;
+}
+
+static bool is_difference(const struct profile *p)
+{
+	bool found = false;
+
+	for (uint32_t set = 1; !found && set <= profile__n_label_sets(p); set++)
+		found = profile__find_label(p, set, DIFF_BASE_LABEL) != NULL;
+	return found;
+}
+
+static int grow(struct grower *g, const struct call_tree_opts *opts)
+{
+	uint64_t whole[2];
+	int err;
+
+	g->t->texts = intern__new(TEXTS_LIMIT);
+	err = g->t->texts ? add_samples(g) : -ENOMEM;
+	if (err)
+		return err;
+	add_up(g);
+	for (int i = 0; i < 2; i++)
+		whole[i] = magnitude(g->values[i][0].total);
+	g->threshold =
+		(uint64_t)((double)(whole[0] > whole[1] ? whole[0] : whole[1]) * opts->threshold_ppm / 1e6);
+	if (!g->threshold)
+		g->threshold = 1; /* what is nothing on both sides is not there */
+	err = sort_children(g);
+	return err ? err : write_preorder(g);
+}
+
+int call_tree__new(const struct profile *p, const struct call_tree_opts *opts, struct call_tree **ret)
+{
+	static const struct call_tree_opts none;
+	struct grower g = {.p = p};
+	int err;
+
+	if (!profile__sealed(p))
+		return -EINVAL;
+	opts = opts ? opts : &none;
+	err = profile__find_type(p, opts->type, &g.type);
+	if (err)
+		return err;
+	g.t = calloc(1, sizeof(*g.t));
+	if (!g.t)
+		return -ENOMEM;
+	g.root_label = opts->root_label;
+	g.t->is_diff = is_difference(p);
+	g.t->type = profile__str(p, profile__type(p, g.type).type);
+	g.t->unit = profile__str(p, profile__type(p, g.type).unit);
+	hashmap__init(&g.frame_map);
+	stack_table__init(&g.trie, 0);
+	err = grow(&g, opts);
+	hashmap__done(&g.frame_map);
+	stack_table__done(&g.trie);
+	free(g.values[0]);
+	free(g.values[1]);
+	free(g.place);
+	free(g.order);
+	free(g.first);
+	if (err)
+		call_tree__free(g.t);
+	else
+		*ret = g.t;
+	return err;
+}
+
+void call_tree__free(struct call_tree *t)
+{
+	if (!t)
+		return;
+	intern__free(t->texts);
+	free(t->frames);
+	free(t->nodes);
+	free(t);
+}
+
+const char *call_tree__name(const struct call_tree *t, uint32_t node)
+{
+	return intern__str(t->texts, t->frames[t->nodes[node].frame].name, NULL);
+}
+
+const char *call_tree__binary(const struct call_tree *t, uint32_t node)
+{
+	return intern__str(t->texts, t->frames[t->nodes[node].frame].binary, NULL);
+}
+
+enum frame_kind call_tree__kind(const struct call_tree *t, uint32_t node)
+{
+	return (enum frame_kind)t->frames[t->nodes[node].frame].kind;
+}

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Pages, scripts and styles that are part of the binary: pieces are put together, compressed, and taken in by user/base/asset.h.
+# -n keeps names and times out of the bytes, so that the same sources give the same binary.
+
+ASSETS := $(BUILD)/assets
+VIEWER := exporters/format/viewer
+ALL_CFLAGS += -DEVERPROF_ASSETS='"$(ASSETS)"'
+
+asset = $(call msg,ASSET,$@); mkdir -p $(@D) && cat $^ | gzip -9n >$@
+
+$(ASSETS)/viewer.js.gz: $(addprefix $(VIEWER)/,tree.js draw.js viewer.js)
+	$(Q)$(asset)
+$(ASSETS)/viewer.css.gz $(ASSETS)/svg.js.gz $(ASSETS)/report.js.gz: $(ASSETS)/%.gz: $(VIEWER)/%
+	$(Q)$(asset)
+
+$(BUILD)/obj/exporters/format/flamegraph.o: $(ASSETS)/svg.js.gz
+$(BUILD)/obj/exporters/format/report.o: $(addprefix $(ASSETS)/,viewer.js.gz viewer.css.gz report.js.gz)
