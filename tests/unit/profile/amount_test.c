@@ -6,9 +6,7 @@
 
 #include <cmocka.h>
 
-#include "user/base/buf.h"
 #include "user/profile/amount.h"
-#include "user/query/printable.h"
 
 static void values_are_shown_in_the_unit_that_fits(void **state)
 {
@@ -62,25 +60,12 @@ static void a_share_of_nothing_is_a_dash(void **state)
 	assert_string_equal(amount__percent(5, 0).text, "-");
 }
 
-static void names_cannot_move_the_cursor(void **state)
-{
-	struct buf b;
-
-	(void)state;
-	buf__init(&b, 100);
-	printable__append(&b, "a\033[2Jb\nc\x7f \xc2\x9b"
-			      "1m na\xc3\xafve");
-	assert_string_equal(buf__str(&b), "a?[2Jb?c? ?1m na\xc3\xafve");
-	buf__done(&b);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_are_shown_in_the_unit_that_fits),
 		cmocka_unit_test(a_long_unit_is_cut),
 		cmocka_unit_test(a_share_of_nothing_is_a_dash),
-		cmocka_unit_test(names_cannot_move_the_cursor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
