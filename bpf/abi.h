@@ -12,6 +12,7 @@
 #include "bpf/frame.h"
 #include "bpf/loss.h"
 #include "bpf/row.h"
+#include "bpf/tag.h"
 
 /* ---- a stack ----------------------------------------------------------------------------------------------------- */
 #define KERNEL_FRAMES_MAX 127 /* kernel.perf_event_max_stack's default; bpf_get_stack gives no more */
@@ -88,10 +89,11 @@ struct row_memo {
 /* One row of the slice: how much, of which stack, of which thread. Claimed by a compare-and-swap on `hash`; 0 is free. */
 struct count_slot {
 	__u64 hash;
-	__u64 count;  /* samples */
-	__u64 value;  /* nanoseconds */
+	__u64 count;
+	__u64 value;  /* nanoseconds, bytes: see bpf/event.h */
 	__u64 cgroup; /* id in the unified hierarchy */
 	struct task_key key;
+	struct sample_tag tag;
 	__u32 tid;
 	__u32 frames;   /* index of the first word in the half's frame store, or FRAMES_NONE */
 	__u16 n_kernel; /* words of the kernel, first (leaf) */
@@ -147,6 +149,7 @@ struct unfinished_record {
 	__u32 stack_bytes; /* copied from stack_at on */
 	__u64 time_ns;
 	struct task_key key;
+	struct sample_tag tag;
 	__u32 tid;
 	__u16 n_kernel;
 	__u16 n_user;
@@ -202,13 +205,16 @@ struct target {
 	__u32 reserved;
 };
 
+/* Keys of map `losses`: event * LOSS_MAX + reason. */
+#define LOSS_KEYS ((EVENT_N + 1) * LOSS_MAX)
+
 #define ABI_ASSERT(x) _Static_assert(x, #x)
 ABI_ASSERT(sizeof(struct task_key) == 16);
 ABI_ASSERT(sizeof(struct process_entry) == 32);
 ABI_ASSERT(sizeof(struct mapping_entry) == 24);
 ABI_ASSERT(sizeof(struct row_page) == 16);
 ABI_ASSERT(sizeof(struct row_memo) == 16);
-ABI_ASSERT(sizeof(struct count_slot) == 80);
+ABI_ASSERT(sizeof(struct count_slot) == 88);
 ABI_ASSERT(sizeof(struct count_half) == 64);
 ABI_ASSERT(sizeof(struct process_record) == 72);
 ABI_ASSERT(sizeof(struct task_record) == 40);

@@ -17,6 +17,8 @@
 #define EVERPROF_BPF_COUNT_BPF_H
 
 #include "bpf/maps.bpf.h"
+#include "bpf/sample.bpf.h"
+#include "bpf/task.bpf.h"
 #include "bpf/walk.h"
 
 #define HALF_NONE 0xffffffffu
@@ -89,25 +91,27 @@ static __always_inline __u32 count__keep_words(__u32 half, struct walk *w)
 }
 
 static __always_inline void count__fill(struct count_slot *slot, __u32 half, struct walk *w,
-					const struct task_key *key, __u32 tid)
+					const struct task_sample *s)
 {
-	slot->key = *key;
-	slot->tid = tid;
-	slot->cgroup = bpf_get_current_cgroup_id();
+	slot->key = s->key;
+	slot->tag = s->tag;
+	slot->tid = s->tid;
+	slot->cgroup = task__cgroup(s->task);
 	slot->end = w->end;
 	slot->n_kernel = w->n_kernel;
 	slot->n_user = w->n_words - w->n_kernel;
 	slot->frames = count__keep_words(half, w);
-	bpf_get_current_comm(slot->comm, sizeof(slot->comm));
+	task__comm(s->task, slot->comm);
 	if (slot->frames == FRAMES_NONE && w->n_words)
-		lose(LOSS_FRAMES_FULL, 1);
+		lose(s->tag.event, LOSS_FRAMES_FULL, 1);
 }
 
-/* Adds `count` samples that stand for `value` nanoseconds. */
-static __always_inline void count__add(struct walk *w, const struct task_key *key, __u32 tid, __u64 count,
-				       __u64 value)
+/* Adds the sample, with the stack that was walked. */
+static __always_inline void count__add(struct walk *w, const struct task_sample *s)
 {
-	__u64 hash = walk_mix(walk_mix(w->hash, key->start_ns ^ key->exec_id), (__u64)key->tgid << 32 | tid);
+	__u64 who = walk_mix(walk_mix(w->hash, s->key.start_ns ^ s->key.exec_id),
+			     (__u64)s->key.tgid << 32 | s->tid);
+	__u64 hash = walk_mix(who, sample_tag__bits(&s->tag));
 	__u32 mask = settings.count_slots - 1;
 	__u32 half = count__enter();
 	struct count_slot *slot;
@@ -115,7 +119,7 @@ static __always_inline void count__add(struct walk *w, const struct task_key *ke
 	__u64 old;
 
 	if (half == HALF_NONE) {
-		lose(LOSS_COUNT_FULL, count);
+		lose(s->tag.event, LOSS_COUNT_FULL, s->count);
 		return;
 	}
 	hash = hash ? hash : 1;
@@ -128,15 +132,15 @@ static __always_inline void count__add(struct walk *w, const struct task_key *ke
 		old = __sync_val_compare_and_swap(&slot->hash, 0, hash);
 		if (old == 0) {
 			__sync_fetch_and_add(&halves[half].slots_used, 1);
-			count__fill(slot, half, w, key, tid);
+			count__fill(slot, half, w, s);
 		} else if (old != hash) {
 			continue;
 		}
-		__sync_fetch_and_add(&slot->count, count);
-		__sync_fetch_and_add(&slot->value, value);
+		__sync_fetch_and_add(&slot->count, s->count);
+		__sync_fetch_and_add(&slot->value, s->value);
 		goto out;
 	}
-	lose(LOSS_COUNT_FULL, count);
+	lose(s->tag.event, LOSS_COUNT_FULL, s->count);
 out:
 	count__leave(half);
 }

@@ -10,6 +10,8 @@
 #define EVERPROF_BPF_DEFER_BPF_H
 
 #include "bpf/maps.bpf.h"
+#include "bpf/sample.bpf.h"
+#include "bpf/task.bpf.h"
 #include "bpf/walk.h"
 
 #define COPY_PAGE  4096u
@@ -63,17 +65,18 @@ static __always_inline __u32 defer__copy_large(struct unfinished_record *r)
 
 /* Everything but the stack. */
 static __always_inline void defer__fill(struct unfinished_record *r, struct walk *w,
-					const struct task_key *key, __u32 tid, __u64 count, __u64 value)
+					const struct task_sample *s)
 {
 	r->type = RECORD_UNFINISHED;
 	r->time_ns = bpf_ktime_get_ns();
-	r->key = *key;
-	r->tid = tid;
+	r->key = s->key;
+	r->tag = s->tag;
+	r->tid = s->tid;
 	r->n_kernel = w->n_kernel;
 	r->n_user = w->n_words - w->n_kernel;
-	r->count = count;
-	r->value = value;
-	r->cgroup = bpf_get_current_cgroup_id();
+	r->count = s->count;
+	r->value = s->value;
+	r->cgroup = task__cgroup(s->task);
 	r->pc = w->pc;
 	r->sp = w->sp;
 	r->fp = w->fp;
@@ -82,7 +85,7 @@ static __always_inline void defer__fill(struct unfinished_record *r, struct walk
 	r->leaf = w->leaf;
 	r->fp_unknown = w->fp_unknown;
 	__builtin_memset(r->reserved, 0, sizeof(r->reserved));
-	bpf_get_current_comm(r->comm, sizeof(r->comm));
+	task__comm(s->task, r->comm);
 	bpf_probe_read_kernel(r->regs, sizeof(r->regs), w->regs);
 	bpf_probe_read_kernel(r->words, sizeof(r->words), w->words);
 }
@@ -103,19 +106,18 @@ static __always_inline int defer__wanted(__u8 end)
 }
 
 /* 0: user space has it now; else it has to be counted as it is. */
-static __always_inline int defer__send(struct walk *w, const struct task_key *key, __u32 tid, __u64 count,
-				       __u64 value)
+static __always_inline int defer__send(struct walk *w, const struct task_sample *s)
 {
 	struct unfinished_record *r = NULL;
 
 	if (__sync_fetch_and_add(&gate.defer_tokens, -1) <= 0) {
-		lose(LOSS_DEFER_RATE, 1);
+		lose(s->tag.event, LOSS_DEFER_RATE, 1);
 		return -1;
 	}
 	if (!defer__is_small(w))
 		r = bpf_ringbuf_reserve(&unfinished, sizeof(*r), 0);
 	if (r) {
-		defer__fill(r, w, key, tid, count, value);
+		defer__fill(r, w, s);
 		r->stack_bytes = defer__copy_large(r);
 		bpf_ringbuf_submit(r, 0);
 		return 0;
@@ -123,10 +125,10 @@ static __always_inline int defer__send(struct walk *w, const struct task_key *ke
 	/* also where a large one found no room: its upper end is better than nothing */
 	r = bpf_ringbuf_reserve(&unfinished, offsetof(struct unfinished_record, stack) + STACK_COPY_SMALL, 0);
 	if (!r) {
-		lose(LOSS_DEFER_RING, 1);
+		lose(s->tag.event, LOSS_DEFER_RING, 1);
 		return -1;
 	}
-	defer__fill(r, w, key, tid, count, value);
+	defer__fill(r, w, s);
 	r->stack_bytes = defer__copy_small(r);
 	bpf_ringbuf_submit(r, 0);
 	return 0;

@@ -28,6 +28,18 @@ struct signal_struct {
 	atomic_t live; /* threads that have not exited */
 };
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
 struct task_struct {
 	unsigned int flags;
 	unsigned int in_execve : 1;
@@ -39,6 +51,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	__u64 start_boottime;
 	__u64 self_exec_id;
+	struct css_set *cgroups;
 	char comm[16];
 };
 

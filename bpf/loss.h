@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * loss - what can go missing, and why, as data: one list gives the enum, the kernel's counters, the printed names,
- * the metrics and the README's table. A loss is counted in samples unless its text says otherwise.
+ * the metrics and the README's table. A loss is counted in samples, each event's apart, unless its text says otherwise.
  *
  * END_REASONS: why a walk over a user stack ended. Only the `complete` ones are success; each other one ends the stack in a frame
  * "[truncated: <name>]".

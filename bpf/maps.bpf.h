@@ -25,10 +25,13 @@ struct {
 	__type(value, struct cpu_ticks);
 } cpu_ticks __weak SEC(".maps");
 
-/* Losses by reason, per CPU so that counting one costs nothing; the collector adds them up. */
+/*
+ * Losses by event and reason, per CPU so that counting one costs nothing; the collector adds them up. Past the last event: what every event
+ * suffers from.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, LOSS_MAX);
+	__uint(max_entries, LOSS_KEYS);
 	__type(key, __u32);
 	__type(value, __u64);
 } losses __weak SEC(".maps");
@@ -122,9 +125,10 @@ struct {
 	__uint(max_entries, 2 * 1024 * 1024);
 } unfinished __weak SEC(".maps");
 
-static __always_inline void lose(enum loss reason, __u64 n)
+/* event: one of enum event, or EVENT_N for all of them. */
+static __always_inline void lose(__u32 event, enum loss reason, __u64 n)
 {
-	__u32 key = reason;
+	__u32 key = event * LOSS_MAX + reason;
 	__u64 *counter = bpf_map_lookup_elem(&losses, &key);
 
 	if (counter)

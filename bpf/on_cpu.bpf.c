@@ -51,7 +51,7 @@ static __always_inline void on_cpu__clock(__u64 period, int is_idle)
 	if (gate.is_timer && period && cpu->last_ns > gate.resumed_ns)
 		passed = (now - cpu->last_ns) / period;
 	if (passed > 1)
-		lose(LOSS_LATE_TICKS, passed - 1);
+		lose(EVENT_CPU, LOSS_LATE_TICKS, passed - 1);
 	cpu->last_ns = now;
 	if (!is_idle)
 		cpu->n++;
@@ -66,7 +66,7 @@ static __always_inline void on_cpu__kernel_stack(struct bpf_perf_event_data *ctx
 		return;
 	bytes = bpf_get_stack(ctx, w->words, KERNEL_FRAMES_MAX * sizeof(__u64), 0);
 	if (bytes <= 0) {
-		lose(LOSS_KERNEL_STACK, 1);
+		lose(EVENT_CPU, LOSS_KERNEL_STACK, 1);
 		return;
 	}
 	n = (__u32)bytes / sizeof(__u64);
@@ -112,16 +112,21 @@ SEC("perf_event")
 int on_cpu(struct bpf_perf_event_data *ctx)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
-	__u32 tid = task->pid, zero = 0;
-	__u64 period = gate.period_ns;
-	struct task_key key;
+	__u32 zero = 0;
+	struct task_sample s = {
+		.task = task,
+		.tag = {.event = EVENT_CPU, .syscall = SYSCALL_NONE},
+		.tid = task->pid,
+		.count = 1,
+		.value = gate.period_ns,
+	};
 	struct walk *w;
 
-	on_cpu__clock(period, tid == 0);
-	if (tid == 0 || !gate.enabled)
+	on_cpu__clock(s.value, s.tid == 0);
+	if (s.tid == 0 || !gate.enabled)
 		return 0;
-	task__key(task, &key);
-	if (!task__wanted(&key))
+	task__key(task, &s.key);
+	if (!task__wanted(&s.key))
 		return 0;
 	w = bpf_map_lookup_elem(&on_cpu_walk, &zero);
 	if (!w)
@@ -132,13 +137,13 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	w->sp = 0;
 	if (!regs__in_user_mode(&ctx->regs))
 		on_cpu__kernel_stack(ctx, w);
-	w->end = on_cpu__user_stack(ctx, w, task, &key);
+	w->end = on_cpu__user_stack(ctx, w, task, &s.key);
 	if (!end_is_complete(w->end) && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve))
 		w->end = END_EXEC;
-	if (defer__wanted(w->end) && !defer__send(w, &key, tid, 1, period))
+	if (defer__wanted(w->end) && !defer__send(w, &s))
 		return 0;
 	walk__cut(w);
-	count__add(w, &key, tid, 1, period);
+	count__add(w, &s);
 	return 0;
 }
 

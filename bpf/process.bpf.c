@@ -19,7 +19,7 @@ static __always_inline struct process_record *process__record(__u32 type, const 
 	struct process_record *r = bpf_ringbuf_reserve(&process_events, sizeof(*r), 0);
 
 	if (!r) {
-		lose(LOSS_EVENT_RING, 1);
+		lose(EVENT_N, LOSS_EVENT_RING, 1);
 		return NULL;
 	}
 	r->type = type;

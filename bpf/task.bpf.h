@@ -12,6 +12,17 @@ static __always_inline void task__key(struct task_struct *task, struct task_key 
 	ret_key->exec_id = (__u32)task->self_exec_id;
 }
 
+/* What a row says of its thread. Not only of the running one: a wait is counted when somebody else runs. */
+static __always_inline void task__comm(struct task_struct *task, char ret_comm[COMM_LEN])
+{
+	bpf_probe_read_kernel(ret_comm, COMM_LEN, task->comm);
+}
+
+static __always_inline __u64 task__cgroup(struct task_struct *task)
+{
+	return task->cgroups->dfl_cgrp->kn->id;
+}
+
 /* Does the configuration want this process? */
 static __always_inline int task__wanted(const struct task_key *key)
 {

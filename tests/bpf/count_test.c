@@ -23,7 +23,7 @@ static const struct task_key key = {.start_ns = 11, .tgid = 42, .exec_id = 3};
 
 static int open_tables(__u32 slots)
 {
-	shim__open(&losses, SHIM_ARRAY, 4, 8, LOSS_MAX);
+	shim__open(&losses, SHIM_ARRAY, 4, 8, LOSS_KEYS);
 	shim__open(&count_slots, SHIM_ARRAY, 4, sizeof(struct count_slot), COUNT_HALVES * slots);
 	shim__open(&count_frames, SHIM_ARRAY, 4, FRAME_CHUNK_WORDS * sizeof(__u64), COUNT_HALVES * CHUNKS);
 	memset(&gate, 0, sizeof(gate));
@@ -89,6 +89,21 @@ static void assert_kept(__u32 half, const struct count_slot *s, __u64 first, __u
 		assert_int_equal(words[i], first + i);
 }
 
+static void add_tagged(struct walk *w, const struct task_key *k, struct sample_tag tag, __u32 tid,
+		       __u64 count, __u64 value)
+{
+	struct task_struct task = {.comm = "worker", .cgroup = 77};
+	const struct task_sample s = {
+		.task = &task, .key = *k, .tag = tag, .tid = tid, .count = count, .value = value};
+
+	count__add(w, &s);
+}
+
+static void add(struct walk *w, const struct task_key *k, __u32 tid, __u64 count, __u64 value)
+{
+	add_tagged(w, k, (struct sample_tag){.event = EVENT_CPU, .syscall = SYSCALL_NONE}, tid, count, value);
+}
+
 static void equal_stacks_are_one_row(void **state)
 {
 	struct count_slot *s;
@@ -98,7 +113,7 @@ static void equal_stacks_are_one_row(void **state)
 	for (int i = 0; i < 5; i++) {
 		make(&w, 1000, 20);
 		w.n_kernel = 4;
-		count__add(&w, &key, 43, 2, 30);
+		add(&w, &key, 43, 2, 30);
 	}
 	assert_int_equal(halves[0].slots_used, 1);
 	assert_int_equal(halves[0].words_used, 20);
@@ -124,19 +139,45 @@ static void threads_programs_and_stacks_are_kept_apart(void **state)
 
 	(void)state;
 	make(&w, 1, 3);
-	count__add(&w, &key, 1, 1, 1);
-	count__add(&w, &key, 2, 1, 1);
+	add(&w, &key, 1, 1, 1);
+	add(&w, &key, 2, 1, 1);
 	other.exec_id++;
-	count__add(&w, &other, 1, 1, 1);
+	add(&w, &other, 1, 1, 1);
 	other.start_ns += 1000000; /* the pid was used again */
-	count__add(&w, &other, 1, 1, 1);
+	add(&w, &other, 1, 1, 1);
 	other.tgid++;
-	count__add(&w, &other, 1, 1, 1);
+	add(&w, &other, 1, 1, 1);
 	make(&w, 1, 4);
-	count__add(&w, &key, 1, 1, 1);
+	add(&w, &key, 1, 1, 1);
 	make(&w, 2, 3);
-	count__add(&w, &key, 1, 1, 1);
+	add(&w, &key, 1, 1, 1);
 	assert_int_equal(halves[0].slots_used, 7);
+}
+
+static void what_a_row_is_of_keeps_it_apart(void **state)
+{
+	static const struct sample_tag tags[] = {
+		{.event = EVENT_CPU, .syscall = SYSCALL_NONE},
+		{.event = EVENT_OFFCPU, .syscall = SYSCALL_NONE},
+		{.event = EVENT_OFFCPU, .state = 1, .syscall = SYSCALL_NONE},
+		{.event = EVENT_OFFCPU, .state = 1, .syscall = 0},
+		{.event = EVENT_OFFCPU, .state = 1, .syscall = 1},
+		{.event = EVENT_OFFCPU, .state = 1, .syscall = 1, .arg = 1},
+	};
+	const size_t n = sizeof(tags) / sizeof(*tags);
+	struct walk w;
+
+	(void)state;
+	make(&w, 1, 3);
+	for (size_t i = 0; i < 2 * n; i++)
+		add_tagged(&w, &key, tags[i % n], 1, 1, 10 + i % n);
+	assert_int_equal(halves[0].slots_used, n);
+	for (__u32 i = 0; i < settings.count_slots; i++) {
+		const struct count_slot *s = slot(0, i);
+
+		if (s->hash)
+			assert_memory_equal(&s->tag, &tags[s->value / 2 - 10], sizeof(s->tag));
+	}
 }
 
 static void a_sample_without_stack_is_counted(void **state)
@@ -146,7 +187,7 @@ static void a_sample_without_stack_is_counted(void **state)
 	(void)state;
 	make(&w, 0, 0);
 	w.end = END_KERNEL_THREAD;
-	count__add(&w, &key, 1, 1, 10);
+	add(&w, &key, 1, 1, 10);
 	assert_int_equal(halves[0].slots_used, 1);
 	assert_int_equal(shim__lost(LOSS_FRAMES_FULL), 0);
 }
@@ -157,10 +198,10 @@ static void the_gate_chooses_the_half(void **state)
 
 	(void)state;
 	make(&w, 5, 2);
-	count__add(&w, &key, 1, 1, 1);
+	add(&w, &key, 1, 1, 1);
 	gate.half = 1;
-	count__add(&w, &key, 1, 1, 1);
-	count__add(&w, &key, 1, 1, 1);
+	add(&w, &key, 1, 1, 1);
+	add(&w, &key, 1, 1, 1);
 	assert_int_equal(find(0, 5)->count, 1);
 	assert_int_equal(find(1, 5)->count, 2);
 	assert_int_equal(halves[0].slots_used, 1);
@@ -175,7 +216,7 @@ static void a_full_table_is_a_loss_of_samples(void **state)
 	(void)state;
 	for (__u32 i = 0; i < 4 * SLOTS; i++) {
 		make(&w, 1000 + i, 1);
-		count__add(&w, &key, 1, 3, 1);
+		add(&w, &key, 1, 3, 1);
 	}
 	for (__u32 i = 0; i < SLOTS; i++) {
 		kept += slot(0, i)->count;
@@ -202,7 +243,7 @@ static void stacks_are_kept_until_the_store_is_full(void **state)
 			struct count_slot *s;
 
 			make(&w, (__u64)(i + 1) << 32, n);
-			count__add(&w, &key, 1, 1, 1);
+			add(&w, &key, 1, 1, 1);
 			if (shim__lost(LOSS_FRAMES_FULL))
 				break;
 			s = i % 97 ? NULL : find(0, (__u64)(i + 1) << 32);
@@ -214,7 +255,7 @@ static void stacks_are_kept_until_the_store_is_full(void **state)
 		assert_true(kept + CHUNKS * 2 * STACK_WORDS_MAX >= WORDS);
 		/* and then time is still counted */
 		make(&w, 7, n);
-		count__add(&w, &key, 1, 1, 1);
+		add(&w, &key, 1, 1, 1);
 		assert_int_equal(shim__lost(LOSS_FRAMES_FULL), 2);
 		assert_int_equal(shim__lost(LOSS_COUNT_FULL), 0);
 	}
@@ -229,7 +270,7 @@ static void *count_many(void *arg)
 
 	for (__u32 round = 0; round < 2000; round++) {
 		make(&w, 1000 + round % 16, 5);
-		count__add(&w, &key, round % 2 ? 0 : tid, 1, 10); /* half of them into rows that all share */
+		add(&w, &key, round % 2 ? 0 : tid, 1, 10); /* half of them into rows that all share */
 		if (tid == 0 && round % 50 == 49)
 			__atomic_store_n(&gate.half, gate.half ^ 1, __ATOMIC_SEQ_CST);
 	}
@@ -268,6 +309,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(equal_stacks_are_one_row),
 		TEST(threads_programs_and_stacks_are_kept_apart),
+		TEST(what_a_row_is_of_keeps_it_apart),
 		TEST(a_sample_without_stack_is_counted),
 		TEST(the_gate_chooses_the_half),
 		TEST(a_full_table_is_a_loss_of_samples),

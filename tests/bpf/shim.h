@@ -10,6 +10,7 @@
 
 #define EVERPROF_BPF_MAPS_BPF_H
 #define EVERPROF_BPF_KERNEL_BPF_H
+#define EVERPROF_BPF_TASK_BPF_H
 
 #include <asm/ptrace.h>
 #include <stdbool.h>
@@ -94,27 +95,32 @@ SHIM long bpf_probe_read_kernel(void *to, __u32 len, const void *from)
 	return memcpy(to, from, len) != to;
 }
 
-SHIM __u64 bpf_get_current_cgroup_id(void)
+struct task_struct {
+	char comm[COMM_LEN];
+	__u64 cgroup;
+};
+
+SHIM void task__comm(struct task_struct *task, char ret_comm[COMM_LEN])
 {
-	return 77;
+	memcpy(ret_comm, task->comm, COMM_LEN);
 }
 
-SHIM long bpf_get_current_comm(void *to, __u32 len)
+SHIM __u64 task__cgroup(struct task_struct *task)
 {
-	strncpy(to, "worker", len);
-	return 0;
+	return task->cgroup;
 }
 
-SHIM void lose(enum loss reason, __u64 n)
+SHIM void lose(__u32 event, enum loss reason, __u64 n)
 {
-	__u32 key = reason;
+	__u32 key = event * LOSS_MAX + reason;
 
 	*(__u64 *)bpf_map_lookup_elem(&losses, &key) += n;
 }
 
+/* Of the event of the CPU's clock. */
 SHIM __u64 shim__lost(enum loss reason)
 {
-	return ((__u64 *)losses.values)[reason];
+	return ((__u64 *)losses.values)[EVENT_CPU * LOSS_MAX + reason];
 }
 
 #endif

@@ -41,7 +41,7 @@ static const struct task_key key = {.start_ns = 11, .tgid = TGID, .exec_id = 3};
 static int setup(void **state)
 {
 	(void)state;
-	shim__open(&losses, SHIM_ARRAY, 4, 8, LOSS_MAX);
+	shim__open(&losses, SHIM_ARRAY, 4, 8, LOSS_KEYS);
 	shim__open(&processes, SHIM_HASH, 4, sizeof(struct process_entry), 16);
 	shim__open(&mappings, SHIM_ARRAY, 4, sizeof(struct mapping_entry), 64);
 	shim__open(&row_pages, SHIM_HASH, 8, sizeof(struct row_page), 16);

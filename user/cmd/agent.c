@@ -36,7 +36,7 @@ static const char usage_text[] = "usage: everprof agent [-c FILE] [--set KEY=VAL
 
 static const char help_text[] =
 	"\n"
-	"Records the CPU time of all processes, always, as one pprof file a minute in a store that keeps "
+	"Records where all processes spend their time, always, as pprof files a minute in a store that keeps "
 	"itself in bounds.\n"
 	"\n"
 	"  -c, --config FILE    default /etc/everprof/profiler.yaml, then ./profiler.yaml\n"
@@ -135,10 +135,8 @@ static enum clock_kind clock_of(uint32_t config_clock)
 static struct collector_opts agent__collector_opts(const struct config *c)
 {
 	struct collector_opts o = {
-		.enabled = c->profiling.enabled && c->event[EVENT_CPU].enabled,
 		.frequency_hz = (uint32_t)c->cpu.frequency_hz,
 		.clock = clock_of(c->cpu.clock),
-		.window_ns = c->event[EVENT_CPU].snapshot_interval_ns,
 		.history_ns = c->profiling.history_ns,
 		.duty_on_ns = c->cpu.duration_ns,
 		.duty_every_ns = c->cpu.interval_ns,
@@ -147,6 +145,12 @@ static struct collector_opts agent__collector_opts(const struct config *c)
 		.selector = {.include = &c->targets.include, .exclude = &c->targets.exclude},
 	};
 
+	for (int ev = 0; ev < EVENT_N; ev++)
+		o.events[ev] = (struct collector_event){
+			.on = c->profiling.enabled && c->event[ev].enabled &&
+			      collector__can_record((enum event)ev),
+			.window_ns = c->event[ev].snapshot_interval_ns,
+		};
 	governor__budgets(c->limits.memory_bytes, &o.budgets);
 	return o;
 }
@@ -302,7 +306,6 @@ static int agent__open_publisher(struct agent *a, struct err *err)
 	struct governor_budgets budgets;
 	struct collector_stats stats;
 	struct publish_opts opts = {
-		.event = "cpu",
 		.label_tid = c->labels.tid,
 		.zstd = c->output.compression == CONFIG_COMPRESSION_ZSTD,
 		.objects = collector__objects(a->collector),
@@ -371,7 +374,7 @@ static void agent__tell_what_waits(const struct config *c)
 	size_t n = 0;
 
 	for (int ev = 0; ev < EVENT_N; ev++)
-		if (ev != EVENT_CPU && c->event[ev].enabled && n < sizeof(names))
+		if (!collector__can_record((enum event)ev) && c->event[ev].enabled && n < sizeof(names))
 			n += (size_t)snprintf(names + n, sizeof(names) - n, " %s",
 					      event__name((enum event)ev));
 	if (n)

@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "user/base/clock.h"
@@ -18,6 +20,7 @@
 #include "user/base/loop.h"
 #include "user/cmd/child.h"
 #include "user/cmd/output.h"
+#include "user/config/event.h"
 #include "user/config/units.h"
 #include "user/pipeline/collector.h"
 #include "user/pipeline/publish.h"
@@ -34,16 +37,17 @@ static const char usage_text[] = "usage: everprof record [options] [-- COMMAND [
 
 static const char help_text[] =
 	"\n"
-	"Records where CPU time goes, for a while, into one file that `go tool pprof` opens.\n"
+	"Records where time goes, for a while, into a file that `go tool pprof` opens.\n"
 	"\n"
-	"  -e, --event EVENT        cpu (default)\n"
+	"  -e, --event EVENT        cpu (default), offcpu; several with commas between, or -e again\n"
 	"  -d, --duration TIME      30s (default), 5m, …; 0: until Ctrl-C\n"
 	"  -F, --frequency HZ       samples a second and CPU, 1 to 1000 (default 99)\n"
 	"  -o, --output FILE        default everprof.EVENT.pb.gz; by its end: .pb.gz .pb.zst pprof, .folded "
 	"folded\n"
 	"                           stacks, .svg flame graph, .html the same to look around in, .json "
 	"speedscope; - is standard\n"
-	"                           output (pprof)\n"
+	"                           output (pprof); of several events, a directory (everprof) with "
+	"EVENT.pb.gz each\n"
 	"  -p, --pid PID            only this process, all its threads; may be given again\n"
 	"      --comm GLOB          only threads of that name, or all of processes of that name\n"
 	"      --process GLOB       only processes of that name\n"
@@ -75,14 +79,16 @@ struct record {
 	struct collector_opts collector;
 	struct patterns include, exclude;
 	uint64_t duration_ns;
-	const char *path;
+	const char *path; /* of the file; of more than one event: of their directory */
+	char default_path[64];
+	uint32_t n_events;
 	bool quiet, has_command, exec_failed;
 	/* while running */
 	struct loop *loop;
 	struct loop_source *end_timer;
 	struct collector *c;
 	struct child child;
-	struct window *window;
+	struct window *windows[EVENT_N];
 	uint64_t began_ns, progress_at_ns;
 	uint32_t n_interrupts;
 };
@@ -171,6 +177,36 @@ static const struct option options[] = {
 	{},
 };
 
+/* "cpu,offcpu": adds to what is recorded. */
+static int record__events(struct record *r, char *list)
+{
+	enum event ev;
+
+	for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
+		if (event__find(name, &ev) || !collector__can_record(ev))
+			return usage("event '%s' cannot be recorded by this version", name);
+		r->n_events += !r->collector.events[ev].on;
+		r->collector.events[ev].on = true;
+	}
+	return r->n_events ? EXIT_DONE : usage("%s", "-e: an event is needed");
+}
+
+/* What is not said: the event, the path. */
+static void record__complete(struct record *r)
+{
+	if (!r->n_events) {
+		r->collector.events[EVENT_CPU].on = true;
+		r->n_events = 1;
+	}
+	if (r->path)
+		return;
+	for (enum event ev = 0; ev < EVENT_N; ev++)
+		if (r->collector.events[ev].on)
+			snprintf(r->default_path, sizeof(r->default_path), "everprof.%s.pb.gz",
+				 event__name(ev));
+	r->path = r->n_events > 1 ? "everprof" : r->default_path;
+}
+
 /* One option; EXIT_DONE to go on, EXIT_USAGE, or -1 where --help was answered. */
 static int record__option(struct record *r, int opt, const char *name)
 {
@@ -179,9 +215,7 @@ static int record__option(struct record *r, int opt, const char *name)
 
 	switch (opt) {
 	case 'e':
-		if (strcmp(optarg, "cpu"))
-			return usage("event '%s' cannot be recorded; this version records: cpu", optarg);
-		return EXIT_DONE;
+		return record__events(r, optarg);
 	case 'd':
 		if (units__parse_duration(optarg, &r->duration_ns, &e))
 			return usage("-d: %s", err__text(&e, -EINVAL));
@@ -234,12 +268,15 @@ static int record__parse(struct record *r, int argc, char **argv)
 		ret = record__option(r, opt, options[index].name);
 	if (ret != EXIT_DONE)
 		return ret;
+	record__complete(r);
 	r->has_command = optind < argc;
 	if (r->has_command && strcmp(argv[optind - 1], "--"))
 		return usage("put -- before the command '%s'", argv[optind]);
 	if (r->has_command && !target_set__is_empty(&r->include.set))
 		return usage("%s", "a command and a choice of processes exclude each other");
-	if (!output__is_known(r->path))
+	if (r->n_events > 1 && !strcmp(r->path, "-"))
+		return usage("%s", "several events do not fit on standard output: -o names a directory");
+	if (r->n_events == 1 && !output__is_known(r->path))
 		return usage("-o: cannot tell the format of '%s': use " OUTPUT_SUFFIXES, r->path);
 	return EXIT_DONE;
 }
@@ -248,8 +285,8 @@ static void record__take_window(void *ctx, struct window *w)
 {
 	struct record *r = ctx;
 
-	window__unref(r->window);
-	r->window = w;
+	window__unref(r->windows[w->event]);
+	r->windows[w->event] = w;
 }
 
 static int on_end(uint64_t n_expired, void *ctx)
@@ -285,7 +322,7 @@ static int on_progress(uint64_t n_expired, void *ctx)
 	double s = (double)(clock__mono_ns() - r->began_ns) / NS_PER_SEC;
 
 	(void)n_expired;
-	fprintf(stderr, "\rrecording cpu at %u Hz: %.1f s", r->collector.frequency_hz, s);
+	fprintf(stderr, "\rrecording: %.1f s", s);
 	if (r->duration_ns)
 		fprintf(stderr, " of %.4g s", (double)r->duration_ns / NS_PER_SEC);
 	fprintf(stderr, ", %llu samples\033[K", (unsigned long long)collector__samples(r->c));
@@ -338,23 +375,45 @@ static int record__run(struct record *r, struct err *err)
 	return ret ? err__set(err, ret, "recording ended early: %s", strerror(-ret)) : collector__flush(r->c);
 }
 
-static int record__write(struct record *r, struct err *err)
+static int record__write_one(struct record *r, const struct window *w, const char *path, struct err *err)
 {
 	struct collector_stats stats;
-	struct publish_opts opts = {.event = "cpu", .label_tid = true};
+	struct publish_opts opts = {.label_tid = true};
 	struct profile *p = NULL;
 	int ret;
 
 	collector__stats(r->c, &stats);
 	opts.clock = stats.clock;
 	opts.objects = collector__objects(r->c);
-	ret = publish__once(&opts, r->window, &p);
+	ret = publish__once(&opts, w, &p);
 	if (ret)
 		return err__set(err, ret, "cannot name the profile: %s", strerror(-ret));
-	ret = output__write(p, r->path, err);
+	ret = output__write(p, path, err);
 	if (!ret && !r->quiet)
-		output__print_summary(p, r->window, r->path);
+		output__print_summary(p, w, path);
 	profile__free(p);
+	return ret;
+}
+
+/* One event into the file; several into a directory, a file each. */
+static int record__write(struct record *r, struct err *err)
+{
+	char path[PATH_MAX];
+	int ret = 0;
+
+	if (r->n_events > 1 && mkdir(r->path, 0755) && errno != EEXIST)
+		return err__set(err, -errno, "cannot make the directory '%s': %s", r->path, strerror(errno));
+	for (enum event ev = 0; ev < EVENT_N && !ret; ev++) {
+		if (!r->windows[ev])
+			continue;
+		if (r->n_events == 1)
+			ret = record__write_one(r, r->windows[ev], r->path, err);
+		else if ((size_t)snprintf(path, sizeof(path), "%s/%s.pb.gz", r->path, event__name(ev)) <
+			 sizeof(path))
+			ret = record__write_one(r, r->windows[ev], path, err);
+		else
+			ret = err__set(err, -ENAMETOOLONG, "the path '%s' is too long", r->path);
+	}
 	return ret;
 }
 
@@ -387,9 +446,8 @@ int cmd_record(int argc, char **argv)
 	int ret;
 
 	r = (struct record){
-		.collector = {.enabled = true, .frequency_hz = 99, .kernel_stacks = true, .perf_maps = true},
+		.collector = {.frequency_hz = 99, .kernel_stacks = true, .perf_maps = true},
 		.duration_ns = 30 * NS_PER_SEC,
-		.path = "everprof.cpu.pb.gz",
 		.child = {.pid = -1, .go_fd = -1, .failed_fd = -1},
 	};
 	governor__budgets(MEMORY_BYTES, &r.collector.budgets);
@@ -407,7 +465,8 @@ int cmd_record(int argc, char **argv)
 	collector__free(r.c);
 	child__done(&r.child);
 	loop__free(r.loop);
-	window__unref(r.window);
+	for (int ev = 0; ev < EVENT_N; ev++)
+		window__unref(r.windows[ev]);
 	if (ret) {
 		fprintf(stderr, "everprof: record: %s\n", err__text(&err, ret));
 		if (r.exec_failed)

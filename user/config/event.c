@@ -2,12 +2,13 @@
 #include "user/config/event.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 static const struct {
-	const char *name, *help;
+	const char *name, *counted, *added, *unit, *help;
 } events[EVENT_N] = {
-#define EVENT_TEXT(id, name_, on, help_) {name_, help_},
+#define EVENT_TEXT(id, name_, on, counted_, added_, unit_, help_) {name_, counted_, added_, unit_, help_},
 	EVENTS(EVENT_TEXT)
 #undef EVENT_TEXT
 };
@@ -20,6 +21,21 @@ const char *event__name(enum event ev)
 const char *event__help(enum event ev)
 {
 	return events[ev].help;
+}
+
+const char *event__counted(enum event ev)
+{
+	return events[ev].counted;
+}
+
+const char *event__added(enum event ev)
+{
+	return events[ev].added;
+}
+
+const char *event__unit(enum event ev)
+{
+	return events[ev].unit;
 }
 
 int event__find(const char *name, enum event *ret_ev)

@@ -190,7 +190,7 @@ static void reference_environment(struct buf *to)
 static void reference_events(struct buf *to)
 {
 	static const bool on[EVENT_N] = {
-#define EVENT_ON(id, name, on_, help) on_,
+#define EVENT_ON(id, name, on_, counted, added, unit, help) on_,
 		EVENTS(EVENT_ON)
 #undef EVENT_ON
 	};

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -44,10 +45,10 @@ int end_reason__is_complete(enum end_reason end)
 	return end < END_MAX && end_names[end].complete;
 }
 
-int losses__read(int losses_fd, struct losses *ret)
+int losses__read(int losses_fd, struct losses ret[EVENT_N + 1])
 {
 	int n_cpus = libbpf_num_possible_cpus();
-	struct losses sum = {};
+	struct losses sum[EVENT_N + 1] = {};
 	uint64_t *per_cpu;
 	int err = 0;
 
@@ -56,14 +57,14 @@ int losses__read(int losses_fd, struct losses *ret)
 	per_cpu = calloc((size_t)n_cpus, sizeof(*per_cpu));
 	if (!per_cpu)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < LOSS_MAX && !err; i++) {
+	for (uint32_t i = 0; i < LOSS_KEYS && !err; i++) {
 		err = bpf_map_lookup_elem(losses_fd, &i, per_cpu);
 		for (int cpu = 0; cpu < n_cpus && !err; cpu++)
-			sum.n[i] += per_cpu[cpu];
+			sum[i / LOSS_MAX].n[i % LOSS_MAX] += per_cpu[cpu];
 	}
 	free(per_cpu);
 	if (!err)
-		*ret = sum;
+		memcpy(ret, sum, sizeof(sum));
 	return err;
 }
 
@@ -71,4 +72,10 @@ void losses__since(const struct losses *now, const struct losses *before, struct
 {
 	for (int i = 0; i < LOSS_MAX; i++)
 		ret->n[i] = now->n[i] - before->n[i];
+}
+
+void losses__add(struct losses *to, const struct losses *more)
+{
+	for (int i = 0; i < LOSS_MAX; i++)
+		to->n[i] += more->n[i];
 }

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "bpf/loss.h"
+#include "bpf/abi.h"
 
 struct losses {
 	uint64_t n[LOSS_MAX];
@@ -19,8 +19,9 @@ const char *loss__name(enum loss loss);
 const char *loss__text(enum loss loss);
 const char *end_reason__name(enum end_reason end);
 int end_reason__is_complete(enum end_reason end);
-/* The kernel's counters since the load, summed over CPUs. */
-int losses__read(int losses_fd, struct losses *ret);
+/* The kernel's counters since the load, summed over CPUs, by event; at EVENT_N those that all events suffer from. */
+int losses__read(int losses_fd, struct losses ret[EVENT_N + 1]);
+void losses__add(struct losses *to, const struct losses *more);
 /* now - before, by reason. */
 void losses__since(const struct losses *now, const struct losses *before, struct losses *ret);
 

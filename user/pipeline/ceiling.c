@@ -41,7 +41,7 @@ static uint64_t bpf_ns(const struct ceiling *c, const struct collector_stats *s,
 		*ret_sample_ns += strcmp(programs[i].name, "on_cpu") ? 0 : programs[i].run_ns;
 	}
 	if (!ns)
-		ns = *ret_sample_ns = s->samples * SAMPLE_NS;
+		ns = *ret_sample_ns = s->samples[EVENT_CPU] * SAMPLE_NS;
 	return ns;
 }
 

@@ -31,58 +31,31 @@
 #define JIT_PROCESSES_MAX 32
 #define JIT_REFRESH_NS    NS_PER_SEC
 
-/* The window's file tells what it lacks; what was taken back in between stays told. */
-static void collector__note_shed(struct collector *c)
-{
-	if (*c->shed_text)
-		intern__add(c->window->strings, c->shed_text, strlen(c->shed_text), &c->window->shed);
-}
-
-static int collector__open_window(struct collector *c, uint64_t now)
-{
-	const struct window_opts opts = {
-		.from_ns = now,
-		.real_ns = now + (uint64_t)clock__mono_to_real_ns(),
-		.period_ns = perf_clocks__period_ns(c->clocks),
-		.limit_bytes = c->orders.window_bytes,
-	};
-	int err = window__new(&opts, &c->window);
-
-	if (err)
-		return err;
-	collector__note_shed(c);
-	return window__begin_slice(c->window, now);
-}
-
-/* Losses of the slice: what the kernel counted since the last one, and what we did. */
-static void collector__slice_losses(struct collector *c, struct losses *ret)
+/* Losses of the slice, by event: what the kernel counted since the last one, and what we did. */
+static void collector__slice_losses(struct collector *c, struct losses ret[EVENT_N])
 {
 	uint64_t sideband = sideband__stats(c->sideband)->lost;
-	struct losses now;
+	struct losses now[EVENT_N + 1], all = c->lost_here, since;
+	bool is_read = !losses__read(c->maps->losses_fd, now);
 
-	c->lost_here.n[LOSS_SIDEBAND] += sideband - c->sideband_lost;
+	all.n[LOSS_SIDEBAND] += sideband - c->sideband_lost;
 	c->sideband_lost = sideband;
-	*ret = c->lost_here;
 	c->lost_here = (struct losses){};
-	if (losses__read(c->maps->losses_fd, &now))
-		return;
-	for (int i = 0; i < LOSS_MAX; i++)
-		ret->n[i] += now.n[i] - c->lost_before.n[i];
-	c->lost_before = now;
-	for (int i = 0; i < LOSS_MAX; i++)
-		c->stats.lost.n[i] += ret->n[i];
-}
-
-static void collector__close_window(struct collector *c, uint64_t now)
-{
-	struct window *w = c->window;
-
-	c->window = NULL;
-	window__close(w, now);
-	c->stats.windows++;
-	if (c->opts.history_ns)
-		history__add(&c->history, window__ref(w));
-	c->ports.window(c->ports.ctx, w);
+	if (is_read) {
+		losses__since(&now[EVENT_N], &c->lost_before[EVENT_N], &since);
+		losses__add(&all, &since);
+	}
+	losses__add(&c->stats.lost, &all);
+	for (int ev = 0; ev < EVENT_N; ev++) {
+		ret[ev] = all;
+		if (!is_read)
+			continue;
+		losses__since(&now[ev], &c->lost_before[ev], &since);
+		losses__add(&ret[ev], &since);
+		losses__add(&c->stats.lost, &since);
+	}
+	if (is_read)
+		memcpy(c->lost_before, now, sizeof(now));
 }
 
 /* Cycles: sets this slice's ticks against the time that the CPUs were busy. */
@@ -101,15 +74,17 @@ static void collector__weigh_ticks(struct collector *c)
 static uint64_t collector__end_slice(struct collector *c)
 {
 	uint64_t began = clock__mono_ns(), took, cpu = clock__thread_cpu_ns() - c->stats.finish_ns;
-	struct losses lost;
+	struct losses lost[EVENT_N];
 
 	collector__weigh_ticks(c);
 	collector__catch_up(c);
 	if (drain__slice(&c->drain, collector__on_row, c) == -EAGAIN)
 		c->lost_here.n[LOSS_DRAIN_LATE]++;
 	__atomic_store_n(&c->maps->gate->defer_tokens, c->orders.defer_tokens, __ATOMIC_RELAXED);
-	collector__slice_losses(c, &lost);
-	window__end_slice(c->window, began, &lost);
+	collector__slice_losses(c, lost);
+	for (int ev = 0; ev < EVENT_N; ev++)
+		if (c->windows[ev])
+			window__end_slice(c->windows[ev], began, &lost[ev]);
 	c->stats.slices++;
 	took = clock__mono_ns() - began;
 	c->stats.drain_ns +=
@@ -123,23 +98,7 @@ int collector__flush(struct collector *c)
 {
 	uint64_t now = collector__end_slice(c);
 
-	collector__close_window(c, now);
-	return collector__open_window(c, now);
-}
-
-/*
- * Windows end with a slice, at round times of the wall clock, so that an hour's windows are an hour and those of many hosts fall together. A clock that
- * is set makes one window shorter, never longer than one slice over its length.
- */
-static bool collector__window_is_over(const struct collector *c)
-{
-	uint64_t slack = COLLECTOR_SLICE_NS / 2, length = c->opts.window_ns;
-
-	if (!length)
-		return false;
-	if (clock__mono_ns() + slack >= c->window->from_ns + length + COLLECTOR_SLICE_NS)
-		return true;
-	return (clock__real_ns() + slack) / length != (c->window->real_ns + slack) / length;
+	return collector__turn_windows(c, now, true);
 }
 
 static int on_slice(uint64_t n_expired, void *ctx)
@@ -148,10 +107,8 @@ static int on_slice(uint64_t n_expired, void *ctx)
 	uint64_t now;
 
 	c->lost_here.n[LOSS_DRAIN_LATE] += n_expired - 1; /* slices that went by while we were not running */
-	if (collector__window_is_over(c))
-		return collector__flush(c);
 	now = collector__end_slice(c);
-	return window__begin_slice(c->window, now) == -ENOMEM ? -ENOMEM : 0;
+	return collector__turn_windows(c, now, false);
 }
 
 static int on_events(uint64_t n_expired, void *ctx)
@@ -321,6 +278,11 @@ static int collector__add_sources(struct collector *c)
 	return err;
 }
 
+bool collector__can_record(enum event ev)
+{
+	return ev == EVENT_CPU || ev == EVENT_OFFCPU;
+}
+
 int collector__new(const struct collector_opts *opts, const struct collector_ports *ports, struct loop *loop,
 		   struct collector **ret, struct err *err)
 {
@@ -359,7 +321,7 @@ int collector__new(const struct collector_opts *opts, const struct collector_por
 	if (!code)
 		code = collector__learn_all(c);
 	if (!code)
-		code = collector__open_window(c, clock__mono_ns());
+		code = collector__open_windows(c, clock__mono_ns());
 	if (code) {
 		err__set(err, code, "collector: cannot start: %s", strerror(-code));
 		goto out;
@@ -401,13 +363,14 @@ int collector__start(struct collector *c, struct err *err)
 	int code;
 
 	collector__read_events(c);
-	c->maps->gate->enabled = c->opts.enabled;
+	c->maps->gate->enabled = c->opts.events[EVENT_CPU].on;
 	code = perf_clocks__attach(c->clocks, loader__on_cpu_fd(c->loader), err);
 	if (code)
 		return code;
 	now = clock__mono_ns();
-	c->window->from_ns = c->window->slices[0].from_ns = now;
-	c->window->real_ns = now + (uint64_t)clock__mono_to_real_ns();
+	for (int ev = 0; ev < EVENT_N; ev++)
+		if (c->windows[ev])
+			window__start(c->windows[ev], now, now + (uint64_t)clock__mono_to_real_ns());
 	code = collector__add_sources(c);
 	if (!code)
 		code = collector__start_duty(c);
@@ -432,7 +395,8 @@ void collector__free(struct collector *c)
 		return;
 	perf_clocks__free(c->clocks); /* first: no tick after this */
 	collector__remove_sources(c);
-	window__unref(c->window);
+	for (int ev = 0; ev < EVENT_N; ev++)
+		window__unref(c->windows[ev]);
 	history__done(&c->history);
 	jit_maps__free(c->jit_maps);
 	process_table__free(c->processes);
@@ -474,7 +438,9 @@ static int collector__set_frequency(struct collector *c, uint32_t wanted_hz)
 		return err;
 	perf_clocks__set_frequency(c->clocks, hz);
 	c->frequency_hz = hz;
-	c->window->period_ns = c->maps->gate->period_ns = perf_clocks__period_ns(c->clocks);
+	c->maps->gate->period_ns = perf_clocks__period_ns(c->clocks);
+	if (c->windows[EVENT_CPU])
+		c->windows[EVENT_CPU]->period_ns = c->maps->gate->period_ns;
 	return 0;
 }
 
@@ -489,7 +455,7 @@ int collector__obey(struct collector *c, const struct governor_orders *orders, c
 	tables__shrink(c->tables, orders->row_segments);
 	err = collector__set_frequency(c, c->opts.frequency_hz);
 	collector__note_shed(c); /* after it: a window that ended was still as it says */
-	c->window->limit_bytes = orders->window_bytes;
+	collector__limit_windows(c);
 	return err;
 }
 
@@ -509,8 +475,11 @@ int collector__reconfigure(struct collector *c, const struct collector_opts *opt
 	c->opts = *opts;
 	c->history.age_ns = opts->history_ns;
 	c->maps->gate->kernel_stacks = opts->kernel_stacks;
-	c->maps->gate->enabled = opts->enabled;
+	c->maps->gate->enabled = opts->events[EVENT_CPU].on;
 	collector__push_verdicts(c);
+	ret = collector__choose_windows(c);
+	if (ret)
+		return err__set(err, ret, "cannot begin a window: %s", strerror(-ret));
 	ret = collector__start_duty(c);
 	return ret ? err__set(err, ret, "cannot set a timer: %s", strerror(-ret)) : 0;
 }
@@ -527,7 +496,11 @@ struct loader *collector__loader(struct collector *c)
 
 uint64_t collector__samples(const struct collector *c)
 {
-	return c->stats.samples;
+	uint64_t n = 0;
+
+	for (int ev = 0; ev < EVENT_N; ev++)
+		n += c->stats.samples[ev];
+	return n;
 }
 
 void collector__stats(struct collector *c, struct collector_stats *ret)
@@ -536,7 +509,8 @@ void collector__stats(struct collector *c, struct collector_stats *ret)
 	ret->clock = perf_clocks__name(c->clocks);
 	ret->frequency_hz = c->frequency_hz;
 	ret->events = sideband__stats(c->sideband)->events;
-	ret->window_bytes = window__bytes(c->window);
+	for (int ev = 0; ev < EVENT_N; ev++)
+		ret->window_bytes += c->windows[ev] ? window__bytes(c->windows[ev]) : 0;
 	ret->history_bytes = c->history.bytes;
 	ret->history_evicted = c->history.n_evicted;
 	tables__stats(c->tables, &ret->tables);

@@ -3,9 +3,9 @@
  * collector - the station between the kernel and the windows: it learns processes, finishes stacks, drains slices.
  *
  * Everything happens on one thread in one loop. Three things wake it: an unfinished stack, the slice's timer, and the slower timer that reads process events.
- * A window that is complete is handed to the port; what it holds needs nothing of the collector any more.
+ * Each event has a window of its own; one that is complete is handed to the port; what it holds needs nothing of the collector any more.
  *
- * Owns: programs, maps, clocks, the table of processes, tables of rows, the open window, the history. Thread: that of its loop. Limit: collector_opts.
+ * Owns: programs, maps, clocks, the table of processes, tables of rows, the open windows, the history. Thread: that of its loop. Limit: collector_opts.
  * Errors: -errno with one clear line at the start; afterwards it counts and goes on.
  */
 #ifndef EVERPROF_PIPELINE_COLLECTOR_H
@@ -31,11 +31,16 @@ struct loop;
 
 #define COLLECTOR_SLICE_NS 1000000000ull
 
+/* What is recorded of an event. */
+struct collector_event {
+	bool on;
+	uint64_t window_ns; /* 0: one window until collector__flush */
+};
+
 struct collector_opts {
-	bool enabled; /* else nothing is sampled, until a reconfiguration says so */
+	struct collector_event events[EVENT_N];
 	uint32_t frequency_hz;
 	enum clock_kind clock;
-	uint64_t window_ns;                 /* 0: one window until collector__flush */
 	uint64_t history_ns;                /* how long closed windows are kept */
 	uint64_t duty_on_ns, duty_every_ns; /* 0: always on */
 	struct governor_budgets budgets;    /* who may take how much memory */
@@ -44,7 +49,7 @@ struct collector_opts {
 };
 
 struct collector_ports {
-	/* A complete window, with a reference that is the receiver's. */
+	/* A complete window of one event, with a reference that is the receiver's. */
 	void (*window)(void *ctx, struct window *w);
 	void *ctx;
 };
@@ -53,8 +58,8 @@ struct collector_ports {
 struct collector_stats {
 	const char *clock;
 	uint32_t frequency_hz, n_cpus; /* frequency_hz: now */
-	uint64_t samples, slices, windows;
-	uint64_t ends[END_MAX];
+	uint64_t samples[EVENT_N], slices, windows;
+	uint64_t ends[END_MAX]; /* of all events */
 	struct losses lost;
 	uint64_t unfinished, finished_whole, finish_ns; /* CPU time */
 	uint64_t events;
@@ -66,6 +71,8 @@ struct collector_stats {
 	struct process_table_stats processes;
 };
 
+/* Does this version record the event? */
+bool collector__can_record(enum event ev);
 int collector__new(const struct collector_opts *opts, const struct collector_ports *ports, struct loop *loop,
 		   struct collector **ret, struct err *err);
 void collector__free(struct collector *c);
@@ -73,7 +80,7 @@ void collector__free(struct collector *c);
 int collector__include_tree(struct collector *c, uint32_t pid);
 /* Starts the clocks: until then nothing is sampled. */
 int collector__start(struct collector *c, struct err *err);
-/* Ends the open window now, hands it to the port and opens the next one. */
+/* Ends the open windows now, hands them to the port and opens the next ones. */
 int collector__flush(struct collector *c);
 /* Changes what can change while running; what cannot (another clock, a frequency over what the maps were sized for) is an error, and
  * nothing changes. Patterns of the old options are not used any more. */
@@ -84,7 +91,7 @@ int collector__obey(struct collector *c, const struct governor_orders *orders, c
 struct object_cache *collector__objects(struct collector *c);
 struct loader *collector__loader(struct collector *c);
 void collector__stats(struct collector *c, struct collector_stats *ret);
-/* Samples of the open window, for progress. */
+/* Samples so far, of all events, for progress. */
 uint64_t collector__samples(const struct collector *c);
 
 #endif

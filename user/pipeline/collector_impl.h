@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * collector_impl - the collector's insides, shared by collector.c (life, timers), collector_process.c (what is known of processes) and
- * collector_sample.c (from rows and unfinished stacks to the window).
+ * collector_impl - the collector's insides, shared by collector.c (life, timers), collector_process.c (what is known of processes),
+ * collector_sample.c (from rows and unfinished stacks to the windows) and collector_window.c (their beginning and end).
  *
  * Owns: see collector.h. Thread: that of its loop. Limit: the options. Errors: -errno.
  */
@@ -39,13 +39,13 @@ struct collector {
 	uint64_t tick_ns; /* … in nanoseconds; 0: the clock is a timer, and the kernel knows */
 	struct history history;
 	struct governor_orders orders;
-	char shed_text[GOVERNOR_TEXT_MAX]; /* what the orders give up */
-	uint32_t frequency_hz;             /* now: that of opts, or less by orders */
-	struct window *window;
-	struct losses lost_before; /* the kernel's counters at the end of the last slice */
-	struct losses lost_here;   /* our own in this slice */
-	uint64_t sideband_lost;    /* what the side-band had lost by then */
-	struct task_key *dirty;    /* processes whose mappings changed since they were pushed */
+	char shed_text[GOVERNOR_TEXT_MAX];      /* what the orders give up */
+	uint32_t frequency_hz;                  /* now: that of opts, or less by orders */
+	struct window *windows[EVENT_N];        /* the open ones; NULL: not recorded */
+	struct losses lost_before[EVENT_N + 1]; /* the kernel's counters at the end of the last slice */
+	struct losses lost_here;                /* our own in this slice, of all events */
+	uint64_t sideband_lost;                 /* what the side-band had lost by then */
+	struct task_key *dirty;                 /* processes whose mappings changed since they were pushed */
 	uint32_t n_dirty, cap_dirty;
 	struct mapping_entry *scratch; /* [MAPPINGS_MAX] */
 	struct walk *walk;             /* scratch: of the stack that is being finished */
@@ -75,6 +75,15 @@ void collector__mark_dirty(struct collector *c, const struct process *p);
 void collector__forget(struct collector *c, const struct process *p);
 enum verdict collector__verdict(const struct collector *c, const struct process *p);
 extern const struct sideband_handler collector_sideband_handler;
+
+/* collector_window.c */
+int collector__open_windows(struct collector *c, uint64_t now);
+/* A slice has ended: those windows that are over, or all, are handed out and others opened; the rest begin a slice. */
+int collector__turn_windows(struct collector *c, uint64_t now, bool all);
+/* The options changed: windows for what is recorded from now on, none for what is not any more. */
+int collector__choose_windows(struct collector *c);
+void collector__note_shed(struct collector *c);
+void collector__limit_windows(struct collector *c);
 
 /* collector_sample.c */
 int collector__on_unfinished(void *ctx, void *data, size_t size);

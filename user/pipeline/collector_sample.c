@@ -16,15 +16,15 @@
 #include "user/symbolize/jit_maps.h"
 
 /* The window's number of the process, with its labels taken down while it lives. */
-static int collector__window_process(struct collector *c, const struct task_key *key, uint32_t *ret_index,
-				     enum verdict *ret_verdict)
+static int collector__window_process(struct collector *c, struct window *w, const struct task_key *key,
+				     uint32_t *ret_index, enum verdict *ret_verdict)
 {
 	const struct process *p = collector__process(c, key);
 	struct process_labels l = {};
 	int err;
 
 	*ret_verdict = p ? collector__verdict(c, p) : VERDICT_NONE;
-	err = window__find_process(c->window, key, ret_index);
+	err = window__find_process(w, key, ret_index);
 	if (!err)
 		return 0;
 	if (p)
@@ -34,7 +34,7 @@ static int collector__window_process(struct collector *c, const struct task_key 
 		[WL_CONTAINER] = l.container, [WL_POD] = l.pod,
 	};
 
-	return window__add_process(c->window, key, labels, ret_index);
+	return window__add_process(w, key, labels, ret_index);
 }
 
 static const char *collector__jit_name(void *ctx, const struct task_key *key, uint64_t addr)
@@ -61,21 +61,24 @@ static const char *collector__jit_name(void *ctx, const struct task_key *key, ui
 
 static void collector__count(struct collector *c, const struct task_key *key, struct window_sample *s)
 {
+	struct window *w = s->tag.event < EVENT_N ? c->windows[s->tag.event] : NULL;
 	enum verdict verdict;
 
-	if (c->tick_ns)
+	if (!w) /* not recorded any more */
+		return;
+	if (c->tick_ns && s->tag.event == EVENT_CPU)
 		s->value = s->count * c->tick_ns;
-	if (collector__window_process(c, key, &s->process, &verdict)) {
+	if (collector__window_process(c, w, key, &s->process, &verdict)) {
 		c->lost_here.n[LOSS_HISTORY_FULL] += s->count;
 		return;
 	}
 	if (!selector__is_everything(&c->opts.selector) &&
 	    !selector__thread(&c->opts.selector, verdict, s->comm))
 		return;
-	c->stats.samples += s->count;
+	c->stats.samples[s->tag.event] += s->count;
 	if (s->end < END_MAX)
 		c->stats.ends[s->end] += s->count;
-	if (window__add(c->window, s, collector__jit_name, c)) /* the window counts it too, for its file */
+	if (window__add(w, s, collector__jit_name, c)) /* the window counts it too, for its file */
 		c->stats.lost.n[LOSS_HISTORY_FULL] += s->count;
 }
 
@@ -93,6 +96,7 @@ int collector__on_row(const struct count_slot *slot, const uint64_t *words, void
 	char comm[COMM_LEN + 1];
 	struct window_sample s = {
 		.tid = slot->tid,
+		.tag = slot->tag,
 		.comm = comm,
 		.words = words ? words : &no_room,
 		.n_words = words ? (uint32_t)slot->n_kernel + slot->n_user : 1,
@@ -150,6 +154,7 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 		return 0;
 	struct window_sample s = {
 		.tid = r->tid,
+		.tag = r->tag,
 		.comm = comm,
 		.words = (const uint64_t *)w->words,
 		.n_words = w->n_words,

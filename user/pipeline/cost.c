@@ -65,8 +65,8 @@ static void log_samples(const struct collector_stats *s)
 	}
 	SAY("cost: samples %llu by %s at %u Hz on %u CPUs, %.2f %% whole, %llu finished in user space (%.1f "
 	    "us each)",
-	    (unsigned long long)s->samples, s->clock, s->frequency_hz, s->n_cpus, per_cent(whole, all),
-	    (unsigned long long)s->unfinished,
+	    (unsigned long long)s->samples[EVENT_CPU], s->clock, s->frequency_hz, s->n_cpus,
+	    per_cent(whole, all), (unsigned long long)s->unfinished,
 	    s->unfinished ? (double)s->finish_ns / (double)s->unfinished / 1000 : 0.0);
 	for (int i = 0; i < END_MAX; i++)
 		if (s->ends[i] && !end_reason__is_complete((enum end_reason)i))

@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 
 #include "user/base/clock.h"
+#include "user/config/event.h"
 #include "user/object/object_cache.h"
 #include "user/pipeline/window.h"
 #include "user/pipeline/location.h"
@@ -122,7 +123,7 @@ static int namer__samples(struct namer *r)
 	for (uint32_t i = 0; i < w->n_rows && !err; i++) {
 		const struct window_row *row = &w->rows[i];
 
-		if (!r->sums[i][0])
+		if (!r->sums[i][0] && !r->sums[i][1])
 			continue;
 		err = namer__labels(r, row, &labels);
 		if (!err)
@@ -134,16 +135,18 @@ static int namer__samples(struct namer *r)
 
 static int namer__head(struct namer *r)
 {
+	const char *counted = event__counted(r->w->event), *added = event__added(r->w->event);
+	const char *unit = event__unit(r->w->event);
 	struct profile_meta *meta = profile__meta_mut(r->p);
 	int err;
 
-	err = profile__add_type(r->p, "samples", "count");
+	err = profile__add_type(r->p, counted, "count");
+	if (!err && added)
+		err = profile__add_type(r->p, added, unit);
 	if (!err)
-		err = profile__add_type(r->p, "cpu", "nanoseconds");
+		err = profile__string(r->p, added ? added : counted, &meta->period_type.type);
 	if (!err)
-		err = profile__string(r->p, "cpu", &meta->period_type.type);
-	if (!err)
-		err = profile__string(r->p, "nanoseconds", &meta->period_type.unit);
+		err = profile__string(r->p, unit, &meta->period_type.unit);
 	meta->default_type = meta->period_type.type;
 	meta->period = (int64_t)r->w->period_ns;
 	meta->time_ns = (int64_t)(r->w->real_ns + (r->from_ns - r->w->from_ns));
@@ -163,10 +166,12 @@ static int namer__comments(struct namer *r)
 
 	uname(&host);
 	lost.n[LOSS_OBJECT_GONE] += r->n_gone;
-	err = profile__comment(r->p, "everprof %s, event %s", EVERPROF_VERSION, r->n->event);
-	if (!err)
+	err = profile__comment(r->p, "everprof %s, event %s", EVERPROF_VERSION, event__name(r->w->event));
+	if (!err && w->event == EVENT_CPU)
 		err = profile__comment(r->p, "clock %s at %llu Hz", r->n->clock,
 				       (unsigned long long)((NS_PER_SEC + period / 2) / period));
+	if (!err && w->note)
+		err = profile__comment(r->p, "%s", window__str(w, w->note));
 	if (!err)
 		err = profile__comment(r->p, "host %s, kernel %s %s", host.nodename, host.sysname,
 				       host.release);

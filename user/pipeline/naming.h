@@ -22,7 +22,6 @@ struct window;
 struct naming {
 	struct symbolizer *symbolizer;
 	struct object_cache *objects;
-	const char *event; /* "cpu" */
 	const char *clock; /* "cpu-clock", "cycles" */
 	bool label_tid;
 	const char *proc_root; /* NULL: "/proc"; where the roots of processes are found */

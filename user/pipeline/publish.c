@@ -17,6 +17,7 @@
 #include "user/base/err.h"
 #include "user/base/heap.h"
 #include "user/base/log.h"
+#include "user/config/event.h"
 #include "user/pipeline/footprint.h"
 #include "user/pipeline/naming.h"
 #include "user/pipeline/window.h"
@@ -67,7 +68,6 @@ static struct naming publish__naming(const struct publish_opts *opts, struct sym
 	return (struct naming){
 		.symbolizer = symbolizer,
 		.objects = opts->objects,
-		.event = opts->event,
 		.clock = opts->clock,
 		.label_tid = opts->label_tid,
 	};
@@ -144,7 +144,7 @@ static void publisher__window(struct publisher *p, struct window *w)
 	if (err)
 		log_warn("publish: name and encode a window: %s, it is lost", strerror(-err));
 	else if (p->store)
-		err = store__put(p->store, p->opts.event, time_ns, duration_ns, b.data,
+		err = store__put(p->store, event__name(w->event), time_ns, duration_ns, b.data,
 				 b.len); /* reports by itself */
 	pthread_mutex_lock(&p->lock);
 	p->stats.windows++;

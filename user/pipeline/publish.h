@@ -25,7 +25,7 @@ struct store;
 struct window;
 
 struct publish_opts {
-	const char *event, *clock; /* literals */
+	const char *clock; /* a literal */
 	bool label_tid;
 	bool zstd; /* minute files; else gzip */
 	struct object_cache *objects;

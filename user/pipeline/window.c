@@ -17,6 +17,7 @@ int window__new(const struct window_opts *opts, struct window **ret)
 	w->from_ns = w->to_ns = opts->from_ns;
 	w->real_ns = opts->real_ns;
 	w->period_ns = opts->period_ns;
+	w->event = opts->event;
 	w->limit_bytes = opts->limit_bytes;
 	w->n_refs = 1;
 	stack_table__init(&w->stacks, opts->limit_bytes);
@@ -192,7 +193,8 @@ static bool row__eq(uint32_t index, const void *key, const void *owner)
 
 static int window__row(struct window *w, const struct window_row *row, uint32_t *ret)
 {
-	uint64_t hash = hash_pair(hash_pair(row->process, row->tid), hash_pair(row->comm, row->stack));
+	uint64_t who = hash_pair(hash_pair(row->process, row->tid), sample_tag__bits(&row->tag));
+	uint64_t hash = hash_pair(who, hash_pair(row->comm, row->stack));
 	uint32_t at = hashmap__find(&w->rows_by_content, hash, row__eq, row, w);
 	int err;
 
@@ -214,6 +216,12 @@ static int window__row(struct window *w, const struct window_row *row, uint32_t 
 	return 0;
 }
 
+void window__start(struct window *w, uint64_t from_ns, uint64_t real_ns)
+{
+	w->from_ns = w->slices[0].from_ns = from_ns;
+	w->real_ns = real_ns;
+}
+
 int window__begin_slice(struct window *w, uint64_t from_ns)
 {
 	int err = window__grow(w, &w->slices, &w->cap_slices, w->n_slices, sizeof(*w->slices));
@@ -230,11 +238,14 @@ int window__begin_slice(struct window *w, uint64_t from_ns)
 static int window__stack(struct window *w, const struct window_sample *s, window_name_fn name, void *ctx,
 			 uint32_t *ret)
 {
-	uint32_t node = 0, frame;
+	uint32_t node = 0, frame, n_frames;
 	int err = 0;
 
 	for (uint32_t i = s->n_words; i-- > 0 && !err;) {
+		n_frames = w->n_frames;
 		err = window__frame(w, s->words[i], s->process, name, ctx, &frame);
+		if (w->n_frames != n_frames)
+			window__share_room(w); /* the frame took some of it */
 		if (!err)
 			err = stack_table__push(&w->stacks, node, frame, &node);
 	}
@@ -244,7 +255,7 @@ static int window__stack(struct window *w, const struct window_sample *s, window
 
 int window__add(struct window *w, const struct window_sample *s, window_name_fn name, void *ctx)
 {
-	struct window_row row = {.process = s->process, .tid = s->tid};
+	struct window_row row = {.process = s->process, .tid = s->tid, .tag = s->tag};
 	struct window_slice *slice = &w->slices[w->n_slices - 1];
 	struct window_entry *e;
 	uint32_t at;
@@ -252,8 +263,10 @@ int window__add(struct window *w, const struct window_sample *s, window_name_fn 
 
 	window__share_room(w);
 	err = window__stack(w, s, name, ctx, &row.stack);
-	if (!err && *s->comm)
+	if (!err && *s->comm) {
+		window__share_room(w); /* the stack took some of it */
 		err = intern__add(w->strings, s->comm, strlen(s->comm), &row.comm);
+	}
 	if (!err)
 		err = window__row(w, &row, &at);
 	if (!err && !w->entry_of_row[at]) {
@@ -281,8 +294,7 @@ void window__end_slice(struct window *w, uint64_t to_ns, const struct losses *lo
 {
 	w->slices[w->n_slices - 1].to_ns = to_ns;
 	w->to_ns = to_ns;
-	for (int i = 0; i < LOSS_MAX; i++)
-		w->lost.n[i] += lost->n[i];
+	losses__add(&w->lost, lost);
 }
 
 /* Nothing is looked up by content any more: the indices go. */

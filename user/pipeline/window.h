@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * window - the slices of one stretch of time, their stacks, and who ran.
+ * window - one event's slices of one stretch of time, their stacks, and whose they were.
  *
- * Frames are still words (bpf/frame.h): names come when somebody wants to read. A row is (process, thread, stack); a slice says how much each row
+ * Frames are still words (bpf/frame.h): names come when somebody wants to read. A row is (process, thread, stack, tag); a slice says how much each row
  * got in it, so that any part of the window can be taken out again to the second. Everything that a row needs to be named later is
  * copied in while its process lives: the labels of processes, and names of JIT code.
  *
  *      slice {from, to} ─> entries {row, count, value}            one for each row that the slice had
- *      row {process, tid, comm, stack} ─> stack_table of frames ─> frame {word, process and name if JIT}
+ *      row {process, tid, comm, stack, tag} ─> stack_table of frames ─> frame {word, process and name if JIT}
  *
  * Owns: all of it. Thread: one writer until window__close; then immutable, shared by reference count. Limit: limit_bytes; what does not fit is counted as
  * lost (LOSS_HISTORY_FULL). Errors: -ENOMEM, -E2BIG.
@@ -45,6 +45,7 @@ struct window_row {
 	uint32_t tid;
 	uint32_t comm;  /* string: the thread's name */
 	uint32_t stack; /* id in stacks */
+	struct sample_tag tag;
 };
 
 struct window_entry {
@@ -62,6 +63,7 @@ struct window {
 	uint64_t from_ns, to_ns; /* CLOCK_MONOTONIC */
 	uint64_t real_ns;        /* CLOCK_REALTIME at from_ns */
 	uint64_t period_ns;
+	enum event event; /* what all its rows are of */
 	struct intern *strings;
 	struct stack_table stacks; /* items are frame indices */
 	struct window_frame *frames;
@@ -79,10 +81,12 @@ struct window {
 	uint64_t samples;
 	size_t limit_bytes;
 	uint32_t n_refs, shed; /* shed: string, what was given up to stay below the limits */
+	uint32_t note;         /* string: how it was recorded, for the file's comments */
 	bool closed;
 };
 
 struct window_opts {
+	enum event event;
 	uint64_t from_ns, real_ns, period_ns;
 	size_t limit_bytes;
 };
@@ -94,6 +98,7 @@ struct window_sample {
 	const uint64_t *words; /* leaf first; NULL where the kernel had no room for them */
 	uint32_t n_words;
 	uint8_t end; /* enum end_reason */
+	struct sample_tag tag;
 	uint64_t count, value;
 };
 
@@ -108,6 +113,8 @@ int window__find_process(const struct window *w, const struct task_key *key, uin
 /* labels by enum window_label, NULL or "" where not known. */
 int window__add_process(struct window *w, const struct task_key *key, const char *const labels[WL_MAX],
 			uint32_t *ret_index);
+/* Moves the beginning of a window that is still empty. */
+void window__start(struct window *w, uint64_t from_ns, uint64_t real_ns);
 int window__begin_slice(struct window *w, uint64_t from_ns);
 int window__add(struct window *w, const struct window_sample *s, window_name_fn name, void *ctx);
 void window__end_slice(struct window *w, uint64_t to_ns, const struct losses *lost);

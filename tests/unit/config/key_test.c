@@ -70,7 +70,7 @@ static void keys_of_a_section_stand_together(void **state)
 static void every_event_has_its_section_and_its_default(void **state)
 {
 	static const bool on[EVENT_N] = {
-#define EVENT_ON(id, name, on_, help) on_,
+#define EVENT_ON(id, name, on_, counted, added, unit, help) on_,
 		EVENTS(EVENT_ON)
 #undef EVENT_ON
 	};

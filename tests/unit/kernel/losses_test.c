@@ -71,32 +71,35 @@ static void what_was_lost_since_is_the_difference(void **state)
 
 static void counters_of_all_cpus_are_added_up(void **state)
 {
-	int fd = bpf_here__map(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(uint64_t), LOSS_MAX, NULL);
+	int fd =
+		bpf_here__map(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(uint64_t), LOSS_KEYS, NULL);
 	int n_cpus = libbpf_num_possible_cpus();
 	uint64_t *per_cpu = calloc((size_t)n_cpus, sizeof(*per_cpu)), want = 0;
-	uint32_t key = LOSS_LATE_TICKS;
-	struct losses losses;
+	uint32_t key = EVENT_OFFCPU * LOSS_MAX + LOSS_LATE_TICKS;
+	struct losses losses[EVENT_N + 1];
 
 	(void)state;
 	assert_non_null(per_cpu);
 	for (int i = 0; i < n_cpus; i++)
 		want += per_cpu[i] = 1000 + (uint64_t)i;
 	assert_int_equal(bpf_map_update_elem(fd, &key, per_cpu, BPF_ANY), 0);
-	assert_int_equal(losses__read(fd, &losses), 0);
-	for (int i = 0; i < LOSS_MAX; i++)
-		assert_int_equal(losses.n[i], i == LOSS_LATE_TICKS ? want : 0);
+	assert_int_equal(losses__read(fd, losses), 0);
+	for (int ev = 0; ev <= EVENT_N; ev++)
+		for (int i = 0; i < LOSS_MAX; i++)
+			assert_int_equal(losses[ev].n[i],
+					 ev == EVENT_OFFCPU && i == LOSS_LATE_TICKS ? want : 0);
 	free(per_cpu);
 	close(fd);
 }
 
 static void a_map_that_is_not_there_is_an_error_and_sets_nothing(void **state)
 {
-	struct losses losses;
+	struct losses losses[EVENT_N + 1];
 
 	(void)state;
-	memset(&losses, 0x5a, sizeof(losses));
-	assert_true(losses__read(-1, &losses) < 0);
-	assert_int_equal(losses.n[0], 0x5a5a5a5a5a5a5a5aull);
+	memset(losses, 0x5a, sizeof(losses));
+	assert_true(losses__read(-1, losses) < 0);
+	assert_int_equal(losses[EVENT_N].n[0], 0x5a5a5a5a5a5a5a5aull);
 }
 
 int main(void)

@@ -106,7 +106,6 @@ static inline struct profile *known__name(const struct known *k, const struct wi
 {
 	const struct naming n = {.symbolizer = k->symbolizer,
 				 .objects = k->objects,
-				 .event = "cpu",
 				 .clock = "cpu-clock",
 				 .label_tid = tid,
 				 .proc_root = k->tree.dir};

@@ -75,7 +75,7 @@ static void disk__open(struct disk *d, const struct known *k, size_t spool_bytes
 
 static struct publish_opts opts_of(const struct known *k)
 {
-	return (struct publish_opts){.event = "cpu", .clock = "cpu-clock", .objects = k->objects};
+	return (struct publish_opts){.clock = "cpu-clock", .objects = k->objects};
 }
 
 static struct publisher *new_publisher(const struct publish_opts *opts, struct store *store)

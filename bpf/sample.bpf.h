@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* sample - what an event source found, on its way into the slice: whose, of what, and how much of it. The stack goes beside it, as a struct walk. */
+#ifndef EVERPROF_BPF_SAMPLE_BPF_H
+#define EVERPROF_BPF_SAMPLE_BPF_H
+
+#include "bpf/abi.h"
+
+struct task_struct;
+
+struct task_sample {
+	struct task_struct *task; /* need not be the one that runs */
+	struct task_key key;      /* of its process */
+	struct sample_tag tag;
+	__u32 tid;
+	__u32 reserved;
+	__u64 count, value;
+};
+
+#endif
