@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * wait - why a thread does not run, as data: one list gives the enum, the values of the label `state` and the tables of the documents.
+ *
+ * Two kinds: those that wait for a CPU could run if there were one, the others wait for something else. The kernel accounts the first kind of each
+ * thread (run delay), so both are known exactly.
+ */
+#ifndef EVERPROF_BPF_WAIT_H
+#define EVERPROF_BPF_WAIT_H
+
+/*        enum       name         for a CPU  text */
+#define WAIT_STATES(X)                                                                                   \
+	X(BLOCKED, "blocked", 0, "waits for an event: a lock, data, a timer, another thread")            \
+	X(DISK, "disk", 0, "waits for a device or the kernel, and no signal ends it")                    \
+	X(STOPPED, "stopped", 0, "was stopped: by a signal, a debugger or a frozen control group")       \
+	X(RUNNABLE, "runnable", 1, "was woken, or gave way, and waits for a CPU")                        \
+	X(PREEMPTED, "preempted", 1, "was taken off the CPU though it had work, and waits for one again") \
+	X(THROTTLED, "throttled", 1, "has used up the CPU quota of its control group")
+
+enum wait_state {
+#define X(id, name, for_cpu, text) WAIT_##id,
+	WAIT_STATES(X)
+#undef X
+		WAIT_MAX
+};
+
+#endif
