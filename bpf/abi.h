@@ -188,6 +188,7 @@ struct gate {
 	__u32 is_timer; /* the clock ticks by time: a tick that is missing is late. Cycles do not tick on a halted CPU. */
 	__u32 reserved;
 	__u64 n_gone; /* written by process.bpf.c: RECORD_GONE so far */
+	__u64 n_changes; /* written by the collector: to entries of `processes` and `targets`, each before it is relied upon */
 };
 
 /* Value of map `cpu_ticks`, one per CPU. */
@@ -219,7 +220,7 @@ ABI_ASSERT(sizeof(struct count_half) == 64);
 ABI_ASSERT(sizeof(struct process_record) == 72);
 ABI_ASSERT(sizeof(struct task_record) == 40);
 ABI_ASSERT(sizeof(struct settings) == 16);
-ABI_ASSERT(sizeof(struct gate) == 56);
+ABI_ASSERT(sizeof(struct gate) == 64);
 ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);
 ABI_ASSERT(1u << ROW_SEARCH_STEPS > ROW_PAGE_SIZE);
 ABI_ASSERT(ROW_SEGMENT_ROWS >= ROW_PAGE_SIZE);

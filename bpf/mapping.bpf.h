@@ -10,17 +10,17 @@
 #include "bpf/mapping_set.bpf.h"
 #include "bpf/walk.h"
 
-/* Readies the walk for this incarnation; false: the collector does not know it yet. */
-static __always_inline int mapping__begin(struct walk *w, const struct task_key *key)
+/* Readies the walk for w->process; false: the collector does not know it yet. */
+static __always_inline int mapping__begin(struct walk *w)
 {
-	const struct process_entry *p = bpf_map_lookup_elem(&processes, &key->tgid);
+	const struct walk_process *p = &w->process;
 
 	w->set_first = 0;
-	w->set_count = 0;
-	w->mapping.start = 0;
-	w->mapping.end = 0;
-	if (!p || !mapping_set__holds(p, key))
+	if (!p->set_first || !mapping_set__is(p->set_first, p->set_id)) {
+		w->mapping.start = 0;
+		w->mapping.end = 0;
 		return 0;
+	}
 	w->set_first = p->set_first + 1;
 	w->set_count = p->set_count;
 	return 1;

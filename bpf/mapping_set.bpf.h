@@ -10,15 +10,19 @@
 
 #include "bpf/maps.bpf.h"
 
+/* Is the set in place whose header this is? */
+static __always_inline int mapping_set__is(__u32 first, __u64 set_id)
+{
+	const struct mapping_entry *header = bpf_map_lookup_elem(&mappings, &first);
+
+	return header && header->start == set_id;
+}
+
 /* Is the entry this incarnation's, and its set still in place? */
 static __always_inline int mapping_set__holds(const struct process_entry *p, const struct task_key *key)
 {
-	const struct mapping_entry *header;
-
-	if (p->key.start_ns != key->start_ns || p->key.exec_id != key->exec_id)
-		return 0;
-	header = bpf_map_lookup_elem(&mappings, &p->set_first);
-	return header && header->start == p->set_id;
+	return p->key.start_ns == key->start_ns && p->key.exec_id == key->exec_id &&
+	       mapping_set__is(p->set_first, p->set_id);
 }
 
 /* Of the mappings [low, high), the first that starts above addr. */

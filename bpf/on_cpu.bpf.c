@@ -7,18 +7,14 @@
  */
 #include "bpf/maps.bpf.h"
 #include "bpf/task.bpf.h"
+#include "bpf/current.bpf.h"
 #include "bpf/regs.bpf.h"
 #include "bpf/mapping.bpf.h"
 #include "bpf/unwind_table.bpf.h"
+#include "bpf/user_stack.bpf.h"
+#include "bpf/unwind.bpf.h"
 #include "bpf/count.bpf.h"
 #include "bpf/defer.bpf.h"
-
-static __always_inline int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr)
-{
-	return bpf_probe_read_user(to, len, (const void *)addr) ? END_STACK_READ : 0;
-}
-
-#include "bpf/unwind.bpf.h"
 
 /* The walk's state is far larger than a program's stack. One per CPU and kind of context: a tick cannot interrupt a tick. */
 struct {
@@ -82,7 +78,7 @@ static __always_inline void on_cpu__kernel_stack(struct bpf_perf_event_data *ctx
 }
 
 static __always_inline __u8 on_cpu__user_stack(struct bpf_perf_event_data *ctx, struct walk *w,
-					       struct task_struct *task, const struct task_key *key)
+					       struct task_struct *task)
 {
 	struct walk_loop loop = {.walk = w, .end = UNWIND_CONTINUE};
 	struct pt_regs regs;
@@ -103,7 +99,8 @@ static __always_inline __u8 on_cpu__user_stack(struct bpf_perf_event_data *ctx, 
 	}
 	if (end)
 		return end;
-	mapping__begin(w, key);
+	mapping__begin(w);
+	user_stack__begin(w);
 	bpf_loop(USER_FRAMES_MAX, on_cpu__step, &loop, 0);
 	return loop.end == UNWIND_CONTINUE ? END_DEPTH : loop.end;
 }
@@ -125,11 +122,11 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	on_cpu__clock(s.value, s.tid == 0);
 	if (s.tid == 0 || !gate.enabled)
 		return 0;
-	task__key(task, &s.key);
-	if (!task__wanted(&s.key))
-		return 0;
 	w = bpf_map_lookup_elem(&on_cpu_walk, &zero);
 	if (!w)
+		return 0;
+	task__key(task, &s.key);
+	if (!current__wanted(w, &s.key))
 		return 0;
 	w->hash = 0;
 	w->n_words = 0;
@@ -137,7 +134,7 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	w->sp = 0;
 	if (!regs__in_user_mode(&ctx->regs))
 		on_cpu__kernel_stack(ctx, w);
-	w->end = on_cpu__user_stack(ctx, w, task, &s.key);
+	w->end = on_cpu__user_stack(ctx, w, task);
 	if (!end_is_complete(w->end) && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve))
 		w->end = END_EXEC;
 	if (defer__wanted(w->end) && !defer__send(w, &s))

@@ -23,15 +23,4 @@ static __always_inline __u64 task__cgroup(struct task_struct *task)
 	return task->cgroups->dfl_cgrp->kn->id;
 }
 
-/* Does the configuration want this process? */
-static __always_inline int task__wanted(const struct task_key *key)
-{
-	const struct target *t = bpf_map_lookup_elem(&targets, &key->tgid);
-	__u32 verdict = t && t->start_ns == key->start_ns ? t->verdict : 0;
-
-	if (gate.filter)
-		return verdict == TARGET_INCLUDE;
-	return verdict != TARGET_EXCLUDE;
-}
-
 #endif

@@ -15,20 +15,37 @@ struct walk_mapping {
 	__u32 reserved;
 };
 
+/* What was found out about the process of the last walk: on the same CPU it is mostly that of the next one, too (kernel side). */
+struct walk_process {
+	struct task_key key;
+	__u64 changes; /* gate__changes() before the look: holds while that is the same */
+	__u64 set_id;
+	__u32 set_first; /* its header in `mappings`; 0: the collector does not know the process */
+	__u32 set_count;
+	__u32 verdict; /* TARGET_*, or 0 */
+	__u32 reserved;
+};
+
+#define STACK_WINDOW_WORDS 64 /* a power of two */
+
 struct walk {
-	__u64 pc, sp, fp;
-	__u64 regs[REGS_N];          /* by DWARF number; hold only while `leaf` */
+	struct walk_process process;
 	struct walk_mapping mapping; /* of the last frame: the next one is often in it */
-	__u64 hash;                  /* of all words so far */
-	__u32 set_first, set_count;  /* the process's mapping set (kernel side) */
-	__u32 n_words;               /* kernel and user */
+	__u64 pc, sp, fp;
+	__u64 hash;    /* of all words so far */
+	__u32 n_words; /* kernel and user */
 	__u16 n_kernel;
 	__u8 leaf;       /* pc is an instruction that was interrupted, not a return address */
 	__u8 fp_unknown; /* the last row says that the caller's frame pointer is lost */
 	__u8 end;        /* enum end_reason, once the walk is over */
-	__u8 reserved[7];
-	__u64 signal_frame[18]; /* scratch: the registers of a ucontext */
+	__u8 reserved[3];
+	__u32 set_first, set_count; /* the mappings to look in; set_first 0: none (kernel side) */
+	__u32 window_words;
+	__u64 window_at;                  /* window[0] is the word there */
+	__u64 regs[REGS_N];               /* by DWARF number; hold only while `leaf` */
+	__u64 window[STACK_WINDOW_WORDS]; /* a piece of the stack (kernel side) */
 	__u64 words[STACK_WORDS_MAX];
+	__u64 signal_frame[18]; /* scratch: the registers of a ucontext */
 };
 
 /* Mixes one more word into a hash. Multiplication carries upwards only, the rotation brings the high bits back down. */

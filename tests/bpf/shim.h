@@ -26,7 +26,8 @@ struct frame_chunk {
 	__u64 words[FRAME_CHUNK_WORDS];
 };
 
-#define SHIM static __attribute__((unused)) /* not every test calls every helper */
+#define __noinline __attribute__((noinline))
+#define SHIM       static __attribute__((unused)) /* not every test calls every helper */
 
 enum shim_kind { SHIM_ARRAY, SHIM_HASH, SHIM_ARRAY_OF_MAPS };
 
@@ -38,12 +39,13 @@ struct shim_map {
 	__u64 n_lookups;
 };
 
-struct shim_map losses, processes, mappings, row_pages, row_segments, row_memo, count_slots, count_frames;
+struct shim_map losses, processes, targets, mappings, row_pages, row_segments, row_memo, count_slots,
+	count_frames;
 struct settings settings;
 struct gate gate;
 struct count_half halves[COUNT_HALVES];
 
-static void shim__open(struct shim_map *m, enum shim_kind kind, __u32 key_size, __u32 value_size, __u32 max)
+SHIM void shim__open(struct shim_map *m, enum shim_kind kind, __u32 key_size, __u32 value_size, __u32 max)
 {
 	*m = (struct shim_map){.kind = kind, .key_size = key_size, .value_size = value_size, .max = max};
 	m->values = calloc(max, value_size);
@@ -59,7 +61,7 @@ SHIM void shim__close(struct shim_map *m)
 	*m = (struct shim_map){0};
 }
 
-static void *bpf_map_lookup_elem(struct shim_map *m, const void *key)
+SHIM void *bpf_map_lookup_elem(struct shim_map *m, const void *key)
 {
 	__u32 at = 0;
 

@@ -12,6 +12,7 @@
 
 #include "tests/bpf/shim.h"
 
+#include "bpf/current.bpf.h"
 #include "bpf/mapping.bpf.h"
 #include "bpf/regs.bpf.h"
 #include "bpf/unwind_table.bpf.h"
@@ -43,6 +44,7 @@ static int setup(void **state)
 	(void)state;
 	shim__open(&losses, SHIM_ARRAY, 4, 8, LOSS_KEYS);
 	shim__open(&processes, SHIM_HASH, 4, sizeof(struct process_entry), 16);
+	shim__open(&targets, SHIM_HASH, 4, sizeof(struct target), 16);
 	shim__open(&mappings, SHIM_ARRAY, 4, sizeof(struct mapping_entry), 64);
 	shim__open(&row_pages, SHIM_HASH, 8, sizeof(struct row_page), 16);
 	shim__open(&row_segments, SHIM_ARRAY_OF_MAPS, 4, sizeof(void *), 4);
@@ -62,6 +64,7 @@ static int teardown(void **state)
 	(void)state;
 	shim__close(&losses);
 	shim__close(&processes);
+	shim__close(&targets);
 	shim__close(&mappings);
 	shim__close(&row_pages);
 	shim__close(&row_segments);
@@ -83,6 +86,14 @@ static void map_process(__u32 first, __u32 n)
 		m[i + 1] = (struct mapping_entry){
 			.start = BASE + i * 0x10000, .bias = BASE + i * 0x10000, .pages = 1, .object = 5 + i};
 	shim__put(&processes, &tgid, &p);
+	gate.n_changes++;
+}
+
+/* As a program begins a walk. */
+static int begin(struct walk *w, const struct task_key *of)
+{
+	current__wanted(w, of);
+	return mapping__begin(w);
 }
 
 static void put_rows(__u32 object, __u64 vaddr, __u32 segment, __u32 first, const struct unwind_row *rows,
@@ -102,7 +113,7 @@ static void an_address_is_found_in_its_mapping(void **state)
 		struct walk w = {0};
 
 		map_process(3, n);
-		assert_true(mapping__begin(&w, &key));
+		assert_true(begin(&w, &key));
 		for (__u32 i = 0; i < n; i++) {
 			const __u64 start = BASE + i * 0x10000;
 
@@ -123,7 +134,7 @@ static void a_process_without_mappings_has_none_and_is_known(void **state)
 
 	(void)state;
 	map_process(3, 0);
-	assert_true(mapping__begin(&w, &key));
+	assert_true(begin(&w, &key));
 	assert_int_equal(unwind_find_mapping(&w, BASE), END_NO_MAPPING);
 }
 
@@ -135,14 +146,14 @@ static void another_incarnation_is_not_known(void **state)
 	(void)state;
 	map_process(3, 2);
 	other.exec_id++;
-	assert_false(mapping__begin(&w, &other));
+	assert_false(begin(&w, &other));
 	assert_int_equal(unwind_find_mapping(&w, BASE), END_NO_PROCESS);
 	other = key;
 	other.start_ns++;
-	assert_false(mapping__begin(&w, &other));
+	assert_false(begin(&w, &other));
 	other = key;
 	other.tgid++;
-	assert_false(mapping__begin(&w, &other));
+	assert_false(begin(&w, &other));
 }
 
 static void a_run_that_was_given_to_another_set_is_not_looked_at(void **state)
@@ -152,7 +163,7 @@ static void a_run_that_was_given_to_another_set_is_not_looked_at(void **state)
 	(void)state;
 	map_process(3, 2);
 	((struct mapping_entry *)mappings.values)[3].start = SET + 1;
-	assert_false(mapping__begin(&w, &key));
+	assert_false(begin(&w, &key));
 	assert_int_equal(unwind_find_mapping(&w, BASE), END_NO_PROCESS);
 }
 
@@ -164,11 +175,13 @@ static void a_set_past_the_end_of_the_array_does_no_harm(void **state)
 
 	(void)state;
 	shim__put(&processes, &tgid, &p);
-	assert_true(mapping__begin(&w, &key)); /* the header, 0, is there */
+	gate.n_changes++;
+	assert_true(begin(&w, &key)); /* the header, 0, is there */
 	assert_int_equal(unwind_find_mapping(&w, UINT64_MAX), END_NO_MAPPING);
 	p.set_first = UINT32_MAX;
 	shim__put(&processes, &tgid, &p);
-	assert_false(mapping__begin(&w, &key));
+	gate.n_changes++;
+	assert_false(begin(&w, &key));
 }
 
 static void each_row_of_a_page_is_found_by_bisection(void **state)
@@ -276,7 +289,7 @@ static void a_walk_goes_from_registers_to_the_end_mark(void **state)
 	stack[1] = BASE + 0x201;
 	stack[3] = BASE + 0x801;
 	assert_int_equal(regs__begin(&w, &regs), 0);
-	assert_true(mapping__begin(&w, &key));
+	assert_true(begin(&w, &key));
 	do {
 		end = unwind__step(&w);
 	} while (end == UNWIND_CONTINUE);
@@ -298,7 +311,7 @@ static void a_walk_that_must_wait_stops_before_the_frame(void **state)
 	put_rows(5, 0, 0, 0, &row, 1);
 	stack[0] = BASE + 0x10000 + 0x21; /* object 6 has no rows yet */
 	assert_int_equal(regs__begin(&w, &regs), 0);
-	assert_true(mapping__begin(&w, &key));
+	assert_true(begin(&w, &key));
 	assert_int_equal(unwind__step(&w), UNWIND_CONTINUE);
 	assert_int_equal(unwind__step(&w), END_NO_ROWS);
 	assert_int_equal(w.n_words, 1);

@@ -104,8 +104,8 @@ static void plt_entries_have_their_callers(void **state)
 	recording__of(r, ARGS("plt_spin", RECORDING_LONG));
 	mine = (struct expect_filter){.pid = r->pid};
 	expect_at_least(r->profile, &mine, "**;plt_caller" TO_ROOT, NEARLY_ALL);
-	/* most of it in the entry and the empty function: exactly one frame above plt_caller */
-	expect_at_least(r->profile, &mine, "*;plt_caller" TO_ROOT, 0.6);
+	/* half of it and more, by the processor, in the entry and the empty function: exactly one frame above plt_caller */
+	expect_at_least(r->profile, &mine, "*;plt_caller" TO_ROOT, 0.5);
 	expect_complete(r->profile, &mine, COMPLETE);
 }
 

@@ -38,6 +38,12 @@ struct kernel_maps {
 	struct count_half *halves; /* [COUNT_HALVES] */
 };
 
+/* After each change to an entry of `processes` or `targets`: what programs remember of a process does not hold any more. */
+static inline void kernel_maps__changed(const struct kernel_maps *m)
+{
+	__atomic_fetch_add(&m->gate->n_changes, 1, __ATOMIC_SEQ_CST);
+}
+
 struct program_stats {
 	const char *name;
 	uint64_t run_ns,

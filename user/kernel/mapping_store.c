@@ -290,11 +290,17 @@ static void known__drop(struct mapping_store *s, uint32_t index)
 	s->n_live_known--;
 }
 
+static void mapping_store__delete_entry(struct mapping_store *s, uint32_t tgid)
+{
+	bpf_map_delete_elem(s->maps->processes_fd, &tgid);
+	kernel_maps__changed(s->maps);
+}
+
 static void mapping_store__drop_tgid(struct mapping_store *s, uint32_t tgid)
 {
 	uint32_t at = hashmap__find(&s->by_tgid, hash_u64(tgid), known__eq, &tgid, s);
 
-	bpf_map_delete_elem(s->maps->processes_fd, &tgid);
+	mapping_store__delete_entry(s, tgid);
 	if (at != HASHMAP_NONE)
 		known__drop(s, at);
 }
@@ -320,11 +326,12 @@ int mapping_store__set_process(struct mapping_store *s, const struct task_key *k
 	}
 	entry.set_first = s->sets[set].run.first;
 	err = bpf_map_update_elem(s->maps->processes_fd, &key->tgid, &entry, BPF_ANY);
+	kernel_maps__changed(s->maps);
 	if (err) {
 		s->n_refused++;
 		set__put(s, set);
 		known__drop(s, at);
-		bpf_map_delete_elem(s->maps->processes_fd, &key->tgid);
+		mapping_store__delete_entry(s, key->tgid);
 		return err;
 	}
 	/* the old set only now: the kernel does not name it any more */
@@ -340,7 +347,7 @@ void mapping_store__drop_process(struct mapping_store *s, const struct task_key 
 
 	if (at == HASHMAP_NONE || memcmp(&s->known[at].key, key, sizeof(*key)))
 		return; /* another incarnation has the pid by now */
-	bpf_map_delete_elem(s->maps->processes_fd, &key->tgid);
+	mapping_store__delete_entry(s, key->tgid);
 	known__drop(s, at);
 }
 

@@ -418,11 +418,14 @@ int collector__include_tree(struct collector *c, uint32_t pid)
 {
 	const struct process *p = process_table__find_pid(c->processes, pid, clock__mono_ns());
 	struct target t = {.verdict = TARGET_INCLUDE};
+	int err;
 
 	if (!p)
 		return -ESRCH;
 	t.start_ns = p->key.start_ns;
-	return bpf_map_update_elem(c->maps->targets_fd, &pid, &t, BPF_ANY);
+	err = bpf_map_update_elem(c->maps->targets_fd, &pid, &t, BPF_ANY);
+	kernel_maps__changed(c->maps);
+	return err;
 }
 
 /* A window has one period: another begins one. */

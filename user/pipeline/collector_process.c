@@ -39,6 +39,7 @@ static void collector__push_verdict(struct collector *c, const struct process *p
 		bpf_map_update_elem(c->maps->targets_fd, &p->key.tgid, &t, BPF_ANY);
 	else if (!c->opts.selector.only_tree)
 		bpf_map_delete_elem(c->maps->targets_fd, &p->key.tgid);
+	kernel_maps__changed(c->maps);
 }
 
 void collector__mark_dirty(struct collector *c, const struct process *p)

@@ -23,6 +23,7 @@
 
 struct memory {
 	struct kernel_maps maps;
+	struct gate gate;
 	struct mapping_store *store;
 };
 
@@ -33,6 +34,7 @@ static int setup(void **state)
 	assert_non_null(m);
 	m->maps.processes_fd = bpf_here__map(BPF_MAP_TYPE_HASH, sizeof(uint32_t),
 					     sizeof(struct process_entry), PROCESSES_HERE, NULL);
+	m->maps.gate = &m->gate;
 	m->maps.mappings = calloc(MAPPINGS_MAX, sizeof(struct mapping_entry));
 	assert_non_null(m->maps.mappings);
 	assert_int_equal(mapping_store__new(&m->maps, &m->store), 0);
@@ -319,6 +321,23 @@ static void an_end_of_an_older_incarnation_is_late_news(void **state)
 	assert_int_equal(stats(m).processes, 0);
 }
 
+/* Programs remember what they found until a change is counted. */
+static void every_change_of_an_entry_is_counted(void **state)
+{
+	struct memory *m = *state;
+	struct task_key a = key_of(10, 1);
+
+	assert_int_equal(set(m, &a, 5, 3), 0);
+	assert_int_equal(m->gate.n_changes, 1);
+	assert_int_equal(set(m, &a, 6, 4), 0);
+	assert_int_equal(m->gate.n_changes, 2);
+	assert_int_equal(set(m, &a, 7, MAPPINGS_MAX), -E2BIG); /* the old entry goes */
+	assert_int_equal(m->gate.n_changes, 3);
+	assert_int_equal(set(m, &a, 6, 4), 0);
+	mapping_store__drop_process(m->store, &a);
+	assert_int_equal(m->gate.n_changes, 5);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -335,6 +354,7 @@ int main(void)
 		TEST(a_refused_set_leaves_no_older_one_to_be_taken_for_it),
 		TEST(slots_are_used_again),
 		TEST(a_full_process_map_refuses_and_leaves_nothing),
+		TEST(every_change_of_an_entry_is_counted),
 		TEST(an_end_of_an_older_incarnation_is_late_news),
 	};
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * user_stack - the walk's reads of the user stack, half a kilobyte at a time.
+ *
+ * Problem: a frame needs one or two words, each is a call into the kernel that guards against faults, and each waits for a cache line of the stack
+ *   before the next address is known.
+ * Idea: frames lie one above the other, so the stack is copied piece by piece and words are taken from the copy. The lines of a piece
+ *   are fetched at once, not one after the other.
+ * Invariants: a piece begins at the frame's SP or close below what is asked for, and ends with the page of that: a page that nobody asked for is
+ *   not touched. What a piece cannot give is read as it is, so a copy never makes a read fail that would have been possible.
+ */
+#ifndef EVERPROF_BPF_USER_STACK_BPF_H
+#define EVERPROF_BPF_USER_STACK_BPF_H
+
+#include "bpf/maps.bpf.h"
+#include "bpf/walk.h"
+
+#define STACK_WINDOW_BYTES (STACK_WINDOW_WORDS * 8)
+/* Saved registers lie a little below the return address. */
+#define STACK_WINDOW_BELOW 64
+#define STACK_PAGE         4096
+
+static __always_inline void user_stack__begin(struct walk *w)
+{
+	w->window_words = 0;
+}
+
+/* Copies the piece of stack that holds addr. */
+static __noinline int user_stack__fill(struct walk *w, __u64 addr)
+{
+	__u64 from = addr - STACK_WINDOW_BELOW, end = (addr + STACK_PAGE) & ~(__u64)(STACK_PAGE - 1);
+	__u64 bytes;
+
+	if (w->sp <= addr && addr - w->sp < STACK_WINDOW_BYTES / 2)
+		from = w->sp & ~7ull;
+	bytes = end - from;
+	if (bytes > STACK_WINDOW_BYTES)
+		bytes = STACK_WINDOW_BYTES;
+	w->window_words = 0;
+	if (bpf_probe_read_user(w->window, bytes, (const void *)from))
+		return -1;
+	w->window_at = from;
+	w->window_words = bytes >> 3;
+	return 0;
+}
+
+/* One or two words through the window, anything else directly. */
+static __always_inline int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr)
+{
+	__u64 *words = to, at = (addr - w->window_at) >> 3;
+	__u32 n = len >> 3;
+
+	if (len <= 16 && !(addr & 7)) {
+		if (at + n <= w->window_words || !user_stack__fill(w, addr)) {
+			at = (addr - w->window_at) >> 3;
+			if (at + n <= w->window_words) {
+				words[0] = w->window[at & (STACK_WINDOW_WORDS - 1)];
+				if (n == 2)
+					words[1] = w->window[(at + 1) & (STACK_WINDOW_WORDS - 1)];
+				return 0;
+			}
+		}
+	}
+	return bpf_probe_read_user(to, len, (const void *)addr) ? END_STACK_READ : 0;
+}
+
+#endif
