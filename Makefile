@@ -118,6 +118,8 @@ endef
 $(foreach t,$(UNIT_SOURCES),$(eval $(call unit_rule,$(t))))
 # the comparison of `make validate`, on a few files
 $(BUILD)/tests/unit/object/cfi_test: MORE_SOURCES := tests/validate/cfi_answer.c tests/validate/cfi_compare.c
+$(BUILD)/tests/unit/kernel/finish_test $(BUILD)/tests/unit/kernel/finish_depth_test: MORE_SOURCES := tests/unit/kernel/finish_world.c
+$(BUILD)/tests/unit/kernel/finish_test $(BUILD)/tests/unit/kernel/finish_depth_test: tests/unit/kernel/finish_world.c
 $(BUILD)/tests/unit/object/cfi_test: tests/validate/cfi_answer.c tests/validate/cfi_compare.c
 
 # The kernel-side logic compiled for the host over tests/bpf/shim.h.

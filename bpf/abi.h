@@ -15,11 +15,7 @@
 #include "bpf/tag.h"
 
 /* ---- a stack ----------------------------------------------------------------------------------------------------- */
-#define KERNEL_FRAMES_MAX 127 /* kernel.perf_event_max_stack's default; bpf_get_stack gives no more */
-#define USER_FRAMES_MAX   256
-/* two words for an address that nobody knows and the mark where the stack was cut */
-#define STACK_WORDS_MAX (KERNEL_FRAMES_MAX + USER_FRAMES_MAX + 2)
-#define COMM_LEN        16
+#define COMM_LEN 16
 
 /* ---- processes and their mappings -------------------------------------------------------------------------------- */
 /* A process incarnation, as the kernel itself tells them apart: pids are reused, an exec makes a new program of an old process. */
@@ -160,8 +156,12 @@ struct unfinished_record {
 	__u8 end;       /* why: END_NO_PROCESS, END_NO_MAPPING or END_NO_ROWS */
 	__u8 leaf;      /* pc is an instruction that was interrupted, and regs hold */
 	__u8 fp_unknown;
-	__u8 reserved[5];
+	__u8 rbx_known;
+	__u8 unchecked; /* pc came out of a row with ROW_DERIVED */
+	__u8 derived;
+	__u16 n_outer; /* see struct walk */
 	char comm[COMM_LEN];
+	__u64 outer[OUTER_FRAMES_MAX];
 	__u64 regs[REGS_N];
 	__u64 words[STACK_WORDS_MAX];
 	__u8 stack[STACK_COPY_MAX]; /* the record ends after STACK_COPY_SMALL or STACK_COPY_MAX bytes */

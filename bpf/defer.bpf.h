@@ -84,8 +84,12 @@ static __always_inline void defer__fill(struct unfinished_record *r, struct walk
 	r->end = w->end;
 	r->leaf = w->leaf;
 	r->fp_unknown = w->fp_unknown;
-	__builtin_memset(r->reserved, 0, sizeof(r->reserved));
+	r->rbx_known = w->rbx_known;
+	r->unchecked = w->unchecked;
+	r->derived = w->derived;
+	r->n_outer = w->n_outer;
 	task__comm(s->task, r->comm);
+	bpf_probe_read_kernel(r->outer, sizeof(r->outer), w->outer);
 	bpf_probe_read_kernel(r->regs, sizeof(r->regs), w->regs);
 	bpf_probe_read_kernel(r->words, sizeof(r->words), w->words);
 }

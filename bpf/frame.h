@@ -5,7 +5,7 @@
  *      63 62 61              40 39                              0
  *      0  0  object (22 bits)   virtual address in the object (40)     code of a file
  *      0  1  address (62)                                              user code in no file (JIT), or not resolved yet
- *      1  0  0 …  reason (8)                                           the stack was cut here: enum end_reason
+ *      1  0  0 …  reason (8)                                           the stack was cut here: enum end_reason, or FRAME_LEFT_OUT
  *      1  1  address                                                   kernel, the address as it is
  *
  * Addresses of frames that called point into the call already (return address - 1), those of interrupted frames at the
@@ -15,6 +15,15 @@
 #define EVERPROF_BPF_FRAME_H
 
 #include <linux/types.h>
+
+#define KERNEL_FRAMES_MAX 127 /* kernel.perf_event_max_stack's default; bpf_get_stack gives no more */
+/* Of a deeper stack the innermost frames are kept, and the outermost ones. */
+#define USER_FRAMES_MAX  256
+#define OUTER_FRAMES_MAX 32 /* a power of two */
+/* Frames that a walk goes through, kept or not: some 0.04 us each. */
+#define WALK_FRAMES_MAX 4096
+/* three words for the mark between the two, an address that nobody knows, and the mark where the stack was cut */
+#define STACK_WORDS_MAX (KERNEL_FRAMES_MAX + USER_FRAMES_MAX + OUTER_FRAMES_MAX + 3)
 
 #define FRAME_KIND_SHIFT   62
 #define FRAME_OBJECT_SHIFT 40
@@ -40,6 +49,9 @@ static inline __u64 frame_of_cut(__u8 end_reason)
 {
 	return (2ull << FRAME_KIND_SHIFT) | end_reason;
 }
+
+/* Between the innermost and the outermost frames of a stack that is deeper than what is kept. */
+#define FRAME_LEFT_OUT ((2ull << FRAME_KIND_SHIFT) | 0xff)
 
 static inline __u32 frame_object(__u64 word)
 {

@@ -23,7 +23,9 @@
 	X(UNKNOWN_PROCESS, "unknown_process", "the process was gone before anything was learnt of it")      \
 	X(OBJECT_GONE, "object_gone", "frames unnamed: the file was gone before it could be opened")        \
 	X(HISTORY_FULL, "history_full", "the window's tables were full")                                    \
-	X(DRAIN_LATE, "drain_late", "slices that were closed late (counted in slices)")
+	X(DRAIN_LATE, "drain_late", "slices that were closed late (counted in slices)")                     \
+	X(DERIVED_RULES, "derived_rules",                                                                   \
+	  "stack in part by rules made from instructions: callers are checked, but not certain")
 
 /*        enum               name                complete  text */
 #define END_REASONS(X)                                                                                       \
@@ -42,6 +44,7 @@
 	X(BAD_FP, "bad_fp", 0, "the frame pointer is not one")                                               \
 	X(BAD_SP, "bad_sp", 0, "the stack pointer did not move up")                                          \
 	X(BAD_PC, "bad_pc", 0, "the return address is not in user space")                                    \
+	X(NO_CALL, "no_call", 0, "a rule made from instructions led to where nothing was called")            \
 	X(STACK_READ, "stack_read", 0, "the stack could not be read (paged out or unmapped)")                \
 	X(COMPAT, "compat", 0, "a 32-bit task")                                                              \
 	X(NO_REGS, "no_regs", 0, "the user registers could not be had")                                      \

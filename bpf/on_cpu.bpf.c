@@ -101,7 +101,7 @@ static __always_inline __u8 on_cpu__user_stack(struct bpf_perf_event_data *ctx, 
 		return end;
 	mapping__begin(w);
 	user_stack__begin(w);
-	bpf_loop(USER_FRAMES_MAX, on_cpu__step, &loop, 0);
+	bpf_loop(WALK_FRAMES_MAX, on_cpu__step, &loop, 0);
 	return loop.end == UNWIND_CONTINUE ? END_DEPTH : loop.end;
 }
 
@@ -131,6 +131,8 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	w->hash = 0;
 	w->n_words = 0;
 	w->n_kernel = 0;
+	w->n_outer = 0;
+	w->derived = 0;
 	w->sp = 0;
 	if (!regs__in_user_mode(&ctx->regs))
 		on_cpu__kernel_stack(ctx, w);
@@ -139,7 +141,9 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 		w->end = END_EXEC;
 	if (defer__wanted(w->end) && !defer__send(w, &s))
 		return 0;
-	walk__cut(w);
+	if (w->derived)
+		lose(EVENT_CPU, LOSS_DERIVED_RULES, 1);
+	walk__close(w);
 	count__add(w, &s);
 	return 0;
 }

@@ -46,6 +46,8 @@ static __always_inline int regs__begin(struct walk *w, const struct pt_regs *reg
 	w->regs[15] = regs->r15;
 	w->leaf = 1;
 	w->fp_unknown = 0;
+	w->rbx_known = 0;
+	w->unchecked = 0;
 	return 0;
 }
 

@@ -11,10 +11,12 @@
  * row may name any of the sixteen there.
  *
  *      CFA   = base register + cfa_off * 8                 base: a DWARF register number 0..15
+ *      CFA   = base register + (unsigned) cfa_off * 16     with ROW_CFA_WIDE
  *      CFA   = *(base + cfa_off * 8) + deref_add * 8       with ROW_CFA_DEREF
  *      RA    = *(CFA - 8), or the register ra_reg with ROW_RA_REG
  *      FP'   = FP | *(CFA + fp_off * 8) | *(FP + fp_off * 8) | unknown      by ROW_FP_*
  *      SP'   = CFA
+ *      RBX'  = *(CFA + rbx_off * 8), or ours where that is 0                with ROW_RBX, else unknown
  *
  * Reference: System V ABI AMD64 figure 3.36 (DWARF numbers), DWARF 5 section 6.4.
  */
@@ -29,11 +31,11 @@
 #define ROW_SEARCH_STEPS 17
 
 struct unwind_row {
-	__u16 pc;   /* low 16 bits of the first address the row holds for */
-	__u8 cfa;   /* ROW_CFA_* base in the low 5 bits | ROW_CFA_DEREF | deref_add << ROW_DEREF_ADD_SHIFT */
-	__u8 saved; /* ROW_FP_* in the low 2 bits | ROW_RA_REG | ra_reg << ROW_RA_REG_SHIFT */
+	__u16 pc; /* low 16 bits of the first address the row holds for */
+	__u8 cfa; /* ROW_CFA_* base in the low 5 bits | ROW_CFA_DEREF | deref_add << ROW_DEREF_ADD_SHIFT, or ROW_CFA_WIDE | ROW_DERIVED */
+	__u8 saved;    /* ROW_FP_* in the low 2 bits | ROW_RA_REG | ROW_RBX | ra_reg << ROW_RA_REG_SHIFT */
 	__s16 cfa_off; /* in units of 8 bytes */
-	__s16 fp_off;  /* in units of 8 bytes */
+	__s16 fp_off; /* in units of 8 bytes; with ROW_RBX two of 8 bits, fp_off the lower and rbx_off the upper */
 };
 
 #ifdef __cplusplus
@@ -66,6 +68,9 @@ enum row_cfa {
 };
 #define ROW_CFA_DEREF       0x20
 #define ROW_DEREF_ADD_SHIFT 6 /* bits 6..7: 0, 8, 16 or 24 bytes */
+/* The same two bits without ROW_CFA_DEREF: */
+#define ROW_CFA_WIDE 0x40 /* a frame of more than 256 KiB */
+#define ROW_DERIVED  0x80 /* made from instructions: what it gives has to look like a return address */
 
 /* saved: the caller's frame pointer, and where the return address is when it is not at CFA-8. */
 #define ROW_FP_RULE(saved) ((saved)&3)
@@ -78,5 +83,27 @@ enum row_fp {
 #define ROW_RA_REG \
 	0x04 /* the return address is in register saved >> ROW_RA_REG_SHIFT (leaf frames only: vfork) */
 #define ROW_RA_REG_SHIFT 4
+/*
+ * A file in which frames are found by RBX above the leaf (the dynamic loader, while it binds a function at its first call). RBX is saved
+ * by every other function, so following it everywhere would cost a read a frame.
+ */
+#define ROW_RBX 0x08
+
+static inline __s64 unwind_row__cfa_bytes(const struct unwind_row *row)
+{
+	if ((row->cfa & (ROW_CFA_DEREF | ROW_CFA_WIDE)) == ROW_CFA_WIDE)
+		return (__s64)(__u16)row->cfa_off * 16;
+	return (__s64)row->cfa_off * 8;
+}
+
+static inline __s64 unwind_row__fp_bytes(const struct unwind_row *row)
+{
+	return (__s64)(row->saved & ROW_RBX ? (__s8)row->fp_off : row->fp_off) * 8;
+}
+
+static inline __s64 unwind_row__rbx_bytes(const struct unwind_row *row)
+{
+	return (__s64)(row->fp_off >> 8) * 8;
+}
 
 #endif

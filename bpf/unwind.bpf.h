@@ -6,18 +6,22 @@
  *   (bpf/row.h), except in code that has no such rules and does keep frame pointers (JITs, Go, some of chromium).
  * Idea: a step classifies the PC once, mapping -> row -> rule, and each way to end has a name. Nothing is guessed: a PC that no table
  *   covers is followed by its frame pointer only where that is a plausible one, and the end says so if it is not.
+ *   A rule that was made from instructions (ROW_DERIVED) may be wrong, which mostly shows at once: what it takes for the return address does not stand
+ *   behind a call.
  * Invariants: SP grows with every step, except that a signal frame or a frame pointer may lead to another stack; a walk is bounded
- *   by USER_FRAMES_MAX in any case. A frame that has to wait for user space (no process, mapping or rows yet) leaves the state before that frame,
+ *   by WALK_FRAMES_MAX in any case. A frame that has to wait for user space (no process, mapping or rows yet) leaves the state before that frame,
  *   so that the walk can be taken up there. PC is looked up as it is in an interrupted frame, and less one in a calling frame: the
  *   return address of a call that never returns already belongs to the next function.
  * Cost: one mapping (mostly the last frame's), one memo slot or two bisections, one or two reads of user memory.
- * What it does not do: callee-saved registers other than RBP above the leaf.
+ * What it does not do: callee-saved registers other than RBP above the leaf, but for RBX where a file needs it (ROW_RBX); tell a stale return
+ *   address from a live one.
  *
  * Compiled for the kernel and, over other ports, for the host: whoever includes this provides, before,
  *
  *   static int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr);          0, or END_STACK_READ / END_STACK_COPY
  *   static int unwind_find_mapping(struct walk *w, __u64 pc);    fills w->mapping; 0, or END_NO_MAPPING / END_NO_PROCESS
  *   static int unwind_find_row(struct walk *w, __u64 word, struct unwind_row *row);   0, or END_NO_ROWS
+ *   static int unwind_read_code(struct walk *w, void *to, __u32 len, __u64 pc);       code of w->mapping; 0, or it cannot be read
  *
  * Reference: System V ABI AMD64 sections 3.2 and 3.7; DWARF 5 section 6.4; arch/x86/include/uapi/asm/sigcontext.h for the signal frame.
  */
@@ -41,6 +45,29 @@
 #define UCONTEXT_RIP  16
 
 #define UNWIND_CONTINUE (-1) /* what a step returns while the walk goes on; else an end reason */
+
+#define CALL_BYTES_MAX 7
+
+/* Do these bytes end in a call? Its opcode is followed by what it calls, of up to 6 bytes. */
+static __always_inline int unwind__ends_in_call(const __u8 *b)
+{
+	if (b[2] == 0xe8)
+		return 1;
+	return (b[5] == 0xff && (b[6] & 0x38) == 0x10) || (b[4] == 0xff && (b[5] & 0x38) == 0x10) ||
+	       (b[3] == 0xff && (b[4] & 0x38) == 0x10) || (b[1] == 0xff && (b[2] & 0x38) == 0x10) ||
+	       (b[0] == 0xff && (b[1] & 0x38) == 0x10);
+}
+
+/* Is what a derived row gave for the return address one? Code that cannot be read is given the benefit of the doubt. */
+static __always_inline int unwind__is_return_address(struct walk *w)
+{
+	__u8 code[8];
+
+	w->unchecked = 0;
+	if (unwind_read_code(w, code, CALL_BYTES_MAX, w->pc - CALL_BYTES_MAX))
+		return 1;
+	return unwind__ends_in_call(code);
+}
 
 /*
  * Follows RBP: [FP] is the caller's FP, [FP + 8] the return address. Where the function is known to have left its stack for another one, the
@@ -66,6 +93,7 @@ static __always_inline int unwind__by_frame_pointer(struct walk *w, int if_not_o
 	w->fp = saved[0];
 	w->pc = saved[1];
 	w->leaf = 0;
+	w->rbx_known = 0;
 	return UNWIND_CONTINUE;
 }
 
@@ -108,7 +136,7 @@ static __always_inline __u64 unwind__base(const struct walk *w, __u32 base)
 		return w->sp;
 	if (base == ROW_REG_RBP)
 		return w->fp_unknown ? 0 : w->fp;
-	return w->leaf ? w->regs[base & (REGS_N - 1)] : 0;
+	return w->leaf || (base == ROW_REG_RBX && w->rbx_known) ? w->regs[base & (REGS_N - 1)] : 0;
 }
 
 static __always_inline int unwind__cfa(struct walk *w, const struct unwind_row *row, __u64 *ret_cfa)
@@ -124,7 +152,7 @@ static __always_inline int unwind__cfa(struct walk *w, const struct unwind_row *
 	cfa = unwind__base(w, base);
 	if (!cfa)
 		return base == ROW_REG_RBP ? END_BAD_FP : END_LEAF_REGISTER;
-	cfa += (__s64)row->cfa_off * 8;
+	cfa += unwind_row__cfa_bytes(row);
 	if (row->cfa & ROW_CFA_DEREF) {
 		end = unwind_read(w, &cfa, sizeof(cfa), cfa);
 		if (end)
@@ -133,6 +161,18 @@ static __always_inline int unwind__cfa(struct walk *w, const struct unwind_row *
 	}
 	*ret_cfa = cfa;
 	return 0;
+}
+
+/* The caller's RBX, in a file that needs it. */
+static __always_inline int unwind__follow_rbx(struct walk *w, const struct unwind_row *row, __u64 cfa)
+{
+	__s64 at = unwind_row__rbx_bytes(row);
+
+	w->rbx_known |= w->leaf;
+	if (!at)
+		return 0;
+	w->rbx_known = 1;
+	return unwind_read(w, &w->regs[ROW_REG_RBX], sizeof(w->regs[0]), cfa + at);
 }
 
 /* By a rule that computes the CFA. */
@@ -153,7 +193,7 @@ static __always_inline int unwind__by_rule(struct walk *w, const struct unwind_r
 		if (!w->leaf)
 			return END_LEAF_REGISTER;
 		saved[1] = w->regs[(row->saved >> ROW_RA_REG_SHIFT) & (REGS_N - 1)];
-	} else if (fp_rule == ROW_FP_AT_CFA && row->fp_off == -2) {
+	} else if (fp_rule == ROW_FP_AT_CFA && unwind_row__fp_bytes(row) == -16) {
 		end = unwind_read(w, saved, sizeof(saved), cfa - 16);
 		if (end)
 			return end;
@@ -166,7 +206,7 @@ static __always_inline int unwind__by_rule(struct walk *w, const struct unwind_r
 			return end;
 	}
 	if (fp_rule == ROW_FP_AT_CFA || (fp_rule == ROW_FP_AT_FP && !w->fp_unknown)) {
-		__u64 at = (fp_rule == ROW_FP_AT_CFA ? cfa : w->fp) + (__s64)row->fp_off * 8;
+		__u64 at = (fp_rule == ROW_FP_AT_CFA ? cfa : w->fp) + unwind_row__fp_bytes(row);
 
 		end = unwind_read(w, &saved[0], sizeof(saved[0]), at);
 		if (end)
@@ -177,6 +217,15 @@ static __always_inline int unwind__by_rule(struct walk *w, const struct unwind_r
 		w->fp_unknown = 1;
 	}
 moved:
+	if (!(row->saved & ROW_RBX)) {
+		w->rbx_known = 0;
+	} else {
+		end = unwind__follow_rbx(w, row, cfa);
+		if (end)
+			return end;
+	}
+	if ((row->cfa & (ROW_CFA_DEREF | ROW_DERIVED)) == ROW_DERIVED)
+		w->unchecked = w->derived = 1;
 	w->sp = cfa;
 	w->pc = saved[1];
 	w->leaf = 0;
@@ -199,6 +248,8 @@ static __always_inline int unwind__step(struct walk *w)
 			return end;
 	}
 	if (w->mapping.object == 0) {
+		if (w->unchecked && !unwind__is_return_address(w))
+			return END_NO_CALL;
 		walk__push(w, frame_of_raw(pc));
 		return unwind__by_frame_pointer(w, END_BAD_FP, 0);
 	}
@@ -206,6 +257,10 @@ static __always_inline int unwind__step(struct walk *w)
 	end = unwind_find_row(w, word, &row);
 	if (end)
 		return end;
+	/* nobody calls the trampoline that a signal handler returns to */
+	if (w->unchecked && row.cfa != ROW_CFA_SIGNAL && !unwind__is_return_address(w))
+		return END_NO_CALL;
+	w->unchecked = 0;
 	walk__push(w, word);
 	switch (ROW_CFA_BASE(row.cfa)) {
 	case ROW_CFA_END:

@@ -64,4 +64,10 @@ static __always_inline int unwind_read(struct walk *w, void *to, __u32 len, __u6
 	return bpf_probe_read_user(to, len, (const void *)addr) ? END_STACK_READ : 0;
 }
 
+static __always_inline int unwind_read_code(struct walk *w, void *to, __u32 len, __u64 pc)
+{
+	(void)w;
+	return bpf_probe_read_user(to, len, (const void *)pc) ? END_STACK_READ : 0;
+}
+
 #endif

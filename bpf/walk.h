@@ -37,12 +37,17 @@ struct walk {
 	__u16 n_kernel;
 	__u8 leaf;       /* pc is an instruction that was interrupted, not a return address */
 	__u8 fp_unknown; /* the last row says that the caller's frame pointer is lost */
+	__u8 rbx_known;  /* regs[ROW_REG_RBX] holds, although this is no leaf */
+	__u8 unchecked;  /* pc came out of a row with ROW_DERIVED: is there a call before it? */
+	__u8 derived;    /* there was such a row */
 	__u8 end;        /* enum end_reason, once the walk is over */
-	__u8 reserved[3];
+	__u8 reserved[2];
+	__u16 n_outer;              /* user frames past the first USER_FRAMES_MAX */
 	__u32 set_first, set_count; /* the mappings to look in; set_first 0: none (kernel side) */
 	__u32 window_words;
 	__u64 window_at;                  /* window[0] is the word there */
 	__u64 regs[REGS_N];               /* by DWARF number; hold only while `leaf` */
+	__u64 outer[OUTER_FRAMES_MAX];    /* the last of those, a ring */
 	__u64 window[STACK_WINDOW_WORDS]; /* a piece of the stack (kernel side) */
 	__u64 words[STACK_WORDS_MAX];
 	__u64 signal_frame[18]; /* scratch: the registers of a ucontext */
@@ -55,7 +60,7 @@ static inline __u64 walk_mix(__u64 hash, __u64 word)
 	return hash << 29 | hash >> 35;
 }
 
-static inline __attribute__((always_inline)) void walk__push(struct walk *w, __u64 word)
+static inline __attribute__((always_inline)) void walk__append(struct walk *w, __u64 word)
 {
 	__u32 n = w->n_words;
 
@@ -66,19 +71,47 @@ static inline __attribute__((always_inline)) void walk__push(struct walk *w, __u
 	w->hash = walk_mix(w->hash, word);
 }
 
+/* One more user frame. */
+static inline __attribute__((always_inline)) void walk__push(struct walk *w, __u64 word)
+{
+	if (w->n_words - w->n_kernel < USER_FRAMES_MAX) {
+		walk__append(w, word);
+		return;
+	}
+	w->outer[w->n_outer & (OUTER_FRAMES_MAX - 1)] = word;
+	w->n_outer++;
+}
+
+/* Puts the outermost frames of a deep stack behind the innermost ones. */
+static inline __attribute__((always_inline)) void walk__join(struct walk *w)
+{
+	__u32 i, n = w->n_outer < OUTER_FRAMES_MAX ? w->n_outer : OUTER_FRAMES_MAX;
+
+	if (w->n_outer > OUTER_FRAMES_MAX)
+		walk__append(w, FRAME_LEFT_OUT);
+	for (i = 0; i < OUTER_FRAMES_MAX; i++) {
+		if (i >= n)
+			break;
+		walk__append(w, w->outer[(w->n_outer - n + i) & (OUTER_FRAMES_MAX - 1)]);
+	}
+	w->n_outer = 0;
+}
+
 static inline __attribute__((always_inline)) int end_is_complete(__u8 end)
 {
 	return end == END_END_MARK || end == END_KERNEL_THREAD || end == END_EXITING || end == END_EXEC;
 }
 
-/* Shows a walk that did not come to its end as what it is: a frame that says why, after the address that nobody knows, if that was it. */
-static inline __attribute__((always_inline)) void walk__cut(struct walk *w)
+/* The walk is over. One that did not come to its end is shown as what it is: a frame that says why, after the address that nobody knows, if that was it. */
+static inline __attribute__((always_inline)) void walk__close(struct walk *w)
 {
+	if (w->n_outer)
+		walk__join(w);
 	if (end_is_complete(w->end))
 		return;
 	if (w->end == END_NO_PROCESS || w->end == END_NO_MAPPING)
-		walk__push(w, frame_of_raw(w->leaf ? w->pc : w->pc - 1));
-	walk__push(w, frame_of_cut(w->end));
+		walk__append(w, frame_of_raw(w->leaf ? w->pc : w->pc - 1));
+	walk__append(w, frame_of_cut(w->end));
 }
 
 #endif

@@ -55,7 +55,7 @@ static void make(struct walk *w, __u64 first, __u32 n)
 	w->n_kernel = 0;
 	w->end = END_END_MARK;
 	for (__u32 i = 0; i < n; i++)
-		walk__push(w, first + i);
+		walk__append(w, first + i);
 }
 
 static struct count_slot *slot(__u32 half, __u32 i)

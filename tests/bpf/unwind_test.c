@@ -30,6 +30,18 @@ static int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr)
 	return 0;
 }
 
+static const __u8 *before_pc; /* CALL_BYTES_MAX of it before each address; NULL: cannot be read */
+
+static int unwind_read_code(struct walk *w, void *to, __u32 len, __u64 pc)
+{
+	(void)w;
+	(void)pc;
+	if (!before_pc)
+		return END_STACK_READ;
+	memcpy(to, before_pc, len);
+	return 0;
+}
+
 #include "bpf/unwind.bpf.h"
 
 #define TGID 42
@@ -364,11 +376,49 @@ static void registers_of_other_modes_are_refused(void **state)
 	assert_int_equal(regs__begin(&w, &regs), END_COMPAT);
 }
 
+static void a_call_is_known_in_each_of_its_forms(void **state)
+{
+	static const struct {
+		uint8_t code[CALL_BYTES_MAX];
+		int is_call;
+	} cases[] = {
+		{{0x90, 0x90, 0xe8, 1, 2, 3, 4}, 1},             /* call rel32 */
+		{{0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xd0}, 1}, /* call *%rax */
+		{{0x90, 0x90, 0x90, 0x90, 0x41, 0xff, 0xd4}, 1}, /* call *%r12 */
+		{{0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0x13}, 1}, /* call *(%rbx) */
+		{{0x90, 0x90, 0x90, 0x90, 0xff, 0x50, 8}, 1},    /* call *8(%rax) */
+		{{0x90, 0x90, 0x90, 0x90, 0xff, 0x14, 0xc3}, 1}, /* call *(%rbx,%rax,8) */
+		{{0x90, 0x90, 0x90, 0xff, 0x54, 0x24, 8}, 1},    /* call *8(%rsp) */
+		{{0x90, 0xff, 0x15, 1, 2, 3, 4}, 1},             /* call *…(%rip) */
+		{{0xff, 0x94, 0xc3, 1, 2, 3, 4}, 1},             /* call *…(%rbx,%rax,8) */
+		{{0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xe0}, 0}, /* jmp *%rax */
+		{{0x90, 0x90, 0xe9, 1, 2, 3, 4}, 0},             /* jmp rel32 */
+		{{0x90, 0xff, 0x25, 1, 2, 3, 4}, 0},             /* jmp *…(%rip) */
+		{{0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90}, 0},
+		{{0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, 0x10}, 0}, /* a prologue */
+	};
+
+	struct walk w = {.pc = BASE};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(unwind__ends_in_call(cases[i].code), cases[i].is_call);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		before_pc = cases[i].code;
+		w.unchecked = 1;
+		assert_int_equal(unwind__is_return_address(&w), cases[i].is_call);
+		assert_int_equal(w.unchecked, 0);
+	}
+	before_pc = NULL;
+	assert_true(unwind__is_return_address(&w));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_call_is_known_in_each_of_its_forms),
 		TEST(an_address_is_found_in_its_mapping),
 		TEST(a_process_without_mappings_has_none_and_is_known),
 		TEST(another_incarnation_is_not_known),

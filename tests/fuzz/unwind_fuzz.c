@@ -6,6 +6,7 @@
  *
  * Numbers are made small enough to meet each other: the stack is where SP points, mappings lie beside it, rows are sorted as a page has them.
  */
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -66,6 +67,16 @@ static int find_rows(void *ctx, uint32_t object, uint64_t vaddr, const struct un
 		return END_NO_ROWS;
 	*ret_rows = w->rows;
 	*ret_n = w->n_rows;
+	return 0;
+}
+
+static int read_code(void *ctx, uint32_t object, uint64_t vaddr, void *to, size_t len)
+{
+	(void)ctx;
+	if (object % 3 == 2)
+		return -ENOENT;
+	/* each other address stands behind a call */
+	memset(to, vaddr & 1 ? 0xe8 : 0x90, len);
 	return 0;
 }
 
@@ -136,10 +147,10 @@ static void check(const struct walk *w, const struct world *world)
 {
 	if (w->end >= END_MAX || w->n_words > STACK_WORDS_MAX || w->n_kernel > w->n_words)
 		abort();
-	if (w->n_words - w->n_kernel > USER_FRAMES_MAX + 2)
+	if (w->n_words - w->n_kernel > USER_FRAMES_MAX + OUTER_FRAMES_MAX + 3)
 		abort();
 	/* no step asks more than once for each */
-	if (world->asked > 2 * (USER_FRAMES_MAX + 1))
+	if (world->asked > 2 * (WALK_FRAMES_MAX + 1))
 		abort();
 	if (end_is_complete(w->end))
 		return;
@@ -152,7 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct unfinished_record record; /* 70 KiB; only what an input sets is set back */
 	struct world world = {0};
 	const struct finish_ports ports = {
-		.find_mapping = find_mapping, .find_rows = find_rows, .ctx = &world};
+		.find_mapping = find_mapping, .find_rows = find_rows, .read_code = read_code, .ctx = &world};
 	const uint8_t *at = data;
 	size_t left = size;
 	struct walk walk;

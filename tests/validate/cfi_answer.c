@@ -18,6 +18,7 @@
 #define UCONTEXT_RBP (40 + 10 * 8)
 #define UCONTEXT_RSP (40 + 15 * 8)
 #define UCONTEXT_RIP (40 + 16 * 8)
+#define REG_RBX      3
 #define REG_RBP      6
 #define REG_RSP      7
 #define REG_RIP      16
@@ -53,6 +54,8 @@ static uint64_t row_cfa(const struct unwind_row *row, uint64_t pc)
 
 	if (base == ROW_CFA_PLT)
 		return reg(REG_RSP, pc) + 8 + ((pc & 15) >= (uint64_t)row->cfa_off ? 8 : 0);
+	if ((row->cfa & ROW_CFA_WIDE) && !(row->cfa & ROW_CFA_DEREF))
+		return reg(base, pc) + (uint64_t)(uint16_t)row->cfa_off * 16;
 	sum = reg(base, pc) + (uint64_t)((int64_t)row->cfa_off * 8);
 	if (row->cfa & ROW_CFA_DEREF)
 		return mem(sum) + (uint64_t)(row->cfa >> ROW_DEREF_ADD_SHIFT) * 8;
@@ -61,7 +64,8 @@ static uint64_t row_cfa(const struct unwind_row *row, uint64_t pc)
 
 static struct value row_fp(const struct unwind_row *row, uint64_t cfa, uint64_t pc)
 {
-	uint64_t offset = (uint64_t)((int64_t)row->fp_off * 8);
+	int16_t units = row->saved & ROW_RBX ? (int8_t)(row->fp_off & 0xff) : row->fp_off;
+	uint64_t offset = (uint64_t)((int64_t)units * 8);
 
 	switch (ROW_FP_RULE(row->saved)) {
 	case ROW_FP_SAME:
@@ -73,6 +77,15 @@ static struct value row_fp(const struct unwind_row *row, uint64_t cfa, uint64_t 
 	default:
 		return (struct value){0};
 	}
+}
+
+static struct value row_bx(const struct unwind_row *row, uint64_t cfa, uint64_t pc)
+{
+	int8_t units = (int8_t)((uint16_t)row->fp_off >> 8);
+
+	if (!(row->saved & ROW_RBX))
+		return (struct value){0};
+	return known(units ? mem(cfa + (uint64_t)((int64_t)units * 8)) : reg(REG_RBX, pc));
 }
 
 struct answer answer__of_row(const struct unwind_row *row, uint64_t pc)
@@ -102,6 +115,7 @@ struct answer answer__of_row(const struct unwind_row *row, uint64_t pc)
 		.cfa = known(cfa),
 		.sp = known(cfa),
 		.fp = row_fp(row, cfa, pc),
+		.bx = row_bx(row, cfa, pc),
 		.ra = known(row->saved & ROW_RA_REG ? reg(row->saved >> ROW_RA_REG_SHIFT, pc) : mem(cfa - 8)),
 	};
 }
@@ -279,7 +293,8 @@ static void judge_cfa(const Dwarf_Op *ops, size_t n, struct answer_limits *l)
 		add = ops[2].number;
 	l->cfa_is_offset = n == 1 || (n == 2 && ops[1].atom == DW_OP_deref) ||
 			   (n == 3 && ops[1].atom == DW_OP_deref && ops[2].atom == DW_OP_plus_uconst);
-	l->cfa_offset_fits = fits_units(offset) && add % 8 == 0 && add <= 24;
+	l->cfa_offset_fits = (fits_units(offset) && add % 8 == 0 && add <= 24) ||
+			     (n == 1 && offset > 0 && offset % 16 == 0 && offset / 16 <= UINT16_MAX);
 	l->cfa_reg_fits = base < 16;
 }
 
@@ -341,6 +356,10 @@ int answer__of_frame(Dwarf_Frame *frame, uint64_t pc, struct answer *ret_answer,
 	a.sp = caller_register(frame, REG_RSP, pc, &a.cfa, &undefined, &reg_ops, &n);
 	a.fp = caller_register(frame, REG_RBP, pc, &a.cfa, &undefined, &reg_ops, &n);
 	judge_fp(reg_ops, n, cfa_ops, n_cfa, &l);
+	a.bx = caller_register(frame, REG_RBX, pc, &a.cfa, &undefined, &reg_ops, &n);
+	/* where a file says nothing of RBX, the ABI says that it is kept; elfutils 0.188 says that of RAX instead */
+	if (undefined)
+		a.bx = known(reg(REG_RBX, pc));
 	*ret_answer = a;
 	*ret_limits = l;
 	return 0;

@@ -25,12 +25,13 @@ struct value {
 struct answer {
 	enum answer_kind kind;
 	struct value cfa, fp, sp, ra;
+	struct value bx; /* of a row: only with ROW_RBX */
 };
 
 /* Why a libdw rule cannot be held by a row, from libdw's operations alone. */
 struct answer_limits {
 	bool cfa_is_offset;   /* the CFA is a register plus an offset, or one load from there */
-	bool cfa_offset_fits; /* that offset is a multiple of 8 in 19 bits */
+	bool cfa_offset_fits; /* that offset is a multiple of 8 in 19 bits, or without a load one of 16 in 20 */
 	bool cfa_reg_fits;
 	bool is_plt;  /* the operations of the linker's PLT */
 	bool fp_fits; /* the frame pointer's rule is untouched, undefined, or a fitting offset from CFA, RBP or the CFA's register */

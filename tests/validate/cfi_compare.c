@@ -190,7 +190,7 @@ static bool may_be_derived(struct comparison *c, const struct unwind_row *row, u
 	const struct built_page *b = build(c, at);
 
 	return b && b->n_derived &&
-	       (row->cfa == ROW_REG_RSP || row->cfa == ROW_REG_RBP || row->cfa == ROW_CFA_SWITCH);
+	       (row->cfa == ROW_CFA_SWITCH || (row->cfa & (ROW_CFA_DEREF | ROW_DERIVED)) == ROW_DERIVED);
 }
 
 /* -- libdw's side: FDEs by a linear pass -- */
@@ -379,6 +379,8 @@ static void compare_rules(struct comparison *c, uint64_t at, const struct unwind
 		disagree(c, CFI_DISAGREES_CFA, at, row);
 	else if (!same(ours->ra, theirs->ra))
 		disagree(c, CFI_DISAGREES_RA, at, row);
+	else if (ours->bx.known && !same(ours->bx, theirs->bx))
+		disagree(c, CFI_DISAGREES_RBX, at, row);
 	else if (same(ours->fp, theirs->fp))
 		c->sum->agreed++;
 	else if (!ours->fp.known && !l->fp_fits)

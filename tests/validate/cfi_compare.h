@@ -37,6 +37,7 @@
 	X(CFA, "the CFA differs")                                  \
 	X(FP, "the frame pointer differs")                         \
 	X(RA, "the return address differs")                        \
+	X(RBX, "RBX differs, where it is followed")                \
 	X(END, "an end mark on one side only")                     \
 	X(UNCOVERED, "libdw has a rule, we have none")             \
 	X(INVENTED, "we have a rule, libdw has none")              \

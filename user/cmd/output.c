@@ -89,11 +89,16 @@ void output__print_summary(const struct profile *p, const struct window *w, cons
 	if (w->samples)
 		fprintf(stderr, ", %.1f %% of stacks whole", 100.0 * (double)whole / (double)w->samples);
 	for (int i = 0; i < LOSS_MAX; i++) {
+		if (loss__is_doubt((enum loss)i))
+			continue;
 		if (w->lost.n[i])
 			fprintf(stderr, "%s%llu %s",
 				lost ? ", " : "; lost: ", (unsigned long long)w->lost.n[i],
 				loss__name((enum loss)i));
 		lost += w->lost.n[i];
 	}
+	if (w->lost.n[LOSS_DERIVED_RULES])
+		fprintf(stderr, "; in doubt: %llu %s", (unsigned long long)w->lost.n[LOSS_DERIVED_RULES],
+			loss__name(LOSS_DERIVED_RULES));
 	fputs("\n", stderr);
 }

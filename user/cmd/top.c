@@ -17,6 +17,7 @@
 #include "user/config/units.h"
 #include "user/profile/profile.h"
 #include "user/query/completeness.h"
+#include "user/query/printable.h"
 #include "user/query/source.h"
 #include "user/query/top.h"
 
@@ -144,6 +145,8 @@ static int parse_arguments(int argc, char **argv, struct request *r)
 	return status;
 }
 
+#define DOUBT_PREFIX "doubt "
+
 static int print_stacks(const struct profile *p, const struct request *r, bool colour, struct buf *to,
 			struct err *e)
 {
@@ -159,6 +162,16 @@ static int print_stacks(const struct profile *p, const struct request *r, bool c
 			buf__append_char(to, '\n');
 		completeness__print(c, r->n_rows, colour, to);
 		completeness__free(c);
+	}
+	for (uint32_t i = 0; i < profile__n_comments(p); i++) {
+		const char *comment = profile__get_comment(p, i);
+
+		/* a stack that ended well may have gone wrong on its way */
+		if (!strncmp(comment, DOUBT_PREFIX, strlen(DOUBT_PREFIX))) {
+			buf__append_str(to, i ? "\nin " : "in ");
+			printable__append(to, comment);
+			buf__append_char(to, '\n');
+		}
 	}
 	return 0;
 }

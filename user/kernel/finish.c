@@ -2,6 +2,7 @@
 #include "user/kernel/finish.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "user/kernel/losses.h"
@@ -56,6 +57,16 @@ static int unwind_find_row(struct walk *w, __u64 word, struct unwind_row *row)
 	return 0;
 }
 
+/* The stack was copied, the code was not: it stands in the file. */
+static int unwind_read_code(struct walk *w, void *to, __u32 len, __u64 pc)
+{
+	const struct finish *f = (const struct finish *)w;
+
+	if (!w->mapping.object)
+		return -ENOENT;
+	return f->ports->read_code(f->ports->ctx, w->mapping.object, pc - w->mapping.bias, to, len);
+}
+
 #include "bpf/unwind.bpf.h"
 
 int finish__walk(const struct unfinished_record *r, size_t size, const struct finish_ports *ports,
@@ -64,28 +75,31 @@ int finish__walk(const struct unfinished_record *r, size_t size, const struct fi
 	struct finish f = {.record = r, .ports = ports};
 	struct walk *w = &f.walk;
 	int end = UNWIND_CONTINUE;
+	__u32 n;
 
 	if (size < offsetof(struct unfinished_record, stack) || r->stack_bytes > STACK_COPY_MAX ||
 	    r->stack_bytes > size - offsetof(struct unfinished_record, stack) ||
-	    r->n_kernel > KERNEL_FRAMES_MAX || r->n_user > USER_FRAMES_MAX || r->end >= END_MAX)
+	    r->n_kernel > KERNEL_FRAMES_MAX || r->n_user > USER_FRAMES_MAX || r->n_outer > WALK_FRAMES_MAX ||
+	    r->end >= END_MAX)
 		return -EBADMSG;
 	w->pc = r->pc;
 	w->sp = r->sp;
 	w->fp = r->fp;
 	w->leaf = r->leaf;
 	w->fp_unknown = r->fp_unknown;
+	w->rbx_known = r->rbx_known;
+	w->unchecked = r->unchecked;
+	w->derived = r->derived;
 	memcpy(w->regs, r->regs, sizeof(w->regs));
+	memcpy(w->outer, r->outer, sizeof(w->outer));
 	for (__u32 i = 0; i < (__u32)r->n_kernel + r->n_user; i++)
-		walk__push(w, r->words[i]);
+		walk__append(w, r->words[i]);
 	w->n_kernel = r->n_kernel;
-	while (end == UNWIND_CONTINUE) {
-		if (w->n_words - w->n_kernel >= USER_FRAMES_MAX)
-			end = END_DEPTH;
-		else
-			end = unwind__step(w);
-	}
+	w->n_outer = r->n_outer;
+	for (n = (__u32)r->n_user + r->n_outer; end == UNWIND_CONTINUE; n++)
+		end = n < WALK_FRAMES_MAX ? unwind__step(w) : END_DEPTH;
 	w->end = (__u8)end;
-	walk__cut(w);
+	walk__close(w);
 	*ret_walk = *w;
 	return 0;
 }

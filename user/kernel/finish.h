@@ -2,7 +2,7 @@
 /*
  * finish - takes up a walk where the kernel had to leave it, with the very same code (bpf/unwind.bpf.h) over the copied piece of stack.
  *
- * Owns: nothing. Thread: any. Limit: USER_FRAMES_MAX frames. Errors: none; how it ended is in walk.end.
+ * Owns: nothing. Thread: any. Limit: WALK_FRAMES_MAX frames. Errors: none; how it ended is in walk.end.
  */
 #ifndef EVERPROF_KERNEL_FINISH_H
 #define EVERPROF_KERNEL_FINISH_H
@@ -19,6 +19,8 @@ struct finish_ports {
 	/* The rows of the page that holds vaddr: 0 (n = 0: the object has none there), or END_NO_ROWS. Borrowed until the next call. */
 	int (*find_rows)(void *ctx, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
 			 uint32_t *ret_n);
+	/* Code of the object, to judge a return address by: 0, or not to be had. */
+	int (*read_code)(void *ctx, uint32_t object, uint64_t vaddr, void *to, size_t len);
 	void *ctx;
 };
 

@@ -35,6 +35,11 @@ const char *loss__text(enum loss loss)
 	return loss < LOSS_MAX ? loss_names[loss].text : "unknown";
 }
 
+int loss__is_doubt(enum loss loss)
+{
+	return loss == LOSS_DERIVED_RULES;
+}
+
 const char *end_reason__name(enum end_reason end)
 {
 	return end < END_MAX ? end_names[end].name : "unknown";

@@ -17,6 +17,8 @@ struct losses {
 
 const char *loss__name(enum loss loss);
 const char *loss__text(enum loss loss);
+/* Nothing is missing, but it may be wrong. */
+int loss__is_doubt(enum loss loss);
 const char *end_reason__name(enum end_reason end);
 int end_reason__is_complete(enum end_reason end);
 /* The kernel's counters since the load, summed over CPUs, by event; at EVENT_N those that all events suffer from. */

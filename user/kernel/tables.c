@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "user/base/buf.h"
 #include "user/base/clock.h"
 #include "user/base/io.h"
 #include "user/base/log.h"
@@ -160,6 +162,22 @@ int tables__rows(struct tables *t, uint32_t object, uint64_t vaddr, const struct
 		return 0;
 	}
 	return row_store__find(t->store, object, vaddr, ret_rows, ret_n);
+}
+
+int tables__code(struct tables *t, uint32_t object, uint64_t vaddr, void *to, size_t len)
+{
+	struct open_table *o;
+	struct buf bytes;
+	int err = tables__open(t, object, clock__mono_ns(), &o);
+
+	if (err)
+		return err;
+	buf__init(&bytes, len);
+	err = elf__read_vaddr(o->elf, vaddr, len, &bytes);
+	if (!err)
+		memcpy(to, bytes.data, len);
+	buf__done(&bytes);
+	return err;
 }
 
 void tables__forget(struct tables *t, uint32_t object)

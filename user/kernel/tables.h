@@ -8,6 +8,7 @@
 #ifndef EVERPROF_KERNEL_TABLES_H
 #define EVERPROF_KERNEL_TABLES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "user/kernel/row_store.h"
@@ -33,6 +34,8 @@ void tables__free(struct tables *t);
 /* The rows of the page that holds vaddr, from the store or made now; n = 0: it has none. Borrowed until the next call. */
 int tables__rows(struct tables *t, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
 		 uint32_t *ret_n);
+/* Bytes of the object's code: 0, or -errno of the open or read. */
+int tables__code(struct tables *t, uint32_t object, uint64_t vaddr, void *to, size_t len);
 /* An object that is no longer mapped anywhere. */
 void tables__forget(struct tables *t, uint32_t object);
 uint64_t tables__shrink(struct tables *t, uint32_t max_segments);

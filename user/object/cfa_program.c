@@ -3,7 +3,7 @@
  * Problem. A function's unwind rules are a table with one line an instruction and one column a register, and that table is written as a
  * program that builds it line by line from the one before.
  *
- * Idea. Keep one line with four columns (CFA, frame pointer, stack pointer, return address), run the program, and tell the line
+ * Idea. Keep one line with five columns (CFA, frame pointer, stack pointer, return address, RBX), run the program, and tell the line
  * each time that the address moves on. The line at the start is what the CIE's program leaves; DW_CFA_restore goes back to it.
  *
  *      CIE program ──> initial ──copy──> current ──advance──> fn(from, to, current)
@@ -35,7 +35,7 @@
 #define DW_CFA_GNU_negative_offset_extended 0x2f
 #endif
 
-const struct cfa_registers cfa_registers_x86_64 = {.fp = 6, .sp = 7};
+const struct cfa_registers cfa_registers_x86_64 = {.fp = 6, .sp = 7, .bx = 3};
 
 struct machine {
 	const struct cfa_registers *regs;
@@ -60,6 +60,8 @@ static struct cfa_rule *column(const struct machine *m, struct cfa_state *s, uin
 		return &s->sp;
 	if (reg == m->cie->ra_reg)
 		return &s->ra;
+	if (reg == m->regs->bx)
+		return &s->bx;
 	return NULL;
 }
 

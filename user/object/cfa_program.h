@@ -2,8 +2,8 @@
 /*
  * cfa_program - runs the DW_CFA program of one FDE and tells the rules that hold from address to address.
  *
- * Only what a stack walk needs is followed: the CFA, the frame pointer, the stack pointer and the return address; rules for other
- * registers are skipped.
+ * Only what a stack walk needs is followed: the CFA, the frame pointer, the stack pointer, the return address, and one register that the ABI saves
+ * (RBX); rules for other registers are skipped.
  *
  * Owns: nothing; states borrow their expressions from the program's bytes. Thread: any. Limit: the program's bytes, each read once;
  * CFA_DEPTH_MAX remembered states.
@@ -23,7 +23,7 @@ struct fde;
 
 /* DWARF numbers of the registers that a walk carries; the return address's column is the CIE's to say. */
 struct cfa_registers {
-	uint16_t fp, sp;
+	uint16_t fp, sp, bx;
 };
 extern const struct cfa_registers cfa_registers_x86_64;
 
@@ -47,7 +47,7 @@ struct cfa_rule {
 };
 
 struct cfa_state {
-	struct cfa_rule cfa, fp, sp, ra;
+	struct cfa_rule cfa, fp, sp, ra, bx;
 };
 
 /* The state holds in [start, end); borrowed for the call. */

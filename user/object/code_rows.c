@@ -165,6 +165,9 @@ static void emit(const struct code_sweep *sweep, const struct code_hole *hole, u
 		struct unwind_row row = state ? stack_state__row(state) : unwind_row__of(ROW_CFA_NONE);
 		uint32_t before = rows->n;
 
+		if (row.cfa < X86_REGS)
+			row.cfa |= ROW_DERIVED;
+
 		if (at + len > from && (state || was_known || at <= from)) {
 			row_list__append(rows, at > from ? at - from : 0, row);
 			stats->rows += rows->n > before && row.cfa != ROW_CFA_NONE;

@@ -162,9 +162,14 @@ static enum unwind_unsupported put_cfa(const struct cfa_rule *cfa, struct unwind
 	} else if (!parse_address(cfa, false, &a)) {
 		return UNWIND_UNSUPPORTED_CFA_EXPRESSION;
 	}
+	row->cfa = a.reg;
+	if (!a.deref && a.offset > INT16_MAX * 8 && a.offset <= UINT16_MAX * 16 && a.offset % 16 == 0) {
+		row->cfa |= ROW_CFA_WIDE;
+		row->cfa_off = (int16_t)(a.offset / 16);
+		return UNWIND_SUPPORTED;
+	}
 	if (!to_units(a.offset, &units) || (a.deref && (a.add < 0 || a.add > 24 || a.add % 8)))
 		return UNWIND_UNSUPPORTED_CFA_OFFSET;
-	row->cfa = a.reg;
 	row->cfa_off = units;
 	if (a.deref)
 		row->cfa |= ROW_CFA_DEREF | (a.add / 8) << ROW_DEREF_ADD_SHIFT;
@@ -199,8 +204,8 @@ static enum unwind_unsupported put_fp(const struct cfa_rule *fp, struct unwind_r
 		goto lost;
 	if (!a.is_cfa && a.reg == ROW_REG_RBP)
 		kind = ROW_FP_AT_FP;
-	else if (!a.is_cfa && a.reg == row->cfa)
-		a.offset -= row->cfa_off * 8;
+	else if (!a.is_cfa && a.reg == ROW_CFA_BASE(row->cfa) && !(row->cfa & ROW_CFA_DEREF))
+		a.offset -= unwind_row__cfa_bytes(row);
 	else if (!a.is_cfa)
 		goto lost;
 	if (!to_units(a.offset, &units))
@@ -222,6 +227,19 @@ static enum unwind_unsupported put_ra(const struct cfa_rule *ra, struct unwind_r
 		return UNWIND_SUPPORTED;
 	}
 	return UNWIND_UNSUPPORTED_RA_RULE;
+}
+
+void unwind_row__add_rbx(const struct cfa_state *state, struct unwind_row *row)
+{
+	int64_t units = state->bx.kind == CFA_AT_OFFSET ? state->bx.offset / 8 : 0;
+	bool is_same = state->bx.kind == CFA_UNSET || state->bx.kind == CFA_SAME;
+
+	if (ROW_CFA_BASE(row->cfa) >= CFA_REGS ||
+	    (!is_same && (units >= 0 || units < INT8_MIN || state->bx.offset % 8)) ||
+	    row->fp_off < INT8_MIN || row->fp_off > INT8_MAX)
+		return;
+	row->saved |= ROW_RBX;
+	row->fp_off = (int16_t)((uint16_t)units << 8 | (uint8_t)row->fp_off);
 }
 
 struct unwind_row unwind_row__of_state(const struct cfa_state *state, enum unwind_unsupported *ret_why)

@@ -53,6 +53,7 @@ struct unwind_table {
 	struct unwind_rules eh_frame, debug_frame;
 	struct gopclntab *go;
 	uint32_t sources;
+	bool needs_rbx;
 	struct unwind_mark *end_marks;
 	uint32_t n_end_marks;
 };
@@ -79,6 +80,20 @@ static bool is_go(const struct elf *e)
 		if (elf__find_section(e, sections[i]))
 			return true;
 	return false;
+}
+
+/*
+ * The dynamic loader finds the frame of its trampoline by RBX while it binds a function. It is the one shared object that is entered and asks for no
+ * loader.
+ */
+static bool is_loader(const struct elf *e)
+{
+	if (elf__type(e) != ET_DYN || !elf__entry(e))
+		return false;
+	for (uint32_t i = 0; i < elf__n_segments(e); i++)
+		if (elf__segment(e, i)->type == PT_INTERP)
+			return false;
+	return true;
 }
 
 static void open_rules(struct unwind_table *t, const struct unwind_table_opts *opts)
@@ -123,6 +138,7 @@ int unwind_table__open(const struct elf *e, const struct unwind_table_opts *opts
 		memcpy(t->end_marks, opts->end_marks, opts->n_end_marks * sizeof(*t->end_marks));
 		t->n_end_marks = opts->n_end_marks;
 	}
+	t->needs_rbx = is_loader(e);
 	open_rules(t, opts);
 	*ret_table = t;
 	t = NULL;
@@ -164,6 +180,7 @@ size_t unwind_table__bytes(const struct unwind_table *t)
 /* One FDE on its way into a page. */
 struct emission {
 	struct page *page;
+	bool needs_rbx;
 	uint64_t fde_end; /* as the FDE says */
 	uint64_t end;     /* where its last rule stops holding: at the next function, or after padding */
 };
@@ -188,13 +205,15 @@ static void emit_range(uint64_t start, uint64_t end, const struct cfa_state *sta
 	row = unwind_row__of_state(state, &why);
 	if (why != UNWIND_SUPPORTED)
 		e->page->stats.unsupported[why]++;
+	if (e->needs_rbx)
+		unwind_row__add_rbx(state, &row);
 	put(e->page, start, row);
 }
 
-static void emit_fde(struct page *p, const struct unwind_rules *r, const struct cie *cie,
-		     const struct fde *fde, uint64_t end)
+static void emit_fde(const struct unwind_table *t, struct page *p, const struct unwind_rules *r,
+		     const struct cie *cie, const struct fde *fde, uint64_t end)
 {
-	struct emission e = {.page = p, .fde_end = fde->end, .end = end};
+	struct emission e = {.page = p, .needs_rbx = t->needs_rbx, .fde_end = fde->end, .end = end};
 	uint64_t at;
 
 	if (!cfa_program__run(&cfa_registers_x86_64, &r->source.base, cie, fde, p->to, emit_range, &e, &at))
@@ -242,7 +261,7 @@ static int put_fde(struct unwind_table *t, const struct unwind_rules *r, struct 
 			end = next;
 		p->stats.fdes += end > p->from;
 		if (!put_signal(t, p, cie, &fde))
-			emit_fde(p, r, cie, &fde, end);
+			emit_fde(t, p, r, cie, &fde, end);
 	}
 	if (end != next)
 		put(p, end, unwind_row__of(ROW_CFA_NONE));

@@ -138,11 +138,19 @@ static int find_rows(void *ctx, uint32_t object, uint64_t vaddr, const struct un
 	return tables__rows(c->tables, object, vaddr, ret_rows, ret_n) ? END_NO_ROWS : 0;
 }
 
+static int read_code(void *ctx, uint32_t object, uint64_t vaddr, void *to, size_t len)
+{
+	struct collector *c = ctx;
+
+	return tables__code(c->tables, object, vaddr, to, len);
+}
+
 int collector__on_unfinished(void *ctx, void *data, size_t size)
 {
 	const struct unfinished_record *r = data;
 	struct collector *c = ctx;
-	const struct finish_ports ports = {.find_mapping = find_mapping, .find_rows = find_rows, .ctx = c};
+	const struct finish_ports ports = {
+		.find_mapping = find_mapping, .find_rows = find_rows, .read_code = read_code, .ctx = c};
 	uint64_t began = clock__thread_cpu_ns();
 	struct walk *w = c->walk;
 	char comm[COMM_LEN + 1];
@@ -165,6 +173,7 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 
 	copy_comm(comm, r->comm);
 	collector__count(c, &r->key, &s);
+	c->lost_here.n[LOSS_DERIVED_RULES] += w->derived ? r->count : 0;
 	c->stats.unfinished++;
 	c->stats.finished_whole += end_is_complete(w->end);
 	c->stats.finish_ns += clock__thread_cpu_ns() - began;

@@ -257,6 +257,8 @@ static int locate_other(struct locator *l, const struct window_frame *f, uint32_
 	case FRAME_KERNEL:
 		return locate_kernel(l, f->word, ret);
 	case FRAME_CUT:
+		if (f->word == FRAME_LEFT_OUT)
+			return add_named(l->p, 0, 0, "[frames left out]", ret);
 		snprintf(text, sizeof(text), "[truncated: %s]",
 			 end_reason__name((enum end_reason)(f->word & 0xff)));
 		return add_named(l->p, 0, 0, text, ret);

@@ -178,9 +178,9 @@ static int namer__comments(struct namer *r)
 	for (int i = 0; i < LOSS_MAX && !err; i++) {
 		if (!lost.n[i])
 			continue;
-		all += lost.n[i];
-		err = profile__comment(r->p, "lost %s: %llu (%s)", loss__name(i),
-				       (unsigned long long)lost.n[i], loss__text(i));
+		all += loss__is_doubt(i) ? 0 : lost.n[i];
+		err = profile__comment(r->p, "%s %s: %llu (%s)", loss__is_doubt(i) ? "doubt" : "lost",
+				       loss__name(i), (unsigned long long)lost.n[i], loss__text(i));
 	}
 	if (!err && w->shed)
 		err = profile__comment(r->p, "given up: %s", window__str(w, w->shed));

@@ -283,13 +283,14 @@ static int merge_meta(struct translation *t)
 	return 0;
 }
 
-/* "lost <reason>: <n>", whatever follows n after a blank: the length up to the number, the number and the rest. */
+/* "lost <reason>: <n>", or "doubt …", whatever follows n after a blank: the length up to the number, the number and the rest. */
 static bool parse_loss(const char *comment, size_t *ret_head, uint64_t *ret_n, const char **ret_rest)
 {
 	const char *colon = strrchr(comment, ':');
 	char *end;
 
-	if (strncmp(comment, "lost ", 5) || !colon || colon[1] != ' ' || colon[2] < '0' || colon[2] > '9')
+	if ((strncmp(comment, "lost ", 5) && strncmp(comment, "doubt ", 6)) || !colon || colon[1] != ' ' ||
+	    colon[2] < '0' || colon[2] > '9')
 		return false;
 	*ret_n = strtoull(colon + 2, &end, 10);
 	if (*end && *end != ' ')

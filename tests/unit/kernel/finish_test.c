@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Walks over stacks made by hand, one for each kind of row, with the frames that must come out.
- *
- * The world: object 7 at 0x400000 (64 KiB of code, virtual addresses from 0), code in no file at 0x700000, a stack from 0x7ff000 on. Return
- * addresses on the stack point behind the call, so the frames they give are one less.
  */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,116 +13,7 @@
 
 #include <cmocka.h>
 
-#include "user/kernel/finish.h"
-
-#define CODE      0x400000ull
-#define CODE_END  0x410000ull
-#define JIT       0x700000ull
-#define JIT_END   0x710000ull
-#define STACK     0x7ff000ull
-#define OBJECT    7
-#define ROWS_MAX  64
-#define FRAME(at) frame_of_object(OBJECT, (at)-CODE)
-
-struct world {
-	struct unfinished_record *record;
-	struct unwind_row rows[ROWS_MAX];
-	uint32_t n_rows;
-	int mapping_end, rows_end; /* what the ports answer instead, where not 0 */
-	struct walk walk;
-};
-
-static int find_mapping(void *ctx, const struct task_key *key, uint64_t pc, struct walk_mapping *ret)
-{
-	const struct world *w = ctx;
-
-	assert_int_equal(key->tgid, 42);
-	if (w->mapping_end)
-		return w->mapping_end;
-	if (pc >= CODE && pc < CODE_END)
-		*ret = (struct walk_mapping){.start = CODE, .end = CODE_END, .bias = CODE, .object = OBJECT};
-	else if (pc >= JIT && pc < JIT_END)
-		*ret = (struct walk_mapping){.start = JIT, .end = JIT_END};
-	else
-		return END_NO_MAPPING;
-	return 0;
-}
-
-static int find_rows(void *ctx, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
-		     uint32_t *ret_n)
-{
-	const struct world *w = ctx;
-
-	assert_int_equal(object, OBJECT);
-	assert_true(vaddr < CODE_END - CODE);
-	if (w->rows_end)
-		return w->rows_end;
-	*ret_rows = w->rows;
-	*ret_n = w->n_rows;
-	return 0;
-}
-
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	assert_non_null(w);
-	w->record = calloc(1, sizeof(*w->record));
-	assert_non_null(w->record);
-	w->record->type = RECORD_UNFINISHED;
-	w->record->key.tgid = 42;
-	w->record->sp = STACK;
-	w->record->stack_at = STACK;
-	w->record->stack_bytes = 4096;
-	w->record->leaf = 1;
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	free(w->record);
-	free(w);
-	return 0;
-}
-
-/* The row that holds from `pc` on; rows are added in order. */
-static void row(struct world *w, uint16_t pc, uint8_t cfa, int16_t cfa_off, uint8_t saved, int16_t fp_off)
-{
-	assert_true(w->n_rows < ROWS_MAX);
-	w->rows[w->n_rows++] = (struct unwind_row){
-		.pc = pc, .cfa = cfa, .cfa_off = cfa_off, .saved = saved, .fp_off = fp_off};
-}
-
-static void put(struct world *w, uint64_t addr, uint64_t value)
-{
-	assert_true(addr >= STACK && addr + 8 <= STACK + STACK_COPY_MAX);
-	memcpy(w->record->stack + (addr - STACK), &value, sizeof(value));
-}
-
-static void walk(struct world *w, uint64_t pc)
-{
-	const struct finish_ports ports = {.find_mapping = find_mapping, .find_rows = find_rows, .ctx = w};
-
-	w->record->pc = pc;
-	assert_int_equal(finish__walk(w->record, sizeof(*w->record), &ports, &w->walk), 0);
-}
-
-static void expect(const struct world *w, uint8_t end, uint32_t n, const uint64_t *words)
-{
-	assert_int_equal(w->walk.end, end);
-	assert_int_equal(w->walk.n_words, n);
-	for (uint32_t i = 0; i < n; i++)
-		assert_int_equal(w->walk.words[i], words[i]);
-}
-
-#define EXPECT(w, end, ...)                                               \
-	do {                                                              \
-		const uint64_t words_[] = {__VA_ARGS__};                  \
-		expect(w, end, sizeof(words_) / sizeof(*words_), words_); \
-	} while (0)
+#include "tests/unit/kernel/finish_world.h"
 
 /* Rows of most tests: a plain function at 0x1000, `main` at 0x2000, the end mark at 0x3000. */
 static void usual_rows(struct world *w)
@@ -489,20 +378,100 @@ static void the_walk_goes_on_after_what_the_kernel_had(void **state)
 	assert_int_equal(w->walk.n_kernel, 2);
 }
 
-static void recursion_is_cut_at_the_limit(void **state)
+static void a_row_made_from_instructions_has_to_lead_behind_a_call(void **state)
 {
 	struct world *w = *state;
 
-	row(w, 0, ROW_REG_RSP, 1, ROW_FP_SAME, 0);
-	w->record->stack_bytes = STACK_COPY_MAX;
-	for (uint64_t at = STACK; at < STACK + STACK_COPY_MAX; at += 8)
-		put(w, at, CODE + 0x101);
-	w->record->n_kernel = KERNEL_FRAMES_MAX;
-	walk(w, CODE + 0x100);
-	assert_int_equal(w->walk.end, END_DEPTH);
-	assert_int_equal(w->walk.n_words, KERNEL_FRAMES_MAX + USER_FRAMES_MAX + 1);
-	assert_int_equal(w->walk.words[KERNEL_FRAMES_MAX + USER_FRAMES_MAX - 1], FRAME(CODE + 0x100));
-	assert_int_equal(w->walk.words[KERNEL_FRAMES_MAX + USER_FRAMES_MAX], frame_of_cut(END_DEPTH));
+	row(w, 0, ROW_REG_RSP | ROW_DERIVED, 1, ROW_FP_SAME, 0);
+	row(w, 0x2000, ROW_CFA_END, 0, 0, 0);
+	row(w, 0x3000, ROW_CFA_SIGNAL, 0, 0, 0);
+	w->has_code = true;
+	put(w, STACK, CODE + 0x2010);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x200f));
+	assert_true(w->walk.derived);
+	put(w, STACK, CODE + 0x2011);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_NO_CALL, FRAME(CODE + 0x10), frame_of_cut(END_NO_CALL));
+	/* a signal handler returns to code that calls nothing */
+	put(w, STACK, CODE + 0x3005);
+	put_ucontext(w, STACK + 8, (const uint64_t[17]){[15] = STACK + 512, [16] = CODE + 0x2011});
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x3004), FRAME(CODE + 0x2011));
+	/* nobody knows the code of a JIT: it may be a caller */
+	put(w, STACK, JIT + 0x11);
+	w->record->fp = 0;
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_FP_ZERO, FRAME(CODE + 0x10), frame_of_raw(JIT + 0x10), frame_of_cut(END_FP_ZERO));
+	/* nor that of a file that is gone */
+	w->has_code = false;
+	put(w, STACK, CODE + 0x2011);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x2010));
+	/* a rule of the file needs no second opinion */
+	w->has_code = true;
+	w->rows[0].cfa = ROW_REG_RSP;
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x2010));
+	assert_false(w->walk.derived);
+	/* what the kernel did not come to check is checked here */
+	w->record->unchecked = 1;
+	w->record->leaf = 0;
+	walk(w, CODE + 0x2012);
+	EXPECT(w, END_NO_CALL, frame_of_cut(END_NO_CALL));
+}
+
+static void rbx_is_followed_where_the_file_needs_it(void **state)
+{
+	struct world *w = *state;
+
+	/* 0x1000: saves RBX; 0x2000: leaves it alone; 0x3000: has its frame by it; 0x4000: in no such file */
+	row(w, 0, ROW_CFA_NONE, 0, 0, 0);
+	row(w, 0x1000, ROW_REG_RSP, 3, ROW_FP_SAME | ROW_RBX, (int16_t)(uint16_t)(0xfe00));
+	row(w, 0x2000, ROW_REG_RSP, 1, ROW_FP_SAME | ROW_RBX, 0);
+	row(w, 0x3000, ROW_REG_RBX, 2, ROW_FP_AT_CFA | ROW_RBX, (int16_t)(uint16_t)(0xfdfe));
+	row(w, 0x4000, ROW_REG_RSP, 1, ROW_FP_SAME, 0);
+	row(w, 0x5000, ROW_CFA_END, 0, 0, 0);
+	put(w, STACK + 8, STACK + 0x200);     /* RBX, saved at CFA - 16 */
+	put(w, STACK + 16, CODE + 0x2001);    /* 0x1000 returns to 0x2000 */
+	put(w, STACK + 24, CODE + 0x3001);    /* 0x2000 to 0x3000 */
+	put(w, STACK + 0x200, 0xabcde8);      /* RBP, at CFA - 16 */
+	put(w, STACK + 0x208, CODE + 0x5001); /* 0x3000 to the root */
+	walk(w, CODE + 0x1000);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x1000), FRAME(CODE + 0x2000), FRAME(CODE + 0x3000),
+	       FRAME(CODE + 0x5000));
+	assert_int_equal(w->walk.fp, 0xabcde8);
+	/* as a leaf that has not saved it yet */
+	w->record->regs[ROW_REG_RBX] = STACK + 0x200;
+	put(w, STACK, CODE + 0x3001);
+	walk(w, CODE + 0x2000);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x2000), FRAME(CODE + 0x3000), FRAME(CODE + 0x5000));
+	/* through code that says nothing of it, it is lost */
+	walk(w, CODE + 0x4000);
+	EXPECT(w, END_LEAF_REGISTER, FRAME(CODE + 0x4000), FRAME(CODE + 0x3000),
+	       frame_of_cut(END_LEAF_REGISTER));
+	/* a walk that the kernel began */
+	w->record->leaf = 0;
+	w->record->rbx_known = 1;
+	w->record->sp = STACK + 32;
+	walk(w, CODE + 0x3001);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x3000), FRAME(CODE + 0x5000));
+}
+
+static void a_frame_may_be_half_a_megabyte(void **state)
+{
+	struct world *w = *state;
+
+	row(w, 0, ROW_REG_RSP | ROW_CFA_WIDE, 3, ROW_FP_SAME, 0);
+	row(w, 0x2000, ROW_CFA_END, 0, 0, 0);
+	put(w, STACK + 40, CODE + 0x2001);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x2000));
+	assert_int_equal(w->walk.sp, STACK + 48);
+	/* unsigned: this one is above the copied piece, not below */
+	w->rows[0].cfa_off = (int16_t)(540080 / 16);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_STACK_COPY, FRAME(CODE + 0x10), frame_of_cut(END_STACK_COPY));
 }
 
 static void a_stack_copy_that_is_too_short_is_named(void **state)
@@ -595,7 +564,7 @@ static void hostile_registers_do_no_harm(void **state)
 static void unsound_records_are_refused(void **state)
 {
 	struct world *w = *state;
-	const struct finish_ports ports = {.find_mapping = find_mapping, .find_rows = find_rows, .ctx = w};
+	const struct finish_ports ports = world__ports(w);
 	struct unfinished_record *r = w->record;
 	const size_t size = sizeof(*r), head = offsetof(struct unfinished_record, stack);
 
@@ -613,6 +582,9 @@ static void unsound_records_are_refused(void **state)
 	r->n_user = USER_FRAMES_MAX + 1;
 	assert_int_equal(finish__walk(r, size, &ports, &w->walk), -EBADMSG);
 	r->n_user = 0;
+	r->n_outer = WALK_FRAMES_MAX + 1;
+	assert_int_equal(finish__walk(r, size, &ports, &w->walk), -EBADMSG);
+	r->n_outer = 0;
 	r->end = END_MAX;
 	assert_int_equal(finish__walk(r, size, &ports, &w->walk), -EBADMSG);
 }
@@ -632,8 +604,6 @@ static void equal_stacks_have_equal_hashes(void **state)
 	walk(w, CODE + 0x1011);
 	assert_int_not_equal(w->walk.hash, hash);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
@@ -659,7 +629,9 @@ int main(void)
 		TEST(an_unsupported_rule_is_named),
 		TEST(a_lost_frame_pointer_is_not_used),
 		TEST(the_walk_goes_on_after_what_the_kernel_had),
-		TEST(recursion_is_cut_at_the_limit),
+		TEST(a_row_made_from_instructions_has_to_lead_behind_a_call),
+		TEST(rbx_is_followed_where_the_file_needs_it),
+		TEST(a_frame_may_be_half_a_megabyte),
 		TEST(a_stack_copy_that_is_too_short_is_named),
 		TEST(what_the_ports_do_not_know_ends_the_walk),
 		TEST(a_stack_pointer_that_does_not_move_up_ends_the_walk),

@@ -74,8 +74,9 @@ static void build(uint64_t page)
 			 0);
 }
 
-#define SP(off)        ROW_REG_RSP, off, ROW_FP_SAME, 0
-#define SAVED(off, at) ROW_REG_RSP, off, ROW_FP_AT_CFA, at
+#define SP(off)        ROW_DERIVED | ROW_REG_RSP, off, ROW_FP_SAME, 0
+#define SAVED(off, at) ROW_DERIVED | ROW_REG_RSP, off, ROW_FP_AT_CFA, at
+#define RULE(off)      ROW_REG_RSP, off, ROW_FP_SAME, 0 /* of the file itself */
 #define NOTHING        ROW_CFA_NONE, 0, 0, 0
 
 static void expect(uint16_t pc, uint8_t cfa, int16_t cfa_off, uint8_t saved, int16_t fp_off)
@@ -102,7 +103,7 @@ static void code_without_rules_is_followed(void **state)
 			 "pop %rbx\nret\n",
 		 FLAGS);
 	build(1);
-	expect(0, SP(1));
+	expect(0, RULE(1));
 	expect(0x20, NOTHING);
 	expect(0x40, SP(1));
 	expect(0x41, SP(2));
@@ -124,8 +125,8 @@ static void code_with_rules_gives_none_of_them_up(void **state)
 	/* the rules are wrong, and they are what counts */
 	assemble("f: .cfi_startproc\n.cfi_def_cfa 7,64\npush %rax\npop %rax\nret\n.cfi_endproc\n", FLAGS);
 	build(1);
-	expect(0, SP(8));
-	expect(1, SP(8));
+	expect(0, RULE(8));
+	expect(1, RULE(8));
 	expect(3, NOTHING);
 	assert_int_equal(fx.stats.derived, 0);
 }

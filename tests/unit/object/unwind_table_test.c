@@ -32,9 +32,10 @@
 	{                                                                                   \
 		.pc = (at), .cfa = (base), .cfa_off = (off), .saved = (fp), .fp_off = (fpo) \
 	}
-#define ROW_KIND(at, kind) ROW(at, kind, 0, 0, 0)
-#define RSP                ROW_REG_RSP
-#define RBP                ROW_REG_RBP
+#define DERIVED(at, base, off, fp, fpo) ROW(at, ROW_DERIVED | (base), off, fp, fpo)
+#define ROW_KIND(at, kind)              ROW(at, kind, 0, 0, 0)
+#define RSP                             ROW_REG_RSP
+#define RBP                             ROW_REG_RBP
 
 /* f: 6 bytes, a frame pointer pushed and popped */
 #define FRAME_FUNCTION                                           \
@@ -228,7 +229,7 @@ static void rules_that_do_not_fit_are_counted_by_reason(void **state)
 	assemble(
 		"f: .cfi_startproc\nnop\n"
 		".cfi_def_cfa_offset 12\nnop\n"                            /* 1 no multiple of 8 */
-		".cfi_def_cfa_offset 262144\nnop\n"                        /* 2 too large by 8 */
+		".cfi_def_cfa_offset 262152\nnop\n"                        /* 2 too large for its unit */
 		".cfi_def_cfa_offset 262136\nnop\n"                        /* 3 the largest */
 		".cfi_def_cfa 17,8\nnop\n"                                 /* 4 from xmm0 */
 		".cfi_def_cfa 7,8\n.cfi_offset rip,-16\nnop\n"             /* 5 return address elsewhere */
@@ -248,6 +249,28 @@ static void rules_that_do_not_fit_are_counted_by_reason(void **state)
 	assert_int_equal(fx.stats.unsupported[UNWIND_UNSUPPORTED_SP_RULE], 1);
 	assert_int_equal(fx.stats.unsupported[UNWIND_UNSUPPORTED_CFA_EXPRESSION], 1);
 	assert_string_equal(unwind_unsupported__name(UNWIND_UNSUPPORTED_SP_RULE), "sp_rule");
+}
+
+static void a_large_frame_is_counted_in_larger_units(void **state)
+{
+	(void)state;
+	assemble("f: .cfi_startproc\nnop\n"
+		 ".cfi_def_cfa_offset 262136\nnop\n"
+		 ".cfi_def_cfa_offset 262144\nnop\n"
+		 ".cfi_def_cfa_offset 540080\nnop\n"
+		 ".cfi_def_cfa_offset 1048560\nnop\n"
+		 ".cfi_def_cfa_offset 1048576\nnop\n"
+		 ".cfi_endproc\n",
+		 FLAGS, NULL);
+	build_page(TEXT_PAGE);
+	EXPECT(ROW(0, RSP, 1, ROW_FP_SAME, 0), ROW(1, RSP, 32767, ROW_FP_SAME, 0),
+	       ROW(2, ROW_CFA_WIDE | RSP, 16384, ROW_FP_SAME, 0),
+	       ROW(3, ROW_CFA_WIDE | RSP, (int16_t)33755, ROW_FP_SAME, 0),
+	       ROW(4, ROW_CFA_WIDE | RSP, -1, ROW_FP_SAME, 0), ROW_KIND(5, ROW_CFA_UNSUPPORTED),
+	       ROW_KIND(6, ROW_CFA_NONE));
+	assert_int_equal(unwind_row__cfa_bytes(&fx.rows[1]), 262136);
+	assert_int_equal(unwind_row__cfa_bytes(&fx.rows[3]), 540080);
+	assert_int_equal(unwind_row__cfa_bytes(&fx.rows[4]), 1048560);
 }
 
 static void plt_expression_becomes_one_row(void **state)
@@ -485,9 +508,9 @@ static void a_damaged_fde_is_counted_and_its_neighbours_stay(void **state)
 	open_table(NULL);
 	build_page(TEXT_PAGE);
 	/* what the FDE would have said is found out from the instructions */
-	EXPECT(ROW(0, RSP, 1, ROW_FP_SAME, 0), ROW(1, RSP, 2, ROW_FP_SAME, 0),
-	       ROW(4, RSP, 2, ROW_FP_AT_CFA, -2), ROW(5, RSP, 1, ROW_FP_SAME, 0), ROW_KIND(6, ROW_CFA_NONE),
-	       ROW(32, RSP, 1, ROW_FP_SAME, 0), ROW_KIND(33, ROW_CFA_NONE));
+	EXPECT(DERIVED(0, RSP, 1, ROW_FP_SAME, 0), DERIVED(1, RSP, 2, ROW_FP_SAME, 0),
+	       DERIVED(4, RSP, 2, ROW_FP_AT_CFA, -2), DERIVED(5, RSP, 1, ROW_FP_SAME, 0),
+	       ROW_KIND(6, ROW_CFA_NONE), ROW(32, RSP, 1, ROW_FP_SAME, 0), ROW_KIND(33, ROW_CFA_NONE));
 	assert_int_equal(fx.stats.damaged, 1);
 	assert_int_equal(fx.stats.derived, 3);
 }
@@ -622,6 +645,7 @@ int main(void)
 		cmocka_unit_test(padding_reaches_over_the_end_of_a_page),
 		cmocka_unit_test(special_rules_become_special_rows),
 		cmocka_unit_test(rules_that_do_not_fit_are_counted_by_reason),
+		cmocka_unit_test(a_large_frame_is_counted_in_larger_units),
 		cmocka_unit_test(plt_expression_becomes_one_row),
 		cmocka_unit_test(signal_trampolines_start_one_byte_early),
 		cmocka_unit_test(a_signal_frame_that_is_no_trampoline_follows_its_rules),
