@@ -89,6 +89,13 @@ $(BUILD)/obj/%.o: %.c
 # Whoever includes the skeleton needs it first; the dependency files know the rest.
 $(call objects,user/kernel): | $(SKELETON)
 
+# The names of system calls, of the headers that this build sees.
+$(BUILD)/syscall_names.h:
+	$(call msg,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '#include <asm/unistd.h>' | $(CC) -E -dM - | sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9][0-9]*\)$$/[\2] = "\1",/p' | sort -V >$@
+$(BUILD)/obj/user/base/syscall_name.o: | $(BUILD)/syscall_names.h
+
 # ---- the kernel side --------------------------------------------------------------------------------------------------
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -D__BPF__ -Wall -Wextra -Wno-unused-parameter -Werror -iquote . \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu

@@ -22,6 +22,7 @@
 #include "user/pipeline/ceiling.h"
 #include "user/pipeline/collector.h"
 #include "user/pipeline/cost.h"
+#include "user/pipeline/idle_match.h"
 #include "user/pipeline/publish.h"
 #include "user/store/store.h"
 
@@ -225,21 +226,24 @@ static void agent__reload(struct agent *a)
 {
 	struct governor_opts limits;
 	struct collector_opts opts;
-	struct config *fresh;
+	struct idle_match *idle = NULL;
+	struct config *fresh = NULL;
 	struct err err = {0};
 	int ret = config__load(&a->opts, &fresh, &err);
 
-	if (ret) {
-		log_error("agent: %s; the running configuration stays", err__text(&err, ret));
-		return;
+	if (!ret)
+		ret = idle_match__new(&fresh->offcpu.idle, &idle);
+	if (!ret) {
+		opts = agent__collector_opts(fresh);
+		ret = collector__reconfigure(a->collector, &opts, &err);
 	}
-	opts = agent__collector_opts(fresh);
-	ret = collector__reconfigure(a->collector, &opts, &err);
 	if (ret) {
 		log_error("agent: %s; the running configuration stays", err__text(&err, ret));
+		idle_match__unref(idle);
 		config__free(fresh);
 		return;
 	}
+	publisher__set_idle(a->publisher, idle);
 	limits = agent__governor_opts(fresh);
 	ceiling__set_opts(a->ceiling, &limits);
 	if (strcmp(fresh->output.directory, a->config->output.directory))
@@ -305,6 +309,7 @@ static int agent__open_publisher(struct agent *a, struct err *err)
 	const struct config *c = a->config;
 	struct governor_budgets budgets;
 	struct collector_stats stats;
+	int ret;
 	struct publish_opts opts = {
 		.label_tid = c->labels.tid,
 		.zstd = c->output.compression == CONFIG_COMPRESSION_ZSTD,
@@ -318,7 +323,11 @@ static int agent__open_publisher(struct agent *a, struct err *err)
 	opts.section_bytes = budgets.section_bytes;
 	collector__stats(a->collector, &stats);
 	opts.clock = stats.clock;
-	return publisher__new(&opts, a->store, &a->publisher, err);
+	ret = idle_match__new(&c->offcpu.idle, &opts.idle);
+	if (!ret)
+		ret = publisher__new(&opts, a->store, &a->publisher, err);
+	idle_match__unref(opts.idle);
+	return ret;
 }
 
 static int agent__open(struct agent *a, struct err *err)

@@ -20,9 +20,11 @@
 #include "user/base/loop.h"
 #include "user/cmd/child.h"
 #include "user/cmd/output.h"
+#include "user/config/config.h"
 #include "user/config/event.h"
 #include "user/config/units.h"
 #include "user/pipeline/collector.h"
+#include "user/pipeline/idle_match.h"
 #include "user/pipeline/publish.h"
 #include "user/profile/profile.h"
 
@@ -89,6 +91,7 @@ struct record {
 	struct collector *c;
 	struct child child;
 	struct window *windows[EVENT_N];
+	struct idle_match *idle;
 	uint64_t began_ns, progress_at_ns;
 	uint32_t n_interrupts;
 };
@@ -375,10 +378,29 @@ static int record__run(struct record *r, struct err *err)
 	return ret ? err__set(err, ret, "recording ended early: %s", strerror(-ret)) : collector__flush(r->c);
 }
 
+/* What this host's configuration calls idle; where that cannot be read, what everprof comes with. */
+static int record__idle(struct record *r)
+{
+	const struct config_opts host = {.env = environ}, none = {0};
+	struct config *c = NULL;
+	struct err err = {0};
+	int ret = config__load(&host, &c, &err);
+
+	if (ret) {
+		log_warn("record: idle waits go by the patterns that come with everprof: %s",
+			 err__text(&err, ret));
+		ret = config__parse(&none, NULL, NULL, 0, &c, &err);
+	}
+	if (!ret)
+		ret = idle_match__new(&c->offcpu.idle, &r->idle);
+	config__free(c);
+	return ret;
+}
+
 static int record__write_one(struct record *r, const struct window *w, const char *path, struct err *err)
 {
 	struct collector_stats stats;
-	struct publish_opts opts = {.label_tid = true};
+	struct publish_opts opts = {.label_tid = true, .idle = r->idle};
 	struct profile *p = NULL;
 	int ret;
 
@@ -401,6 +423,9 @@ static int record__write(struct record *r, struct err *err)
 	char path[PATH_MAX];
 	int ret = 0;
 
+	ret = record__idle(r);
+	if (ret)
+		return err__set(err, ret, "cannot read the idle patterns: %s", strerror(-ret));
 	if (r->n_events > 1 && mkdir(r->path, 0755) && errno != EEXIST)
 		return err__set(err, -errno, "cannot make the directory '%s': %s", r->path, strerror(errno));
 	for (enum event ev = 0; ev < EVENT_N && !ret; ev++) {
@@ -465,6 +490,7 @@ int cmd_record(int argc, char **argv)
 	collector__free(r.c);
 	child__done(&r.child);
 	loop__free(r.loop);
+	idle_match__unref(r.idle);
 	for (int ev = 0; ev < EVENT_N; ev++)
 		window__unref(r.windows[ev]);
 	if (ret) {

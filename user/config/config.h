@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "user/config/event.h"
+#include "user/config/idle_pattern.h"
 #include "user/config/rule.h"
 #include "user/config/target.h"
 
@@ -49,6 +50,9 @@ struct config {
 		bool kernel;
 		uint64_t duration_ns, interval_ns; /* both 0: continuous */
 	} cpu;
+	struct {
+		struct idle_list idle;
+	} offcpu;
 	struct {
 		const char *directory;
 		uint32_t format;      /* enum config_format */

@@ -83,6 +83,8 @@ static const struct key keys[] = {
 	EVENT_SECTION(OFFCPU, "offcpu", "true", "Time not running, with the reason."),
 	{"profiling.offcpu.budget", KEY_SHARE, AT(event[EVENT_OFFCPU].budget_ppm), "0.25%", 100, 10 * PERCENT, NULL, NULL,
 	 "Share of the machine's CPU time that it may cost; fewer and longer waits are recorded to stay below."},
+	{"profiling.offcpu.idle", KEY_IDLE, AT(offcpu.idle), "[defaults]", 0, 0, NULL, NULL,
+	 "Which waits are those of threads that only wait for work: they get the label `idle`, and are hidden until one asks for them. Listed below."},
 	EVENT_SECTION(MEMORY, "memory", "true", "Where resident memory grew."),
 	EVENT_SECTION(ALLOC, "alloc", "true", "Allocation through malloc and its family."),
 	{"profiling.alloc.budget", KEY_SHARE, AT(event[EVENT_ALLOC].budget_ppm), "0.5%", 100, 10 * PERCENT, NULL, NULL,
@@ -205,6 +207,7 @@ void key__expected(const struct key *k, char ret_text[KEY_EXPECTED_MAX])
 		[KEY_ADDRESS] = "an address such as 127.0.0.1:9909 or [::1]:9909",
 		[KEY_TEXTS] = "a list of texts",
 		[KEY_PIDS] = "a list of process ids",
+		[KEY_IDLE] = "a list of idle patterns, or their names",
 		[KEY_RULES] = "a list of rules",
 		[KEY_EXPORTERS] = "an empty list",
 	};

@@ -29,6 +29,7 @@ enum key_type {
 	KEY_ADDRESS,   /* const char *, NULL where `words` was said */
 	KEY_TEXTS,     /* struct text_list */
 	KEY_PIDS,      /* struct pid_list */
+	KEY_IDLE,      /* struct idle_list */
 	KEY_RULES,     /* struct rule_list */
 	KEY_EXPORTERS, /* uint32_t, their number */
 };

@@ -14,12 +14,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "user/base/arena.h"
 #include "user/base/buf.h"
 #include "user/config/config.h"
 #include "user/config/key.h"
 #include "user/config/metric.h"
 #include "user/config/rule.h"
 #include "user/config/value.h"
+#include "user/config/wait_kind.h"
+#include "user/config/yaml.h"
 
 #define ORIGIN_COLUMN 48
 
@@ -133,6 +136,61 @@ static void reference_keys(struct buf *to)
 	}
 }
 
+/* The patterns that come with everprof, as they are read from the word that stands for them. */
+static int reference_shipped(struct buf *to)
+{
+	struct yaml_node word = {.kind = YAML_SCALAR, .line = 1, .text = "defaults"};
+	struct idle_list l;
+	struct arena arena;
+	int err;
+
+	arena__init(&arena, CONFIG_ARENA_MAX);
+	err = idle_list__take(&word, &arena, &l, NULL);
+	buf__append_str(to, "\n```yaml\n");
+	for (uint32_t i = 0; !err && i < l.n; i++) {
+		buf__append_str(to, "- ");
+		idle_pattern__format(&l.patterns[i], to);
+		buf__append_char(to, '\n');
+	}
+	buf__append_str(to, "```\n");
+	arena__done(&arena);
+	return err;
+}
+
+static int reference_idle(struct buf *to)
+{
+	int err;
+
+	buf__append_str(
+		to,
+		"\n## Idle patterns (`profiling.offcpu.idle`)\n\n"
+		"Threads that wait for work fill every profile of waits. A blocked wait that a pattern fits "
+		"carries the pattern's name in\n"
+		"the label `idle`; it stays in the file, and `everprof top` and pictures leave it out until "
+		"`--idle` is given, and say how much it was.\n"
+		"An item of the list is the word `defaults`, the name of one of those, `\"!NAME\"` to leave "
+		"one out, or a pattern of your own: a name and\n"
+		"conditions, each a shell pattern or a list of them. All that are given must hold, of a list "
+		"one; the first pattern that fits counts.\n\n"
+		"```yaml\n"
+		"profiling:\n"
+		"  offcpu:\n"
+		"    idle: [defaults, \"!session\", {name: my pool, wait: futex, function: \"pool_wait*\", "
+		"process: [api, \"api-*\"]}]\n"
+		"```\n\n"
+		"| condition | compared with |\n|---|---|\n");
+#define IDLE_ROW(member, text) buf__append_str(to, "| `" #member "` | " text " |\n");
+	IDLE_CONDITIONS(IDLE_ROW)
+#undef IDLE_ROW
+	buf__append_str(to, "\nThose that come with everprof:\n");
+	err = reference_shipped(to);
+	buf__append_str(to, "\n### Kinds of waits (label `wait`)\n\n| wait | for what |\n|---|---|\n");
+	for (int k = WAIT_KIND_NONE + 1; k < WAIT_KIND_N; k++)
+		buf__printf(to, "| `%s` | %s |\n", wait_kind__name((enum wait_kind)k),
+			    wait_kind__text((enum wait_kind)k));
+	return err;
+}
+
 static void reference_rules(struct buf *to)
 {
 	buf__append_str(to, "\n## Rules (`alerts`)\n\n"
@@ -225,6 +283,8 @@ void listing__reference(struct buf *to)
 			    "included where any pattern of any kind\n"
 			    "matches, or where there is none at all; exclusion beats inclusion.\n");
 	reference_events(to);
+	if (reference_idle(to))
+		return; /* out of memory, or the shipped patterns are not right: a test reads them */
 	reference_rules(to);
 	reference_environment(to);
 }

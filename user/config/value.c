@@ -151,7 +151,7 @@ static int take_string(const struct key *k, const struct yaml_node *node, struct
 
 static bool is_list(const struct key *k)
 {
-	return k->type == KEY_TEXTS || k->type == KEY_PIDS || k->type == KEY_RULES ||
+	return k->type == KEY_TEXTS || k->type == KEY_PIDS || k->type == KEY_IDLE || k->type == KEY_RULES ||
 	       k->type == KEY_EXPORTERS;
 }
 
@@ -179,6 +179,8 @@ int value__take(const struct key *k, const struct yaml_node *node, const char *n
 		return text_list__take(node, arena, to, e);
 	case KEY_PIDS:
 		return pid_list__take(node, arena, to, e);
+	case KEY_IDLE:
+		return idle_list__take(node, arena, to, e);
 	case KEY_RULES:
 		return rule__parse_list(name, node, arena, to, e);
 	case KEY_EXPORTERS:
@@ -245,29 +247,12 @@ int value__take_text(const struct key *k, const char *text, const char *name, st
 	return err;
 }
 
-static void quote(struct buf *to, const char *text)
-{
-	buf__append_char(to, '"');
-	for (; *text; text++) {
-		if (*text == '\n') {
-			buf__append_str(to, "\\n");
-		} else if (*text == '\t') {
-			buf__append_str(to, "\\t");
-		} else {
-			if (*text == '"' || *text == '\\')
-				buf__append_char(to, '\\');
-			buf__append_char(to, *text);
-		}
-	}
-	buf__append_char(to, '"');
-}
-
 static void format_texts(const struct text_list *l, struct buf *to)
 {
 	buf__append_char(to, '[');
 	for (uint32_t i = 0; i < l->n; i++) {
 		buf__append_str(to, i ? ", " : "");
-		quote(to, l->items[i]);
+		yaml__quote(l->items[i], to);
 	}
 	buf__append_char(to, ']');
 }
@@ -306,9 +291,9 @@ static void format_rule(const struct rule *r, struct buf *to)
 	const char *comma = "";
 
 	buf__append_str(to, "\n  - name: ");
-	quote(to, r->name);
+	yaml__quote(r->name, to);
 	buf__append_str(to, "\n    condition: ");
-	quote(to, r->condition.text);
+	yaml__quote(r->condition.text, to);
 	units__format_duration(r->duration_ns, text);
 	buf__printf(to, "\n    duration: %s\n    action: [", text);
 	for (unsigned int ev = 0; ev < EVENT_N; ev++) {
@@ -385,7 +370,7 @@ void value__format(const struct key *k, const struct config *c, struct buf *to)
 	case KEY_ADDRESS:
 		text = *(const char *const *)from;
 		if (text)
-			quote(to, text);
+			yaml__quote(text, to);
 		else
 			buf__append_str(to, k->words);
 		break;
@@ -394,6 +379,9 @@ void value__format(const struct key *k, const struct config *c, struct buf *to)
 		break;
 	case KEY_PIDS:
 		format_pids(from, to);
+		break;
+	case KEY_IDLE:
+		idle_list__format(from, to);
 		break;
 	case KEY_RULES:
 		format_rules(from, to);

@@ -26,6 +26,7 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "user/base/buf.h"
 #include "user/base/err.h"
 #include "user/config/units.h"
 
@@ -312,4 +313,21 @@ const char *yaml__describe(const struct yaml_node *node, char scratch[YAML_DESCR
 	}
 	snprintf(scratch, YAML_DESCRIBE_MAX, "'%s'", units__quote(node->text).text);
 	return scratch;
+}
+
+void yaml__quote(const char *text, struct buf *to)
+{
+	buf__append_char(to, '"');
+	for (; *text; text++) {
+		if (*text == '\n') {
+			buf__append_str(to, "\\n");
+		} else if (*text == '\t') {
+			buf__append_str(to, "\\t");
+		} else {
+			if (*text == '"' || *text == '\\')
+				buf__append_char(to, '\\');
+			buf__append_char(to, *text);
+		}
+	}
+	buf__append_char(to, '"');
 }

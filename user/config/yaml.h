@@ -18,6 +18,7 @@
 
 #include "user/base/arena.h"
 
+struct buf;
 struct err;
 
 #define YAML_BYTES_MAX  (256u << 10)
@@ -50,6 +51,8 @@ void yaml__done(struct yaml *y);
 const struct yaml_node *yaml__child(const struct yaml_node *map, const char *key); /* or NULL */
 /* "a list", "nothing", "'text'", for errors; the text is borrowed from `scratch`. */
 #define YAML_DESCRIBE_MAX 96
+/* In double quotes, so that the parser reads the same text. */
+void yaml__quote(const char *text, struct buf *to);
 const char *yaml__describe(const struct yaml_node *node, char scratch[YAML_DESCRIBE_MAX]);
 
 #define yaml__for_each(node, parent) for (node = (parent)->first; node; node = node->next)

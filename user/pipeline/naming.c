@@ -12,17 +12,19 @@
 #include "user/object/object_cache.h"
 #include "user/pipeline/window.h"
 #include "user/pipeline/location.h"
+#include "user/pipeline/wait_label.h"
 #include "user/profile/profile.h"
 
 struct namer {
 	const struct naming *n;
 	const struct window *w;
 	struct profile *p;
-	uint64_t from_ns, to_ns; /* of the slices that are taken */
-	uint64_t n_gone;         /* frames whose file was gone */
-	int64_t (*sums)[2];      /* by row: count, value */
-	uint32_t *locations;     /* by frame */
-	uint32_t *stacks;        /* by stack node - 1 */
+	uint64_t from_ns, to_ns;   /* of the slices that are taken */
+	uint64_t n_gone;           /* frames whose file was gone */
+	int64_t (*sums)[2];        /* by row: count, value */
+	uint32_t *locations;       /* by frame */
+	uint32_t *stacks;          /* by stack node - 1 */
+	struct wait_labels *waits; /* of an event whose rows wait; else NULL */
 };
 
 static void namer__sum(struct namer *r, uint64_t from_ns, uint64_t to_ns)
@@ -102,7 +104,8 @@ static int namer__labels(struct namer *r, const struct window_row *row, uint32_t
 		{"unit", process->unit}, {"container", process->container},
 		{"pod", process->pod},   {"namespace", process->name_space},
 	};
-	struct label labels[sizeof(texts) / sizeof(*texts) + 2];
+	struct wait_label wait = {.state = "", .syscall = "", .wait = "", .idle = ""};
+	struct label labels[sizeof(texts) / sizeof(*texts) + 6];
 	uint32_t n = 0;
 	int err;
 
@@ -111,6 +114,12 @@ static int namer__labels(struct namer *r, const struct window_row *row, uint32_t
 		err = add_id_label(r->p, labels, &n, "tid", row->tid);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts) && !err; i++)
 		err = add_text_label(r->p, labels, &n, texts[i].key, window__str(r->w, texts[i].text));
+	if (r->waits)
+		wait = wait_labels__of(r->waits, row);
+	err = err ?: add_text_label(r->p, labels, &n, "state", wait.state);
+	err = err ?: add_text_label(r->p, labels, &n, "syscall", wait.syscall);
+	err = err ?: add_text_label(r->p, labels, &n, "wait", wait.wait);
+	err = err ?: add_text_label(r->p, labels, &n, "idle", wait.idle);
 	return err ? err : profile__labels(r->p, labels, n, ret);
 }
 
@@ -120,6 +129,8 @@ static int namer__samples(struct namer *r)
 	uint32_t labels;
 	int err = 0;
 
+	if (w->event == EVENT_OFFCPU || w->event == EVENT_LOCK || w->event == EVENT_THREADS)
+		err = wait_labels__new(w, r->p, r->locations, r->n->idle, &r->waits);
 	for (uint32_t i = 0; i < w->n_rows && !err; i++) {
 		const struct window_row *row = &w->rows[i];
 
@@ -220,6 +231,7 @@ int naming__profile(const struct naming *n, const struct window *w, uint64_t fro
 	}
 out:
 	profile__free(r.p);
+	wait_labels__free(r.waits);
 	free(r.sums);
 	free(r.locations);
 	free(r.stacks);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct idle_match;
 struct object_cache;
 struct profile;
 struct symbolizer;
@@ -24,7 +25,8 @@ struct naming {
 	struct object_cache *objects;
 	const char *clock; /* "cpu-clock", "cycles" */
 	bool label_tid;
-	const char *proc_root; /* NULL: "/proc"; where the roots of processes are found */
+	struct idle_match *idle; /* which waits are marked as idle; NULL: none */
+	const char *proc_root;   /* NULL: "/proc"; where the roots of processes are found */
 };
 
 /*

@@ -19,6 +19,7 @@
 #include "user/base/log.h"
 #include "user/config/event.h"
 #include "user/pipeline/footprint.h"
+#include "user/pipeline/idle_match.h"
 #include "user/pipeline/naming.h"
 #include "user/pipeline/window.h"
 #include "user/profile/profile.h"
@@ -70,6 +71,7 @@ static struct naming publish__naming(const struct publish_opts *opts, struct sym
 		.objects = opts->objects,
 		.clock = opts->clock,
 		.label_tid = opts->label_tid,
+		.idle = opts->idle,
 	};
 }
 
@@ -91,11 +93,18 @@ static int publisher__encode(struct publisher *p, const struct window *w, struct
 			     uint64_t *ret_duration_ns, uint64_t *ret_time_ns)
 {
 	const struct pprof_opts opts = {.compression = p->opts.zstd ? COMPRESSION_ZSTD : COMPRESSION_GZIP};
-	struct naming n = publish__naming(&p->opts, p->symbolizer);
+	struct naming n;
 	uint64_t began = clock__thread_cpu_ns(), named, resident;
+	struct idle_match *idle;
 	struct profile *profile = NULL;
-	int err = naming__profile(&n, w, 0, UINT64_MAX, &profile);
+	int err;
 
+	pthread_mutex_lock(&p->lock);
+	n = publish__naming(&p->opts, p->symbolizer);
+	idle = idle_match__ref(n.idle);
+	pthread_mutex_unlock(&p->lock);
+	err = naming__profile(&n, w, 0, UINT64_MAX, &profile);
+	idle_match__unref(idle);
 	if (err)
 		return err;
 	named = clock__thread_cpu_ns();
@@ -272,6 +281,7 @@ int publisher__new(const struct publish_opts *opts, struct store *store, struct 
 	if (!p)
 		return -ENOMEM;
 	p->opts = *opts;
+	idle_match__ref(opts->idle);
 	p->symbol_bytes = opts->symbol_bytes;
 	p->store = store;
 	code = publisher__copy_dirs(p, opts);
@@ -303,6 +313,7 @@ void publisher__free(struct publisher *p)
 	rollup__free(p->rollup);
 	symbolizer__free(p->symbolizer);
 	publisher__free_dirs(p);
+	idle_match__unref(p->opts.idle);
 	free(p);
 }
 
@@ -323,6 +334,17 @@ void publisher__put(struct publisher *p, struct window *w)
 		log_warn("publish: a window is dropped: %d wait already", PUBLISH_QUEUE_MAX);
 		window__unref(dropped);
 	}
+}
+
+void publisher__set_idle(struct publisher *p, struct idle_match *idle)
+{
+	struct idle_match *old;
+
+	pthread_mutex_lock(&p->lock);
+	old = p->opts.idle;
+	p->opts.idle = idle;
+	pthread_mutex_unlock(&p->lock);
+	idle_match__unref(old);
 }
 
 void publisher__stats(const struct publisher *p, struct publish_stats *ret)

@@ -18,6 +18,7 @@
 #define PUBLISH_QUEUE_MAX 16
 
 struct err;
+struct idle_match;
 struct object_cache;
 struct profile;
 struct publisher;
@@ -29,6 +30,7 @@ struct publish_opts {
 	bool label_tid;
 	bool zstd; /* minute files; else gzip */
 	struct object_cache *objects;
+	struct idle_match *idle;       /* which waits are idle; NULL: none */
 	const char *const *debug_dirs; /* where separate debug files are; NULL: the default */
 	uint32_t n_debug_dirs;
 	size_t symbol_bytes;  /* kept in memory; 0: the symbolizer's default */
@@ -46,13 +48,15 @@ struct publish_stats {
 int publish__once(const struct publish_opts *opts, const struct window *w, struct profile **ret_profile);
 
 /*
- * The store is borrowed and may be NULL (then windows are named and dropped: profiling in memory). The names of debug folders are copied: they
+ * Takes a reference of its own to the idle patterns. The store is borrowed and may be NULL (then windows are named and dropped: profiling in memory). The names of debug folders are copied: they
  * mostly are of a configuration that goes with the next reload.
  */
 int publisher__new(const struct publish_opts *opts, struct store *store, struct publisher **ret,
 		   struct err *err);
 /* Works off what waits, then ends the thread. */
 void publisher__free(struct publisher *p);
+/* Other idle patterns from the next window on; takes the caller's reference. */
+void publisher__set_idle(struct publisher *p, struct idle_match *idle);
 /* Takes the caller's reference. */
 void publisher__put(struct publisher *p, struct window *w);
 /* Lets it keep fewer symbols, or more; the thread sees to it within a second or so. */
