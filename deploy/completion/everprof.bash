@@ -15,18 +15,20 @@ _everprof()
 		return
 		;;
 	--sort) words='flat cum' ;;
-	--by) words='function file binary thread comm process container' ;;
+	--by) words='function file binary thread comm process container wait state syscall idle'
+		;;
+	--event | -e) words='cpu offcpu' ;;
 	esac
 	if [ -z "$words" ] && [ "$COMP_CWORD" -eq 1 ]; then
 		words='agent record top flamegraph merge diff doctor config --help --version'
 	elif [ -z "$words" ]; then
 		case ${COMP_WORDS[1]} in
 		agent) words='-c --set --store --listen --help' ;;
-		record) words='-e -d -F -o -p --comm --cgroup --container --exclude --help' ;;
-		top) words='-n --sort --type --focus --by --stacks --help' ;;
-		flamegraph) words='-o --type --by --threshold --base --event --from --to --help' ;;
-		merge) words='-o --event --from --to --help' ;;
-		diff) words='-o -n --sort --by --type --event --from --to --help' ;;
+		record) words='-e -d -F -o -p --comm --cgroup --container --exclude --idle --help' ;;
+		top) words='-n --sort --type --focus --by --idle --stacks --event --from --to --help' ;;
+		flamegraph) words='-o --type --by --threshold --base --idle --event --from --to --help' ;;
+		merge) words='-o --idle --event --from --to --help' ;;
+		diff) words='-o -n --sort --by --type --idle --event --from --to --help' ;;
 		doctor) words='--config --set --store --json --help' ;;
 		config) words='check show --help' ;;
 		esac

@@ -18,6 +18,7 @@
 #include "user/config/units.h"
 #include "user/profile/diff.h"
 #include "user/profile/profile.h"
+#include "user/query/idle.h"
 #include "user/query/source.h"
 #include "user/query/top.h"
 
@@ -25,7 +26,7 @@
 #define DEFAULT_ROWS 20
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
-enum { OPT_BY = INPUTS_OPT_MAX, OPT_TYPE, OPT_SORT };
+enum { OPT_BY = INPUTS_OPT_MAX, OPT_TYPE, OPT_SORT, OPT_IDLE };
 
 static const char usage_text[] = "usage: everprof diff [options] BEFORE AFTER\n";
 
@@ -42,6 +43,7 @@ static const char help_text[] =
 	"      --sort flat|cum  by what a row itself has, or with all that it called (default flat)\n"
 	"      --by WHAT        function (default), file, binary, process, or a label\n"
 	"      --type TYPE      sample type (default: the profile's own)\n"
+	"      --idle           waits of threads that only wait for work, too\n"
 	"      --event EVENT    of a store or folder: cpu (default), offcpu, memory, …\n"
 	"      --from TIME      of stores: now-1h, 2026-01-31T10:00:00Z (UTC) or seconds since 1970\n"
 	"      --to TIME        the same\n"
@@ -52,6 +54,7 @@ struct request {
 	struct top_opts top;
 	const char *path;
 	uint32_t n_rows;
+	struct output_opts output;
 	bool help;
 };
 
@@ -88,6 +91,9 @@ static int parse_option(int opt, struct request *r)
 	case OPT_TYPE:
 		r->top.type = optarg;
 		return 0;
+	case OPT_IDLE:
+		r->output.keep_idle = true;
+		return 0;
 	case INPUTS_EVENT:
 	case INPUTS_FROM:
 	case INPUTS_TO:
@@ -108,6 +114,7 @@ static int parse_arguments(int argc, char **argv, struct request *r)
 		{"sort", required_argument, NULL, OPT_SORT},
 		{"by", required_argument, NULL, OPT_BY},
 		{"type", required_argument, NULL, OPT_TYPE},
+		{"idle", no_argument, NULL, OPT_IDLE},
 		{"event", required_argument, NULL, INPUTS_EVENT},
 		{"from", required_argument, NULL, INPUTS_FROM},
 		{"to", required_argument, NULL, INPUTS_TO},
@@ -150,21 +157,29 @@ static int load(const struct request *r, const char *const paths[2], struct prof
 
 static int print(const struct profile *p, const struct request *r, struct err *e)
 {
+	struct idle_hidden hidden = {0};
 	const struct top_print_opts opts = {.n_rows = r->n_rows,
-					    .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")};
+					    .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
+					    .hidden = &hidden};
+	struct profile *shown = NULL;
 	struct top *t;
 	struct buf b;
-	int err = top__new(p, &r->top, &t, e);
+	int err = r->output.keep_idle ? 0 : idle__hide(p, r->top.type, &shown, &hidden);
 
-	if (err)
+	if (!err)
+		err = top__new(shown ? shown : p, &r->top, &t, e);
+	if (err) {
+		profile__free(shown);
 		return err;
+	}
 	buf__init(&b, OUTPUT_MAX);
-	top__print(t, p, &opts, &b);
+	top__print(t, shown ? shown : p, &opts, &b);
 	err = buf__err(&b);
 	if (!err && (fwrite(b.data, 1, b.len, stdout) != b.len || fflush(stdout)))
 		err = err__set(e, -EIO, "cannot print: %s", strerror(errno));
 	buf__done(&b);
 	top__free(t);
+	profile__free(shown);
 	return err;
 }
 
@@ -183,7 +198,7 @@ int cmd_diff(int argc, char **argv)
 	}
 	err = load(&r, (const char *const *)argv + optind, &p, &e);
 	if (!err)
-		err = r.path ? output__write(p, r.path, &e) : print(p, &r, &e);
+		err = r.path ? output__write_as(p, r.path, &r.output, &e) : print(p, &r, &e);
 	profile__free(p);
 	if (err)
 		fprintf(stderr, "everprof: diff: %s\n", err__text(&e, err));

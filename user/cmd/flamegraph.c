@@ -18,7 +18,7 @@
 #include "user/query/source.h"
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
-enum { OPT_TYPE = INPUTS_OPT_MAX, OPT_BY, OPT_THRESHOLD, OPT_BASE };
+enum { OPT_TYPE = INPUTS_OPT_MAX, OPT_BY, OPT_THRESHOLD, OPT_BASE, OPT_IDLE };
 
 static const char usage_text[] = "usage: everprof flamegraph [options] [FILE|DIR]...\n";
 
@@ -39,6 +39,7 @@ static const char help_text[] =
 	"      --threshold SHARE   fold calls away that have less than this of the whole (default 0.02%; 0%: "
 	"none)\n"
 	"      --base FILE         show what changed since that profile: blue is less, orange is more\n"
+	"      --idle              waits of threads that only wait for work, too\n"
 	"      --event EVENT       of a store or folder: cpu (default), offcpu, memory, …\n"
 	"      --from TIME         of a store: now-1h, 2026-01-31T10:00:00Z (UTC) or seconds since 1970\n"
 	"      --to TIME           the same\n"
@@ -46,7 +47,7 @@ static const char help_text[] =
 
 struct request {
 	struct source_opts source;
-	struct format_opts format;
+	struct output_opts output;
 	const char *path, *base;
 	bool help;
 };
@@ -69,10 +70,10 @@ static int parse_option(int opt, struct request *r)
 		r->path = optarg;
 		return 0;
 	case OPT_TYPE:
-		r->format.type = optarg;
+		r->output.format.type = optarg;
 		return 0;
 	case OPT_BY:
-		r->format.root_label = optarg;
+		r->output.format.root_label = optarg;
 		return 0;
 	case OPT_BASE:
 		r->base = optarg;
@@ -80,7 +81,10 @@ static int parse_option(int opt, struct request *r)
 	case OPT_THRESHOLD:
 		if (units__parse_share(optarg, &ppm, &e) || ppm > 1000000)
 			return usage("--threshold wants a share of the whole, such as 0.1%");
-		r->format.threshold_ppm = (uint32_t)ppm;
+		r->output.format.threshold_ppm = (uint32_t)ppm;
+		return 0;
+	case OPT_IDLE:
+		r->output.keep_idle = true;
 		return 0;
 	case INPUTS_EVENT:
 	case INPUTS_FROM:
@@ -102,6 +106,7 @@ static int parse_arguments(int argc, char **argv, struct request *r)
 		{"by", required_argument, NULL, OPT_BY},
 		{"threshold", required_argument, NULL, OPT_THRESHOLD},
 		{"base", required_argument, NULL, OPT_BASE},
+		{"idle", no_argument, NULL, OPT_IDLE},
 		{"event", required_argument, NULL, INPUTS_EVENT},
 		{"from", required_argument, NULL, INPUTS_FROM},
 		{"to", required_argument, NULL, INPUTS_TO},
@@ -145,7 +150,7 @@ static int load(const struct request *r, int argc, char **argv, struct profile *
 
 int cmd_flamegraph(int argc, char **argv)
 {
-	struct request r = {.path = "flamegraph.svg", .format = {.threshold_ppm = 200}};
+	struct request r = {.path = "flamegraph.svg", .output = {.format = {.threshold_ppm = 200}}};
 	struct profile *p = NULL;
 	struct err e = {""};
 	int err, status = parse_arguments(argc, argv, &r);
@@ -158,7 +163,7 @@ int cmd_flamegraph(int argc, char **argv)
 	}
 	err = load(&r, argc, argv, &p, &e);
 	if (!err)
-		err = output__write_as(p, r.path, &r.format, &e);
+		err = output__write_as(p, r.path, &r.output, &e);
 	profile__free(p);
 	if (err)
 		fprintf(stderr, "everprof: flamegraph: %s\n", err__text(&e, err));

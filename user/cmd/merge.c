@@ -14,6 +14,7 @@
 #include "user/query/source.h"
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
+enum { OPT_IDLE = INPUTS_OPT_MAX };
 
 static const char usage_text[] = "usage: everprof merge -o FILE [options] [FILE|DIR]...\n";
 
@@ -27,6 +28,8 @@ static const char help_text[] =
 	"  -o, --output FILE   by its end: .pb.gz .pb.zst pprof, .folded, .svg, .html, .json speedscope; - "
 	"is standard "
 	"output (pprof)\n"
+	"      --idle          in what is made to be looked at: waits of threads that only wait for work, "
+	"too\n"
 	"      --event EVENT   of a store or folder: cpu (default), offcpu, memory, …\n"
 	"      --from TIME     of a store: now-1h, 2026-01-31T10:00:00Z (UTC) or seconds since 1970\n"
 	"      --to TIME       the same\n"
@@ -43,6 +46,7 @@ static int usage(const char *what)
 struct request {
 	struct source_opts source;
 	const char *path;
+	struct output_opts output;
 	bool help;
 };
 
@@ -50,6 +54,7 @@ static int parse_arguments(int argc, char **argv, struct request *r)
 {
 	static const struct option options[] = {
 		{"output", required_argument, NULL, 'o'},
+		{"idle", no_argument, NULL, OPT_IDLE},
 		{"event", required_argument, NULL, INPUTS_EVENT},
 		{"from", required_argument, NULL, INPUTS_FROM},
 		{"to", required_argument, NULL, INPUTS_TO},
@@ -63,6 +68,8 @@ static int parse_arguments(int argc, char **argv, struct request *r)
 	while (!r->help && (opt = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
 		if (opt == 'o')
 			r->path = optarg;
+		else if (opt == OPT_IDLE)
+			r->output.keep_idle = true;
 		else if (opt == 'h')
 			r->help = true;
 		else if (opt == '?')
@@ -96,7 +103,7 @@ int cmd_merge(int argc, char **argv)
 	}
 	err = inputs__load((const char *const *)argv + optind, (uint32_t)(argc - optind), &r.source, &p, &e);
 	if (!err)
-		err = output__write(p, r.path, &e);
+		err = output__write_as(p, r.path, &r.output, &e);
 	profile__free(p);
 	if (err)
 		fprintf(stderr, "everprof: merge: %s\n", err__text(&e, err));

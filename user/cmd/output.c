@@ -14,7 +14,11 @@
 #include "user/base/err.h"
 #include "user/base/io.h"
 #include "user/pipeline/window.h"
+#include "user/profile/amount.h"
 #include "user/profile/profile.h"
+#include "user/query/idle.h"
+
+#define OUTPUT_LINE_MAX 1024
 
 /* Devices and pipes (/dev/null, a process substitution) are written to; they cannot be replaced. */
 static bool is_special(const char *path)
@@ -48,34 +52,82 @@ static int write_file(const char *path, const struct buf *b, struct err *err)
 	return ret ? err__set(err, ret, "cannot write '%s': %s", path, strerror(-ret)) : 0;
 }
 
-int output__write(const struct profile *p, const char *path, struct err *err)
+static int write_bytes(const char *path, const struct buf *b, struct err *err)
 {
-	return output__write_as(p, path, &(struct format_opts){0}, err);
+	int fd, ret;
+
+	if (strcmp(path, "-") && !is_special(path))
+		return write_file(path, b, err);
+	fd = strcmp(path, "-") ? open(path, O_WRONLY | O_CLOEXEC) : dup(STDOUT_FILENO);
+	ret = fd < 0 ? -errno : io__write_full(fd, b->data, b->len);
+	io__close(&fd);
+	return ret ? err__set(err, ret, "cannot write '%s': %s", path, strerror(-ret)) : 0;
 }
 
-int output__write_as(const struct profile *p, const char *path, const struct format_opts *opts,
+/* A profile for a picture, without idle waits: a new one, or NULL where it has none. */
+static int without_idle(const struct profile *p, const char *path, const struct output_opts *opts,
+			struct profile **ret_shown)
+{
+	struct idle_hidden hidden;
+	struct buf b;
+	int ret = idle__hide(p, opts->format.type, ret_shown, &hidden);
+
+	if (ret || !*ret_shown || opts->quiet)
+		return ret;
+	buf__init(&b, OUTPUT_LINE_MAX);
+	idle_hidden__print(&hidden, &b);
+	fprintf(stderr, "%s: without %s; --idle keeps them\n", path, buf__str(&b));
+	buf__done(&b);
+	return 0;
+}
+
+int output__write(const struct profile *p, const char *path, struct err *err)
+{
+	return output__write_as(p, path, &(struct output_opts){.keep_idle = true}, err);
+}
+
+int output__write_as(const struct profile *p, const char *path, const struct output_opts *opts,
 		     struct err *err)
 {
+	const struct format *format = output__format(path);
+	struct profile *shown = NULL;
 	struct buf b;
-	int ret, fd;
+	int ret = 0;
 
 	buf__init(&b, OUTPUT_BYTES_MAX);
-	ret = output__format(path)->encode(p, opts, &b);
-	if (ret == -ENOENT) {
-		err__set(err, ret, "the profile has no sample type '%s'", opts->type ? opts->type : "");
-	} else if (ret) {
+	if (!opts->keep_idle && strncmp(format->name, "pprof", 5))
+		ret = without_idle(p, path, opts, &shown);
+	if (!ret)
+		ret = format->encode(shown ? shown : p, &opts->format, &b);
+	if (ret == -ENOENT)
+		err__set(err, ret, "the profile has no sample type '%s'",
+			 opts->format.type ? opts->format.type : "");
+	else if (ret)
 		err__set(err, ret, "cannot encode the profile: %s", strerror(-ret));
-	} else if (!strcmp(path, "-") || is_special(path)) {
-		fd = strcmp(path, "-") ? open(path, O_WRONLY | O_CLOEXEC) : dup(STDOUT_FILENO);
-		ret = fd < 0 ? -errno : io__write_full(fd, b.data, b.len);
-		io__close(&fd);
-		if (ret)
-			err__set(err, ret, "cannot write '%s': %s", path, strerror(-ret));
-	} else {
-		ret = write_file(path, &b, err);
-	}
+	else
+		ret = write_bytes(path, &b, err);
+	profile__free(shown);
 	buf__done(&b);
 	return ret;
+}
+
+/* How much of the waits is idling; nothing in a profile without waits. */
+static void print_idle(const struct profile *p)
+{
+	const struct value_type type = profile__type(p, profile__n_types(p) - 1);
+	int64_t all = 0, idle = 0;
+
+	for (uint32_t i = 0; i < profile__n_samples(p); i++) {
+		const struct sample *s = profile__get_sample(p, i);
+		int64_t value = s->values[profile__n_types(p) - 1];
+
+		all += value;
+		idle += profile__find_label(p, s->labels, IDLE_LABEL) ? value : 0;
+	}
+	if (idle)
+		fprintf(stderr, ", %s of waits, %s of them idle",
+			amount__format(all, profile__str(p, type.unit)).text,
+			amount__percent(idle, all).text);
 }
 
 void output__print_summary(const struct profile *p, const struct window *w, const char *path)
@@ -88,6 +140,7 @@ void output__print_summary(const struct profile *p, const struct window *w, cons
 		(unsigned long long)w->samples, (double)profile__meta(p)->duration_ns / 1e9);
 	if (w->samples)
 		fprintf(stderr, ", %.1f %% of stacks whole", 100.0 * (double)whole / (double)w->samples);
+	print_idle(p);
 	for (int i = 0; i < LOSS_MAX; i++) {
 		if (loss__is_doubt((enum loss)i))
 			continue;

@@ -62,6 +62,7 @@ static const char help_text[] =
 	"container, pod\n"
 	"      --clock CLOCK        auto (default), cycles, cpu-clock\n"
 	"      --no-kernel          user stacks only\n"
+	"      --idle               in pictures: waits of threads that only wait for work, too\n"
 	"  -q, --quiet              no progress and no summary\n"
 	"  -v, --verbose            say what goes on\n"
 	"  -h, --help               this text\n"
@@ -84,7 +85,7 @@ struct record {
 	const char *path; /* of the file; of more than one event: of their directory */
 	char default_path[64];
 	uint32_t n_events;
-	bool quiet, has_command, exec_failed;
+	bool quiet, keep_idle, has_command, exec_failed;
 	/* while running */
 	struct loop *loop;
 	struct loop_source *end_timer;
@@ -156,7 +157,7 @@ static bool parse_clock(const char *text, enum clock_kind *ret)
 	return true;
 }
 
-enum { OPT_EXCLUDE = 256, OPT_CLOCK, OPT_NO_KERNEL, OPT_KIND };
+enum { OPT_EXCLUDE = 256, OPT_CLOCK, OPT_NO_KERNEL, OPT_IDLE, OPT_KIND };
 
 static const struct option options[] = {
 	{"event", required_argument, NULL, 'e'},
@@ -174,6 +175,7 @@ static const struct option options[] = {
 	{"exclude", required_argument, NULL, OPT_EXCLUDE},
 	{"clock", required_argument, NULL, OPT_CLOCK},
 	{"no-kernel", no_argument, NULL, OPT_NO_KERNEL},
+	{"idle", no_argument, NULL, OPT_IDLE},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"help", no_argument, NULL, 'h'},
@@ -245,6 +247,9 @@ static int record__option(struct record *r, int opt, const char *name)
 	case OPT_CLOCK:
 		return parse_clock(optarg, &r->collector.clock) ? EXIT_DONE
 								: usage("--clock: no clock '%s'", optarg);
+	case OPT_IDLE:
+		r->keep_idle = true;
+		return EXIT_DONE;
 	case OPT_NO_KERNEL:
 		r->collector.kernel_stacks = false;
 		return EXIT_DONE;
@@ -410,7 +415,8 @@ static int record__write_one(struct record *r, const struct window *w, const cha
 	ret = publish__once(&opts, w, &p);
 	if (ret)
 		return err__set(err, ret, "cannot name the profile: %s", strerror(-ret));
-	ret = output__write(p, path, err);
+	ret = output__write_as(p, path, &(struct output_opts){.keep_idle = r->keep_idle, .quiet = r->quiet},
+			       err);
 	if (!ret && !r->quiet)
 		output__print_summary(p, w, path);
 	profile__free(p);

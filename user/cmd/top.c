@@ -17,6 +17,7 @@
 #include "user/config/units.h"
 #include "user/profile/profile.h"
 #include "user/query/completeness.h"
+#include "user/query/idle.h"
 #include "user/query/printable.h"
 #include "user/query/source.h"
 #include "user/query/top.h"
@@ -25,7 +26,7 @@
 #define OUTPUT_MAX   ((size_t)256 << 20)
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
-enum { OPT_SORT = INPUTS_OPT_MAX, OPT_TYPE, OPT_FOCUS, OPT_BY, OPT_STACKS };
+enum { OPT_SORT = INPUTS_OPT_MAX, OPT_TYPE, OPT_FOCUS, OPT_BY, OPT_STACKS, OPT_IDLE };
 
 static const char usage_text[] = "usage: everprof top [options] [FILE|DIR]...\n";
 
@@ -41,7 +42,8 @@ static const char help_text[] =
 	"      --sort flat|cum  by what a row itself has, or with all that it called (default flat)\n"
 	"      --by WHAT        function (default), file, binary, process, thread, or a label: comm, "
 	"container,\n"
-	"                       cgroup, unit, pod, state, …\n"
+	"                       cgroup, unit, pod, …; of waits: wait (default), state, syscall, idle\n"
+	"      --idle           waits of threads that only wait for work, too (profiling.offcpu.idle)\n"
 	"      --focus REGEX    only stacks with such a function\n"
 	"      --type TYPE      sample type, as samples or cpu (default: the profile's own)\n"
 	"      --stacks         how much of each binary and runtime has whole stacks, and why the rest has "
@@ -57,7 +59,7 @@ struct request {
 	struct top_opts top;
 	struct source_opts source;
 	uint32_t n_rows;
-	bool stacks, help;
+	bool stacks, idle, help;
 };
 
 static int usage(const char *what, const char *value)
@@ -109,6 +111,9 @@ static int parse_option(int opt, struct request *r)
 	case OPT_BY:
 		r->top.by = optarg;
 		return 0;
+	case OPT_IDLE:
+		r->idle = true;
+		return 0;
 	case OPT_STACKS:
 		r->stacks = true;
 		return 0;
@@ -128,6 +133,7 @@ static int parse_arguments(int argc, char **argv, struct request *r)
 		{"by", required_argument, NULL, OPT_BY},
 		{"focus", required_argument, NULL, OPT_FOCUS},
 		{"type", required_argument, NULL, OPT_TYPE},
+		{"idle", no_argument, NULL, OPT_IDLE},
 		{"stacks", no_argument, NULL, OPT_STACKS},
 		{"event", required_argument, NULL, INPUTS_EVENT},
 		{"from", required_argument, NULL, INPUTS_FROM},
@@ -176,24 +182,40 @@ static int print_stacks(const struct profile *p, const struct request *r, bool c
 	return 0;
 }
 
+/* The table; idle waits are left out of it unless they are asked for. */
+static int print_top(const struct profile *all, const struct request *r, bool colour, struct buf *to,
+		     struct err *e)
+{
+	struct top_opts top = r->top;
+	struct idle_hidden hidden = {0};
+	struct profile *shown = NULL;
+	struct top *t;
+	int err = 0;
+
+	if (!top.by)
+		top.by = top__default_by(all);
+	if (!r->idle && strcmp(top.by, IDLE_LABEL))
+		err = idle__hide(all, top.type, &shown, &hidden);
+	if (!err)
+		err = top__new(shown ? shown : all, &top, &t, e);
+	if (!err) {
+		struct top_print_opts opts = {.n_rows = r->n_rows, .colour = colour, .hidden = &hidden};
+
+		top__print(t, shown ? shown : all, &opts, to);
+		top__free(t);
+	}
+	profile__free(shown);
+	return err;
+}
+
 static int print(const struct profile *p, const struct request *r, struct err *e)
 {
 	bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-	struct top_print_opts opts = {.n_rows = r->n_rows, .colour = colour};
-	struct top *t;
 	struct buf b;
 	int err;
 
 	buf__init(&b, OUTPUT_MAX);
-	if (r->stacks) {
-		err = print_stacks(p, r, colour, &b, e);
-	} else {
-		err = top__new(p, &r->top, &t, e);
-		if (!err) {
-			top__print(t, p, &opts, &b);
-			top__free(t);
-		}
-	}
+	err = r->stacks ? print_stacks(p, r, colour, &b, e) : print_top(p, r, colour, &b, e);
 	if (!err)
 		err = buf__err(&b);
 	if (!err && (fwrite(b.data, 1, b.len, stdout) != b.len || fflush(stdout))) {

@@ -30,6 +30,7 @@ struct translation {
 		*label_sets;                  /* [id of from] = id of into, 0 unknown */
 	uint32_t columns[PROFILE_VALUES_MAX]; /* [type of from] = type of into */
 	struct label extra;                   /* key 0: none */
+	const char *without;                  /* a label that samples must not have; NULL: any */
 };
 
 static int string_of(struct translation *t, uint32_t id, uint32_t *ret_id)
@@ -112,13 +113,22 @@ static int location_of(struct translation *t, uint32_t id, uint32_t *ret_id)
 	return 0;
 }
 
+static bool is_left_behind(const struct translation *t, const struct sample *s)
+{
+	return t->without && profile__find_label(t->from, s->labels, t->without);
+}
+
 static int translate_stacks(struct translation *t)
 {
 	uint32_t n = profile__n_stacks(t->from), location, parent;
 
 	/* 1 marks a node that somebody needs; it gives way to the id, which is 1 only where that is the id */
-	for (uint32_t i = 0; i < profile__n_samples(t->from); i++)
-		t->stacks[profile__get_sample(t->from, i)->stack] = 1;
+	for (uint32_t i = 0; i < profile__n_samples(t->from); i++) {
+		const struct sample *s = profile__get_sample(t->from, i);
+
+		if (!is_left_behind(t, s))
+			t->stacks[s->stack] = 1;
+	}
 	for (uint32_t id = n; id > 0; id--) {
 		if (t->stacks[id])
 			t->stacks[stack_table__node(&t->from->stacks, id)->parent] = 1;
@@ -181,6 +191,8 @@ static int translate_samples(struct translation *t, bool negate)
 		uint32_t labels;
 		int err;
 
+		if (is_left_behind(t, s))
+			continue;
 		for (uint32_t v = 0; v < t->from->n_types; v++) {
 			values[t->columns[v]] = negate ? saturated_negate(s->values[v]) : s->values[v];
 		}
@@ -392,7 +404,7 @@ static void translation__done(struct translation *t)
 
 int profile__merge_as(struct profile *into, const struct profile *from, const struct profile_merge_opts *opts)
 {
-	struct translation t = {.into = into, .from = from};
+	struct translation t = {.into = into, .from = from, .without = opts->without_label};
 	int err;
 
 	if (into->sealed)

@@ -19,9 +19,10 @@ struct profile;
 #define MERGE_COMMENTS_MAX 1024
 
 struct profile_merge_opts {
-	bool negate;             /* subtract instead of adding */
-	const char *label_key;   /* a label for every sample that comes in; replaces one of that key */
-	const char *label_value; /* its text */
+	bool negate;               /* subtract instead of adding */
+	const char *label_key;     /* a label for every sample that comes in; replaces one of that key */
+	const char *label_value;   /* its text */
+	const char *without_label; /* samples that have a label of this key stay behind */
 };
 
 /*

@@ -6,6 +6,8 @@
  * Idea: names are groups. Each function, mapping or label set gets its group once; a sample then adds to groups, and a stamp a group, the number
  * of the last sample that counted there, keeps it from counting twice.
  *
+ * In a profile of waits the innermost frames are the scheduler's in every stack; the first other one is taken for the leaf.
+ *
  * Cost: one pass over samples and their frames; four bytes a function or mapping, 24 a name.
  *
  * What it does not do: print (top_print.c), or select by labels: a selection is a profile of its own.
@@ -22,6 +24,8 @@
 #include "user/base/buf.h"
 #include "user/base/err.h"
 #include "user/base/intern.h"
+#include "user/config/event.h"
+#include "user/config/wait_kind.h"
 #include "user/profile/diff.h"
 #include "user/profile/profile.h"
 #include "user/profile/saturate.h"
@@ -39,10 +43,11 @@ struct counter {
 	const char *label, *suffix_label; /* BY_LABEL: "name (id)" where there are two */
 	uint32_t type;
 	bool is_diff;
-	bool *in_focus;   /* [function], NULL: all are */
-	uint32_t *groups; /* [function, mapping or label set] = name + 1, 0: not asked yet */
-	uint32_t *rows;   /* [name] = row + 1 */
-	uint32_t *stamps; /* [row] = last sample + 1 */
+	uint8_t *plumbing; /* [function] = 0 not asked, 1 no, 2 yes; NULL: this is no profile of waits */
+	bool *in_focus;    /* [function], NULL: all are */
+	uint32_t *groups;  /* [function, mapping or label set] = name + 1, 0: not asked yet */
+	uint32_t *rows;    /* [name] = row + 1 */
+	uint32_t *stamps;  /* [row] = last sample + 1 */
 	uint32_t cap_rows, cap_names;
 };
 
@@ -169,10 +174,37 @@ static bool sample_in_focus(const struct counter *c, const uint32_t *locations, 
 	return found;
 }
 
+/* Is the innermost function at that place the scheduler's own? */
+static bool is_plumbing(struct counter *c, uint32_t location)
+{
+	const struct location *l = profile__get_location(c->p, location);
+	uint32_t id = l->n_lines ? profile__lines(c->p, l)[0].function : 0;
+	const char *file =
+		l->mapping ? profile__str(c->p, profile__get_mapping(c->p, l->mapping)->filename) : "";
+
+	if (!id || strncmp(file, "[kernel", 7))
+		return false;
+	if (!c->plumbing[id])
+		c->plumbing[id] =
+			1 + (wait_kind__of_function(profile__str(c->p, profile__get_function(c->p, id)->name))
+				     .role == WAIT_ROLE_PLUMBING);
+	return c->plumbing[id] == 2;
+}
+
+/* Which frame has the value for its own. */
+static uint32_t leaf_of(struct counter *c, const uint32_t *locations, uint32_t depth)
+{
+	uint32_t leaf = 0;
+
+	while (c->plumbing && leaf < depth && is_plumbing(c, locations[leaf]))
+		leaf++;
+	return leaf < depth ? leaf : 0;
+}
+
 static int count_frames(struct counter *c, uint32_t sample, int64_t value, const uint32_t *locations,
 			uint32_t depth)
 {
-	uint32_t name;
+	uint32_t name, leaf = leaf_of(c, locations, depth);
 	int err;
 
 	if (!depth) {
@@ -185,7 +217,7 @@ static int count_frames(struct counter *c, uint32_t sample, int64_t value, const
 		for (uint32_t j = 0; j < l->n_lines; j++) {
 			err = group_of_frame(c, l, &profile__lines(c->p, l)[j], &name);
 			if (!err)
-				err = count_at(c, name, sample, value, i == 0 && j == 0);
+				err = count_at(c, name, sample, value, i == leaf && j == 0);
 			if (err)
 				return err;
 		}
@@ -374,6 +406,21 @@ static void sort_rows(struct top *t, enum top_sort sort)
 		qsort_r(t->rows, n, sizeof(*t->rows), compare_rows, &o);
 }
 
+static bool is_of_waits(const struct profile *p)
+{
+	uint32_t type;
+
+	return !profile__find_type(p, event__added(EVENT_OFFCPU), &type);
+}
+
+const char *top__default_by(const struct profile *p)
+{
+	for (uint32_t set = 1; is_of_waits(p) && set <= profile__n_label_sets(p); set++)
+		if (profile__find_label(p, set, "wait"))
+			return "wait";
+	return "function";
+}
+
 int top__new(const struct profile *p, const struct top_opts *opts, struct top **ret_top, struct err *e)
 {
 	struct counter c = {.p = p};
@@ -393,6 +440,10 @@ int top__new(const struct profile *p, const struct top_opts *opts, struct top **
 	for (uint32_t set = 1; !c.is_diff && set <= profile__n_label_sets(p); set++)
 		c.is_diff = profile__find_label(p, set, DIFF_BASE_LABEL);
 	err = c.top->names ? choose(&c, opts, e) : -ENOMEM;
+	if (!err && is_of_waits(p)) {
+		c.plumbing = calloc((size_t)profile__n_functions(p) + 1, sizeof(*c.plumbing));
+		err = c.plumbing ? 0 : -ENOMEM;
+	}
 	if (!err && opts->focus)
 		err = find_focus(&c, opts->focus, e);
 	if (!err)
@@ -400,6 +451,7 @@ int top__new(const struct profile *p, const struct top_opts *opts, struct top **
 	if (!err)
 		sort_rows(c.top, opts->sort);
 	free(c.in_focus);
+	free(c.plumbing);
 	free(c.groups);
 	free(c.rows);
 	free(c.stamps);

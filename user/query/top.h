@@ -4,7 +4,7 @@
  *
  * Flat is what a row's own frames had at the leaf, cum what had them anywhere in the stack; a function that calls itself
  * counts once a sample. For labels both are the value of the samples that have the label. In a difference (samples labelled pprof::base)
- * percentages are of the base.
+ * percentages are of the base. In a profile of waits the leaf is the first function that is not the scheduler's own: everything waits in schedule().
  *
  *   by  function  file  binary          of each frame
  *       process  thread                 "name (pid)", "comm (tid)"
@@ -21,6 +21,7 @@
 
 struct buf;
 struct err;
+struct idle_hidden;
 struct intern;
 struct profile;
 
@@ -53,8 +54,12 @@ int top__new(const struct profile *p, const struct top_opts *opts, struct top **
 void top__free(struct top *t);
 const char *top__name(const struct top *t, uint32_t row);
 
+/* What is asked first of such a profile: "wait" of one of waits, else "function". */
+const char *top__default_by(const struct profile *p);
+
 struct top_print_opts {
-	uint32_t n_rows; /* 0: all */
+	const struct idle_hidden *hidden; /* what was taken out before; NULL: nothing */
+	uint32_t n_rows;                  /* 0: all */
 	bool colour;
 };
 /* A table for people: what the profile is, then flat, flat%, sum%, cum, cum% and the name. */

@@ -7,6 +7,7 @@
 #include "user/base/buf.h"
 #include "user/profile/profile.h"
 #include "user/profile/amount.h"
+#include "user/query/idle.h"
 #include "user/query/printable.h"
 
 #define BOLD  "\033[1m"
@@ -49,6 +50,11 @@ void top__print(const struct top *t, const struct profile *p, const struct top_p
 	int64_t sum = 0;
 
 	print_head(t, p, b);
+	if (opts->hidden && opts->hidden->total) {
+		buf__append_str(b, "Hidden: ");
+		idle_hidden__print(opts->hidden, b);
+		buf__append_str(b, "; --idle shows them\n");
+	}
 	for (uint32_t i = 0; i < n; i++)
 		sum += t->rows[i].flat;
 	buf__printf(b, "Showing %u of %u by ", n, t->n);

@@ -158,6 +158,39 @@ static void a_difference_is_shown_against_its_base(void **state)
 	profile__free(diff);
 }
 
+static void a_wait_is_its_first_function_that_is_not_the_schedulers(void **state)
+{
+	struct profile *p = text_profile("events", "count", "off_cpu", "nanoseconds");
+
+	(void)state;
+	put(p,
+	    "main;do_syscall_64@[kernel.kallsyms];futex_do_wait@[kernel.kallsyms];schedule@[kernel.kallsyms]",
+	    "wait=futex", 1, 30);
+	put(p, "main;spin;exit_to_user_mode_loop@[kernel.kallsyms];schedule@[kernel.kallsyms]", "wait=cpu", 1,
+	    20);
+	put(p, "main;schedule@/bin/x", "", 1, 10); /* a program's own function of that name */
+	put(p, "schedule@[kernel.kallsyms]", "", 1, 1);
+	assert_int_equal(profile__seal(p), 0);
+	assert_string_equal(top__default_by(p), "wait");
+	assert_top(p, &(struct top_opts){0},
+		   "futex_do_wait 30 30\nspin 20 20\nschedule 11 61\nmain 0 60\ndo_syscall_64 0 30\n"
+		   "exit_to_user_mode_loop 0 20\n61 61");
+	assert_top(p, &(struct top_opts){.by = "wait"}, "futex 30 30\ncpu 20 20\n(none) 11 11\n61 61");
+	profile__free(p);
+}
+
+static void on_cpu_time_is_asked_by_function_first(void **state)
+{
+	struct profile *p = cpu();
+
+	(void)state;
+	put(p, "main;schedule@[kernel.kallsyms]", "wait=x", 1, 10);
+	assert_int_equal(profile__seal(p), 0);
+	assert_string_equal(top__default_by(p), "function");
+	assert_top(p, &(struct top_opts){0}, "schedule 10 10\nmain 0 10\n10 10");
+	profile__free(p);
+}
+
 static void the_table_says_what_it_shows(void **state)
 {
 	struct profile *p = cpu();
@@ -205,6 +238,8 @@ int main(void)
 		cmocka_unit_test(a_label_that_nobody_has_is_an_error_that_lists_those_there_are),
 		cmocka_unit_test(focus_keeps_samples_that_have_the_function),
 		cmocka_unit_test(a_difference_is_shown_against_its_base),
+		cmocka_unit_test(a_wait_is_its_first_function_that_is_not_the_schedulers),
+		cmocka_unit_test(on_cpu_time_is_asked_by_function_first),
 		cmocka_unit_test(the_table_says_what_it_shows),
 	};
 
