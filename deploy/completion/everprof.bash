@@ -25,7 +25,7 @@ _everprof()
 		case ${COMP_WORDS[1]} in
 		agent) words='-c --set --store --listen --help' ;;
 		record) words='-e -d -F -o -p --comm --cgroup --container --exclude --idle --help' ;;
-		top) words='-n --sort --type --focus --by --idle --stacks --event --from --to --help' ;;
+		top) words='-n --sort --type --focus --by --idle --stacks --wall --check --event --from --to --help' ;;
 		flamegraph) words='-o --type --by --threshold --base --idle --event --from --to --help' ;;
 		merge) words='-o --idle --event --from --to --help' ;;
 		diff) words='-o -n --sort --by --type --idle --event --from --to --help' ;;

@@ -14,6 +14,7 @@
 #include "user/base/buf.h"
 #include "user/base/err.h"
 #include "user/cmd/inputs.h"
+#include "user/cmd/top_wall.h"
 #include "user/config/units.h"
 #include "user/profile/profile.h"
 #include "user/query/completeness.h"
@@ -25,8 +26,8 @@
 #define DEFAULT_ROWS 10
 #define OUTPUT_MAX   ((size_t)256 << 20)
 
-enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
-enum { OPT_SORT = INPUTS_OPT_MAX, OPT_TYPE, OPT_FOCUS, OPT_BY, OPT_STACKS, OPT_IDLE };
+enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_NOT_HELD };
+enum { OPT_SORT = INPUTS_OPT_MAX, OPT_TYPE, OPT_FOCUS, OPT_BY, OPT_STACKS, OPT_IDLE, OPT_WALL, OPT_CHECK };
 
 static const char usage_text[] = "usage: everprof top [options] [FILE|DIR]...\n";
 
@@ -48,6 +49,15 @@ static const char help_text[] =
 	"      --type TYPE      sample type, as samples or cpu (default: the profile's own)\n"
 	"      --stacks         how much of each binary and runtime has whole stacks, and why the rest has "
 	"not\n"
+	"      --wall           of each thread (--by process, comm, …): its time on the wall, on a CPU, "
+	"waiting by "
+	"state, as sampled\n"
+	"                       and as the kernel accounts it; of folders, or of files of the events cpu, "
+	"offcpu "
+	"and wall\n"
+	"      --check          with --wall: exit status 3 where they differ by more than 2 % and three "
+	"standard "
+	"errors\n"
 	"      --event EVENT    of a store or folder: cpu (default), offcpu, memory, …\n"
 	"      --from TIME      of a store: now-1h, 2026-01-31T10:00:00Z (UTC) or seconds since 1970\n"
 	"      --to TIME        the same\n"
@@ -59,7 +69,7 @@ struct request {
 	struct top_opts top;
 	struct source_opts source;
 	uint32_t n_rows;
-	bool stacks, idle, help;
+	bool stacks, idle, wall, check, help;
 };
 
 static int usage(const char *what, const char *value)
@@ -114,6 +124,12 @@ static int parse_option(int opt, struct request *r)
 	case OPT_IDLE:
 		r->idle = true;
 		return 0;
+	case OPT_WALL:
+		r->wall = true;
+		return 0;
+	case OPT_CHECK:
+		r->check = true;
+		return 0;
 	case OPT_STACKS:
 		r->stacks = true;
 		return 0;
@@ -134,6 +150,8 @@ static int parse_arguments(int argc, char **argv, struct request *r)
 		{"focus", required_argument, NULL, OPT_FOCUS},
 		{"type", required_argument, NULL, OPT_TYPE},
 		{"idle", no_argument, NULL, OPT_IDLE},
+		{"wall", no_argument, NULL, OPT_WALL},
+		{"check", no_argument, NULL, OPT_CHECK},
 		{"stacks", no_argument, NULL, OPT_STACKS},
 		{"event", required_argument, NULL, INPUTS_EVENT},
 		{"from", required_argument, NULL, INPUTS_FROM},
@@ -148,6 +166,8 @@ static int parse_arguments(int argc, char **argv, struct request *r)
 		status = parse_option(opt, r);
 	if (!status && !inputs__is_range(&r->source))
 		status = usage("--from must lie before --to", NULL);
+	if (!status && r->check && !r->wall)
+		status = usage("--check is of --wall", NULL);
 	return status;
 }
 
@@ -208,20 +228,34 @@ static int print_top(const struct profile *all, const struct request *r, bool co
 	return err;
 }
 
-static int print(const struct profile *p, const struct request *r, struct err *e)
+static int print_out(struct buf *b, struct err *e)
+{
+	int err = buf__err(b);
+
+	if (!err && (fwrite(b->data, 1, b->len, stdout) != b->len || fflush(stdout)))
+		err = errno ? -errno : -EIO;
+	return err ? err__set(e, err, "cannot print: %s", strerror(-err)) : 0;
+}
+
+static int run(const struct request *r, const char *const *paths, uint32_t n, bool *ret_holds, struct err *e)
 {
 	bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	const struct top_wall_opts wall = {.by = r->top.by, .n_rows = r->n_rows, .colour = colour};
+	struct profile *p = NULL;
 	struct buf b;
 	int err;
 
 	buf__init(&b, OUTPUT_MAX);
-	err = r->stacks ? print_stacks(p, r, colour, &b, e) : print_top(p, r, colour, &b, e);
-	if (!err)
-		err = buf__err(&b);
-	if (!err && (fwrite(b.data, 1, b.len, stdout) != b.len || fflush(stdout))) {
-		err = errno ? -errno : -EIO;
-		err__set(e, err, "cannot print: %s", strerror(-err));
+	if (r->wall) {
+		err = top_wall__print(paths, n, &r->source, &wall, &b, ret_holds, e);
+	} else {
+		err = inputs__load(paths, n, &r->source, &p, e);
+		if (!err)
+			err = r->stacks ? print_stacks(p, r, colour, &b, e) : print_top(p, r, colour, &b, e);
 	}
+	if (!err)
+		err = print_out(&b, e);
+	profile__free(p);
 	buf__done(&b);
 	return err;
 }
@@ -229,8 +263,8 @@ static int print(const struct profile *p, const struct request *r, struct err *e
 int cmd_top(int argc, char **argv)
 {
 	struct request r = {.n_rows = DEFAULT_ROWS};
-	struct profile *p = NULL;
 	struct err e = {""};
+	bool holds = true;
 	int err, status = parse_arguments(argc, argv, &r);
 
 	if (status)
@@ -239,9 +273,8 @@ int cmd_top(int argc, char **argv)
 		printf("%s%s", usage_text, help_text);
 		return EXIT_DONE;
 	}
-	err = inputs__load((const char *const *)argv + optind, (uint32_t)(argc - optind), &r.source, &p, &e);
-	if (!err)
-		err = print(p, &r, &e);
-	profile__free(p);
-	return err ? failed(&e, err) : EXIT_DONE;
+	err = run(&r, (const char *const *)argv + optind, (uint32_t)(argc - optind), &holds, &e);
+	if (err)
+		return failed(&e, err);
+	return r.check && !holds ? EXIT_NOT_HELD : EXIT_DONE;
 }

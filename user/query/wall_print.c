@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/query/wall.h"
+
+#include <inttypes.h>
+
+#include "user/base/buf.h"
+#include "user/base/intern.h"
+#include "user/profile/amount.h"
+#include "user/query/printable.h"
+
+#define BOLD  "\033[1m"
+#define PLAIN "\033[0m"
+#define WIDTH 10
+
+static const struct {
+	const char *head;
+	enum wall_part part;
+	int state; /* -1: as accounted, -2: as sampled, all states */
+} columns[] = {
+	{"on-CPU", WALL_ON_CPU, -1},
+	{"sampled", WALL_ON_CPU, -2},
+	{"waiting", WALL_WAITING, -1},
+	{"sampled", WALL_WAITING, -2},
+	{"blocked", WALL_WAITING, WAIT_BLOCKED},
+	{"disk", WALL_WAITING, WAIT_DISK},
+	{"stopped", WALL_WAITING, WAIT_STOPPED},
+	{"for a CPU", WALL_FOR_CPU, -1},
+	{"sampled", WALL_FOR_CPU, -2},
+	{"runnable", WALL_FOR_CPU, WAIT_RUNNABLE},
+	{"preempted", WALL_FOR_CPU, WAIT_PREEMPTED},
+	{"throttled", WALL_FOR_CPU, WAIT_THROTTLED},
+};
+
+#define N_COLUMNS (sizeof(columns) / sizeof(*columns))
+
+static void print_time(struct buf *b, int64_t ns, bool is_known)
+{
+	buf__printf(b, " %*s", WIDTH, !is_known ? "-" : ns ? amount__format(ns, "nanoseconds").text : "0");
+}
+
+static void print_row(const struct wall *w, const struct wall_row *r, const char *name, struct buf *b)
+{
+	bool is_known = r == &w->all || r->is_accounted;
+
+	buf__printf(b, "%*s", WIDTH, is_known ? amount__format(r->wall, "nanoseconds").text : "-");
+	for (size_t i = 0; i < N_COLUMNS; i++) {
+		if (columns[i].state == -1)
+			print_time(b, r->exact[columns[i].part], is_known);
+		else if (columns[i].state == -2)
+			print_time(b, wall_row__sampled(r, columns[i].part), true);
+		else
+			print_time(b, r->states[columns[i].state], true);
+	}
+	print_time(b, wall_row__residual(r), true);
+	buf__printf(b, " %8s %c ", amount__percent(wall_row__residual(r), r->wall).text,
+		    wall_row__holds(r) ? ' ' : '!');
+	printable__append(b, name);
+	if (r->id)
+		buf__printf(b, " (%" PRIu64 ")", r->id);
+	buf__append_char(b, '\n');
+}
+
+void wall__print(const struct wall *w, const struct wall_print_opts *opts, struct buf *to)
+{
+	uint32_t n = opts->n_rows && opts->n_rows < w->n ? opts->n_rows : w->n, n_unheld = 0;
+
+	for (uint32_t i = 0; i < w->n; i++)
+		n_unheld += !wall_row__holds(&w->rows[i]);
+	buf__append_str(to, "Wall time by ");
+	printable__append(to, w->by);
+	buf__printf(to,
+		    ": %s of %u rows in %s. wall, on-CPU, waiting and for a CPU are as the kernel accounts "
+		    "them; residual is what was sampled, less that\n",
+		    amount__format(w->all.wall, "nanoseconds").text, w->n,
+		    amount__format(w->duration_ns, "nanoseconds").text);
+	buf__printf(to, "%s%*s", opts->colour ? BOLD : "", WIDTH, "wall");
+	for (size_t i = 0; i < N_COLUMNS; i++)
+		buf__printf(to, " %*s", WIDTH, columns[i].head);
+	buf__printf(to, " %*s %8s   ", WIDTH, "residual", "of wall");
+	printable__append(to, w->by);
+	buf__printf(to, "%s\n", opts->colour ? PLAIN : "");
+	for (uint32_t i = 0; i < n; i++)
+		print_row(w, &w->rows[i], intern__str(w->names, w->rows[i].name, NULL), to);
+	if (n < w->n)
+		buf__printf(to, "and %u more\n", w->n - n);
+	print_row(w, &w->all, "all", to);
+	if (n_unheld)
+		buf__printf(to,
+			    "%u rows (!) are off by more than %.0f%% of their wall time and three standard "
+			    "errors\n",
+			    n_unheld, 100 * WALL_TOLERANCE);
+	buf__printf(to, "The identity %s\n", wall__holds(w) ? "holds" : "does not hold");
+}
