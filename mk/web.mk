@@ -16,3 +16,8 @@ $(ASSETS)/viewer.css.gz $(ASSETS)/svg.js.gz $(ASSETS)/report.js.gz: $(ASSETS)/%.
 
 $(BUILD)/obj/exporters/format/flamegraph.o: $(ASSETS)/svg.js.gz
 $(BUILD)/obj/exporters/format/report.o: $(addprefix $(ASSETS)/,viewer.js.gz viewer.css.gz report.js.gz)
+
+$(addprefix $(ASSETS)/,page.html.gz page.css.gz page.js.gz): $(ASSETS)/%.gz: user/server/web/%
+	$(Q)$(asset)
+
+$(BUILD)/obj/user/server/route_page.o: $(addprefix $(ASSETS)/,page.html.gz page.css.gz page.js.gz)

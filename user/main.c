@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "user/cmd/cmd.h"
+#include "user/server/server.h"
 
 static const struct {
 	const char *name;
@@ -40,6 +41,9 @@ int main(int argc, char **argv)
 		help(stdout);
 		return 0;
 	}
+	/* what the agent starts, not people */
+	if (!strcmp(name, "server-process"))
+		return server__main();
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (!strcmp(name, commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);

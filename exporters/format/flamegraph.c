@@ -15,6 +15,7 @@
 #include "user/base/buf.h"
 #include "user/profile/amount.h"
 #include "user/profile/profile.h"
+#include "user/profile/utf8.h"
 
 ASSET(svg_js, "svg.js.gz");
 
@@ -33,14 +34,11 @@ struct drawing {
 	struct buf *to;
 };
 
-/* One character of UTF-8 that XML may hold, or '?'; returns its bytes. */
-static size_t append_xml_char(struct buf *b, const unsigned char *s)
+/* One character that XML may hold, or '?'; returns its bytes. */
+static size_t append_xml_char(struct buf *b, const char *s)
 {
-	size_t n = *s < 0x80 ? 1 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : 4;
+	int n = utf8__step(s, 4);
 
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			n = 1;
 	if (*s == '&')
 		buf__append_str(b, "&amp;");
 	else if (*s == '<')
@@ -49,24 +47,23 @@ static size_t append_xml_char(struct buf *b, const unsigned char *s)
 		buf__append_str(b, "&gt;");
 	else if (*s == '"')
 		buf__append_str(b, "&quot;");
-	else if (*s < ' ' || *s == 0x7f || (n == 1 && *s >= 0x80) ||
-		 (n == 3 && s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe))
+	else if (n < 1 || (unsigned char)*s < ' ' || *s == 0x7f || !strncmp(s, "\xef\xbf\xbe", 3) ||
+		 !strncmp(s, "\xef\xbf\xbf", 3))
 		buf__append_char(b, '?');
 	else
-		buf__append(b, s, n);
-	return n;
+		buf__append(b, s, (size_t)n);
+	return n > 0 ? (size_t)n : 1;
 }
 
 /* At most max characters; what is left out shows as "..". */
 static void append_xml(struct buf *b, const char *s, size_t max)
 {
-	const unsigned char *p = (const unsigned char *)s;
 	size_t chars = 0;
 
-	for (const unsigned char *c = p; *c; c++)
+	for (const char *c = s; *c; c++)
 		chars += (*c & 0xc0) != 0x80;
-	for (size_t i = 0; *p && i < (chars <= max ? max : max - 2); i++)
-		p += append_xml_char(b, p);
+	for (size_t i = 0; *s && i < (chars <= max ? max : max - 2); i++)
+		s += append_xml_char(b, s);
 	if (chars > max)
 		buf__append_str(b, "..");
 }

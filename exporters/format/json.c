@@ -5,24 +5,7 @@
 #include <string.h>
 
 #include "user/base/buf.h"
-
-/* Bytes of the UTF-8 character here, 0 where it is none. */
-static size_t utf8_len(const unsigned char *s)
-{
-	size_t n = *s < 0x80                 ? 1
-		   : *s >= 0xc2 && *s < 0xe0 ? 2
-		   : *s >= 0xe0 && *s < 0xf0 ? 3
-		   : *s >= 0xf0 && *s < 0xf5 ? 4
-					     : 0;
-
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) || (*s == 0xf0 && s[1] < 0x90) ||
-	    (*s == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
-}
+#include "user/profile/utf8.h"
 
 static void escape(struct buf *b, unsigned char c)
 {
@@ -38,7 +21,8 @@ void json__string(struct buf *b, const char *s)
 
 	buf__append_char(b, '"');
 	while (*p) {
-		size_t run = 0, n;
+		size_t run = 0;
+		int n;
 
 		while (p[run] >= ' ' && p[run] < 0x7f && !strchr("\"\\<>&", p[run]))
 			run++;
@@ -46,16 +30,16 @@ void json__string(struct buf *b, const char *s)
 		p += run;
 		if (!*p)
 			break;
-		n = utf8_len(p);
+		n = utf8__step((const char *)p, 4);
 		if (n == 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9))
 			buf__append_str(b, p[2] == 0xa8 ? "\\u2028" : "\\u2029");
 		else if (n == 1)
 			escape(b, *p);
-		else if (n)
-			buf__append(b, p, n);
+		else if (n > 0)
+			buf__append(b, p, (size_t)n);
 		else
 			buf__append_str(b, "\xef\xbf\xbd");
-		p += n ? n : 1;
+		p += n > 0 ? n : 1;
 	}
 	buf__append_char(b, '"');
 }

@@ -18,6 +18,7 @@
 #include "user/base/log.h"
 #include "user/base/loop.h"
 #include "user/cmd/config_watch.h"
+#include "user/cmd/serving.h"
 #include "user/config/config.h"
 #include "user/pipeline/ceiling.h"
 #include "user/pipeline/collector.h"
@@ -62,6 +63,7 @@ struct agent {
 	struct collector *collector;
 	struct publisher *publisher;
 	struct ceiling *ceiling;
+	struct serving *serving;
 	uint64_t started_ns;
 	bool told_first;
 };
@@ -221,6 +223,21 @@ static int on_cost_timer(uint64_t n_expired, void *ctx)
 	return 0;
 }
 
+static bool is_other(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) != 0 : a != b;
+}
+
+static bool agent__serves_otherwise(const struct config *a, const struct config *b)
+{
+	return is_other(a->server.listen, b->server.listen) || is_other(a->server.socket, b->server.socket) ||
+	       is_other(a->server.credentials, b->server.credentials) ||
+	       is_other(a->server.tls_certificate, b->server.tls_certificate) ||
+	       a->server.open_to_the_network != b->server.open_to_the_network ||
+	       a->server.max_connections != b->server.max_connections ||
+	       a->server.max_captures != b->server.max_captures;
+}
+
 /* Loads the configuration again and applies what can change while running. */
 static void agent__reload(struct agent *a)
 {
@@ -246,6 +263,9 @@ static void agent__reload(struct agent *a)
 	publisher__set_idle(a->publisher, idle);
 	limits = agent__governor_opts(fresh);
 	ceiling__set_opts(a->ceiling, &limits);
+	if (agent__serves_otherwise(fresh, a->config))
+		log_warn("agent: what stands under server changes with the next start, but for the files "
+			 "that it names, ignoring");
 	if (strcmp(fresh->output.directory, a->config->output.directory))
 		log_warn("agent: profiling.output.directory changes with the next start, ignoring");
 	if (fresh->labels.tid != a->config->labels.tid ||
@@ -330,6 +350,20 @@ static int agent__open_publisher(struct agent *a, struct err *err)
 	return ret;
 }
 
+static int agent__serve(struct agent *a, struct err *err)
+{
+	const struct serving_parts parts = {
+		.loop = a->loop,
+		.collector = a->collector,
+		.publisher = a->publisher,
+		.store = a->store,
+		.ceiling = a->ceiling,
+		.started_ns = a->started_ns,
+	};
+
+	return serving__new(a->config, &parts, &a->serving, err);
+}
+
 static int agent__open(struct agent *a, struct err *err)
 {
 	const struct collector_ports ports = {.window = agent__window, .ctx = a};
@@ -359,16 +393,20 @@ static int agent__open(struct agent *a, struct err *err)
 		return ret;
 	limits = agent__governor_opts(a->config);
 	ret = ceiling__new(&limits, a->loop, a->collector, a->publisher, &a->ceiling);
-	return ret ? err__set(err, ret, "cannot watch over the limits: %s", strerror(-ret)) : 0;
+	if (ret)
+		return err__set(err, ret, "cannot watch over the limits: %s", strerror(-ret));
+	return agent__serve(a, err);
 }
 
 static void agent__close(struct agent *a)
 {
 	/* the last window first, then whoever writes it, then what it was made with */
+	serving__stop(a->serving);
 	if (a->collector && a->publisher)
 		collector__flush(a->collector);
 	ceiling__free(a->ceiling);
 	publisher__free(a->publisher);
+	serving__free(a->serving);
 	collector__free(a->collector);
 	store__close(a->store);
 	config_watch__free(a->watch);

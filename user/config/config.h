@@ -67,6 +67,12 @@ struct config {
 	} labels;
 	struct {
 		const char *listen; /* NULL: off */
+		const char *socket; /* NULL: off */
+		bool open_to_the_network;
+		const char *credentials; /* NULL: none */
+		const char *tls_certificate, *tls_key, *tls_client_ca;
+		struct text_list hosts;
+		uint64_t max_connections, max_captures;
 	} server;
 	struct rule_list alerts;
 	uint32_t n_exporters; /* always 0 in this version */

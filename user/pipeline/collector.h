@@ -90,6 +90,14 @@ int collector__reconfigure(struct collector *c, const struct collector_opts *opt
 int collector__obey(struct collector *c, const struct governor_orders *orders, const char *text);
 struct object_cache *collector__objects(struct collector *c);
 struct loader *collector__loader(struct collector *c);
+/*
+ * What was recorded of an event in [from_ns, to_ns) (CLOCK_MONOTONIC), as closed windows, the oldest first: those of the history that have a part in it and, with
+ * `open`, a copy of the open one. The references are the caller's. -ENOMEM; -E2BIG: more than max.
+ */
+int collector__take(struct collector *c, enum event ev, uint64_t from_ns, uint64_t to_ns, bool open,
+		    struct window **ret_windows, uint32_t max, uint32_t *ret_n);
+/* Up to when slices of the event have ended: what is later is not in any window yet. 0: it is not recorded now. */
+uint64_t collector__seen_ns(const struct collector *c, enum event ev);
 void collector__stats(struct collector *c, struct collector_stats *ret);
 /* Samples so far, of all events, for progress. */
 uint64_t collector__samples(const struct collector *c);

@@ -45,6 +45,11 @@ struct publisher {
 	pthread_cond_t more;
 	struct window *waiting[PUBLISH_QUEUE_MAX];
 	uint32_t n_waiting;
+	struct publish_job {
+		publish_job_fn fn;
+		void *ctx;
+	} jobs[PUBLISH_JOBS_MAX];
+	uint32_t n_jobs;
 	bool ending;
 	size_t symbol_bytes;
 	uint64_t peak_bytes;
@@ -165,8 +170,8 @@ static void publisher__window(struct publisher *p, struct window *w)
 	window__unref(w);
 }
 
-/* The next window, NULL after STEP_NS without one or at the end. */
-static struct window *publisher__next(struct publisher *p, bool *ret_ending)
+/* The next window, NULL after STEP_NS without one or at the end; *ret_job.fn where a job comes first: somebody waits for it. */
+static struct window *publisher__next(struct publisher *p, struct publish_job *ret_job, bool *ret_ending)
 {
 	struct window *w = NULL;
 	struct timespec until;
@@ -174,16 +179,49 @@ static struct window *publisher__next(struct publisher *p, bool *ret_ending)
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += STEP_NS / NS_PER_SEC;
 	pthread_mutex_lock(&p->lock);
-	while (!p->n_waiting && !p->ending)
+	while (!p->n_waiting && !p->n_jobs && !p->ending)
 		if (pthread_cond_timedwait(&p->more, &p->lock, &until))
 			break;
-	if (p->n_waiting) {
+	*ret_job = (struct publish_job){0};
+	if (p->n_jobs) {
+		*ret_job = p->jobs[0];
+		memmove(p->jobs, p->jobs + 1, --p->n_jobs * sizeof(*p->jobs));
+	} else if (p->n_waiting) {
 		w = p->waiting[0];
 		memmove(p->waiting, p->waiting + 1, --p->n_waiting * sizeof(*p->waiting));
 	}
-	*ret_ending = p->ending && !w;
+	*ret_ending = p->ending && !w && !ret_job->fn;
 	pthread_mutex_unlock(&p->lock);
 	return w;
+}
+
+static void publisher__do(struct publisher *p, const struct publish_job *job)
+{
+	struct naming n = publish__naming(&p->opts, p->symbolizer);
+	uint64_t resident;
+
+	job->fn(&n, job->ctx);
+	resident = footprint__resident("/proc/self");
+	pthread_mutex_lock(&p->lock);
+	if (resident > p->peak_bytes)
+		p->peak_bytes = resident;
+	pthread_mutex_unlock(&p->lock);
+	publisher__rest(p);
+}
+
+int publisher__run_job(struct publisher *p, publish_job_fn fn, void *ctx)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (p->n_jobs == PUBLISH_JOBS_MAX || p->ending) {
+		err = -EAGAIN;
+	} else {
+		p->jobs[p->n_jobs++] = (struct publish_job){fn, ctx};
+		pthread_cond_signal(&p->more);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return err;
 }
 
 static void publisher__upkeep(struct publisher *p, uint64_t *enforced_ns)
@@ -214,9 +252,12 @@ static void *publisher__run(void *ctx)
 
 	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
 	while (!ending) {
-		struct window *w = publisher__next(p, &ending);
+		struct publish_job job;
+		struct window *w = publisher__next(p, &job, &ending);
 
-		if (w)
+		if (job.fn)
+			publisher__do(p, &job);
+		else if (w)
 			publisher__window(p, w);
 		else if (!ending)
 			publisher__upkeep(p, &enforced_ns);
@@ -310,6 +351,8 @@ void publisher__free(struct publisher *p)
 		pthread_mutex_unlock(&p->lock);
 		pthread_join(p->thread, NULL);
 	}
+	for (uint32_t i = 0; i < p->n_jobs; i++)
+		p->jobs[i].fn(NULL, p->jobs[i].ctx);
 	rollup__free(p->rollup);
 	symbolizer__free(p->symbolizer);
 	publisher__free_dirs(p);

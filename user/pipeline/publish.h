@@ -6,7 +6,7 @@
  * rolls up hours and keeps the store within its limits.
  *
  * Owns: a thread, the symbolizer, windows that wait. Thread: publisher__put from the collector's; publish__once from any.
- * Limit: PUBLISH_QUEUE_MAX windows wait; more are dropped and counted. Errors: -errno at the start; afterwards counted and logged once.
+ * Limit: PUBLISH_QUEUE_MAX windows wait, more are dropped and counted; PUBLISH_JOBS_MAX jobs, more are refused. Errors: -errno at the start; afterwards counted and logged once.
  */
 #ifndef EVERPROF_PIPELINE_PUBLISH_H
 #define EVERPROF_PIPELINE_PUBLISH_H
@@ -17,8 +17,11 @@
 
 #define PUBLISH_QUEUE_MAX 16
 
+#define PUBLISH_JOBS_MAX 16
+
 struct err;
 struct idle_match;
+struct naming;
 struct object_cache;
 struct profile;
 struct publisher;
@@ -63,6 +66,12 @@ void publisher__put(struct publisher *p, struct window *w);
 void publisher__set_symbol_bytes(struct publisher *p, size_t bytes);
 /* The most that this process had resident while a window was named and encoded, since the last call; 0: there was none. */
 uint64_t publisher__take_peak(struct publisher *p);
+/*
+ * Has the thread do something with what it names by, between two windows: asked-for profiles share its symbols. fn is called once, with naming NULL where
+ * the publisher ends before. -EAGAIN: PUBLISH_JOBS_MAX wait already, fn is not called.
+ */
+typedef void (*publish_job_fn)(const struct naming *naming, void *ctx);
+int publisher__run_job(struct publisher *p, publish_job_fn fn, void *ctx);
 void publisher__stats(const struct publisher *p, struct publish_stats *ret);
 
 #endif

@@ -28,6 +28,7 @@ struct translation {
 	const struct profile *from;
 	uint32_t *strings, *mappings, *functions, *locations, *stacks,
 		*label_sets;                  /* [id of from] = id of into, 0 unknown */
+	uint8_t *verdicts;                    /* [label set of from], where samples are chosen */
 	uint32_t columns[PROFILE_VALUES_MAX]; /* [type of from] = type of into */
 	struct label extra;                   /* key 0: none */
 	const char *without;                  /* a label that samples must not have; NULL: any */
@@ -183,18 +184,35 @@ static int labels_of(struct translation *t, uint32_t id, uint32_t *ret_id)
 	return 0;
 }
 
-static int translate_samples(struct translation *t, bool negate)
+/* Asked once for each label set: a pattern may be slow. */
+static bool is_kept(struct translation *t, const struct profile_merge_opts *opts, uint32_t labels)
 {
+	enum { NOT_ASKED, KEPT, DROPPED };
+
+	if (!opts->keep)
+		return true;
+	if (t->verdicts[labels] == NOT_ASKED)
+		t->verdicts[labels] = opts->keep(t->from, labels, opts->keep_ctx) ? KEPT : DROPPED;
+	return t->verdicts[labels] == KEPT;
+}
+
+static int translate_samples(struct translation *t, const struct profile_merge_opts *opts)
+{
+	if (opts->keep) {
+		t->verdicts = calloc((size_t)profile__n_label_sets(t->from) + 1, 1);
+		if (!t->verdicts)
+			return -ENOMEM;
+	}
 	for (uint32_t i = 0; i < profile__n_samples(t->from); i++) {
 		const struct sample *s = profile__get_sample(t->from, i);
 		int64_t values[PROFILE_VALUES_MAX] = {0};
 		uint32_t labels;
 		int err;
 
-		if (is_left_behind(t, s))
+		if (is_left_behind(t, s) || !is_kept(t, opts, s->labels))
 			continue;
 		for (uint32_t v = 0; v < t->from->n_types; v++) {
-			values[t->columns[v]] = negate ? saturated_negate(s->values[v]) : s->values[v];
+			values[t->columns[v]] = opts->negate ? saturated_negate(s->values[v]) : s->values[v];
 		}
 		err = labels_of(t, s->labels, &labels);
 		if (!err)
@@ -298,7 +316,7 @@ static int merge_meta(struct translation *t)
 /* "lost <reason>: <n>", or "doubt …", whatever follows n after a blank: the length up to the number, the number and the rest. */
 static bool parse_loss(const char *comment, size_t *ret_head, uint64_t *ret_n, const char **ret_rest)
 {
-	const char *colon = strrchr(comment, ':');
+	const char *colon = strchr(comment, ':'); /* the text behind the number may have more of them */
 	char *end;
 
 	if ((strncmp(comment, "lost ", 5) && strncmp(comment, "doubt ", 6)) || !colon || colon[1] != ' ' ||
@@ -400,6 +418,7 @@ static void translation__done(struct translation *t)
 	free(t->locations);
 	free(t->stacks);
 	free(t->label_sets);
+	free(t->verdicts);
 }
 
 int profile__merge_as(struct profile *into, const struct profile *from, const struct profile_merge_opts *opts)
@@ -427,7 +446,7 @@ int profile__merge_as(struct profile *into, const struct profile *from, const st
 	if (!err)
 		err = translate_stacks(&t);
 	if (!err)
-		err = translate_samples(&t, opts->negate);
+		err = translate_samples(&t, opts);
 out:
 	translation__done(&t);
 	return err;

@@ -13,6 +13,7 @@
 #define EVERPROF_PROFILE_MERGE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct profile;
 
@@ -23,6 +24,9 @@ struct profile_merge_opts {
 	const char *label_key;     /* a label for every sample that comes in; replaces one of that key */
 	const char *label_value;   /* its text */
 	const char *without_label; /* samples that have a label of this key stay behind */
+	/* Which samples come in, by their label set (0: none); asked once for each set. NULL: all. */
+	bool (*keep)(const struct profile *from, uint32_t labels, void *ctx);
+	void *keep_ctx;
 };
 
 /*

@@ -3,12 +3,10 @@
 
 #include <string.h>
 
-/*
- * Length of the character at s, or minus the length of the piece that is none (Unicode 15, table 3-7: the second
- * byte's range excludes overlong forms, surrogates and what lies past U+10FFFF).
- */
-static int decode_one(const uint8_t *s, size_t left)
+/* Unicode 15, table 3-7: the second byte's range excludes overlong forms, surrogates and what lies past U+10FFFF. */
+int utf8__step(const char *text, size_t left)
 {
+	const uint8_t *s = (const uint8_t *)text;
 	uint8_t low = 0x80, high = 0xbf;
 	int n;
 
@@ -55,7 +53,7 @@ bool utf8__valid(const char *s, size_t len)
 	size_t i = ascii_run(s, len);
 
 	while (i < len) {
-		int n = decode_one((const uint8_t *)s + i, len - i);
+		int n = utf8__step(s + i, len - i);
 
 		if (n < 0)
 			return false;
@@ -69,7 +67,7 @@ size_t utf8__clean(const char *s, size_t len, char *out)
 	size_t n_out = 0;
 
 	for (size_t i = 0; i < len;) {
-		int n = decode_one((const uint8_t *)s + i, len - i);
+		int n = utf8__step(s + i, len - i);
 
 		if (n > 0) {
 			memcpy(out + n_out, s + i, (size_t)n);

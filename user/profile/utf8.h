@@ -17,6 +17,8 @@
 /* Bytes that utf8__clean may need for len bytes of input. */
 #define UTF8_CLEAN_MAX(len) ((len)*3)
 
+/* Length of the character at s, or minus the length of the piece that is none (a NUL is none). left > 0; in a text that NUL ends, 4 will do. */
+int utf8__step(const char *s, size_t left);
 bool utf8__valid(const char *s, size_t len);
 /* Copies, with U+FFFD for each maximal piece that is no character; returns the length (no NUL is added). */
 size_t utf8__clean(const char *s, size_t len, char *out);

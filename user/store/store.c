@@ -215,15 +215,36 @@ int store__list(struct store *s, const char *event, uint64_t from_ns, uint64_t t
 	return rc;
 }
 
-int store__read(struct store *s, const struct store_name *name, size_t limit, struct buf *to)
+/* An own descriptor of the folder: the writer may change it meanwhile. */
+static int store__folder(struct store *s, int *ret_fd)
 {
 	int fd, rc;
 
-	/* An own descriptor: the writer may change the folder meanwhile. */
 	pthread_mutex_lock(&s->index_lock);
 	fd = store_dir__is_open(&s->dir) ? fcntl(s->dir.snapshots_fd, F_DUPFD_CLOEXEC, 0) : FD_CLOSED;
 	rc = fd >= 0 ? 0 : store_dir__is_open(&s->dir) ? -errno : -ENOENT;
 	pthread_mutex_unlock(&s->index_lock);
+	*ret_fd = fd;
+	return rc;
+}
+
+int store__open_file(struct store *s, const struct store_name *name, int *ret_fd)
+{
+	char path[STORE_PATH_MAX];
+	int fd, rc = store__folder(s, &fd);
+
+	if (rc)
+		return rc;
+	store_name__format_path(name, path);
+	rc = io__open_regular(fd, path, ret_fd);
+	io__close(&fd);
+	return rc;
+}
+
+int store__read(struct store *s, const struct store_name *name, size_t limit, struct buf *to)
+{
+	int fd, rc = store__folder(s, &fd);
+
 	if (rc)
 		return rc;
 	rc = store_dir__read(fd, name, limit, to);

@@ -95,6 +95,8 @@ int store__list(struct store *s, const char *event, uint64_t from_ns, uint64_t t
 		void *ctx);
 /* Appends the bytes of a listed file; -ENOENT: it was deleted meanwhile. */
 int store__read(struct store *s, const struct store_name *name, size_t limit, struct buf *to);
+/* The same file opened for reading, for a process that may not open it itself; the fd is the caller's. */
+int store__open_file(struct store *s, const struct store_name *name, int *ret_fd);
 void store__stats(struct store *s, struct store_stats *ret);
 
 /* -- for rollup -- */

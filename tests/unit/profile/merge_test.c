@@ -204,6 +204,52 @@ static void a_sealed_target_is_refused_and_a_full_one_says_so(void **state)
 	profile__free(small);
 }
 
+static void losses_whose_text_has_a_colon_add_up_too(void **state)
+{
+	struct profile *into = text_profile("cpu", "nanoseconds", NULL, NULL);
+	struct profile *from = text_profile("cpu", "nanoseconds", NULL, NULL);
+
+	(void)state;
+	assert_int_equal(profile__comment(into, "lost late_ticks: 6 (never came: somebody else ran)"), 0);
+	assert_int_equal(profile__comment(from, "lost late_ticks: 3 (never came: somebody else ran)"), 0);
+	assert_int_equal(profile__seal(from), 0);
+	assert_int_equal(profile__merge(into, from), 0);
+	assert_int_equal(profile__n_comments(into), 1);
+	assert_string_equal(profile__get_comment(into, 0),
+			    "lost late_ticks: 9 (never came: somebody else ran)");
+	profile__free(into);
+	profile__free(from);
+}
+
+static bool is_b(const struct profile *p, uint32_t labels, void *ctx)
+{
+	const struct label *l = profile__find_label(p, labels, "process");
+
+	++*(int *)ctx;
+	return l && !strcmp(profile__str(p, l->str), "b");
+}
+
+static void only_what_is_kept_comes_in_and_each_label_set_is_asked_once(void **state)
+{
+	struct profile *into = profile__new(NULL), *from = text_profile("cpu", "nanoseconds", NULL, NULL);
+	int n_asked = 0;
+	const struct profile_merge_opts opts = {.keep = is_b, .keep_ctx = &n_asked};
+
+	(void)state;
+	put(from, "main", "process=a", 1, 0);
+	put(from, "main", "process=b", 2, 0);
+	put(from, "main;work", "process=b", 4, 0);
+	put(from, "main", "", 8, 0);
+	assert_int_equal(profile__seal(from), 0);
+	assert_int_equal(profile__merge_as(into, from, &opts), 0);
+	assert_int_equal(profile__n_samples(into), 2);
+	assert_int_equal(profile__get_sample(into, 0)->values[0] + profile__get_sample(into, 1)->values[0],
+			 6);
+	assert_int_equal(n_asked, 3);
+	profile__free(into);
+	profile__free(from);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +260,8 @@ int main(void)
 		cmocka_unit_test(types_match_by_name_in_any_order),
 		cmocka_unit_test(merging_in_any_order_gives_the_same_profile),
 		cmocka_unit_test(a_sealed_target_is_refused_and_a_full_one_says_so),
+		cmocka_unit_test(losses_whose_text_has_a_colon_add_up_too),
+		cmocka_unit_test(only_what_is_kept_comes_in_and_each_label_set_is_asked_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

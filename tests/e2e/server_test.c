@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server of a real agent: what it tells is true, what it may is nothing, whom it serves is who may ask, and its death costs no sample.
+ */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+
+#include <jansson.h>
+
+#include "exporters/format/pprof.h"
+#include "tests/e2e/e2e.h"
+#include "tests/support/agent.h"
+#include "user/base/buf.h"
+#include "user/base/err.h"
+#include "user/base/clock.h"
+#include "user/base/io.h"
+
+#define ANSWER_MAX  ((size_t)64 << 20)
+#define PORT_PREFIX "info: agent: serving http://127.0.0.1:"
+
+struct answer {
+	int status;
+	struct buf all; /* head and body */
+	const char *body;
+	size_t len;
+};
+
+static int connect_to(int port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons((uint16_t)port),
+				.sin_addr = {htonl(INADDR_LOOPBACK)}};
+	const struct timeval limit = {.tv_sec = 20};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)))
+		io__close(&fd);
+	return fd;
+}
+
+/* One request and its answer, of which all of the head counts as text; 0 where the connection ends without one. */
+static int ask(int port, const char *request, struct answer *a)
+{
+	int fd = connect_to(port);
+	char piece[65536], *end;
+	ssize_t n;
+
+	a->status = 0;
+	a->body = "";
+	buf__init(&a->all, ANSWER_MAX);
+	if (fd < 0 || io__write_full(fd, request, strlen(request)))
+		goto out;
+	while ((n = read(fd, piece, sizeof(piece))) > 0)
+		buf__append(&a->all, piece, (size_t)n);
+	buf__str(&a->all);
+	end = a->all.len ? memmem(a->all.data, a->all.len, "\r\n\r\n", 4) : NULL;
+	if (end && sscanf((char *)a->all.data, "HTTP/1.1 %d", &a->status) == 1) {
+		*end = '\0';
+		a->body = end + 4;
+		a->len = a->all.len - (size_t)(a->body - (char *)a->all.data);
+	}
+out:
+	io__close(&fd);
+	return a->status;
+}
+
+static int get(int port, const char *path, const char *headers, struct answer *a)
+{
+	char request[4096];
+
+	snprintf(request, sizeof(request),
+		 "GET %s HTTP/1.1\r\nHost: localhost:%d\r\nConnection: close\r\n%s\r\n", path, port, headers);
+	return ask(port, request, a);
+}
+
+/* The status alone. */
+static int status_of(int port, const char *path, const char *headers)
+{
+	struct answer a;
+	int status = get(port, path, headers, &a);
+
+	buf__done(&a.all);
+	return status;
+}
+
+/* An agent with a server on a port of its own, and that port. `more` stands below "server:". */
+static int serve(struct recording *r, const char *more)
+{
+	char text[4096];
+	int port = 0, status;
+
+	snprintf(text, sizeof(text),
+		 "profiling:\n  window: 2s\n  cpu: {frequency: 999}\n  output: {directory: %s/store}\n"
+		 "server:\n  listen: 127.0.0.1:0\n%s",
+		 r->dir, more);
+	agent__write_config(r, text);
+	agent__launch(r);
+	for (int i = 0; i < 200 && !port; i++) {
+		const char *line;
+
+		if (!run__wait(&r->everprof, 50, &status))
+			fail_msg("the agent ended with %d: %s", status, run__errors(&r->everprof));
+		line = strstr(run__errors(&r->everprof), PORT_PREFIX);
+		port = line ? atoi(line + strlen(PORT_PREFIX)) : 0;
+	}
+	if (!port)
+		fail_msg("no address in: %s", run__errors(&r->everprof));
+	for (int i = 0; i < 200 && status_of(port, "/healthz", "") != 200; i++)
+		usleep(20000);
+	assert_int_equal(status_of(port, "/healthz", ""), 200);
+	return port;
+}
+
+/* The process that serves: the one child of the agent. */
+static pid_t serving_pid(const struct recording *r)
+{
+	char path[64];
+	struct buf b;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", r->everprof.pid, r->everprof.pid);
+	buf__init(&b, 4096);
+	assert_int_equal(io__read_at(AT_FDCWD, path, 4095, &b), 0);
+	pid = atoi(buf__str(&b));
+	buf__done(&b);
+	return pid;
+}
+
+static struct profile *decode(const struct answer *a)
+{
+	struct profile *p = NULL;
+	struct err e = {""};
+
+	if (a->status != 200)
+		fail_msg("status %d: %s", a->status, a->body);
+	if (pprof__decode(a->body, a->len, NULL, &p, &e))
+		fail_msg("no profile: %s", e.text);
+	return p;
+}
+
+static void the_next_seconds_are_those_of_the_machine(void **state)
+{
+	struct recording *r = *state;
+	struct expect_filter mine;
+	uint64_t truth, window_ns;
+	struct answer a;
+	int port;
+
+	recording__start(r, ARGS("calltree", RECORDING_LONG));
+	port = serve(r, "");
+	assert_int_equal(cpu_track__start((pid_t)r->pid, &r->track), 0);
+	usleep(1200000);
+	get(port, "/debug/pprof/profile?seconds=3", "", &a);
+	assert_non_null(strstr((char *)a.all.data, "Content-Type: application/octet-stream"));
+	assert_non_null(strstr((char *)a.all.data, "filename=\"profile\""));
+	assert_null(strstr((char *)a.all.data, "Content-Encoding"));
+	cpu_track__stop(r->track);
+	r->profile = decode(&a);
+	buf__done(&a.all);
+	mine = (struct expect_filter){.pid = r->pid};
+	expect_share(r->profile, &mine, "top1;c1;b1;a1;tree_round" TO_ROOT, 0.5);
+	expect_complete(r->profile, &mine, COMPLETE);
+	/* slices are seconds: three of them, or two and three by where the second began */
+	assert_in_range(profile__meta(r->profile)->duration_ns / 1000000, 1900, 3300);
+	truth = recording__truth(r, &window_ns);
+	expect_total(r->profile, &mine, truth, window_ns, RECORDING_HZ);
+}
+
+static void a_selector_takes_a_part_and_nothing_else(void **state)
+{
+	struct recording *r = *state;
+	char path[200];
+	struct answer a;
+	int port;
+
+	recording__start(r, ARGS("calltree", RECORDING_LONG));
+	port = serve(r, "");
+	usleep(3200000);
+	snprintf(path, sizeof(path), "/api/v1/query?event=cpu&from=now-1m&format=pprof&pid=%lld", r->pid);
+	get(port, path, "", &a);
+	r->profile = decode(&a);
+	buf__done(&a.all);
+	assert_true(profile__n_samples(r->profile) > 0);
+	for (uint32_t i = 0; i < profile__n_samples(r->profile); i++)
+		assert_int_equal(
+			profile__find_label(r->profile, profile__get_sample(r->profile, i)->labels, "pid")
+				->num,
+			r->pid);
+	assert_int_equal(
+		status_of(port, "/api/v1/query?event=cpu&from=now-1m&pid=1999999999&format=pprof", ""), 200);
+	assert_int_equal(status_of(port, "/api/v1/query?event=nosuch", ""), 404);
+	assert_int_equal(status_of(port, "/api/v1/query?from=yesterday", ""), 400);
+}
+
+static void a_timeline_adds_up_to_what_the_files_have(void **state)
+{
+	struct recording *r = *state;
+	long long sum = 0, values = 0;
+	json_t *series, *one;
+	struct answer a;
+	size_t i;
+	int port;
+
+	recording__start(r, ARGS("calltree", RECORDING_LONG));
+	port = serve(r, "");
+	usleep(5200000);
+	get(port, "/api/v1/series?by=process&from=now-1m&n=500", "", &a);
+	assert_int_equal(a.status, 200);
+	series = json_loadb(a.body, a.len, 0, NULL);
+	assert_non_null(series);
+	buf__done(&a.all);
+	assert_string_equal(json_string_value(json_object_get(series, "type")), "cpu");
+	json_array_foreach(json_object_get(series, "total"), i, one) sum += json_integer_value(one);
+	json_array_foreach(json_object_get(series, "series"), i, one) values +=
+		json_integer_value(json_object_get(one, "sum"));
+	assert_true(sum > 0);
+	assert_int_equal(sum, values);
+	json_decref(series);
+}
+
+static void the_process_that_serves_may_nothing(void **state)
+{
+	struct recording *r = *state;
+	char path[64];
+	struct buf b;
+	pid_t pid;
+
+	serve(r, "");
+	pid = serving_pid(r);
+	assert_true(pid > 0);
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	buf__init(&b, 65536);
+	assert_int_equal(io__read_at(AT_FDCWD, path, 65535, &b), 0);
+	assert_null(strstr(buf__str(&b), "Uid:\t0\t"));
+	assert_non_null(strstr(buf__str(&b), "Uid:\t61909\t61909\t61909\t61909\n"));
+	assert_non_null(strstr(buf__str(&b), "Gid:\t61909\t61909\t61909\t61909\n"));
+	assert_non_null(strstr(buf__str(&b), "Groups:\t \n"));
+	assert_non_null(strstr(buf__str(&b), "CapInh:\t0000000000000000\n"));
+	assert_non_null(strstr(buf__str(&b), "CapPrm:\t0000000000000000\n"));
+	assert_non_null(strstr(buf__str(&b), "CapEff:\t0000000000000000\n"));
+	assert_non_null(strstr(buf__str(&b), "CapBnd:\t0000000000000000\n"));
+	assert_non_null(strstr(buf__str(&b), "CapAmb:\t0000000000000000\n"));
+	assert_non_null(strstr(buf__str(&b), "NoNewPrivs:\t1\n"));
+	assert_non_null(strstr(buf__str(&b), "Seccomp:\t2\n"));
+	buf__done(&b);
+	/* nothing but what it was given: three standard ones, the wire, one socket that listens, and those of its own making */
+	for (int fd = 0; fd < 64; fd++) {
+		char to[256];
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		n = readlink(path, to, sizeof(to) - 1);
+		if (n <= 0)
+			continue;
+		to[n] = '\0';
+		if (fd > 2 && strncmp(to, "socket:", 7) && strncmp(to, "anon_inode:[event", 17))
+			fail_msg("it holds %s", to);
+	}
+}
+
+static void its_death_costs_no_sample_and_a_second(void **state)
+{
+	struct recording *r = *state;
+	struct agent_files files;
+	uint64_t killed_ns;
+	struct answer a;
+	int port;
+	pid_t pid;
+
+	recording__start(r, ARGS("calltree", RECORDING_LONG));
+	port = serve(r, "");
+	for (int i = 0; i < 2; i++) {
+		pid = serving_pid(r);
+		killed_ns = clock__mono_ns();
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		/* who connects meanwhile waits in the backlog; who was connected starts again */
+		while (status_of(port, "/healthz", "") != 200)
+			assert_true(clock__mono_ns() - killed_ns < NS_PER_SEC);
+		assert_int_not_equal(serving_pid(r), pid);
+	}
+	agent__expect_n_files(r, 2, &files);
+	get(port, "/api/v1/query?from=now-1m&format=pprof", "", &a);
+	r->profile = decode(&a);
+	buf__done(&a.all);
+	expect_share(r->profile, &(struct expect_filter){.pid = r->pid}, "top1;c1;b1;a1;tree_round" TO_ROOT,
+		     0.5);
+	agent__expect_end(r);
+}
+
+static void roles_are_kept_apart(void **state)
+{
+	struct recording *r = *state;
+	const char *path = recording__file(r, "who");
+	char more[300];
+	FILE *f = fopen(path, "we");
+	int port;
+
+	assert_non_null(f);
+	fputs("view bearer only-to-look-1\ncapture basic ann secret-12\n", f);
+	fclose(f);
+	assert_int_equal(chmod(path, 0600), 0);
+	snprintf(more, sizeof(more), "  credentials: %s\n", path);
+	port = serve(r, more);
+	usleep(2500000);
+	static const struct {
+		const char *path, *headers;
+		int status;
+	} cases[] = {
+		{"/", "", 401},
+		{"/metrics", "", 401},
+		{"/nothing", "", 401},
+		{"/api/v1/query", "Authorization: Bearer only-to-look-2\r\n", 401},
+		{"/api/v1/query", "Authorization: Bearer only-to-look-1\r\n", 200},
+		{"/metrics", "Authorization: Bearer only-to-look-1\r\n", 200},
+		{"/nothing", "Authorization: Bearer only-to-look-1\r\n", 404},
+		{"/debug/pprof/profile?seconds=1", "Authorization: Bearer only-to-look-1\r\n", 403},
+		{"/api/v1/profiling/cpu/start?duration=1s", "Authorization: Bearer only-to-look-1\r\n", 403},
+		{"/debug/pprof/profile?seconds=1", "Authorization: Basic YW5uOnNlY3JldC0xMg==\r\n", 200},
+		{"/api/v1/profiling/cpu/start?duration=1s", "Authorization: Basic YW5uOnNlY3JldC0xMg==\r\n",
+		 200},
+		{"/healthz", "", 200},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		int status = status_of(port, cases[i].path, cases[i].headers);
+
+		if (status != cases[i].status)
+			fail_msg("%s %s: %d, not %d", cases[i].path, cases[i].headers, status,
+				 cases[i].status);
+	}
+}
+
+static void other_sites_and_other_names_are_refused(void **state)
+{
+	struct recording *r = *state;
+	struct answer a;
+	int port = serve(r, "");
+	char headers[200];
+
+	assert_int_equal(ask(port, "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", &a),
+			 421);
+	buf__done(&a.all);
+	assert_int_equal(ask(port, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n", &a), 400);
+	buf__done(&a.all);
+	assert_int_equal(status_of(port, "/api/v1/events", "Origin: http://evil.example\r\n"), 403);
+	assert_int_equal(status_of(port, "/api/v1/events", "Sec-Fetch-Site: cross-site\r\n"), 403);
+	snprintf(headers, sizeof(headers), "Origin: http://localhost:%d\r\nSec-Fetch-Site: same-origin\r\n",
+		 port);
+	assert_int_equal(status_of(port, "/api/v1/events", headers), 200);
+	get(port, "/", "Accept-Encoding: gzip\r\n", &a);
+	assert_int_equal(a.status, 200);
+	assert_non_null(strstr((char *)a.all.data, "Content-Security-Policy: default-src 'none'"));
+	assert_non_null(strstr((char *)a.all.data, "X-Content-Type-Options: nosniff"));
+	assert_non_null(strstr((char *)a.all.data, "Content-Encoding: gzip"));
+	buf__done(&a.all);
+}
+
+static void nobody_is_served_beyond_this_host_without_authentication(void **state)
+{
+	struct recording *r = *state;
+	char everprof[4096], store[200];
+	struct run run = {0};
+	int status;
+
+	run__path_everprof(everprof);
+	snprintf(store, sizeof(store), "%s", recording__file(r, "store"));
+	assert_int_equal(run__to_end(&run, 20000, &status,
+				     ARGS(everprof, "agent", "--store", store, "--listen", "0.0.0.0:0")),
+			 0);
+	assert_int_equal(status, 1);
+	assert_non_null(strstr(run__errors(&run), "server.listen_without_authentication"));
+	run__done(&run);
+}
+
+static void a_session_is_started_followed_and_fetched(void **state)
+{
+	struct recording *r = *state;
+	char id[32] = "", path[200];
+	struct answer a;
+	int port, status = 409;
+
+	recording__start(r, ARGS("calltree", RECORDING_LONG));
+	port = serve(r, "  max_captures: 1\n");
+	snprintf(path, sizeof(path), "/api/v1/profiling/cpu/start?duration=3s&pid=%lld", r->pid);
+	assert_int_equal(get(port, path, "", &a), 200);
+	assert_int_equal(sscanf(a.body, "{\"session_id\":\"%16[0-9a-f]\"", id), 1);
+	buf__done(&a.all);
+	assert_int_equal(status_of(port, "/api/v1/profiling/cpu/start?duration=1s", ""), 429);
+	snprintf(path, sizeof(path), "/api/v1/profiling/cpu/download/%s", id);
+	assert_int_equal(status_of(port, path, ""), 409);
+	for (int i = 0; i < 100 && status == 409; i++) {
+		usleep(100000);
+		status = get(port, path, "", &a);
+		if (status == 409)
+			buf__done(&a.all);
+	}
+	r->profile = decode(&a);
+	buf__done(&a.all);
+	expect_share(r->profile, &(struct expect_filter){.pid = r->pid}, "top1;c1;b1;a1;tree_round" TO_ROOT,
+		     0.5);
+	/* one that is cancelled ends at once and makes room */
+	assert_int_equal(get(port, "/api/v1/profiling/cpu/start?duration=60s", "", &a), 200);
+	assert_int_equal(sscanf(a.body, "{\"session_id\":\"%16[0-9a-f]\"", id), 1);
+	buf__done(&a.all);
+	snprintf(path, sizeof(path), "/api/v1/profiling/cpu/cancel/%s", id);
+	assert_int_equal(status_of(port, path, ""), 200);
+	snprintf(path, sizeof(path), "/api/v1/profiling/cpu/download/%s", id);
+	for (int i = 0; i < 100 && status_of(port, path, "") != 410; i++)
+		usleep(50000);
+	assert_int_equal(status_of(port, path, ""), 410);
+	assert_int_equal(status_of(port, "/api/v1/profiling/cpu/download/0123456789abcdef", ""), 404);
+	assert_int_equal(status_of(port, "/api/v1/profiling/cpu/start?duration=30", ""), 400);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		e2e_test(the_next_seconds_are_those_of_the_machine),
+		e2e_test(a_selector_takes_a_part_and_nothing_else),
+		e2e_test(a_timeline_adds_up_to_what_the_files_have),
+		e2e_test(the_process_that_serves_may_nothing),
+		e2e_test(its_death_costs_no_sample_and_a_second),
+		e2e_test(roles_are_kept_apart),
+		e2e_test(other_sites_and_other_names_are_refused),
+		e2e_test(nobody_is_served_beyond_this_host_without_authentication),
+		e2e_test(a_session_is_started_followed_and_fetched),
+	};
+
+	return cmocka_run_group_tests_name("server", tests, NULL, NULL);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "user/cmd/serving.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/buf.h"
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/base/io.h"
+#include "user/base/log.h"
+#include "user/config/config.h"
+#include "user/config/event.h"
+#include "user/pipeline/cost.h"
+#include "user/pipeline/live.h"
+#include "user/pipeline/metrics.h"
+#include "user/server/host.h"
+#include "user/store/store.h"
+
+#define EVENT_NAME   "cpu"
+#define HALF_HOUR_NS (1800 * NS_PER_SEC)
+
+struct serving {
+	struct serving_parts parts;
+	struct live *live;
+	struct server_host *host;
+};
+
+struct listing {
+	struct buf *to;
+	struct store_name last;
+	bool has_last;
+};
+
+static int append_file(const struct store_file *f, void *ctx)
+{
+	struct listing *l = ctx;
+
+	/* a roll-up that stands in for windows that are gone comes once for each half of its hour */
+	if (l->has_last && !store_name__compare(&l->last, &f->name))
+		return 0;
+	l->last = f->name;
+	l->has_last = true;
+	buf__append(l->to, f, sizeof(*f));
+	return buf__err(l->to);
+}
+
+/* By the half hour: a range that cuts an hour is made of its windows, as long as they are there. */
+static int list_windows(struct serving *s, const char *event, uint64_t from_ns, uint64_t to_ns,
+			struct listing *l)
+{
+	int err = 0;
+
+	while (!err && from_ns < to_ns) {
+		uint64_t next = (from_ns / HALF_HOUR_NS + 1) * HALF_HOUR_NS;
+
+		if (next > to_ns)
+			next = to_ns;
+		err = store__list(s->parts.store, event, from_ns, next, append_file, l);
+		from_ns = next;
+	}
+	return err;
+}
+
+static int on_list(void *ctx, const char *event, uint64_t from_ns, uint64_t to_ns, bool windows_only,
+		   struct buf *to)
+{
+	struct serving *s = ctx;
+	struct listing l = {.to = to};
+
+	if (windows_only && to_ns - from_ns <= 31 * 24 * 2 * HALF_HOUR_NS)
+		return list_windows(s, event, from_ns, to_ns, &l);
+	return store__list(s->parts.store, event, from_ns, to_ns, append_file, &l);
+}
+
+static int on_open_file(void *ctx, const struct store_name *name, int *ret_fd)
+{
+	return store__open_file(((struct serving *)ctx)->parts.store, name, ret_fd);
+}
+
+static void on_live_done(void *ctx, uint64_t id, int err, int fd)
+{
+	struct serving *s = ctx;
+
+	if (s->host)
+		server_host__live_done(s->host, id, err, fd);
+	else
+		io__close(&fd);
+}
+
+static uint64_t to_mono(uint64_t real_ns)
+{
+	int64_t mono = (int64_t)real_ns - clock__mono_to_real_ns();
+
+	return mono > 0 ? (uint64_t)mono : 0;
+}
+
+static int on_live(void *ctx, uint64_t id, const char *event, uint64_t from_ns, uint64_t to_ns)
+{
+	struct serving *s = ctx;
+	enum event ev;
+
+	if (event__find(event, &ev) || !collector__seen_ns(s->parts.collector, ev))
+		return -ENOENT;
+	return live__ask(s->live, id, ev, to_mono(from_ns), to_mono(to_ns), on_live_done, s);
+}
+
+static void on_cancel(void *ctx, uint64_t id)
+{
+	live__cancel(((struct serving *)ctx)->live, id);
+}
+
+static void on_metrics(void *ctx, struct buf *to)
+{
+	const struct serving_parts *p = &((struct serving *)ctx)->parts;
+	struct cost *c = malloc(sizeof(*c));
+
+	if (!c)
+		return;
+	cost__gather(c, p->started_ns, p->collector, p->publisher, p->store, p->ceiling);
+	metrics__print(c, "/proc", to);
+	free(c);
+}
+
+static int serving__start(struct serving *s, const struct config *c, struct err *err)
+{
+	const struct server_host_opts opts = {
+		.listen = c->server.listen,
+		.socket = c->server.socket,
+		.credentials = c->server.credentials,
+		.tls_certificate = c->server.tls_certificate,
+		.tls_key = c->server.tls_key,
+		.tls_client_ca = c->server.tls_client_ca,
+		.hosts = &c->server.hosts,
+		.open_to_the_network = c->server.open_to_the_network,
+		.max_connections = (uint32_t)c->server.max_connections,
+		.max_captures = (uint32_t)c->server.max_captures,
+		.max_duration_ns = c->profiling.max_duration_ns,
+	};
+	const struct server_port port = {.list = on_list,
+					 .open_file = on_open_file,
+					 .live = on_live,
+					 .cancel = on_cancel,
+					 .metrics = on_metrics,
+					 .ctx = s};
+	int code = live__new(s->parts.loop, s->parts.collector, s->parts.publisher, &s->live);
+
+	if (code)
+		return err__set(err, code, "server: cannot start: %s", strerror(-code));
+	return server_host__new(&opts, &port, s->parts.loop, &s->host, err);
+}
+
+int serving__new(const struct config *c, const struct serving_parts *parts, struct serving **ret,
+		 struct err *err)
+{
+	struct serving *s;
+	int code;
+
+	*ret = NULL;
+	if (!c->server.listen && !c->server.socket)
+		return 0;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->parts = *parts;
+	code = serving__start(s, c, err);
+	if (code) {
+		serving__free(s);
+		if (code != -EADDRINUSE)
+			return code;
+		log_warn("%s; nothing is served, profiling goes on", err__text(err, code));
+		return 0;
+	}
+	if (*server_host__url(s->host))
+		log_info("agent: serving %s", server_host__url(s->host));
+	if (c->server.socket)
+		log_info("agent: serving on '%s'", c->server.socket);
+	*ret = s;
+	return 0;
+}
+
+void serving__stop(struct serving *s)
+{
+	if (!s)
+		return;
+	server_host__free(s->host);
+	s->host = NULL;
+}
+
+void serving__free(struct serving *s)
+{
+	if (!s)
+		return;
+	serving__stop(s);
+	live__free(s->live);
+	free(s);
+}

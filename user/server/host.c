@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Problem: what parses requests from a network will have a bug one day, and the collector may do everything. And a server that dies must not take the
+ * profiles with it, nor stay dead.
+ *
+ * Idea: the server is another process: this same binary, started anew, so that it holds nothing of the collector's memory. It is given five things and nothing
+ * else: two listening sockets, a socketpair, its settings in a memfd, and standard error. It gives up every privilege before it reads a byte of a client's
+ * (sandbox.h), and then asks for files and profiles by messages that are checked as an enemy's.
+ *
+ * Invariants: a message is answered once. Replies to a process that was replaced go nowhere: their slot has another generation.
+ *
+ * Cost: one wake-up a message; a file of the store costs the collector one open.
+ *
+ * What it does not do: trust. It never reads what it hands over, and never waits for the other side: whose socket is full is replaced.
+ */
+#include "user/server/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "user/base/buf.h"
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/base/io.h"
+#include "user/base/log.h"
+#include "user/base/loop.h"
+#include "user/base/memfd.h"
+#include "user/config/target.h"
+#include "user/server/listener.h"
+#include "user/server/settings.h"
+#include "user/server/wire.h"
+
+#define RESTART_FIRST_NS (100 * NS_PER_MS)
+#define RESTART_MAX_NS   (30 * NS_PER_SEC)
+#define STEADY_NS        (60 * NS_PER_SEC) /* after so long the next crash is a first one again */
+#define RENEWAL_NS       (20 * NS_PER_SEC) /* how often certificates are looked at */
+#define MESSAGES_A_WAKE  32
+#define REPLY_BYTES_MAX  ((size_t)64 << 20)
+
+struct pending {
+	bool is_used;
+	uint64_t id;      /* as the port knows it */
+	uint64_t wire_id; /* as the process does */
+};
+
+struct server_host {
+	struct server_host_opts opts;
+	struct server_port port;
+	struct loop *loop;
+	struct listener tcp, local;
+	char url[LISTENER_URL_MAX + 16];
+	struct settings *settings;
+	time_t pem_time; /* the newest of the files */
+	struct loop_source *wire_source, *restart_timer, *renewal_timer;
+	int wire; /* ours of the socketpair */
+	pid_t pid;
+	uint64_t started_ns, back_off_ns, restarts, next_id;
+	uint64_t second_ns;
+	uint32_t n_messages;
+	struct pending pending[HOST_LIVE_MAX];
+};
+
+/* -- settings -- */
+
+static int read_pem(const char *key, const char *path, char to[SETTINGS_PEM_MAX], struct err *err)
+{
+	struct buf b;
+	int code;
+
+	if (!path)
+		return 0;
+	buf__init(&b, SETTINGS_PEM_MAX);
+	code = io__read_at(AT_FDCWD, path, SETTINGS_PEM_MAX - 1, &b);
+	if (code)
+		err__set(err, code, "%s: cannot read '%s': %s", key, path, strerror(-code));
+	else
+		memcpy(to, buf__str(&b), b.len + 1);
+	if (b.data)
+		explicit_bzero(b.data, b.len);
+	buf__done(&b);
+	return code;
+}
+
+static time_t newest_pem(const struct server_host_opts *o)
+{
+	const char *const paths[] = {o->tls_certificate, o->tls_key, o->tls_client_ca, o->credentials};
+	time_t newest = 0;
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
+		if (paths[i] && !stat(paths[i], &st) && st.st_mtime > newest)
+			newest = st.st_mtime;
+	return newest;
+}
+
+static void fill_hosts(const struct text_list *hosts, struct settings *s)
+{
+	if (!gethostname(s->hosts[0], SETTINGS_HOST_MAX - 1))
+		s->n_hosts = 1;
+	for (uint32_t i = 0; hosts && i < hosts->n && s->n_hosts < SETTINGS_HOSTS_MAX; i++)
+		snprintf(s->hosts[s->n_hosts++], SETTINGS_HOST_MAX, "%s", hosts->items[i]);
+}
+
+static int fill_settings(const struct server_host_opts *o, struct settings *s, struct err *err)
+{
+	struct buf args;
+	int code = 0;
+
+	*s = (struct settings){.magic = SETTINGS_MAGIC,
+			       .max_connections = o->max_connections,
+			       .max_captures = o->max_captures,
+			       .max_duration_ns = o->max_duration_ns,
+			       .is_tls = o->tls_certificate != NULL,
+			       .wants_client_certificate = o->tls_client_ca != NULL};
+	fill_hosts(o->hosts, s);
+	buf__init(&args, SETTINGS_ARGS_MAX);
+	if (!io__read_at(AT_FDCWD, "/proc/self/cmdline", SETTINGS_ARGS_MAX, &args)) {
+		s->args_len = (uint32_t)args.len;
+		memcpy(s->args, args.data, args.len);
+	}
+	buf__done(&args);
+	if (!o->tls_certificate != !o->tls_key)
+		return err__set(err, -EINVAL,
+				"server.tls_certificate and server.tls_key come together or not at all");
+	if (o->tls_client_ca && !o->tls_certificate)
+		return err__set(err, -EINVAL, "server.tls_client_ca needs server.tls_certificate");
+	if (o->credentials)
+		code = credential_list__read(o->credentials, &s->credentials, err);
+	if (!code)
+		code = read_pem("server.tls_certificate", o->tls_certificate, s->certificate, err);
+	if (!code)
+		code = read_pem("server.tls_key", o->tls_key, s->key, err);
+	if (!code)
+		code = read_pem("server.tls_client_ca", o->tls_client_ca, s->client_ca, err);
+	return code;
+}
+
+/* -- the process -- */
+
+static int host__spawn_with(struct server_host *h, int wire, int settings, pid_t *ret_pid)
+{
+	static char *const argv[] = {"everprof", "server-process", NULL};
+	static char *const envp[] = {NULL};
+	const int fds[] = {[SETTINGS_FD_WIRE] = wire,
+			   [SETTINGS_FD_SETTINGS] = settings,
+			   [SETTINGS_FD_TCP] = h->tcp.fd,
+			   [SETTINGS_FD_UNIX] = h->local.fd};
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none;
+	int code = 0;
+
+	sigemptyset(&none);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+	/* first out of the way of each other, then where they belong */
+	for (int i = SETTINGS_FD_WIRE; i <= SETTINGS_FD_UNIX && !code; i++)
+		if (fds[i] >= 0)
+			code = posix_spawn_file_actions_adddup2(&actions, fds[i], i + 1000);
+	for (int i = SETTINGS_FD_WIRE; i <= SETTINGS_FD_UNIX && !code; i++)
+		code = fds[i] >= 0 ? posix_spawn_file_actions_adddup2(&actions, i + 1000, i)
+				   : posix_spawn_file_actions_addclose(&actions, i);
+	if (!code)
+		code = posix_spawn_file_actions_addclosefrom_np(&actions, SETTINGS_FD_UNIX + 1);
+	if (!code)
+		code = posix_spawn(ret_pid, "/proc/self/exe", &actions, &attr, argv, envp);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&actions);
+	return -code;
+}
+
+static int on_wire(int fd, uint32_t events, void *ctx);
+
+static int host__start(struct server_host *h)
+{
+	int pair[2] = {FD_CLOSED, FD_CLOSED}, settings = FD_CLOSED, code;
+
+	code = memfd__new("everprof-settings", h->settings, sizeof(*h->settings), &settings);
+	if (!code && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		code = -errno;
+	if (!code && fcntl(pair[0], F_SETFL, O_NONBLOCK))
+		code = -errno;
+	if (!code)
+		code = host__spawn_with(h, pair[1], settings, &h->pid);
+	if (!code) {
+		h->wire = pair[0];
+		pair[0] = FD_CLOSED;
+		h->started_ns = clock__mono_ns();
+		code = loop__add_fd(h->loop, h->wire, EPOLLIN, on_wire, h, &h->wire_source);
+	}
+	io__close(&settings);
+	io__close(&pair[0]);
+	io__close(&pair[1]);
+	return code;
+}
+
+/* Ends the process, if it has not ended, and forgets what it waited for. */
+static void host__stop(struct server_host *h)
+{
+	if (h->wire_source)
+		loop__remove(h->loop, h->wire_source);
+	h->wire_source = NULL;
+	io__close(&h->wire);
+	if (h->pid > 0) {
+		kill(h->pid, SIGKILL);
+		waitpid(h->pid, NULL, 0);
+	}
+	h->pid = 0;
+	for (int i = 0; i < HOST_LIVE_MAX; i++)
+		if (h->pending[i].is_used)
+			h->port.cancel(h->port.ctx, h->pending[i].id);
+	memset(h->pending, 0, sizeof(h->pending));
+}
+
+static void host__restart(struct server_host *h, const char *why)
+{
+	uint64_t delay = h->back_off_ns;
+
+	if (clock__mono_ns() - h->started_ns > STEADY_NS)
+		delay = RESTART_FIRST_NS;
+	log_warn("server: the process that serves %s; it is started again in %.1f s, profiling goes on", why,
+		 (double)delay / NS_PER_SEC);
+	host__stop(h);
+	h->restarts++;
+	h->back_off_ns = delay * 2 < RESTART_MAX_NS ? delay * 2 : RESTART_MAX_NS;
+	loop__set_timer(h->restart_timer, delay, 0);
+}
+
+static int on_restart(uint64_t n_expired, void *ctx)
+{
+	struct server_host *h = ctx;
+	int code = h->pid ? 0 : host__start(h);
+
+	(void)n_expired;
+	if (code) {
+		log_warn("server: cannot start the process that serves: %s", strerror(-code));
+		loop__set_timer(h->restart_timer, RESTART_MAX_NS, 0);
+	}
+	return 0;
+}
+
+/* Files that were renewed are read again; what cannot be used stays out, and the old ones go on. */
+static int on_renewal(uint64_t n_expired, void *ctx)
+{
+	struct server_host *h = ctx;
+	time_t newest = newest_pem(&h->opts);
+	struct settings *fresh;
+	struct err err = {0};
+
+	(void)n_expired;
+	if (newest == h->pem_time)
+		return 0;
+	h->pem_time = newest;
+	fresh = calloc(1, sizeof(*fresh));
+	if (!fresh)
+		return 0;
+	if (fill_settings(&h->opts, fresh, &err)) {
+		log_warn("%s; the old ones stay in use", err.text);
+		free(fresh);
+		return 0;
+	}
+	explicit_bzero(h->settings, sizeof(*h->settings));
+	free(h->settings);
+	h->settings = fresh;
+	log_info("server: certificates and credentials were renewed");
+	host__stop(h);
+	loop__set_timer(h->restart_timer, 1, 0);
+	return 0;
+}
+
+/* -- answers -- */
+
+static int host__reply(struct server_host *h, uint64_t wire_id, int code, int fd)
+{
+	const struct wire_reply r = {.magic = WIRE_MAGIC, .err = code, .id = wire_id};
+
+	return wire__send(h->wire, &r, sizeof(r), code ? FD_CLOSED : fd);
+}
+
+static int host__reply_bytes(struct server_host *h, uint64_t wire_id, int code, struct buf *b)
+{
+	int fd = FD_CLOSED;
+
+	if (!code)
+		code = buf__err(b);
+	if (!code)
+		code = memfd__new("everprof-reply", b->data, b->len, &fd);
+	code = host__reply(h, wire_id, code, fd);
+	io__close(&fd);
+	return code;
+}
+
+static int host__list(struct server_host *h, const struct wire_request *r)
+{
+	struct buf b;
+	int code;
+
+	buf__init(&b, REPLY_BYTES_MAX);
+	code = h->port.list(h->port.ctx, r->event[0] ? r->event : NULL, r->from_ns, r->to_ns,
+			    r->flags & WIRE_WINDOWS_ONLY, &b);
+	code = host__reply_bytes(h, r->id, code, &b);
+	buf__done(&b);
+	return code;
+}
+
+static int host__metrics(struct server_host *h, const struct wire_request *r)
+{
+	struct buf b;
+	int code;
+
+	buf__init(&b, REPLY_BYTES_MAX);
+	h->port.metrics(h->port.ctx, &b);
+	buf__printf(&b,
+		    "# HELP everprof_server_restarts_total Times that the process that serves was started "
+		    "again.\n"
+		    "# TYPE everprof_server_restarts_total counter\neverprof_server_restarts_total %llu\n",
+		    (unsigned long long)h->restarts);
+	code = host__reply_bytes(h, r->id, 0, &b);
+	buf__done(&b);
+	return code;
+}
+
+static int host__open_file(struct server_host *h, const struct wire_request *r)
+{
+	int fd = FD_CLOSED, code = h->port.open_file(h->port.ctx, &r->name, &fd);
+
+	code = host__reply(h, r->id, code, fd);
+	io__close(&fd);
+	return code;
+}
+
+static int host__live(struct server_host *h, const struct wire_request *r)
+{
+	uint64_t now = clock__real_ns();
+	struct pending *p = NULL;
+	int code = -EAGAIN;
+
+	for (int i = 0; i < HOST_LIVE_MAX && !p; i++)
+		if (!h->pending[i].is_used)
+			p = &h->pending[i];
+	if (r->to_ns > now && r->to_ns - now > h->opts.max_duration_ns)
+		code = -E2BIG;
+	else if (p) {
+		*p = (struct pending){.is_used = true, .id = ++h->next_id, .wire_id = r->id};
+		code = h->port.live(h->port.ctx, p->id, r->event, r->from_ns, r->to_ns);
+		if (code)
+			p->is_used = false;
+	}
+	return code ? host__reply(h, r->id, code, FD_CLOSED) : 0;
+}
+
+static int host__cancel(struct server_host *h, const struct wire_request *r)
+{
+	for (int i = 0; i < HOST_LIVE_MAX; i++)
+		if (h->pending[i].is_used && h->pending[i].wire_id == r->target)
+			h->port.cancel(h->port.ctx, h->pending[i].id);
+	return host__reply(h, r->id, 0, FD_CLOSED);
+}
+
+void server_host__live_done(struct server_host *h, uint64_t id, int err, int fd)
+{
+	for (int i = 0; i < HOST_LIVE_MAX; i++) {
+		struct pending *p = &h->pending[i];
+
+		if (!p->is_used || p->id != id)
+			continue;
+		p->is_used = false;
+		if (host__reply(h, p->wire_id, err, fd))
+			host__restart(h, "does not read its answers");
+		break;
+	}
+	io__close(&fd);
+}
+
+static int host__answer(struct server_host *h, const struct wire_request *r)
+{
+	switch (r->type) {
+	case WIRE_LIST:
+		return host__list(h, r);
+	case WIRE_OPEN:
+		return host__open_file(h, r);
+	case WIRE_LIVE:
+		return host__live(h, r);
+	case WIRE_CANCEL:
+		return host__cancel(h, r);
+	default:
+		return host__metrics(h, r);
+	}
+}
+
+/* More than any load of clients makes: something else speaks there. */
+static bool host__is_flooded(struct server_host *h)
+{
+	uint64_t now = clock__mono_ns();
+
+	if (now - h->second_ns > NS_PER_SEC) {
+		h->second_ns = now;
+		h->n_messages = 0;
+	}
+	return ++h->n_messages > HOST_MESSAGES_A_SECOND;
+}
+
+static int on_wire(int fd, uint32_t events, void *ctx)
+{
+	struct server_host *h = ctx;
+	struct wire_request r;
+	const char *why = NULL;
+
+	(void)events;
+	for (int i = 0; i < MESSAGES_A_WAKE && !why; i++) {
+		char bytes[sizeof(r) + 1];
+		int given, n = wire__receive(fd, bytes, sizeof(bytes), &given);
+
+		if (n == -EAGAIN)
+			break;
+		io__close(&given); /* nobody hands us files */
+		if (n < 0)
+			why = n == -EBADMSG ? "sent what is no message" : "ended";
+		else if (wire__check(bytes, (size_t)n, &r))
+			why = "sent what is no message";
+		else if (host__is_flooded(h))
+			why = "asks too much";
+		else if (host__answer(h, &r))
+			why = "does not read its answers";
+	}
+	if (why)
+		host__restart(h, why);
+	return 0;
+}
+
+/* -- life -- */
+
+static int host__bind(struct server_host *h, struct err *err)
+{
+	const struct server_host_opts *o = &h->opts;
+	int code = o->listen ? listener__bind_tcp(o->listen, &h->tcp, err) : 0;
+
+	if (code)
+		return code;
+	if (o->listen && !h->tcp.is_local && !h->settings->credentials.n && !o->tls_client_ca &&
+	    !o->open_to_the_network)
+		return err__set(err, -EPERM,
+				"server.listen: '%s' can be reached from other hosts, and nobody has to say "
+				"who he is: "
+				"set server.credentials, or server.listen_without_authentication: true",
+				h->tcp.address);
+	if (o->socket)
+		code = listener__bind_unix(o->socket, &h->local, err);
+	if (!code && o->listen)
+		code = listener__listen(&h->tcp, err);
+	if (!code && o->socket)
+		code = listener__listen(&h->local, err);
+	if (!code && o->listen)
+		snprintf(h->url, sizeof(h->url), "http%s://%s/", o->tls_certificate ? "s" : "",
+			 h->tcp.address);
+	return code;
+}
+
+int server_host__new(const struct server_host_opts *opts, const struct server_port *port, struct loop *loop,
+		     struct server_host **ret, struct err *err)
+{
+	struct server_host *h = calloc(1, sizeof(*h));
+	int code;
+
+	if (!h)
+		return -ENOMEM;
+	*h = (struct server_host){.opts = *opts,
+				  .port = *port,
+				  .loop = loop,
+				  .tcp = {.fd = FD_CLOSED},
+				  .local = {.fd = FD_CLOSED},
+				  .wire = FD_CLOSED,
+				  .back_off_ns = RESTART_FIRST_NS};
+	h->settings = calloc(1, sizeof(*h->settings));
+	h->pem_time = newest_pem(opts);
+	code = h->settings ? fill_settings(opts, h->settings, err) : -ENOMEM;
+	if (!code)
+		code = host__bind(h, err);
+	if (!code) {
+		code = loop__add_timer(loop, LOOP_TIMER_OFF, 0, on_restart, h, &h->restart_timer);
+		if (!code)
+			code = loop__add_timer(loop, RENEWAL_NS, RENEWAL_NS, on_renewal, h,
+					       &h->renewal_timer);
+		if (!code)
+			code = host__start(h);
+		if (code)
+			err__set(err, code, "server: cannot start the process that serves: %s",
+				 strerror(-code));
+	}
+	if (code)
+		server_host__free(h);
+	else
+		*ret = h;
+	return code;
+}
+
+void server_host__free(struct server_host *h)
+{
+	if (!h)
+		return;
+	host__stop(h);
+	if (h->restart_timer)
+		loop__remove(h->loop, h->restart_timer);
+	if (h->renewal_timer)
+		loop__remove(h->loop, h->renewal_timer);
+	if (h->opts.socket && h->local.fd >= 0)
+		unlink(h->opts.socket);
+	io__close(&h->tcp.fd);
+	io__close(&h->local.fd);
+	if (h->settings)
+		explicit_bzero(h->settings, sizeof(*h->settings));
+	free(h->settings);
+	free(h);
+}
+
+const char *server_host__url(const struct server_host *h)
+{
+	return h->url;
+}
+
+int server_host__pid(const struct server_host *h)
+{
+	return h->pid;
+}
+
+uint64_t server_host__restarts(const struct server_host *h)
+{
+	return h->restarts;
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "user/server/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "exporters/format/compress.h"
+#include "user/base/err.h"
+#include "user/base/io.h"
+#include "user/base/log.h"
+#include "user/server/http_answer.h"
+#include "user/server/workers.h"
+
+#define QUERY_THREADS    2
+#define QUERY_QUEUE      64
+#define CONNECTION_BYTES (32u << 10) /* headers of a request, in its own pool */
+
+struct http {
+	const struct settings *settings;
+	struct http_router router;
+	struct MHD_Daemon *daemons[2];
+	struct workers *queries, *captures;
+	struct http_stats stats; /* atomic */
+};
+
+/* One request from its first byte to its last answer. */
+struct exchange {
+	struct http *http;
+	struct MHD_Connection *connection;
+	struct http_request request;
+	struct response response;
+	const void *route;
+	enum work work;
+	int parse_err;
+	bool is_checked, is_suspended, is_answered, wants_gzip;
+};
+
+static void count(uint64_t *what, int by)
+{
+	__atomic_add_fetch(what, (uint64_t)by, __ATOMIC_RELAXED);
+}
+
+/* -- who may come in -- */
+
+bool http__is_our_host(const char *host, const char (*hosts)[SETTINGS_HOST_MAX], uint32_t n_hosts)
+{
+	char name[SETTINGS_HOST_MAX];
+	unsigned char address[16];
+	size_t len = strcspn(host, ":");
+
+	if (*host == '[') {
+		const char *end = strchr(host, ']');
+
+		if (!end || (end[1] && end[1] != ':'))
+			return false;
+		host++;
+		len = (size_t)(end - host);
+	}
+	if (!len || len >= sizeof(name))
+		return false;
+	memcpy(name, host, len);
+	name[len] = '\0';
+	/* a page of somebody else's can make a browser come here by a name, not by an address */
+	if (inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1 ||
+	    !strcasecmp(name, "localhost"))
+		return true;
+	for (uint32_t i = 0; i < n_hosts; i++)
+		if (!strcasecmp(name, hosts[i]))
+			return true;
+	return false;
+}
+
+bool http__is_same_origin(const char *origin, const char *host)
+{
+	const char *rest = strstr(origin, "://");
+
+	return rest && !strcasecmp(rest + 3, host);
+}
+
+static const char *header(struct exchange *x, const char *name)
+{
+	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+/* The parser joins what comes twice; a request that names two hosts means no good. */
+static enum MHD_Result count_header(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	(void)kind, (void)value;
+	*(int *)ctx += !strcasecmp(key, "Host");
+	return MHD_YES;
+}
+
+static bool may_come_from_there(struct exchange *x, const char *version)
+{
+	const char *host = header(x, "Host"), *origin = header(x, "Origin"),
+		   *site = header(x, "Sec-Fetch-Site");
+	const struct settings *s = x->http->settings;
+	int n_hosts = 0;
+
+	MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_header, &n_hosts);
+	if (n_hosts > 1 || (!host && strcmp(version, "HTTP/1.0"))) {
+		response__fail(&x->response, 400, "a request has one Host");
+		return false;
+	}
+	if (host && !http__is_our_host(host, s->hosts, s->n_hosts)) {
+		response__fail(&x->response, 421,
+			       "this server is not asked under that name; server.hosts lists names that may "
+			       "be used");
+		return false;
+	}
+	if (origin && (!host || !http__is_same_origin(origin, host))) {
+		response__fail(&x->response, 403, "another site's page may not ask here");
+		return false;
+	}
+	if (site && strcmp(site, "same-origin") && strcmp(site, "none") &&
+	    strcmp(x->request.target.path, "/")) {
+		response__fail(&x->response, 403, "another site's page may not ask here");
+		return false;
+	}
+	return true;
+}
+
+/* Sets the response and says false where the request goes no further. */
+static bool exchange__check(struct exchange *x, const char *method, const char *version)
+{
+	struct http_request *r = &x->request;
+	enum role needed = ROLE_NONE;
+	const char *accept, *encoding;
+
+	if (x->parse_err) {
+		response__fail(&x->response, x->parse_err == -E2BIG ? 414 : 400, "not a good request target");
+		return false;
+	}
+	r->is_post = !strcmp(method, "POST");
+	r->is_head = !strcmp(method, "HEAD");
+	if (strcmp(method, "GET") && !r->is_post && !r->is_head) {
+		response__fail(&x->response, 405, "GET, HEAD and POST are what there is");
+		return false;
+	}
+	if (!may_come_from_there(x, version))
+		return false;
+	accept = header(x, "Accept");
+	encoding = header(x, "Accept-Encoding");
+	r->accept = accept ? accept : "";
+	x->wants_gzip = encoding && strstr(encoding, "gzip");
+	r->role = credential_list__check(&x->http->settings->credentials, header(x, "Authorization"));
+	if (!x->http->router.find(x->http->router.ctx, r, &x->route, &needed, &x->work)) {
+		/* who may see nothing learns nothing of what there is */
+		if (r->role == ROLE_NONE)
+			response__fail(&x->response, 401,
+				       "who are you? basic and bearer authentication are understood");
+		else
+			response__fail(&x->response, 404, "there is no such page");
+		return false;
+	}
+	if (r->role >= needed)
+		return true;
+	if (r->role == ROLE_NONE)
+		response__fail(&x->response, 401,
+			       "who are you? basic and bearer authentication are understood");
+	else
+		response__fail(&x->response, 403, "that takes the role capture");
+	return false;
+}
+
+/* -- work and answer -- */
+
+static void exchange__work(struct exchange *x)
+{
+	x->http->router.answer(x->http->router.ctx, x->route, &x->request, &x->response);
+	if (buf__err(&x->response.body))
+		response__fail(&x->response, buf__err(&x->response.body) == -E2BIG ? 413 : 500,
+			       "the answer is too large");
+}
+
+static void work_and_resume(void *ctx)
+{
+	struct exchange *x = ctx;
+
+	exchange__work(x);
+	MHD_resume_connection(x->connection);
+}
+
+static enum MHD_Result exchange__answer(struct exchange *x)
+{
+	x->is_answered = true;
+	if (x->response.status >= 400)
+		count(&x->http->stats.refused, 1);
+	return http_answer__queue(
+		x->connection, &x->response,
+		&(struct http_answer_opts){.is_tls = x->http->settings->is_tls, .wants_gzip = x->wants_gzip});
+}
+
+static enum MHD_Result exchange__dispatch(struct exchange *x)
+{
+	struct workers *w = x->work == WORK_CAPTURE ? x->http->captures : x->http->queries;
+
+	if (x->work == WORK_QUICK) {
+		exchange__work(x);
+		return exchange__answer(x);
+	}
+	x->is_suspended = true;
+	MHD_suspend_connection(x->connection);
+	if (!workers__push(w, work_and_resume, x))
+		return MHD_YES;
+	count(&x->http->stats.busy, 1);
+	response__fail(&x->response, 429,
+		       x->work == WORK_CAPTURE ? "as many profiles as may be (server.max_captures) are being "
+						 "recorded: try again later"
+					       : "too many questions at once: try again later");
+	MHD_resume_connection(x->connection);
+	return MHD_YES;
+}
+
+static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, const char *url,
+				 const char *method, const char *version, const char *upload,
+				 size_t *upload_len, void **con_cls)
+{
+	struct exchange *x = *con_cls;
+
+	(void)ctx, (void)url;
+	if (!x)
+		return MHD_NO;
+	if (!x->is_checked) {
+		x->is_checked = true;
+		x->connection = connection;
+		count(&x->http->stats.requests, 1);
+		/* an early answer also ends an upload that nobody wants */
+		return exchange__check(x, method, version) ? MHD_YES : exchange__answer(x);
+	}
+	if (*upload_len) {
+		if (x->request.body.len + *upload_len > HTTP_BODY_MAX)
+			return MHD_NO; /* the connection is closed */
+		buf__append(&x->request.body, upload, *upload_len);
+		*upload_len = 0;
+		return MHD_YES;
+	}
+	if (x->is_answered)
+		return MHD_YES;
+	return x->is_suspended ? exchange__answer(x) : exchange__dispatch(x);
+}
+
+/* The first that is heard of a request: its target as it came. */
+static void *on_target(void *ctx, const char *target, struct MHD_Connection *connection)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+
+	(void)connection;
+	if (!x)
+		return NULL;
+	x->http = ctx;
+	response__init(&x->response);
+	buf__init(&x->request.body, HTTP_BODY_MAX);
+	x->parse_err = request__parse(target, strlen(target), &x->request.target);
+	return x;
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *connection, void **con_cls,
+			 enum MHD_RequestTerminationCode code)
+{
+	struct exchange *x = *con_cls;
+
+	(void)ctx, (void)connection, (void)code;
+	if (!x)
+		return;
+	request__done(&x->request.target);
+	buf__done(&x->request.body);
+	response__done(&x->response);
+	free(x);
+	*con_cls = NULL;
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **socket_ctx,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct http *h = ctx;
+
+	(void)connection, (void)socket_ctx;
+	count(&h->stats.connections, code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1);
+}
+
+static void on_log(void *ctx, const char *fmt, va_list ap)
+{
+	char text[512];
+
+	(void)ctx;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	text[strcspn(text, "\n")] = '\0';
+	log_debug("server: %s", text); /* what clients do wrong is no news */
+}
+
+/* -- life -- */
+
+static struct MHD_Daemon *start_daemon(struct http *h, int fd, bool is_tls)
+{
+	const struct settings *s = h->settings;
+	struct MHD_OptionItem tls[] = {
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)s->certificate},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)s->key},
+		{s->wants_client_certificate ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0,
+		 (void *)s->client_ca},
+		{MHD_OPTION_END, 0, NULL}};
+	struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+			 (is_tls ? MHD_USE_TLS : 0);
+
+	return MHD_start_daemon(flags, 0, NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+				MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+				(unsigned)s->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+				(unsigned)HTTP_TIMEOUT_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				(size_t)CONNECTION_BYTES, MHD_OPTION_URI_LOG_CALLBACK, on_target, h,
+				MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_NOTIFY_CONNECTION,
+				on_connection, h, MHD_OPTION_ARRAY, is_tls ? tls : plain, MHD_OPTION_END);
+}
+
+int http__start(const struct settings *s, const int fds[2], const struct http_router *router,
+		struct http **ret, struct err *err)
+{
+	struct http *h = calloc(1, sizeof(*h));
+	int code;
+
+	if (!h)
+		return -ENOMEM;
+	*h = (struct http){.settings = s, .router = *router};
+	code = workers__new(QUERY_THREADS, QUERY_QUEUE, &h->queries);
+	if (!code)
+		code = workers__new(s->max_captures, 0, &h->captures);
+	for (int i = 0; !code && i < 2; i++) {
+		if (fds[i] < 0)
+			continue;
+		h->daemons[i] = start_daemon(h, fds[i], i == 0 && s->is_tls);
+		if (!h->daemons[i])
+			code = -EIO;
+	}
+	if (!code && !h->daemons[0] && !h->daemons[1])
+		code = -ENOTCONN;
+	if (code) {
+		http__stop(h);
+		return err__set(err, code, "server: cannot start HTTP%s",
+				s->is_tls ? ": is the certificate good, and is it the key's?" : "");
+	}
+	*ret = h;
+	return 0;
+}
+
+void http__stop(struct http *h)
+{
+	if (!h)
+		return;
+	for (int i = 0; i < 2; i++)
+		if (h->daemons[i])
+			MHD_quiesce_daemon(h->daemons[i]);
+	workers__free(h->captures);
+	workers__free(h->queries);
+	for (int i = 0; i < 2; i++)
+		if (h->daemons[i])
+			MHD_stop_daemon(h->daemons[i]);
+	free(h);
+}
+
+void http__stats(struct http *h, struct http_stats *ret)
+{
+	ret->requests = __atomic_load_n(&h->stats.requests, __ATOMIC_RELAXED);
+	ret->refused = __atomic_load_n(&h->stats.refused, __ATOMIC_RELAXED);
+	ret->busy = __atomic_load_n(&h->stats.busy, __ATOMIC_RELAXED);
+	ret->connections = __atomic_load_n(&h->stats.connections, __ATOMIC_RELAXED);
+}

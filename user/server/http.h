@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http - connections, over libmicrohttpd: who may come in, and bytes out. What is asked and answered is the router's.
+ *
+ * Order of a request: target parsed, method, Host, Origin, who is it, may he; only then does a route see it. What takes long is done by workers while the
+ * connection sleeps, so that slow clients cost a socket and nothing else.
+ *
+ * Owns: the daemons and their threads. Thread: routes are called on the connection's thread (quick ones) or a worker's. Limit: settings; HTTP_BODY_MAX.
+ * Errors: -errno with one clear line at the start.
+ */
+#ifndef EVERPROF_SERVER_HTTP_H
+#define EVERPROF_SERVER_HTTP_H
+
+#include <stdint.h>
+
+#include "user/server/credential.h"
+#include "user/server/request.h"
+#include "user/server/response.h"
+#include "user/server/settings.h"
+
+#define HTTP_BODY_MAX        (64u << 10)
+#define HTTP_TIMEOUT_SECONDS 15
+
+struct err;
+struct http;
+
+enum work { WORK_QUICK, WORK_QUERY, WORK_CAPTURE };
+
+struct http_request {
+	struct request target;
+	bool is_post, is_head;
+	enum role role;
+	const char *accept; /* header, "" for none */
+	struct buf body;    /* of a POST */
+};
+
+/* What a router says of a request before it is worked on: role it takes, and where it is done. ROLE_NONE: everybody. False: there is no such thing. */
+struct http_router {
+	bool (*find)(void *ctx, const struct http_request *r, const void **ret_route, enum role *ret_role,
+		     enum work *ret_work);
+	void (*answer)(void *ctx, const void *route, const struct http_request *r, struct response *to);
+	void *ctx;
+};
+
+struct http_stats {
+	uint64_t requests, refused, busy; /* busy: 429 for want of a worker */
+	uint64_t connections;             /* open now */
+};
+
+/* fds: listening sockets, FD_CLOSED for none; they become its own. */
+int http__start(const struct settings *s, const int fds[2], const struct http_router *router,
+		struct http **ret, struct err *err);
+void http__stop(struct http *h);
+void http__stats(struct http *h, struct http_stats *ret);
+/* Pure: is a Host header one under which we may be asked? `hosts` are names that are, besides addresses and localhost. */
+bool http__is_our_host(const char *host, const char (*hosts)[SETTINGS_HOST_MAX], uint32_t n_hosts);
+/* Pure: does an Origin name the Host? */
+bool http__is_same_origin(const char *origin, const char *host);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "user/server/http_answer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "exporters/format/compress.h"
+#include "user/server/response.h"
+
+#define POLICY                                                                                              \
+	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src " \
+	"'self'; "                                                                                          \
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+/* A picture or report that was asked for carries its own script and style, and may fetch nothing at all. */
+#define POLICY_OF_FILES                                                                                    \
+	"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; " \
+	"sandbox allow-scripts allow-downloads"
+#define PAGE_MAX ((size_t)8 << 20)
+
+/* A browser that does not take gzip gets what is in it. */
+static struct MHD_Response *of_asset(struct response *r, bool wants_gzip, bool *ret_gzip)
+{
+	if (wants_gzip) {
+		*ret_gzip = true;
+		return MHD_create_response_from_buffer(r->asset.len, (void *)r->asset.bytes,
+						       MHD_RESPMEM_PERSISTENT);
+	}
+	if (decompress(r->asset.bytes, r->asset.len, PAGE_MAX, &r->body))
+		return NULL;
+	return MHD_create_response_from_buffer(r->body.len, r->body.data, MHD_RESPMEM_MUST_COPY);
+}
+
+static struct MHD_Response *of_body(struct response *r)
+{
+	struct MHD_Response *m =
+		MHD_create_response_from_buffer(r->body.len, r->body.data, MHD_RESPMEM_MUST_FREE);
+
+	if (m)
+		buf__init(&r->body, RESPONSE_BYTES_MAX); /* the memory went with it */
+	return m;
+}
+
+static void add_headers(struct MHD_Response *m, const struct response *r, const struct http_answer_opts *o,
+			bool is_gzip)
+{
+	bool is_file =
+		!strcmp(r->type, "image/svg+xml") || (!r->asset.bytes && !strncmp(r->type, "text/html", 9));
+	char text[160];
+
+	MHD_add_response_header(m, "Content-Type", r->type);
+	MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(m, "Content-Security-Policy", is_file ? POLICY_OF_FILES : POLICY);
+	MHD_add_response_header(m, "X-Frame-Options", "DENY");
+	MHD_add_response_header(m, "Referrer-Policy", "no-referrer");
+	MHD_add_response_header(m, "Cross-Origin-Resource-Policy", "same-origin");
+	MHD_add_response_header(m, "Cache-Control", r->asset.bytes ? "no-cache" : "no-store");
+	if (o->is_tls)
+		MHD_add_response_header(m, "Strict-Transport-Security", "max-age=31536000");
+	if (is_gzip) {
+		MHD_add_response_header(m, "Content-Encoding", "gzip");
+		MHD_add_response_header(m, "Vary", "Accept-Encoding");
+	}
+	if (r->file[0]) {
+		snprintf(text, sizeof(text), "attachment; filename=\"%s\"", r->file);
+		MHD_add_response_header(m, "Content-Disposition", text);
+	}
+	if (r->note[0])
+		MHD_add_response_header(m, "X-Everprof-Note", r->note);
+	if (r->location[0])
+		MHD_add_response_header(m, "Location", r->location);
+	if (r->status == 401)
+		MHD_add_response_header(m, "WWW-Authenticate", "Basic realm=\"everprof\", charset=\"UTF-8\"");
+	if (r->status == 405)
+		MHD_add_response_header(m, "Allow", "GET, HEAD, POST");
+	if (r->status == 429 || r->status == 503)
+		MHD_add_response_header(m, "Retry-After", "5");
+	if (r->status >= 400)
+		MHD_add_response_header(m, "X-Go-Pprof", "1");
+}
+
+enum MHD_Result http_answer__queue(struct MHD_Connection *connection, struct response *r,
+				   const struct http_answer_opts *opts)
+{
+	bool is_gzip = false;
+	struct MHD_Response *m = r->asset.bytes ? of_asset(r, opts->wants_gzip, &is_gzip) : of_body(r);
+	enum MHD_Result queued;
+
+	if (!m)
+		return MHD_NO;
+	add_headers(m, r, opts, is_gzip);
+	queued = MHD_queue_response(connection, r->status, m);
+	MHD_destroy_response(m);
+	return queued;
+}

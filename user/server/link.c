@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "user/server/link.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/base/buf.h"
+#include "user/base/clock.h"
+#include "user/base/io.h"
+#include "user/server/wire.h"
+#include "user/store/index.h"
+
+#define REPLY_BYTES_MAX ((size_t)512 << 20)
+#define LOOK_NS         (200 * NS_PER_MS)
+
+struct waiting {
+	uint64_t id; /* 0: free */
+	bool is_done;
+	int err, fd;
+};
+
+struct link {
+	int socket;
+	pthread_t thread;
+	bool has_thread, is_broken;
+	pthread_mutex_t lock;
+	pthread_cond_t answered;
+	uint64_t last_id;
+	struct waiting waiting[LINK_WAITING_MAX];
+};
+
+static void link__answer(struct link *l, const struct wire_reply *r, int fd)
+{
+	pthread_mutex_lock(&l->lock);
+	for (int i = 0; i < LINK_WAITING_MAX; i++) {
+		struct waiting *w = &l->waiting[i];
+
+		if (w->id != r->id || w->is_done)
+			continue;
+		w->is_done = true;
+		w->err = r->err;
+		w->fd = fd;
+		fd = FD_CLOSED;
+		pthread_cond_broadcast(&l->answered);
+		break;
+	}
+	pthread_mutex_unlock(&l->lock);
+	io__close(&fd);
+}
+
+static void *link__read(void *ctx)
+{
+	struct link *l = ctx;
+	struct wire_reply r;
+	int fd, n;
+
+	while ((n = wire__receive(l->socket, &r, sizeof(r), &fd)) == sizeof(r) && r.magic == WIRE_MAGIC)
+		link__answer(l, &r, fd);
+	pthread_mutex_lock(&l->lock);
+	l->is_broken = true;
+	pthread_cond_broadcast(&l->answered);
+	pthread_mutex_unlock(&l->lock);
+	return NULL;
+}
+
+int link__new(int socket, struct link **ret)
+{
+	struct link *l = calloc(1, sizeof(*l));
+	pthread_condattr_t attr;
+	int err;
+
+	if (!l)
+		return -ENOMEM;
+	l->socket = socket;
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&l->answered, &attr);
+	pthread_condattr_destroy(&attr);
+	err = -pthread_create(&l->thread, NULL, link__read, l);
+	l->has_thread = !err;
+	if (err)
+		link__free(l);
+	else
+		*ret = l;
+	return err;
+}
+
+void link__free(struct link *l)
+{
+	if (!l)
+		return;
+	shutdown(l->socket, SHUT_RDWR);
+	if (l->has_thread)
+		pthread_join(l->thread, NULL);
+	for (int i = 0; i < LINK_WAITING_MAX; i++)
+		if (l->waiting[i].is_done)
+			io__close(&l->waiting[i].fd);
+	io__close(&l->socket);
+	free(l);
+}
+
+static struct waiting *link__slot(struct link *l)
+{
+	for (int i = 0; i < LINK_WAITING_MAX; i++)
+		if (!l->waiting[i].id)
+			return &l->waiting[i];
+	return NULL;
+}
+
+static int link__send(struct link *l, struct wire_request *r)
+{
+	r->magic = WIRE_MAGIC;
+	return wire__send(l->socket, r, sizeof(*r), FD_CLOSED);
+}
+
+static void wait_a_while(struct link *l)
+{
+	struct timespec until;
+	uint64_t ns = clock__mono_ns() + LOOK_NS;
+
+	until = (struct timespec){.tv_sec = (time_t)(ns / NS_PER_SEC), .tv_nsec = (long)(ns % NS_PER_SEC)};
+	pthread_cond_timedwait(&l->answered, &l->lock, &until);
+}
+
+static void link__cancel(struct link *l, uint64_t target)
+{
+	/* its answer has no slot and is dropped */
+	struct wire_request r = {.type = WIRE_CANCEL, .id = UINT64_MAX, .target = target};
+
+	link__send(l, &r);
+}
+
+/* Sends and waits; ret_fd is the caller's. */
+static int link__ask(struct link *l, struct wire_request *r, const bool *cancelled, int *ret_fd)
+{
+	struct waiting *w;
+	bool told = false;
+	int err;
+
+	pthread_mutex_lock(&l->lock);
+	w = l->is_broken ? NULL : link__slot(l);
+	if (!w) {
+		err = l->is_broken ? -EPIPE : -EAGAIN;
+		goto out;
+	}
+	r->id = ++l->last_id;
+	*w = (struct waiting){.id = r->id, .fd = FD_CLOSED};
+	err = link__send(l, r);
+	while (!err && !w->is_done && !l->is_broken) {
+		wait_a_while(l);
+		if (cancelled && !told && __atomic_load_n(cancelled, __ATOMIC_RELAXED)) {
+			link__cancel(l, r->id);
+			told = true;
+		}
+	}
+	if (!err)
+		err = w->is_done ? w->err : -EPIPE;
+	*ret_fd = w->fd;
+	*w = (struct waiting){0};
+out:
+	pthread_mutex_unlock(&l->lock);
+	return err;
+}
+
+/* Asks for something whose bytes come in a file. */
+static int link__fetch(struct link *l, struct wire_request *r, const bool *cancelled, struct buf *to)
+{
+	int fd = FD_CLOSED, err = link__ask(l, r, cancelled, &fd);
+
+	if (!err)
+		err = fd < 0                       ? -EBADMSG
+		      : lseek(fd, 0, SEEK_SET) < 0 ? -errno
+						   : io__read_fd(fd, REPLY_BYTES_MAX, to);
+	io__close(&fd);
+	return err;
+}
+
+int link__list(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, bool windows_only,
+	       struct store_file **ret_files, uint32_t *ret_n)
+{
+	struct wire_request r = {.type = WIRE_LIST,
+				 .from_ns = from_ns,
+				 .to_ns = to_ns,
+				 .flags = windows_only ? WIRE_WINDOWS_ONLY : 0};
+	struct buf b;
+	int err;
+
+	if (event && strlen(event) >= sizeof(r.event))
+		return -EINVAL;
+	if (event)
+		strcpy(r.event, event);
+	buf__init(&b, REPLY_BYTES_MAX);
+	err = link__fetch(l, &r, NULL, &b);
+	if (!err && b.len % sizeof(struct store_file))
+		err = -EBADMSG;
+	if (err) {
+		buf__done(&b);
+		return err;
+	}
+	*ret_n = (uint32_t)(b.len / sizeof(struct store_file));
+	*ret_files = (struct store_file *)(void *)b.data; /* the buffer's memory becomes the caller's */
+	return 0;
+}
+
+int link__read_file(struct link *l, const struct store_name *name, struct buf *to)
+{
+	struct wire_request r = {.type = WIRE_OPEN, .name = *name};
+
+	return link__fetch(l, &r, NULL, to);
+}
+
+int link__metrics(struct link *l, struct buf *to)
+{
+	struct wire_request r = {.type = WIRE_METRICS};
+
+	return link__fetch(l, &r, NULL, to);
+}
+
+int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, const bool *cancelled,
+	       struct buf *to)
+{
+	struct wire_request r = {.type = WIRE_LIVE, .from_ns = from_ns, .to_ns = to_ns};
+
+	if (strlen(event) >= sizeof(r.event))
+		return -EINVAL;
+	strcpy(r.event, event);
+	return link__fetch(l, &r, cancelled, to);
+}

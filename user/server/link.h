@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * link - the serving process's end of the wire: asks, and waits for the answer.
+ *
+ * Owns: the socket, a thread that reads it. Thread: any number may ask at once. Limit: LINK_WAITING_MAX. Errors: what the collector answers, -EPIPE where it
+ * is gone (then the process ends itself: there is nothing to serve), -EAGAIN too many.
+ */
+#ifndef EVERPROF_SERVER_LINK_H
+#define EVERPROF_SERVER_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LINK_WAITING_MAX 64
+
+struct buf;
+struct link;
+struct store_file;
+struct store_name;
+
+int link__new(int socket, struct link **ret);
+void link__free(struct link *l);
+/* An own array, free it. event NULL: all. */
+int link__list(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, bool windows_only,
+	       struct store_file **ret_files, uint32_t *ret_n);
+/* The bytes of a file, of the metrics, and of what was recorded in a range (bare pprof) once it is over. */
+int link__read_file(struct link *l, const struct store_name *name, struct buf *to);
+int link__metrics(struct link *l, struct buf *to);
+/* `cancelled` (NULL: cannot be) is looked at now and then. */
+int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, const bool *cancelled,
+	       struct buf *to);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Problem: the newest minute is what somebody with a problem looks at first, and it is in no file yet; a timeline of an hour needs a number from each of
+ * sixty files, again and again.
+ *
+ * Idea: files of the store for what they cover, then one question to the collector for the rest up to now. For timelines each file is read once and its digest
+ * kept; files never change, so a digest is good for ever.
+ *
+ * What it does not do: keep profiles. A second look at the same range reads the files again.
+ */
+#include "user/server/range.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exporters/format/pprof.h"
+#include "user/base/buf.h"
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/profile/profile.h"
+#include "user/query/digest.h"
+#include "user/query/selection.h"
+#include "user/server/link.h"
+#include "user/store/index.h"
+
+#define FILE_BYTES_MAX ((size_t)256 << 20)
+#define FRESH_NS       (2 * NS_PER_SEC) /* a gap at the end that is shorter is not asked for */
+#define LIVE_MAX_NS \
+	(3600 * NS_PER_SEC) /* how long ago the newest file may end for the rest to be looked for */
+
+static int decode(const struct buf *bytes, struct profile **ret, struct err *err)
+{
+	const struct pprof_decode_opts opts = {.limit_bytes = FILE_BYTES_MAX,
+					       .profile_limit_bytes = RANGE_BYTES_MAX};
+
+	return pprof__decode(bytes->data, bytes->len, &opts, ret, err);
+}
+
+static int load_file(struct link *l, const struct store_name *name, struct profile **ret, struct err *err)
+{
+	struct buf b;
+	int code;
+
+	buf__init(&b, FILE_BYTES_MAX);
+	code = link__read_file(l, name, &b);
+	if (!code)
+		code = decode(&b, ret, err);
+	buf__done(&b);
+	return code;
+}
+
+static int load_live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns,
+		     const bool *cancelled, struct profile **ret, struct err *err)
+{
+	struct buf b;
+	int code;
+
+	buf__init(&b, FILE_BYTES_MAX);
+	code = link__live(l, event, from_ns, to_ns, cancelled, &b);
+	if (!code)
+		code = decode(&b, ret, err);
+	buf__done(&b);
+	return code;
+}
+
+/* What is recorded after the last file of the range; -ENODATA: nothing, or not worth asking. */
+static int load_rest(struct link *l, const struct range *r, const struct store_file *files, uint32_t n,
+		     struct profile **ret)
+{
+	uint64_t now = clock__real_ns(), from_ns = r->from_ns, to_ns = r->to_ns < now ? r->to_ns : now;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (store_name__end_s(&files[i].name) * NS_PER_SEC > from_ns)
+			from_ns = store_name__end_s(&files[i].name) * NS_PER_SEC;
+	if (from_ns + FRESH_NS > to_ns || from_ns + LIVE_MAX_NS < now)
+		return -ENODATA;
+	return load_live(l, r->event, from_ns, to_ns, NULL, ret, NULL);
+}
+
+static int no_data(const struct range *r, struct err *err)
+{
+	return err__set(err, -ENODATA, "nothing of event '%s' was recorded in that range", r->event);
+}
+
+/* Damaged files and those of other types are left out, as everprof top does; a file that was deleted meanwhile is no error. */
+static int add_file(struct link *l, const struct store_name *name, const struct selection *s,
+		    struct profile *sum)
+{
+	struct profile *p = NULL;
+	int code = load_file(l, name, &p, NULL);
+
+	if (!code)
+		code = selection__merge(s, sum, p);
+	profile__free(p);
+	return code == -ENOENT || code == -EBADMSG || code == -EINVAL ? 0 : code;
+}
+
+int range__load(struct link *l, const struct range *r, const struct selection *s, struct profile **ret,
+		struct err *err)
+{
+	const struct profile_opts opts = {.limit_bytes = RANGE_BYTES_MAX};
+	struct profile *sum = profile__new(&opts), *rest = NULL;
+	struct store_file *files = NULL;
+	uint32_t n = 0;
+	int code = sum ? link__list(l, r->event, r->from_ns, r->to_ns, false, &files, &n) : -ENOMEM;
+
+	for (uint32_t i = 0; !code && i < n; i++)
+		code = add_file(l, &files[i].name, s, sum);
+	if (!code && !load_rest(l, r, files, n, &rest))
+		code = selection__merge(s, sum, rest);
+	if (code == -E2BIG)
+		err__set(err, code, "the profile of that range does not fit into %zu MiB: ask for less",
+			 RANGE_BYTES_MAX >> 20);
+	else if (!code && !profile__n_types(sum))
+		code = no_data(r, err);
+	if (!code)
+		code = profile__seal(sum);
+	free(files);
+	profile__free(rest);
+	if (code)
+		profile__free(sum);
+	else
+		*ret = sum;
+	return code;
+}
+
+int range__capture(struct link *l, const struct range *r, const struct selection *s, const bool *cancelled,
+		   struct profile **ret, struct err *err)
+{
+	const struct profile_opts opts = {.limit_bytes = RANGE_BYTES_MAX};
+	struct profile *all = NULL, *chosen;
+	int code = load_live(l, r->event, r->from_ns, r->to_ns, cancelled, &all, err);
+
+	if (code == -ENOENT)
+		return err__set(err, code, "this agent does not record the event '%s'", r->event);
+	if (code == -ENODATA)
+		return no_data(r, err);
+	if (code)
+		return code;
+	if (!s || !s->n) {
+		*ret = all;
+		return 0;
+	}
+	chosen = profile__new(&opts);
+	code = chosen ? selection__merge(s, chosen, all) : -ENOMEM;
+	if (!code)
+		code = profile__seal(chosen);
+	profile__free(all);
+	if (code)
+		profile__free(chosen);
+	else
+		*ret = chosen;
+	return code;
+}
+
+/* -- digests: a ring in order of arrival; the oldest go when there are too many bytes -- */
+
+#define DIGESTS_MAX 4096
+
+struct kept_digest {
+	struct store_name name;
+	struct digest *digest;
+};
+
+struct digest_cache {
+	pthread_mutex_t lock;
+	struct kept_digest kept[DIGESTS_MAX];
+	uint32_t first, n;
+	size_t bytes;
+};
+
+int digest_cache__new(struct digest_cache **ret)
+{
+	struct digest_cache *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	pthread_mutex_init(&c->lock, NULL);
+	*ret = c;
+	return 0;
+}
+
+static void cache__drop_oldest(struct digest_cache *c)
+{
+	struct kept_digest *k = &c->kept[c->first];
+
+	c->bytes -= digest__bytes(k->digest);
+	digest__free(k->digest);
+	*k = (struct kept_digest){0};
+	c->first = (c->first + 1) % DIGESTS_MAX;
+	c->n--;
+}
+
+void digest_cache__free(struct digest_cache *c)
+{
+	if (!c)
+		return;
+	while (c->n)
+		cache__drop_oldest(c);
+	free(c);
+}
+
+static const struct digest *cache__find(const struct digest_cache *c, const struct store_name *name)
+{
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct kept_digest *k = &c->kept[(c->first + i) % DIGESTS_MAX];
+
+		if (k->name.start_s == name->start_s && !store_name__compare(&k->name, name))
+			return k->digest;
+	}
+	return NULL;
+}
+
+static void cache__keep(struct digest_cache *c, const struct store_name *name, struct digest *d)
+{
+	while (c->n == DIGESTS_MAX || (c->n && c->bytes + digest__bytes(d) > RANGE_DIGESTS_MAX))
+		cache__drop_oldest(c);
+	c->kept[(c->first + c->n++) % DIGESTS_MAX] = (struct kept_digest){*name, d};
+	c->bytes += digest__bytes(d);
+}
+
+static int point_of_file(struct link *l, struct digest_cache *c, const struct store_file *f,
+			 range_point_fn fn, void *ctx)
+{
+	const struct digest *d = cache__find(c, &f->name);
+	struct range_point point = {
+		.start_s = f->name.start_s, .seconds = f->name.seconds, .is_cut = f->is_cut};
+	struct profile *p = NULL;
+	struct digest *fresh;
+	int code = 0;
+
+	if (!d) {
+		code = load_file(l, &f->name, &p, NULL);
+		if (!code)
+			code = digest__new(p, &fresh);
+		profile__free(p);
+		if (code)
+			return code == -ENOENT || code == -EBADMSG ? 0 : code;
+		cache__keep(c, &f->name, fresh);
+		d = fresh;
+	}
+	point.digest = d;
+	return fn(&point, ctx);
+}
+
+static int point_of_rest(struct link *l, const struct range *r, const struct store_file *files, uint32_t n,
+			 range_point_fn fn, void *ctx)
+{
+	struct range_point point = {0};
+	struct digest *d = NULL;
+	struct profile *p;
+	int code = load_rest(l, r, files, n, &p);
+
+	if (code)
+		return 0; /* the files are what there is */
+	code = digest__new(p, &d);
+	if (!code) {
+		point.start_s = (uint64_t)profile__meta(p)->time_ns / NS_PER_SEC;
+		point.seconds =
+			(uint32_t)(((uint64_t)profile__meta(p)->duration_ns + NS_PER_SEC / 2) / NS_PER_SEC);
+		point.digest = d;
+		code = point.seconds ? fn(&point, ctx) : 0;
+	}
+	digest__free(d);
+	profile__free(p);
+	return code;
+}
+
+int range__points(struct link *l, struct digest_cache *c, const struct range *r, bool windows_only,
+		  range_point_fn fn, void *ctx, struct err *err)
+{
+	struct store_file *files = NULL;
+	uint32_t n = 0;
+	int code = link__list(l, r->event, r->from_ns, r->to_ns, windows_only, &files, &n);
+
+	if (code)
+		return err__set(err, code, "cannot list the store: %s", strerror(-code));
+	pthread_mutex_lock(&c->lock);
+	for (uint32_t i = 0; !code && i < n; i++)
+		code = point_of_file(l, c, &files[i], fn, ctx);
+	if (!code)
+		code = point_of_rest(l, r, files, n, fn, ctx);
+	pthread_mutex_unlock(&c->lock);
+	free(files);
+	return code;
+}

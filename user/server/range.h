@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * range - what was recorded in a stretch of time, from the store's files and, for its end, from what is not in a file yet.
+ *
+ * Owns: results are the caller's. Thread: any. Limit: RANGE_BYTES_MAX a profile. Errors: -ENODATA nothing was recorded then, -ENOENT no such event, -E2BIG, -errno;
+ * the err tells.
+ */
+#ifndef EVERPROF_SERVER_RANGE_H
+#define EVERPROF_SERVER_RANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RANGE_BYTES_MAX   ((size_t)384 << 20)
+#define RANGE_DIGESTS_MAX ((size_t)48 << 20) /* that are kept */
+
+struct digest;
+struct digest_cache;
+struct err;
+struct link;
+struct profile;
+struct selection;
+
+struct range {
+	const char *event;
+	uint64_t from_ns, to_ns; /* CLOCK_REALTIME */
+};
+
+/* Sealed. selection NULL: all. */
+int range__load(struct link *l, const struct range *r, const struct selection *s, struct profile **ret,
+		struct err *err);
+/* What will be recorded from now on, for `ns`; or with from_ns of the past, from then on. */
+int range__capture(struct link *l, const struct range *r, const struct selection *s, const bool *cancelled,
+		   struct profile **ret, struct err *err);
+
+/* -- timelines -- */
+struct range_point {
+	uint64_t start_s;
+	uint32_t seconds;
+	bool is_cut; /* holds more than the range */
+	const struct digest *digest;
+};
+
+int digest_cache__new(struct digest_cache **ret);
+void digest_cache__free(struct digest_cache *c);
+/* Calls fn for each file of the range, in order of time, and for what is not in a file yet; the cache is locked meanwhile. */
+typedef int (*range_point_fn)(const struct range_point *p, void *ctx);
+int range__points(struct link *l, struct digest_cache *c, const struct range *r, bool windows_only,
+		  range_point_fn fn, void *ctx, struct err *err);
+
+#endif

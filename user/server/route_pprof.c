@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /debug/pprof/: what Go's net/http/pprof serves of one program, of the whole machine, for the tools and scrapers that know these paths.
+ *
+ * `seconds` means the next seconds, for every profile; without it `profile` takes 30, and the others what the last complete window has. Answers are
+ * gzip files with neither Content-Encoding nor anything that would make a client unpack them.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exporters/format/pprof.h"
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/profile/profile.h"
+#include "user/server/ask.h"
+#include "user/server/link.h"
+#include "user/server/server.h"
+#include "user/store/index.h"
+
+#define PROFILE_SECONDS 30
+#define LOOK_BACK_NS    (2 * 3600 * NS_PER_SEC) /* how old the last complete window may be */
+#define TEXT_STACKS_MAX 20000
+#define PREFIX          "/debug/pprof/"
+
+static const struct pprof_page {
+	const char *name, *event;
+	uint32_t seconds;      /* without the parameter; 0: the last complete window */
+	const char *states[2]; /* of off-CPU time; NULL: all */
+	bool ignores_debug;
+	const char *help;
+} pages[] = {
+	{"profile", "cpu", PROFILE_SECONDS, {NULL}, true, "on-CPU time over the next seconds (default 30)"},
+	{"heap",
+	 "alloc",
+	 0,
+	 {NULL},
+	 false,
+	 "allocations of the last complete window; with seconds over the next seconds"},
+	{"allocs", "alloc", 0, {NULL}, false, "the same"},
+	{"block",
+	 "offcpu",
+	 0,
+	 {"blocked", "disk"},
+	 false,
+	 "time that threads were blocked, of the last complete window"},
+	{"mutex", "lock", 10, {NULL}, false, "waits for locks"},
+	{"goroutine", "threads", 1, {NULL}, false, "the stacks of all threads"},
+	{"threadcreate", "threadcreate", 0, {NULL}, false, "where threads and processes were created"},
+	{"delta_heap", "alloc", 10, {NULL}, false, "as heap, over the next seconds (default 10)"},
+	{"delta_block",
+	 "offcpu",
+	 10,
+	 {"blocked", "disk"},
+	 false,
+	 "as block, over the next seconds (default 10)"},
+	{"delta_mutex", "lock", 10, {NULL}, false, "as mutex"},
+};
+
+static const struct pprof_page *page_of(const struct http_request *r)
+{
+	for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++)
+		if (!strcmp(r->target.path + strlen(PREFIX), pages[i].name))
+			return &pages[i];
+	return NULL;
+}
+
+static enum work work_of_page(const struct http_request *r)
+{
+	const struct pprof_page *p = page_of(r);
+
+	return p && (p->seconds || request__param(&r->target, "seconds")) ? WORK_CAPTURE : WORK_QUERY;
+}
+
+/* Go's rules: `profile` takes its default for nonsense, the others refuse it, and refuse debug beside it. */
+static bool read_seconds(const struct http_request *r, const struct pprof_page *p, uint64_t *ret,
+			 struct response *to)
+{
+	const char *text = request__param(&r->target, "seconds"),
+		   *debug = request__param(&r->target, "debug");
+	uint64_t n = 0;
+	int err = request__number(&r->target, "seconds", p->seconds, 86400, &n);
+
+	*ret = p->seconds;
+	if (!text)
+		return true;
+	if (p->ignores_debug) {
+		*ret = err || !n ? p->seconds : n;
+		return true;
+	}
+	if (err || !n) {
+		response__fail(to, 400, "invalid value for \"seconds\" - must be a positive integer");
+		return false;
+	}
+	if (debug && strcmp(debug, "0")) {
+		response__fail(to, 400, "seconds and debug params are incompatible");
+		return false;
+	}
+	*ret = n;
+	return true;
+}
+
+static int last_window(struct server *s, struct range *range, struct err *err)
+{
+	uint64_t now = clock__real_ns();
+	struct store_file *files = NULL;
+	uint32_t n = 0;
+	int code = link__list(s->link, range->event, now - LOOK_BACK_NS, now, true, &files, &n);
+
+	if (!code && !n)
+		code = err__set(err, -ENODATA,
+				"nothing of the event '%s' is in the store yet (is profiling.%s.enabled "
+				"on?); seconds=N asks for "
+				"the next N seconds",
+				range->event, range->event);
+	if (!code) {
+		range->from_ns = files[n - 1].name.start_s * NS_PER_SEC;
+		range->to_ns = store_name__end_s(&files[n - 1].name) * NS_PER_SEC;
+	}
+	free(files);
+	return code;
+}
+
+static void print_stack(const struct profile *p, const struct sample *s, uint32_t type, bool with_labels,
+			struct buf *b)
+{
+	uint32_t locations[PROFILE_DEPTH_MAX], n_labels,
+		n = profile__get_stack(p, s->stack, locations, PROFILE_DEPTH_MAX);
+	const struct label *labels = profile__get_labels(p, s->labels, &n_labels);
+
+	buf__printf(b, "%" PRId64 " @", s->values[type]);
+	for (uint32_t i = 0; i < n; i++)
+		buf__printf(b, " 0x%" PRIx64, profile__get_location(p, locations[i])->address);
+	buf__append_char(b, '\n');
+	for (uint32_t i = 0; with_labels && i < n_labels; i++) {
+		buf__printf(b, "%s%s=", i ? " " : "# ", profile__str(p, labels[i].key));
+		if (labels[i].str)
+			buf__append_str(b, profile__str(p, labels[i].str));
+		else
+			buf__printf(b, "%" PRId64, labels[i].num);
+		if (i + 1 == n_labels)
+			buf__append_char(b, '\n');
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		const struct location *l = profile__get_location(p, locations[i]);
+
+		for (uint32_t j = 0; j < l->n_lines; j++) {
+			const struct line *line = &profile__lines(p, l)[j];
+			const struct function *f = profile__get_function(p, line->function);
+
+			buf__printf(b, "#\t0x%" PRIx64 "\t%s\t%s:%" PRId64 "\n", l->address,
+				    profile__str(p, f->name), profile__str(p, f->filename), line->line);
+		}
+	}
+	buf__append_char(b, '\n');
+}
+
+struct text_order {
+	const struct profile *p;
+	uint32_t type;
+};
+
+static int compare_samples(const void *a, const void *b, void *ctx)
+{
+	const struct text_order *o = ctx;
+	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+	int64_t x = profile__get_sample(o->p, i)->values[o->type],
+		y = profile__get_sample(o->p, j)->values[o->type];
+
+	return x != y ? (x > y ? -1 : 1) : (i > j) - (i < j);
+}
+
+/* The text that Go prints for debug=1 and 2; 2 tells the labels too. */
+static int print_text(const struct profile *p, const char *name, bool with_labels, struct buf *b)
+{
+	uint32_t n = profile__n_samples(p), *order = malloc(((size_t)n + 1) * sizeof(*order));
+	struct text_order o = {.p = p};
+	int64_t total = 0;
+	int err = order ? profile__find_type(p, NULL, &o.type) : -ENOMEM;
+
+	for (uint32_t i = 0; !err && i < n; i++) {
+		order[i] = i;
+		total += profile__get_sample(p, i)->values[o.type];
+	}
+	if (!err && n)
+		qsort_r(order, n, sizeof(*order), compare_samples, &o);
+	if (!err)
+		buf__printf(b, "%s profile: total %" PRId64 " %s\n", name, total,
+			    profile__str(p, profile__type(p, o.type).unit));
+	for (uint32_t i = 0; !err && i < n && i < TEXT_STACKS_MAX; i++)
+		print_stack(p, profile__get_sample(p, order[i]), o.type, with_labels, b);
+	free(order);
+	return err ? err : buf__err(b);
+}
+
+static int encode_page(const struct http_request *r, const struct pprof_page *page, uint64_t seconds,
+		       const struct profile *p, struct response *to)
+{
+	const char *debug = request__param(&r->target, "debug");
+	bool is_delta = seconds && request__param(&r->target, "seconds") && !page->ignores_debug;
+
+	if (debug && *debug && strcmp(debug, "0") && !page->ignores_debug)
+		return print_text(p, page->name, !strcmp(debug, "2"), &to->body);
+	to->type = "application/octet-stream";
+	snprintf(to->file, sizeof(to->file), "%s%s", page->name, is_delta ? "-delta" : "");
+	return pprof__encode(p, NULL, &to->body);
+}
+
+static void answer_page(struct server *s, const struct http_request *r, struct response *to)
+{
+	const struct pprof_page *page = page_of(r);
+	struct selection selection;
+	struct range range = {.event = page->event};
+	struct profile *p = NULL;
+	struct err e = {""};
+	uint64_t seconds;
+	int err;
+
+	if (!read_seconds(r, page, &seconds, to))
+		return;
+	err = ask__selection(&r->target, &selection, &e);
+	for (int i = 0; !err && i < 2 && page->states[i]; i++)
+		err = selection__add(&selection, "state", page->states[i]);
+	if (!err && seconds * NS_PER_SEC > s->settings->max_duration_ns)
+		err = err__set(&e, -EINVAL, "seconds: at most %" PRIu64 " (profiling.max_duration)",
+			       (uint64_t)(s->settings->max_duration_ns / NS_PER_SEC));
+	if (!err && seconds) {
+		range.from_ns = clock__real_ns();
+		range.to_ns = range.from_ns + seconds * NS_PER_SEC;
+		err = range__capture(s->link, &range, &selection, NULL, &p, &e);
+	} else if (!err) {
+		err = last_window(s, &range, &e);
+		if (!err)
+			err = range__load(s->link, &range, &selection, &p, &e);
+	}
+	if (!err)
+		err = encode_page(r, page, seconds, p, to);
+	profile__free(p);
+	if (err)
+		response__fail_err(to, err, &e);
+}
+
+static void answer_index(struct server *s, const struct http_request *r, struct response *to)
+{
+	(void)s, (void)r;
+	to->type = "text/html; charset=utf-8";
+	to->body.len = 0;
+	buf__append_str(&to->body, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta "
+				   "charset=\"utf-8\"><title>/debug/pprof/</title></head><body>\n"
+				   "<h1>/debug/pprof/</h1>\n<p>Profiles of the whole machine; <code>pid comm "
+				   "process exe cgroup unit container pod</code> "
+				   "as parameters take a part, <code>seconds=N</code> asks for the next N "
+				   "seconds.</p>\n<table>\n");
+	for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++)
+		buf__printf(&to->body, "<tr><td><a href=\"%s%s\">%s</a></td><td>%s</td></tr>\n",
+			    pages[i].name, pages[i].ignores_debug ? "?seconds=30" : "?debug=1", pages[i].name,
+			    pages[i].help);
+	buf__append_str(&to->body,
+			"<tr><td><a href=\"cmdline\">cmdline</a></td><td>the agent's command line</td></tr>\n"
+			"<tr><td><a href=\"symbol\">symbol</a></td><td>names are in the profiles: there is "
+			"nothing to look up</td></tr>\n"
+			"<tr><td><a href=\"metrics\">metrics</a></td><td>for Prometheus</td></tr>\n</table>\n"
+			"<p><a href=\"/\">The page</a></p></body></html>\n");
+}
+
+static void answer_cmdline(struct server *s, const struct http_request *r, struct response *to)
+{
+	uint32_t len = s->settings->args_len;
+
+	if (request__param(&r->target, "pid")) {
+		response__fail(to, 403, "command lines of other processes may hold secrets and are not told");
+		return;
+	}
+	/* NUL between them, none at the end */
+	buf__append(&to->body, s->settings->args, len && !s->settings->args[len - 1] ? len - 1 : len);
+}
+
+/* Profiles have their names: who asks for addresses all the same learns that we would answer, and none of them. */
+static void answer_symbol(struct server *s, const struct http_request *r, struct response *to)
+{
+	(void)s, (void)r;
+	buf__append_str(&to->body, "num_symbols: 1\n");
+}
+
+static void answer_no_slash(struct server *s, const struct http_request *r, struct response *to)
+{
+	(void)s, (void)r;
+	response__fail(to, 301, "/debug/pprof/");
+	strcpy(to->location, PREFIX);
+}
+
+#define PAGE(name)                                                            \
+	{                                                                     \
+		PREFIX name, ROLE_VIEW, WORK_QUERY, answer_page, work_of_page \
+	}
+
+const struct route pprof_routes[] = {
+	{"/debug/pprof", ROLE_VIEW, WORK_QUICK, answer_no_slash, NULL},
+	{PREFIX, ROLE_VIEW, WORK_QUICK, answer_index, NULL},
+	PAGE("profile"),
+	PAGE("heap"),
+	PAGE("allocs"),
+	PAGE("block"),
+	PAGE("mutex"),
+	PAGE("goroutine"),
+	PAGE("threadcreate"),
+	PAGE("delta_heap"),
+	PAGE("delta_block"),
+	PAGE("delta_mutex"),
+	{PREFIX "cmdline", ROLE_VIEW, WORK_QUICK, answer_cmdline, NULL},
+	{PREFIX "symbol", ROLE_VIEW, WORK_QUICK, answer_symbol, NULL},
+	{NULL, 0, 0, NULL, NULL},
+};
