@@ -197,7 +197,7 @@ static int locate_batch(struct locator *l, const struct object *o, const struct 
 					 &l->locations[frames[i].frame]);
 		else
 			err = add_named(l->p, mapping, vaddrs[i],
-					symbol__fallback(fallback, o->path, vaddrs[i]),
+					symbol__fallback(fallback, o->path, symbols[i].start),
 					&l->locations[frames[i].frame]);
 	}
 	return err;

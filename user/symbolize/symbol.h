@@ -44,7 +44,8 @@ struct symbol {
 	enum symbol_reason reason;
 	uint32_t n_lines;
 	const struct symbol_line *lines;
-	uint64_t start; /* of the function that has the code */
+	uint64_t
+		start; /* of the function that has the code, also where it has no name; the address itself where that is not known */
 };
 
 #define SYMBOL_FALLBACK_MAX 288 /* "[" NAME_MAX "]+0x" 16 digits */

@@ -18,6 +18,9 @@
  * kernel_refresh_ns, and ever more rarely as long as that does not help, for it takes 57 ms of CPU. An address of a
  * BPF program may be another one's by now, so that its name is not trusted for longer than KERNEL_STALE times that.
  *
+ * A function of a stripped file has no name, but mostly unwind rules, which know where it begins: its addresses are told with that start, so that
+ * whoever shows them can show them as one.
+ *
  * What is not remembered: that a file could not be opened (another process may have it), and tables that were made
  * for one call only.
  *
@@ -38,6 +41,8 @@
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/io.h"
+#include "user/object/elf.h"
+#include "user/object/function_range.h"
 #include "user/object/gopclntab.h"
 #include "user/object/symtab.h"
 #include "user/symbolize/demangle.h"
@@ -345,7 +350,7 @@ static int sort_questions(struct symbolizer *s, struct batch *b, const uint64_t 
 			      &(struct symbol_line){
 				      .name = r.name, .system_name = r.system_name, .file = ""});
 		else
-			unnamed(&out[i], r.reason);
+			out[i] = (struct symbol){.reason = r.reason, .start = r.start};
 		s->n_by_reason[out[i].reason]++;
 	}
 	qsort(b->questions, b->n, sizeof(*b->questions), compare_questions);
@@ -361,8 +366,8 @@ static void remember(struct symbolizer *s, uint32_t object, const struct object_
 	struct cached_range r = {
 		.start = vaddr,
 		.end = vaddr + 1,
-		.name = sym->n_lines ? sym->lines[0].name : "",
-		.system_name = sym->n_lines ? sym->lines[0].system_name : "",
+		.name = sym->lines[0].name,
+		.system_name = sym->lines[0].system_name,
 		.reason = sym->reason,
 	};
 
@@ -408,9 +413,66 @@ static void answer(struct symbolizer *s, struct batch *b, const struct object_sy
 			remember(s, b->object, o, vaddr, sym);
 	} else {
 		unnamed(sym, b->is_gone ? SYMBOL_OBJECT_GONE : o->reason);
-		if ((sym->reason == SYMBOL_GAP || sym->reason == SYMBOL_STRIPPED) && !o->go)
-			remember(s, b->object, o, vaddr, sym);
+		sym->start = vaddr;
 	}
+}
+
+/* -- functions without a name -- */
+
+static bool is_nameless(const struct symbol *sym)
+{
+	return sym->reason == SYMBOL_GAP || sym->reason == SYMBOL_STRIPPED;
+}
+
+/* Where the functions of these addresses are; nothing is known of them where the file tells nothing. */
+static void find_ranges(const struct batch *b, const uint64_t *vaddrs, size_t n,
+			struct function_range *ranges)
+{
+	struct elf *e;
+
+	memset(ranges, 0, n * sizeof(*ranges));
+	if (b->fd < 0 || elf__open(b->fd, &e))
+		return;
+	(void)function_range__find(e, vaddrs, n, ranges);
+	elf__free(e);
+}
+
+/* Gives each nameless address the start of its function, and remembers how far that reaches. -ENOMEM. */
+static int place_nameless(struct symbolizer *s, const struct symbol_object *object, struct batch *b,
+			  struct symbol *out)
+{
+	uint64_t *vaddrs = calloc(b->n, sizeof(*vaddrs));
+	struct symbol **symbols = calloc(b->n, sizeof(struct symbol *));
+	struct function_range *ranges = calloc(b->n, sizeof(*ranges));
+	size_t n = 0;
+	int err = vaddrs && symbols && ranges ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < b->n && !err; i++) {
+		struct symbol *sym = &out[b->questions[i].index];
+
+		if (!is_nameless(sym))
+			continue;
+		symbols[n] = sym;
+		vaddrs[n++] = b->questions[i].vaddr;
+	}
+	if (n && b->fd < 0)
+		b->fd = object->open(object->ctx);
+	if (n)
+		find_ranges(b, vaddrs, n, ranges);
+	for (size_t i = 0; i < n; i++) {
+		struct cached_range r = {vaddrs[i], vaddrs[i] + 1, "", "", symbols[i]->reason};
+
+		if (ranges[i].end) {
+			symbols[i]->start = r.start = ranges[i].start;
+			r.end = ranges[i].end;
+		}
+		/* where a symbol covers a part of the function, that part is known by its name */
+		(void)range_cache__add(s->ranges, b->object, &r);
+	}
+	free(vaddrs);
+	free(symbols);
+	free(ranges);
+	return err;
 }
 
 static int load_object(struct symbolizer *s, const struct symbol_object *object,
@@ -496,9 +558,11 @@ int symbolizer__object(struct symbolizer *s, const struct symbol_object *object,
 		if (o)
 			answer(s, &b, o, b.questions[i].vaddr, sym);
 		else
-			unnamed(sym, SYMBOL_OBJECT_GONE);
+			*sym = (struct symbol){.reason = SYMBOL_OBJECT_GONE, .start = b.questions[i].vaddr};
 		s->n_by_reason[sym->reason]++;
 	}
+	if (o && !o->go && b.n)
+		err = place_nameless(s, object, &b, out);
 out:
 	close_file(s, &b, err ? NULL : o);
 	free(b.questions);

@@ -387,6 +387,32 @@ static void stripped_file_is_named_by_its_debug_file(void **state)
 	assert_named(f, &file, hidden, "hidden");
 }
 
+/* Its unwind rules know where it begins; asked again, the cache does. */
+static void function_without_a_name_is_told_by_its_start(void **state)
+{
+	struct fixture *f = *state;
+	struct symbol out[3];
+	struct file file;
+	uint64_t hidden;
+
+	build_library(f);
+	hidden = address_of(f, "whole.so", "hidden");
+	init_file(&file, f, "stripped.so", 1);
+	for (int again = 0; again < 3; again++) {
+		const uint64_t vaddrs[] = {hidden + 2, hidden, 0x10};
+
+		assert_int_equal(symbolizer__object(f->s, &file.object, vaddrs, 3, out), 0);
+		for (int i = 0; i < 3; i++)
+			assert_int_equal(out[i].reason, SYMBOL_GAP);
+		assert_int_equal(out[0].start, hidden);
+		assert_int_equal(out[1].start, hidden);
+		assert_int_equal(out[2].start, 0x10); /* in no function */
+		assert_int_equal(file.n_opened, 1);
+	}
+	assert_unnamed(f, &file, hidden + 1, SYMBOL_GAP);
+	assert_int_equal(file.n_opened, 1);
+}
+
 static void file_that_is_gone_is_asked_again(void **state)
 {
 	struct fixture *f = *state;
@@ -593,6 +619,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(equal_files_are_read_once_and_files_without_build_id_each,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(stripped_file_is_named_by_its_debug_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(function_without_a_name_is_told_by_its_start, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(file_that_is_gone_is_asked_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_files_are_told_apart_and_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(program_without_any_symbol_is_stripped, setup, teardown),
