@@ -80,7 +80,7 @@ static bool fp_agrees(const struct unwind_row *row, const struct stack_state *s)
 	case ROW_FP_SAME:
 		return s->fp_kind == STACK_FP_CALLERS;
 	case ROW_FP_AT_CFA:
-		return s->slot == -row->fp_off || (s->fp_kind == STACK_FP_CALLERS && !s->slot);
+		return s->slot * 8 == -unwind_row__fp_bytes(row) || (s->fp_kind == STACK_FP_CALLERS && !s->slot);
 	default:
 		return true;
 	}

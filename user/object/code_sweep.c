@@ -40,6 +40,7 @@
 
 #define START_ALIGN       16
 #define TABLE_ENTRIES_MAX 1024
+#define STEP_BYTES        64
 #define ENTRY_LOOK_MAX    40 /* instructions that a place which may be an entry is judged by */
 
 enum strength { UNREACHED = 0, WEAK, STRONG };
@@ -55,6 +56,8 @@ enum place_flag {
 struct place {
 	struct stack_state state;
 	uint8_t strength, len;
+	uint8_t flow;      /* enum x86_flow, once it is reached */
+	bool is_slot_jump; /* through the global offset table */
 };
 
 /* A way that is still to be gone. */
@@ -173,20 +176,73 @@ void code_sweep__add_pointed(struct code_sweep *s, uint64_t vaddr)
 	set_flag(s, vaddr, PLACE_POINTED);
 }
 
-void code_sweep__find_starts(struct code_sweep *s, const uint8_t *bytes, size_t len, uint64_t start)
+/* A byte that may be the opcode of a call or of an address's load, and what its displacement leads to. */
+struct candidate {
+	const uint8_t *at;
+	uint8_t opcode, len; /* from the opcode on */
+};
+
+static void candidate__next(struct candidate *c, const uint8_t *from, const uint8_t *end)
+{
+	c->at = from < end ? memchr(from, c->opcode, (size_t)(end - from)) : NULL;
+	if (c->at && end - c->at < c->len)
+		c->at = NULL;
+}
+
+static uint64_t candidate__target(const struct candidate *c, const uint8_t *bytes, uint64_t start)
+{
+	uint64_t end = start + (uint64_t)(c->at - bytes) + c->len;
+	int32_t displacement;
+
+	memcpy(&displacement, c->at + c->len - sizeof(displacement), sizeof(displacement));
+	return end + (uint64_t)(int64_t)displacement;
+}
+
+/*
+ * Does an instruction have its opcode there? Instructions are told apart from a little before it, or from where they were last: code falls into step
+ * with itself after a few.
+ */
+static bool is_opcode(const uint8_t *bytes, size_t len, size_t at, size_t *from)
 {
 	struct x86_insn in;
 
-	for (size_t at = 0; at < len;) {
-		if (x86_insn__parse(bytes + at, len - at, &in)) {
-			at++;
+	if (at - *from > STEP_BYTES)
+		*from = at - STEP_BYTES;
+	while (*from <= at) {
+		if (x86_insn__parse(bytes + *from, len - *from, &in)) {
+			++*from;
 			continue;
 		}
-		at += in.len;
-		if (x86_insn__flow(&in) == X86_FLOW_CALL && in.imm)
-			set_flag(s, start + at + (uint64_t)in.imm, PLACE_START);
-		else if (is_lea_rip(&in))
-			set_flag(s, start + at + (uint64_t)(int64_t)in.disp, PLACE_POINTED);
+		*from += in.len;
+		if (*from > at)
+			return (x86_insn__flow(&in) == X86_FLOW_CALL && *from == at + 5) ||
+			       (is_lea_rip(&in) && *from == at + 6);
+	}
+	return false;
+}
+
+/* Only bytes whose displacement leads to where it matters are looked at: most of the code need not be told apart. */
+void code_sweep__find_starts(struct code_sweep *s, const uint8_t *bytes, size_t len, uint64_t start)
+{
+	struct candidate call = {.opcode = 0xe8, .len = 5}, lea = {.opcode = 0x8d, .len = 6};
+	const uint8_t *end = bytes + len;
+	size_t from = 0;
+
+	candidate__next(&call, bytes, end);
+	candidate__next(&lea, bytes, end);
+	while (call.at || lea.at) {
+		bool is_call = call.at && (!lea.at || call.at < lea.at);
+		struct candidate *c = is_call ? &call : &lea;
+		uint64_t target = candidate__target(c, bytes, start);
+		uint32_t to = offset_of(s, target);
+		size_t at = (size_t)(c->at - bytes);
+
+		/* a call of what follows it only asks where it is */
+		if (to != NOWHERE && !(is_call && target == start + at + c->len) &&
+		    !(s->flags[to] & (is_call ? PLACE_START : PLACE_POINTED)) && at >= from &&
+		    is_opcode(bytes, len, at, &from))
+			s->flags[to] |= is_call ? PLACE_START : PLACE_POINTED;
+		candidate__next(c, c->at + 1, end);
 	}
 }
 
@@ -317,15 +373,15 @@ static bool follow_table(struct code_sweep *s, uint64_t table, size_t entry, int
 			 const struct stack_state *state, uint8_t strength)
 {
 	uint32_t n = last_index >= 0 && last_index < TABLE_ENTRIES_MAX ? (uint32_t)last_index + 1 : 0;
+	uint8_t entries[TABLE_ENTRIES_MAX * sizeof(uint64_t)];
 	uint32_t i;
 
-	if (!s->memory.read || !n)
+	if (!s->memory.read || !n || !s->memory.read(s->memory.ctx, table, entries, n * entry))
 		return false;
 	for (i = 0; i < n; i++) {
 		uint64_t target = 0;
 
-		if (!s->memory.read(s->memory.ctx, table + i * entry, &target, entry))
-			break;
+		memcpy(&target, entries + i * entry, entry);
 		if (entry == 4)
 			target = table + (uint64_t)(int64_t)(int32_t)target;
 		if (offset_of(s, target) == NOWHERE)
@@ -402,11 +458,13 @@ static void walk(struct code_sweep *s, const struct way *way, bool after_call)
 			s->gave_up = true;
 			return;
 		}
-		p->len = in.len;
 		state = p->state;
 		look(s, at, &in, &sight);
 		stack_state__step(&state, &in, s->habits);
 		flow = x86_insn__flow(&in);
+		p->len = in.len;
+		p->flow = flow;
+		p->is_slot_jump = flow == X86_FLOW_JUMP_INDIRECT && in.base == X86_RIP;
 		if (flow == X86_FLOW_BRANCH || flow == X86_FLOW_JUMP)
 			add_way(s, target_of(s, at, &in), &state, way->strength);
 		if (flow == X86_FLOW_JUMP_INDIRECT)
@@ -483,14 +541,12 @@ static bool looks_like_start(const struct code_sweep *s, const struct scan *scan
 }
 
 /* Passes one instruction that was reached, or not: what it means for the next. */
-static void pass(struct scan *scan, uint8_t flags, const struct x86_insn *in)
+static void pass(struct scan *scan, uint8_t flags, enum x86_flow flow, bool is_slot_jump)
 {
-	enum x86_flow flow = x86_insn__flow(in);
-
 	scan->has_ended = flow == X86_FLOW_JUMP || flow == X86_FLOW_JUMP_INDIRECT ||
 			  flow == X86_FLOW_RETURN || flow == X86_FLOW_STOP;
 	scan->after_call = flow == X86_FLOW_CALL || flow == X86_FLOW_CALL_INDIRECT;
-	scan->after_slot_jump = flow == X86_FLOW_JUMP_INDIRECT && in->base == X86_RIP;
+	scan->after_slot_jump = is_slot_jump;
 	if (flags & PLACE_START)
 		scan->is_lost = false;
 	if (flags & PLACE_LOST)
@@ -504,7 +560,7 @@ void code_sweep__run_rest(struct code_sweep *s)
 	struct x86_insn in;
 
 	for (uint32_t at = 0; at < s->len && !s->gave_up;) {
-		bool is_reached;
+		struct place *p = &s->places[at];
 		uint32_t n;
 
 		if (!(s->flags[at] & PLACE_ALLOWED)) {
@@ -512,26 +568,29 @@ void code_sweep__run_rest(struct code_sweep *s)
 			at++;
 			continue;
 		}
+		if (p->strength && p->len) {
+			pass(&scan, s->flags[at], p->flow, p->is_slot_jump);
+			at += p->len;
+			continue;
+		}
 		if (!parse(s, at, &in)) {
 			scan.has_ended = true;
 			at++;
 			continue;
 		}
-		is_reached = s->places[at].strength;
-		n = is_reached || !(scan.has_ended || scan.after_call)
-			    ? 0
-			    : x86_insn__padding(s->bytes + at, s->len - at);
+		n = scan.has_ended || scan.after_call ? x86_insn__padding(s->bytes + at, s->len - at) : 0;
 		if (n) {
 			at += n;
 			continue;
 		}
-		if (!is_reached && (scan.has_ended || (scan.after_call && is_next_function(s, at))) &&
+		if ((scan.has_ended || (scan.after_call && is_next_function(s, at))) &&
 		    looks_like_start(s, &scan, at)) {
 			scan.is_lost = false;
 			add_way(s, s->start + at, &entry, WEAK);
 			drain(s);
 		}
-		pass(&scan, s->flags[at], &in);
+		pass(&scan, s->flags[at], x86_insn__flow(&in),
+		     x86_insn__flow(&in) == X86_FLOW_JUMP_INDIRECT && in.base == X86_RIP);
 		at += in.len;
 	}
 }

@@ -46,7 +46,9 @@
 #define STUB_BYTES_MAX    24
 #define DEBUG_FRAME_LIMIT (16u << 20)
 
-#define MANY_FDES 4096 /* a file whose compiler writes rules */
+/* How far into the next pages code is followed from a page, to know its first and last functions. */
+#define NEIGHBOUR_BYTES (16u << 10)
+#define MANY_FDES       4096 /* a file whose compiler writes rules */
 
 struct unwind_table {
 	const struct elf *elf;
@@ -410,9 +412,28 @@ static int add_holes(struct holes *h, const struct page *p)
 	return 0;
 }
 
+/* Drops what lies further from the page than functions mostly reach. */
+static void keep_near(struct holes *h, size_t first, const struct page *p)
+{
+	uint64_t from = p->from > NEIGHBOUR_BYTES ? p->from - NEIGHBOUR_BYTES : 0,
+		 to = p->to + NEIGHBOUR_BYTES;
+	size_t n = first;
+
+	for (size_t i = first; i < h->n; i++) {
+		struct code_hole hole = h->holes[i];
+
+		hole.from = hole.from > from ? hole.from : from;
+		hole.to = hole.to < to ? hole.to : to;
+		if (hole.from < hole.to)
+			h->holes[n++] = hole;
+	}
+	h->n = n;
+}
+
 /* The holes of the page that starts there, if there is code. */
 static int add_neighbour(struct unwind_table *t, uint64_t from, struct page *p, struct holes *h)
 {
+	size_t n_before = h->n;
 	struct page neighbour;
 	int err;
 
@@ -427,6 +448,7 @@ static int add_neighbour(struct unwind_table *t, uint64_t from, struct page *p, 
 	/* a neighbour with too many rules has no holes worth knowing */
 	if (!err && !neighbour.list.full)
 		err = add_holes(h, &neighbour);
+	keep_near(h, n_before, p);
 	p->stats.bytes += neighbour.stats.bytes;
 	free(neighbour.list.rows);
 	return err == -E2BIG ? 0 : err;

@@ -112,13 +112,25 @@ static bool take(struct reader *r, uint8_t *ret)
 
 static bool take_signed(struct reader *r, uint8_t n, int64_t *ret)
 {
+	const uint8_t *from = r->bytes + r->at;
 	uint64_t v = 0;
+	int32_t four;
 
 	if (r->len - r->at < n)
 		return false;
-	memcpy(&v, r->bytes + r->at, n);
 	r->at += n;
-	*ret = n == 0 || n == 8 ? (int64_t)v : (int64_t)(v << (64 - 8 * n)) >> (64 - 8 * n);
+	/* the usual ones without a loop */
+	if (n == 0) {
+		*ret = 0;
+	} else if (n == 1) {
+		*ret = (int8_t)*from;
+	} else if (n == 4) {
+		memcpy(&four, from, sizeof(four));
+		*ret = four;
+	} else {
+		memcpy(&v, from, n);
+		*ret = (int64_t)(v << (64 - 8 * n)) >> (64 - 8 * n);
+	}
 	return true;
 }
 
@@ -145,6 +157,12 @@ static uint8_t prefix_of(uint8_t byte)
 	}
 }
 
+/* By the upper five bits: 26 2e 36 3e, 40 to 4f, 64 to 67, f0 f2 f3. */
+static const bool may_be_prefix[32] = {
+	[0x26 >> 3] = true, [0x2e >> 3] = true, [0x36 >> 3] = true, [0x3e >> 3] = true,
+	[0x40 >> 3] = true, [0x48 >> 3] = true, [0x64 >> 3] = true, [0xf0 >> 3] = true,
+};
+
 /* Legacy prefixes and REX; on return `byte` is what follows them. A REX that is not the last of them counts for nothing. */
 static bool take_prefixes(struct reader *r, struct x86_insn *in, uint8_t *byte)
 {
@@ -153,6 +171,8 @@ static bool take_prefixes(struct reader *r, struct x86_insn *in, uint8_t *byte)
 
 		if (!take(r, byte))
 			return false;
+		if (!may_be_prefix[*byte >> 3])
+			return true;
 		prefix = prefix_of(*byte);
 		if (prefix || *byte == 0x26 || *byte == 0x2e || *byte == 0x36 || *byte == 0x3e) {
 			/* of f2 and f3 the last counts */
@@ -355,6 +375,16 @@ static uint8_t immediate_size(const struct x86_insn *in, char form)
 	}
 }
 
+static bool has_modrm(char form)
+{
+	static const bool has['Z' + 1] = {
+		['M'] = true, ['B'] = true, ['Z'] = true, ['T'] = true,
+		['U'] = true, ['Q'] = true, ['W'] = true,
+	};
+
+	return form <= 'Z' && has[(uint8_t)form];
+}
+
 static bool take_operands(struct reader *r, struct x86_insn *in)
 {
 	char form = form_of(in);
@@ -363,7 +393,7 @@ static bool take_operands(struct reader *r, struct x86_insn *in)
 		return false;
 	if (form == 'J' && (in->prefixes & X86_PREFIX_66) && !x86_insn__is_wide(in))
 		return false;
-	if (strchr("MBZTUQW", form) && !take_modrm(r, in))
+	if (has_modrm(form) && !take_modrm(r, in))
 		return false;
 	return take_signed(r, immediate_size(in, form), &in->imm);
 }
