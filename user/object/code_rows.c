@@ -93,16 +93,17 @@ static uint64_t add_symbols(const struct elf *e, uint64_t from, uint64_t to, str
 	return n_read;
 }
 
-/* .init, .fini and their like: what is put together there is one function. */
+/* .init, .fini and their like: what is put together there is one function. What .text begins with may be the cold part of one. */
 static void add_sections(const struct elf *e, struct code_sweep *sweep)
 {
 	for (uint32_t i = 0; i < elf__n_sections(e); i++) {
 		const struct elf_section *s = elf__section(e, i);
 
-		if ((s->flags & SHF_EXECINSTR) && strncmp(s->name, ".plt", 4))
+		if ((s->flags & SHF_EXECINSTR) && strncmp(s->name, ".plt", 4) && strcmp(s->name, ".text"))
 			code_sweep__add_start(sweep, s->vaddr);
 	}
-	code_sweep__add_start(sweep, elf__entry(e));
+	if (elf__is_entered(e))
+		code_sweep__add_start(sweep, elf__entry(e));
 }
 
 /* Pointers to code in data: addends of the relocations that make them. */
@@ -218,8 +219,9 @@ static int sweep_code(const struct elf *e, const struct code_hole *holes, size_t
 	return 0;
 }
 
-int code_rows__build(const struct elf *e, const struct code_hole *holes, size_t n_holes, uint64_t from,
-		     uint64_t to, struct row_list *rows, struct code_rows_stats *ret_stats)
+int code_rows__build(const struct elf *e, const struct noreturn *noreturn, const struct code_hole *holes,
+		     size_t n_holes, uint64_t from, uint64_t to, struct row_list *rows,
+		     struct code_rows_stats *ret_stats)
 {
 	struct code_rows_stats stats = {0};
 	struct code_sweep *sweep = NULL;
@@ -244,6 +246,7 @@ int code_rows__build(const struct elf *e, const struct code_hole *holes, size_t 
 	if (err)
 		goto out;
 	stats.bytes = code.len + code_rows__add_starts(e, start, end, sweep);
+	code_sweep__set_noreturn(sweep, noreturn);
 	code_sweep__run(sweep);
 	code_sweep__run_rest(sweep);
 	for (size_t i = 0; i < n_holes; i++)

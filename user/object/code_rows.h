@@ -13,6 +13,7 @@
 
 struct code_sweep;
 struct elf;
+struct noreturn;
 struct row_list;
 
 #define CODE_ROWS_SYMBOLS_MAX (1u << 20)
@@ -31,8 +32,9 @@ struct code_rows_stats {
  * Appends rows for [from, to), at most a page: what the holes say, elsewhere ROW_CFA_NONE. Holes ascending; those before and behind the page are there to learn from
  * where functions start.
  */
-int code_rows__build(const struct elf *e, const struct code_hole *holes, size_t n_holes, uint64_t from,
-		     uint64_t to, struct row_list *rows, struct code_rows_stats *ret_stats);
+int code_rows__build(const struct elf *e, const struct noreturn *noreturn, const struct code_hole *holes,
+		     size_t n_holes, uint64_t from, uint64_t to, struct row_list *rows,
+		     struct code_rows_stats *ret_stats);
 
 /* Tells the sweep where the file says that functions start in [from, to): sections, symbols, pointers, calls. Returns bytes read. */
 uint64_t code_rows__add_starts(const struct elf *e, uint64_t from, uint64_t to, struct code_sweep *sweep);

@@ -26,7 +26,7 @@
  *
  * Cost. About 50 ns an instruction.
  *
- * What it does not do. Tell functions that never return from others; notice data between functions, unless it is no code.
+ * What it does not do. Tell functions that never return from others, but by their names (noreturn); notice data between functions, unless it is no code.
  *
  * Reference. B. Schwarz, S. Debray, G. Andrews: Disassembly of Executable Code Revisited, 2002 (linear sweep and recursive traversal).
  */
@@ -36,6 +36,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/object/noreturn.h"
 #include "user/object/x86_insn.h"
 
 #define START_ALIGN       16
@@ -78,6 +79,7 @@ struct code_sweep {
 	uint64_t start;
 	struct code_memory memory;
 	unsigned int habits;
+	const struct noreturn *noreturn; /* NULL: none is known */
 	struct place *places;
 	uint8_t *flags;      /* enum place_flag */
 	struct ways ways;    /* a stack */
@@ -169,6 +171,11 @@ static bool is_lea_rip(const struct x86_insn *in)
 static uint64_t target_of(const struct code_sweep *s, uint32_t at, const struct x86_insn *in)
 {
 	return s->start + at + in->len + (uint64_t)(is_lea_rip(in) ? in->disp : in->imm);
+}
+
+void code_sweep__set_noreturn(struct code_sweep *s, const struct noreturn *noreturn)
+{
+	s->noreturn = noreturn;
 }
 
 void code_sweep__add_pointed(struct code_sweep *s, uint64_t vaddr)
@@ -472,6 +479,9 @@ static void walk(struct code_sweep *s, const struct way *way, bool after_call)
 		if ((flow == X86_FLOW_CALL && in.imm) || flow == X86_FLOW_CALL_INDIRECT) {
 			if (stack_state__is_misaligned(&p->state, s->habits))
 				return; /* what is known is not so, or the call does not return */
+			if (flow == X86_FLOW_CALL && s->noreturn &&
+			    noreturn__has(s->noreturn, target_of(s, at, &in)))
+				return;
 			add_return(s, at + in.len, &state, way->strength);
 			return;
 		}
@@ -510,10 +520,29 @@ struct scan {
 	bool after_call; /* one that may not have returned */
 };
 
-/* A function that calls another has made the stack even before. */
+/* What nobody hands over to a function: rax, rbx, rbp, r12 to r15. */
+#define CALLERS_OWN 0xf029u
+
+/* Does it use a register that nothing was put into, other than to save it? */
+static bool uses_unset(const struct x86_insn *in, uint32_t unset)
+{
+	if (in->encoding == X86_LEGACY && in->map == X86_MAP_0F && in->opcode == 0x1f)
+		return false; /* a nop with an address */
+	if (x86_insn__is_memory(in))
+		return (in->base < X86_REGS && (unset >> in->base & 1)) ||
+		       (in->index < X86_REGS && (unset >> in->index & 1));
+	if (in->encoding != X86_LEGACY || in->map != X86_MAP_ONE || !in->has_modrm)
+		return false;
+	if (in->opcode == 0x8b)
+		return unset >> x86_insn__rm(in) & 1;
+	return in->opcode == 0x89 && (unset >> x86_insn__reg(in) & 1);
+}
+
+/* A function that calls another has made the stack even before, and takes nothing out of registers that are its caller's: a landing pad does. */
 static bool could_be_entry(const struct code_sweep *s, uint32_t at)
 {
 	struct stack_state state = stack_state__at_entry();
+	uint32_t unset = CALLERS_OWN;
 	struct x86_insn in;
 
 	for (int i = 0;
@@ -522,6 +551,9 @@ static bool could_be_entry(const struct code_sweep *s, uint32_t at)
 
 		if (flow == X86_FLOW_CALL || flow == X86_FLOW_CALL_INDIRECT)
 			return !stack_state__is_misaligned(&state, s->habits);
+		if (uses_unset(&in, unset))
+			return false;
+		unset &= ~x86_insn__writes(&in);
 		if (flow != X86_FLOW_NEXT && flow != X86_FLOW_BRANCH)
 			return true;
 		stack_state__step(&state, &in, s->habits);
@@ -532,8 +564,11 @@ static bool could_be_entry(const struct code_sweep *s, uint32_t at)
 
 static bool looks_like_start(const struct code_sweep *s, const struct scan *scan, uint32_t at)
 {
-	if ((s->flags[at] & PLACE_POINTED) || is_endbr64(s, at))
+	if (s->flags[at] & PLACE_POINTED)
 		return true;
+	/* landing pads of exceptions begin with it, too */
+	if (is_endbr64(s, at))
+		return could_be_entry(s, at);
 	/* the second half of a stub: push of its number, jump to the resolver */
 	if (scan->after_slot_jump && s->bytes[at] == 0x68)
 		return true;

@@ -15,6 +15,7 @@
 #include "user/object/stack_state.h"
 
 struct code_sweep;
+struct noreturn;
 
 #define CODE_SWEEP_MAX   (1u << 18)
 #define CODE_SWEEP_STEPS 4
@@ -35,6 +36,8 @@ void code_sweep__allow(struct code_sweep *s, uint64_t from, uint64_t to);
 void code_sweep__add_start(struct code_sweep *s, uint64_t vaddr);
 /* Something points there: if nothing leads there, a function starts. */
 void code_sweep__add_pointed(struct code_sweep *s, uint64_t vaddr);
+/* Functions that never return; borrowed. */
+void code_sweep__set_noreturn(struct code_sweep *s, const struct noreturn *noreturn);
 /* What is called, or pointed to, from these bytes of code at `start`: its own, or others of the file. */
 void code_sweep__find_starts(struct code_sweep *s, const uint8_t *bytes, size_t len, uint64_t start);
 /* Follows the code from all starts. */

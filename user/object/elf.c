@@ -348,6 +348,17 @@ uint64_t elf__entry(const struct elf *e)
 	return e->entry;
 }
 
+bool elf__is_entered(const struct elf *e)
+{
+	const struct elf_section *text = elf__find_section(e, ".text");
+	uint64_t entry = elf__entry(e);
+
+	for (uint32_t i = 0; i < elf__n_segments(e); i++)
+		if (elf__segment(e, i)->type == PT_INTERP)
+			return entry != 0;
+	return entry && (elf__type(e) != ET_DYN || !text || text->vaddr != entry);
+}
+
 uint64_t elf__file_size(const struct elf *e)
 {
 	return e->file_size;

@@ -44,6 +44,8 @@ int elf__fd(const struct elf *e);
 uint16_t elf__type(const struct elf *e);    /* ET_EXEC, ET_DYN, … */
 uint16_t elf__machine(const struct elf *e); /* EM_X86_64, EM_AARCH64 */
 uint64_t elf__entry(const struct elf *e);   /* virtual address of the first instruction, 0: none */
+/* Is that where it is entered? Linkers point it at the first code of a shared object that never is. */
+bool elf__is_entered(const struct elf *e);
 uint64_t elf__file_size(const struct elf *e);
 uint32_t elf__n_segments(const struct elf *e);
 const struct elf_segment *elf__segment(const struct elf *e, uint32_t i);

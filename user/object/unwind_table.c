@@ -39,6 +39,7 @@
 #include "user/object/elf.h"
 #include "user/object/go_rows.h"
 #include "user/object/gopclntab.h"
+#include "user/object/noreturn.h"
 #include "user/object/unwind_rules.h"
 #include "user/object/unwind_table.h"
 
@@ -56,6 +57,7 @@ struct unwind_table {
 	struct gopclntab *go;
 	uint32_t sources;
 	bool needs_rbx;
+	struct noreturn noreturn; /* loaded with the first code without rules */
 	struct unwind_mark *end_marks;
 	uint32_t n_end_marks;
 };
@@ -90,7 +92,7 @@ static bool is_go(const struct elf *e)
  */
 static bool is_loader(const struct elf *e)
 {
-	if (elf__type(e) != ET_DYN || !elf__entry(e))
+	if (elf__type(e) != ET_DYN || !elf__is_entered(e))
 		return false;
 	for (uint32_t i = 0; i < elf__n_segments(e); i++)
 		if (elf__segment(e, i)->type == PT_INTERP)
@@ -156,6 +158,7 @@ void unwind_table__free(struct unwind_table *t)
 	unwind_rules__done(&t->eh_frame);
 	unwind_rules__done(&t->debug_frame);
 	gopclntab__free(t->go);
+	noreturn__done(&t->noreturn);
 	free(t->end_marks);
 	free(t);
 }
@@ -174,7 +177,7 @@ size_t unwind_table__bytes(const struct unwind_table *t)
 {
 	return sizeof(*t) + t->n_end_marks * sizeof(*t->end_marks) + fde_index__bytes(&t->eh_frame.index) +
 	       fde_index__bytes(&t->debug_frame.index) + t->debug_frame.source.bytes.cap +
-	       (t->go ? gopclntab__bytes(t->go) : 0);
+	       t->noreturn.n * sizeof(*t->noreturn.vaddrs) + (t->go ? gopclntab__bytes(t->go) : 0);
 }
 
 /* -- rows of one section of rules -- */
@@ -491,8 +494,11 @@ static int fill_from_code(struct unwind_table *t, struct page *p, const struct h
 	if (h->n == 0 || is_of_another_compiler(t, p))
 		return 0;
 	err = page__init_filler(&filler, p);
+	if (!err && !t->noreturn.vaddrs)
+		err = noreturn__load(t->elf, &t->noreturn);
 	if (!err)
-		err = code_rows__build(t->elf, h->holes, h->n, p->from, p->to, &filler.list, &stats);
+		err = code_rows__build(t->elf, &t->noreturn, h->holes, h->n, p->from, p->to, &filler.list,
+				       &stats);
 	if (err) {
 		free(filler.list.rows);
 		return err;

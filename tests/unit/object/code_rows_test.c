@@ -200,11 +200,12 @@ static void no_holes_give_no_rows_and_too_large_ones_are_refused(void **state)
 
 	(void)state;
 	assemble(COVERED, FLAGS);
-	assert_int_equal(code_rows__build(fx.elf, NULL, 0, 0x10000, 0x20000, &list, &stats), 0);
+	assert_int_equal(code_rows__build(fx.elf, NULL, NULL, 0, 0x10000, 0x20000, &list, &stats), 0);
 	assert_int_equal(list.n, 1);
 	assert_int_equal(list.rows[0].cfa, ROW_CFA_NONE);
 	list.n = 0;
-	assert_int_equal(code_rows__build(fx.elf, far_apart, 2, 0x10000, 0x20000, &list, &stats), -E2BIG);
+	assert_int_equal(code_rows__build(fx.elf, NULL, far_apart, 2, 0x10000, 0x20000, &list, &stats),
+			 -E2BIG);
 }
 
 /* What the distribution calls its small C library has no rules at all but for its stubs. */

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "user/object/code_sweep.h"
+#include "user/object/noreturn.h"
 
 #define CODE(name, text)                                                                                \
 	__asm__(".pushsection .rodata\n.balign 64\n" #name ":\n" text "\n" #name "_end:\n.popsection"); \
@@ -124,6 +125,58 @@ static void a_call_that_does_not_return_is_noticed(void **state)
 	EXPECT(n_calls_last, 1);
 	EXPECT(n_next, 1);
 	EXPECT(n_in, 2);
+}
+
+CODE(by_name, "push %rbx; call w_throw; w_after: pop %rax; ret\n.balign 16\n w_throw: hlt");
+LABEL(w_after);
+LABEL(w_throw);
+
+static void what_follows_a_call_that_is_known_not_to_return_is_not_reached(void **state)
+{
+	uint64_t vaddr = address(w_throw);
+	const struct noreturn noreturn = {.vaddrs = &vaddr, .n = 1};
+
+	(void)state;
+	begin(by_name, by_name_end, NULL);
+	code_sweep__add_start(sweep, address(by_name));
+	code_sweep__run(sweep);
+	EXPECT(w_after, 2);
+	begin(by_name, by_name_end, NULL);
+	code_sweep__set_noreturn(sweep, &noreturn);
+	code_sweep__add_start(sweep, address(by_name));
+	code_sweep__run(sweep);
+	EXPECT(w_after, UNKNOWN);
+}
+
+/* As compilers write it for exceptions: not called, entered by the unwinder with the function's stack. */
+CODE(landing, "push %rbx; sub $16,%rsp; call l_f; add $16,%rsp; pop %rbx; ret\n"
+	      "l_pad: endbr64; mov %rax,%rdi; jmp l_cold\n"
+	      ".balign 16\n l_own: mov 8(%rbx),%rdi; ret\n"
+	      ".balign 16\n l_f: endbr64; push %rbp; l_in: mov %rsp,%rbp; pop %rbp; ret\n"
+	      ".balign 16\n l_saves: push %rbx; mov %rdi,%rbx; mov (%rbx),%rax; l_late: pop %rbx; ret\n"
+	      ".balign 16\n nop; l_cold: nop");
+LABEL(l_pad);
+LABEL(l_own);
+LABEL(l_f);
+LABEL(l_in);
+LABEL(l_saves);
+LABEL(l_late);
+LABEL(l_cold);
+
+static void a_landing_pad_is_no_function(void **state)
+{
+	(void)state;
+	begin(landing, landing_end, NULL);
+	code_sweep__add_start(sweep, address(landing));
+	code_sweep__run(sweep);
+	code_sweep__run_rest(sweep);
+	EXPECT(l_pad, UNKNOWN);
+	EXPECT(l_cold, UNKNOWN);
+	EXPECT(l_own, UNKNOWN); /* takes what its caller has in rbx */
+	EXPECT(l_f, 1);
+	EXPECT(l_in, 2);
+	EXPECT(l_saves, 1);
+	EXPECT(l_late, 2);
 }
 
 /* A position-independent table as compilers write it, and one of addresses. */
@@ -246,6 +299,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(both_ways_of_a_branch_are_followed),
 		TEST(ways_that_contradict_each_other_leave_nothing),
+		TEST(what_follows_a_call_that_is_known_not_to_return_is_not_reached),
+		TEST(a_landing_pad_is_no_function),
 		TEST(a_call_that_does_not_return_is_noticed),
 		TEST(a_jump_through_a_table_leads_to_all_its_entries),
 		TEST(without_the_table_its_targets_are_not_taken_for_functions),
