@@ -109,8 +109,10 @@ static const struct {
 	 "compact_zone* try_to_compact_pages congestion_wait* out_of_memory __node_reclaim"},
 	{WAIT_ROLE_LOCK, WAIT_KIND_KERNEL_LOCK,
 	 "rwsem_down_* down_read* down_write* __down* down down_interruptible down_killable down_timeout __mutex_lock* mutex_lock* "
-	 "ww_mutex_lock* percpu_rwsem_wait __percpu_down_read percpu_down_write __rt_mutex_* rt_mutex_slowlock* rt_mutex_lock* rwbase_* rt_spin_lock* "
+	 "ww_mutex_lock* percpu_down_write __rt_mutex_* rt_mutex_slowlock* rt_mutex_lock* rwbase_* rt_spin_lock* "
 	 "rtlock_slowlock* queued_spin_lock_slowpath"},
+	{WAIT_ROLE_PURPOSE, WAIT_KIND_KERNEL_LOCK, "percpu_rwsem_wait __percpu_down_read"},
+	{WAIT_ROLE_LOCK, WAIT_KIND_FREEZER, "mnt_want_write mnt_want_write_file __sb_start_write sb_start_pagefault sb_start_write"},
 	{WAIT_ROLE_PURPOSE, WAIT_KIND_RCU,
 	 "synchronize_rcu* synchronize_srcu* __synchronize_srcu rcu_barrier* srcu_barrier __wait_rcu_gp synchronize_net cpus_read_lock "
 	 "synchronize_sched stop_machine* stop_one_cpu stop_two_cpus __flush_work flush_work __flush_workqueue flush_workqueue drain_workqueue kthread_stop "

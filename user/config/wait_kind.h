@@ -54,7 +54,7 @@
 	X(KERNEL_LOCK, "kernel lock", "a lock inside the kernel")                           \
 	X(RCU, "rcu", "all CPUs to pass a point (RCU, CPU maps)")                           \
 	X(STOP, "stop", "to be continued: a signal, a debugger")                            \
-	X(FREEZER, "freezer", "its control group to be thawed")                             \
+	X(FREEZER, "freezer", "to be thawed: its control group, or the file system")        \
 	X(KERNEL_THREAD, "kernel thread", "work: a thread of the kernel without any")
 
 enum wait_kind {
