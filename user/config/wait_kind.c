@@ -33,7 +33,7 @@ static const struct {
 	 "wait_for_common wait_for_completion* wait_woken woken_wake_function do_wait_intr do_wait_intr_irq prepare_to_wait* __wait_on_bit* "
 	 "out_of_line_wait_on_bit* bit_wait* do_nanosleep usleep_range* msleep* __x64_sys_* __ia32_sys_* __arm64_sys_* do_syscall_64 do_syscall_x64 "
 	 "do_fast_syscall_32 __do_fast_syscall_32 do_int80_syscall_32 entry_SYSCALL_64* entry_SYSENTER_compat* entry_INT80_compat* ret_from_fork* kthread "
-	 "exit_to_user_mode* syscall_exit_to_user_mode* irqentry_exit* raw_irqentry_exit_cond_resched cond_resched* finish_task_switch* "
+	 "exit_to_user_mode* syscall_exit_to_user_mode* irqentry_exit* asm_sysvec_* sysvec_* asm_common_interrupt common_interrupt raw_irqentry_exit_cond_resched cond_resched* finish_task_switch* "
 	 "perf_trace_* bpf_trace_* __bpf_trace_* bpf_prog_* __traceiter_* __rt_mutex_schedule* rt_mutex_schedule rt_mutex_pre_schedule swake* dynamic_preempt*"},
 
 	{WAIT_ROLE_PLACE, WAIT_KIND_FUTEX,
@@ -116,7 +116,7 @@ static const struct {
 	{WAIT_ROLE_PURPOSE, WAIT_KIND_RCU,
 	 "synchronize_rcu* synchronize_srcu* __synchronize_srcu rcu_barrier* srcu_barrier __wait_rcu_gp synchronize_net cpus_read_lock "
 	 "synchronize_sched stop_machine* stop_one_cpu stop_two_cpus __flush_work flush_work __flush_workqueue flush_workqueue drain_workqueue kthread_stop "
-	 "rcu_sync_enter"},
+	 "rcu_sync_enter affine_move_task"},
 	{WAIT_ROLE_PURPOSE, WAIT_KIND_STOP, "do_signal_stop ptrace_stop ptrace_notify do_jobctl_trap ptrace_do_notify coredump_wait do_coredump"},
 	{WAIT_ROLE_PURPOSE, WAIT_KIND_FREEZER, "do_freezer_trap __refrigerator __thaw_task cgroup_enter_frozen"},
 	{WAIT_ROLE_PLACE, WAIT_KIND_KERNEL_THREAD,

@@ -52,7 +52,7 @@
 	X(PAGE_FAULT, "page fault", "a page of its memory to be read in")                   \
 	X(MEMORY, "memory", "memory to be freed, or written back")                          \
 	X(KERNEL_LOCK, "kernel lock", "a lock inside the kernel")                           \
-	X(RCU, "rcu", "all CPUs to pass a point (RCU, CPU maps)")                           \
+	X(RCU, "rcu", "other CPUs to pass a point, or a worker of the kernel to be done")   \
 	X(STOP, "stop", "to be continued: a signal, a debugger")                            \
 	X(FREEZER, "freezer", "to be thawed: its control group, or the file system")        \
 	X(KERNEL_THREAD, "kernel thread", "work: a thread of the kernel without any")

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * waits WAY SECONDS [PATH]: threads that wait in one known way, and say for how long.
+ *
+ *      way        the thread that waits     for what
+ *      sleep      sleeper                   times of 0.2 to 20 ms
+ *      mutex      waiter                    a lock that `holder` holds for 1 to 9 ms at a time
+ *      cond sem   waiter                    what `holder` gives every 1 to 9 ms
+ *      rwlock     waiter                    to read what `holder` writes for 1 to 9 ms at a time
+ *      pipe       waiter                    a byte that `holder` writes every 1 to 9 ms
+ *      disk       reader                    blocks of the file PATH, past the cache
+ *      create     creator                   a new file in PATH: longer where that file system is frozen
+ *      migrate    nomad                     times of 1 to 4 ms, on another CPU each time
+ *      exiting    brief                     20 ms, one thread after the other, each only that
+ *      exec       blocker                   until its program is replaced, after half of the time; then the sleeper
+ *      starve     hog, four times           a CPU: all on the first
+ *      spin       spinner                   nothing: it works
+ *      pause      blocker                   nothing that comes
+ *
+ * At its end it prints a line for each thread, or sum of threads, that waited:
+ *
+ *      truth COMM WAITED_NS DELAY_NS N      off the CPU in N waits; for how much of that it waited for a CPU (the kernel's run delay)
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+
+#include "tests/workloads/work.h"
+
+#define N_HOGS 4
+#define BLOCK  4096
+
+struct bill {
+	uint64_t waited_ns, delay_ns, n;
+};
+
+static struct work work;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t given = PTHREAD_COND_INITIALIZER;
+static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
+static sem_t semaphore;
+static int pipe_fds[2];
+static volatile int n_given, over;
+static const char *path;
+
+static uint64_t run_delay_ns(void)
+{
+	unsigned long long run = 0, delay = 0;
+	FILE *f = fopen("/proc/thread-self/schedstat", "r");
+
+	if (!f || fscanf(f, "%llu %llu", &run, &delay) != 2)
+		fprintf(stderr, "waits: no /proc/thread-self/schedstat\n");
+	if (f)
+		fclose(f);
+	return delay;
+}
+
+static bool is_over(void)
+{
+	return over || work__now_ns(CLOCK_MONOTONIC) >= work.end_ns;
+}
+
+static uint64_t some_us(uint64_t from, uint64_t to)
+{
+	static __thread uint64_t x;
+
+	if (!x)
+		x = work.random ^ (uint64_t)pthread_self();
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return from + (x >> 20) % (to - from);
+}
+
+static void sleep_us(uint64_t us)
+{
+	struct timespec ts = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+}
+
+/* -- what is waited for -- */
+static WORK_FN void wait_for_time(void)
+{
+	sleep_us(some_us(200, 20000));
+}
+
+static WORK_FN void wait_for_mutex(void)
+{
+	pthread_mutex_lock(&lock);
+	pthread_mutex_unlock(&lock);
+}
+
+static void hold_mutex(void)
+{
+	pthread_mutex_lock(&lock);
+	sleep_us(some_us(1000, 9000));
+	pthread_mutex_unlock(&lock);
+	sleep_us(200); /* else it has it again before the other runs */
+}
+
+static WORK_FN void wait_for_cond(void)
+{
+	int before;
+
+	pthread_mutex_lock(&lock);
+	before = n_given;
+	while (n_given == before && !over)
+		pthread_cond_wait(&given, &lock);
+	pthread_mutex_unlock(&lock);
+}
+
+static void give_cond(void)
+{
+	sleep_us(some_us(1000, 9000));
+	pthread_mutex_lock(&lock);
+	n_given++;
+	pthread_cond_broadcast(&given);
+	pthread_mutex_unlock(&lock);
+}
+
+static WORK_FN void wait_for_sem(void)
+{
+	sem_wait(&semaphore);
+}
+
+static void give_sem(void)
+{
+	sleep_us(some_us(1000, 9000));
+	sem_post(&semaphore);
+}
+
+static WORK_FN void wait_for_rwlock(void)
+{
+	pthread_rwlock_rdlock(&rwlock);
+	pthread_rwlock_unlock(&rwlock);
+}
+
+static void hold_rwlock(void)
+{
+	pthread_rwlock_wrlock(&rwlock);
+	sleep_us(some_us(1000, 9000));
+	pthread_rwlock_unlock(&rwlock);
+	sleep_us(200);
+}
+
+static WORK_FN void wait_for_pipe(void)
+{
+	char byte;
+
+	if (read(pipe_fds[0], &byte, 1) != 1)
+		over = 1;
+}
+
+static void give_pipe(void)
+{
+	sleep_us(some_us(1000, 9000));
+	if (write(pipe_fds[1], "x", 1) != 1)
+		over = 1;
+}
+
+static WORK_FN void wait_for_disk(void)
+{
+	static int fd = -1;
+	static char *block;
+	static off_t n_blocks;
+
+	if (fd < 0) {
+		fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+		n_blocks = lseek(fd, 0, SEEK_END) / BLOCK;
+		if (fd < 0 || n_blocks < 2 || posix_memalign((void **)&block, BLOCK, BLOCK)) {
+			perror(path);
+			exit(1);
+		}
+	}
+	if (pread(fd, block, BLOCK, (off_t)some_us(0, (uint64_t)n_blocks) * BLOCK) != BLOCK)
+		over = 1;
+}
+
+static WORK_FN void wait_for_create(void)
+{
+	char name[4096];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s/created", path);
+	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		over = 1;
+	close(fd);
+	unlink(name);
+	sleep_us(2000);
+}
+
+static WORK_FN void wait_elsewhere(void)
+{
+	static int turn;
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(turn++ % (int)sysconf(_SC_NPROCESSORS_ONLN), &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	sleep_us(some_us(1000, 4000));
+}
+
+static WORK_FN void work_without_end(void)
+{
+	work__spin(100000);
+}
+
+static void wait_for_ever(void)
+{
+	pause();
+}
+
+/* -- who waits -- */
+struct thread {
+	const char *comm;
+	void (*step)(void);
+	bool is_other; /* the one that is waited for: goes on until the other has ended */
+	pthread_t id;
+	struct bill bill;
+};
+
+static void *thread_body(void *arg)
+{
+	struct thread *t = arg;
+	uint64_t began, cpu, delay;
+
+	pthread_setname_np(pthread_self(), t->comm);
+	began = work__now_ns(CLOCK_MONOTONIC);
+	cpu = work__now_ns(CLOCK_THREAD_CPUTIME_ID);
+	delay = run_delay_ns();
+	do {
+		t->step();
+		t->bill.n++;
+	} while (t->is_other ? !over : !is_over());
+	over |= !t->is_other;
+	t->bill.delay_ns = run_delay_ns() - delay;
+	t->bill.waited_ns =
+		work__now_ns(CLOCK_MONOTONIC) - began - (work__now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu);
+	return NULL;
+}
+
+static void start(struct thread *t)
+{
+	if (pthread_create(&t->id, NULL, thread_body, t)) {
+		perror("pthread_create");
+		exit(1);
+	}
+}
+
+static void tell(const char *comm, const struct bill *b)
+{
+	printf("truth %s %llu %llu %llu\n", comm, (unsigned long long)b->waited_ns,
+	       (unsigned long long)b->delay_ns, (unsigned long long)b->n);
+	fflush(stdout);
+}
+
+/* Until the time is over. */
+static void run_threads(struct thread *t, int n)
+{
+	for (int i = 0; i < n; i++)
+		start(&t[i]);
+	work__ready();
+	for (int i = 0; i < n; i++)
+		pthread_join(t[i].id, NULL);
+	for (int i = 0; i < n; i++)
+		tell(t[i].comm, &t[i].bill);
+}
+
+static void wait_20_ms(void)
+{
+	sleep_us(20000);
+}
+
+static void *brief_body(void *arg)
+{
+	struct bill *sum = arg;
+	uint64_t began = work__now_ns(CLOCK_MONOTONIC);
+
+	wait_20_ms();
+	sum->waited_ns += work__now_ns(CLOCK_MONOTONIC) - began;
+	sum->delay_ns += run_delay_ns();
+	sum->n++;
+	return NULL;
+}
+
+/* Threads that are gone before anybody could look for them. */
+static void run_exiting(void)
+{
+	struct bill sum = {0};
+	pthread_t id;
+
+	pthread_setname_np(pthread_self(), "maker");
+	work__ready();
+	while (!is_over()) {
+		prctl(PR_SET_NAME, "brief"); /* a new thread has its maker's name */
+		if (pthread_create(&id, NULL, brief_body, &sum))
+			break;
+		prctl(PR_SET_NAME, "maker");
+		pthread_join(id, NULL);
+	}
+	tell("brief", &sum);
+}
+
+static void run_exec(char *program, double seconds)
+{
+	struct thread blocker = {.comm = "blocker", .step = wait_for_ever};
+	struct bill b = {.n = 1};
+	char left[32];
+	uint64_t began;
+
+	start(&blocker);
+	began = work__now_ns(CLOCK_MONOTONIC);
+	sleep_us((uint64_t)(seconds * 500000));
+	b.waited_ns = work__now_ns(CLOCK_MONOTONIC) - began;
+	tell("blocker", &b);
+	snprintf(left, sizeof(left), "%.3f", seconds / 2);
+	execl("/proc/self/exe", program, "sleep", left, NULL);
+	perror("exec");
+	exit(1);
+}
+
+static void run_starve(void)
+{
+	struct thread hogs[N_HOGS];
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	for (int i = 0; i < N_HOGS; i++)
+		hogs[i] = (struct thread){.comm = "hog", .step = work_without_end};
+	run_threads(hogs, N_HOGS);
+}
+
+static const struct {
+	const char *way;
+	const char *comm;
+	void (*wait)(void);
+	void (*other)(void);
+} ways[] = {
+	{"sleep", "sleeper", wait_for_time, NULL},
+	{"mutex", "waiter", wait_for_mutex, hold_mutex},
+	{"cond", "waiter", wait_for_cond, give_cond},
+	{"sem", "waiter", wait_for_sem, give_sem},
+	{"rwlock", "waiter", wait_for_rwlock, hold_rwlock},
+	{"pipe", "waiter", wait_for_pipe, give_pipe},
+	{"disk", "reader", wait_for_disk, NULL},
+	{"create", "creator", wait_for_create, NULL},
+	{"migrate", "nomad", wait_elsewhere, NULL},
+	{"spin", "spinner", work_without_end, NULL},
+	{"pause", "blocker", wait_for_ever, NULL},
+};
+
+int main(int argc, char **argv)
+{
+	const char *way = argc > 1 ? argv[1] : "";
+	struct thread threads[2] = {0};
+	int n = 0;
+
+	work__init(&work, argc - 1, argv + 1);
+	path = argc > 3 ? argv[3] : ".";
+	sem_init(&semaphore, 0, 0);
+	if (pipe(pipe_fds))
+		return 1;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		if (strcmp(ways[i].way, way))
+			continue;
+		threads[n++] = (struct thread){.comm = ways[i].comm, .step = ways[i].wait};
+		if (ways[i].other)
+			threads[n++] =
+				(struct thread){.comm = "holder", .step = ways[i].other, .is_other = true};
+	}
+	if (n)
+		run_threads(threads, n);
+	else if (!strcmp(way, "exiting"))
+		run_exiting();
+	else if (!strcmp(way, "exec"))
+		run_exec(argv[0], argc > 2 ? strtod(argv[2], NULL) : 5);
+	else if (!strcmp(way, "starve"))
+		run_starve();
+	else
+		return 2;
+	return work__done();
+}
