@@ -97,9 +97,9 @@ static void one_is_taken_or_left_out_by_its_name(void **state)
 	take(f, "[defaults, \"!accept\"]");
 	assert_int_equal(f->list.n, all - 1);
 	assert_int_equal(count_named(&f->list, "accept"), 0);
-	take(f, "[accept, timer]");
+	take(f, "[accept, signal]");
 	assert_int_equal(f->list.n, 2);
-	assert_string_equal(f->list.patterns[1].name, "timer");
+	assert_string_equal(f->list.patterns[1].name, "signal");
 	take(f, "accept");
 	assert_int_equal(f->list.n, 1);
 }
