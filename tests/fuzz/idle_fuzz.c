@@ -81,7 +81,7 @@ static const char *plain(const struct idle_list *list, const struct idle_wait *w
 		    (!p->syscall.n || any_fits(&p->syscall, w->syscall)) &&
 		    (!p->leaf.n || any_fits(&p->leaf, w->leaf)) &&
 		    (!p->process.n || any_fits(&p->process, w->process)) &&
-		    (!p->comm.n || any_fits(&p->comm, w->comm)) &&
+		    (!p->comm.n || any_fits(&p->comm, w->comm)) && (!p->exe.n || any_fits(&p->exe, w->exe)) &&
 		    (!p->function.n || any_fits(&p->function, function)) &&
 		    (!p->except.n || !any_fits(&p->except, function)))
 			return p->name;
@@ -104,6 +104,7 @@ static void match(const struct idle_list *list, const char *text)
 			.leaf = text,
 			.comm = text,
 			.process = text,
+			.exe = text,
 			.has_function = has_function,
 			.ctx = &s,
 		};

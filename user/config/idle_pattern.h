@@ -35,6 +35,7 @@ struct yaml_node;
 	X(function, "any function in the stack, kernel and user")       \
 	X(comm, "the thread's name")                                    \
 	X(process, "its process's name")                                \
+	X(exe, "the path of its process's program")                     \
 	X(except, "no function in the stack may be such a one")
 
 struct idle_pattern {

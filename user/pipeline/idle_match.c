@@ -193,7 +193,7 @@ void idle_match__unref(struct idle_match *m)
 static bool fits(const struct match_pattern *m, const struct idle_wait *w)
 {
 	return holds(&m->wait, w->wait) && holds(&m->syscall, w->syscall) && holds(&m->leaf, w->leaf) &&
-	       holds(&m->process, w->process) && holds(&m->comm, w->comm) &&
+	       holds(&m->process, w->process) && holds(&m->exe, w->exe) && holds(&m->comm, w->comm) &&
 	       (!m->function.n || w->has_function(w->ctx, m->function_set)) &&
 	       (!m->except.n || !w->has_function(w->ctx, m->except_set));
 }

@@ -17,7 +17,7 @@ struct idle_match;
 
 /* One wait, as the patterns see it. Texts are "" where not known. */
 struct idle_wait {
-	const char *syscall, *wait, *leaf, *comm, *process;
+	const char *syscall, *wait, *leaf, *comm, *process, *exe;
 	/* Has the stack a function that fits? Asked last, once a set: `set` numbers the lists of functions from 0, idle_match__n_sets() of them. */
 	bool (*has_function)(void *ctx, uint32_t set);
 	void *ctx;

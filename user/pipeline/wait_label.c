@@ -199,12 +199,14 @@ static const char *idle_name(struct wait_labels *l, const struct window_row *row
 			     const struct wait_label *label, uint32_t leaf_frame)
 {
 	struct asked asked = {.l = l, .stack = row->stack};
+	const struct window_process *process = &l->w->processes[row->process];
 	struct idle_wait w = {
 		.syscall = label->syscall,
 		.wait = label->wait,
 		.leaf = leaf_frame ? function_name(l, leaf_frame - 1, 0) : "",
 		.comm = window__str(l->w, row->comm),
-		.process = window__str(l->w, l->w->processes[row->process].name),
+		.process = window__str(l->w, process->name),
+		.exe = window__str(l->w, process->exe),
 		.has_function = has_function,
 		.ctx = &asked,
 	};

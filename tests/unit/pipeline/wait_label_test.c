@@ -348,6 +348,23 @@ static void waits_for_work_are_idle_and_others_are_not(void **state)
 			fail_msg("%s: '%s', not '%s'", rows[i].stack, label(s, i).idle, rows[i].idle);
 }
 
+/* A script's process is called by the script's name. */
+static void a_shell_is_known_by_its_program(void **state)
+{
+	const char *const labels[WL_MAX] = {[WL_NAME] = "deploy", [WL_EXE] = "/usr/bin/dash"};
+	struct task_key key = key_of(7);
+	struct waits *s = *state;
+	uint32_t index;
+
+	assert_int_equal(window__add_process(s->w, &key, labels, &index), 0);
+	add_row(s, "schedule do_wait kernel_wait4 | wait4 main", WAIT_BLOCKED, 61, 7, "deploy");
+	add_row(s, "schedule do_wait kernel_wait4 | wait4 main", WAIT_BLOCKED, 61, 8, "server");
+	set_idle(s, "[defaults]");
+	name(s);
+	assert_string_equal(label(s, 0).idle, "shell");
+	assert_string_equal(label(s, 1).idle, "");
+}
+
 static void patterns_of_ones_own_go_by_all_their_conditions(void **state)
 {
 	struct waits *s = *state;
@@ -405,6 +422,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_waits_for_a_cpu_waits_for_that, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_kernel_frames_the_system_call_tells, setup, teardown),
 		cmocka_unit_test_setup_teardown(waits_for_work_are_idle_and_others_are_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_shell_is_known_by_its_program, setup, teardown),
 		cmocka_unit_test_setup_teardown(patterns_of_ones_own_go_by_all_their_conditions, setup,
 						teardown),
 		cmocka_unit_test(stars_match_as_the_shell_does),
