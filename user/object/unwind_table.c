@@ -433,8 +433,18 @@ static void keep_near(struct holes *h, size_t first, const struct page *p)
 	h->n = n;
 }
 
-/* The holes of the page that starts there, if there is code. */
-static int add_neighbour(struct unwind_table *t, uint64_t from, struct page *p, struct holes *h)
+/*
+ * A page without any rule in a file that is else full of them: code that a program's own compiler left there (V8's builtins, parts of chromium). It keeps
+ * frame pointers and calls in ways of its own, which its instructions alone do not tell.
+ */
+static bool is_of_another_compiler(const struct unwind_table *t, const struct page *p)
+{
+	return p->list.n == 1 && p->list.rows[0].cfa == ROW_CFA_NONE && unwind_table__n_fdes(t) >= MANY_FDES;
+}
+
+/* The holes of the page that starts there, if there is code. ret_foreign: it is of another compiler, and so is what it goes on in. */
+static int add_neighbour(struct unwind_table *t, uint64_t from, struct page *p, struct holes *h,
+			 bool *ret_foreign)
 {
 	size_t n_before = h->n;
 	struct page neighbour;
@@ -451,6 +461,7 @@ static int add_neighbour(struct unwind_table *t, uint64_t from, struct page *p, 
 	/* a neighbour with too many rules has no holes worth knowing */
 	if (!err && !neighbour.list.full)
 		err = add_holes(h, &neighbour);
+	*ret_foreign = !err && is_of_another_compiler(t, &neighbour);
 	keep_near(h, n_before, p);
 	p->stats.bytes += neighbour.stats.bytes;
 	free(neighbour.list.rows);
@@ -460,28 +471,27 @@ static int add_neighbour(struct unwind_table *t, uint64_t from, struct page *p, 
 static int find_holes(struct unwind_table *t, struct page *p, struct holes *h)
 {
 	const struct unwind_row *first = &p->list.rows[0], *last = &p->list.rows[p->list.n - 1];
+	bool is_foreign = false;
 	size_t n_before;
 	int err = 0;
 
 	if (first->cfa == ROW_CFA_NONE && p->from)
-		err = add_neighbour(t, p->from - ROW_PAGE_SIZE, p, h);
-	n_before = h->n;
+		err = add_neighbour(t, p->from - ROW_PAGE_SIZE, p, h, &is_foreign);
+	n_before = is_foreign ? 0 : h->n;
+	h->n = n_before;
 	if (!err)
 		err = add_holes(h, p);
+	if (is_foreign && h->n && h->holes[0].from == p->from)
+		memmove(h->holes, h->holes + 1, --h->n * sizeof(*h->holes));
+	is_foreign = false;
 	if (!err && h->n == n_before)
 		h->n = 0; /* none of its own */
 	else if (!err && last->cfa == ROW_CFA_NONE)
-		err = add_neighbour(t, p->to, p, h);
+		err = add_neighbour(t, p->to, p, h, &is_foreign);
+	if (is_foreign)
+		while (h->n && h->holes[h->n - 1].to >= p->to)
+			h->n--;
 	return err;
-}
-
-/*
- * A page without any rule in a file that is else full of them: code that a program's own compiler left there (V8's builtins, parts of chromium). It keeps
- * frame pointers and calls in ways of its own, which its instructions alone do not tell.
- */
-static bool is_of_another_compiler(const struct unwind_table *t, const struct page *p)
-{
-	return p->list.n == 1 && p->list.rows[0].cfa == ROW_CFA_NONE && unwind_table__n_fdes(t) >= MANY_FDES;
 }
 
 /* `holes` are those that the file's own rules leave. */
