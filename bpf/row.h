@@ -70,7 +70,8 @@ enum row_cfa {
 #define ROW_DEREF_ADD_SHIFT 6 /* bits 6..7: 0, 8, 16 or 24 bytes */
 /* The same two bits without ROW_CFA_DEREF: */
 #define ROW_CFA_WIDE 0x40 /* a frame of more than 256 KiB */
-#define ROW_DERIVED  0x80 /* made from instructions: what it gives has to look like a return address */
+#define ROW_DERIVED \
+	0x80 /* made from instructions: what it gives has to look like a return address; with ROW_CFA_SWITCH: a caller is passed over */
 
 /* saved: the caller's frame pointer, and where the return address is when it is not at CFA-8. */
 #define ROW_FP_RULE(saved) ((saved)&3)

@@ -272,6 +272,7 @@ static __always_inline int unwind__step(struct walk *w)
 	case ROW_CFA_FRAME_POINTER:
 		return unwind__by_frame_pointer(w, END_BAD_FP, 0);
 	case ROW_CFA_SWITCH:
+		w->derived |= (row.cfa & ROW_DERIVED) != 0;
 		return unwind__by_frame_pointer(w, END_BAD_FP, 1);
 	case ROW_CFA_UNSUPPORTED:
 		return END_UNSUPPORTED_RULE;

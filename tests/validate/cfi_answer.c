@@ -98,7 +98,7 @@ struct answer answer__of_row(const struct unwind_row *row, uint64_t pc)
 		return (struct answer){.kind = ANSWER_END};
 	if (row->cfa == ROW_CFA_UNSUPPORTED)
 		return (struct answer){.kind = ANSWER_UNSUPPORTED};
-	if (row->cfa == ROW_CFA_FRAME_POINTER || row->cfa == ROW_CFA_SWITCH)
+	if (row->cfa == ROW_CFA_FRAME_POINTER || ROW_CFA_BASE(row->cfa) == ROW_CFA_SWITCH)
 		return (struct answer){.kind = ANSWER_FRAME_POINTER};
 	if (row->cfa == ROW_CFA_SIGNAL) {
 		return (struct answer){

@@ -190,7 +190,8 @@ static bool may_be_derived(struct comparison *c, const struct unwind_row *row, u
 	const struct built_page *b = build(c, at);
 
 	return b && b->n_derived &&
-	       (row->cfa == ROW_CFA_SWITCH || (row->cfa & (ROW_CFA_DEREF | ROW_DERIVED)) == ROW_DERIVED);
+	       (ROW_CFA_BASE(row->cfa) == ROW_CFA_SWITCH ||
+		(row->cfa & (ROW_CFA_DEREF | ROW_DERIVED)) == ROW_DERIVED);
 }
 
 /* -- libdw's side: FDEs by a linear pass -- */

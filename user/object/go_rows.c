@@ -22,7 +22,7 @@
  *
  * Cost. Some microseconds a function of the page; nothing is kept.
  *
- * What it does not do. Find the caller of systemstack and asmcgocall before Go 1.21: they make no frame there, so the walk goes on with the caller's caller.
+ * What it does not do. Find the caller of systemstack and asmcgocall before Go 1.21: they make no frame there, so the walk goes on with the caller's caller, and counts as in doubt (ROW_DERIVED).
  *
  * Reference. Go: cmd/internal/obj/x86/obj6.go (preprocess), runtime/symtab.go (funcspdelta), runtime/asm_amd64.s.
  */
@@ -194,9 +194,9 @@ static struct unwind_row row_of_state(const struct stack_state *s, bool departs)
 	if (departs && s->sp_kind == STACK_SP_ELSEWHERE)
 		return unwind_row__of(ROW_CFA_END);
 	row = stack_state__row(s);
-	/* no frame of its own: the caller's is passed over */
+	/* no frame of its own: the caller's is passed over, and the stack is in doubt */
 	if (row.cfa == ROW_CFA_NONE && s->sp_kind == STACK_SP_ELSEWHERE && s->fp_kind == STACK_FP_CALLERS)
-		return unwind_row__of(ROW_CFA_SWITCH);
+		return unwind_row__of(ROW_CFA_SWITCH | ROW_DERIVED);
 	return row;
 }
 
