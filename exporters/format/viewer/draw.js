@@ -7,40 +7,39 @@
 Everprof.ROW = 18;
 Everprof.CHAR = 6.62; // of the monospace font at 11 pixels; measured at the first drawing
 
-// Colours of frames, computed once for each mode and theme.
+// Colours of frames, each computed when it is first drawn: of a hundred thousand functions a few thousand can be seen.
 Everprof.Palette = class {
 	constructor(tree, mode, dark) {
-		const K = Everprof.KIND, f = tree.frames, n = f.n;
+		this.frames = tree.frames;
+		this.mode = mode;
 		this.dark = dark;
-		this.fill = new Array(n);
+		this.known = new Array(tree.frames.n);
 		this.grey = dark ? "#3a3f47" : "#d5d8dd";
 		this.text = dark ? "#f2f4f7" : "#14171c";
 		this.edge = dark ? "#16191e" : "#ffffff";
 		this.hit = "#d631d6";
-		for (let i = 0; i < n; i++) {
-			const kind = f.kinds[i], name = f.names[i];
-			const shade = Everprof.hash(name) % 9 - 4;
-			let hue, sat = 46;
-			if (kind === K.LABEL) {
-				this.fill[i] = dark ? "#46505e" : "#c3ccd9";
-				continue;
-			}
-			if (kind === K.TRUNCATED || kind === K.FOLDED) {
-				this.fill[i] = this.grey;
-				continue;
-			}
-			if (mode === "kind")
-				hue = kind === K.KERNEL ? 28 : kind === K.JIT ? 140 : kind === K.INLINED ? 190 : 215;
-			else if (mode === "package")
-				hue = Everprof.hash(Everprof.packageOf(name, f.binaries[i])) % 360;
-			else if (kind === K.KERNEL)
-				hue = 28; // the kernel keeps its colour among the binaries
-			else
-				hue = 60 + Everprof.hash(f.binaries[i] || "jit") % 270;
-			if (kind === K.KERNEL)
-				sat = 62;
-			this.fill[i] = `hsl(${hue} ${sat}% ${(dark ? 34 : 74) + shade}%)`;
-		}
+	}
+
+	fill(frame) {
+		return this.known[frame] || (this.known[frame] = this.compute(frame));
+	}
+
+	compute(i) {
+		const K = Everprof.KIND, f = this.frames, kind = f.kinds[i], name = f.names[i], shade = Everprof.hash(name) % 9 - 4;
+		let hue;
+		if (kind === K.LABEL)
+			return this.dark ? "#46505e" : "#c3ccd9";
+		if (kind === K.TRUNCATED || kind === K.FOLDED)
+			return this.grey;
+		if (this.mode === "kind")
+			hue = kind === K.KERNEL ? 28 : kind === K.JIT ? 140 : kind === K.INLINED ? 190 : 215;
+		else if (this.mode === "package")
+			hue = Everprof.hash(Everprof.packageOf(name, f.binaries[i])) % 360;
+		else if (kind === K.KERNEL)
+			hue = 28; // the kernel keeps its colour among the binaries
+		else
+			hue = 60 + Everprof.hash(f.binaries[i] || "jit") % 270;
+		return `hsl(${hue} ${kind === K.KERNEL ? 62 : 46}% ${(this.dark ? 34 : 74) + shade}%)`;
 	}
 
 	// Less is blue, more is orange: told apart by every kind of eye.
@@ -177,7 +176,7 @@ Everprof.Rows = class {
 		const isHit = this.hit && this.hit[f], height = Everprof.ROW - 1, gap = w > 3 ? 0.7 : 0;
 		this.drawn++;
 		c.globalAlpha = this.hit && !isHit ? 0.45 : i < this.zoomed && t.end[i] > this.zoomed ? 0.7 : 1;
-		c.fillStyle = isHit ? p.hit : t.base ? Everprof.Palette.difference(t, i, p.dark) : p.fill[f];
+		c.fillStyle = isHit ? p.hit : t.base ? Everprof.Palette.difference(t, i, p.dark) : p.fill(f);
 		c.fillRect(x, y, w - gap, height);
 		if (w > 4 && (kind === K.TRUNCATED || kind === K.FOLDED))
 			Everprof.hatch(c, x, y, w - gap, height, p.dark ? "#5b626c" : "#aab0b9");
@@ -378,7 +377,7 @@ Everprof.Sunburst = class {
 				c.arc(w / 2, h / 2, outer - ring, from + wide, from, true);
 			}
 			c.closePath();
-			c.fillStyle = isHit ? p.hit : t.base ? Everprof.Palette.difference(t, i, p.dark) : p.fill[f];
+			c.fillStyle = isHit ? p.hit : t.base ? Everprof.Palette.difference(t, i, p.dark) : p.fill(f);
 			c.fill();
 			c.strokeStyle = this.hover === i ? p.text : p.edge;
 			c.lineWidth = this.hover === i ? 1.6 : 0.6;

@@ -20,8 +20,8 @@ Everprof.Tree = class {
 		this.base = base;
 		this.parent = new Int32Array(n);
 		this.end = new Uint32Array(n);
-		this.total = Float64Array.from(self);
-		this.baseTotal = base ? Float64Array.from(base) : null;
+		this.total = new Float64Array(self);
+		this.baseTotal = base ? new Float64Array(base) : null;
 		this.maxDepth = 0;
 		const last = [];
 		for (let i = 0; i < n; i++) {
@@ -66,8 +66,8 @@ Everprof.Tree = class {
 			frames.binaries[i] = d.texts[d.frames[3 * i + 1]];
 			frames.kinds[i] = d.frames[3 * i + 2];
 		}
-		return new Everprof.Tree(frames, Uint32Array.from(d.depth), Uint32Array.from(d.frame), Float64Array.from(d.self),
-			d.base ? Float64Array.from(d.base) : null);
+		return new Everprof.Tree(frames, new Uint32Array(d.depth), new Uint32Array(d.frame), new Float64Array(d.self),
+			d.base ? new Float64Array(d.base) : null);
 	}
 
 	name(i) { return this.frames.names[this.frame[i]]; }
@@ -227,8 +227,8 @@ Everprof.Growing = class {
 			for (const c of below)
 				stack.push([c, d + 1]);
 		}
-		return new Everprof.Tree(this.from.frames, Uint32Array.from(depth), Uint32Array.from(frame), Float64Array.from(self),
-			this.from.base ? Float64Array.from(base) : null);
+		return new Everprof.Tree(this.from.frames, Uint32Array.from(depth), Uint32Array.from(frame), new Float64Array(self),
+			this.from.base ? new Float64Array(base) : null);
 	}
 };
 

@@ -279,7 +279,7 @@ Everprof.Viewer = class {
 		for (const r of rows.slice(0, limit)) {
 			const name = f.names[r.frame], binary = f.binaries[r.frame];
 			body.append(E("tr", { onclick: () => chosen(r), tabindex: "0", onkeydown: (e) => e.key === "Enter" && chosen(r) }, bar(value.self(r)), bar(value.total(r)),
-				E("td", { class: "ev-name", title: name }, E("i", { class: "ev-dot", style: `background:${this.palette.fill[r.frame]}` }), name),
+				E("td", { class: "ev-name", title: name }, E("i", { class: "ev-dot", style: `background:${this.palette.fill(r.frame)}` }), name),
 				E("td", { class: "ev-binary", title: binary }, Everprof.baseName(binary) || Everprof.KIND_NAMES[f.kinds[r.frame]])));
 		}
 		if (rows.length > limit)

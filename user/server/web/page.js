@@ -1,1 +1,572 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The page: a timeline of the machine, a list of what ran, and the profile of what is chosen of both. All that is chosen stands in the address, so that it
+// can be sent to somebody; times there are absolute unless they follow the clock.
+(function () {
+	"use strict";
+	const E = Everprof.element, LANES = ["cpu", "offcpu", "memory", "alloc", "lock", "threads"];
+	const RANGES = [["5m", 300], ["15m", 900], ["1h", 3600], ["3h", 10800], ["12h", 43200], ["24h", 86400], ["7d", 604800]];
+	const GROUPS = ["process", "container", "unit", "pod", "comm", "exe", "cgroup", "pid", "state"];
+	const LABELS = ["process", "comm", "container", "unit", "pod", "exe", "cgroup", "pid", "state", "namespace", "runtime", "wait", "syscall", "endpoint"];
+	// Losses that are samples which stand in no profile; the others say what is less good of those that do.
+	const UNCOUNTED = ["count_full", "frames_full", "late_ticks", "unknown_process", "history_full"];
+	const WORDS = { cpu: "CPU", offcpu: "waiting", memory: "memory", alloc: "alloc", lock: "locks", threads: "threads" };
+	const ui = {}, series = {};
+	let events = [], state = fresh(), viewer, asking = null, listSort = { by: "sum", up: false }, figures = null;
+
+	function fresh() {
+		// range: [from, to] in seconds, or a number of seconds up to now; chosen, base: [from, to] or null
+		return { range: 3600, chosen: null, base: null, event: "cpu", by: "process", filters: [], group: "", live: true, idle: false, view: {} };
+	}
+
+	// -- the address ------------------------------------------------------------------------------------------------------
+	function write(absolute) {
+		const p = new URLSearchParams(), now = Math.floor(Date.now() / 1000), pair = (r) => r.map((x) => Math.round(x)).join("-");
+		const range = Array.isArray(state.range) ? state.range : absolute ? [now - state.range, now] : null;
+		p.set("range", range ? pair(range) : state.range);
+		if (state.chosen)
+			p.set("at", pair(state.chosen));
+		if (state.base)
+			p.set("base", pair(state.base));
+		p.set("event", state.event);
+		p.set("by", state.by);
+		for (const [key, pattern] of state.filters)
+			p.append("only", key + "=" + pattern);
+		if (state.group)
+			p.set("group", state.group);
+		if (state.idle)
+			p.set("idle", "1");
+		const { view, colour, search, zoom, frame, sort } = state.view, v = {};
+		for (const [k, x] of Object.entries({ view, colour, search, zoom, frame, sort }))
+			if (x && x.length && !(k === "view" && x === "icicle") && !(k === "colour" && x === "binary") && !(k === "sort" && x === "self"))
+				v[k] = x;
+		if (Object.keys(v).length)
+			p.set("view", JSON.stringify(v));
+		return "#" + p.toString();
+	}
+
+	function read() {
+		const p = new URLSearchParams(location.hash.slice(1)), pair = (s) => /^\d+-\d+$/.test(s || "") ? s.split("-").map(Number) : null;
+		const s = fresh();
+		s.range = pair(p.get("range")) || Math.min(Math.max(parseInt(p.get("range"), 10) || 3600, 60), 31 * 86400);
+		s.chosen = pair(p.get("at"));
+		s.base = pair(p.get("base"));
+		s.event = /^[a-z0-9]{1,15}$/.test(p.get("event") || "") ? p.get("event") : "cpu";
+		s.by = GROUPS.includes(p.get("by")) ? p.get("by") : "process";
+		s.filters = p.getAll("only").map((f) => [f.slice(0, f.indexOf("=")), f.slice(f.indexOf("=") + 1)]).filter((f) => LABELS.includes(f[0]));
+		s.group = LABELS.includes(p.get("group")) ? p.get("group") : "";
+		s.idle = p.get("idle") === "1";
+		s.live = !Array.isArray(s.range) && !s.chosen;
+		try {
+			s.view = JSON.parse(p.get("view") || "{}");
+		} catch (e) { /* a link that was cut */ }
+		return s;
+	}
+
+	function set(change, keepAddress) {
+		Object.assign(state, change);
+		if (!keepAddress)
+			history.replaceState(null, "", write(false));
+		paint();
+	}
+
+	// -- asking -----------------------------------------------------------------------------------------------------------
+	function range() {
+		const now = Math.floor(Date.now() / 1000);
+		return Array.isArray(state.range) ? state.range : [now - state.range, now];
+	}
+
+	function parameters(more) {
+		const p = new URLSearchParams(more);
+		for (const [key, pattern] of state.filters)
+			p.append(key, pattern);
+		if (state.idle)
+			p.set("idle", "1");
+		return p;
+	}
+
+	async function fetchJson(url, signal) {
+		const r = await fetch(url, { signal });
+		if (!r.ok)
+			throw new Error((await r.text()).trim() || r.statusText);
+		const data = await r.json();
+		data.note = r.headers.get("X-Everprof-Note") || "";
+		return data;
+	}
+
+	function profileUrl(format, more) {
+		const [from, to] = state.chosen || range();
+		const p = parameters({ event: state.event, from: Math.floor(from), to: Math.ceil(to), format, ...more });
+		if (state.base) {
+			p.set("diff_from", Math.floor(state.base[0]));
+			p.set("diff_to", Math.ceil(state.base[1]));
+		}
+		if (state.group)
+			p.set("by", state.group);
+		return "api/v1/query?" + p;
+	}
+
+	async function loadSeries() {
+		const [from, to] = range();
+		await Promise.all(lanes().map(async (event) => {
+			const main = event === state.event;
+			try {
+				series[event] = await fetchJson("api/v1/series?" + parameters({ event, from, to, by: state.by, n: main ? 200 : 1 }));
+			} catch (e) {
+				series[event] = null;
+			}
+		}));
+		paint();
+	}
+
+	async function loadProfile() {
+		if (asking)
+			asking.abort();
+		const mine = asking = new AbortController();
+		ui.viewer.classList.add("busy");
+		try {
+			const data = await fetchJson(profileUrl("json", { threshold: "0.005%" }), mine.signal);
+			viewer.options.note = () => data.note;
+			ui.message.hidden = true;
+			viewer.setData(data, state.view);
+		} catch (e) {
+			if (e.name === "AbortError")
+				return;
+			ui.message.hidden = false;
+			ui.message.textContent = e.message;
+		} finally {
+			if (asking === mine)
+				ui.viewer.classList.remove("busy");
+		}
+	}
+
+	async function loadEvents() {
+		try {
+			const d = await fetchJson("api/v1/events");
+			events = d.events.map((e) => e.name);
+			ui.host.textContent = d.host;
+			document.title = "everprof " + d.host;
+		} catch (e) {
+			events = events.length ? events : [];
+		}
+		ui.event.replaceChildren(...[...new Set(["cpu", ...events, state.event])].map((name) => E("option", { value: name }, name)));
+	}
+
+	function lanes() {
+		const known = LANES.filter((e) => events.includes(e) || e === state.event);
+		return known.includes(state.event) ? known : [state.event, ...known];
+	}
+
+	async function load() {
+		await loadEvents();
+		buildLanes();
+		await Promise.all([loadSeries(), loadProfile()]);
+	}
+
+	// -- the timeline -----------------------------------------------------------------------------------------------------
+	const colourOf = (name) => `hsl(${Everprof.hash(name) % 360} ${Everprof.theme.isDark() ? "42% 46%" : "55% 62%"})`;
+
+	// What a value a second means: of CPU time, how many CPUs.
+	function rate(v, seconds, unit, event) {
+		const r = v / seconds;
+		return unit === "nanoseconds" ? (r / 1e9).toFixed(2) + (event === "cpu" ? " CPUs" : " threads") : unit === "bytes" ? Everprof.amount(r, "bytes") + "/s" : r.toFixed(1) + "/s";
+	}
+
+	function buildLanes() {
+		ui.lanes.replaceChildren();
+		ui.canvases = {};
+		for (const event of lanes()) {
+			const canvas = E("canvas", { "aria-label": "timeline of " + event, tabindex: "0" });
+			ui.canvases[event] = canvas;
+			ui.lanes.append(E("div", { class: "lane" + (event === state.event ? " main" : "") },
+				E("button", { "aria-pressed": String(event === state.event), title: "show " + event, onclick: () => { set({ event }); load(); } }, WORDS[event] || event),
+				E("div", {}, canvas)));
+			listen(canvas, event);
+		}
+	}
+
+	function drawLane(event) {
+		const canvas = ui.canvases[event], s = series[event];
+		if (!canvas || !canvas.clientWidth)
+			return;
+		const { c, w, h } = Everprof.fitCanvas(canvas), [from, to] = range(), k = w / (to - from), dark = Everprof.theme.isDark();
+		c.clearRect(0, 0, w, h);
+		if (s && s.times.length) {
+			const rates = s.total.map((v, i) => v / Math.max(s.seconds[i], 1)), most = Math.max(...rates, 1e-9) * 1.08;
+			const main = event === state.event, shown = main ? s.series.slice(0, 40) : [];
+			for (let i = 0; i < s.times.length; i++) {
+				const x = (s.times[i] - from) * k, wide = Math.max(s.seconds[i] * k - (s.seconds[i] * k > 3 ? 0.6 : 0), 0.8);
+				let y = h;
+				c.fillStyle = dark ? "#4a5361" : "#c6ccd6";
+				const height = rates[i] / most * (h - 3);
+				c.fillRect(x, h - height, wide, height);
+				for (const one of shown) {
+					const part = one.values[i] / Math.max(s.seconds[i], 1) / most * (h - 3);
+					if (part < 0.3)
+						continue;
+					c.fillStyle = colourOf(one.name);
+					c.fillRect(x, y - part, wide, part);
+					y -= part;
+				}
+			}
+			c.fillStyle = dark ? "#98a1ae" : "#68707c";
+			c.font = "11px system-ui, sans-serif";
+			c.textBaseline = "top";
+			c.fillText("most " + rate(most / 1.08, 1, s.unit, event), 5, 3);
+		}
+		const mark = (r, colour) => {
+			if (!r)
+				return;
+			c.fillStyle = colour;
+			c.fillRect((r[0] - from) * k, 0, Math.max((r[1] - r[0]) * k, 2), h);
+			c.fillRect((r[0] - from) * k, 0, 1, h);
+			c.fillRect((r[1] - from) * k - 1, 0, 1, h);
+		};
+		mark(state.base, dark ? "#7f93b866" : "#5d78a84d");
+		mark(state.chosen, dark ? "#ffd47a59" : "#e59a0047");
+		mark(dragging && dragging.range, dark ? "#ffffff40" : "#00000026");
+	}
+
+	let dragging = null;
+	function listen(canvas, event) {
+		const timeAt = (e) => {
+			const [from, to] = range(), box = canvas.getBoundingClientRect();
+			return from + Math.min(Math.max((e.clientX - box.left) / box.width, 0), 1) * (to - from);
+		};
+		canvas.addEventListener("pointerdown", (e) => {
+			canvas.setPointerCapture(e.pointerId);
+			dragging = { start: timeAt(e), x: e.clientX, range: null, base: e.shiftKey };
+		});
+		canvas.addEventListener("pointermove", (e) => {
+			if (dragging && Math.abs(e.clientX - dragging.x) > 3) {
+				const t = timeAt(e);
+				dragging.range = [Math.min(t, dragging.start), Math.max(t, dragging.start)];
+				drawLanes();
+			}
+			point(event, timeAt(e));
+		});
+		canvas.addEventListener("pointerup", () => {
+			const d = dragging;
+			dragging = null;
+			if (!d)
+				return;
+			if (d.range && d.range[1] - d.range[0] >= 1)
+				choose(snap(event, d.range), d.base);
+			else if (!d.range)
+				choose(pointRange(event, d.start), d.base);
+		});
+		canvas.addEventListener("dblclick", () => choose(null, false));
+		canvas.addEventListener("pointerleave", () => point(event, null));
+	}
+
+	// Points are windows: what is dragged over becomes whole ones.
+	function snap(event, r) {
+		const s = series[event];
+		let from = r[0], to = r[1];
+		for (let i = 0; s && i < s.times.length; i++) {
+			const end = s.times[i] + s.seconds[i];
+			if (s.times[i] < r[0] && end > r[0])
+				from = (r[0] - s.times[i]) * 2 < s.seconds[i] ? s.times[i] : end;
+			if (s.times[i] < r[1] && end > r[1])
+				to = (r[1] - s.times[i]) * 2 < s.seconds[i] ? s.times[i] : end;
+		}
+		return to > from ? [from, to] : pointRange(event, r[0]);
+	}
+
+	function pointRange(event, t) {
+		const s = series[event];
+		for (let i = 0; s && i < s.times.length; i++)
+			if (t >= s.times[i] && t < s.times[i] + s.seconds[i])
+				return [s.times[i], s.times[i] + s.seconds[i]];
+		return null;
+	}
+
+	function choose(r, asBase) {
+		if (asBase)
+			set({ base: r });
+		else
+			set({ chosen: r, live: !r && !Array.isArray(state.range) });
+		loadProfile();
+	}
+
+	const clock = (t, long) => new Date(t * 1000).toLocaleString("sv", long ? {} : { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+	function point(event, t) {
+		const s = series[event], i = t === null || !s ? -1 : s.times.findIndex((from, j) => t >= from && t < from + s.seconds[j]);
+		if (i < 0) {
+			hint();
+			return;
+		}
+		const largest = s.series.map((x) => [x.name, x.values[i]]).filter((x) => x[1]).sort((a, b) => b[1] - a[1]).slice(0, 5);
+		ui.hint.replaceChildren(E("b", {}, clock(s.times[i], true)), ` +${s.seconds[i]} s  ${event}: ${rate(s.total[i], s.seconds[i], s.unit, event)}  `,
+			event === state.event ? largest.map(([name, v]) => `${name} ${Everprof.percent(v, s.total[i])}`).join("   ") : "");
+	}
+
+	function hint() {
+		const [from, to] = state.chosen || range(), span = Math.round(to - from);
+		ui.hint.replaceChildren("Shown: ", E("b", {}, `${clock(from, true)} – ${clock(to, false)}`), ` (${span < 120 ? span + " s" : Math.round(span / 60) + " min"})`,
+			state.base ? `, compared with ${clock(state.base[0], true)} – ${clock(state.base[1], false)}` : "",
+			state.chosen ? "  · double click shows all again" : "  · drag over the timeline to look at a part, with Shift to compare with it");
+	}
+
+	function drawLanes() {
+		for (const event of lanes())
+			drawLane(event);
+	}
+
+	// -- the list ---------------------------------------------------------------------------------------------------------
+	// Sums of what is chosen; without a choice, of all.
+	function rows() {
+		const s = series[state.event], r = state.chosen;
+		if (!s)
+			return { rows: [], total: 0, unit: "" };
+		const inside = s.times.map((t, i) => !r || (t >= r[0] - 1 && t < r[1] && t + s.seconds[i] <= r[1] + s.seconds[i] / 2));
+		const sum = (values) => values.reduce((a, v, i) => a + (inside[i] ? v : 0), 0);
+		const list = s.series.map((x) => ({ name: x.name, sum: sum(x.values) })).filter((x) => x.sum);
+		const total = sum(s.total), rest = total - list.reduce((a, x) => a + x.sum, 0);
+		if (rest > 0 && s.n > s.series.length)
+			list.push({ name: `(${s.n - s.series.length} others)`, sum: rest, others: true });
+		return { rows: list, total, unit: s.unit };
+	}
+
+	function drawList() {
+		const { rows: list, total, unit } = rows(), up = listSort.up ? 1 : -1;
+		list.sort((a, b) => listSort.by === "name" ? up * a.name.localeCompare(b.name) : up * (a.sum - b.sum));
+		const head = (id, text) => E("th", {}, E("button", { onclick: () => { listSort = { by: id, up: listSort.by === id ? !listSort.up : id === "name" }; drawList(); } },
+			text + (listSort.by === id ? (listSort.up ? " ▲" : " ▼") : "")));
+		const body = E("tbody", {}), chosen = state.filters.filter((f) => f[0] === state.by).map((f) => f[1]);
+		for (const x of list) {
+			const act = () => toggleFilter(state.by, x.name);
+			const row = E("tr", x.others || x.name === "(none)" ? {} : { tabindex: "0", "aria-selected": String(chosen.includes(quote(x.name))), title: `only ${state.by} ${x.name}`,
+				onclick: act, onkeydown: (e) => e.key === "Enter" && act() },
+				E("td", { class: "name" }, E("i", { style: `background:${x.others ? "transparent" : colourOf(x.name)}` }), x.name),
+				E("td", { class: "sum" }, Everprof.amount(x.sum, unit), " ", E("small", {}, Everprof.percent(x.sum, total))));
+			body.append(row);
+		}
+		if (!list.length)
+			body.append(E("tr", {}, E("td", { colspan: "2", class: "ev-quiet" }, "nothing was recorded here")));
+		ui.ran.replaceChildren(E("table", {}, E("thead", {}, E("tr", {}, head("name", state.by), head("sum", WORDS[state.event] || state.event))), body));
+	}
+
+	// A name as a pattern that matches it alone.
+	const quote = (name) => name.replace(/[\\*?[]/g, "\\$&");
+
+	function toggleFilter(key, name) {
+		const pattern = quote(name), had = state.filters.some((f) => f[0] === key && f[1] === pattern);
+		set({ filters: had ? state.filters.filter((f) => f[0] !== key || f[1] !== pattern) : [...state.filters, [key, pattern]] });
+		loadSeries();
+		loadProfile();
+	}
+
+	function drawChips() {
+		ui.chips.replaceChildren(...state.filters.map(([key, pattern]) => E("button", { class: "chip", title: "remove", onclick: () => {
+			set({ filters: state.filters.filter((f) => f[0] !== key || f[1] !== pattern) });
+			loadSeries();
+			loadProfile();
+		} }, `${key}: ${pattern}`)));
+	}
+
+	// -- sessions and figures ---------------------------------------------------------------------------------------------
+	async function sessions() {
+		const table = E("table", {}), problem = E("p", { class: "ev-warn" });
+		const duration = E("input", { type: "text", value: "30s", size: "6", "aria-label": "duration" });
+		const event = E("select", { "aria-label": "event" }, ...[...new Set(["cpu", ...events])].map((n) => E("option", { value: n }, n)));
+		const start = async (e) => {
+			e.preventDefault();
+			const r = await fetch(`api/v1/profiling/${event.value}/start?` + parameters({ duration: duration.value }), { method: "POST" });
+			problem.textContent = r.ok ? "" : (await r.text()).trim();
+			refresh();
+		};
+		const dialog = E("dialog", { class: "panel" }, E("h2", {}, "Recordings"),
+			E("form", { onsubmit: start }, "Record", event, "for", duration, state.filters.length ? `of ${state.filters.map((f) => f.join(" ")).join(", ")}` : "of the whole machine",
+				E("button", {}, "Start"), E("span", { class: "ev-gap" }), E("button", { type: "button", onclick: () => dialog.close() }, "Close")), problem, table);
+		const refresh = async () => {
+			let list;
+			try {
+				list = await fetchJson("api/v1/profiling/sessions");
+			} catch (e) {
+				problem.textContent = e.message;
+				return;
+			}
+			table.replaceChildren(E("tr", {}, ...["Event", "Started", "For", "Status", ""].map((t) => E("th", {}, t))), ...list.map((s) => {
+				const from = Date.parse(s.started_at) / 1000, to = from + seconds(s.duration), over = s.status !== "running" && s.status !== "started";
+				return E("tr", {}, E("td", {}, s.type), E("td", {}, clock(from, true)), E("td", {}, s.duration),
+					E("td", {}, over ? s.status + (s.error ? ": " + s.error : "") : E("progress", { max: "1", value: String(s.progress) })),
+					E("td", {}, over ? null : E("button", { onclick: async () => { await fetch(`api/v1/profiling/${s.type}/cancel/${s.session_id}`, { method: "POST" }); refresh(); } }, "Cancel"),
+						s.download_url ? E("a", { href: s.download_url.slice(1), download: "" }, "Download") : null, s.download_url ? " " : null,
+						s.download_url ? E("button", { onclick: () => { dialog.close(); set({ event: s.type, range: [from - 300, to + 300], chosen: [from, to], live: false }); load(); } }, "Look at it") : null));
+			}));
+		};
+		document.body.append(dialog);
+		dialog.showModal();
+		refresh();
+		const timer = setInterval(refresh, 1000);
+		dialog.addEventListener("close", () => { clearInterval(timer); dialog.remove(); });
+	}
+
+	const seconds = (text) => [...text.matchAll(/([\d.]+)(ms|s|m|h|d)/g)].reduce((a, m) => a + m[1] * { ms: 0.001, s: 1, m: 60, h: 3600, d: 86400 }[m[2]], 0);
+
+	// "name{a="b"} 12" to [["name", {a: "b"}, 12], …]
+	function parseMetrics(text) {
+		const all = [];
+		for (const line of text.split("\n")) {
+			const m = /^([a-z_]+)(?:\{(.*)\})? ([\d.eE+-]+)$/.exec(line);
+			if (m)
+				all.push([m[1], Object.fromEntries([...(m[2] || "").matchAll(/(\w+)="([^"]*)"/g)].map((x) => [x[1], x[2]])), +m[3]]);
+		}
+		return all;
+	}
+
+	async function health() {
+		const grid = E("div", { class: "figures" }), losses = E("table", {}), kept = figures = figures || { at: [], lines: {} };
+		const dialog = E("dialog", { class: "panel" }, E("h2", {}, "The agent, live"), grid, losses, E("button", { onclick: () => dialog.close() }, "Close"));
+		const refresh = async () => {
+			let m;
+			try {
+				m = parseMetrics(await (await fetch("metrics")).text());
+			} catch (e) {
+				return;
+			}
+			const now = Date.now() / 1000, one = (name) => m.filter((x) => x[0] === "everprof_" + name).reduce((a, x) => a + x[2], 0);
+			const stacks = m.filter((x) => x[0] === "everprof_stacks_total"), whole = stacks.filter((x) => x[1].whole === "true").reduce((a, x) => a + x[2], 0);
+			const walked = stacks.reduce((a, x) => a + x[2], 0), uptime = one("uptime_seconds") || 1;
+			const pressure = (r) => m.filter((x) => x[0] === "everprof_pressure_seconds_total" && x[1].resource === r && x[1].kind === "some").reduce((a, x) => a + x[2], 0);
+			const now_ = { samples: one("samples_total"), lost: m.filter((x) => x[0] === "everprof_lost_total" && UNCOUNTED.includes(x[1].reason)).reduce((a, x) => a + x[2], 0), cpu: one("cpu_seconds_total") + one("bpf_seconds_total"),
+				p_cpu: pressure("cpu"), p_io: pressure("io"), p_memory: pressure("memory"), memory: one("resident_bytes") + one("map_bytes"), store: one("store_bytes") };
+			const last = kept.at.length ? kept.at[kept.at.length - 1] : null, dt = last ? now - last.now : 0;
+			kept.at.push({ now, ...now_ });
+			if (kept.at.length > 150)
+				kept.at.shift();
+			const speed = (k) => last && dt ? (now_[k] - last[k]) / dt : 0;
+			const shown = [["samples a second", speed("samples").toFixed(0), "samples"], ["of samples not counted", Everprof.percent(now_.lost, now_.samples + now_.lost), null, now_.lost > 0.01 * now_.samples],
+				["whole stacks", Everprof.percent(whole, walked), null], ["CPU of the collector", Everprof.percent(speed("cpu") || now_.cpu / uptime, 1) + " of one", "cpu"],
+				["memory and maps", Everprof.amount(now_.memory, "bytes"), "=memory"], ["store", Everprof.amount(now_.store, "bytes"), null],
+				["CPU pressure", Everprof.percent(speed("p_cpu"), 1), "p_cpu"], ["I/O pressure", Everprof.percent(speed("p_io"), 1), "p_io"], ["memory pressure", Everprof.percent(speed("p_memory"), 1), "p_memory"],
+				["processes", one("processes").toFixed(0), null], ["frequency", one("frequency_hertz") + " Hz", null], ["server restarts", one("server_restarts_total").toFixed(0), null]];
+			grid.replaceChildren(...shown.map(([text, value, line, warn]) => {
+				const canvas = line ? E("canvas", {}) : null;
+				if (canvas)
+					requestAnimationFrame(() => spark(canvas, line, kept.at));
+				return E("div", { class: "figure" + (warn ? " warn" : "") }, E("b", {}, value), E("small", {}, text), canvas);
+			}));
+			losses.replaceChildren(E("tr", {}, E("th", {}, "Lost, since the start"), E("th", {}, "")), ...m.filter((x) => x[0] === "everprof_lost_total" && x[2]).map((x) => E("tr", {}, E("td", {}, x[1].reason), E("td", {}, x[2].toLocaleString("en")))),
+				...stacks.filter((x) => x[1].whole === "false" && x[2]).map((x) => E("tr", {}, E("td", {}, "stacks cut short: " + x[1].end), E("td", {}, x[2].toLocaleString("en")))));
+		};
+		document.body.append(dialog);
+		dialog.showModal();
+		refresh();
+		const timer = setInterval(refresh, 2000);
+		dialog.addEventListener("close", () => { clearInterval(timer); dialog.remove(); });
+	}
+
+	function spark(canvas, key, at) {
+		const level = key[0] === "=", k = level ? key.slice(1) : key;
+		const values = level ? at.map((x) => x[k]) : at.slice(1).map((x, i) => (x[k] - at[i][k]) / (x.now - at[i].now));
+		const { c, w, h } = Everprof.fitCanvas(canvas), most = Math.max(...values, 1e-9);
+		c.strokeStyle = Everprof.theme.isDark() ? "#7fb0ff" : "#2563c9";
+		c.beginPath();
+		values.forEach((v, i) => c.lineTo(w - (values.length - 1 - i) * w / 60, h - 2 - v / most * (h - 4)));
+		c.stroke();
+	}
+
+	// -- the whole --------------------------------------------------------------------------------------------------------
+	function paint() {
+		ui.event.value = state.event;
+		ui.by.value = state.by;
+		ui.group.value = state.group;
+		ui.range.value = RANGES.some((r) => r[1] === state.range) ? String(state.range) : "";
+		ui.live.checked = state.live;
+		ui.idle.checked = state.idle;
+		ui.compare.textContent = state.base ? "End comparison" : "Compare with before";
+		const [from, to] = range();
+		ui.axis.replaceChildren(...[0, 0.25, 0.5, 0.75, 1].map((p) => E("span", {}, clock(from + p * (to - from), to - from > 86400).slice(0, to - from > 86400 ? 16 : 8))));
+		drawChips();
+		drawLanes();
+		drawList();
+		hint();
+	}
+
+	function compare() {
+		const [from, to] = state.chosen || range();
+		set({ base: state.base ? null : [from - (to - from), from], chosen: state.base ? state.chosen : [from, to] });
+		loadProfile();
+	}
+
+	function addFilter(text) {
+		const m = /^\s*([a-z_]+)\s*[=:]\s*(.+?)\s*$/.exec(text), key = m && LABELS.includes(m[1]) ? m[1] : state.by, pattern = m && LABELS.includes(m[1]) ? m[2] : text.trim();
+		if (!pattern)
+			return;
+		set({ filters: [...state.filters, [key, pattern]] });
+		loadSeries();
+		loadProfile();
+	}
+
+	async function copyLink() {
+		const link = location.origin + location.pathname + write(true);
+		history.replaceState(null, "", write(true));
+		try {
+			await navigator.clipboard.writeText(link);
+			ui.link.textContent = "Copied";
+		} catch (e) {
+			ui.link.textContent = "It is in the address bar";
+		}
+		setTimeout(() => { ui.link.textContent = "Link"; }, 2500);
+	}
+
+	function build() {
+		const page = document.getElementById("page"), select = (name, list, act) => E("select", { "aria-label": name, onchange: act }, ...list.map(([v, t]) => E("option", { value: v }, t)));
+		ui.host = E("small", {});
+		ui.range = select("range", [["", "chosen"], ...RANGES.map(([t, s]) => [String(s), "last " + t])], () => {
+			if (ui.range.value)
+				set({ range: +ui.range.value, chosen: null, live: true });
+			load();
+		});
+		ui.event = select("event", [["cpu", "cpu"]], () => { set({ event: ui.event.value }); load(); });
+		ui.by = select("list by", GROUPS.map((g) => [g, "by " + g]), () => { set({ by: ui.by.value }); loadSeries(); });
+		ui.group = select("group the graph", [["", "one graph"], ...LABELS.map((g) => [g, "group by " + g])], () => { set({ group: ui.group.value }); loadProfile(); });
+		ui.live = E("input", { type: "checkbox", onchange: () => set({ live: ui.live.checked, chosen: ui.live.checked ? null : state.chosen }) });
+		ui.idle = E("input", { type: "checkbox", onchange: () => { set({ idle: ui.idle.checked }); loadSeries(); loadProfile(); } });
+		ui.filter = E("input", { type: "text", placeholder: "Only …  (nginx*, container=4f2a…)", "aria-label": "filter", onkeydown: (e) => {
+			if (e.key === "Enter") {
+				addFilter(ui.filter.value);
+				ui.filter.value = "";
+			}
+		} });
+		ui.chips = E("span", { class: "chips" });
+		ui.compare = E("button", { onclick: compare, title: "with the time of the same length before; or choose one by dragging with Shift" });
+		ui.link = E("button", { onclick: copyLink, title: "a link to exactly this" }, "Link");
+		ui.lanes = E("div", { class: "lanes" });
+		ui.axis = E("div", { class: "axis" });
+		ui.hint = E("div", { class: "hint" });
+		ui.ran = E("div", { class: "ran" });
+		ui.viewer = E("div", { id: "viewer" });
+		ui.message = E("div", { class: "message", hidden: true });
+		page.append(E("div", { class: "top" }, E("h1", {}, "everprof", ui.host), ui.range, ui.event, ui.by, ui.group, ui.filter, ui.chips,
+			E("label", { title: "follow the clock" }, ui.live, "live"), E("label", { title: "show waits of threads that only wait for work" }, ui.idle, "idle"), E("span", { class: "gap" }),
+			ui.compare, E("button", { onclick: sessions }, "Record"), E("button", { onclick: health }, "Agent"), ui.link),
+			ui.lanes, ui.axis, ui.hint, E("div", { class: "below" }, ui.ran, ui.viewer));
+		ui.viewer.append(ui.message);
+		const file = (text, format, more) => ({ text, href: () => profileUrl(format, { download: "1", ...more }) });
+		viewer = new Everprof.Viewer(ui.viewer, {
+			exports: [file("pprof", "pprof"), file("Page (HTML)", "html", { threshold: "0.02%" }), file("Picture (SVG)", "svg", { threshold: "0.02%" }), file("Speedscope", "speedscope")],
+			onState: (s) => set({ view: { view: s.view, colour: s.colour, search: s.search, zoom: s.zoom, frame: s.frame, sort: s.sort } }),
+		});
+		window.addEventListener("resize", drawLanes);
+		window.addEventListener("everprof-theme", paint);
+		window.addEventListener("hashchange", () => { state = read(); load(); });
+	}
+
+	async function tick() {
+		if (!document.hidden && !document.querySelector("dialog[open]")) {
+			await loadSeries();
+			if (state.live && !state.chosen && !state.base && !dragging && !(state.view.zoom || []).length)
+				await loadProfile();
+		}
+		setTimeout(tick, state.live ? 10000 : 30000);
+	}
+
+	Everprof.theme.start();
+	state = read();
+	build();
+	load().then(() => setTimeout(tick, 10000));
+})();
