@@ -85,7 +85,7 @@ int top_wall__print(const char *const *paths, uint32_t n, const struct source_op
 	if (!err)
 		err = wall__new((const struct profile *const *)sums, opts->by ? opts->by : "thread", &w, e);
 	if (!err) {
-		wall__print(w, &print, to);
+		wall__print(w, sums[WALL_OFFCPU], &print, to);
 		*ret_holds = wall__holds(w);
 		wall__free(w);
 	}

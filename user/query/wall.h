@@ -72,6 +72,8 @@ struct wall_print_opts {
 	uint32_t n_rows; /* 0: all */
 	bool colour;
 };
-void wall__print(const struct wall *w, const struct wall_print_opts *opts, struct buf *to);
+/* waits: the profile of offcpu, whose comments say how waits were sampled and scaled. */
+void wall__print(const struct wall *w, const struct profile *waits, const struct wall_print_opts *opts,
+		 struct buf *to);
 
 #endif

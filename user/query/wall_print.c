@@ -2,10 +2,12 @@
 #include "user/query/wall.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "user/base/buf.h"
 #include "user/base/intern.h"
 #include "user/profile/amount.h"
+#include "user/profile/profile.h"
 #include "user/query/printable.h"
 
 #define BOLD  "\033[1m"
@@ -60,7 +62,21 @@ static void print_row(const struct wall *w, const struct wall_row *r, const char
 	buf__append_char(b, '\n');
 }
 
-void wall__print(const struct wall *w, const struct wall_print_opts *opts, struct buf *to)
+/* Waits are scaled to the account when they are written: what they were before, the file says. */
+static void print_calibration(const struct profile *waits, struct buf *b)
+{
+	for (uint32_t i = 0; i < profile__n_comments(waits); i++) {
+		const char *comment = profile__get_comment(waits, i);
+
+		if (strncmp(comment, "waits by ", 9))
+			continue;
+		printable__append(b, comment);
+		buf__append_char(b, '\n');
+	}
+}
+
+void wall__print(const struct wall *w, const struct profile *waits, const struct wall_print_opts *opts,
+		 struct buf *to)
 {
 	uint32_t n = opts->n_rows && opts->n_rows < w->n ? opts->n_rows : w->n, n_unheld = 0;
 
@@ -73,6 +89,7 @@ void wall__print(const struct wall *w, const struct wall_print_opts *opts, struc
 		    "them; residual is what was sampled, less that\n",
 		    amount__format(w->all.wall, "nanoseconds").text, w->n,
 		    amount__format(w->duration_ns, "nanoseconds").text);
+	print_calibration(waits, to);
 	buf__printf(to, "%s%*s", opts->colour ? BOLD : "", WIDTH, "wall");
 	for (size_t i = 0; i < N_COLUMNS; i++)
 		buf__printf(to, " %*s", WIDTH, columns[i].head);

@@ -89,15 +89,18 @@ static void samples_and_account_meet_in_one_row_a_thread(void **state)
 	struct buf b;
 
 	two_threads(t);
+	assert_int_equal(profile__comment(t->p[WALL_OFFCPU], "host x"), 0);
+	assert_int_equal(profile__comment(t->p[WALL_OFFCPU], "waits by switch, one taken in 20 ms"), 0);
 	w = add_up(t, "thread");
 	assert_int_equal(w->n, 2);
 	assert_true(wall__holds(w));
 	buf__init(&b, 1 << 16);
-	wall__print(w, &(struct wall_print_opts){0}, &b);
+	wall__print(w, t->p[WALL_OFFCPU], &(struct wall_print_opts){0}, &b);
 	assert_string_equal(buf__str(&b),
 			    "Wall time by thread: 20.00s of 2 rows in 10.00s. wall, on-CPU, waiting and for "
 			    "a CPU are as the "
 			    "kernel accounts them; residual is what was sampled, less that\n"
+			    "waits by switch, one taken in 20 ms\n"
 			    "      wall     on-CPU    sampled    waiting    sampled    blocked       disk    "
 			    "stopped  for a CPU    "
 			    "sampled   runnable  preempted  throttled   residual  of wall   thread\n"
@@ -163,7 +166,7 @@ static void what_is_missing_does_not_hold(void **state)
 	assert_false(wall_row__holds(&w->rows[0]));
 	assert_false(wall__holds(w));
 	buf__init(&b, 1 << 16);
-	wall__print(w, &(struct wall_print_opts){0}, &b);
+	wall__print(w, t->p[WALL_OFFCPU], &(struct wall_print_opts){0}, &b);
 	assert_non_null(strstr(buf__str(&b), "-1.00s  -10.00% ! a (7)"));
 	assert_non_null(strstr(buf__str(&b), "1 rows (!) are off"));
 	assert_non_null(strstr(buf__str(&b), "The identity does not hold"));
