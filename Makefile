@@ -133,7 +133,7 @@ $(BUILD)/tests/unit/object/cfi_test: tests/validate/cfi_answer.c tests/validate/
 $(BUILD)/tests/bpf/%_test: tests/bpf/%_test.c tests/bpf/shim.h $(BPF_HEADERS)
 	$(call msg,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $< -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $< -lcmocka -lm
 
 .PHONY: unit
 unit: $(UNIT_TESTS) $(BPF_TESTS) ## build and run the unit tests (no root, no kernel)

@@ -13,9 +13,11 @@
 #include "bpf/loss.h"
 #include "bpf/row.h"
 #include "bpf/tag.h"
+#include "bpf/wait.h"
 
 /* ---- a stack ----------------------------------------------------------------------------------------------------- */
 #define COMM_LEN 16
+#define REGS_N   16 /* registers of a frame, by DWARF number */
 
 /* ---- processes and their mappings -------------------------------------------------------------------------------- */
 /* A process incarnation, as the kernel itself tells them apart: pids are reused, an exec makes a new program of an old process. */
@@ -131,9 +133,6 @@ struct task_record {
 	char comm[COMM_LEN];
 };
 
-/* Registers of a frame, by DWARF number. */
-#define REGS_N 16
-
 /* A stack whose walk met something that user space has to learn first. It stops before the frame at `pc`. */
 #define STACK_COPY_MAX 65536
 /* Epilogues pop registers while the rules still point to where they were pushed: below SP, inside the red zone. */
@@ -149,7 +148,7 @@ struct unfinished_record {
 	__u32 tid;
 	__u16 n_kernel;
 	__u16 n_user;
-	__u64 count, value;
+	__u64 count, value, cpu_count, cpu_value; /* see struct task_sample */
 	__u64 cgroup;
 	__u64 pc, sp, fp;
 	__u64 stack_at; /* sp - STACK_COPY_BELOW */
@@ -167,11 +166,71 @@ struct unfinished_record {
 	__u8 stack[STACK_COPY_MAX]; /* the record ends after STACK_COPY_SMALL or STACK_COPY_MAX bytes */
 };
 
+/* ---- waits ------------------------------------------------------------------------------------------------------- */
+/*
+ * A thread that is not running, in map `waits`, by tid: at slot tid, or at a second one where somebody else's wait is there. A slot belongs to
+ * its tid while since_ns is set; the word is taken (exchanged for 0) by whoever accounts what has passed.
+ */
+#define WAIT_SLOTS_MAX 65536 /* a power of two; less where the kernel's pid_max is smaller */
+struct wait_slot {
+	__u64 since_ns; /* CLOCK_MONOTONIC: left the CPU, or what was before is accounted; 0: it runs */
+	__u64 row;      /* the collector's: where what was before was counted */
+	__u32 tid;
+	__u32 switches;  /* low half of how often it had left the CPU, as of that row */
+	__u16 round;     /* low half of gate.wait_round, as of that row */
+	__u8 state;      /* enum wait_state */
+	__u8 told;       /* a part of this wait was counted already: so will be the rest */
+	__u16 n_pending; /* waits that were taken since it was in user space … */
+	__u16 pending;   /* … and where the last of them is */
+};
+
+/* How often threads waited for a CPU, by log2 of how long. */
+#define RUN_QUEUE_BUCKETS 32 /* below 1 us, 2 us, 4 us, … */
+#define RUN_QUEUE_GROUPS  512
+#define RUN_QUEUE_EVERY   16 /* one switch in so many is looked at for its control group */
+struct run_queue {
+	__u64 n[RUN_QUEUE_BUCKETS];
+};
+
+/* Sampling of waits on a CPU. */
+#define WAIT_COST_EVERY 256
+struct wait_clock {
+	__s64 left_ns;     /* to the next point (bpf/poisson.h); negative: a wait was hit */
+	__u64 interval_ns; /* by which it was drawn */
+	__u64 n_switches, n_taken;
+	__u64 cost_ns; /* of what was taken, and of WAIT_COST_EVERY-th switches times that */
+	struct run_queue run_queue;
+};
+
+/* What the pass over all threads tells of one, and what is told when it exits. Without a stack it ends before pc, else after n_kernel words. */
+struct thread_record {
+	struct task_key key; /* of its process */
+	__u32 tid;
+	__u32 switches;     /* low half of how often it left the CPU */
+	__u64 start_ns;     /* CLOCK_MONOTONIC */
+	__u64 now_ns;       /* CLOCK_MONOTONIC: when this was read */
+	__u64 run_ns;       /* on a CPU, since its start */
+	__u64 run_delay_ns; /* waited for a CPU, since its start */
+	__u64 for_cpu_ns;   /* of its wait now: since when it waits for a CPU */
+	__u64 cgroup;
+	char comm[COMM_LEN];
+	__u8 ended, is_kernel_thread;
+	__u8 state; /* enum wait_state, as it is now; WAIT_MAX: it runs */
+	__u8 has_stack;
+	__s16 syscall;
+	__u16 n_kernel;
+	__u64 pc, cs;
+	__u64 regs[REGS_N];
+	__u64 words[KERNEL_FRAMES_MAX + 1]; /* kernel frames as the kernel gives them: return addresses */
+};
+
 /* ---- switches ---------------------------------------------------------------------------------------------------- */
 /* Fixed at load; the verifier drops what is off. */
 struct settings {
 	__u32 count_slots;  /* of one half, a power of two */
 	__u32 frame_chunks; /* of one half */
+	__u32 wait_slots;   /* a power of two */
+	__u32 wait_pending; /* entries of that map */
 	__u8 kernel_stacks;
 	__u8 reserved[7];
 };
@@ -189,6 +248,15 @@ struct gate {
 	__u32 reserved;
 	__u64 n_gone; /* written by process.bpf.c: RECORD_GONE so far */
 	__u64 n_changes; /* written by the collector: to entries of `processes` and `targets`, each before it is relied upon */
+	__u64 wait_interval_ns; /* one wait is taken in so much waited time, on average */
+	__u64 wait_min_ns;      /* a pass counts waits that have lasted at least this long */
+	__u32 wait_round;       /* of passes; a new one for each window: stacks are told anew */
+	__s32 wait_tokens;      /* stacks that the pass may still take */
+	__u32 wait_left;        /* threads that the pass left for the next one, for want of tokens */
+	__u8 waits_on;
+	__u8 waits_by_pass; /* no hook: the pass alone samples */
+	__u8 wait_told;     /* the rest of a wait of which a part was counted is always taken */
+	__u8 reserved2;
 };
 
 /* Value of map `cpu_ticks`, one per CPU. */
@@ -219,8 +287,10 @@ ABI_ASSERT(sizeof(struct count_slot) == 88);
 ABI_ASSERT(sizeof(struct count_half) == 64);
 ABI_ASSERT(sizeof(struct process_record) == 72);
 ABI_ASSERT(sizeof(struct task_record) == 40);
-ABI_ASSERT(sizeof(struct settings) == 16);
-ABI_ASSERT(sizeof(struct gate) == 64);
+ABI_ASSERT(sizeof(struct wait_slot) == 32);
+ABI_ASSERT(sizeof(struct thread_record) == 1264);
+ABI_ASSERT(sizeof(struct settings) == 24);
+ABI_ASSERT(sizeof(struct gate) == 96);
 ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);
 ABI_ASSERT(1u << ROW_SEARCH_STEPS > ROW_PAGE_SIZE);
 ABI_ASSERT(ROW_SEGMENT_ROWS >= ROW_PAGE_SIZE);

@@ -106,8 +106,8 @@ static __always_inline void count__fill(struct count_slot *slot, __u32 half, str
 		lose(s->tag.event, LOSS_FRAMES_FULL, 1);
 }
 
-/* Adds the sample, with the stack that was walked. */
-static __always_inline void count__add(struct walk *w, const struct task_sample *s)
+/* Adds the sample, with the stack that was walked. The hash of its row, or 0 where it was lost. */
+static __always_inline __u64 count__add(struct walk *w, const struct task_sample *s)
 {
 	__u64 who = walk_mix(walk_mix(w->hash, s->key.start_ns ^ s->key.exec_id),
 			     (__u64)s->key.tgid << 32 | s->tid);
@@ -120,7 +120,7 @@ static __always_inline void count__add(struct walk *w, const struct task_sample 
 
 	if (half == HALF_NONE) {
 		lose(s->tag.event, LOSS_COUNT_FULL, s->count);
-		return;
+		return 0;
 	}
 	hash = hash ? hash : 1;
 	for (i = 0; i < COUNT_PROBES; i++) {
@@ -138,11 +138,12 @@ static __always_inline void count__add(struct walk *w, const struct task_sample 
 		}
 		__sync_fetch_and_add(&slot->count, s->count);
 		__sync_fetch_and_add(&slot->value, s->value);
-		goto out;
+		count__leave(half);
+		return hash;
 	}
 	lose(s->tag.event, LOSS_COUNT_FULL, s->count);
-out:
 	count__leave(half);
+	return 0;
 }
 
 #endif

@@ -76,6 +76,8 @@ static __always_inline void defer__fill(struct unfinished_record *r, struct walk
 	r->n_user = w->n_words - w->n_kernel;
 	r->count = s->count;
 	r->value = s->value;
+	r->cpu_count = s->cpu_count;
+	r->cpu_value = s->cpu_value;
 	r->cgroup = task__cgroup(s->task);
 	r->pc = w->pc;
 	r->sp = w->sp;

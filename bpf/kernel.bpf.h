@@ -24,6 +24,25 @@ typedef struct {
 
 struct mm_struct;
 
+struct rq {
+	__u64 clock;
+};
+
+struct cfs_rq {
+	struct rq *rq;
+	int throttle_count; /* CONFIG_CFS_BANDWIDTH */
+};
+
+struct sched_entity {
+	__u64 sum_exec_runtime;
+	struct cfs_rq *cfs_rq; /* CONFIG_FAIR_GROUP_SCHED */
+};
+
+struct sched_info { /* CONFIG_SCHED_INFO */
+	unsigned long long run_delay;
+	unsigned long long last_queued; /* by rq.clock; 0: not waiting for a CPU */
+};
+
 struct signal_struct {
 	atomic_t live; /* threads that have not exited */
 };
@@ -53,6 +72,12 @@ struct task_struct {
 	__u64 self_exec_id;
 	struct css_set *cgroups;
 	char comm[16];
+	unsigned int __state;
+	int on_cpu;
+	unsigned long nvcsw, nivcsw;
+	__u64 start_time;
+	struct sched_entity se;
+	struct sched_info sched_info;
 };
 
 struct vm_unmapped_area_info {
@@ -60,6 +85,10 @@ struct vm_unmapped_area_info {
 };
 
 struct seq_file;
+
+struct bpf_map { /* complete, because a kfunc's callback takes one */
+	__u32 id;
+};
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
@@ -72,6 +101,20 @@ struct bpf_iter__task {
 
 #pragma clang attribute pop
 
+/* The kernel knows it by this name in the values of maps. */
+struct bpf_task_work {
+	__u64 opaque;
+} __attribute__((aligned(8)));
+
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+
+/* Bits of task_struct.__state, include/linux/sched.h. */
+#define TASK_RUNNING         0x0000
+#define TASK_UNINTERRUPTIBLE 0x0002
+#define TASK_STOPPED         0x0004
+#define TASK_TRACED          0x0008
+#define TASK_EXITED          0x00b0 /* EXIT_DEAD, EXIT_ZOMBIE, TASK_DEAD */
+#define TASK_NOLOAD          0x0400 /* with UNINTERRUPTIBLE: a kernel thread with nothing to do */
+#define TASK_FROZEN          0x8000
 
 #endif

@@ -25,7 +25,9 @@
 	X(HISTORY_FULL, "history_full", "the window's tables were full")                                    \
 	X(DRAIN_LATE, "drain_late", "slices that were closed late (counted in slices)")                     \
 	X(DERIVED_RULES, "derived_rules",                                                                   \
-	  "stack in part by rules made from instructions: callers are checked, but not certain")
+	  "stack in part by rules made from instructions: callers are checked, but not certain")            \
+	X(WAIT_SLOTS, "wait_slots", "waits: two other threads that wait had the places of this one")        \
+	X(WAIT_PENDING, "wait_pending", "waits without their user stack: too many were under way")
 
 /*        enum               name                complete  text */
 #define END_REASONS(X)                                                                                       \
@@ -49,7 +51,9 @@
 	X(COMPAT, "compat", 0, "a 32-bit task")                                                              \
 	X(NO_REGS, "no_regs", 0, "the user registers could not be had")                                      \
 	X(STACK_COPY, "stack_copy", 0, "the piece of stack that was copied was too short")                   \
-	X(NO_ROOM, "no_room", 0, "the slice had no room left for the stack")
+	X(NO_ROOM, "no_room", 0, "the slice had no room left for the stack")                                 \
+	X(NOT_TAKEN, "not_taken", 0, "the user stack of a wait could not be taken")                          \
+	X(NOT_SAMPLED, "not_sampled", 0, "waits of a thread of which none was taken")
 
 enum loss {
 #define X(id, name, text) LOSS_##id,

@@ -106,6 +106,31 @@ struct {
 	__type(value, struct frame_chunk);
 } count_frames __weak SEC(".maps");
 
+/* Threads that do not run. Written by switches, and by the collector through its memory mapping: it accounts the time of those that stay. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct wait_slot);
+} waits __weak SEC(".maps");
+
+/* Written by switches on their CPU; the collector reads what was taken. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct wait_clock);
+} wait_clocks __weak SEC(".maps");
+
+/* Waits for a CPU by control group. Written by one switch in RUN_QUEUE_EVERY; read and emptied of dead groups by the collector. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, RUN_QUEUE_GROUPS);
+	__type(key, __u64);
+	__type(value, struct run_queue);
+} run_queues __weak SEC(".maps");
+
 /* Which processes to count, by tgid. Written by the collector; inherited at fork, removed at exit by process.bpf.c. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -113,6 +138,12 @@ struct {
 	__type(key, __u32);
 	__type(value, struct target);
 } targets __weak SEC(".maps");
+
+/* What the kernel accounted of threads that ended (no wake-up). */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 128 * 1024);
+} thread_ends __weak SEC(".maps");
 
 /* Process events (no wake-up: the collector looks before it needs them) and unfinished stacks (wake it at once). */
 struct {

@@ -11,6 +11,7 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/task.bpf.h"
 #include "bpf/mapping_set.bpf.h"
+#include "bpf/thread.bpf.h"
 
 /* A record for the caller to finish and submit; NULL where the ring is full. */
 static __always_inline struct process_record *process__record(__u32 type, const struct task_key *key,
@@ -83,11 +84,28 @@ int BPF_PROG(process_exec, struct task_struct *task)
 	return 0;
 }
 
+/* Its times, to the end: the pass over all threads will not meet it again. */
+static __always_inline void process__thread_end(struct task_struct *task)
+{
+	struct thread_record *r = bpf_ringbuf_reserve(&thread_ends, offsetof(struct thread_record, pc), 0);
+
+	if (!r) {
+		lose(EVENT_N, LOSS_EVENT_RING, 1);
+		return;
+	}
+	__builtin_memset(r, 0, offsetof(struct thread_record, pc));
+	thread__record(r, task);
+	r->ended = 1;
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
 	struct task_key key;
 
+	if (gate.waits_on)
+		process__thread_end(task);
 	if (task->flags & PF_KTHREAD || task->signal->live.counter != 0)
 		return 0;
 	task__key(task, &key);

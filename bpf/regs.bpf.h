@@ -18,6 +18,27 @@ static __always_inline int regs__in_user_mode(const struct pt_regs *regs)
 	return (regs->cs & 3) == 3;
 }
 
+/* By DWARF number. */
+static __always_inline void regs__copy(__u64 to[REGS_N], const struct pt_regs *regs)
+{
+	to[0] = regs->rax;
+	to[1] = regs->rdx;
+	to[2] = regs->rcx;
+	to[3] = regs->rbx;
+	to[4] = regs->rsi;
+	to[5] = regs->rdi;
+	to[6] = regs->rbp;
+	to[7] = regs->rsp;
+	to[8] = regs->r8;
+	to[9] = regs->r9;
+	to[10] = regs->r10;
+	to[11] = regs->r11;
+	to[12] = regs->r12;
+	to[13] = regs->r13;
+	to[14] = regs->r14;
+	to[15] = regs->r15;
+}
+
 /* Puts the user registers into the walk. 0, or the end reason. */
 static __always_inline int regs__begin(struct walk *w, const struct pt_regs *regs)
 {
@@ -28,22 +49,7 @@ static __always_inline int regs__begin(struct walk *w, const struct pt_regs *reg
 	w->pc = regs->rip;
 	w->sp = regs->rsp;
 	w->fp = regs->rbp;
-	w->regs[0] = regs->rax;
-	w->regs[1] = regs->rdx;
-	w->regs[2] = regs->rcx;
-	w->regs[3] = regs->rbx;
-	w->regs[4] = regs->rsi;
-	w->regs[5] = regs->rdi;
-	w->regs[6] = regs->rbp;
-	w->regs[7] = regs->rsp;
-	w->regs[8] = regs->r8;
-	w->regs[9] = regs->r9;
-	w->regs[10] = regs->r10;
-	w->regs[11] = regs->r11;
-	w->regs[12] = regs->r12;
-	w->regs[13] = regs->r13;
-	w->regs[14] = regs->r14;
-	w->regs[15] = regs->r15;
+	regs__copy(w->regs, regs);
 	w->leaf = 1;
 	w->fp_unknown = 0;
 	w->rbx_known = 0;

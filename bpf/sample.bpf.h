@@ -14,6 +14,7 @@ struct task_sample {
 	__u32 tid;
 	__u32 reserved;
 	__u64 count, value;
+	__u64 cpu_count, cpu_value; /* of a wait: its part that waited for a CPU, a row of its own */
 };
 
 #endif

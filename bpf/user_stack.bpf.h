@@ -15,6 +15,11 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/walk.h"
 
+/* How memory is read; who may wait for a page to be brought in says so before. */
+#ifndef USER_STACK_READ
+#define USER_STACK_READ bpf_probe_read_user
+#endif
+
 #define STACK_WINDOW_BYTES (STACK_WINDOW_WORDS * 8)
 /* Saved registers lie a little below the return address. */
 #define STACK_WINDOW_BELOW 64
@@ -37,7 +42,7 @@ static __noinline int user_stack__fill(struct walk *w, __u64 addr)
 	if (bytes > STACK_WINDOW_BYTES)
 		bytes = STACK_WINDOW_BYTES;
 	w->window_words = 0;
-	if (bpf_probe_read_user(w->window, bytes, (const void *)from))
+	if (USER_STACK_READ(w->window, bytes, (const void *)from))
 		return -1;
 	w->window_at = from;
 	w->window_words = bytes >> 3;
@@ -61,7 +66,7 @@ static __always_inline int unwind_read(struct walk *w, void *to, __u32 len, __u6
 			}
 		}
 	}
-	return bpf_probe_read_user(to, len, (const void *)addr) ? END_STACK_READ : 0;
+	return USER_STACK_READ(to, len, (const void *)addr) ? END_STACK_READ : 0;
 }
 
 static __always_inline int unwind_read_code(struct walk *w, void *to, __u32 len, __u64 pc)

@@ -24,4 +24,10 @@ enum wait_state {
 		WAIT_MAX
 };
 
+/* The n-th of the two slots (0, 1) where the wait of a thread may be, of `slots`, a power of two. */
+static inline unsigned int wait_place(unsigned int tid, int n, unsigned int slots)
+{
+	return (n ? tid * 0x9e3779b1u >> 8 : tid) & (slots - 1);
+}
+
 #endif

@@ -28,10 +28,11 @@
 #include "user/pipeline/publish.h"
 #include "user/profile/profile.h"
 
-#define PATTERNS_MAX  64
-#define PROGRESS_NS   (250 * NS_PER_MS)
-#define MEMORY_BYTES  (256u << 20)
-#define EXIT_PROFILER 125 /* with a command: the profiler itself failed */
+#define PATTERNS_MAX    64
+#define PROGRESS_NS     (250 * NS_PER_MS)
+#define MEMORY_BYTES    (256u << 20)
+#define WAIT_BUDGET_PPM 10000 /* somebody waits for the answer: more than the agent takes */
+#define EXIT_PROFILER   125   /* with a command: the profiler itself failed */
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
 
@@ -477,7 +478,10 @@ int cmd_record(int argc, char **argv)
 	int ret;
 
 	r = (struct record){
-		.collector = {.frequency_hz = 99, .kernel_stacks = true, .perf_maps = true},
+		.collector = {.frequency_hz = 99,
+			      .kernel_stacks = true,
+			      .perf_maps = true,
+			      .wait_budget_ppm = WAIT_BUDGET_PPM},
 		.duration_ns = 30 * NS_PER_SEC,
 		.child = {.pid = -1, .go_fd = -1, .failed_fd = -1},
 	};

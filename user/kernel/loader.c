@@ -20,10 +20,15 @@
 
 #include "everprof.skel.h"
 
+/* Waits whose threads have not come by yet. */
+#define PENDING_BASE  32
+#define PENDING_A_CPU 32
+
 struct loader {
 	struct everprof_bpf *skel;
 	struct kernel_maps maps;
-	size_t mappings_bytes, slots_bytes, frames_bytes;
+	size_t mappings_bytes, slots_bytes, frames_bytes, waits_bytes;
+	bool has_wait_hook;
 	int stats_fd;
 };
 
@@ -49,6 +54,19 @@ static uint32_t next_power_of_two(uint64_t n)
 	return p;
 }
 
+/* A place for each pid where that is not too many. */
+static uint32_t loader__wait_slots(void)
+{
+	uint64_t pid_max = WAIT_SLOTS_MAX;
+	struct buf b;
+
+	buf__init(&b, 64);
+	if (!io__read_at(-1, "/proc/sys/kernel/pid_max", 64, &b))
+		pid_max = strtoull(buf__str(&b), NULL, 10);
+	buf__done(&b);
+	return next_power_of_two(pid_max < WAIT_SLOTS_MAX ? pid_max : WAIT_SLOTS_MAX);
+}
+
 /* Every sample of a slice could be a row of its own with a stack of full depth: sized for that, and twice, for a late drain. */
 static void loader__size(const struct loader_opts *opts, struct everprof_bpf *skel, struct kernel_maps *maps)
 {
@@ -62,6 +80,10 @@ static void loader__size(const struct loader_opts *opts, struct everprof_bpf *sk
 		words = words_max;
 	maps->n_count_slots = next_power_of_two(samples * 2);
 	maps->n_frame_chunks = (uint32_t)(words / (FRAME_CHUNK_WORDS - STACK_WORDS_MAX) + 2);
+	maps->n_wait_slots = opts->waits ? loader__wait_slots() : 1;
+	bpf_map__set_max_entries(skel->maps.waits, maps->n_wait_slots);
+	bpf_map__set_max_entries(skel->maps.off_cpu_pending,
+				 opts->waits ? PENDING_BASE + PENDING_A_CPU * opts->n_cpus : 1);
 	bpf_map__set_max_entries(skel->maps.count_slots, COUNT_HALVES * maps->n_count_slots);
 	bpf_map__set_max_entries(skel->maps.count_frames, COUNT_HALVES * maps->n_frame_chunks);
 }
@@ -98,6 +120,9 @@ static int loader__map_memory(struct loader *l)
 		ret = loader__mmap(bpf_map__fd(l->skel->maps.count_slots), l->slots_bytes, &m->count_slots);
 	if (!ret)
 		ret = loader__mmap(bpf_map__fd(l->skel->maps.count_frames), l->frames_bytes, &m->count_words);
+	l->waits_bytes = page_round(m->n_wait_slots * sizeof(struct wait_slot));
+	if (!ret)
+		ret = loader__mmap(bpf_map__fd(l->skel->maps.waits), l->waits_bytes, &m->waits);
 	return ret;
 }
 
@@ -134,13 +159,22 @@ static void loader__fill_fds(struct loader *l)
 	m->row_segments_fd = bpf_map__fd(s->maps.row_segments);
 	m->process_events_fd = bpf_map__fd(s->maps.process_events);
 	m->unfinished_fd = bpf_map__fd(s->maps.unfinished);
+	m->thread_ends_fd = bpf_map__fd(s->maps.thread_ends);
+	m->wait_clocks_fd = bpf_map__fd(s->maps.wait_clocks);
+	m->run_queues_fd = bpf_map__fd(s->maps.run_queues);
 	m->gate = &s->data_gate->gate;
 	m->halves = s->data_halves->halves;
 }
 
 /* Programs that not every kernel has a place for. Without `process_gone`, code that takes the place of other code is known with the next reading. */
-static void loader__choose(struct everprof_bpf *skel)
+static void loader__choose(struct loader *l, const struct loader_opts *opts)
 {
+	struct everprof_bpf *skel = l->skel;
+
+	l->has_wait_hook =
+		opts->waits && libbpf_find_vmlinux_btf_id("bpf_task_work_schedule_resume_impl", 0) > 0;
+	bpf_program__set_autoload(skel->progs.off_cpu, l->has_wait_hook);
+	bpf_program__set_autoattach(skel->progs.off_cpu, false);
 	bpf_program__set_autoload(skel->progs.process_gone,
 				  libbpf_find_vmlinux_btf_id("vm_unmapped_area", BPF_TRACE_RAW_TP) > 0);
 }
@@ -164,11 +198,13 @@ int loader__open(const struct loader_opts *opts, struct loader **ret_loader, str
 		ret = loader__explain_load(err, errno ? -errno : -EINVAL);
 		goto out;
 	}
-	loader__choose(l->skel);
+	loader__choose(l, opts);
 	loader__size(opts, l->skel, &l->maps);
 	l->skel->rodata_settings->settings = (struct settings){
 		.count_slots = l->maps.n_count_slots,
 		.frame_chunks = l->maps.n_frame_chunks,
+		.wait_slots = l->maps.n_wait_slots,
+		.wait_pending = bpf_map__max_entries(l->skel->maps.off_cpu_pending),
 		.kernel_stacks = opts->kernel_stacks,
 	};
 	ret = everprof_bpf__load(l->skel);
@@ -200,6 +236,8 @@ void loader__close(struct loader *l)
 		munmap(l->maps.count_slots, l->slots_bytes);
 	if (l->maps.count_words)
 		munmap(l->maps.count_words, l->frames_bytes);
+	if (l->maps.waits)
+		munmap(l->maps.waits, l->waits_bytes);
 	everprof_bpf__destroy(l->skel);
 	io__close(&l->stats_fd);
 	free(l);
@@ -218,6 +256,33 @@ int loader__on_cpu_fd(const struct loader *l)
 int loader__list_processes_link(const struct loader *l)
 {
 	return bpf_link__fd(l->skel->links.list_processes);
+}
+
+int loader__list_threads_link(const struct loader *l)
+{
+	return bpf_link__fd(l->skel->links.list_threads);
+}
+
+bool loader__has_wait_hook(const struct loader *l)
+{
+	return l->has_wait_hook;
+}
+
+int loader__hook_waits(struct loader *l, bool on)
+{
+	struct bpf_link **link = &l->skel->links.off_cpu;
+
+	if (on == (*link != NULL))
+		return 0;
+	if (!on) {
+		bpf_link__destroy(*link);
+		*link = NULL;
+		return 0;
+	}
+	if (!l->has_wait_hook)
+		return -EOPNOTSUPP;
+	*link = bpf_program__attach(l->skel->progs.off_cpu);
+	return *link ? 0 : -errno;
 }
 
 /* "memlock:\t4096" in /proc/self/fdinfo/<fd>. */

@@ -21,6 +21,7 @@ struct loader_opts {
 	uint64_t period_ns; /* of the clock */
 	uint64_t slice_ns;  /* how often a half is drained */
 	uint32_t n_cpus;    /* that are sampled */
+	bool waits;         /* room for off-CPU time */
 	size_t count_bytes; /* most for the words of stacks of a slice, both halves; 0: 64 MiB */
 	bool kernel_stacks;
 };
@@ -29,11 +30,12 @@ struct loader_opts {
 struct kernel_maps {
 	int processes_fd, targets_fd, losses_fd, cpu_ticks_fd;
 	int row_pages_fd, row_segments_fd;
-	int process_events_fd, unfinished_fd;
+	int process_events_fd, unfinished_fd, thread_ends_fd, wait_clocks_fd, run_queues_fd;
 	struct mapping_entry *mappings; /* [MAPPINGS_MAX] */
 	struct count_slot *count_slots; /* [COUNT_HALVES * n_count_slots] */
 	uint64_t *count_words;          /* [COUNT_HALVES * n_frame_chunks * FRAME_CHUNK_WORDS] */
-	uint32_t n_count_slots, n_frame_chunks;
+	struct wait_slot *waits;        /* [n_wait_slots] */
+	uint32_t n_count_slots, n_frame_chunks, n_wait_slots;
 	struct gate *gate;
 	struct count_half *halves; /* [COUNT_HALVES] */
 };
@@ -57,8 +59,13 @@ void loader__close(struct loader *l);
 const struct kernel_maps *loader__maps(const struct loader *l);
 /* The program that perf events run. */
 int loader__on_cpu_fd(const struct loader *l);
-/* The link of the task iterator, for task_list. */
+/* The links of the task iterators, for task_list and thread_list. */
 int loader__list_processes_link(const struct loader *l);
+int loader__list_threads_link(const struct loader *l);
+/* Can waits be taken when a thread comes back, with its user stack? */
+bool loader__has_wait_hook(const struct loader *l);
+/* Puts the hook on switches in place, or takes it away. */
+int loader__hook_waits(struct loader *l, bool on);
 /* Kernel memory of all maps and programs, in bytes, as the kernel accounts it (fdinfo memlock). */
 uint64_t loader__map_bytes(const struct loader *l);
 /* Run time of each program; fills at most max and returns how many there are. */

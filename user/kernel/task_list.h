@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * task_list - one pass over all processes, in the kernel.
+ * task_list - one pass over all processes, or all threads, in the kernel.
  *
  * Owns: nothing after the call. Thread: any. Limit: none; records are handed on as they are read. Errors: -errno of the iterator; a negative return of fn.
  */
@@ -13,5 +13,8 @@ struct loader;
 
 typedef int (*task_list_fn)(const struct task_record *r, void *ctx);
 int task_list__read(const struct loader *l, task_list_fn fn, void *ctx);
+
+typedef int (*thread_list_fn)(const struct thread_record *r, void *ctx);
+int task_list__threads(const struct loader *l, thread_list_fn fn, void *ctx);
 
 #endif

@@ -44,6 +44,7 @@ struct collector_opts {
 	uint64_t history_ns;                /* how long closed windows are kept */
 	uint64_t duty_on_ns, duty_every_ns; /* 0: always on */
 	struct governor_budgets budgets;    /* who may take how much memory */
+	uint64_t wait_budget_ppm;           /* of all CPUs: what recording waits may cost */
 	bool kernel_stacks, perf_maps;
 	struct selector selector;
 };

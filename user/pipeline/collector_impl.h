@@ -15,6 +15,8 @@
 #include "user/kernel/sideband.h"
 #include "user/pipeline/collector.h"
 #include "user/pipeline/history.h"
+#include "user/pipeline/wait_control.h"
+#include "user/process/thread_table.h"
 
 struct ring_buffer;
 struct jit_maps;
@@ -53,6 +55,15 @@ struct collector {
 		*mappings_source;
 	bool duty_is_on, started;
 	uint32_t max_frequency_hz; /* that the maps are sized for */
+	/* waits, see collector_wait.c */
+	struct thread_table threads;
+	struct ring_buffer *thread_ends;
+	struct wait_control wait_control;
+	struct wait_orders wait_orders;
+	struct unfinished_record *wait_record; /* scratch */
+	bool waits_running, window_has_base, hook_is_new;
+	uint32_t slices_since_pass;
+	uint64_t pass_ns, pass_switches; /* CPU time of passes; switches of all threads that they told */
 	struct collector_stats stats;
 };
 
@@ -74,11 +85,27 @@ void collector__push_verdicts(struct collector *c);
 void collector__mark_dirty(struct collector *c, const struct process *p);
 void collector__forget(struct collector *c, const struct process *p);
 enum verdict collector__verdict(const struct collector *c, const struct process *p);
+
+/* collector_wait.c */
+int collector__new_waits(struct collector *c);
+void collector__free_waits(struct collector *c);
+int collector__start_waits(struct collector *c);
+void collector__stop_waits(struct collector *c);
+/* At the end of a slice; all: until everything that waits is told. */
+void collector__pass_waits(struct collector *c, bool all);
+/* Once a slice: keeps to the budget. */
+void collector__control_waits(struct collector *c);
+/* The window of waits begins. */
+void collector__begin_waits(struct collector *c);
+/* It ends: its samples are made to agree with the kernel's account. */
+void collector__settle_waits(struct collector *c, struct window *w);
+
 extern const struct sideband_handler collector_sideband_handler;
 
 /* collector_window.c */
 int collector__open_windows(struct collector *c, uint64_t now);
 /* A slice has ended: those windows that are over, or all, are handed out and others opened; the rest begin a slice. */
+bool collector__window_is_over(const struct collector *c, enum event ev);
 int collector__turn_windows(struct collector *c, uint64_t now, bool all);
 /* The options changed: windows for what is recorded from now on, none for what is not any more. */
 int collector__choose_windows(struct collector *c);
@@ -86,6 +113,12 @@ void collector__note_shed(struct collector *c);
 void collector__limit_windows(struct collector *c);
 
 /* collector_sample.c */
+/* The sample into the open window of its event: -errno where it is not wanted or has no room. */
+int collector__count(struct collector *c, const struct task_key *key, struct window_sample *s);
+/* Walks a stack that was copied; it is in c->walk then. -EBADMSG: not a sound record. */
+int collector__walk(struct collector *c, const struct unfinished_record *r, size_t size);
+bool collector__wants(struct collector *c, const struct task_key *key, const char *comm);
+int collector__thread_process(void *ctx, struct window *w, const struct thread *t, uint32_t *ret_index);
 int collector__on_unfinished(void *ctx, void *data, size_t size);
 int collector__on_row(const struct count_slot *slot, const uint64_t *words, void *ctx);
 

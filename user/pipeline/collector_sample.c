@@ -59,27 +59,51 @@ static const char *collector__jit_name(void *ctx, const struct task_key *key, ui
 	return err ? NULL : e.name;
 }
 
-static void collector__count(struct collector *c, const struct task_key *key, struct window_sample *s)
+int collector__count(struct collector *c, const struct task_key *key, struct window_sample *s)
 {
 	struct window *w = s->tag.event < EVENT_N ? c->windows[s->tag.event] : NULL;
 	enum verdict verdict;
+	int err;
 
 	if (!w) /* not recorded any more */
-		return;
+		return -ENOENT;
 	if (c->tick_ns && s->tag.event == EVENT_CPU)
 		s->value = s->count * c->tick_ns;
 	if (collector__window_process(c, w, key, &s->process, &verdict)) {
 		c->lost_here.n[LOSS_HISTORY_FULL] += s->count;
-		return;
+		return -E2BIG;
 	}
 	if (!selector__is_everything(&c->opts.selector) &&
 	    !selector__thread(&c->opts.selector, verdict, s->comm))
-		return;
+		return -ENOENT;
 	c->stats.samples[s->tag.event] += s->count;
 	if (s->end < END_MAX)
 		c->stats.ends[s->end] += s->count;
-	if (window__add(w, s, collector__jit_name, c)) /* the window counts it too, for its file */
+	err = window__add(w, s, collector__jit_name, c);
+	if (err) /* the window counts it too, for its file */
 		c->stats.lost.n[LOSS_HISTORY_FULL] += s->count;
+	return err;
+}
+
+bool collector__wants(struct collector *c, const struct task_key *key, const char *comm)
+{
+	const struct process *p;
+
+	if (selector__is_everything(&c->opts.selector))
+		return true;
+	p = collector__process(c, key);
+	return selector__thread(&c->opts.selector, p ? collector__verdict(c, p) : VERDICT_NONE, comm);
+}
+
+/* A thread's process in the window, for what the kernel accounts of it. */
+int collector__thread_process(void *ctx, struct window *w, const struct thread *t, uint32_t *ret_index)
+{
+	struct collector *c = ctx;
+	enum verdict verdict;
+
+	if (!collector__wants(c, &t->key, t->comm))
+		return -ENOENT;
+	return collector__window_process(c, w, &t->key, ret_index, &verdict);
 }
 
 /* A name that the kernel filled may lack its NUL. */
@@ -145,12 +169,21 @@ static int read_code(void *ctx, uint32_t object, uint64_t vaddr, void *to, size_
 	return tables__code(c->tables, object, vaddr, to, len);
 }
 
+int collector__walk(struct collector *c, const struct unfinished_record *r, size_t size)
+{
+	const struct finish_ports ports = {
+		.find_mapping = find_mapping, .find_rows = find_rows, .read_code = read_code, .ctx = c};
+	int err = finish__walk(r, size, &ports, c->walk);
+
+	if (!err)
+		c->lost_here.n[LOSS_DERIVED_RULES] += c->walk->derived ? r->count : 0;
+	return err;
+}
+
 int collector__on_unfinished(void *ctx, void *data, size_t size)
 {
 	const struct unfinished_record *r = data;
 	struct collector *c = ctx;
-	const struct finish_ports ports = {
-		.find_mapping = find_mapping, .find_rows = find_rows, .read_code = read_code, .ctx = c};
 	uint64_t began = clock__thread_cpu_ns();
 	struct walk *w = c->walk;
 	char comm[COMM_LEN + 1];
@@ -158,7 +191,7 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 	sideband__drain(c->sideband, r->time_ns); /* an error shows in the reading that follows */
 	if (r->end == END_NO_PROCESS)
 		collector__show(c, &r->key);
-	if (finish__walk(r, size, &ports, w))
+	if (collector__walk(c, r, size))
 		return 0;
 	struct window_sample s = {
 		.tid = r->tid,
@@ -172,8 +205,14 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 	};
 
 	copy_comm(comm, r->comm);
-	collector__count(c, &r->key, &s);
-	c->lost_here.n[LOSS_DERIVED_RULES] += w->derived ? r->count : 0;
+	if (r->value)
+		collector__count(c, &r->key, &s);
+	if (r->cpu_value) {
+		s.tag.state = WAIT_RUNNABLE;
+		s.count = r->cpu_count;
+		s.value = r->cpu_value;
+		collector__count(c, &r->key, &s);
+	}
 	c->stats.unfinished++;
 	c->stats.finished_whole += end_is_complete(w->end);
 	c->stats.finish_ns += clock__thread_cpu_ns() - began;

@@ -45,6 +45,8 @@ static int collector__open_window(struct collector *c, enum event ev, uint64_t n
 	if (err)
 		return err;
 	collector__note_shed(c);
+	if (ev == EVENT_OFFCPU)
+		collector__begin_waits(c);
 	return window__begin_slice(c->windows[ev], now);
 }
 
@@ -64,6 +66,8 @@ static void collector__close_window(struct collector *c, enum event ev, uint64_t
 	struct window *w = c->windows[ev];
 
 	c->windows[ev] = NULL;
+	if (ev == EVENT_OFFCPU)
+		collector__settle_waits(c, w);
 	window__close(w, now);
 	c->stats.windows++;
 	if (c->opts.history_ns)
@@ -75,7 +79,7 @@ static void collector__close_window(struct collector *c, enum event ev, uint64_t
  * Windows end with a slice, at round times of the wall clock, so that an hour's windows are an hour and those of many hosts fall together. A clock that
  * is set makes one window shorter, never longer than one slice over its length.
  */
-static bool collector__window_is_over(const struct collector *c, enum event ev)
+bool collector__window_is_over(const struct collector *c, enum event ev)
 {
 	uint64_t slack = COLLECTOR_SLICE_NS / 2, length = c->opts.events[ev].window_ns;
 	const struct window *w = c->windows[ev];

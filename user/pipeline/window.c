@@ -53,6 +53,7 @@ void window__unref(struct window *w)
 	free(w->rows);
 	free(w->entries);
 	free(w->slices);
+	free(w->threads);
 	free(w->entry_of_row);
 	free(w);
 }
@@ -64,7 +65,7 @@ size_t window__bytes(const struct window *w)
 	       hashmap__bytes(&w->rows_by_content) + w->cap_frames * sizeof(*w->frames) +
 	       w->cap_processes * sizeof(*w->processes) + w->cap_rows * sizeof(*w->rows) +
 	       w->cap_entries * sizeof(*w->entries) + w->cap_slices * sizeof(*w->slices) +
-	       w->cap_entry_of_row * sizeof(*w->entry_of_row);
+	       w->cap_entry_of_row * sizeof(*w->entry_of_row) + w->cap_threads * sizeof(*w->threads);
 }
 
 static size_t window__room(const struct window *w)
@@ -253,12 +254,41 @@ static int window__stack(struct window *w, const struct window_sample *s, window
 	return err;
 }
 
-int window__add(struct window *w, const struct window_sample *s, window_name_fn name, void *ctx)
+/* The entry of the row in the open slice. */
+static int window__entry(struct window *w, uint32_t row, struct window_entry **ret)
+{
+	int err;
+
+	if (!w->entry_of_row[row]) {
+		err = window__grow(w, &w->entries, &w->cap_entries, w->n_entries, sizeof(*w->entries));
+		if (err)
+			return err;
+		w->entries[w->n_entries++] = (struct window_entry){.row = row};
+		w->entry_of_row[row] = w->n_entries;
+		w->slices[w->n_slices - 1].n_entries++;
+	}
+	*ret = &w->entries[w->entry_of_row[row] - 1];
+	return 0;
+}
+
+int window__add_more(struct window *w, uint32_t row, uint64_t count, uint64_t value)
+{
+	struct window_entry *e;
+	int err = row < w->n_rows ? window__entry(w, row, &e) : -EINVAL;
+
+	if (err) {
+		w->lost.n[LOSS_HISTORY_FULL] += count;
+		return err;
+	}
+	e->count += (uint32_t)count;
+	e->value += value;
+	w->samples += count;
+	return 0;
+}
+
+int window__add(struct window *w, struct window_sample *s, window_name_fn name, void *ctx)
 {
 	struct window_row row = {.process = s->process, .tid = s->tid, .tag = s->tag};
-	struct window_slice *slice = &w->slices[w->n_slices - 1];
-	struct window_entry *e;
-	uint32_t at;
 	int err;
 
 	window__share_room(w);
@@ -268,26 +298,31 @@ int window__add(struct window *w, const struct window_sample *s, window_name_fn 
 		err = intern__add(w->strings, s->comm, strlen(s->comm), &row.comm);
 	}
 	if (!err)
-		err = window__row(w, &row, &at);
-	if (!err && !w->entry_of_row[at]) {
-		err = window__grow(w, &w->entries, &w->cap_entries, w->n_entries, sizeof(*w->entries));
-		if (!err) {
-			w->entries[w->n_entries++] = (struct window_entry){.row = at};
-			w->entry_of_row[at] = w->n_entries;
-			slice->n_entries++;
-		}
-	}
+		err = window__row(w, &row, &s->row);
 	if (err) {
 		w->lost.n[LOSS_HISTORY_FULL] += s->count;
 		return err;
 	}
-	e = &w->entries[w->entry_of_row[at] - 1];
-	e->count += (uint32_t)s->count;
-	e->value += s->value;
-	w->samples += s->count;
-	if (s->end < END_MAX)
+	err = window__add_more(w, s->row, s->count, s->value);
+	if (!err && s->end < END_MAX)
 		w->ends[s->end] += s->count;
-	return 0;
+	return err;
+}
+
+int window__add_thread(struct window *w, uint32_t process, uint32_t tid, const char *comm,
+		       const struct thread_times *times)
+{
+	struct window_thread t = {.process = process, .tid = tid, .times = *times};
+	int err = 0;
+
+	window__share_room(w);
+	if (*comm)
+		err = intern__add(w->strings, comm, strlen(comm), &t.comm);
+	if (!err)
+		err = window__grow(w, &w->threads, &w->cap_threads, w->n_threads, sizeof(t));
+	if (!err)
+		w->threads[w->n_threads++] = t;
+	return err;
 }
 
 void window__end_slice(struct window *w, uint64_t to_ns, const struct losses *lost)

@@ -22,6 +22,7 @@
 #include "bpf/abi.h"
 #include "user/base/hashmap.h"
 #include "user/kernel/losses.h"
+#include "user/process/thread_table.h"
 #include "user/profile/stack_table.h"
 
 struct intern;
@@ -54,6 +55,12 @@ struct window_entry {
 	uint64_t value;
 };
 
+/* What the kernel accounts of a thread in the window: beside waits, which it says more of. */
+struct window_thread {
+	uint32_t process, tid, comm;
+	struct thread_times times;
+};
+
 struct window_slice {
 	uint64_t from_ns, to_ns; /* CLOCK_MONOTONIC */
 	uint32_t first_entry, n_entries;
@@ -71,8 +78,9 @@ struct window {
 	struct window_row *rows;
 	struct window_entry *entries;
 	struct window_slice *slices;
+	struct window_thread *threads;
 	uint32_t n_frames, cap_frames, n_processes, cap_processes, n_rows, cap_rows, n_entries, cap_entries,
-		n_slices, cap_slices;
+		n_slices, cap_slices, n_threads, cap_threads;
 	struct hashmap frames_by_word, processes_by_key, rows_by_content;
 	uint32_t *entry_of_row; /* of the slice that is being written; index + 1 */
 	uint32_t cap_entry_of_row;
@@ -100,6 +108,7 @@ struct window_sample {
 	uint8_t end; /* enum end_reason */
 	struct sample_tag tag;
 	uint64_t count, value;
+	uint32_t row; /* out: index of its row */
 };
 
 /* Asked once for each raw frame that is new: its name, or NULL. */
@@ -116,7 +125,11 @@ int window__add_process(struct window *w, const struct task_key *key, const char
 /* Moves the beginning of a window that is still empty. */
 void window__start(struct window *w, uint64_t from_ns, uint64_t real_ns);
 int window__begin_slice(struct window *w, uint64_t from_ns);
-int window__add(struct window *w, const struct window_sample *s, window_name_fn name, void *ctx);
+int window__add(struct window *w, struct window_sample *s, window_name_fn name, void *ctx);
+/* More for a row that is there. */
+int window__add_more(struct window *w, uint32_t row, uint64_t count, uint64_t value);
+int window__add_thread(struct window *w, uint32_t process, uint32_t tid, const char *comm,
+		       const struct thread_times *times);
 void window__end_slice(struct window *w, uint64_t to_ns, const struct losses *lost);
 void window__close(struct window *w, uint64_t to_ns);
 /* For each frame, zeroed before: the index + 1 of a process that has it in a stack. One pass over all stacks. */

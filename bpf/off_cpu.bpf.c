@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * off_cpu - a thread leaves its CPU, and comes back: how long was it away, why, and where did it wait?
+ *
+ * Problem: a busy machine switches a million times a second, and a stack costs as much as the switch; but one wait of a minute may be what is
+ *   looked for, and nobody knows at its beginning how long it will be.
+ * Idea: the hook notes the time when a thread leaves, and decides when it comes back, by the length, with one subtraction (bpf/poisson.h).
+ *   Only then the kernel's frames are taken, from the thread that is about to run; its user stack is taken by itself, on its way back to user
+ *   space (task work): it is still the one that it waited with, its memory is at hand, and pages that are not there may be brought in.
+ *   The time between wake-up and run is known from the run queue's own account, without a hook on wake-ups.
+ *   What has not ended yet is counted by the pass over all tasks (bpf/waiting.bpf.c), which takes `since_ns` forward; what it began it wants finished, so
+ *   the rest of such a wait is always taken.
+ * Invariants: `since_ns` is exchanged, so each nanosecond of a wait is accounted once, by the switch or by the pass. Nothing of a wait is kept for
+ *   a CPU: threads come back on others. An entry of `off_cpu_pending` is one thread's until its task work has run.
+ * Cost: 60 to 100 ns a switch (a clock, two slots); some 15 us a wait that is taken.
+ * Rejected: task storage (another 100 ns a switch); a stack at each switch-out (4 us); the same chance for all waits.
+ * What it does not do: run where the kernel has no task work (before 6.18); there the pass alone samples.
+ */
+#define USER_STACK_READ bpf_copy_from_user /* in the thread's own context, where pages may be brought in */
+
+#include "bpf/maps.bpf.h"
+#include "bpf/task.bpf.h"
+#include "bpf/current.bpf.h"
+#include "bpf/regs.bpf.h"
+#include "bpf/mapping.bpf.h"
+#include "bpf/unwind_table.bpf.h"
+#include "bpf/user_stack.bpf.h"
+#include "bpf/unwind.bpf.h"
+#include "bpf/poisson.h"
+#include "bpf/wait.bpf.h"
+
+#define PENDING_FREE   0
+#define PENDING_TAKEN  1 /* somebody's; its thread has not come by */
+#define PENDING_SEEN   2 /* its thread has read it: what is added now would be lost */
+#define PENDING_THREAD 4 /* of one thread: a system call may wait a thousand times before it returns */
+
+/* A wait that was taken, until its thread comes by. */
+struct pending {
+	struct bpf_task_work work;
+	__u32 busy; /* PENDING_* */
+	__u32 tid;
+	struct task_key key;
+	struct sample_tag tag;
+	__u64 count, value, cpu_count, cpu_value; /* see struct task_sample */
+	struct walk walk;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pending);
+} off_cpu_pending SEC(".maps");
+
+static __always_inline void pending__put(struct pending *p)
+{
+	__sync_lock_test_and_set(&p->busy, PENDING_FREE);
+}
+
+struct off_cpu_loop {
+	struct walk *walk;
+	int end;
+};
+
+static long off_cpu__step(__u32 i, struct off_cpu_loop *loop)
+{
+	loop->end = unwind__step(loop->walk);
+	return loop->end != UNWIND_CONTINUE;
+}
+
+static __always_inline __u8 off_cpu__user_stack(struct walk *w, struct task_struct *task)
+{
+	struct off_cpu_loop loop = {.walk = w, .end = UNWIND_CONTINUE};
+	struct pt_regs regs;
+	int end;
+
+	if (!task->mm)
+		return END_EXITING;
+	if (bpf_probe_read_kernel(&regs, sizeof(regs), (const void *)bpf_task_pt_regs(task)))
+		return END_NO_REGS;
+	end = regs__begin(w, &regs);
+	if (end)
+		return end;
+	mapping__begin(w);
+	user_stack__begin(w);
+	bpf_loop(WALK_FRAMES_MAX, off_cpu__step, &loop, 0);
+	return loop.end == UNWIND_CONTINUE ? END_DEPTH : loop.end;
+}
+
+/* The thread is about to go back to user space. */
+static int off_cpu__resumed(struct bpf_map *map, void *key, void *value)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+	__u64 began = bpf_ktime_get_ns();
+	struct pending *p = value;
+	struct wait_clock *clock;
+	struct wait_slot *slot;
+	__u32 zero = 0;
+	struct task_sample s = {
+		.task = task,
+		.key = p->key,
+		.tag = p->tag,
+		.tid = p->tid,
+		.count = p->count,
+		.value = p->value,
+		.cpu_count = p->cpu_count,
+		.cpu_value = p->cpu_value,
+	};
+	struct task_key now;
+
+	p->busy = PENDING_SEEN;
+	slot = wait__find(p->tid);
+	if (slot)
+		slot->n_pending = 0; /* it is on its way: all of them are done in a row */
+	task__key(task, &now);
+	current__wanted(&p->walk, &now); /* mappings as they are now */
+	/* another program by now: the stack that it waited with is gone */
+	if (now.exec_id != p->key.exec_id)
+		p->walk.end = END_EXEC;
+	else
+		p->walk.end = off_cpu__user_stack(&p->walk, task);
+	wait__count(&p->walk, &s);
+	pending__put(p);
+	clock = bpf_map_lookup_elem(&wait_clocks, &zero);
+	if (clock)
+		__sync_fetch_and_add(&clock->cost_ns, bpf_ktime_get_ns() - began);
+	return 0;
+}
+
+extern int bpf_task_work_schedule_resume_impl(struct task_struct *task, struct bpf_task_work *work, void *map,
+					      int (*callback)(struct bpf_map *, void *, void *),
+					      void *aux) __ksym __weak;
+
+static __always_inline struct pending *pending__get(__u32 *ret_at)
+{
+	__u32 at = bpf_get_prandom_u32(), i;
+	struct pending *p;
+
+	for (i = 0; i < 8; i++) {
+		__u32 key = (at + i) % settings.wait_pending;
+
+		*ret_at = key;
+		p = bpf_map_lookup_elem(&off_cpu_pending, &key);
+		if (!p)
+			return NULL;
+		if (!__sync_val_compare_and_swap(&p->busy, PENDING_FREE, PENDING_TAKEN))
+			return p;
+	}
+	return NULL;
+}
+
+/* The thread waits again where it waited last, in the same system call: more of the same. */
+static __always_inline int pending__join(const struct wait_slot *slot, const struct walk *w,
+					 const struct task_sample *s)
+{
+	__u32 at = slot->pending;
+	struct pending *p;
+
+	if (!slot->n_pending)
+		return 0;
+	p = bpf_map_lookup_elem(&off_cpu_pending, &at);
+	if (!p || p->busy != PENDING_TAKEN || p->tid != s->tid || p->walk.hash != w->hash ||
+	    sample_tag__bits(&p->tag) != sample_tag__bits(&s->tag))
+		return 0;
+	p->count += s->count;
+	p->value += s->value;
+	p->cpu_count += s->cpu_count;
+	p->cpu_value += s->cpu_value;
+	return 1;
+}
+
+/* A wait of `d` that is taken; it stands for `weight`. The kernel's frames now; a user stack can be had only when the thread goes on. */
+static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *slot, __u64 d, __u64 weight)
+{
+	struct task_sample s = {
+		.task = task,
+		.tag = {.event = EVENT_OFFCPU, .state = slot->state, .syscall = wait__syscall(task)},
+		.tid = task->pid,
+	};
+	__u32 at = 0;
+	struct pending *p = pending__get(&at);
+
+	if (!p) {
+		lose(EVENT_OFFCPU, LOSS_WAIT_PENDING, 1);
+		return 0;
+	}
+	task__key(task, &s.key);
+	if (!current__wanted(&p->walk, &s.key)) {
+		pending__put(p);
+		return 0;
+	}
+	wait__split(&s, d, slot->state < WAIT_RUNNABLE ? wait__for_cpu(task, d) : 0, weight);
+	wait__kernel_stack(&p->walk, task);
+	if (pending__join(slot, &p->walk, &s)) {
+		pending__put(p);
+		return 0;
+	}
+	p->key = s.key;
+	p->tag = s.tag;
+	p->tid = s.tid;
+	p->count = s.count;
+	p->value = s.value;
+	p->cpu_count = s.cpu_count;
+	p->cpu_value = s.cpu_value;
+	if (!(task->flags & PF_KTHREAD) && slot->n_pending < PENDING_THREAD &&
+	    !bpf_task_work_schedule_resume_impl(task, &p->work, &off_cpu_pending, off_cpu__resumed, NULL)) {
+		slot->n_pending++;
+		slot->pending = (__u16)at;
+		return 0;
+	}
+	p->walk.end = task->flags & PF_KTHREAD ? END_KERNEL_THREAD : END_NOT_TAKEN;
+	wait__count(&p->walk, &s);
+	pending__put(p);
+	return 0;
+}
+
+/* True: its wait was taken. */
+static __always_inline int off_cpu__came(struct task_struct *task, __u64 now, struct wait_clock *clock)
+{
+	struct wait_slot *slot = wait__find(task->pid);
+	__u64 since, d, weight;
+
+	if (!slot)
+		return 0;
+	since = __sync_lock_test_and_set(&slot->since_ns, 0);
+	if (!since || now <= since)
+		return 0;
+	wait__run_queue(clock, task);
+	d = weight = now - since;
+	if (!slot->told || !gate.wait_told) {
+		clock->left_ns -= d;
+		if (clock->left_ns >= 0)
+			return 0;
+		weight = poisson__weight(d, clock->interval_ns);
+		clock->interval_ns = gate.wait_interval_ns;
+		clock->left_ns = poisson__distance((__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32(),
+						   clock->interval_ns);
+	}
+	off_cpu__take(task, slot, d, weight);
+	return 1;
+}
+
+static __always_inline void off_cpu__left(struct task_struct *task, __u64 now, unsigned int state,
+					  int is_preempted)
+{
+	struct wait_slot *slot = wait__claim(task->pid);
+
+	if (!slot) {
+		lose(EVENT_OFFCPU, LOSS_WAIT_SLOTS, 1);
+		return;
+	}
+	slot->tid = task->pid;
+	slot->state = wait__state(task, state, is_preempted);
+	slot->told = 0;
+	slot->since_ns = state & TASK_EXITED ? 0 : now;
+}
+
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(off_cpu, _Bool is_preempted, struct task_struct *prev, struct task_struct *next,
+	     unsigned int prev_state)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u32 zero = 0;
+	struct wait_clock *clock = bpf_map_lookup_elem(&wait_clocks, &zero);
+
+	if (!clock)
+		return 0;
+	clock->n_switches++;
+	if (prev->pid)
+		off_cpu__left(prev, now, prev_state, is_preempted);
+	if (next->pid && off_cpu__came(next, now, clock)) {
+		clock->n_taken++;
+		clock->cost_ns += bpf_ktime_get_ns() - now;
+	} else if (clock->n_switches % WAIT_COST_EVERY == 0) {
+		clock->cost_ns += (bpf_ktime_get_ns() - now) * WAIT_COST_EVERY;
+	}
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

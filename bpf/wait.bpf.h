@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* wait - where a thread's wait is kept, why it waits, and for how much of it it waited for a CPU. */
+#ifndef EVERPROF_BPF_WAIT_BPF_H
+#define EVERPROF_BPF_WAIT_BPF_H
+
+#include "bpf/count.bpf.h"
+#include "bpf/defer.bpf.h"
+#include "bpf/maps.bpf.h"
+#include "bpf/sample.bpf.h"
+#include "bpf/wait.h"
+
+/* The n-th place (0, 1) where the wait of this thread may be. Where pid_max is not above the number of slots, the first is its alone. */
+static __always_inline struct wait_slot *wait__place(__u32 tid, int n)
+{
+	__u32 at = wait_place(tid, n, settings.wait_slots);
+
+	return bpf_map_lookup_elem(&waits, &at);
+}
+
+static __always_inline struct wait_slot *wait__find(__u32 tid)
+{
+	struct wait_slot *s = wait__place(tid, 0);
+
+	if (s && s->tid != tid)
+		s = wait__place(tid, 1);
+	return s && s->tid == tid ? s : NULL;
+}
+
+/* The thread's place, or one where nobody waits. */
+static __always_inline struct wait_slot *wait__claim(__u32 tid)
+{
+	struct wait_slot *s = wait__find(tid);
+
+	if (s)
+		return s;
+	s = wait__place(tid, 0);
+	if (s && !s->since_ns)
+		return s;
+	s = wait__place(tid, 1);
+	return s && !s->since_ns ? s : NULL;
+}
+
+/* Does the quota of its control group keep the thread from a CPU? */
+static __always_inline int wait__is_throttled(struct task_struct *task)
+{
+	struct cfs_rq *cfs = task->se.cfs_rq;
+
+	return bpf_core_field_exists(cfs->throttle_count) && cfs && cfs->throttle_count > 0;
+}
+
+/* Why it leaves the CPU. state: as sched_switch tells it, bits of task_struct.__state. */
+static __always_inline __u8 wait__state(struct task_struct *task, unsigned int state, int is_preempted)
+{
+	if (is_preempted || state == TASK_RUNNING)
+		return wait__is_throttled(task) ? WAIT_THROTTLED : WAIT_PREEMPTED;
+	if (state & (TASK_STOPPED | TASK_TRACED | TASK_FROZEN))
+		return WAIT_STOPPED;
+	if (state & TASK_UNINTERRUPTIBLE && !(state & TASK_NOLOAD))
+		return WAIT_DISK;
+	return WAIT_BLOCKED;
+}
+
+/* Since when it waits for a CPU, as a length until now, at most `most`; 0: it does not, or the kernel keeps no account. */
+static __always_inline __u64 wait__for_cpu(struct task_struct *task, __u64 most)
+{
+	struct cfs_rq *cfs;
+	__u64 queued, now;
+
+	if (!bpf_core_field_exists(task->sched_info.last_queued) || !bpf_core_field_exists(task->se.cfs_rq))
+		return 0;
+	queued = task->sched_info.last_queued;
+	cfs = task->se.cfs_rq;
+	if (!queued || !cfs || !cfs->rq)
+		return 0;
+	now = cfs->rq->clock;
+	if (now <= queued)
+		return 0;
+	return now - queued < most ? now - queued : most;
+}
+
+/* Number of the system call that it waits in. */
+static __always_inline __s16 wait__syscall(struct task_struct *task)
+{
+	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
+	unsigned long nr = ~0ul;
+
+	if (!(task->flags & PF_KTHREAD))
+		bpf_probe_read_kernel(&nr, sizeof(nr), &regs->orig_rax);
+	return nr < 0x7fff ? (__s16)nr : SYSCALL_NONE;
+}
+
+/* Begins the walk with the kernel's frames of a thread that does not run. */
+static __always_inline void wait__kernel_stack(struct walk *w, struct task_struct *task)
+{
+	long bytes = bpf_get_task_stack(task, w->words, KERNEL_FRAMES_MAX * sizeof(__u64), 0);
+	__u32 i, n = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
+
+	if (!n)
+		lose(EVENT_OFFCPU, LOSS_KERNEL_STACK, 1);
+	w->hash = 0;
+	w->n_outer = 0;
+	w->derived = 0;
+	w->sp = 0;
+	for (i = 0; i < KERNEL_FRAMES_MAX; i++) {
+		if (i >= n)
+			break;
+		w->words[i]--; /* into the call */
+		w->hash = walk_mix(w->hash, w->words[i]);
+	}
+	w->n_kernel = i;
+	w->n_words = i;
+}
+
+/*
+ * A wait of d stands for `weight` (poisson.h), and so in proportion does its part that waited for a CPU. Counts are whole: what is left over is one more
+ * by chance.
+ */
+static __always_inline void wait__split(struct task_sample *s, __u64 d, __u64 for_cpu, __u64 weight)
+{
+	__u64 count = weight / d, rest = weight - count * d;
+
+	if ((bpf_get_prandom_u32() & 0xffff) < (rest << 16) / d)
+		count++;
+	if (weight == d)
+		s->cpu_value = for_cpu;
+	else
+		s->cpu_value = ((for_cpu << 20) / d * (weight >> 10)) >> 10;
+	s->value = weight - s->cpu_value;
+	s->count = s->value ? count : 0;
+	s->cpu_count = s->cpu_value ? count : 0;
+}
+
+/* Both parts, with the stack that was walked; 0 where that was handed to user space, else the hash of the row of the first part. */
+static __always_inline __u64 wait__count(struct walk *w, struct task_sample *s)
+{
+	__u64 row = 0;
+
+	if (defer__wanted(w->end) && !defer__send(w, s))
+		return 0;
+	if (w->derived)
+		lose(EVENT_OFFCPU, LOSS_DERIVED_RULES, 1);
+	walk__close(w);
+	if (s->value)
+		row = count__add(w, s);
+	if (s->cpu_value) {
+		s->tag.state = WAIT_RUNNABLE;
+		s->count = s->cpu_count;
+		s->value = s->cpu_value;
+		count__add(w, s);
+	}
+	return row;
+}
+
+/* How long it waited for the CPU that it comes to: for all on this CPU, and for one in so many by control group. */
+static __always_inline void wait__run_queue(struct wait_clock *clock, struct task_struct *task)
+{
+	__u64 us = wait__for_cpu(task, ~0ull) >> 10, group;
+	struct run_queue none = {}, *q;
+	__u32 bucket = 0, i;
+
+	for (i = 16; i; i >>= 1) {
+		if (us >> i) {
+			us >>= i;
+			bucket += i;
+		}
+	}
+	bucket += us; /* us is 0 or 1 */
+	bucket &= RUN_QUEUE_BUCKETS - 1;
+	clock->run_queue.n[bucket]++;
+	if (clock->n_switches % RUN_QUEUE_EVERY)
+		return;
+	group = task__cgroup(task);
+	q = bpf_map_lookup_elem(&run_queues, &group);
+	if (!q) {
+		bpf_map_update_elem(&run_queues, &group, &none, BPF_NOEXIST);
+		q = bpf_map_lookup_elem(&run_queues, &group);
+	}
+	if (q)
+		__sync_fetch_and_add(&q->n[bucket], RUN_QUEUE_EVERY);
+}
+
+#endif

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * waiting - a pass over all threads: what the kernel accounts of each, and where those wait that have not run for a while.
+ *
+ * Problem: a thread that sleeps for an hour comes through no hook, and yet belongs into each minute's profile; and what is sampled has to be held
+ *   against what the kernel itself accounts.
+ * Idea: an iterator tells of every thread, a record each. To that of a thread that has been off its CPU for longer than `wait_min_ns` it adds the
+ *   kernel's frames and the user registers, unless they were told in this window already and it did not run since. The rest is the collector's
+ *   (user/pipeline/waiting): it reads the user stack, which does not change while the thread does not run, and takes `since_ns` forward.
+ * Cost: 0.2 us a thread, and 2 us more one whose stack is told.
+ */
+#include "bpf/maps.bpf.h"
+#include "bpf/task.bpf.h"
+#include "bpf/regs.bpf.h"
+#include "bpf/thread.bpf.h"
+#include "bpf/wait.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct thread_record);
+} thread_scratch SEC(".maps");
+
+/* Has it waited for long in a place that was not told yet? */
+static __always_inline int waiting__is_news(const struct thread_record *r, struct task_struct *task)
+{
+	const struct wait_slot *slot = wait__find(r->tid);
+	__u64 since = slot ? slot->since_ns : 0;
+
+	if (r->state == WAIT_MAX || !gate.waits_on)
+		return 0;
+	if (gate.waits_by_pass) /* nobody keeps slots: those that ran since are news */
+		return !slot || slot->round != (__u16)gate.wait_round || slot->switches != r->switches;
+	if (!since || since + gate.wait_min_ns > r->now_ns)
+		return 0;
+	return slot->round != (__u16)gate.wait_round || slot->switches != r->switches;
+}
+
+static __always_inline void waiting__stack(struct thread_record *r, struct task_struct *task)
+{
+	long bytes = bpf_get_task_stack(task, r->words, KERNEL_FRAMES_MAX * sizeof(__u64), 0);
+	struct pt_regs regs;
+
+	r->has_stack = 1;
+	r->for_cpu_ns = task->__state == TASK_RUNNING ? wait__for_cpu(task, r->now_ns) : 0;
+	r->syscall = wait__syscall(task);
+	if (bytes > 0)
+		r->n_kernel = (bytes / sizeof(__u64)) & KERNEL_FRAMES_MAX;
+	if (task->flags & PF_KTHREAD || !task->mm)
+		return;
+	if (bpf_probe_read_kernel(&regs, sizeof(regs), (const void *)bpf_task_pt_regs(task)))
+		return;
+	regs__copy(r->regs, &regs);
+	r->pc = regs.rip;
+	r->cs = regs.cs;
+}
+
+SEC("iter/task")
+int list_threads(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct thread_record *r;
+	__u32 zero = 0, size;
+
+	if (!task)
+		return 0;
+	r = bpf_map_lookup_elem(&thread_scratch, &zero);
+	if (!r)
+		return 0;
+	__builtin_memset(r, 0, offsetof(struct thread_record, words));
+	thread__record(r, task);
+	r->state = task->on_cpu ? WAIT_MAX : wait__state(task, task->__state, 0);
+	if (waiting__is_news(r, task)) {
+		if (__sync_fetch_and_add(&gate.wait_tokens, -1) > 0)
+			waiting__stack(r, task);
+		else
+			gate.wait_left++;
+	}
+	size = offsetof(struct thread_record, pc);
+	if (r->has_stack)
+		size = offsetof(struct thread_record, words) +
+		       (r->n_kernel & KERNEL_FRAMES_MAX) * sizeof(__u64);
+	bpf_seq_write(ctx->meta->seq, r, size);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

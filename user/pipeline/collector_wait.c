@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * collector_wait - off-CPU time: the waits that have not ended, and all of it held against what the kernel accounts.
+ *
+ * Problem: the hook on switches (bpf/off_cpu.bpf.c) tells of waits when they end, and of a sample of them. A thread that sleeps for an hour belongs into
+ *   each window of that hour, and the sum over a thread's waits should be the time that it did not run, not about that time.
+ * Idea: once a slice a pass over all threads (bpf/waiting.bpf.c) tells of each what the kernel accounts, and of those that have waited for long where they
+ *   wait. Their time so far is taken: the slot's `since_ns` is moved forward by exchange, in memory that the kernel writes, too; who loses that race
+ *   leaves it to the switch. The user stack is read from outside and walked with the host's build of the unwinder. It is walked once for a wait and
+ *   window; after that the thread's row is known, and a pass adds to it.
+ *   When the window ends, each thread's samples are scaled so that they add up to the kernel's account, waiting for a CPU and for
+ *   something else apart; a thread of which nothing was taken gets a row that says so.
+ * Where there is no hook (no task work, or too many switches for the budget), what a thread waited between two passes is given to the stack in which
+ *   the second one meets it.
+ * Invariants: time is claimed after the stack was read, so a stack never stands for a wait that began later. What is not told for want of tokens is not
+ *   claimed, and comes with the next pass.
+ * Cost: some 0.5 us a thread and pass; 20 to 40 us a stack.
+ */
+#include "user/pipeline/collector_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "user/base/clock.h"
+#include "user/base/intern.h"
+#include "user/base/log.h"
+#include "user/kernel/finish.h"
+#include "user/kernel/task_list.h"
+#include "user/pipeline/wait_account.h"
+
+#define WAIT_MIN_NS (50 * NS_PER_MS) /* shorter ones are left to the hook */
+#define PASS_TOKENS 256
+#define PASS_ROUNDS 64 /* at a window's end: until all are told */
+#define STACK_PAGE  4096u
+#define USER_CS_64  0x33
+
+static struct wait_slot *slot_of(const struct collector *c, uint32_t tid)
+{
+	const struct kernel_maps *m = c->maps;
+	struct wait_slot *s = &m->waits[wait_place(tid, 0, m->n_wait_slots)];
+
+	if (s->tid != tid)
+		s = &m->waits[wait_place(tid, 1, m->n_wait_slots)];
+	return s->tid == tid ? s : NULL;
+}
+
+/* Copies the user stack, page by page, up to one that cannot be read. */
+static void read_stack(struct unfinished_record *r)
+{
+	struct iovec to = {.iov_base = r->stack, .iov_len = STACK_COPY_MAX};
+	struct iovec from[STACK_COPY_MAX / STACK_PAGE + 1];
+	uint64_t at = r->stack_at, left = STACK_COPY_MAX;
+	unsigned long n = 0;
+	ssize_t got;
+
+	while (left) {
+		uint64_t len = STACK_PAGE - at % STACK_PAGE;
+
+		len = len < left ? len : left;
+		from[n++] = (struct iovec){.iov_base = (void *)at, .iov_len = len};
+		at += len;
+		left -= len;
+	}
+	got = process_vm_readv((pid_t)r->tid, &to, 1, from, n, 0);
+	r->stack_bytes = got > 0 ? (uint32_t)got : 0;
+}
+
+/* The record of a stack whose kernel part the pass has told, for the walk in user space. */
+static void describe(struct unfinished_record *u, const struct thread_record *r, uint8_t state)
+{
+	memset(u, 0, offsetof(struct unfinished_record, words));
+	u->type = RECORD_UNFINISHED;
+	u->time_ns = r->now_ns;
+	u->key = r->key;
+	u->tag = (struct sample_tag){.event = EVENT_OFFCPU, .state = state, .syscall = r->syscall};
+	u->tid = r->tid;
+	u->cgroup = r->cgroup;
+	memcpy(u->comm, r->comm, COMM_LEN);
+	u->n_kernel = r->n_kernel & KERNEL_FRAMES_MAX;
+	for (uint32_t i = 0; i < u->n_kernel; i++)
+		u->words[i] = r->words[i] - 1; /* into the call */
+	u->pc = r->pc;
+	memcpy(u->regs, r->regs, sizeof(u->regs));
+	u->fp = r->regs[6];
+	u->sp = r->regs[7];
+	u->stack_at = u->sp - STACK_COPY_BELOW;
+	u->leaf = 1;
+}
+
+/* Walks the stack; why the walk ended. */
+static uint8_t walk(struct collector *c, const struct thread_record *r, uint8_t state)
+{
+	struct unfinished_record *u = c->wait_record;
+
+	describe(u, r, state);
+	if (!r->is_kernel_thread && r->cs == USER_CS_64) {
+		read_stack(u);
+		return collector__walk(c, u, sizeof(*u)) ? END_NO_REGS : c->walk->end;
+	}
+	c->walk->n_words = 0;
+	c->walk->n_outer = 0;
+	c->walk->hash = 0;
+	for (uint32_t i = 0; i < u->n_kernel; i++)
+		walk__append(c->walk, u->words[i]);
+	c->walk->n_kernel = u->n_kernel;
+	c->walk->end = r->is_kernel_thread ? END_KERNEL_THREAD : r->cs ? END_COMPAT : END_EXITING;
+	walk__close(c->walk);
+	return c->walk->end;
+}
+
+/* A sample of the stack that was walked last. -errno where it was not counted. */
+static int count(struct collector *c, const struct thread_record *r, uint8_t state, uint64_t n,
+		 uint64_t value, uint32_t *ret_row)
+{
+	char comm[COMM_LEN + 1] = "";
+	struct window_sample s = {
+		.tid = r->tid,
+		.tag = {.event = EVENT_OFFCPU, .state = state, .syscall = r->syscall},
+		.comm = comm,
+		.words = (const uint64_t *)c->walk->words,
+		.n_words = c->walk->n_words,
+		.end = c->walk->end,
+		.count = n,
+		.value = value,
+	};
+	int err;
+
+	memcpy(comm, r->comm, COMM_LEN);
+	err = collector__count(c, &r->key, &s);
+	*ret_row = s.row;
+	return err;
+}
+
+/* Time that is the pass's now, in the stack that it told; remembered, so that the next pass need not tell it again. */
+static void tell(struct collector *c, const struct thread_record *r, struct wait_slot *slot, uint8_t state,
+		 uint64_t n, uint64_t waited_ns, uint64_t for_cpu_ns)
+{
+	uint32_t row = 0, ignored;
+
+	if (for_cpu_ns > waited_ns)
+		for_cpu_ns = waited_ns;
+	if (for_cpu_ns && state < WAIT_RUNNABLE)
+		count(c, r, WAIT_RUNNABLE, n, for_cpu_ns, &ignored);
+	else
+		for_cpu_ns = 0;
+	if (count(c, r, state, n, waited_ns - for_cpu_ns, &row) || for_cpu_ns || !slot)
+		return;
+	slot->row = row;
+	slot->switches = r->switches;
+	__atomic_store_n(&slot->round, (uint16_t)c->maps->gate->wait_round, __ATOMIC_RELEASE);
+}
+
+static bool is_known(const struct collector *c, const struct wait_slot *slot, const struct thread_record *r)
+{
+	return slot->round == (uint16_t)c->maps->gate->wait_round && slot->switches == r->switches;
+}
+
+/* The hook is new: those that wait already left their CPU before it, so their waits begin here. If one goes on just now, the switch sets it right. */
+static void adopt(struct collector *c, const struct thread_record *r)
+{
+	struct wait_slot *slot = &c->maps->waits[wait_place(r->tid, 0, c->maps->n_wait_slots)];
+	uint64_t none = 0;
+
+	if (r->state >= WAIT_MAX || slot->tid)
+		return;
+	slot->tid = r->tid;
+	slot->state = r->state;
+	__atomic_compare_exchange_n(&slot->since_ns, &none, r->now_ns, false, __ATOMIC_ACQ_REL,
+				    __ATOMIC_RELAXED);
+}
+
+/* The hook keeps slots: takes what has passed of a wait that goes on. */
+static void on_waiting(struct collector *c, const struct thread_record *r)
+{
+	struct wait_slot *slot = slot_of(c, r->tid);
+	uint64_t since = slot ? __atomic_load_n(&slot->since_ns, __ATOMIC_ACQUIRE) : 0;
+	uint8_t state;
+
+	if (!since || since + c->maps->gate->wait_min_ns > r->now_ns)
+		return;
+	state = slot->state < WAIT_MAX ? slot->state : WAIT_BLOCKED;
+	if (!r->has_stack && !is_known(c, slot, r))
+		return;
+	if (r->has_stack)
+		walk(c, r, state);
+	/* before the exchange: after it the switch may read them */
+	slot->told = 1;
+	if (!__atomic_compare_exchange_n(&slot->since_ns, &since, r->now_ns, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_RELAXED))
+		return; /* it runs again, and the switch has accounted it */
+	if (r->has_stack)
+		tell(c, r, slot, state, 0, r->now_ns - since, r->for_cpu_ns);
+	else
+		window__add_more(c->windows[EVENT_OFFCPU], (uint32_t)slot->row, 0, r->now_ns - since);
+}
+
+/* A slot for the tid, where only passes use them: whoever was there before is told anew. */
+static struct wait_slot *slot_for(struct collector *c, const struct thread_record *r)
+{
+	struct wait_slot *slot = &c->maps->waits[wait_place(r->tid, 0, c->maps->n_wait_slots)];
+
+	if (slot->tid != r->tid)
+		*slot = (struct wait_slot){.tid = r->tid, .round = (uint16_t)(c->maps->gate->wait_round - 1)};
+	return slot;
+}
+
+/* No hook: what it waited since the last pass is owed to the stack in which it is met. */
+static void on_pass_only(struct collector *c, const struct thread_record *r, struct thread *t,
+			 const struct thread_sums *before)
+{
+	uint64_t wall = t->last.at_ns - before->at_ns, ran = t->last.run_ns - before->run_ns;
+	uint64_t delay = t->last.run_delay_ns - before->run_delay_ns, for_cpu;
+	struct wait_slot *slot = slot_for(c, r);
+
+	t->owed_ns += wall > ran ? wall - ran : 0;
+	t->owed_delay_ns += delay;
+	t->owed_switches += r->switches - t->switches;
+	t->switches = r->switches;
+	if (r->state >= WAIT_MAX || !t->owed_ns)
+		return;
+	for_cpu = t->owed_delay_ns < t->owed_ns ? t->owed_delay_ns : t->owed_ns;
+	if (!r->has_stack && is_known(c, slot, r) && !for_cpu) {
+		window__add_more(c->windows[EVENT_OFFCPU], (uint32_t)slot->row, t->owed_switches, t->owed_ns);
+	} else if (r->has_stack) {
+		walk(c, r, r->state);
+		tell(c, r, slot, r->state, t->owed_switches, t->owed_ns, for_cpu);
+	} else {
+		return; /* no tokens: it stays owed */
+	}
+	t->owed_ns = t->owed_delay_ns = 0;
+	t->owed_switches = 0;
+}
+
+static int on_thread(const struct thread_record *r, void *ctx)
+{
+	struct collector *c = ctx;
+	struct thread_sums before;
+	struct thread *t;
+	uint32_t switches;
+	int err = thread_table__note(&c->threads, r, &t, &before);
+
+	if (err == -E2BIG)
+		return 0; /* its waits are samples all the same */
+	if (err)
+		return err;
+	switches = r->switches - t->switches;
+	c->pass_switches += switches;
+	if (!c->windows[EVENT_OFFCPU] || !collector__wants(c, &r->key, t->comm))
+		t->switches = r->switches;
+	else if (c->wait_orders.hook) {
+		t->switches = r->switches;
+		if (c->hook_is_new)
+			adopt(c, r);
+		else
+			on_waiting(c, r);
+	} else if (c->window_has_base)
+		on_pass_only(c, r, t, &before);
+	else
+		t->switches = r->switches;
+	return 0;
+}
+
+static int on_thread_end(void *ctx, void *data, size_t size)
+{
+	struct thread_record r = {};
+
+	memcpy(&r, data, size < sizeof(r) ? size : sizeof(r));
+	r.state = WAIT_MAX;
+	r.has_stack = 0;
+	return on_thread(&r, ctx);
+}
+
+/* One pass over all threads; whether all that wait were told. */
+static bool collector__pass(struct collector *c)
+{
+	struct gate *gate = c->maps->gate;
+	uint64_t cpu = clock__thread_cpu_ns();
+	int err;
+
+	gate->wait_tokens = PASS_TOKENS;
+	gate->wait_left = 0;
+	thread_table__begin_pass(&c->threads);
+	ring_buffer__consume(c->thread_ends);
+	err = task_list__threads(c->loader, on_thread, c);
+	if (err)
+		log_warn("collector: look at all threads: %s, ignoring", strerror(-err));
+	c->hook_is_new = false;
+	c->pass_ns += clock__thread_cpu_ns() - cpu;
+	return err || !gate->wait_left;
+}
+
+void collector__pass_waits(struct collector *c, bool all)
+{
+	uint32_t rounds = all ? PASS_ROUNDS : 1;
+
+	if (!c->windows[EVENT_OFFCPU] || !c->waits_running)
+		return;
+	if (!all && ++c->slices_since_pass < c->wait_orders.pass_every)
+		return;
+	c->slices_since_pass = 0;
+	while (rounds-- && !collector__pass(c))
+		;
+}
+
+void collector__begin_waits(struct collector *c)
+{
+	if (!c->waits_running)
+		return;
+	c->maps->gate->wait_round++;
+	if (thread_table__begin(&c->threads, clock__mono_ns()))
+		log_warn("collector: no memory for the table of threads, ignoring");
+	c->window_has_base = true;
+}
+
+/* How it was recorded, for the file. */
+static void note(struct collector *c, struct window *w, const struct wait_account *a)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "waits by %s, one taken in %.3g ms; of %u threads the kernel accounts: ran %.6f s, waited "
+		 "for a CPU "
+		 "%.6f s (samples %.6f s), for something else %.6f s (samples %.6f s), none of it sampled "
+		 "%.6f s",
+		 c->wait_orders.hook ? "switch" : "pass", (double)c->wait_orders.interval_ns / 1e6,
+		 a->n_threads, (double)a->run_ns / 1e9, (double)a->exact_ns[1] / 1e9,
+		 (double)a->sampled_ns[1] / 1e9, (double)a->exact_ns[0] / 1e9, (double)a->sampled_ns[0] / 1e9,
+		 (double)(a->unsampled_ns[0] + a->unsampled_ns[1]) / 1e9);
+	intern__add(w->strings, text, strlen(text), &w->note);
+}
+
+void collector__settle_waits(struct collector *c, struct window *w)
+{
+	const struct wait_account_ports ports = {.process = collector__thread_process, .ctx = c};
+	struct wait_account account;
+	int err;
+
+	if (!c->waits_running)
+		return;
+	err = wait_account__settle(w, &c->threads, &ports, &account);
+	if (err)
+		log_warn("collector: hold waits against the kernel's account: %s, they stay as they were "
+			 "sampled",
+			 strerror(-err));
+	else
+		note(c, w, &account);
+}
+
+/* ---- the budget ---- */
+
+static int read_wait_clocks(const struct collector *c, struct wait_reading *ret)
+{
+	static struct wait_clock clocks[CPUS_MAX];
+	int n = libbpf_num_possible_cpus();
+	uint32_t zero = 0;
+
+	if (n <= 0 || n > CPUS_MAX || bpf_map_lookup_elem(c->maps->wait_clocks_fd, &zero, clocks))
+		return -errno;
+	for (int i = 0; i < n; i++) {
+		ret->n_switches += clocks[i].n_switches;
+		ret->n_taken += clocks[i].n_taken;
+		ret->cost_ns += clocks[i].cost_ns;
+	}
+	return 0;
+}
+
+static void collector__obey_waits(struct collector *c, const struct wait_orders *orders)
+{
+	struct gate *gate = c->maps->gate;
+	bool changes = orders->hook != c->wait_orders.hook || !c->waits_running;
+	int err;
+
+	gate->wait_interval_ns = orders->interval_ns;
+	gate->wait_told = orders->told;
+	gate->wait_min_ns = WAIT_MIN_NS;
+	c->wait_orders = *orders;
+	if (!changes)
+		return;
+	err = loader__hook_waits(c->loader, orders->hook);
+	if (err) {
+		log_warn("collector: cannot look at switches: %s; waits are sampled by passes over all "
+			 "threads",
+			 strerror(-err));
+		c->wait_orders.hook = false;
+	} else if (c->waits_running) {
+		log_info("collector: waits are sampled by %s now",
+			 orders->hook ? "a hook on switches"
+				      : "passes over all threads: a hook on switches would cost more than "
+					"profiling.offcpu.budget");
+	}
+	/* slots of the other way mean nothing in this one */
+	memset(c->maps->waits, 0, c->maps->n_wait_slots * sizeof(*c->maps->waits));
+	gate->wait_round++;
+	gate->waits_by_pass = !c->wait_orders.hook;
+	c->hook_is_new = c->wait_orders.hook;
+}
+
+void collector__control_waits(struct collector *c)
+{
+	struct wait_reading r = {.now_ns = clock__mono_ns(), .pass_ns = c->pass_ns};
+	struct wait_orders orders;
+
+	if (!c->waits_running || read_wait_clocks(c, &r))
+		return;
+	r.n_switches = c->pass_switches;
+	if (wait_control__judge(&c->wait_control, &r, &orders))
+		collector__obey_waits(c, &orders);
+}
+
+int collector__start_waits(struct collector *c)
+{
+	if (c->waits_running || !c->opts.events[EVENT_OFFCPU].on)
+		return 0;
+	if (!c->wait_record)
+		c->wait_record = malloc(sizeof(*c->wait_record));
+	if (!c->wait_record)
+		return -ENOMEM;
+	wait_control__init(&c->wait_control, c->opts.wait_budget_ppm, c->stats.n_cpus,
+			   loader__has_wait_hook(c->loader));
+	collector__obey_waits(c, &c->wait_control.orders);
+	c->maps->gate->waits_on = 1;
+	c->waits_running = true;
+	collector__pass(c); /* what every thread has had so far */
+	collector__begin_waits(c);
+	return 0;
+}
+
+void collector__stop_waits(struct collector *c)
+{
+	if (!c->waits_running)
+		return;
+	loader__hook_waits(c->loader, false);
+	c->maps->gate->waits_on = 0;
+	c->waits_running = c->window_has_base = false;
+	thread_table__done(&c->threads);
+	thread_table__init(&c->threads);
+}
+
+int collector__new_waits(struct collector *c)
+{
+	thread_table__init(&c->threads);
+	c->thread_ends = ring_buffer__new(c->maps->thread_ends_fd, on_thread_end, c, NULL);
+	return c->thread_ends ? 0 : -errno;
+}
+
+void collector__free_waits(struct collector *c)
+{
+	thread_table__done(&c->threads);
+	ring_buffer__free(c->thread_ends);
+	free(c->wait_record);
+}

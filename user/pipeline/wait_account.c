@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/pipeline/wait_account.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf/frame.h"
+#include "bpf/wait.h"
+
+enum { FOR_OTHER, FOR_CPU, KINDS };
+
+static int kind_of(uint8_t state)
+{
+	static const uint8_t for_cpu[WAIT_MAX] = {
+#define X(id, name, for_cpu_, text) [WAIT_##id] = for_cpu_,
+		WAIT_STATES(X)
+#undef X
+	};
+
+	return state < WAIT_MAX && for_cpu[state] ? FOR_CPU : FOR_OTHER;
+}
+
+/* Of one thread: what its samples say, and what the kernel does. */
+struct settled {
+	uint64_t sampled_ns[KINDS], exact_ns[KINDS];
+};
+
+/* Index + 1 of each row's thread in the table; 0: not known. */
+static void find_threads(const struct window *w, const struct thread_table *threads, uint32_t *ret)
+{
+	for (uint32_t i = 0; i < w->n_rows; i++) {
+		const struct window_row *row = &w->rows[i];
+		const struct thread *t =
+			thread_table__find(threads, w->processes[row->process].key.start_ns, row->tid);
+
+		ret[i] = t ? (uint32_t)(t - threads->threads) + 1 : 0;
+	}
+}
+
+static void sum_samples(const struct window *w, const uint32_t *thread_of_row, struct settled *settled)
+{
+	for (uint32_t i = 0; i < w->n_entries; i++) {
+		const struct window_entry *e = &w->entries[i];
+		uint32_t t = thread_of_row[e->row];
+
+		if (t)
+			settled[t - 1].sampled_ns[kind_of(w->rows[e->row].tag.state)] += e->value;
+	}
+}
+
+static void sum_exact(const struct thread_times *times, struct settled *s)
+{
+	uint64_t off = times->wall_ns > times->run_ns ? times->wall_ns - times->run_ns : 0;
+
+	s->exact_ns[FOR_CPU] = times->run_delay_ns < off ? times->run_delay_ns : off;
+	s->exact_ns[FOR_OTHER] = off - s->exact_ns[FOR_CPU];
+}
+
+static void scale(struct window *w, const uint32_t *thread_of_row, const struct settled *settled)
+{
+	for (uint32_t i = 0; i < w->n_entries; i++) {
+		struct window_entry *e = &w->entries[i];
+		uint32_t t = thread_of_row[e->row];
+		int kind = kind_of(w->rows[e->row].tag.state);
+
+		if (t && settled[t - 1].sampled_ns[kind])
+			e->value = (uint64_t)((double)e->value * (double)settled[t - 1].exact_ns[kind] /
+						      (double)settled[t - 1].sampled_ns[kind] +
+					      0.5);
+	}
+}
+
+static int add_unsampled(struct window *w, const struct thread *t, uint32_t process, int kind, uint64_t value)
+{
+	const uint64_t word = frame_of_cut(END_NOT_SAMPLED);
+	struct window_sample s = {
+		.process = process,
+		.tid = t->tid,
+		.comm = t->comm,
+		.words = &word,
+		.n_words = 1,
+		.end = END_NOT_SAMPLED,
+		.tag = {.event = EVENT_OFFCPU,
+			.state = kind == FOR_CPU ? WAIT_RUNNABLE : WAIT_BLOCKED,
+			.syscall = SYSCALL_NONE},
+		.value = value,
+	};
+
+	return window__add(w, &s, NULL, NULL);
+}
+
+static void settle_thread(struct window *w, const struct thread *t, const struct settled *s,
+			  const struct wait_account_ports *ports, struct wait_account *sums)
+{
+	struct thread_times times;
+	uint32_t process;
+
+	if (ports->process(ports->ctx, w, t, &process))
+		return;
+	thread__times(t, &times);
+	sums->n_threads++;
+	sums->wall_ns += times.wall_ns;
+	sums->run_ns += times.run_ns;
+	for (int kind = 0; kind < KINDS; kind++) {
+		sums->exact_ns[kind] += s->exact_ns[kind];
+		sums->sampled_ns[kind] += s->sampled_ns[kind];
+		if (s->sampled_ns[kind] || !s->exact_ns[kind])
+			continue;
+		sums->unsampled_ns[kind] += s->exact_ns[kind];
+		add_unsampled(w, t, process, kind, s->exact_ns[kind]);
+	}
+	window__add_thread(w, process, t->tid, t->comm, &times); /* without room: the samples stay */
+}
+
+int wait_account__settle(struct window *w, const struct thread_table *threads,
+			 const struct wait_account_ports *ports, struct wait_account *ret)
+{
+	uint32_t *thread_of_row = calloc(w->n_rows + 1, sizeof(*thread_of_row));
+	struct settled *settled = calloc(threads->n + 1, sizeof(*settled));
+	struct thread_times times;
+	int err = -ENOMEM;
+
+	*ret = (struct wait_account){};
+	if (!thread_of_row || !settled)
+		goto out;
+	find_threads(w, threads, thread_of_row);
+	sum_samples(w, thread_of_row, settled);
+	for (uint32_t i = 0; i < threads->n; i++) {
+		thread__times(&threads->threads[i], &times);
+		sum_exact(&times, &settled[i]);
+	}
+	scale(w, thread_of_row, settled);
+	for (uint32_t i = 0; i < threads->n; i++)
+		settle_thread(w, &threads->threads[i], &settled[i], ports, ret);
+	err = 0;
+out:
+	free(thread_of_row);
+	free(settled);
+	return err;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wait_account - holds the samples of a window of waits against what the kernel accounts of each thread, and makes them agree.
+ *
+ * For each thread and window, wall = ran + waited for a CPU + waited for something else; the kernel knows all of it but the last, which is the rest. Samples
+ * of the two kinds of waiting are scaled, each kind by one factor, so that they add up to that. A thread that waited, and of which no wait
+ * was taken, gets a row whose only frame says so.
+ *
+ * Owns: nothing. Thread: that of the window's writer, before it is closed. Limit: none. Errors: -ENOMEM.
+ */
+#ifndef EVERPROF_PIPELINE_WAIT_ACCOUNT_H
+#define EVERPROF_PIPELINE_WAIT_ACCOUNT_H
+
+#include "user/pipeline/window.h"
+#include "user/process/thread_table.h"
+
+struct wait_account_ports {
+	/* The thread's process in the window, added where it is new; negative: it is not wanted there. */
+	int (*process)(void *ctx, struct window *w, const struct thread *t, uint32_t *ret_index);
+	void *ctx;
+};
+
+/* Sums over all threads. */
+struct wait_account {
+	uint32_t n_threads;
+	uint64_t wall_ns, run_ns;
+	uint64_t exact_ns[2], sampled_ns[2], unsampled_ns[2]; /* waiting for something [0], for a CPU [1] */
+};
+
+int wait_account__settle(struct window *w, const struct thread_table *threads,
+			 const struct wait_account_ports *ports, struct wait_account *ret);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wait_control - keeps the recording of waits below its budget: how many are taken, and whether switches are looked at at all.
+ *
+ * It only judges: readings in, orders out. Once a slice the mean interval between two waits that are taken moves by at most a factor of two towards what
+ * the budget pays for; on a quiet machine it rests at WAIT_INTERVAL_MIN_NS. Where the hook alone costs more than the budget, because threads switch
+ * too often, it is taken away: then the passes over all threads sample, which cost the same however often threads switch. It comes back when switches are
+ * seldom enough to leave half of the budget.
+ *
+ * Owns: nothing. Thread: one owner. Limit: none. Errors: none.
+ */
+#ifndef EVERPROF_PIPELINE_WAIT_CONTROL_H
+#define EVERPROF_PIPELINE_WAIT_CONTROL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WAIT_INTERVAL_MIN_NS   5000000ull
+#define WAIT_INTERVAL_START_NS 20000000ull
+#define WAIT_INTERVAL_MAX_NS   4000000000ull /* below POISSON_INTERVAL_MAX */
+#define WAIT_TAKEN_A_CPU       200           /* a second: more says nothing more */
+#define WAIT_HOOK_PATIENCE     3             /* slices over the budget before the hook goes */
+#define WAIT_HOOK_REST         30            /* slices before it may come back */
+
+/* Sums since the start. */
+struct wait_reading {
+	uint64_t now_ns;
+	uint64_t n_switches; /* that the hook saw, or that passes counted where it is away */
+	uint64_t n_taken;
+	uint64_t cost_ns; /* of the hook and of what it took */
+	uint64_t pass_ns; /* of passes over all threads */
+};
+
+struct wait_orders {
+	bool hook; /* look at switches */
+	bool told; /* finish what a pass began */
+	uint64_t interval_ns;
+	uint32_t pass_every; /* slices */
+};
+
+struct wait_control {
+	uint64_t budget_ppm; /* of all CPUs */
+	uint32_t n_cpus;
+	bool has_hook; /* the kernel can */
+	struct wait_reading before;
+	bool is_started;
+	uint32_t n_over, rest;
+	double switch_ns; /* what one costs, as last seen */
+	struct wait_orders orders;
+};
+
+void wait_control__init(struct wait_control *w, uint64_t budget_ppm, uint32_t n_cpus, bool has_hook);
+/* Once a slice; true where the orders changed. */
+bool wait_control__judge(struct wait_control *w, const struct wait_reading *r, struct wait_orders *ret);
+
+#endif

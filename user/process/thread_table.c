@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/process/thread_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Which thread: pids of threads are unique among the processes of one moment, and processes are told apart by their start. */
+struct thread_id {
+	uint64_t process_start_ns;
+	uint32_t tid;
+};
+
+static uint64_t thread_id__hash(const struct thread_id *id)
+{
+	return hash_pair(id->process_start_ns, id->tid);
+}
+
+static bool thread__eq(uint32_t index, const void *key, const void *owner)
+{
+	const struct thread *t = &((const struct thread_table *)owner)->threads[index];
+	const struct thread_id *id = key;
+
+	return t->tid == id->tid && t->key.start_ns == id->process_start_ns;
+}
+
+void thread_table__init(struct thread_table *t)
+{
+	*t = (struct thread_table){};
+	hashmap__init(&t->by_tid);
+}
+
+void thread_table__done(struct thread_table *t)
+{
+	free(t->threads);
+	hashmap__done(&t->by_tid);
+	*t = (struct thread_table){};
+}
+
+size_t thread_table__bytes(const struct thread_table *t)
+{
+	return t->cap * sizeof(*t->threads) + hashmap__bytes(&t->by_tid);
+}
+
+void thread_table__begin_pass(struct thread_table *t)
+{
+	t->pass++;
+}
+
+int thread_table__begin(struct thread_table *t, uint64_t now_ns)
+{
+	uint32_t n = 0;
+	int err = 0;
+
+	hashmap__clear(&t->by_tid);
+	for (uint32_t i = 0; i < t->n; i++) {
+		struct thread *th = &t->threads[i];
+		struct thread_id id = {.process_start_ns = th->key.start_ns, .tid = th->tid};
+
+		if (th->ended || th->pass != t->pass)
+			continue;
+		th->base = th->last;
+		th->carried = (struct thread_times){};
+		t->threads[n] = *th;
+		err = hashmap__add(&t->by_tid, thread_id__hash(&id), n);
+		if (err)
+			break;
+		n++;
+	}
+	t->n = n;
+	t->begin_ns = now_ns;
+	return err;
+}
+
+static int thread_table__add(struct thread_table *t, const struct thread_id *id, struct thread **ret)
+{
+	struct thread *grown;
+	int err;
+
+	if (t->n == THREADS_MAX)
+		return -E2BIG;
+	if (t->n == t->cap) {
+		uint32_t cap = t->cap ? t->cap + t->cap / 2 : 256;
+
+		grown = realloc(t->threads, cap * sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		t->threads = grown;
+		t->cap = cap;
+	}
+	err = hashmap__add(&t->by_tid, thread_id__hash(id), t->n);
+	if (err)
+		return err;
+	*ret = &t->threads[t->n++];
+	**ret = (struct thread){};
+	return 0;
+}
+
+/* Of a thread that began in this window all counts; of one that was there, what comes after this. */
+static struct thread_sums thread__base(const struct thread_table *t, const struct thread_record *r)
+{
+	if (t->begin_ns && r->start_ns >= t->begin_ns)
+		return (struct thread_sums){.at_ns = r->start_ns};
+	return (struct thread_sums){.at_ns = r->now_ns, .run_ns = r->run_ns, .run_delay_ns = r->run_delay_ns};
+}
+
+/* The tid was used again: what the earlier thread had in this window stays. */
+static void thread__carry(struct thread *th)
+{
+	thread__times(th, &th->carried);
+	th->owed_ns = th->owed_delay_ns = 0;
+	th->owed_switches = 0;
+}
+
+int thread_table__note(struct thread_table *t, const struct thread_record *r, struct thread **ret,
+		       struct thread_sums *ret_before)
+{
+	const struct thread_id id = {.process_start_ns = r->key.start_ns, .tid = r->tid};
+	struct thread *th = thread_table__find(t, id.process_start_ns, id.tid);
+	bool is_new = !th;
+	int err;
+
+	if (!th) {
+		err = thread_table__add(t, &id, &th);
+		if (err)
+			return err;
+		th->tid = r->tid;
+	} else if (th->start_ns != r->start_ns) {
+		thread__carry(th);
+		is_new = true;
+	}
+	if (is_new) {
+		th->start_ns = r->start_ns;
+		th->base = th->last = thread__base(t, r);
+		th->switches = th->base.run_ns ? r->switches : 0;
+	}
+	th->key = r->key;
+	th->is_kernel_thread = r->is_kernel_thread;
+	th->ended = r->ended;
+	th->pass = t->pass;
+	memcpy(th->comm, r->comm, COMM_LEN);
+	*ret_before = th->last;
+	if (r->now_ns >= th->last.at_ns)
+		th->last = (struct thread_sums){
+			.at_ns = r->now_ns, .run_ns = r->run_ns, .run_delay_ns = r->run_delay_ns};
+	*ret = th;
+	return 0;
+}
+
+struct thread *thread_table__find(const struct thread_table *t, uint64_t process_start_ns, uint32_t tid)
+{
+	const struct thread_id id = {.process_start_ns = process_start_ns, .tid = tid};
+	uint32_t at = hashmap__find(&t->by_tid, thread_id__hash(&id), thread__eq, &id, t);
+
+	return at == HASHMAP_NONE ? NULL : &t->threads[at];
+}
+
+static uint64_t since(uint64_t now, uint64_t before)
+{
+	return now > before ? now - before : 0;
+}
+
+void thread__times(const struct thread *t, struct thread_times *ret)
+{
+	*ret = t->carried;
+	ret->wall_ns += since(t->last.at_ns, t->base.at_ns);
+	ret->run_ns += since(t->last.run_ns, t->base.run_ns);
+	ret->run_delay_ns += since(t->last.run_delay_ns, t->base.run_delay_ns);
+}
