@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+/* After settling, each thread's waits add up to what the kernel accounts of it, each kind apart. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "user/base/clock.h"
+#include "user/pipeline/wait_account.h"
+
+static const struct task_key key = {.start_ns = 5, .tgid = 10};
+
+struct known {
+	struct window *w;
+	struct thread_table threads;
+	uint32_t process;
+};
+
+static int setup(void **state)
+{
+	const struct window_opts opts = {.event = EVENT_OFFCPU, .limit_bytes = 16 << 20};
+	static struct known k;
+	const char *const labels[WL_MAX] = {[WL_NAME] = "server"};
+
+	assert_int_equal(window__new(&opts, &k.w), 0);
+	assert_int_equal(window__begin_slice(k.w, 0), 0);
+	assert_int_equal(window__add_process(k.w, &key, labels, &k.process), 0);
+	thread_table__init(&k.threads);
+	thread_table__begin_pass(&k.threads);
+	*state = &k;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct known *k = *state;
+
+	window__unref(k->w);
+	thread_table__done(&k->threads);
+	return 0;
+}
+
+static void account(struct known *k, uint32_t tid, uint64_t now, uint64_t ran, uint64_t delay)
+{
+	const struct thread_record r = {.key = key,
+					.tid = tid,
+					.start_ns = 1,
+					.now_ns = now,
+					.run_ns = ran,
+					.run_delay_ns = delay,
+					.comm = "t"};
+	struct thread_sums before;
+	struct thread *t;
+
+	assert_int_equal(thread_table__note(&k->threads, &r, &t, &before), 0);
+}
+
+static void sample(struct known *k, uint32_t tid, uint8_t state, uint64_t word, uint64_t value)
+{
+	struct window_sample s = {.process = k->process,
+				  .tid = tid,
+				  .comm = "t",
+				  .words = &word,
+				  .n_words = 1,
+				  .end = END_END_MARK,
+				  .tag = {.event = EVENT_OFFCPU, .state = state, .syscall = SYSCALL_NONE},
+				  .count = 1,
+				  .value = value};
+
+	assert_int_equal(window__add(k->w, &s, NULL, NULL), 0);
+}
+
+static uint64_t sum(const struct known *k, uint32_t tid, uint8_t state)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < k->w->n_entries; i++) {
+		const struct window_row *row = &k->w->rows[k->w->entries[i].row];
+
+		if (row->tid == tid && row->tag.state == state)
+			n += k->w->entries[i].value;
+	}
+	return n;
+}
+
+static int process(void *ctx, struct window *w, const struct thread *t, uint32_t *ret_index)
+{
+	(void)ctx;
+	return t->tid == 99 ? -1 : window__find_process(w, &t->key, ret_index);
+}
+
+static struct wait_account settle(struct known *k)
+{
+	const struct wait_account_ports ports = {.process = process};
+	struct wait_account a;
+
+	assert_int_equal(wait_account__settle(k->w, &k->threads, &ports, &a), 0);
+	return a;
+}
+
+static void samples_are_scaled_to_the_account_each_kind_apart(void **state)
+{
+	struct known *k = *state;
+	struct wait_account a;
+
+	account(k, 11, 1000, 0, 0);
+	assert_int_equal(thread_table__begin(&k->threads, 1000), 0);
+	account(k, 11, 11000, 2000,
+		500); /* of 10000: ran 2000, waited for a CPU 500, for other things 7500 */
+	sample(k, 11, WAIT_BLOCKED, 0x1000, 4000);
+	sample(k, 11, WAIT_DISK, 0x2000, 1000);
+	sample(k, 11, WAIT_RUNNABLE, 0x1000, 600);
+	sample(k, 11, WAIT_PREEMPTED, 0x3000, 400);
+	a = settle(k);
+	assert_int_equal(sum(k, 11, WAIT_BLOCKED), 6000);
+	assert_int_equal(sum(k, 11, WAIT_DISK), 1500);
+	assert_int_equal(sum(k, 11, WAIT_RUNNABLE), 300);
+	assert_int_equal(sum(k, 11, WAIT_PREEMPTED), 200);
+	assert_int_equal(a.exact_ns[0], 7500);
+	assert_int_equal(a.sampled_ns[0], 5000);
+	assert_int_equal(a.exact_ns[1], 500);
+	assert_int_equal(a.sampled_ns[1], 1000);
+	assert_int_equal(a.unsampled_ns[0] + a.unsampled_ns[1], 0);
+	assert_int_equal(k->w->n_threads, 1);
+	assert_int_equal(k->w->threads[0].times.wall_ns, 10000);
+}
+
+static void thread_of_which_nothing_was_taken_gets_a_row_that_says_so(void **state)
+{
+	struct known *k = *state;
+	struct wait_account a;
+	uint32_t n_rows;
+
+	account(k, 11, 1000, 0, 0);
+	account(k, 12, 1000, 0, 0);
+	account(k, 13, 1000, 0, 0);
+	assert_int_equal(thread_table__begin(&k->threads, 1000), 0);
+	account(k, 11, 2000, 900, 30);
+	account(k, 12, 2000, 1000, 0); /* it ran all the time: no row */
+	account(k, 13, 2000, 0, 0);
+	sample(k, 13, WAIT_BLOCKED, 0x1000, 1000);
+	n_rows = k->w->n_rows;
+	a = settle(k);
+	assert_int_equal(k->w->n_rows, n_rows + 2);
+	assert_int_equal(sum(k, 11, WAIT_BLOCKED), 70);
+	assert_int_equal(sum(k, 11, WAIT_RUNNABLE), 30);
+	assert_int_equal(sum(k, 13, WAIT_BLOCKED), 1000);
+	assert_int_equal(a.unsampled_ns[0], 70);
+	assert_int_equal(a.unsampled_ns[1], 30);
+	assert_int_equal(k->w->ends[END_NOT_SAMPLED], 0); /* of no sample */
+}
+
+static void threads_that_are_not_wanted_and_rows_of_nobody_stay_out(void **state)
+{
+	struct known *k = *state;
+	struct wait_account a;
+
+	account(k, 99, 1000, 0, 0);
+	assert_int_equal(thread_table__begin(&k->threads, 1000), 0);
+	account(k, 99, 2000, 100, 0);
+	sample(k, 55, WAIT_BLOCKED, 0x1000, 123); /* the table was full */
+	a = settle(k);
+	assert_int_equal(a.n_threads, 0);
+	assert_int_equal(k->w->n_rows, 1);
+	assert_int_equal(sum(k, 55, WAIT_BLOCKED), 123);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(samples_are_scaled_to_the_account_each_kind_apart),
+		TEST(thread_of_which_nothing_was_taken_gets_a_row_that_says_so),
+		TEST(threads_that_are_not_wanted_and_rows_of_nobody_stay_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A machine that switches at a known rate, at known costs: does the controller stay below the budget, and come back? */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "user/base/clock.h"
+#include "user/pipeline/wait_control.h"
+
+#define CPUS   2
+#define BUDGET 2500 /* ppm: 5 ms a second of two CPUs */
+
+struct machine {
+	struct wait_control control;
+	struct wait_reading r;
+	struct wait_orders orders;
+	double switches, waited_s; /* a second: switches, and time that threads wait in short waits */
+	double switch_ns, taken_ns;
+	double spent_ns; /* in the last second */
+};
+
+static void setup(struct machine *m, bool has_hook)
+{
+	*m = (struct machine){.switch_ns = 100, .taken_ns = 20000};
+	wait_control__init(&m->control, BUDGET, CPUS, has_hook);
+	m->orders = m->control.orders;
+	wait_control__judge(&m->control, &m->r, &m->orders);
+}
+
+static void run(struct machine *m, int seconds)
+{
+	while (seconds--) {
+		double taken = m->orders.hook ? m->waited_s * 1e9 / (double)m->orders.interval_ns : 0;
+
+		if (taken > m->switches)
+			taken = m->switches;
+		m->spent_ns = m->orders.hook ? m->switches * m->switch_ns + taken * m->taken_ns : 0;
+		m->r.now_ns += NS_PER_SEC;
+		m->r.n_switches += (uint64_t)m->switches;
+		m->r.n_taken += (uint64_t)taken;
+		m->r.cost_ns += (uint64_t)m->spent_ns;
+		m->r.pass_ns += 100000;
+		wait_control__judge(&m->control, &m->r, &m->orders);
+	}
+}
+
+static void quiet_machine_is_looked_at_closely(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	setup(&m, true);
+	m.switches = 200;
+	m.waited_s = 0.3;
+	run(&m, 30);
+	assert_true(m.orders.hook);
+	assert_int_equal(m.orders.interval_ns, WAIT_INTERVAL_MIN_NS);
+	assert_true(m.orders.told);
+}
+
+static void busy_machine_is_kept_below_the_budget(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	setup(&m, true);
+	m.switches = 20000;
+	m.waited_s = 40;
+	run(&m, 30);
+	assert_true(m.orders.hook);
+	assert_true(m.spent_ns < 5.5e6);
+	assert_true(m.spent_ns > 3e6); /* and it is used */
+}
+
+static void storm_of_switches_takes_the_hook_away_until_it_is_over(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	setup(&m, true);
+	m.switches = 2000;
+	m.waited_s = 1;
+	run(&m, 10);
+	assert_true(m.orders.hook);
+	m.switches = 400000;
+	run(&m, 2);
+	assert_true(m.orders.hook); /* a moment is no reason */
+	run(&m, 8);
+	assert_false(m.orders.hook);
+	m.switches = 45000; /* less, but the hook would not leave half of the budget */
+	run(&m, 60);
+	assert_false(m.orders.hook);
+	m.switches = 2000;
+	run(&m, 3);
+	assert_true(m.orders.hook);
+	run(&m, 60);
+	assert_true(m.orders.hook);
+}
+
+static void hook_does_not_come_and_go_every_few_seconds(void **state)
+{
+	struct machine m;
+	int changes = 0;
+
+	(void)state;
+	setup(&m, true);
+	m.waited_s = 1;
+	for (int i = 0; i < 120; i++) {
+		bool before = m.orders.hook;
+
+		m.switches = i / 10 % 2 ? 400000 : 2000; /* ten seconds each */
+		run(&m, 1);
+		changes += before != m.orders.hook;
+	}
+	assert_true(changes <= 8);
+}
+
+static void kernel_without_hook_is_not_asked_for_one(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	setup(&m, false);
+	m.switches = 10;
+	run(&m, 100);
+	assert_false(m.orders.hook);
+}
+
+static void dear_passes_become_rare(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	setup(&m, true);
+	for (int i = 0; i < 10; i++) {
+		m.r.pass_ns += 4000000;
+		run(&m, 1);
+	}
+	assert_int_equal(m.orders.pass_every, 8);
+	run(&m, 10);
+	assert_int_equal(m.orders.pass_every, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(quiet_machine_is_looked_at_closely),
+		cmocka_unit_test(busy_machine_is_kept_below_the_budget),
+		cmocka_unit_test(storm_of_switches_takes_the_hook_away_until_it_is_over),
+		cmocka_unit_test(hook_does_not_come_and_go_every_few_seconds),
+		cmocka_unit_test(kernel_without_hook_is_not_asked_for_one),
+		cmocka_unit_test(dear_passes_become_rare),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

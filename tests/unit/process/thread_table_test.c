@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Each thread's part of a window, from sums since its start. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "user/process/thread_table.h"
+
+static struct thread_record record(uint32_t tid, uint64_t start, uint64_t now, uint64_t ran, uint64_t delay)
+{
+	return (struct thread_record){.key = {.start_ns = 5, .tgid = 10},
+				      .tid = tid,
+				      .start_ns = start,
+				      .now_ns = now,
+				      .run_ns = ran,
+				      .run_delay_ns = delay,
+				      .comm = "worker"};
+}
+
+static struct thread *note(struct thread_table *t, struct thread_record r)
+{
+	struct thread_sums before;
+	struct thread *th;
+
+	assert_int_equal(thread_table__note(t, &r, &th, &before), 0);
+	return th;
+}
+
+static void assert_times(const struct thread *t, uint64_t wall, uint64_t ran, uint64_t delay)
+{
+	struct thread_times times;
+
+	thread__times(t, &times);
+	assert_int_equal(times.wall_ns, wall);
+	assert_int_equal(times.run_ns, ran);
+	assert_int_equal(times.run_delay_ns, delay);
+}
+
+static void thread_that_was_there_counts_from_the_windows_beginning(void **state)
+{
+	struct thread_table t;
+
+	(void)state;
+	thread_table__init(&t);
+	thread_table__begin_pass(&t);
+	note(&t, record(11, 100, 1000, 500, 50));
+	assert_int_equal(thread_table__begin(&t, 1000), 0);
+	thread_table__begin_pass(&t);
+	assert_times(note(&t, record(11, 100, 3000, 1500, 150)), 2000, 1000, 100);
+	assert_int_equal(thread_table__begin(&t, 3000), 0);
+	thread_table__begin_pass(&t);
+	assert_times(note(&t, record(11, 100, 4000, 1600, 160)), 1000, 100, 10);
+	thread_table__done(&t);
+}
+
+static void thread_that_begins_in_the_window_counts_from_its_start(void **state)
+{
+	struct thread_table t;
+
+	(void)state;
+	thread_table__init(&t);
+	assert_int_equal(thread_table__begin(&t, 1000), 0);
+	thread_table__begin_pass(&t);
+	assert_times(note(&t, record(11, 1200, 2000, 300, 40)), 800, 300, 40);
+	/* it is met for the first time, but was there before: what it had is not this window's */
+	assert_times(note(&t, record(12, 900, 2000, 300, 40)), 0, 0, 0);
+	thread_table__done(&t);
+}
+
+static void threads_that_ended_are_gone_with_the_next_window(void **state)
+{
+	struct thread_record end = record(11, 100, 2500, 900, 90);
+	struct thread_table t;
+
+	(void)state;
+	thread_table__init(&t);
+	thread_table__begin_pass(&t);
+	note(&t, record(11, 100, 1000, 500, 50));
+	note(&t, record(12, 100, 1000, 500, 50));
+	note(&t, record(13, 100, 1000, 500, 50));
+	assert_int_equal(thread_table__begin(&t, 1000), 0);
+	thread_table__begin_pass(&t);
+	end.ended = 1;
+	assert_times(note(&t, end), 1500, 400, 40);
+	note(&t, record(12, 100, 3000, 600, 60)); /* 13 vanished without a word */
+	assert_int_equal(thread_table__begin(&t, 3000), 0);
+	assert_null(thread_table__find(&t, 5, 11));
+	assert_non_null(thread_table__find(&t, 5, 12));
+	assert_null(thread_table__find(&t, 5, 13));
+	assert_null(thread_table__find(&t, 6, 12)); /* another process */
+	thread_table__done(&t);
+}
+
+static void tid_that_is_used_again_adds_up(void **state)
+{
+	struct thread_record end = record(11, 100, 2000, 900, 90);
+	struct thread_table t;
+
+	(void)state;
+	thread_table__init(&t);
+	thread_table__begin_pass(&t);
+	note(&t, record(11, 100, 1000, 500, 50));
+	assert_int_equal(thread_table__begin(&t, 1000), 0);
+	thread_table__begin_pass(&t);
+	end.ended = 1;
+	note(&t, end);
+	assert_times(note(&t, record(11, 2200, 3000, 10, 1)), 1000 + 800, 400 + 10, 40 + 1);
+	assert_int_equal(t.n, 1);
+	thread_table__done(&t);
+}
+
+static void many_threads_are_found(void **state)
+{
+	struct thread_table t;
+
+	(void)state;
+	thread_table__init(&t);
+	assert_int_equal(thread_table__begin(&t, 1), 0);
+	for (uint32_t i = 1; i <= 20000; i++)
+		note(&t, record(i, 10, 10 + i, i, 0));
+	for (uint32_t i = 1; i <= 20000; i++)
+		assert_times(thread_table__find(&t, 5, i), i, i, 0);
+	thread_table__done(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(thread_that_was_there_counts_from_the_windows_beginning),
+		cmocka_unit_test(thread_that_begins_in_the_window_counts_from_its_start),
+		cmocka_unit_test(threads_that_ended_are_gone_with_the_next_window),
+		cmocka_unit_test(tid_that_is_used_again_adds_up),
+		cmocka_unit_test(many_threads_are_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
