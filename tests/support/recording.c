@@ -70,6 +70,18 @@ const char *recording__file(const struct recording *r, const char *name)
 	return paths[turn];
 }
 
+int recording__shell(const struct recording *r, const char *command)
+{
+	char *line = NULL;
+	int status;
+
+	if (asprintf(&line, "cd '%s' && { %s; } >/dev/null 2>&1", r->dir, command) < 0)
+		fail_msg("no memory for '%s'", command);
+	status = system(line);
+	free(line);
+	return status;
+}
+
 void recording__copy(const char *from, const char *to)
 {
 	int in = open(from, O_RDONLY | O_CLOEXEC), out = -1;

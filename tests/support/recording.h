@@ -48,6 +48,8 @@ void recording__of(struct recording *r, const char *const *argv);
 uint64_t recording__truth(const struct recording *r, uint64_t *ret_window_ns);
 /* <dir>/name; two calls may be alive at once. */
 const char *recording__file(const struct recording *r, const char *name);
+/* Runs a line of shell in <dir>, silently; what system() says. */
+int recording__shell(const struct recording *r, const char *command);
 /* Copies a file of any size, with its mode. */
 void recording__copy(const char *from, const char *to);
 

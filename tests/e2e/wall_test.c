@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The identity of time: samples, before they are scaled and after, against what the kernel accounts of each thread. */
+#include <fcntl.h>
+#include <math.h>
+#include <sys/wait.h>
+
+#include "tests/e2e/e2e.h"
+#include "exporters/format/pprof.h"
+#include "tests/support/profile_text.h"
+
+#define TOLERANCE 0.03
+
+/* What was sampled before it was scaled to the account, as the file says: chance allows the root of what was sampled times the mean interval. */
+static void samples_agree_with_the_kernel_before_they_are_made_to(void **state)
+{
+	struct recording *r = *state;
+	double interval_ms, cpu, cpu_sampled, other, other_sampled;
+	const char *text;
+	char pid[32];
+
+	recording__start(r, ARGS("waits", "cond", RECORDING_LONG));
+	snprintf(pid, sizeof(pid), "%lld", r->pid);
+	recording__record(r, 0, ARGS("-e", "offcpu", "-d", "5s", "-p", pid));
+	text = expect__comment(r->profile, "waits by switch, one taken in ");
+	assert_non_null(text);
+	print_message("%s\n", text);
+	assert_int_equal(sscanf(text,
+				"%lf ms; of %*u threads the kernel accounts: ran %*f s, waited for a CPU %lf "
+				"s (samples "
+				"%lf s), for something else %lf s (samples %lf s)",
+				&interval_ms, &cpu, &cpu_sampled, &other, &other_sampled),
+			 5);
+	assert_true(fabs(other_sampled - other) <=
+		    fmax(TOLERANCE * other, 3 * sqrt(other * interval_ms / 1000)));
+	assert_true(fabs(cpu_sampled - cpu) <=
+		    fmax(TOLERANCE * (cpu + other), 3 * sqrt(cpu * interval_ms / 1000)));
+	/* three threads: the main one waits for the two others */
+	assert_true(other > 10 && other < 15.2);
+}
+
+static void assert_identity(struct recording *r, const char *way)
+{
+	char program[4096], everprof[4096], command[16384];
+
+	if (geteuid())
+		skip();
+	run__path_workload("waits", program);
+	run__path_everprof(everprof);
+	snprintf(command, sizeof(command), "'%s' record -q -F 999 -e cpu,offcpu -o both -- '%s' %s 3",
+		 everprof, program, way);
+	assert_int_equal(recording__shell(r, command), 0);
+	snprintf(command, sizeof(command), "'%s' top --by thread --wall --check -n 0 both >both/wall.txt",
+		 everprof);
+	if (recording__shell(r, command)) {
+		snprintf(command, sizeof(command), "cat '%s/both/wall.txt'", r->dir);
+		if (system(command))
+			print_message("nothing was printed\n");
+		fail_msg("%s: the identity does not hold", way);
+	}
+}
+
+static void write_profile(const struct recording *r, const char *name, struct profile *p)
+{
+	struct buf b;
+	int fd = open(recording__file(r, name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	buf__init(&b, 1 << 20);
+	assert_int_equal(profile__seal(p), 0);
+	assert_int_equal(pprof__encode(p, &(struct pprof_opts){.compression = COMPRESSION_GZIP}, &b), 0);
+	assert_int_equal(write(fd, b.data, b.len), b.len);
+	close(fd);
+	buf__done(&b);
+	profile__free(p);
+}
+
+/* A folder as `record` writes it, of a thread that waits for 4 of 5 s; `seen_s` of them were sampled. */
+static void write_three(const struct recording *r, int64_t seen_s)
+{
+	const int64_t account[] = {1000000000, 0, 4000000000, 5000000000};
+	struct profile *p = text_profile("samples", "count", "cpu", "nanoseconds");
+
+	put(p, "main", "tid=7 id,comm=a", 100, 1000000000);
+	write_profile(r, "cpu.pb.gz", p);
+	p = text_profile("events", "count", "off_cpu", "nanoseconds");
+	put(p, "main", "tid=7 id,comm=a,state=blocked", 400, seen_s * 1000000000);
+	write_profile(r, "offcpu.pb.gz", p);
+	p = text_profile("on_cpu", "nanoseconds", "runnable", "nanoseconds");
+	assert_int_equal(profile__add_type(p, "blocked", "nanoseconds"), 0);
+	assert_int_equal(profile__add_type(p, "wall", "nanoseconds"), 0);
+	assert_int_equal(profile__add(p, 0, text_labels(p, "tid=7 id,comm=a"), account), 0);
+	write_profile(r, "wall.pb.gz", p);
+}
+
+static int top_wall(struct recording *r, const char *what)
+{
+	char everprof[4096], command[8192];
+
+	run__path_everprof(everprof);
+	snprintf(command, sizeof(command), "'%s' top --by thread --wall --check %s", everprof, what);
+	return WEXITSTATUS(recording__shell(r, command));
+}
+
+static void check_says_by_its_exit_status_whether_time_adds_up(void **state)
+{
+	struct recording *r = *state;
+
+	write_three(r, 4);
+	assert_int_equal(top_wall(r, "."), 0);
+	assert_int_equal(top_wall(r, "wall.pb.gz cpu.pb.gz offcpu.pb.gz"), 0);
+	assert_int_equal(top_wall(r, "wall.pb.gz cpu.pb.gz"), 1);
+	write_three(r, 3);
+	assert_int_equal(top_wall(r, "."), 3);
+	assert_int_equal(top_wall(r, "--no-such-option"), 2);
+}
+
+static void time_of_threads_that_wait_adds_up(void **state)
+{
+	assert_identity(*state, "mutex");
+}
+
+static void time_of_threads_that_starve_adds_up(void **state)
+{
+	assert_identity(*state, "starve");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		e2e_test(samples_agree_with_the_kernel_before_they_are_made_to),
+		e2e_test(check_says_by_its_exit_status_whether_time_adds_up),
+		e2e_test(time_of_threads_that_wait_adds_up),
+		e2e_test(time_of_threads_that_starve_adds_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
