@@ -117,6 +117,8 @@ void collector__limit_windows(struct collector *c);
 int collector__count(struct collector *c, const struct task_key *key, struct window_sample *s);
 /* Walks a stack that was copied; it is in c->walk then. -EBADMSG: not a sound record. */
 int collector__walk(struct collector *c, const struct unfinished_record *r, size_t size);
+/* Does the configuration, or the tree that is followed, want this thread? */
+bool collector__wants_thread(struct collector *c, const struct thread *t);
 bool collector__wants(struct collector *c, const struct task_key *key, const char *comm);
 int collector__thread_process(void *ctx, struct window *w, const struct thread *t, uint32_t *ret_index);
 int collector__on_unfinished(void *ctx, void *data, size_t size);

@@ -95,13 +95,18 @@ bool collector__wants(struct collector *c, const struct task_key *key, const cha
 	return selector__thread(&c->opts.selector, p ? collector__verdict(c, p) : VERDICT_NONE, comm);
 }
 
+bool collector__wants_thread(struct collector *c, const struct thread *t)
+{
+	return (!c->opts.selector.only_tree || t->is_followed) && collector__wants(c, &t->key, t->comm);
+}
+
 /* A thread's process in the window, for what the kernel accounts of it. */
 int collector__thread_process(void *ctx, struct window *w, const struct thread *t, uint32_t *ret_index)
 {
 	struct collector *c = ctx;
 	enum verdict verdict;
 
-	if (!collector__wants(c, &t->key, t->comm))
+	if (!collector__wants_thread(c, t))
 		return -ENOENT;
 	return collector__window_process(c, w, &t->key, ret_index, &verdict);
 }

@@ -237,6 +237,17 @@ static void on_pass_only(struct collector *c, const struct thread_record *r, str
 	t->owed_switches = 0;
 }
 
+/* With `record -- COMMAND` only the kernel knows who belongs to the tree; it forgets who has ended. */
+static void follow(const struct collector *c, struct thread *t)
+{
+	struct target target;
+
+	if (!c->opts.selector.only_tree || t->is_followed)
+		return;
+	t->is_followed = !bpf_map_lookup_elem(c->maps->targets_fd, &t->key.tgid, &target) &&
+			 target.start_ns == t->key.start_ns && target.verdict == TARGET_INCLUDE;
+}
+
 static int on_thread(const struct thread_record *r, void *ctx)
 {
 	struct collector *c = ctx;
@@ -249,9 +260,10 @@ static int on_thread(const struct thread_record *r, void *ctx)
 		return 0; /* its waits are samples all the same */
 	if (err)
 		return err;
+	follow(c, t);
 	switches = r->switches - t->switches;
 	c->pass_switches += switches;
-	if (!c->windows[EVENT_OFFCPU] || !collector__wants(c, &r->key, t->comm))
+	if (!c->windows[EVENT_OFFCPU] || !collector__wants_thread(c, t))
 		t->switches = r->switches;
 	else if (c->wait_orders.hook) {
 		t->switches = r->switches;
