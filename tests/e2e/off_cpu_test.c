@@ -252,6 +252,21 @@ static void reads_past_the_cache_wait_for_the_disk(void **state)
 	assert_way(r, "disk", path, "reader", "disk", "pread64", "file", "");
 }
 
+/* -- whose waits -- */
+/* The rest of the machine sleeps all the while. */
+static void a_command_has_its_own_waits_only(void **state)
+{
+	struct recording *r = *state;
+
+	record_way(r, "sleep", "2", NULL);
+	for (uint32_t i = 0; i < profile__n_samples(r->profile); i++) {
+		const char *comm = label(r->profile, profile__get_sample(r->profile, i), "comm");
+
+		if (strcmp(comm, "sleeper") && strcmp(comm, "waits") && strcmp(comm, "everprof"))
+			fail_msg("a sample of '%s'", comm);
+	}
+}
+
 /* -- threads that come and go -- */
 static void waits_of_threads_that_are_gone_are_there(void **state)
 {
@@ -624,6 +639,7 @@ int main(void)
 		e2e_test(a_slow_pipe_blocks_its_reader),
 		e2e_test(a_thread_that_wakes_on_another_cpu_each_time_is_counted_once),
 		e2e_test(reads_past_the_cache_wait_for_the_disk),
+		e2e_test(a_command_has_its_own_waits_only),
 		e2e_test(waits_of_threads_that_are_gone_are_there),
 		e2e_test(a_wait_that_an_exec_ends_is_counted_once),
 		e2e_test(who_starves_waits_for_a_cpu),
