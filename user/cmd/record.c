@@ -26,6 +26,7 @@
 #include "user/pipeline/collector.h"
 #include "user/pipeline/idle_match.h"
 #include "user/pipeline/publish.h"
+#include "user/pipeline/wall_profile.h"
 #include "user/profile/profile.h"
 
 #define PATTERNS_MAX    64
@@ -424,27 +425,53 @@ static int record__write_one(struct record *r, const struct window *w, const cha
 	return ret;
 }
 
+/* DIR/NAME.pb.gz */
+static int record__path_in(const struct record *r, const char *name, char path[PATH_MAX], struct err *err)
+{
+	if ((size_t)snprintf(path, PATH_MAX, "%s/%s.pb.gz", r->path, name) < PATH_MAX)
+		return 0;
+	return err__set(err, -ENAMETOOLONG, "the path '%s' is too long", r->path);
+}
+
+/* Beside waits, what the kernel accounts of their threads. */
+static int record__write_wall(struct record *r, const struct window *w, struct err *err)
+{
+	struct profile *p = NULL;
+	char path[PATH_MAX];
+	int ret = record__path_in(r, WALL_EVENT, path, err);
+
+	if (ret || w->event != EVENT_OFFCPU)
+		return ret;
+	ret = wall_profile__make(w, true, &p);
+	if (ret)
+		return err__set(err, ret, "cannot make the account of threads: %s", strerror(-ret));
+	ret = output__write_as(p, path, &(struct output_opts){.keep_idle = true, .quiet = true}, err);
+	profile__free(p);
+	return ret;
+}
+
 /* One event into the file; several into a directory, a file each. */
 static int record__write(struct record *r, struct err *err)
 {
 	char path[PATH_MAX];
-	int ret = 0;
+	int ret = record__idle(r);
 
-	ret = record__idle(r);
 	if (ret)
 		return err__set(err, ret, "cannot read the idle patterns: %s", strerror(-ret));
 	if (r->n_events > 1 && mkdir(r->path, 0755) && errno != EEXIST)
 		return err__set(err, -errno, "cannot make the directory '%s': %s", r->path, strerror(errno));
 	for (enum event ev = 0; ev < EVENT_N && !ret; ev++) {
-		if (!r->windows[ev])
+		const struct window *w = r->windows[ev];
+
+		if (!w)
 			continue;
 		if (r->n_events == 1)
-			ret = record__write_one(r, r->windows[ev], r->path, err);
-		else if ((size_t)snprintf(path, sizeof(path), "%s/%s.pb.gz", r->path, event__name(ev)) <
-			 sizeof(path))
-			ret = record__write_one(r, r->windows[ev], path, err);
-		else
-			ret = err__set(err, -ENAMETOOLONG, "the path '%s' is too long", r->path);
+			return record__write_one(r, w, r->path, err);
+		ret = record__path_in(r, event__name(ev), path, err);
+		if (!ret)
+			ret = record__write_one(r, w, path, err);
+		if (!ret)
+			ret = record__write_wall(r, w, err);
 	}
 	return ret;
 }

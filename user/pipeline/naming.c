@@ -12,6 +12,7 @@
 #include "user/object/object_cache.h"
 #include "user/pipeline/window.h"
 #include "user/pipeline/location.h"
+#include "user/pipeline/row_labels.h"
 #include "user/pipeline/wait_label.h"
 #include "user/profile/profile.h"
 
@@ -64,63 +65,19 @@ static int namer__stacks(struct namer *r)
 	return err;
 }
 
-static int add_text_label(struct profile *p, struct label *labels, uint32_t *n, const char *key,
-			  const char *text)
-{
-	struct label l = {};
-	int err;
-
-	if (!*text)
-		return 0;
-	err = profile__string(p, key, &l.key);
-	if (!err)
-		err = profile__string(p, text, &l.str);
-	if (!err)
-		labels[(*n)++] = l;
-	return err;
-}
-
-static int add_id_label(struct profile *p, struct label *labels, uint32_t *n, const char *key, uint32_t id)
-{
-	struct label l = {.num = id};
-	int err = profile__string(p, key, &l.key);
-
-	if (!err)
-		err = profile__string(p, "id", &l.num_unit);
-	if (!err)
-		labels[(*n)++] = l;
-	return err;
-}
-
 static int namer__labels(struct namer *r, const struct window_row *row, uint32_t *ret)
 {
-	const struct window_process *process = &r->w->processes[row->process];
-	const struct {
-		const char *key;
-		uint32_t text;
-	} texts[] = {
-		{"comm", row->comm},     {"process", process->name},
-		{"exe", process->exe},   {"cgroup", process->cgroup},
-		{"unit", process->unit}, {"container", process->container},
-		{"pod", process->pod},   {"namespace", process->name_space},
-	};
 	struct wait_label wait = {.state = "", .syscall = "", .wait = "", .idle = ""};
-	struct label labels[sizeof(texts) / sizeof(*texts) + 6];
-	uint32_t n = 0;
-	int err;
+	struct row_labels l = {.profile = r->p};
+	int err = row_labels__thread(&l, r->w, row->process, r->n->label_tid ? row->tid : 0, row->comm);
 
-	err = add_id_label(r->p, labels, &n, "pid", process->key.tgid);
-	if (!err && r->n->label_tid)
-		err = add_id_label(r->p, labels, &n, "tid", row->tid);
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts) && !err; i++)
-		err = add_text_label(r->p, labels, &n, texts[i].key, window__str(r->w, texts[i].text));
 	if (r->waits)
 		wait = wait_labels__of(r->waits, row);
-	err = err ?: add_text_label(r->p, labels, &n, "state", wait.state);
-	err = err ?: add_text_label(r->p, labels, &n, "syscall", wait.syscall);
-	err = err ?: add_text_label(r->p, labels, &n, "wait", wait.wait);
-	err = err ?: add_text_label(r->p, labels, &n, "idle", wait.idle);
-	return err ? err : profile__labels(r->p, labels, n, ret);
+	err = err ?: row_labels__text(&l, "state", wait.state);
+	err = err ?: row_labels__text(&l, "syscall", wait.syscall);
+	err = err ?: row_labels__text(&l, "wait", wait.wait);
+	err = err ?: row_labels__text(&l, "idle", wait.idle);
+	return err ? err : profile__labels(r->p, l.labels, l.n, ret);
 }
 
 static int namer__samples(struct namer *r)

@@ -21,6 +21,7 @@
 #include "user/pipeline/footprint.h"
 #include "user/pipeline/idle_match.h"
 #include "user/pipeline/naming.h"
+#include "user/pipeline/wall_profile.h"
 #include "user/pipeline/window.h"
 #include "user/profile/profile.h"
 #include "user/store/rollup.h"
@@ -128,6 +129,29 @@ static int publisher__encode(struct publisher *p, const struct window *w, struct
 	return err;
 }
 
+/* Beside a window of waits, the account that they were held against. */
+static void publisher__wall(struct publisher *p, const struct window *w, uint64_t time_ns,
+			    uint64_t duration_ns)
+{
+	const struct pprof_opts opts = {.compression = p->opts.zstd ? COMPRESSION_ZSTD : COMPRESSION_GZIP};
+	struct profile *profile = NULL;
+	struct buf b;
+	int err;
+
+	if (w->event != EVENT_OFFCPU || !w->n_threads || !p->store)
+		return;
+	buf__init(&b, FILE_BYTES_MAX);
+	err = wall_profile__make(w, p->opts.label_tid, &profile);
+	if (!err)
+		err = pprof__encode(profile, &opts, &b);
+	if (err)
+		log_warn("publish: encode the account of threads: %s, it is lost", strerror(-err));
+	else
+		store__put(p->store, WALL_EVENT, time_ns, duration_ns, b.data, b.len);
+	profile__free(profile);
+	buf__done(&b);
+}
+
 /* Within the bytes that are allowed now; the symbolizer is this thread's. */
 static void publisher__rest(struct publisher *p)
 {
@@ -160,6 +184,8 @@ static void publisher__window(struct publisher *p, struct window *w)
 	else if (p->store)
 		err = store__put(p->store, event__name(w->event), time_ns, duration_ns, b.data,
 				 b.len); /* reports by itself */
+	if (!err)
+		publisher__wall(p, w, time_ns, duration_ns);
 	pthread_mutex_lock(&p->lock);
 	p->stats.windows++;
 	p->stats.failed += err != 0;
