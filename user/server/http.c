@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,19 @@ static bool may_come_from_there(struct exchange *x, const char *version)
 	return true;
 }
 
+/* libmicrohttpd asks for a client's certificate and leaves the judgement to us. The Unix socket has no TLS: its mode says who may. */
+static bool has_good_certificate(struct exchange *x)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	unsigned n = 0, status = 1;
+
+	if (!info || !info->tls_session)
+		return true;
+	return gnutls_certificate_get_peers(info->tls_session, &n) && n &&
+	       !gnutls_certificate_verify_peers2(info->tls_session, &status) && !status;
+}
+
 /* Sets the response and says false where the request goes no further. */
 static bool exchange__check(struct exchange *x, const char *method, const char *version)
 {
@@ -141,6 +155,11 @@ static bool exchange__check(struct exchange *x, const char *method, const char *
 	r->is_head = !strcmp(method, "HEAD");
 	if (strcmp(method, "GET") && !r->is_post && !r->is_head) {
 		response__fail(&x->response, 405, "GET, HEAD and POST are what there is");
+		return false;
+	}
+	if (x->http->settings->wants_client_certificate && !has_good_certificate(x)) {
+		response__fail(&x->response, 403,
+			       "a client certificate that server.tls_client_ca knows is needed");
 		return false;
 	}
 	if (!may_come_from_there(x, version))
