@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -147,6 +148,23 @@ static int fill_settings(const struct server_host_opts *o, struct settings *s, s
 
 /* -- the process -- */
 
+/*
+ * This very binary. By its own path where that still is the same file, for the kernel names a process after the path; else (it was replaced or
+ * deleted) by the link, which always leads to what runs.
+ */
+static const char *own_path(char path[PATH_MAX])
+{
+	static const char link[] = "/proc/self/exe";
+	struct stat ours, theirs;
+	ssize_t n = readlink(link, path, PATH_MAX - 1);
+
+	if (n <= 0 || stat(link, &ours))
+		return link;
+	path[n] = '\0';
+	return !stat(path, &theirs) && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino ? path
+												    : link;
+}
+
 static int host__spawn_with(struct server_host *h, int wire, int settings, pid_t *ret_pid)
 {
 	static char *const argv[] = {"everprof", "server-process", NULL};
@@ -157,6 +175,7 @@ static int host__spawn_with(struct server_host *h, int wire, int settings, pid_t
 			   [SETTINGS_FD_UNIX] = h->local.fd};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
+	char path[PATH_MAX];
 	sigset_t none;
 	int code = 0;
 
@@ -175,7 +194,7 @@ static int host__spawn_with(struct server_host *h, int wire, int settings, pid_t
 	if (!code)
 		code = posix_spawn_file_actions_addclosefrom_np(&actions, SETTINGS_FD_UNIX + 1);
 	if (!code)
-		code = posix_spawn(ret_pid, "/proc/self/exe", &actions, &attr, argv, envp);
+		code = posix_spawn(ret_pid, own_path(path), &actions, &attr, argv, envp);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
 	return -code;

@@ -68,6 +68,9 @@ static int hide_idle(const struct http_request *r, const struct ask_for *a, stru
 	buf__init(&b, sizeof(to->note) * 4);
 	idle_hidden__print(&hidden, &b);
 	snprintf(to->note, sizeof(to->note), "without %s", buf__str(&b));
+	/* a header has ASCII only */
+	for (char *c = to->note; *c; c++)
+		*c = *c < 0 ? '.' : *c;
 	buf__done(&b);
 	profile__free(*p);
 	*p = shown;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -85,6 +86,7 @@ int server__main(void)
 		return 2;
 	}
 	s.settings = settings;
+	prctl(PR_SET_NAME, "everprof"); /* what the kernel took from /proc/self/exe is "exe" */
 	signal(SIGPIPE, SIG_IGN);
 	if (settings->is_tls)
 		gnutls_global_init();
