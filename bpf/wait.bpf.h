@@ -6,6 +6,7 @@
 #include "bpf/count.bpf.h"
 #include "bpf/defer.bpf.h"
 #include "bpf/maps.bpf.h"
+#include "bpf/regs.bpf.h"
 #include "bpf/sample.bpf.h"
 #include "bpf/wait.h"
 
@@ -82,10 +83,13 @@ static __always_inline __u64 wait__for_cpu(struct task_struct *task, __u64 most)
 static __always_inline __s16 wait__syscall(struct task_struct *task)
 {
 	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
-	unsigned long nr = ~0ul;
+	unsigned long nr = ~0ul, cs = 0;
 
 	if (!(task->flags & PF_KTHREAD))
 		bpf_probe_read_kernel(&nr, sizeof(nr), &regs->orig_rax);
+	bpf_probe_read_kernel(&cs, sizeof(cs), &regs->cs);
+	if (cs == USER_CS_32) /* another table of numbers */
+		return SYSCALL_NONE;
 	return nr < 0x7fff ? (__s16)nr : SYSCALL_NONE;
 }
 
@@ -151,13 +155,16 @@ static __always_inline __u64 wait__count(struct walk *w, struct task_sample *s)
 	return row;
 }
 
-/* How long it waited for the CPU that it comes to: for all on this CPU, and for one in so many by control group. */
+/* How long it waited for the CPU that it comes to, of one switch in so many: for this CPU, and for its control group. */
 static __always_inline void wait__run_queue(struct wait_clock *clock, struct task_struct *task)
 {
-	__u64 us = wait__for_cpu(task, ~0ull) >> 10, group;
 	struct run_queue none = {}, *q;
 	__u32 bucket = 0, i;
+	__u64 us, group;
 
+	if (clock->n_switches % RUN_QUEUE_EVERY)
+		return;
+	us = wait__for_cpu(task, ~0ull) >> 10;
 	for (i = 16; i; i >>= 1) {
 		if (us >> i) {
 			us >>= i;
@@ -166,9 +173,7 @@ static __always_inline void wait__run_queue(struct wait_clock *clock, struct tas
 	}
 	bucket += us; /* us is 0 or 1 */
 	bucket &= RUN_QUEUE_BUCKETS - 1;
-	clock->run_queue.n[bucket]++;
-	if (clock->n_switches % RUN_QUEUE_EVERY)
-		return;
+	clock->run_queue.n[bucket] += RUN_QUEUE_EVERY;
 	group = task__cgroup(task);
 	q = bpf_map_lookup_elem(&run_queues, &group);
 	if (!q) {

@@ -189,6 +189,17 @@ static int on_stop(int signo, void *ctx)
 	return 0;
 }
 
+static void log_run_queue(const char *cgroup, const struct run_queue *r, void *ctx)
+{
+	(void)ctx;
+	log__write(LOG_LEVEL_INFO, NULL,
+		   "cost: threads of '%s' waited for a CPU, median %.3g ms, 95 %% below %.3g ms, 99 %% below "
+		   "%.3g ms",
+		   cgroup, (double)run_queue__quantile_ns(r, 0.5) / 1e6,
+		   (double)run_queue__quantile_ns(r, 0.95) / 1e6,
+		   (double)run_queue__quantile_ns(r, 0.99) / 1e6);
+}
+
 static void agent__log_cost(struct agent *a)
 {
 	struct cost *c = malloc(sizeof(*c));
@@ -197,6 +208,7 @@ static void agent__log_cost(struct agent *a)
 		return;
 	cost__gather(c, a->started_ns, a->collector, a->publisher, a->store, a->ceiling);
 	cost__log(c);
+	collector__run_queues(a->collector, log_run_queue, NULL);
 	free(c);
 }
 

@@ -344,3 +344,8 @@ int loader__enable_stats(struct loader *l)
 	l->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	return l->stats_fd < 0 ? -errno : 0;
 }
+
+void loader__disable_stats(struct loader *l)
+{
+	io__close(&l->stats_fd);
+}

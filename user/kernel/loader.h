@@ -70,7 +70,8 @@ int loader__hook_waits(struct loader *l, bool on);
 uint64_t loader__map_bytes(const struct loader *l);
 /* Run time of each program; fills at most max and returns how many there are. */
 uint32_t loader__program_stats(const struct loader *l, struct program_stats *out, uint32_t max);
-/* Turns on the kernel's run-time statistics while this process lives. */
+/* Lets the kernel measure the runs of BPF programs, at some 50 ns each, until it is turned off or this process ends. */
 int loader__enable_stats(struct loader *l);
+void loader__disable_stats(struct loader *l);
 
 #endif

@@ -185,14 +185,6 @@ static void bpf__maps(struct probe *p, const struct probe_subject *s)
 		probe__say(p, s, PROBE_OK, "hash, array, mapped array, ring buffer");
 }
 
-static void bpf__task_storage(struct probe *p, const struct probe_subject *s)
-{
-	int there = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL);
-
-	probe__say(p, s, there > 0 ? PROBE_OK : PROBE_MISSING,
-		   there > 0 ? "there" : "not in this kernel, or not permitted");
-}
-
 /* ---- hooks found by type information ---- */
 
 static int find_btf(const struct probe *p, const char *prefix, const char *name, uint32_t kind)
@@ -474,12 +466,12 @@ const struct probe_subject probe_bpf_subjects[] = {
 	{BPF, "stats", "run-time statistics", PROBE_FEATURE, bpf__stats,
 	 "the BPF part of everprof's own cost, which it tells",
 	 "give CAP_SYS_ADMIN, or sysctl kernel.bpf_stats_enabled=1"},
-	{HOOKS, "switch_events", "context switches", PROBE_SPARE, bpf__switch_events,
-	 "the hook of the event offcpu", NEWER},
-	{HOOKS, "task_storage", "task storage", PROBE_SPARE, bpf__task_storage,
-	 "the cheap way to keep state by thread (offcpu)", "Linux 5.11 or later"},
-	{HOOKS, "task_work", "task work", PROBE_SPARE, bpf__task_work,
-	 "user stacks taken after a wait whose length is known (offcpu)", "Linux 6.18 or later"},
+	{HOOKS, "switch_events", "context switches", PROBE_FEATURE, bpf__switch_events,
+	 "waits told as they end: passes over all threads sample them instead (offcpu)", NEWER},
+	{HOOKS, "task_work", "task work", PROBE_FEATURE, bpf__task_work,
+	 "user stacks taken when a wait is over: passes over all threads sample waits instead, and see few of the short "
+	 "ones (offcpu)",
+	 "Linux 6.18 or later"},
 	{HOOKS, "lock_events", "lock contention", PROBE_SPARE, bpf__lock_events,
 	 "waits for locks of the kernel (lock)", "Linux 5.19 or later"},
 	{HOOKS, "uprobe_multi", "uprobe_multi", PROBE_SPARE, bpf__uprobe_multi,

@@ -9,12 +9,12 @@
 #include "user/base/log.h"
 #include "user/base/loop.h"
 #include "user/kernel/loader.h"
+#include "user/pipeline/bpf_cost.h"
 #include "user/pipeline/collector.h"
 #include "user/pipeline/footprint.h"
 #include "user/pipeline/publish.h"
 
-#define PROGRAMS_MAX 64
-#define MIB          (1024.0 * 1024.0)
+#define MIB (1024.0 * 1024.0)
 /* Where the kernel keeps no run times: what a sample takes on a machine that is not new. */
 #define SAMPLE_NS 15000
 
@@ -24,6 +24,7 @@ struct ceiling {
 	struct loop_source *timer;
 	struct collector *collector;
 	struct publisher *publisher;
+	struct bpf_cost *bpf_cost;
 	uint64_t n_readings, memory_max_bytes, n_shed_told;
 	bool told_stuck;
 };
@@ -31,18 +32,13 @@ struct ceiling {
 /* ret_sample_ns: of it, at ticks. */
 static uint64_t bpf_ns(const struct ceiling *c, const struct collector_stats *s, uint64_t *ret_sample_ns)
 {
-	struct program_stats programs[PROGRAMS_MAX];
-	uint32_t n = loader__program_stats(collector__loader(c->collector), programs, PROGRAMS_MAX);
-	uint64_t ns = 0;
+	struct bpf_cost_sums sums;
 
-	*ret_sample_ns = 0;
-	for (uint32_t i = 0; i < n && i < PROGRAMS_MAX; i++) {
-		ns += programs[i].run_ns;
-		*ret_sample_ns += strcmp(programs[i].name, "on_cpu") ? 0 : programs[i].run_ns;
-	}
-	if (!ns)
-		ns = *ret_sample_ns = s->samples[EVENT_CPU] * SAMPLE_NS;
-	return ns;
+	bpf_cost__sums(c->bpf_cost, &sums);
+	if (!sums.ns)
+		sums.ns = sums.tick_ns = s->samples[EVENT_CPU] * SAMPLE_NS;
+	*ret_sample_ns = sums.tick_ns;
+	return sums.ns;
 }
 
 /* Maps once, and what is resident besides. */
@@ -148,7 +144,9 @@ int ceiling__new(const struct governor_opts *opts, struct loop *loop, struct col
 	c->collector = collector;
 	c->publisher = publisher;
 	governor__init(&c->governor, opts);
-	err = loop__add_timer(loop, CEILING_EVERY_NS, CEILING_EVERY_NS, on_timer, c, &c->timer);
+	err = bpf_cost__new(loop, collector__loader(collector), &c->bpf_cost);
+	if (!err)
+		err = loop__add_timer(loop, CEILING_EVERY_NS, CEILING_EVERY_NS, on_timer, c, &c->timer);
 	if (err) {
 		ceiling__free(c);
 		return err;
@@ -163,6 +161,7 @@ void ceiling__free(struct ceiling *c)
 		return;
 	if (c->timer)
 		loop__remove(c->loop, c->timer);
+	bpf_cost__free(c->bpf_cost);
 	free(c);
 }
 
@@ -191,5 +190,6 @@ void ceiling__stats(const struct ceiling *c, struct ceiling_stats *ret)
 		.n_shed = g->n_shed,
 		.n_back = g->n_back,
 	};
+	bpf_cost__sums(c->bpf_cost, &ret->bpf);
 	governor__text(g, ret->text);
 }

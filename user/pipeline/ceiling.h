@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "user/base/clock.h"
+#include "user/pipeline/bpf_cost.h"
 #include "user/pipeline/governor.h"
 
 #define CEILING_EVERY_NS (5 * NS_PER_SEC)
@@ -27,6 +28,7 @@ struct ceiling_stats {
 	uint64_t memory_bytes, memory_max_bytes, memory_limit_bytes;
 	uint64_t cpu_ppm, cpu_limit_ppm; /* the average that is judged */
 	uint64_t n_shed, n_back;
+	struct bpf_cost_sums bpf;
 	char text[GOVERNOR_TEXT_MAX]; /* what is given up now */
 };
 

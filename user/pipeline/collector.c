@@ -245,9 +245,6 @@ static int collector__new_kernel(struct collector *c, struct err *err)
 	ret = loader__open(&opts, &c->loader, err);
 	if (ret)
 		return ret;
-	if (loader__enable_stats(c->loader))
-		log_debug("collector: the kernel keeps no run times of BPF programs: our own cost is shown "
-			  "without them");
 	c->maps = loader__maps(c->loader);
 	c->maps->gate->kernel_stacks = c->opts.kernel_stacks;
 	c->maps->gate->filter = selector__kernel_only_included(&c->opts.selector);
@@ -535,4 +532,5 @@ void collector__stats(struct collector *c, struct collector_stats *ret)
 	mapping_store__stats(c->mappings, &ret->mappings);
 	object_cache__stats(c->objects, &ret->objects);
 	process_table__stats(c->processes, &ret->processes);
+	collector__wait_stats(c, &ret->waits);
 }

@@ -18,6 +18,7 @@
 #include "user/kernel/losses.h"
 #include "user/kernel/mapping_store.h"
 #include "user/kernel/perf_event.h"
+#include "user/kernel/run_queue.h"
 #include "user/kernel/tables.h"
 #include "user/object/object_cache.h"
 #include "user/pipeline/governor.h"
@@ -55,6 +56,15 @@ struct collector_ports {
 	void *ctx;
 };
 
+/* How waits are recorded now, and sums since the start. */
+struct wait_stats {
+	bool on, by_hook;
+	uint64_t interval_ns;
+	uint64_t n_switches, n_taken, cost_ns; /* of the hook */
+	uint64_t pass_ns;
+	struct run_queue run_queue; /* waits for a CPU, of all threads */
+};
+
 /* What it costs and what it knows; metrics read it. */
 struct collector_stats {
 	const char *clock;
@@ -70,6 +80,7 @@ struct collector_stats {
 	struct mapping_store_stats mappings;
 	struct object_cache_stats objects;
 	struct process_table_stats processes;
+	struct wait_stats waits;
 };
 
 /* Does this version record the event? */
@@ -91,6 +102,8 @@ int collector__reconfigure(struct collector *c, const struct collector_opts *opt
 int collector__obey(struct collector *c, const struct governor_orders *orders, const char *text);
 struct object_cache *collector__objects(struct collector *c);
 struct loader *collector__loader(struct collector *c);
+/* Waits for a CPU by control group. */
+int collector__run_queues(struct collector *c, run_queue_fn fn, void *ctx);
 /*
  * What was recorded of an event in [from_ns, to_ns) (CLOCK_MONOTONIC), as closed windows, the oldest first: those of the history that have a part in it and, with
  * `open`, a copy of the open one. The references are the caller's. -ENOMEM; -E2BIG: more than max.

@@ -98,6 +98,7 @@ void collector__control_waits(struct collector *c);
 /* The window of waits begins. */
 void collector__begin_waits(struct collector *c);
 /* It ends: its samples are made to agree with the kernel's account. */
+void collector__wait_stats(const struct collector *c, struct wait_stats *ret);
 void collector__settle_waits(struct collector *c, struct window *w);
 
 extern const struct sideband_handler collector_sideband_handler;

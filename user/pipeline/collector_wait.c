@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -366,7 +367,7 @@ void collector__settle_waits(struct collector *c, struct window *w)
 
 /* ---- the budget ---- */
 
-static int read_wait_clocks(const struct collector *c, struct wait_reading *ret)
+static int read_wait_clocks(const struct collector *c, struct wait_stats *ret)
 {
 	static struct wait_clock clocks[CPUS_MAX];
 	int n = libbpf_num_possible_cpus();
@@ -378,6 +379,8 @@ static int read_wait_clocks(const struct collector *c, struct wait_reading *ret)
 		ret->n_switches += clocks[i].n_switches;
 		ret->n_taken += clocks[i].n_taken;
 		ret->cost_ns += clocks[i].cost_ns;
+		for (int k = 0; k < RUN_QUEUE_BUCKETS; k++)
+			ret->run_queue.n[k] += clocks[i].run_queue.n[k];
 	}
 	return 0;
 }
@@ -415,14 +418,42 @@ static void collector__obey_waits(struct collector *c, const struct wait_orders 
 
 void collector__control_waits(struct collector *c)
 {
-	struct wait_reading r = {.now_ns = clock__mono_ns(), .pass_ns = c->pass_ns};
+	struct wait_stats s = {};
+	struct wait_reading r;
 	struct wait_orders orders;
 
-	if (!c->waits_running || read_wait_clocks(c, &r))
+	if (!c->waits_running || read_wait_clocks(c, &s))
 		return;
-	r.n_switches = c->pass_switches;
+	r = (struct wait_reading){
+		.now_ns = clock__mono_ns(),
+		.n_switches = c->pass_switches,
+		.n_taken = s.n_taken,
+		.cost_ns = s.cost_ns,
+		.pass_ns = c->pass_ns,
+	};
 	if (wait_control__judge(&c->wait_control, &r, &orders))
 		collector__obey_waits(c, &orders);
+}
+
+void collector__wait_stats(const struct collector *c, struct wait_stats *ret)
+{
+	*ret = (struct wait_stats){
+		.on = c->waits_running,
+		.by_hook = c->wait_orders.hook,
+		.interval_ns = c->wait_orders.interval_ns,
+		.pass_ns = c->pass_ns,
+	};
+	if (c->waits_running)
+		read_wait_clocks(c, ret); /* what cannot be read stays 0 */
+}
+
+int collector__run_queues(struct collector *c, run_queue_fn fn, void *ctx)
+{
+	/* where the hierarchies are the old ones, the unified one stands beside them or nowhere */
+	static const char *const roots[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
+	bool is_hybrid = !access(roots[0], F_OK);
+
+	return c->waits_running ? run_queues__read(c->maps->run_queues_fd, roots[!is_hybrid], fn, ctx) : 0;
 }
 
 int collector__start_waits(struct collector *c)

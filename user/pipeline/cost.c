@@ -24,8 +24,6 @@ void cost__gather(struct cost *c, uint64_t started_ns, struct collector *collect
 	c->n_programs = loader__program_stats(collector__loader(collector), c->programs, COST_PROGRAMS_MAX);
 	if (c->n_programs > COST_PROGRAMS_MAX)
 		c->n_programs = COST_PROGRAMS_MAX;
-	for (uint32_t i = 0; i < c->n_programs; i++)
-		c->bpf_ns += c->programs[i].run_ns;
 	collector__stats(collector, &c->collector);
 	if (publisher)
 		publisher__stats(publisher, &c->publish);
@@ -33,6 +31,7 @@ void cost__gather(struct cost *c, uint64_t started_ns, struct collector *collect
 		store__stats(store, &c->store);
 	if (ceiling)
 		ceiling__stats(ceiling, &c->ceiling);
+	c->bpf_ns = c->ceiling.bpf.ns;
 }
 
 /* LOG_INFO without a call site: statistics are asked for, and never rate-limited. */
@@ -98,6 +97,22 @@ static void log_tables(const struct collector_stats *s, uint64_t symbol_bytes)
 	    s->slices ? (double)s->drain_ns / (double)s->slices / 1e6 : 0.0, (double)s->drain_max_ns / 1e6);
 }
 
+static void log_waits(const struct wait_stats *w)
+{
+	if (!w->on)
+		return;
+	SAY("cost: waits by %s: %llu switches seen, %llu waits taken, one in %.3g ms of waiting now; hook "
+	    "%.2f s, passes %.2f s of "
+	    "CPU time",
+	    w->by_hook ? "a hook on switches" : "passes over all threads", (unsigned long long)w->n_switches,
+	    (unsigned long long)w->n_taken, (double)w->interval_ns / 1e6, (double)w->cost_ns / 1e9,
+	    (double)w->pass_ns / 1e9);
+	SAY("cost: threads waited for a CPU, median %.3g ms, 95 %% below %.3g ms, 99 %% below %.3g ms",
+	    (double)run_queue__quantile_ns(&w->run_queue, 0.5) / 1e6,
+	    (double)run_queue__quantile_ns(&w->run_queue, 0.95) / 1e6,
+	    (double)run_queue__quantile_ns(&w->run_queue, 0.99) / 1e6);
+}
+
 static void log_ceiling(const struct ceiling_stats *s)
 {
 	if (!s->n_readings)
@@ -120,6 +135,7 @@ void cost__log(const struct cost *c)
 	log_ceiling(&c->ceiling);
 	log_bpf(c);
 	log_samples(&c->collector);
+	log_waits(&c->collector.waits);
 	log_tables(&c->collector, c->publish.symbol_bytes);
 	SAY("cost: windows %llu named in %.1f ms and encoded in %.1f ms each, %llu dropped, %llu failed",
 	    (unsigned long long)c->publish.windows,

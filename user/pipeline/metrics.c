@@ -63,13 +63,41 @@ static void print_samples(const struct collector_stats *s, struct buf *b)
 	seconds(b, "drain_max_seconds", GAUGE, "The longest drain of a slice.", s->drain_max_ns);
 }
 
+static void print_waits(const struct wait_stats *w, struct buf *b)
+{
+	uint64_t n = 0;
+
+	if (!w->on)
+		return;
+	number(b, "waits_by_hook", GAUGE,
+	       "1 where switches are looked at, 0 where passes over all threads sample waits.", w->by_hook);
+	seconds(b, "wait_interval_seconds", GAUGE, "Of so much waiting one wait is taken, on average.",
+		w->interval_ns);
+	number(b, "switches_total", COUNTER, "Context switches that were looked at.", w->n_switches);
+	number(b, "waits_taken_total", COUNTER, "Waits whose stack was taken when they ended.", w->n_taken);
+	seconds(b, "wait_hook_seconds_total", COUNTER,
+		"CPU time of the hook on switches, as it measures itself.", w->cost_ns);
+	seconds(b, "wait_pass_seconds_total", COUNTER, "CPU time of passes over all threads.", w->pass_ns);
+	buf__printf(b, "# HELP everprof_run_queue_seconds Time that threads waited for a CPU.\n"
+		       "# TYPE everprof_run_queue_seconds histogram\n");
+	for (uint32_t i = 0; i < RUN_QUEUE_BUCKETS; i++) {
+		n += w->run_queue.n[i];
+		buf__printf(b, "everprof_run_queue_seconds_bucket{le=\"%.9g\"} %" PRIu64 "\n",
+			    (double)run_queue__bucket_ns(i) / NS_PER_SEC, n);
+	}
+	buf__printf(b,
+		    "everprof_run_queue_seconds_bucket{le=\"+Inf\"} %" PRIu64
+		    "\neverprof_run_queue_seconds_count %" PRIu64 "\n",
+		    n, n);
+}
+
 static void print_cost(const struct cost *c, struct buf *b)
 {
 	seconds(b, "uptime_seconds", GAUGE, "Since the start.", c->wall_ns);
 	seconds(b, "cpu_seconds_total", COUNTER, "CPU time of the collector, without its BPF programs.",
 		c->cpu_ns);
 	seconds(b, "bpf_seconds_total", COUNTER,
-		"CPU time of the BPF programs (0 without kernel.bpf_stats_enabled).", c->bpf_ns);
+		"CPU time of the BPF programs, estimated from a part of the time.", c->bpf_ns);
 	number(b, "resident_bytes", GAUGE, "Resident memory of the collector.", c->resident_bytes);
 	number(b, "map_bytes", GAUGE, "Memory of the BPF maps.", c->collector.map_bytes);
 	number(b, "memory_limit_bytes", GAUGE, "limits.memory.", c->ceiling.memory_limit_bytes);
@@ -172,6 +200,7 @@ void metrics__print(const struct cost *c, const char *proc, struct buf *to)
 	buf__printf(to, "everprof_build_info{version=\"%s\",clock=\"%s\"} 1\n", EVERPROF_VERSION,
 		    c->collector.clock ? c->collector.clock : "");
 	print_samples(&c->collector, to);
+	print_waits(&c->collector.waits, to);
 	print_cost(c, to);
 	print_tables(&c->collector, to);
 	print_publish(&c->publish, to);

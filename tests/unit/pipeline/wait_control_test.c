@@ -86,7 +86,7 @@ static void storm_of_switches_takes_the_hook_away_until_it_is_over(void **state)
 	run(&m, 10);
 	assert_true(m.orders.hook);
 	m.switches = 400000;
-	run(&m, 2);
+	run(&m, 1);
 	assert_true(m.orders.hook); /* a moment is no reason */
 	run(&m, 8);
 	assert_false(m.orders.hook);

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/pipeline/bpf_cost.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/log.h"
+#include "user/base/loop.h"
+#include "user/kernel/loader.h"
+
+struct bpf_cost {
+	struct loop *loop;
+	struct loader *loader;
+	struct loop_source *timer;
+	bool is_on, told;
+	uint64_t on_ns, until_ns; /* when it was turned on; up to when sums are estimated */
+	struct bpf_cost_sums at_on, sums;
+};
+
+static struct bpf_cost_sums measured(const struct bpf_cost *b)
+{
+	struct program_stats programs[BPF_COST_PROGRAMS];
+	uint32_t n = loader__program_stats(b->loader, programs, BPF_COST_PROGRAMS);
+	struct bpf_cost_sums s = {};
+
+	for (uint32_t i = 0; i < n && i < BPF_COST_PROGRAMS; i++) {
+		s.ns += programs[i].run_ns;
+		s.tick_ns += strcmp(programs[i].name, "on_cpu") ? 0 : programs[i].run_ns;
+	}
+	return s;
+}
+
+static void bpf_cost__begin(struct bpf_cost *b)
+{
+	int err = loader__enable_stats(b->loader);
+
+	if (err) {
+		if (!b->told)
+			log_debug("cost: the kernel does not measure BPF programs: %s", strerror(-err));
+		b->told = true;
+		return;
+	}
+	b->at_on = measured(b);
+	b->on_ns = clock__mono_ns();
+	b->is_on = true;
+}
+
+/* What the stretch since the last end cost, if all of it was like the part that was seen. */
+static void bpf_cost__end(struct bpf_cost *b)
+{
+	struct bpf_cost_sums now = measured(b);
+	uint64_t end = clock__mono_ns();
+	double scale = end > b->on_ns ? (double)(end - b->until_ns) / (double)(end - b->on_ns) : 0;
+
+	b->sums.ns += (uint64_t)((double)(now.ns - b->at_on.ns) * scale);
+	b->sums.tick_ns += (uint64_t)((double)(now.tick_ns - b->at_on.tick_ns) * scale);
+	b->until_ns = end;
+	loader__disable_stats(b->loader);
+	b->is_on = false;
+}
+
+static int on_timer(uint64_t n_expired, void *ctx)
+{
+	struct bpf_cost *b = ctx;
+
+	(void)n_expired;
+	if (b->is_on)
+		bpf_cost__end(b);
+	else
+		bpf_cost__begin(b);
+	return loop__set_timer(b->timer, b->is_on ? BPF_COST_ON_NS : BPF_COST_EVERY_NS - BPF_COST_ON_NS, 0);
+}
+
+int bpf_cost__new(struct loop *loop, struct loader *loader, struct bpf_cost **ret)
+{
+	struct bpf_cost *b = calloc(1, sizeof(*b));
+	int err;
+
+	if (!b)
+		return -ENOMEM;
+	b->loop = loop;
+	b->loader = loader;
+	b->until_ns = clock__mono_ns();
+	err = loop__add_timer(loop, BPF_COST_ON_NS, 0, on_timer, b, &b->timer);
+	if (err) {
+		free(b);
+		return err;
+	}
+	*ret = b;
+	return 0;
+}
+
+void bpf_cost__free(struct bpf_cost *b)
+{
+	if (!b)
+		return;
+	loop__remove(b->loop, b->timer);
+	loader__disable_stats(b->loader);
+	free(b);
+}
+
+void bpf_cost__sums(const struct bpf_cost *b, struct bpf_cost_sums *ret)
+{
+	*ret = b->sums;
+}
