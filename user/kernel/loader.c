@@ -325,7 +325,9 @@ uint32_t loader__program_stats(const struct loader *l, struct program_stats *out
 		struct bpf_prog_info info = {};
 		uint32_t len = sizeof(info);
 
-		if (n < max && !bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+			continue; /* left out on this kernel, or not wanted */
+		if (n < max)
 			out[n] = (struct program_stats){
 				.name = bpf_program__name(prog),
 				.run_ns = info.run_time_ns,

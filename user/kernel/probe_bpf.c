@@ -469,7 +469,8 @@ const struct probe_subject probe_bpf_subjects[] = {
 	{HOOKS, "switch_events", "context switches", PROBE_FEATURE, bpf__switch_events,
 	 "waits told as they end: passes over all threads sample them instead (offcpu)", NEWER},
 	{HOOKS, "task_work", "task work", PROBE_FEATURE, bpf__task_work,
-	 "user stacks taken when a wait is over: passes over all threads sample waits instead, and see few of the short "
+	 "user stacks taken when a wait is over: passes over all threads sample waits instead, and see few "
+	 "of the short "
 	 "ones (offcpu)",
 	 "Linux 6.18 or later"},
 	{HOOKS, "lock_events", "lock contention", PROBE_SPARE, bpf__lock_events,

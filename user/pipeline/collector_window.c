@@ -37,7 +37,9 @@ static int collector__open_window(struct collector *c, enum event ev, uint64_t n
 		.event = ev,
 		.from_ns = now,
 		.real_ns = now + (uint64_t)clock__mono_to_real_ns(),
-		.period_ns = ev == EVENT_CPU ? perf_clocks__period_ns(c->clocks) : 0,
+		.period_ns = ev == EVENT_CPU      ? perf_clocks__period_ns(c->clocks)
+			     : ev == EVENT_OFFCPU ? c->wait_orders.interval_ns
+						  : 0,
 		.limit_bytes = collector__window_bytes(c),
 	};
 	int err = window__new(&opts, &c->windows[ev]);
