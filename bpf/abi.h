@@ -12,6 +12,7 @@
 #include "bpf/frame.h"
 #include "bpf/loss.h"
 #include "bpf/row.h"
+#include "bpf/row_page.h"
 #include "bpf/tag.h"
 #include "bpf/wait.h"
 
@@ -50,7 +51,6 @@ struct mapping_entry {
 #define MAPPING_PAGE_SHIFT   12
 
 /* ---- unwind tables ----------------------------------------------------------------------------------------------- */
-#define ROW_SEGMENT_ROWS 131072 /* rows of one segment, 1 MiB; a page of rows never straddles two */
 #define ROW_SEGMENTS_MAX 256
 #define ROW_PAGES_MAX    8192
 #define ROW_MEMO_SLOTS   16384
@@ -64,7 +64,7 @@ static inline __u64 row_page_key(__u32 object, __u64 vaddr)
 
 struct row_page {
 	__u32 segment;
-	__u32 first;
+	__u32 first; /* cell of the segment; row_page.h has what lies there */
 	__u32 count; /* 0: known to have no rows */
 	__u32 reserved;
 };
@@ -292,8 +292,6 @@ ABI_ASSERT(sizeof(struct thread_record) == 1264);
 ABI_ASSERT(sizeof(struct settings) == 24);
 ABI_ASSERT(sizeof(struct gate) == 96);
 ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);
-ABI_ASSERT(1u << ROW_SEARCH_STEPS > ROW_PAGE_SIZE);
-ABI_ASSERT(ROW_SEGMENT_ROWS >= ROW_PAGE_SIZE);
 ABI_ASSERT(STACK_WORDS_MAX < FRAME_CHUNK_WORDS);
 ABI_ASSERT((ROW_MEMO_SLOTS & (ROW_MEMO_SLOTS - 1)) == 0);
 

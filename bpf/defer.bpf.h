@@ -112,7 +112,7 @@ static __always_inline int defer__wanted(__u8 end)
 }
 
 /* 0: user space has it now; else it has to be counted as it is. */
-static __always_inline int defer__send(struct walk *w, const struct task_sample *s)
+static __noinline int defer__send(struct walk *w, const struct task_sample *s)
 {
 	struct unfinished_record *r = NULL;
 

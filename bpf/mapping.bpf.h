@@ -26,7 +26,7 @@ static __always_inline int mapping__begin(struct walk *w)
 	return 1;
 }
 
-static int unwind_find_mapping(struct walk *w, __u64 pc)
+static __noinline int unwind_find_mapping(struct walk *w, __u64 pc)
 {
 	const struct mapping_entry *m;
 	__u32 at;

@@ -64,12 +64,12 @@ struct {
 struct row_segment {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, ROW_SEGMENT_ROWS);
-	__type(key, __u32);
-	__type(value, __u64); /* the bits of a struct unwind_row */
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32)); /* sizes: of types, clang leaves out here what the struct is */
+	__uint(value_size, sizeof(struct row_cells));
 };
 
-/* Unwind rows, in segments of one size, so that lookups stay inlined and memory comes and goes by segment. Written by the collector. */
+/* Unwind rows by page, in segments of one size, so that lookups stay inlined and memory comes and goes by segment. Written by the collector. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, ROW_SEGMENTS_MAX);

@@ -2,10 +2,9 @@
 /*
  * row - one unwind row: how to find the caller's frame from any PC in [this row, next row).
  *
- * Eight bytes that stand on their own: no shared rule table that could overflow, and one cache line holds eight of them. Rows are
- * grouped by 64 KiB page of the object's virtual addresses; `pc` is the low half of the address, so a page's rows
+ * Rows are grouped by 64 KiB page of the object's virtual addresses; `pc` is the low half of the address, so a page's rows
  * are sorted by it and searched by bisection. The first row of a page always has pc 0: a page that starts inside a function starts with a
- * copy of the row in force, and one that starts in a hole starts with ROW_CFA_NONE.
+ * copy of the row in force, and one that starts in a hole starts with ROW_CFA_NONE. In the kernel a page is packed (bpf/row_page.h).
  *
  * The state that a walk carries is PC, SP, FP; for the leaf frame (and after a signal frame) all registers are known, so a
  * row may name any of the sixteen there.
@@ -27,8 +26,6 @@
 
 #define ROW_PAGE_BITS 16
 #define ROW_PAGE_SIZE (1u << ROW_PAGE_BITS)
-/* A page has at most one row a byte, so bisection ends in this many steps. */
-#define ROW_SEARCH_STEPS 17
 
 struct unwind_row {
 	__u16 pc; /* low 16 bits of the first address the row holds for */

@@ -12,7 +12,8 @@
  *   by WALK_FRAMES_MAX in any case. A frame that has to wait for user space (no process, mapping or rows yet) leaves the state before that frame,
  *   so that the walk can be taken up there. PC is looked up as it is in an interrupted frame, and less one in a calling frame: the
  *   return address of a call that never returns already belongs to the next function.
- * Cost: one mapping (mostly the last frame's), one memo slot or two bisections, one or two reads of user memory.
+ * Cost: one mapping (mostly the last frame's), one memo slot or two searches, one or two words of the stack. At a hundred samples a second the code itself is
+ *   cold: what most frames do is kept short and in one place, what few do is called.
  * What it does not do: callee-saved registers other than RBP above the leaf, but for RBX where a file needs it (ROW_RBX); tell a stale return
  *   address from a live one.
  *
@@ -32,6 +33,10 @@
 
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
+#endif
+
+#ifndef __noinline
+#define __noinline __attribute__((noinline))
 #endif
 
 #define USER_ADDRESS_MAX (1ull << 56) /* with five-level page tables */
@@ -59,7 +64,7 @@ static __always_inline int unwind__ends_in_call(const __u8 *b)
 }
 
 /* Is what a derived row gave for the return address one? Code that cannot be read is given the benefit of the doubt. */
-static __always_inline int unwind__is_return_address(struct walk *w)
+static __noinline int unwind__is_return_address(struct walk *w)
 {
 	__u8 code[8];
 
@@ -98,7 +103,7 @@ static __always_inline int unwind__by_frame_pointer(struct walk *w, int if_not_o
 }
 
 /* Out of a signal handler: the kernel saved every register on the stack. */
-static __always_inline int unwind__by_signal_frame(struct walk *w)
+static __noinline int unwind__by_signal_frame(struct walk *w)
 {
 	int end = unwind_read(w, w->signal_frame, sizeof(w->signal_frame), w->sp + UCONTEXT_REGS);
 	const __u64 *f = w->signal_frame;
@@ -153,7 +158,7 @@ static __always_inline int unwind__cfa(struct walk *w, const struct unwind_row *
 	if (!cfa)
 		return base == ROW_REG_RBP ? END_BAD_FP : END_LEAF_REGISTER;
 	cfa += unwind_row__cfa_bytes(row);
-	if (row->cfa & ROW_CFA_DEREF) {
+	if (__builtin_expect(row->cfa & ROW_CFA_DEREF, 0)) {
 		end = unwind_read(w, &cfa, sizeof(cfa), cfa);
 		if (end)
 			return end;
@@ -164,7 +169,7 @@ static __always_inline int unwind__cfa(struct walk *w, const struct unwind_row *
 }
 
 /* The caller's RBX, in a file that needs it. */
-static __always_inline int unwind__follow_rbx(struct walk *w, const struct unwind_row *row, __u64 cfa)
+static __noinline int unwind__follow_rbx(struct walk *w, const struct unwind_row *row, __u64 cfa)
 {
 	__s64 at = unwind_row__rbx_bytes(row);
 
@@ -217,7 +222,7 @@ static __always_inline int unwind__by_rule(struct walk *w, const struct unwind_r
 		w->fp_unknown = 1;
 	}
 moved:
-	if (!(row->saved & ROW_RBX)) {
+	if (__builtin_expect(!(row->saved & ROW_RBX), 1)) {
 		w->rbx_known = 0;
 	} else {
 		end = unwind__follow_rbx(w, row, cfa);
@@ -232,12 +237,31 @@ moved:
 	return UNWIND_CONTINUE;
 }
 
+/* By what is no rule for the CFA. Away from the steps that most frames take: code that is not run is not fetched. */
+static __noinline int unwind__otherwise(struct walk *w, __u32 base)
+{
+	switch (base) {
+	case ROW_CFA_END:
+		return END_END_MARK;
+	case ROW_CFA_SIGNAL:
+		return unwind__by_signal_frame(w);
+	case ROW_CFA_NONE:
+	case ROW_CFA_FRAME_POINTER:
+	case ROW_CFA_SWITCH:
+		return unwind__by_frame_pointer(w, base == ROW_CFA_NONE ? END_NOT_COVERED : END_BAD_FP,
+						base == ROW_CFA_SWITCH);
+	default:
+		return END_UNSUPPORTED_RULE;
+	}
+}
+
 /* Records the frame at w->pc and moves to its caller. UNWIND_CONTINUE, or the end reason. */
 static __always_inline int unwind__step(struct walk *w)
 {
 	__u64 pc = w->leaf ? w->pc : w->pc - 1;
 	struct unwind_row row;
 	__u64 word;
+	__u32 base;
 	int end;
 
 	if (w->pc < 4096 || w->pc >= USER_ADDRESS_MAX)
@@ -251,7 +275,7 @@ static __always_inline int unwind__step(struct walk *w)
 		if (w->unchecked && !unwind__is_return_address(w))
 			return END_NO_CALL;
 		walk__push(w, frame_of_raw(pc));
-		return unwind__by_frame_pointer(w, END_BAD_FP, 0);
+		return unwind__otherwise(w, ROW_CFA_FRAME_POINTER);
 	}
 	word = frame_of_object(w->mapping.object, pc - w->mapping.bias);
 	end = unwind_find_row(w, word, &row);
@@ -262,23 +286,11 @@ static __always_inline int unwind__step(struct walk *w)
 		return END_NO_CALL;
 	w->unchecked = 0;
 	walk__push(w, word);
-	switch (ROW_CFA_BASE(row.cfa)) {
-	case ROW_CFA_END:
-		return END_END_MARK;
-	case ROW_CFA_SIGNAL:
-		return unwind__by_signal_frame(w);
-	case ROW_CFA_NONE:
-		return unwind__by_frame_pointer(w, END_NOT_COVERED, 0);
-	case ROW_CFA_FRAME_POINTER:
-		return unwind__by_frame_pointer(w, END_BAD_FP, 0);
-	case ROW_CFA_SWITCH:
-		w->derived |= (row.cfa & ROW_DERIVED) != 0;
-		return unwind__by_frame_pointer(w, END_BAD_FP, 1);
-	case ROW_CFA_UNSUPPORTED:
-		return END_UNSUPPORTED_RULE;
-	default:
+	base = ROW_CFA_BASE(row.cfa);
+	if (base <= ROW_CFA_PLT)
 		return unwind__by_rule(w, &row);
-	}
+	w->derived |= base == ROW_CFA_SWITCH && row.cfa & ROW_DERIVED;
+	return unwind__otherwise(w, base);
 }
 
 #endif

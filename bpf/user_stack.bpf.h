@@ -31,7 +31,7 @@ static __always_inline void user_stack__begin(struct walk *w)
 }
 
 /* Copies the piece of stack that holds addr. */
-static __noinline int user_stack__fill(struct walk *w, __u64 addr)
+static __always_inline int user_stack__fill(struct walk *w, __u64 addr)
 {
 	__u64 from = addr - STACK_WINDOW_BELOW, end = (addr + STACK_PAGE) & ~(__u64)(STACK_PAGE - 1);
 	__u64 bytes;
@@ -49,24 +49,33 @@ static __noinline int user_stack__fill(struct walk *w, __u64 addr)
 	return 0;
 }
 
+/* Where in the window the n words at addr are, after a copy if need be; negative: not there. */
+static __noinline int user_stack__find(struct walk *w, __u64 addr, __u32 n)
+{
+	__u64 at = (addr - w->window_at) >> 3;
+
+	if (at + n > w->window_words) {
+		if (addr & 7 || user_stack__fill(w, addr))
+			return -1;
+		at = (addr - w->window_at) >> 3;
+		if (at + n > w->window_words)
+			return -1;
+	}
+	return addr & 7 ? -1 : (int)at;
+}
+
 /* One or two words through the window, anything else directly. */
 static __always_inline int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr)
 {
-	__u64 *words = to, at = (addr - w->window_at) >> 3;
-	__u32 n = len >> 3;
+	__u64 *words = to;
+	int at = len <= 16 ? user_stack__find(w, addr, len >> 3) : -1;
 
-	if (len <= 16 && !(addr & 7)) {
-		if (at + n <= w->window_words || !user_stack__fill(w, addr)) {
-			at = (addr - w->window_at) >> 3;
-			if (at + n <= w->window_words) {
-				words[0] = w->window[at & (STACK_WINDOW_WORDS - 1)];
-				if (n == 2)
-					words[1] = w->window[(at + 1) & (STACK_WINDOW_WORDS - 1)];
-				return 0;
-			}
-		}
-	}
-	return USER_STACK_READ(to, len, (const void *)addr) ? END_STACK_READ : 0;
+	if (at < 0)
+		return USER_STACK_READ(to, len, (const void *)addr) ? END_STACK_READ : 0;
+	words[0] = w->window[at & (STACK_WINDOW_WORDS - 1)];
+	if (len == 16)
+		words[1] = w->window[(at + 1) & (STACK_WINDOW_WORDS - 1)];
+	return 0;
 }
 
 static __always_inline int unwind_read_code(struct walk *w, void *to, __u32 len, __u64 pc)

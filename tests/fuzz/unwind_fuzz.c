@@ -57,16 +57,16 @@ static int find_mapping(void *ctx, const struct task_key *key, uint64_t pc, stru
 	return END_NO_MAPPING;
 }
 
-static int find_rows(void *ctx, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
-		     uint32_t *ret_n)
+static int find_row(void *ctx, uint32_t object, uint64_t vaddr, struct unwind_row *ret_row)
 {
 	struct world *w = ctx;
 
 	w->asked++;
 	if (object == 255 || (vaddr >> ROW_PAGE_BITS) % 7 == 6)
 		return END_NO_ROWS;
-	*ret_rows = w->rows;
-	*ret_n = w->n_rows;
+	*ret_row = (struct unwind_row){.cfa = ROW_CFA_NONE};
+	for (uint32_t i = 0; i < w->n_rows && w->rows[i].pc <= (uint16_t)vaddr; i++)
+		*ret_row = w->rows[i];
 	return 0;
 }
 
@@ -163,7 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct unfinished_record record; /* 70 KiB; only what an input sets is set back */
 	struct world world = {0};
 	const struct finish_ports ports = {
-		.find_mapping = find_mapping, .find_rows = find_rows, .read_code = read_code, .ctx = &world};
+		.find_mapping = find_mapping, .find_row = find_row, .read_code = read_code, .ctx = &world};
 	const uint8_t *at = data;
 	size_t left = size;
 	struct walk walk;

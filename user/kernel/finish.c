@@ -35,26 +35,8 @@ static int unwind_find_mapping(struct walk *w, __u64 pc)
 static int unwind_find_row(struct walk *w, __u64 word, struct unwind_row *row)
 {
 	const struct finish *f = (const struct finish *)w;
-	const struct unwind_row *rows = NULL;
-	__u32 n = 0, low = 0, high;
-	int end = f->ports->find_rows(f->ports->ctx, frame_object(word), frame_vaddr(word), &rows, &n);
 
-	if (end)
-		return end;
-	if (n == 0) {
-		*row = (struct unwind_row){.cfa = ROW_CFA_NONE};
-		return 0;
-	}
-	for (high = n; high - low > 1;) {
-		__u32 at = low + (high - low) / 2;
-
-		if (rows[at].pc <= (__u16)word)
-			low = at;
-		else
-			high = at;
-	}
-	*row = rows[low];
-	return 0;
+	return f->ports->find_row(f->ports->ctx, frame_object(word), frame_vaddr(word), row);
 }
 
 /* The stack was copied, the code was not: it stands in the file. */

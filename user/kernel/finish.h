@@ -16,9 +16,8 @@
 struct finish_ports {
 	/* The mapping that holds pc in this incarnation: 0, or END_NO_MAPPING / END_NO_PROCESS. */
 	int (*find_mapping)(void *ctx, const struct task_key *key, uint64_t pc, struct walk_mapping *ret);
-	/* The rows of the page that holds vaddr: 0 (n = 0: the object has none there), or END_NO_ROWS. Borrowed until the next call. */
-	int (*find_rows)(void *ctx, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
-			 uint32_t *ret_n);
+	/* The row in force at vaddr: 0 (ROW_CFA_NONE: the object has none there), or END_NO_ROWS. */
+	int (*find_row)(void *ctx, uint32_t object, uint64_t vaddr, struct unwind_row *ret_row);
 	/* Code of the object, to judge a return address by: 0, or not to be had. */
 	int (*read_code)(void *ctx, uint32_t object, uint64_t vaddr, void *to, size_t len);
 	void *ctx;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * row_store - Problem: tables of all binaries of a host are hundreds of megabytes, of which a few are walked. The kernel cannot allocate while it walks.
- * Idea: rows come by page of 64 KiB of code, when a walk met it first, and are appended to the youngest segment. There is no free list: when the
+ * Idea: rows come by page of 64 KiB of code, when a walk met it first, and are packed (bpf/row_page.h) and appended to the youngest segment. There is no free list: when the
  *   limit is reached, the oldest segment is emptied as a whole and becomes the youngest. What it held and is still needed comes back one page at a
  *   time, through the same path as a page that was never seen. A page costs some hundred microseconds to build, so even the worst case is cheap, and
  *   memory never fragments.
@@ -24,11 +24,12 @@
 #include "user/base/hashmap.h"
 #include "user/base/io.h"
 #include "user/kernel/loader.h"
+#include "user/kernel/row_page.h"
 
 struct segment {
 	int fd;
-	struct unwind_row *rows; /* [ROW_SEGMENT_ROWS] */
-	uint32_t used;
+	struct row_cells *cells;
+	uint32_t used; /* cells */
 };
 
 /* In the order of their making; freed slots are chained through `next_free`. */
@@ -84,9 +85,9 @@ int row_store__new(const struct kernel_maps *maps, uint32_t max_segments, struct
 
 static void segment__close(struct segment *g)
 {
-	if (g->rows)
-		munmap(g->rows, ROW_SEGMENT_ROWS * sizeof(struct unwind_row));
-	g->rows = NULL;
+	if (g->cells)
+		munmap(g->cells, ROW_SEGMENT_BYTES);
+	g->cells = NULL;
 	io__close(&g->fd);
 }
 
@@ -110,17 +111,16 @@ static int row_store__open_segment(struct row_store *s, uint32_t index)
 	int ret;
 
 	*g = (struct segment){.fd = FD_CLOSED};
-	g->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "row_segment", sizeof(uint32_t), sizeof(uint64_t),
-			       ROW_SEGMENT_ROWS, &opts);
+	g->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "row_segment", sizeof(uint32_t), ROW_SEGMENT_BYTES, 1,
+			       &opts);
 	if (g->fd < 0)
 		return g->fd;
-	at = mmap(NULL, ROW_SEGMENT_ROWS * sizeof(struct unwind_row), PROT_READ | PROT_WRITE, MAP_SHARED,
-		  g->fd, 0);
+	at = mmap(NULL, ROW_SEGMENT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, g->fd, 0);
 	if (at == MAP_FAILED) {
 		ret = -errno;
 		goto out;
 	}
-	g->rows = at;
+	g->cells = at;
 	ret = bpf_map_update_elem(s->maps->row_segments_fd, &index, &g->fd, BPF_ANY);
 	if (!ret)
 		return 0;
@@ -155,17 +155,12 @@ static void row_store__empty_segment(struct row_store *s, uint32_t segment)
 	s->segments[segment].used = 0;
 }
 
-/* Makes the youngest segment one with room for n rows. */
-static int row_store__make_room(struct row_store *s, uint32_t n)
+/* Makes the youngest one a segment with nothing in it: a new one, or the oldest, emptied. */
+static int row_store__begin_segment(struct row_store *s)
 {
 	uint32_t next;
 	int ret;
 
-	if (n > ROW_SEGMENT_ROWS)
-		return -E2BIG;
-	if (s->n_segments && s->segments[s->youngest].used + n <= ROW_SEGMENT_ROWS &&
-	    s->n_live < ROW_PAGES_MAX - 1)
-		return 0;
 	if (s->n_segments < s->max_segments && s->n_live < ROW_PAGES_MAX - 1) {
 		ret = row_store__open_segment(s, s->n_segments);
 		if (!ret) {
@@ -181,8 +176,31 @@ static int row_store__make_room(struct row_store *s, uint32_t n)
 	return s->n_live < ROW_PAGES_MAX - 1 ? 0 : -E2BIG;
 }
 
-int row_store__find(const struct row_store *s, uint32_t object, uint64_t vaddr,
-		    const struct unwind_row **ret_rows, uint32_t *ret_n)
+/*
+ * Packs the rows behind what is used of the youngest segment; where they do not fit, or no page more has an entry, begins another one. Nothing that is
+ * written before the page has its entry is seen by a walk.
+ */
+static int row_store__place(struct row_store *s, const struct unwind_row *rows, uint32_t n,
+			    struct row_page_size *ret)
+{
+	struct segment *g = &s->segments[s->youngest];
+	int err = -E2BIG;
+
+	*ret = (struct row_page_size){};
+	if (s->n_segments && s->n_live < ROW_PAGES_MAX - 1)
+		err = !n ? 0
+			 : row_page__pack(rows, n, g->cells->cells + g->used, ROW_SEGMENT_CELLS - g->used,
+					  ret);
+	if (err != -E2BIG || (s->n_segments && !g->used && s->n_live < ROW_PAGES_MAX - 1))
+		return err;
+	err = row_store__begin_segment(s);
+	g = &s->segments[s->youngest];
+	if (!err && n)
+		err = row_page__pack(rows, n, g->cells->cells, ROW_SEGMENT_CELLS, ret);
+	return err;
+}
+
+int row_store__find(const struct row_store *s, uint32_t object, uint64_t vaddr, struct unwind_row *ret_row)
 {
 	uint64_t key = row_page_key(object, vaddr);
 	uint32_t index = hashmap__find(&s->by_key, hash_u64(key), page__eq, &key, s);
@@ -191,8 +209,10 @@ int row_store__find(const struct row_store *s, uint32_t object, uint64_t vaddr,
 	if (index == HASHMAP_NONE)
 		return -ENOENT;
 	p = &s->pages[index];
-	*ret_rows = s->segments[p->at.segment].rows + p->at.first;
-	*ret_n = p->at.count;
+	*ret_row = (struct unwind_row){.cfa = ROW_CFA_NONE};
+	if (p->at.count)
+		row_page__find(s->segments[p->at.segment].cells, p->at.first, p->at.count, (uint16_t)vaddr,
+			       ret_row);
 	return 0;
 }
 
@@ -222,6 +242,7 @@ int row_store__push(struct row_store *s, uint32_t object, uint64_t vaddr, const 
 		    uint32_t n)
 {
 	uint64_t key = row_page_key(object, vaddr);
+	struct row_page_size size;
 	struct segment *g;
 	struct page *p;
 	uint32_t index;
@@ -230,16 +251,14 @@ int row_store__push(struct row_store *s, uint32_t object, uint64_t vaddr, const 
 	index = hashmap__find(&s->by_key, hash_u64(key), page__eq, &key, s);
 	if (index != HASHMAP_NONE)
 		return -EEXIST;
-	ret = row_store__make_room(s, n);
+	ret = row_store__place(s, rows, n, &size);
 	if (!ret)
 		ret = row_store__page_slot(s, &index);
 	if (ret)
 		return ret;
 	g = &s->segments[s->youngest];
 	p = &s->pages[index];
-	*p = (struct page){.key = key, .at = {.segment = s->youngest, .first = g->used, .count = n}};
-	if (n)
-		memcpy(g->rows + g->used, rows, n * sizeof(*rows));
+	*p = (struct page){.key = key, .at = {.segment = s->youngest, .first = g->used, .count = size.rows}};
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	ret = bpf_map_update_elem(s->maps->row_pages_fd, &key, &p->at, BPF_ANY);
 	if (!ret)
@@ -251,9 +270,9 @@ int row_store__push(struct row_store *s, uint32_t object, uint64_t vaddr, const 
 		s->first_free = index + 1;
 		return ret;
 	}
-	g->used += n;
+	g->used += size.cells;
 	s->n_live++;
-	s->n_rows += n;
+	s->n_rows += size.rows;
 	return 0;
 }
 
@@ -278,7 +297,7 @@ uint64_t row_store__shrink(struct row_store *s, uint32_t max_segments)
 		s->n_segments--;
 		if (s->youngest >= s->n_segments)
 			s->youngest = 0;
-		bytes += ROW_SEGMENT_ROWS * sizeof(struct unwind_row);
+		bytes += ROW_SEGMENT_BYTES;
 	}
 	return bytes;
 }
@@ -289,8 +308,8 @@ void row_store__stats(const struct row_store *s, struct row_store_stats *ret)
 		.pages = s->n_live,
 		.rows = s->n_rows,
 		.segments = s->n_segments,
-		.bytes = (uint64_t)s->n_segments * ROW_SEGMENT_ROWS * sizeof(struct unwind_row) +
-			 s->cap_pages * sizeof(struct page) + hashmap__bytes(&s->by_key),
+		.bytes = (uint64_t)s->n_segments * ROW_SEGMENT_BYTES + s->cap_pages * sizeof(struct page) +
+			 hashmap__bytes(&s->by_key),
 		.pages_evicted = s->n_evicted,
 	};
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * row_store - the unwind rows that the kernel walks by, page by page, in segments of one MiB.
+ * row_store - the unwind rows that the kernel walks by, page by page, packed, in segments of half a MiB.
  *
  * Owns: the segments (BPF arrays, mapped here), the entries of `row_pages`. Thread: the collector's. Limit: max_segments and ROW_PAGES_MAX; when all is in use
  * the oldest segment is emptied, and what is still walked comes back page by page. Errors: -errno; -E2BIG for a page of more rows than fit a segment.
@@ -22,9 +22,8 @@ struct row_store_stats {
 
 int row_store__new(const struct kernel_maps *maps, uint32_t max_segments, struct row_store **ret);
 void row_store__free(struct row_store *s);
-/* The rows of the page that holds vaddr, borrowed until the next push. -ENOENT: not here. n = 0: known to have none. */
-int row_store__find(const struct row_store *s, uint32_t object, uint64_t vaddr,
-		    const struct unwind_row **ret_rows, uint32_t *ret_n);
+/* The row in force at vaddr; ROW_CFA_NONE where the page is known to have none. -ENOENT: the page is not here. */
+int row_store__find(const struct row_store *s, uint32_t object, uint64_t vaddr, struct unwind_row *ret_row);
 /* Puts a page into the kernel. */
 int row_store__push(struct row_store *s, uint32_t object, uint64_t vaddr, const struct unwind_row *rows,
 		    uint32_t n);

@@ -145,23 +145,20 @@ static uint32_t tables__build(struct tables *t, uint32_t object, uint64_t vaddr)
 	return err ? 0 : n;
 }
 
-int tables__rows(struct tables *t, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
-		 uint32_t *ret_n)
+void tables__row(struct tables *t, uint32_t object, uint64_t vaddr, struct unwind_row *ret_row)
 {
-	uint32_t n;
+	uint32_t n, at;
 	int err;
 
-	if (!row_store__find(t->store, object, vaddr, ret_rows, ret_n))
-		return 0;
+	if (!row_store__find(t->store, object, vaddr, ret_row))
+		return;
 	n = tables__build(t, object, vaddr);
 	err = row_store__push(t->store, object, vaddr, t->scratch, n);
-	if (err) {
+	if (err)
 		log_warn("tables: put rows into the kernel: error %d, ignoring", -err);
-		*ret_rows = t->scratch;
-		*ret_n = n;
-		return 0;
-	}
-	return row_store__find(t->store, object, vaddr, ret_rows, ret_n);
+	*ret_row = (struct unwind_row){.cfa = ROW_CFA_NONE};
+	for (at = 0; at < n && t->scratch[at].pc <= (uint16_t)vaddr; at++)
+		*ret_row = t->scratch[at];
 }
 
 int tables__code(struct tables *t, uint32_t object, uint64_t vaddr, void *to, size_t len)

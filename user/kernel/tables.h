@@ -31,9 +31,8 @@ struct tables_stats {
 int tables__new(const struct kernel_maps *maps, struct object_cache *objects, uint32_t max_segments,
 		struct tables **ret);
 void tables__free(struct tables *t);
-/* The rows of the page that holds vaddr, from the store or made now; n = 0: it has none. Borrowed until the next call. */
-int tables__rows(struct tables *t, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
-		 uint32_t *ret_n);
+/* The row in force at vaddr; what the page lacks in the kernel is made now and put there. ROW_CFA_NONE: there are no rows. */
+void tables__row(struct tables *t, uint32_t object, uint64_t vaddr, struct unwind_row *ret_row);
 /* Bytes of the object's code: 0, or -errno of the open or read. */
 int tables__code(struct tables *t, uint32_t object, uint64_t vaddr, void *to, size_t len);
 /* An object that is no longer mapped anywhere. */

@@ -159,12 +159,12 @@ static int find_mapping(void *ctx, const struct task_key *key, uint64_t pc, stru
 	return 0;
 }
 
-static int find_rows(void *ctx, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
-		     uint32_t *ret_n)
+static int find_row(void *ctx, uint32_t object, uint64_t vaddr, struct unwind_row *ret_row)
 {
 	struct collector *c = ctx;
 
-	return tables__rows(c->tables, object, vaddr, ret_rows, ret_n) ? END_NO_ROWS : 0;
+	tables__row(c->tables, object, vaddr, ret_row);
+	return 0;
 }
 
 static int read_code(void *ctx, uint32_t object, uint64_t vaddr, void *to, size_t len)
@@ -177,7 +177,7 @@ static int read_code(void *ctx, uint32_t object, uint64_t vaddr, void *to, size_
 int collector__walk(struct collector *c, const struct unfinished_record *r, size_t size)
 {
 	const struct finish_ports ports = {
-		.find_mapping = find_mapping, .find_rows = find_rows, .read_code = read_code, .ctx = c};
+		.find_mapping = find_mapping, .find_row = find_row, .read_code = read_code, .ctx = c};
 	int err = finish__walk(r, size, &ports, c->walk);
 
 	if (!err)

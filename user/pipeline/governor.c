@@ -24,12 +24,13 @@
 #include "user/base/buf.h"
 
 #define MIB              ((uint64_t)1 << 20)
+#define SEGMENT          ((uint64_t)ROW_SEGMENT_BYTES)
 #define PPM              1000000ull
 #define UNLIMITED_BYTES  (4096 * MIB)
 #define FIXED_BYTES      (24 * MIB) /* code, maps and tables of processes on a small machine */
 #define SYMBOL_FLOOR     MIB
 #define WINDOW_FLOOR     MIB
-#define SEGMENTS_FLOOR   4
+#define SEGMENTS_FLOOR   8
 #define DEFER_RUNGS      2
 #define DEFER_RUNG_SHIFT 2 /* a rung is a quarter of the one above */
 #define RELAPSES_MAX     5
@@ -52,7 +53,7 @@ void governor__budgets(uint64_t memory_bytes, struct governor_budgets *ret)
 	uint64_t all = memory_bytes ? memory_bytes : UNLIMITED_BYTES;
 	uint64_t room = all - at_most(FIXED_BYTES, all * 5 / 8);
 	/* too few cost the most, in CPU time; more than the busy binaries of a host have serve nobody */
-	uint64_t rows = at_most(room * 3 / 8, at_least(room / 6, 12 * MIB));
+	uint64_t rows = at_most(room * 3 / 8, at_least(room / 6, 6 * MIB));
 
 	*ret = (struct governor_budgets){
 		.history_bytes = room / 8,
@@ -62,7 +63,7 @@ void governor__budgets(uint64_t memory_bytes, struct governor_budgets *ret)
 		.jit_bytes = room / 16,
 		.jit_map_bytes = at_most(room / 16, 4 * MIB),
 		.count_bytes = at_most(room / 16, 64 * MIB),
-		.row_segments = (uint32_t)at_most(at_least(rows / MIB, SEGMENTS_FLOOR), ROW_SEGMENTS_MAX),
+		.row_segments = (uint32_t)at_most(at_least(rows / SEGMENT, SEGMENTS_FLOOR), ROW_SEGMENTS_MAX),
 	};
 }
 
@@ -263,7 +264,7 @@ static bool governor__shed_memory(struct governor *g, const struct governor_read
 	} parts[] = {
 		{g->orders.history_bytes, r->history_bytes, 0},
 		{g->orders.symbol_bytes, r->symbol_bytes, SYMBOL_FLOOR},
-		{g->orders.row_segments * MIB, r->row_bytes, SEGMENTS_FLOOR * MIB},
+		{g->orders.row_segments * SEGMENT, r->row_bytes, SEGMENTS_FLOOR * SEGMENT},
 		{g->orders.window_bytes, r->window_bytes, WINDOW_FLOOR},
 	};
 
@@ -271,7 +272,7 @@ static bool governor__shed_memory(struct governor *g, const struct governor_read
 		excess -= give_up(&parts[i].limit, parts[i].holds, parts[i].floor, excess);
 	g->orders.history_bytes = parts[0].limit;
 	g->orders.symbol_bytes = parts[1].limit;
-	g->orders.row_segments = (uint32_t)(parts[2].limit / MIB);
+	g->orders.row_segments = (uint32_t)(parts[2].limit / SEGMENT);
 	g->orders.window_bytes = parts[3].limit;
 	return !orders__eq(&before, &g->orders);
 }
@@ -302,7 +303,7 @@ static bool take_back(uint64_t *limit, uint64_t budget, uint64_t holds, uint64_t
 
 static bool governor__back_memory(struct governor *g, const struct governor_reading *r, uint64_t spare)
 {
-	uint64_t window = g->orders.window_bytes, rows = g->orders.row_segments * MIB,
+	uint64_t window = g->orders.window_bytes, rows = g->orders.row_segments * SEGMENT,
 		 symbols = g->orders.symbol_bytes, history = g->orders.history_bytes;
 	bool any;
 
@@ -315,11 +316,11 @@ static bool governor__back_memory(struct governor *g, const struct governor_read
 		return true;
 	}
 	any = take_back(&window, g->budgets.window_bytes, r->window_bytes, spare) ||
-	      take_back(&rows, g->budgets.row_segments * MIB, r->row_bytes, spare) ||
+	      take_back(&rows, g->budgets.row_segments * SEGMENT, r->row_bytes, spare) ||
 	      take_back(&symbols, g->budgets.symbol_bytes, r->symbol_bytes, spare) ||
 	      take_back(&history, g->budgets.history_bytes, r->history_bytes, spare);
 	g->orders.window_bytes = window;
-	g->orders.row_segments = (uint32_t)(rows / MIB);
+	g->orders.row_segments = (uint32_t)(rows / SEGMENT);
 	g->orders.symbol_bytes = symbols;
 	g->orders.history_bytes = history;
 	return any;
@@ -399,7 +400,7 @@ void governor__text(const struct governor *g, char ret_text[GOVERNOR_TEXT_MAX])
 		buf__printf(&b, "%sunfinished stacks %u of %u a second (limits.cpu)", b.len ? ", " : "",
 			    o->defer_tokens, GOVERNOR_DEFER_TOKENS);
 	say_bytes(&b, "window", o->window_bytes, g->budgets.window_bytes);
-	say_bytes(&b, "unwind rows", o->row_segments * MIB, g->budgets.row_segments * MIB);
+	say_bytes(&b, "unwind rows", o->row_segments * SEGMENT, g->budgets.row_segments * SEGMENT);
 	say_bytes(&b, "symbols", o->symbol_bytes, g->budgets.symbol_bytes);
 	say_bytes(&b, "history", o->history_bytes, g->budgets.history_bytes);
 	snprintf(ret_text, GOVERNOR_TEXT_MAX, "%s", buf__str(&b));

@@ -37,7 +37,7 @@ struct governor_budgets {
 	size_t jit_bytes;      /* perf maps */
 	size_t jit_map_bytes;  /* of them, one process's */
 	size_t count_bytes;    /* words of stacks of a slice, in the kernel */
-	uint32_t row_segments; /* of unwind rows, a MiB each, in the kernel */
+	uint32_t row_segments; /* of unwind rows, ROW_SEGMENT_BYTES each, in the kernel */
 };
 
 struct governor_opts {

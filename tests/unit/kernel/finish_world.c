@@ -21,8 +21,7 @@ static int find_mapping(void *ctx, const struct task_key *key, uint64_t pc, stru
 	return 0;
 }
 
-static int find_rows(void *ctx, uint32_t object, uint64_t vaddr, const struct unwind_row **ret_rows,
-		     uint32_t *ret_n)
+static int find_row(void *ctx, uint32_t object, uint64_t vaddr, struct unwind_row *ret_row)
 {
 	const struct world *w = ctx;
 
@@ -30,8 +29,9 @@ static int find_rows(void *ctx, uint32_t object, uint64_t vaddr, const struct un
 	assert_true(vaddr < CODE_END - CODE);
 	if (w->rows_end)
 		return w->rows_end;
-	*ret_rows = w->rows;
-	*ret_n = w->n_rows;
+	*ret_row = (struct unwind_row){.cfa = ROW_CFA_NONE};
+	for (uint32_t i = 0; i < w->n_rows && w->rows[i].pc <= (uint16_t)vaddr; i++)
+		*ret_row = w->rows[i];
 	return 0;
 }
 
@@ -91,7 +91,7 @@ void put(struct world *w, uint64_t addr, uint64_t value)
 struct finish_ports world__ports(struct world *w)
 {
 	return (struct finish_ports){
-		.find_mapping = find_mapping, .find_rows = find_rows, .read_code = read_code, .ctx = w};
+		.find_mapping = find_mapping, .find_row = find_row, .read_code = read_code, .ctx = w};
 }
 
 void walk(struct world *w, uint64_t pc)

@@ -19,11 +19,14 @@
 
 #define SEGMENTS_HERE 8
 #define PAGE(n)       ((uint64_t)(n) << ROW_PAGE_BITS)
+/* Rows of a page of which two fill a segment, index and rules included. */
+#define HALF (ROW_SEGMENT_CELLS / 2 - ROW_INDEX_CELLS - 2 * ROW_PAGE_ALIGN)
 
 struct memory {
 	struct kernel_maps maps;
 	struct row_store *store;
 	struct unwind_row *rows; /* [ROW_PAGE_SIZE] */
+	struct row_cells *cells; /* a segment as the kernel has it */
 };
 
 static int setup(void **state)
@@ -34,8 +37,7 @@ static int setup(void **state)
 	int inner;
 
 	assert_non_null(m);
-	inner = bpf_here__map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(uint64_t), ROW_SEGMENT_ROWS,
-			      &mapped);
+	inner = bpf_here__map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), ROW_SEGMENT_BYTES, 1, &mapped);
 	outer.inner_map_fd = (uint32_t)inner;
 	m->maps.row_segments_fd = bpf_here__map(BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(uint32_t),
 						sizeof(uint32_t), ROW_SEGMENTS_MAX, &outer);
@@ -43,7 +45,9 @@ static int setup(void **state)
 	m->maps.row_pages_fd = bpf_here__map(BPF_MAP_TYPE_HASH, sizeof(uint64_t), sizeof(struct row_page),
 					     ROW_PAGES_MAX, NULL);
 	m->rows = calloc(ROW_PAGE_SIZE, sizeof(*m->rows));
+	m->cells = malloc(sizeof(*m->cells));
 	assert_non_null(m->rows);
+	assert_non_null(m->cells);
 	assert_int_equal(row_store__new(&m->maps, SEGMENTS_HERE, &m->store), 0);
 	*state = m;
 	return 0;
@@ -57,6 +61,7 @@ static int teardown(void **state)
 	close(m->maps.row_pages_fd);
 	close(m->maps.row_segments_fd);
 	free(m->rows);
+	free(m->cells);
 	free(m);
 	return 0;
 }
@@ -71,8 +76,11 @@ static struct row_store_stats stats(const struct memory *m)
 
 static struct unwind_row row_of(uint32_t object, uint64_t page, uint32_t i)
 {
-	return (struct unwind_row){
-		.pc = (uint16_t)i, .cfa = ROW_REG_RSP, .cfa_off = (int16_t)object, .fp_off = (int16_t)page};
+	return (struct unwind_row){.pc = (uint16_t)i,
+				   .cfa = ROW_REG_RSP,
+				   .saved = i & 1,
+				   .cfa_off = (int16_t)object,
+				   .fp_off = (int16_t)page};
 }
 
 static int push(struct memory *m, uint32_t object, uint64_t page, uint32_t n)
@@ -82,12 +90,11 @@ static int push(struct memory *m, uint32_t object, uint64_t page, uint32_t n)
 	return row_store__push(m->store, object, PAGE(page) + 0x1234, m->rows, n);
 }
 
-/* What a walk would find: -1 no page, else the number of rows, whose first and last are looked at. */
+/* What a walk would find: -1 no page, else the number of rows, some of which are looked at. */
 static int64_t see(const struct memory *m, uint32_t object, uint64_t page)
 {
-	uint64_t key = row_page_key(object, PAGE(page)), bits;
-	struct unwind_row want, got;
-	uint32_t segment_id, at;
+	uint64_t key = row_page_key(object, PAGE(page));
+	uint32_t segment_id, zero = 0;
 	struct row_page p;
 	int segment;
 
@@ -98,38 +105,44 @@ static int64_t see(const struct memory *m, uint32_t object, uint64_t page)
 	assert_int_equal(bpf_map_lookup_elem(m->maps.row_segments_fd, &p.segment, &segment_id), 0);
 	segment = bpf_map_get_fd_by_id(segment_id);
 	assert_true(segment >= 0);
-	for (uint32_t i = 0; i < 2; i++) {
-		at = i ? p.count - 1 : 0;
-		want = row_of(object, page, at);
-		at += p.first;
-		assert_int_equal(bpf_map_lookup_elem(segment, &at, &bits), 0);
-		memcpy(&got, &bits, sizeof(got));
+	assert_int_equal(bpf_map_lookup_elem(segment, &zero, m->cells), 0);
+	for (uint32_t i = 0; i < p.count; i += i < 5000 || i > p.count - 50 ? 1 : 37) {
+		struct unwind_row want = row_of(object, page, i), got = {};
+
+		row_page__find(m->cells, p.first, p.count, (uint16_t)i, &got);
 		assert_memory_equal(&got, &want, sizeof(want));
 	}
 	close(segment);
 	return p.count;
 }
 
+static bool is_here(const struct memory *m, uint32_t object, uint64_t page)
+{
+	struct unwind_row row;
+	int err = row_store__find(m->store, object, PAGE(page), &row);
+
+	assert_true(err == 0 || err == -ENOENT);
+	return !err;
+}
+
 static void assert_found(const struct memory *m, uint32_t object, uint64_t page, uint32_t n)
 {
-	const struct unwind_row *rows = NULL;
-	uint32_t got = 0;
+	struct unwind_row want, got;
 
-	assert_int_equal(row_store__find(m->store, object, PAGE(page) + 0xffff, &rows, &got), 0);
-	assert_int_equal(got, n);
 	for (uint32_t i = 0; i < n; i++) {
-		struct unwind_row want = row_of(object, page, i);
-
-		assert_memory_equal(&rows[i], &want, sizeof(want));
+		want = row_of(object, page, i);
+		assert_int_equal(row_store__find(m->store, object, PAGE(page) + i, &got), 0);
+		assert_memory_equal(&got, &want, sizeof(want));
 	}
+	assert_int_equal(row_store__find(m->store, object, PAGE(page) + 0xffff, &got), 0);
+	want = n ? row_of(object, page, n - 1) : (struct unwind_row){.cfa = ROW_CFA_NONE};
+	assert_memory_equal(&got, &want, sizeof(want));
 	assert_int_equal(see(m, object, page), n);
 }
 
 static void a_page_is_found_here_and_in_the_kernel(void **state)
 {
-	const struct unwind_row *rows;
 	struct memory *m = *state;
-	uint32_t n;
 
 	assert_int_equal(push(m, 1, 0, 100), 0);
 	assert_int_equal(push(m, 1, 1, 1), 0);
@@ -137,7 +150,7 @@ static void a_page_is_found_here_and_in_the_kernel(void **state)
 	assert_found(m, 1, 0, 100);
 	assert_found(m, 1, 1, 1);
 	assert_found(m, 2, 0, 7);
-	assert_int_equal(row_store__find(m->store, 2, PAGE(1), &rows, &n), -ENOENT);
+	assert_false(is_here(m, 2, 1));
 	assert_int_equal(see(m, 2, 1), -1);
 	assert_int_equal(stats(m).pages, 3);
 	assert_int_equal(stats(m).rows, 108);
@@ -165,48 +178,67 @@ static void a_page_never_straddles_two_segments(void **state)
 {
 	struct memory *m = *state;
 
-	assert_int_equal(push(m, 1, 0, ROW_PAGE_SIZE), 0);
-	assert_int_equal(push(m, 1, 1, ROW_PAGE_SIZE - 1), 0);
-	assert_int_equal(push(m, 1, 2, 2), 0); /* one row is left in the first */
+	assert_int_equal(push(m, 1, 0, HALF), 0);
+	assert_int_equal(push(m, 1, 1, HALF), 0);
+	assert_int_equal(stats(m).segments, 1);
+	assert_int_equal(push(m, 1, 2, 30), 0); /* for that there is no room left */
 	assert_int_equal(stats(m).segments, 2);
-	assert_found(m, 1, 0, ROW_PAGE_SIZE);
-	assert_found(m, 1, 1, ROW_PAGE_SIZE - 1);
-	assert_found(m, 1, 2, 2);
+	assert_found(m, 1, 0, HALF);
+	assert_found(m, 1, 1, HALF);
+	assert_found(m, 1, 2, 30);
 }
 
 static void a_page_larger_than_a_segment_is_refused(void **state)
 {
 	struct memory *m = *state;
 
-	assert_int_equal(row_store__push(m->store, 1, 0, m->rows, ROW_SEGMENT_ROWS + 1), -E2BIG);
+	for (uint32_t i = 0; i < ROW_PAGE_SIZE; i++)
+		m->rows[i] = (struct unwind_row){.pc = (uint16_t)i,
+						 .cfa_off = (int16_t)i}; /* each with a rule of its own */
+	assert_int_equal(row_store__push(m->store, 1, 0, m->rows, ROW_PAGE_SIZE), -E2BIG);
 	assert_int_equal(see(m, 1, 0), -1);
 	assert_int_equal(stats(m).pages, 0);
+	assert_int_equal(push(m, 1, 1, 10), 0);
+	assert_found(m, 1, 1, 10);
+}
+
+static void rows_that_say_the_same_are_kept_once(void **state)
+{
+	struct memory *m = *state;
+	struct unwind_row got;
+
+	for (uint32_t i = 0; i < 10; i++)
+		m->rows[i] = (struct unwind_row){.pc = (uint16_t)(i * 100), .cfa_off = (int16_t)(i / 5)};
+	assert_int_equal(row_store__push(m->store, 1, 0, m->rows, 10), 0);
+	assert_int_equal(stats(m).rows, 2);
+	assert_int_equal(row_store__find(m->store, 1, 499, &got), 0);
+	assert_int_equal(got.cfa_off, 0);
+	assert_int_equal(row_store__find(m->store, 1, 500, &got), 0);
+	assert_int_equal(got.cfa_off, 1);
 }
 
 static void the_oldest_segment_goes_when_all_are_full(void **state)
 {
-	const struct unwind_row *rows;
 	struct memory *m = *state;
-	uint32_t n;
 
 	/* two pages fill a segment */
 	for (uint32_t page = 0; page < 2 * SEGMENTS_HERE; page++)
-		assert_int_equal(push(m, 1, page, ROW_PAGE_SIZE), 0);
+		assert_int_equal(push(m, 1, page, HALF), 0);
 	assert_int_equal(stats(m).segments, SEGMENTS_HERE);
 	assert_int_equal(stats(m).pages_evicted, 0);
 	assert_int_equal(push(m, 1, 100, 5), 0);
 	assert_int_equal(stats(m).pages_evicted, 2);
 	assert_int_equal(stats(m).segments, SEGMENTS_HERE);
 	for (uint32_t page = 0; page < 2; page++) {
-		assert_int_equal(row_store__find(m->store, 1, PAGE(page), &rows, &n), -ENOENT);
+		assert_false(is_here(m, 1, page));
 		assert_int_equal(see(m, 1, page), -1);
 	}
 	for (uint32_t page = 2; page < 2 * SEGMENTS_HERE; page++)
-		assert_int_equal(see(m, 1, page), ROW_PAGE_SIZE);
+		assert_int_equal(see(m, 1, page), HALF);
 	assert_found(m, 1, 100, 5);
 	/* what is still walked comes back */
-	assert_int_equal(push(m, 1, 0, ROW_PAGE_SIZE), 0);
-	assert_found(m, 1, 0, ROW_PAGE_SIZE);
+	assert_int_equal(push(m, 1, 0, HALF), 0);
+	assert_found(m, 1, 0, HALF);
 }
 
 static void pages_without_rows_have_a_limit_too(void **state)
@@ -222,9 +254,7 @@ static void pages_without_rows_have_a_limit_too(void **state)
 
 static void a_forgotten_object_is_nowhere(void **state)
 {
-	const struct unwind_row *rows;
 	struct memory *m = *state;
-	uint32_t n;
 
 	for (uint32_t page = 0; page < 10; page++) {
 		assert_int_equal(push(m, 1, page, 3), 0);
@@ -232,7 +262,7 @@ static void a_forgotten_object_is_nowhere(void **state)
 	}
 	row_store__forget(m->store, 1);
 	for (uint32_t page = 0; page < 10; page++) {
-		assert_int_equal(row_store__find(m->store, 1, PAGE(page), &rows, &n), -ENOENT);
+		assert_false(is_here(m, 1, page));
 		assert_int_equal(see(m, 1, page), -1);
 		assert_found(m, 2, page, 4);
 	}
@@ -246,24 +276,23 @@ static void a_forgotten_object_is_nowhere(void **state)
 
 static void shrinking_gives_segments_back(void **state)
 {
-	const struct unwind_row *rows;
 	struct memory *m = *state;
-	uint32_t n, last = 3, value;
+	uint32_t last = 3, value;
 
 	for (uint32_t page = 0; page < 8; page++)
-		assert_int_equal(push(m, 1, page, ROW_PAGE_SIZE), 0);
+		assert_int_equal(push(m, 1, page, HALF), 0);
 	assert_int_equal(stats(m).segments, 4);
-	assert_int_equal(row_store__shrink(m->store, 2), 2 * ROW_SEGMENT_ROWS * sizeof(struct unwind_row));
+	assert_int_equal(row_store__shrink(m->store, 2), 2 * ROW_SEGMENT_BYTES);
 	assert_int_equal(stats(m).segments, 2);
 	assert_int_equal(stats(m).pages, 4);
-	assert_int_equal(see(m, 1, 0), ROW_PAGE_SIZE);
+	assert_int_equal(see(m, 1, 0), HALF);
 	assert_int_equal(see(m, 1, 7), -1);
-	assert_int_equal(row_store__find(m->store, 1, PAGE(7), &rows, &n), -ENOENT);
+	assert_false(is_here(m, 1, 7));
 	assert_int_not_equal(bpf_map_lookup_elem(m->maps.row_segments_fd, &last, &value), 0);
 	/* it goes on within the new limit */
 	for (uint32_t page = 10; page < 20; page++) {
-		assert_int_equal(push(m, 1, page, ROW_PAGE_SIZE), 0);
-		assert_found(m, 1, page, ROW_PAGE_SIZE);
+		assert_int_equal(push(m, 1, page, HALF), 0);
+		assert_found(m, 1, page, HALF);
 	}
 	assert_int_equal(stats(m).segments, 2);
 }
@@ -274,11 +303,8 @@ static void a_limit_past_what_there_is_room_for_is_lowered(void **state)
 
 	assert_int_equal(row_store__shrink(m->store, ROW_SEGMENTS_MAX + 1000), 0);
 	/* more segments than there are places for: the last ones take those of the first */
-	for (uint32_t page = 0; page < ROW_SEGMENTS_MAX + 2; page++) {
-		m->rows[0] = row_of(1, page, 0);
-		assert_int_equal(row_store__push(m->store, 1, PAGE(2 * page), m->rows, ROW_PAGE_SIZE), 0);
-		assert_int_equal(row_store__push(m->store, 1, PAGE(2 * page + 1), m->rows, ROW_PAGE_SIZE), 0);
-	}
+	for (uint32_t page = 0; page < 2 * (ROW_SEGMENTS_MAX + 2); page++)
+		assert_int_equal(push(m, 1, page, HALF), 0);
 	assert_int_equal(stats(m).segments, ROW_SEGMENTS_MAX);
 	assert_int_equal(stats(m).pages_evicted, 4);
 }
@@ -293,6 +319,7 @@ int main(void)
 		TEST(a_page_is_pushed_once),
 		TEST(a_page_never_straddles_two_segments),
 		TEST(a_page_larger_than_a_segment_is_refused),
+		TEST(rows_that_say_the_same_are_kept_once),
 		TEST(the_oldest_segment_goes_when_all_are_full),
 		TEST(pages_without_rows_have_a_limit_too),
 		TEST(a_forgotten_object_is_nowhere),

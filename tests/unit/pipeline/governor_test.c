@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "bpf/abi.h"
 #include "user/pipeline/governor.h"
 
 #define MIB   ((uint64_t)1 << 20)
@@ -54,7 +55,7 @@ static bool machine__step(struct machine *m)
 	m->r.finish_ns += finish * m->r.n_cpus * (EVERY / 1000000);
 	m->r.history_bytes = at_most(m->wants_history, o->history_bytes);
 	m->r.symbol_bytes = at_most(m->wants_symbols, o->symbol_bytes);
-	m->r.row_bytes = at_most(m->wants_rows, o->row_segments * MIB);
+	m->r.row_bytes = at_most(m->wants_rows, o->row_segments * (uint64_t)ROW_SEGMENT_BYTES);
 	m->r.window_bytes = at_most(m->wants_window, o->window_bytes);
 	m->r.memory_bytes =
 		m->fixed_bytes + m->r.history_bytes + m->r.symbol_bytes + m->r.row_bytes + m->r.window_bytes;
@@ -100,9 +101,9 @@ static void budgets_and_what_is_fixed_fit_the_limit(void **state)
 
 		governor__budgets(mib * MIB, &b);
 		sum = b.history_bytes + b.window_bytes + b.symbol_bytes + b.count_bytes + b.jit_bytes +
-		      b.row_segments * MIB;
+		      b.row_segments * (uint64_t)ROW_SEGMENT_BYTES;
 		assert_true(sum + at_most(24 * MIB, mib * MIB * 5 / 8) <= mib * MIB);
-		assert_true(b.window_bytes >= MIB && b.symbol_bytes >= MIB && b.row_segments >= 4);
+		assert_true(b.window_bytes >= MIB && b.symbol_bytes >= MIB && b.row_segments >= 8);
 	}
 }
 
@@ -135,7 +136,7 @@ static void the_order_is_history_symbols_rows_window_frequency(void **state)
 	machine__run(&m, 20); /* 80: 15 MiB over the lower mark */
 	assert_int_equal(m.orders.history_bytes, 0);
 	assert_int_equal(m.orders.symbol_bytes, MIB);
-	assert_int_equal(m.orders.row_segments, 4);
+	assert_int_equal(m.orders.row_segments, 8);
 	assert_int_equal(m.orders.window_bytes, MIB);
 	assert_int_equal(m.orders.frequency_hz, 99);
 	m.fixed_bytes = 95 * MIB; /* 101 with the floors */
@@ -174,7 +175,7 @@ static void partly_full_parts_are_not_asked_for_more_than_they_hold(void **state
 	m.wants_rows = 9 * MIB;
 	machine__step(&m); /* 86 of 100: 21 too many, 2 + 5 of them to be had */
 	assert_int_equal(m.orders.history_bytes, 0);
-	assert_int_equal(m.orders.row_segments, 4);
+	assert_int_equal(m.orders.row_segments, 8);
 	machine__step(&m);
 	assert_int_equal(m.r.memory_bytes, 79 * MIB);
 	assert_false(m.g.memory_stuck);
