@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/sysmacros.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -109,14 +110,17 @@ int perf_ring__read(struct perf_ring *r, void *scratch, perf_ring_fn fn, void *c
 
 static int parse_mmap2(struct cursor *c, struct sideband_mmap *m)
 {
+	uint32_t major;
+
 	m->tgid = cursor__u32(c);
 	cursor__u32(c); /* tid */
 	m->addr = cursor__u64(c);
 	m->len = cursor__u64(c);
 	m->pgoff = cursor__u64(c);
-	cursor__skip(c, 8); /* device: overlayfs and btrfs show another one than stat(2) does */
+	major = cursor__u32(c);
+	m->dev = makedev(major, cursor__u32(c)); /* overlayfs and btrfs show another one than stat(2) does */
 	m->ino = cursor__u64(c);
-	cursor__skip(c, 8); /* generation */
+	m->generation = cursor__u64(c);
 	m->prot = cursor__u32(c);
 	cursor__u32(c); /* flags */
 	m->path = cursor__cstr(c);

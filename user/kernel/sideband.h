@@ -29,8 +29,8 @@ struct sideband_mmap {
 	uint32_t tgid;
 	uint32_t prot;
 	uint64_t addr, len, pgoff;
-	uint64_t ino;     /* 0: code in no file */
-	const char *path; /* borrowed for the call; "//anon" for code in no file */
+	uint64_t dev, ino, generation; /* of the file; ino 0: code in no file */
+	const char *path;              /* borrowed for the call; "//anon" for code in no file */
 };
 
 struct sideband_handler {

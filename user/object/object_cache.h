@@ -37,6 +37,7 @@ struct object_cache_opts {
 struct object_cache_stats {
 	uint64_t objects, open_fds, bytes;
 	uint64_t n_described;   /* files that were read */
+	uint64_t n_found_inode; /* by the inode of the event, without looking at the process */
 	uint64_t n_found_file;  /* found by device and inode */
 	uint64_t n_found_build; /* found by build-id */
 	uint64_t n_retired;     /* idle for too long */

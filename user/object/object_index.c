@@ -6,10 +6,11 @@
  *      by_file   {dev, ino, size, mtime} ─┐ several a slot: aliases
  *      by_build  {build-id}              ─┼─> slots[] ─> entry
  *      by_id     id                      ─┤
- *      by_name   {path, build-id}        ─┘ objects whose file could not be had
+ *      by_name   {path, build-id}        ─┤ objects whose file could not be had
+ *      by_inode  {dev, ino, generation}  ─┘ of the file that is open, as mapping events name it
  *
  * Invariants: an entry is in by_id always, in by_build iff it is READY with a build-id, in by_file once for each
- * alias, in by_name iff it has no alias and is not the vDSO.
+ * alias, in by_name iff it has no alias and is not the vDSO, in by_inode iff its inode has a device.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -87,6 +88,18 @@ static bool eq_place(uint32_t index, const void *key, const void *owner)
 	       object__covers(o, k->pgoff);
 }
 
+static bool eq_inode(uint32_t index, const void *key, const void *owner)
+{
+	const struct object_inode *a = &entry_at(index, owner)->inode, *b = key;
+
+	return a->ino == b->ino && a->dev == b->dev && a->generation == b->generation;
+}
+
+static uint64_t hash_inode(const struct object_inode *inode)
+{
+	return hash_pair(hash_pair(inode->dev, inode->ino), inode->generation);
+}
+
 static uint64_t hash_place(const char *path, uint64_t ino)
 {
 	return hash_pair(hash_bytes(path, strnlen(path, OBJECT_PATH_MAX)), ino);
@@ -119,6 +132,11 @@ struct object_entry *object_index__find_file(const struct object_index *x,
 					     const struct object_identity *identity)
 {
 	return lookup(x, &x->by_file, hash_identity(identity), eq_file, identity);
+}
+
+struct object_entry *object_index__find_inode(const struct object_index *x, const struct object_inode *inode)
+{
+	return inode->dev ? lookup(x, &x->by_inode, hash_inode(inode), eq_inode, inode) : NULL;
 }
 
 struct object_entry *object_index__find_same_code(const struct object_index *x, const struct object *o)
@@ -177,6 +195,25 @@ static void index__unhash(struct object_index *x, struct object_entry *e)
 	hashmap__remove(&x->by_build, hash_bytes(o->build_id, o->build_id_len), e->slot);
 	hashmap__remove(&x->by_name, hash_name(o->path, o->build_id, o->build_id_len), e->slot);
 	hashmap__remove(&x->by_place, hash_place(o->path, o->identity.ino), e->slot);
+	object_index__clear_inode(x, e);
+}
+
+int object_index__set_inode(struct object_index *x, struct object_entry *e, const struct object_inode *inode)
+{
+	int r;
+
+	object_index__clear_inode(x, e);
+	r = hashmap__add(&x->by_inode, hash_inode(inode), e->slot);
+	if (r == 0)
+		e->inode = *inode;
+	return r;
+}
+
+void object_index__clear_inode(struct object_index *x, struct object_entry *e)
+{
+	if (e->inode.dev)
+		hashmap__remove(&x->by_inode, hash_inode(&e->inode), e->slot);
+	e->inode = (struct object_inode){};
 }
 
 static int index__grow(struct object_index *x)
@@ -326,6 +363,7 @@ void object_index__init(struct object_index *x)
 	hashmap__init(&x->by_build);
 	hashmap__init(&x->by_name);
 	hashmap__init(&x->by_place);
+	hashmap__init(&x->by_inode);
 }
 
 void object_index__done(struct object_index *x)
@@ -341,6 +379,7 @@ void object_index__done(struct object_index *x)
 	hashmap__done(&x->by_build);
 	hashmap__done(&x->by_name);
 	hashmap__done(&x->by_place);
+	hashmap__done(&x->by_inode);
 	free(x->slots);
 	free(x->free_slots);
 }
@@ -349,5 +388,5 @@ size_t object_index__bytes(const struct object_index *x)
 {
 	return x->entry_bytes + hashmap__bytes(&x->by_id) + hashmap__bytes(&x->by_file) +
 	       hashmap__bytes(&x->by_build) + hashmap__bytes(&x->by_name) + hashmap__bytes(&x->by_place) +
-	       x->cap_slots * (sizeof(*x->slots) + sizeof(*x->free_slots));
+	       hashmap__bytes(&x->by_inode) + x->cap_slots * (sizeof(*x->slots) + sizeof(*x->free_slots));
 }

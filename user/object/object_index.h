@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * object_index - the object cache's entries, and the four ways to find one.
+ * object_index - the object cache's entries, and the ways to find one.
  *
  * Owns: the entries. Thread: under the cache's mutex. Limit: FRAME_OBJECT_MAX ids in a lifetime, OBJECT_ALIASES_MAX
  * files an entry; how many entries is the cache's to say. Errors: -ENOSPC ids are used up, -ENOMEM.
@@ -17,6 +17,11 @@
 
 #define OBJECT_ALIASES_MAX 32
 
+/* A file as the kernel names it in mapping events. */
+struct object_inode {
+	uint64_t dev, ino, generation; /* dev 0: none */
+};
+
 struct object_entry {
 	struct object object;
 	uint32_t slot, refs;
@@ -24,6 +29,9 @@ struct object_entry {
 	struct object_identity *aliases; /* the files that are this object */
 	/* The cache's: */
 	int fd; /* or FD_CLOSED */
+	struct object_inode
+		inode; /* of the file that fd is open on, where mapping events told; else dev is 0 */
+	struct object_identity fd_identity; /* of that file, then */
 	uint64_t used_ns, fd_used_ns;
 	uint64_t seen_start,
 		seen_end; /* the last mapping that led here: where to look once the descriptor was closed */
@@ -34,7 +42,7 @@ struct object_entry {
 TAILQ_HEAD(object_entry_list, object_entry);
 
 struct object_index {
-	struct hashmap by_id, by_file, by_build, by_name, by_place;
+	struct hashmap by_id, by_file, by_build, by_name, by_place, by_inode;
 	struct object_entry **slots;
 	uint32_t *free_slots;
 	uint32_t n_slots, cap_slots, n_free;
@@ -54,6 +62,9 @@ int object_index__add(struct object_index *x, struct object *o, const struct obj
 /* One more file that leads to this object; past the limit it takes the oldest one's place. */
 int object_index__add_alias(struct object_index *x, struct object_entry *e,
 			    const struct object_identity *identity);
+/* Events call the file that the entry has open by this name, until object_index__clear_inode; -ENOMEM. */
+int object_index__set_inode(struct object_index *x, struct object_entry *e, const struct object_inode *inode);
+void object_index__clear_inode(struct object_index *x, struct object_entry *e);
 /* Frees it too. */
 void object_index__remove(struct object_index *x, struct object_entry *e);
 
@@ -61,6 +72,7 @@ void object_index__remove(struct object_index *x, struct object_entry *e);
 struct object_entry *object_index__find(const struct object_index *x, uint32_t id);
 struct object_entry *object_index__find_file(const struct object_index *x,
 					     const struct object_identity *identity);
+struct object_entry *object_index__find_inode(const struct object_index *x, const struct object_inode *inode);
 struct object_entry *object_index__find_same_code(const struct object_index *x, const struct object *o);
 /* One with that build-id whose code holds the file offset. */
 struct object_entry *object_index__find_build(const struct object_index *x, const uint8_t *build_id,

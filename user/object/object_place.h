@@ -21,8 +21,9 @@ struct object_mapping {
 	int pid_dir_fd; /* the process's folder, held open against pids that are used again; or FD_CLOSED */
 	bool deleted;   /* the file had no name any more */
 	uint64_t start, end, pgoff;
-	uint64_t ino;     /* 0: not known */
-	const char *path; /* without " (deleted)" */
+	uint64_t ino;             /* 0: not known */
+	uint64_t dev, generation; /* beside ino, of mapping events; dev 0: not known */
+	const char *path;         /* without " (deleted)" */
 	const uint8_t *build_id;
 	size_t build_id_len; /* 0: not known */
 };

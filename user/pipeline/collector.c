@@ -23,7 +23,9 @@
 #include "user/symbolize/jit_maps.h"
 
 /* Events of processes that nobody samples can wait; a sample that needs them reads them itself. */
-#define EVENTS_NS      (250 * NS_PER_MS)
+#define EVENTS_NS (250 * NS_PER_MS)
+#define UNFINISHED_LATE_NS \
+	NS_PER_SEC /* stacks come at once; a second is for those that overtake each other */
 #define UPKEEP_NS      (5 * NS_PER_SEC)
 #define COLLECTOR_NICE (-10)
 #define VERIFY_BUDGET  64
@@ -73,7 +75,8 @@ static void collector__weigh_ticks(struct collector *c)
 /* Ends the slice: what is in the kernel comes into the window. */
 static uint64_t collector__end_slice(struct collector *c, bool ends_waits)
 {
-	uint64_t began = clock__mono_ns(), took, cpu = clock__thread_cpu_ns() - c->stats.finish_ns;
+	uint64_t began = c->slice_ns = clock__mono_ns(), took,
+		 cpu = clock__thread_cpu_ns() - c->stats.finish_ns;
 	struct losses lost[EVENT_N];
 
 	collector__weigh_ticks(c);
@@ -115,8 +118,12 @@ static int on_slice(uint64_t n_expired, void *ctx)
 
 static int on_events(uint64_t n_expired, void *ctx)
 {
+	struct collector *c = ctx;
+
 	(void)n_expired;
-	collector__catch_up(ctx);
+	collector__catch_up(c);
+	process_table__learn_places(c->processes);
+	process_table__drop_mappings(c->processes, clock__mono_ns() - UNFINISHED_LATE_NS);
 	return 0;
 }
 
@@ -145,7 +152,8 @@ static int on_upkeep(uint64_t n_expired, void *ctx)
 		collector__learn_all(c);
 	process_table__verify(c->processes, now, VERIFY_BUDGET);
 	collector__rescan_stale(c);
-	process_table__retire(c->processes, now);
+	/* what ended before the last slice was read has no samples to come */
+	process_table__retire(c->processes, c->slice_ns);
 	object_cache__retire(c->objects, now);
 	history__trim(&c->history, now);
 	collector__push_dirty(c);

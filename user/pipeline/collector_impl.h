@@ -21,6 +21,11 @@
 struct ring_buffer;
 struct jit_maps;
 
+struct dirty_process {
+	struct task_key key;
+	uint64_t due_ns; /* not to be pushed before: most new ones end first */
+};
+
 struct collector {
 	struct collector_opts opts;
 	struct collector_ports ports;
@@ -46,8 +51,9 @@ struct collector {
 	struct window *windows[EVENT_N];        /* the open ones; NULL: not recorded */
 	struct losses lost_before[EVENT_N + 1]; /* the kernel's counters at the end of the last slice */
 	struct losses lost_here;                /* our own in this slice, of all events */
-	uint64_t sideband_lost;                 /* what the side-band had lost by then */
-	struct task_key *dirty;                 /* processes whose mappings changed since they were pushed */
+	uint64_t slice_ns;           /* when the last slice began to be read: what ended before is in it */
+	uint64_t sideband_lost;      /* what the side-band had lost by then */
+	struct dirty_process *dirty; /* whose mappings changed since they were pushed */
 	uint32_t n_dirty, cap_dirty;
 	struct mapping_entry *scratch; /* [MAPPINGS_MAX] */
 	struct walk *walk;             /* scratch: of the stack that is being finished */

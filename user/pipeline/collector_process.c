@@ -3,7 +3,8 @@
  * collector_process - keeps the table of processes in step with the kernel, and the kernel's view in step with the table.
  *
  * Events change the table; what changed there is remembered as dirty and pushed into the kernel once, after the batch: an exec with its ten
- * mappings is one push.
+ * mappings is one push. Of a new process not before it has lived for YOUNG_NS, unless a sample met it: half of a build's or a
+ * shell's processes end sooner, and to make and push what they map would be all for nothing.
  */
 #include "user/pipeline/collector_impl.h"
 
@@ -19,6 +20,7 @@
 #include "user/kernel/task_list.h"
 
 #define EVENT_ROUNDS 4
+#define YOUNG_NS     (5 * NS_PER_MS)
 
 enum verdict collector__verdict(const struct collector *c, const struct process *p)
 {
@@ -42,24 +44,34 @@ static void collector__push_verdict(struct collector *c, const struct process *p
 	kernel_maps__changed(c->maps);
 }
 
-void collector__mark_dirty(struct collector *c, const struct process *p)
+static void collector__mark_dirty_from(struct collector *c, const struct task_key *key, uint64_t due_ns)
 {
+	struct dirty_process *last = c->n_dirty ? &c->dirty[c->n_dirty - 1] : NULL;
+
 	/* an exec's mappings come in a row: the last one is mostly the same process */
-	if (c->n_dirty && process_key__eq(&c->dirty[c->n_dirty - 1], &p->key))
+	if (last && process_key__eq(&last->key, key)) {
+		if (due_ns < last->due_ns)
+			last->due_ns = due_ns;
 		return;
+	}
 	if (c->n_dirty == c->cap_dirty) {
 		uint32_t cap = c->cap_dirty ? c->cap_dirty * 2 : 64;
-		struct task_key *dirty = realloc(c->dirty, cap * sizeof(*dirty));
+		struct dirty_process *dirty = realloc(c->dirty, cap * sizeof(*dirty));
 
 		if (!dirty)
 			return; /* the kernel goes on with the old mappings; the next change tries again */
 		c->dirty = dirty;
 		c->cap_dirty = cap;
 	}
-	c->dirty[c->n_dirty++] = p->key;
+	c->dirty[c->n_dirty++] = (struct dirty_process){.key = *key, .due_ns = due_ns};
 }
 
-static void collector__push(struct collector *c, const struct process *p)
+void collector__mark_dirty(struct collector *c, const struct process *p)
+{
+	collector__mark_dirty_from(c, &p->key, p->born_ns + YOUNG_NS);
+}
+
+static void collector__push(struct collector *c, struct process *p)
 {
 	const struct code_mapping *m;
 	uint32_t n, kept = 0;
@@ -68,6 +80,7 @@ static void collector__push(struct collector *c, const struct process *p)
 		return;
 	if (!selector__is_everything(&c->opts.selector))
 		collector__push_verdict(c, p);
+	process_table__settle(c->processes, p);
 	m = mapping_set__mappings(p->mappings, &n);
 	for (uint32_t i = 0; i < n && kept < MAPPINGS_MAX - 1; i++)
 		c->scratch[kept++] = (struct mapping_entry){
@@ -85,25 +98,32 @@ static uint64_t collector__n_gone(const struct collector *c)
 	return __atomic_load_n(&c->maps->gate->n_gone, __ATOMIC_SEQ_CST);
 }
 
-/* Pushes as long as the kernel forgot nothing since it said n_gone; what is left stays dirty. */
-static void collector__push_until(struct collector *c, uint64_t n_gone)
+/* Pushes what is due as long as the kernel forgot nothing since it said n_gone; what is left stays dirty. False: it did forget. */
+static bool collector__push_until(struct collector *c, uint64_t n_gone)
 {
-	uint32_t i;
+	uint64_t now = clock__mono_ns();
+	uint32_t kept = 0;
+	bool same = true;
 
-	for (i = 0; i < c->n_dirty && collector__n_gone(c) == n_gone; i++) {
-		const struct process *p = process_table__find(c->processes, &c->dirty[i]);
+	for (uint32_t i = 0; i < c->n_dirty; i++) {
+		struct process *p = process_table__find(c->processes, &c->dirty[i].key);
 
-		if (p)
+		if (!p || p->flags & PROCESS_ENDED)
+			continue;
+		same = same && collector__n_gone(c) == n_gone;
+		if (same && c->dirty[i].due_ns <= now)
 			collector__push(c, p);
+		else
+			c->dirty[kept++] = c->dirty[i];
 	}
-	c->n_dirty -= i;
-	memmove(c->dirty, c->dirty + i, c->n_dirty * sizeof(*c->dirty));
+	c->n_dirty = kept;
+	return same;
 }
 
 void collector__push_dirty(struct collector *c)
 {
-	while (c->n_dirty)
-		collector__push_until(c, collector__n_gone(c));
+	while (!collector__push_until(c, collector__n_gone(c)))
+		;
 }
 
 void collector__show(struct collector *c, const struct task_key *key)
@@ -111,7 +131,7 @@ void collector__show(struct collector *c, const struct task_key *key)
 	const struct process *p = process_table__find(c->processes, key);
 
 	if (p && !(p->flags & PROCESS_ENDED))
-		collector__mark_dirty(c, p);
+		collector__mark_dirty_from(c, key, 0);
 }
 
 void collector__rescan_stale(struct collector *c)
@@ -144,14 +164,17 @@ static void collector__on_fork(void *ctx, const struct process_record *r)
 {
 	struct collector *c = ctx;
 
-	process_table__fork(c->processes, r->time_ns, &r->parent, &r->key, r->comm);
+	process_table__fork(c->processes, r->time_ns, &r->parent, &r->key, r->cgroup, r->comm);
 }
 
 static void collector__on_exec(void *ctx, const struct process_record *r)
 {
 	struct collector *c = ctx;
 
-	process_table__exec(c->processes, r->time_ns, &r->key, r->comm);
+	process_table__exec(c->processes, r->time_ns, &r->key, r->cgroup, r->comm);
+	/* where it runs decides whether it is wanted */
+	if (!selector__is_everything(&c->opts.selector))
+		process_table__learn_place(c->processes, process_table__find(c->processes, &r->key));
 }
 
 static void collector__on_exit(void *ctx, const struct process_record *r)
@@ -181,7 +204,7 @@ static void collector__on_gone(void *ctx, const struct process_record *r)
 	process_table__mmap(c->processes, &nothing);
 	p = process_table__find(c->processes, &r->key);
 	if (p)
-		collector__mark_dirty(c, p);
+		collector__mark_dirty_from(c, &r->key, 0);
 }
 
 static void collector__on_mmap(void *ctx, const struct sideband_mmap *m)
@@ -195,7 +218,9 @@ static void collector__on_mmap(void *ctx, const struct sideband_mmap *m)
 		.len = m->len,
 		.pgoff = m->pgoff,
 		.path = m->path,
+		.dev = m->dev,
 		.ino = m->ino,
+		.generation = m->generation,
 	};
 
 	process_table__mmap(c->processes, &pm);

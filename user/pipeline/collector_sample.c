@@ -19,7 +19,7 @@
 static int collector__window_process(struct collector *c, struct window *w, const struct task_key *key,
 				     uint32_t *ret_index, enum verdict *ret_verdict)
 {
-	const struct process *p = collector__process(c, key);
+	struct process *p = collector__process(c, key);
 	struct process_labels l = {};
 	int err;
 
@@ -27,6 +27,8 @@ static int collector__window_process(struct collector *c, struct window *w, cons
 	err = window__find_process(w, key, ret_index);
 	if (!err)
 		return 0;
+	if (p)
+		process_table__learn_place(c->processes, p);
 	if (p)
 		process__labels(p, &l);
 	const char *const labels[WL_MAX] = {
@@ -147,6 +149,7 @@ static int find_mapping(void *ctx, const struct task_key *key, uint64_t pc, stru
 
 	if (!p || p->flags & PROCESS_UNLEARNT)
 		return END_NO_PROCESS;
+	process_table__settle(c->processes, p);
 	m = mapping_set__find(p->mappings, pc);
 	if (!m) {
 		/* code that was made executable later (mprotect) comes with no event */
@@ -189,11 +192,12 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 {
 	const struct unfinished_record *r = data;
 	struct collector *c = ctx;
-	uint64_t began = clock__thread_cpu_ns();
 	struct walk *w = c->walk;
 	char comm[COMM_LEN + 1];
+	uint64_t began;
 
 	sideband__drain(c->sideband, r->time_ns); /* an error shows in the reading that follows */
+	began = clock__thread_cpu_ns();
 	if (r->end == END_NO_PROCESS)
 		collector__show(c, &r->key);
 	if (collector__walk(c, r, size))

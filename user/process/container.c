@@ -358,7 +358,7 @@ int parse_proc_cgroup(const char *text, size_t len, struct container_names *ret_
 	struct container_names names;
 	unsigned int best = 0;
 	size_t best_len = 0;
-	bool any = false;
+	bool any = false, only_unified = true;
 
 	while (p < end) {
 		const char *newline = memchr(p, '\n', (size_t)(end - p));
@@ -366,8 +366,10 @@ int parse_proc_cgroup(const char *text, size_t len, struct container_names *ret_
 		struct hierarchy h;
 		unsigned int r;
 
-		if (parse_line((struct part){p, (size_t)(stop - p)}, &h) &&
-		    parse_cgroup_path(h.path.p, h.path.len, &names) == 0) {
+		if (!parse_line((struct part){p, (size_t)(stop - p)}, &h)) {
+			only_unified = false;
+		} else if (parse_cgroup_path(h.path.p, h.path.len, &names) == 0) {
+			only_unified = only_unified && h.unified;
 			r = rank(&h, &names);
 			if (!any || r > best || (r == best && h.path.len > best_len)) {
 				*ret_names = names;
@@ -378,16 +380,18 @@ int parse_proc_cgroup(const char *text, size_t len, struct container_names *ret_
 		}
 		p = newline ? newline + 1 : end;
 	}
+	if (any)
+		ret_names->only_unified = only_unified;
 	return any ? 0 : -EBADMSG;
 }
 
-int read_proc_cgroup(int pid_dir_fd, struct container_names *ret_names)
+int read_proc_cgroup(int dir_fd, const char *path, struct container_names *ret_names)
 {
 	struct buf b;
 	int r;
 
 	buf__init(&b, PROC_CGROUP_MAX);
-	r = io__read_at(pid_dir_fd, "cgroup", PROC_CGROUP_MAX - 1, &b);
+	r = io__read_at(dir_fd, path, PROC_CGROUP_MAX - 1, &b);
 	if (r == 0)
 		r = parse_proc_cgroup(buf__str(&b), b.len, ret_names);
 	buf__done(&b);

@@ -9,6 +9,7 @@
 #ifndef EVERPROF_PROCESS_CONTAINER_H
 #define EVERPROF_PROCESS_CONTAINER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,13 +44,15 @@ struct container_names {
 	char id[CONTAINER_ID_MAX];   /* the innermost container: 64 hex digits, or an LXC or machine name */
 	char pod[CONTAINER_POD_MAX]; /* the Kubernetes pod's uid, with dashes */
 	enum container_runtime runtime; /* OTHER: an id whose path does not tell */
+	bool only_unified;              /* there is no other hierarchy, so the control group's id tells all */
 };
 
 /* A path as "/system.slice/docker-….scope". Sets all of *ret_names. -E2BIG where the path is longer than we keep. */
 int parse_cgroup_path(const char *path, size_t len, struct container_names *ret_names);
 /* The text of /proc/PID/cgroup, versions 1, 2 and both at once. */
 int parse_proc_cgroup(const char *text, size_t len, struct container_names *ret_names);
-int read_proc_cgroup(int pid_dir_fd, struct container_names *ret_names);
+/* path is that of the file below dir_fd. */
+int read_proc_cgroup(int dir_fd, const char *path, struct container_names *ret_names);
 const char *container_runtime__name(enum container_runtime runtime);
 
 #endif

@@ -24,6 +24,7 @@ struct container_table;
 struct container {
 	uint32_t refs, slot;
 	enum container_runtime runtime;
+	bool only_unified; /* see container.h */
 	const char *cgroup, *unit, *id, *pod;
 };
 

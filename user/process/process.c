@@ -14,10 +14,13 @@
  * events that follow put right what they cover.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "user/base/clock.h"
 #include "user/base/io.h"
 #include "user/object/object_cache.h"
 #include "user/process/proc_dir.h"
@@ -228,16 +231,40 @@ static void read_exe(struct process *p, int pid_dir_fd)
 	process__set_exe(p, path, (size_t)n);
 }
 
-static void read_container(struct process *p, const struct process_reader *reader, int pid_dir_fd)
+static void read_container(struct process *p, const struct process_reader *reader, int dir_fd,
+			   const char *path)
 {
 	struct container_names names;
 	struct container *c;
 
-	if (read_proc_cgroup(pid_dir_fd, &names) < 0 ||
+	if (read_proc_cgroup(dir_fd, path, &names) < 0 ||
 	    container_table__intern(reader->containers, &names, &c) < 0)
 		return;
 	container_table__put(reader->containers, p->container);
 	p->container = c;
+}
+
+int read_process_place(struct process *p, const struct process_reader *reader)
+{
+	char path[sizeof("4294967295/cgroup")];
+	struct proc_stat st;
+	int fd = FD_CLOSED;
+	int r;
+
+	/* all pids have to be gone through before one is used again: not within a second */
+	if (p->exe && reader->now_ns < p->born_ns + NS_PER_SEC) {
+		snprintf(path, sizeof(path), "%" PRIu32 "/cgroup", p->key.tgid);
+		read_container(p, reader, reader->proc_root_fd, path);
+		return 0;
+	}
+	r = proc_dir__open(reader->proc_root_fd, p->key.tgid, p->key.start_ns, &fd, &st);
+	if (r < 0)
+		return r;
+	read_container(p, reader, fd, "cgroup");
+	if (!p->exe)
+		read_exe(p, fd);
+	io__close(&fd);
+	return 0;
 }
 
 int read_process(struct process *p, const struct process_reader *reader, bool with_mappings)
@@ -257,7 +284,7 @@ int read_process(struct process *p, const struct process_reader *reader, bool wi
 		p->uid = status.uid;
 		p->ns_pid = status.ns_pid;
 	}
-	read_container(p, reader, fd);
+	read_container(p, reader, fd, "cgroup");
 	if (st.kernel_thread) {
 		p->flags |= PROCESS_KERNEL_THREAD;
 	} else {

@@ -18,6 +18,7 @@
 #include "user/process/container_table.h"
 #include "user/process/maps_file.h"
 #include "user/process/mapping_set.h"
+#include "user/process/pending_mappings.h"
 #include "user/process/process_key.h"
 
 #define PROCESS_COMM_LEN 16
@@ -29,6 +30,9 @@
 #define PROCESS_ENDED         0x08u /* by exit, or by an exec that made the next incarnation */
 #define PROCESS_CUT           0x10u /* has more mappings than are kept */
 #define PROCESS_STALE         0x20u /* maps code faster than it is followed: a rescan is due */
+#define PROCESS_YOUNG         0x80u /* nobody asked yet what it has mapped since its exec: see `pending` */
+#define PROCESS_PLACE_DUE \
+	0x40u /* its place is its parent's until somebody looks: process_table__learn_place */
 
 struct process {
 	struct task_key key;
@@ -36,10 +40,12 @@ struct process {
 	uint32_t ppid, uid;
 	uint32_t ns_pid;           /* in its own pid namespace; 0: not read yet, see process_table__ns_pid */
 	uint64_t born_ns, died_ns; /* CLOCK_MONOTONIC; died 0: runs */
+	uint64_t cgroup_id;        /* in the unified hierarchy, when it was last told; 0: not known */
 	char comm[PROCESS_COMM_LEN];  /* of the leader */
 	char *exe;                    /* path as the process sees it, NULL: not known */
 	struct container *container;  /* NULL: not known */
-	struct mapping_set *mappings; /* never NULL */
+	struct mapping_set *mappings; /* never NULL; without what is pending */
+	struct pending_mappings pending;
 
 	/* The table's own. */
 	uint32_t slot;
@@ -76,6 +82,8 @@ int process__set_exe(struct process *p, const char *path, size_t len);
  * it. Reading the mappings can wait for a lock of the process; the rest does not.
  */
 int read_process(struct process *p, const struct process_reader *reader, bool with_mappings);
+/* Only where it runs, and its program where that is not known. */
+int read_process_place(struct process *p, const struct process_reader *reader);
 /* Only the mappings. */
 int read_process_mappings(struct process *p, const struct process_reader *reader);
 /*

@@ -7,11 +7,18 @@
  * Events come with times and are applied to the incarnation of that time:
  *
  *      process_index   by (tgid, start, exec id); by tgid: the incarnations of one pid, newest first
- *      ended           oldest end first: retired after linger_ns, evicted when room is needed
+ *      ended           oldest end first: first their mappings go, then, after linger_ns or when room is needed, they
  *
  *      fork    child = parent's set, one reference more                    O(1), no /proc
- *      exec    the old incarnation ends; the new one starts with names     O(1), its mappings come as events
+ *      exec    the old incarnation ends; the new one has its place         O(1), no /proc; its mappings come as events
  *      mmap    set = set with the mapping                                  copy of the set
+ *
+ * Most processes live for milliseconds: a shell's, a compiler's driver. Asking /proc where each runs costs more than all
+ * else, and the answer is that of its parent. So it is asked only of those that run after a while, that a sample names, or
+ * whose control group is another one than before; cgroup_id tells that only for the unified hierarchy.
+ *
+ * For the same reason what a new program maps is only written down. It is resolved when a stack needs it, when the kernel is to
+ * know it, or when it has a child; of those that end before, nothing is left to do.
  *
  * A process that maps code as fast as it can would make us copy its set each time; what events may cost is bounded
  * per process and second, then it is stale until a rescan, and rescans are spaced by 100 ms, doubling to 25.6 s until
@@ -20,7 +27,7 @@
  * Invariants: all incarnations of a pid but the newest have ended; an entry is on the `ended` list iff it has
  * PROCESS_ENDED.
  *
- * Cost: a fork 0.3 us, an event of a known mapping 1.4 us; 230 bytes a process, and its share of a set.
+ * Cost: a fork 0.3 us, an exec 0.5 us, an event of a known mapping 1.4 us; 230 bytes a process, and its share of a set.
  *
  * What it does not do: see munmap. A mapping that is gone stays until something else takes its place or a rescan; no
  * PC lies in it meanwhile.
@@ -47,6 +54,9 @@ struct process_table {
 	struct process_index index;
 	uint32_t verify_cursor;
 	struct process *ended_first, *ended_last;
+	struct process *mapped_first; /* the first ended one that still has its mappings */
+	struct task_key *due;         /* [PROCESS_PLACES_DUE_MAX]: execs whose place was not read */
+	uint32_t n_due;
 	struct process_table_stats stats;
 };
 
@@ -85,13 +95,32 @@ static void table__end(struct process_table *t, struct process *p, uint64_t time
 	else
 		t->ended_first = p;
 	t->ended_last = p;
+	if (!t->mapped_first)
+		t->mapped_first = p;
 	t->stats.ended++;
 	if (t->opts.port.ended)
 		t->opts.port.ended(t->opts.port.ctx, p);
 }
 
+/*
+ * Mappings turn addresses of unfinished stacks into places; those come at once, while samples that were counted, which hold
+ * the process itself longer, have their places already.
+ */
+void process_table__drop_mappings(struct process_table *t, uint64_t before_ns)
+{
+	struct process *p = t->mapped_first;
+
+	for (; p && p->died_ns < before_ns; p = p->ended_next) {
+		pending_mappings__done(&p->pending);
+		mapping_set__unref(p->mappings);
+		p->mappings = mapping_pool__empty(t->reader.pool);
+	}
+	t->mapped_first = p;
+}
+
 static void table__free_process(struct process_table *t, struct process *p)
 {
+	pending_mappings__done(&p->pending);
 	mapping_set__unref(p->mappings);
 	container_table__put(t->reader.containers, p->container);
 	free(p->exe);
@@ -106,6 +135,8 @@ static void table__forget_first(struct process_table *t)
 	t->ended_first = p->ended_next;
 	if (!t->ended_first)
 		t->ended_last = NULL;
+	if (t->mapped_first == p)
+		t->mapped_first = p->ended_next;
 	if (t->opts.port.retired)
 		t->opts.port.retired(t->opts.port.ctx, p);
 	process_index__remove(&t->index, p);
@@ -180,6 +211,7 @@ static int table__add(struct process_table *t, const struct task_key *key, uint6
 	p->key = *key;
 	p->born_ns = born_ns;
 	p->mappings = mapping_pool__empty(t->reader.pool);
+	pending_mappings__init(&p->pending);
 	r = process_index__add(&t->index, p);
 	if (r < 0) {
 		table__free_process(t, p);
@@ -243,12 +275,54 @@ int process_table__scan_one(struct process_table *t, uint64_t now_ns, const stru
 	return 0;
 }
 
+/* ---- places ------------------------------------------------------------------------------------------------------ */
+
+static void table__read_place(struct process_table *t, struct process *p)
+{
+	p->flags &= ~PROCESS_PLACE_DUE;
+	if (p->flags & PROCESS_ENDED)
+		return;
+	t->stats.n_places++;
+	t->reader.now_ns = clock__mono_ns();
+	read_process_place(p, &t->reader);
+}
+
+/* After an exec, with the place of what ran before. */
+static void table__place_is_due(struct process_table *t, struct process *p, uint64_t cgroup_id)
+{
+	if (cgroup_id && cgroup_id == p->cgroup_id && p->container && p->container->only_unified)
+		return;
+	p->flags |= PROCESS_PLACE_DUE;
+	if (cgroup_id != p->cgroup_id)
+		table__read_place(t, p);
+	else if (t->n_due < PROCESS_PLACES_DUE_MAX)
+		t->due[t->n_due++] = p->key;
+}
+
+void process_table__learn_place(struct process_table *t, struct process *p)
+{
+	if (p->flags & PROCESS_PLACE_DUE)
+		table__read_place(t, p);
+}
+
+void process_table__learn_places(struct process_table *t)
+{
+	for (uint32_t i = 0; i < t->n_due; i++) {
+		struct process *p = process_table__find(t, &t->due[i]);
+
+		if (p)
+			process_table__learn_place(t, p);
+	}
+	t->n_due = 0;
+}
+
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
 /* A place is kept over fork and exec, until /proc tells otherwise. */
 static void inherit_place(struct process *to, const struct process *from)
 {
 	to->uid = from->uid;
+	to->cgroup_id = from->cgroup_id;
 	to->container = container__ref(from->container);
 }
 
@@ -263,7 +337,7 @@ static void inherit_program(struct process *to, const struct process *from, cons
 }
 
 int process_table__fork(struct process_table *t, uint64_t time_ns, const struct task_key *parent,
-			const struct task_key *child, const char *comm)
+			const struct task_key *child, uint64_t cgroup_id, const char *comm)
 {
 	struct process *from, *p;
 	int r;
@@ -277,6 +351,12 @@ int process_table__fork(struct process_table *t, uint64_t time_ns, const struct 
 	/* Not before: making room may have retired the parent. */
 	from = process_table__find(t, parent);
 	if (from && !(from->flags & PROCESS_UNLEARNT)) {
+		/* it moved since we looked: systemd and container runtimes do that before they start what belongs there */
+		if (cgroup_id != from->cgroup_id) {
+			table__read_place(t, from);
+			from->cgroup_id = cgroup_id;
+		}
+		process_table__settle(t, from);
 		inherit_place(p, from);
 		inherit_program(p, from, comm);
 		p->ppid = parent->tgid;
@@ -307,7 +387,7 @@ static void table__date_back(struct process *p, uint64_t time_ns)
 }
 
 int process_table__exec(struct process_table *t, uint64_t time_ns, const struct task_key *key,
-			const char *comm)
+			uint64_t cgroup_id, const char *comm)
 {
 	struct process *p = process_table__find(t, key), *old;
 	int r;
@@ -325,20 +405,22 @@ int process_table__exec(struct process_table *t, uint64_t time_ns, const struct 
 	old = p->older;
 	if (old && old->key.start_ns != key->start_ns)
 		old = NULL;
-	if (old) {
-		inherit_place(p, old);
-		p->ppid = old->ppid;
-		p->ns_pid = old->ns_pid;
-	} else {
-		t->stats.n_unknown++;
-	}
 	process__set_comm(p, comm);
 	/*
 	 * Its mappings come as events. Reading them would wait for the new program, which holds its own lock as often as it maps, and on a busy machine is
 	 * off the CPU with it.
 	 */
-	if (table__learn(t, p, time_ns, !old) == -ESRCH && !old)
-		p->flags |= PROCESS_UNLEARNT;
+	if (old) {
+		inherit_place(p, old);
+		p->ppid = old->ppid;
+		p->flags |= PROCESS_YOUNG;
+		table__place_is_due(t, p, cgroup_id);
+	} else {
+		t->stats.n_unknown++;
+		if (table__learn(t, p, time_ns, true) == -ESRCH)
+			p->flags |= PROCESS_UNLEARNT;
+	}
+	p->cgroup_id = cgroup_id;
 	table__tell_mappings(t, p);
 	return 0;
 }
@@ -368,6 +450,17 @@ int process_table__comm(struct process_table *t, const struct task_key *key, con
 
 /* ---- mappings ---------------------------------------------------------------------------------------------------- */
 
+/* Its name, cut off from " (deleted)", and what kind of mapping it tells. */
+static enum maps_kind event__kind(const struct process_mmap *m, char ret_path[MAPS_PATH_MAX],
+				  bool *ret_deleted)
+{
+	size_t len = m->path ? strnlen(m->path, MAPS_PATH_MAX - 1) : 0;
+
+	memcpy(ret_path, m->path ? m->path : "", len);
+	ret_path[len] = '\0';
+	return parse_maps_name(ret_path, ret_deleted);
+}
+
 /* May this event cost what it will? */
 static bool process__afford(struct process *p, uint64_t time_ns)
 {
@@ -385,8 +478,9 @@ static bool process__afford(struct process *p, uint64_t time_ns)
 	return true;
 }
 
-static int table__map_code(struct process_table *t, struct process *p, const struct process_mmap *m,
-			   struct mapping_set **ret_set)
+/* What the event is about, with a reference on its object. */
+static void table__resolve(struct process_table *t, const struct process *p, const struct process_mmap *m,
+			   struct code_mapping *ret_mapping)
 {
 	char path[MAPS_PATH_MAX];
 	struct object_mapping om = {
@@ -397,23 +491,108 @@ static int table__map_code(struct process_table *t, struct process *p, const str
 		.pgoff = m->pgoff,
 		.path = path,
 		.ino = m->ino,
-		.build_id = m->build_id,
-		.build_id_len = m->build_id_len,
+		.dev = m->dev,
+		.generation = m->generation,
 	};
-	struct code_mapping cm;
+	enum maps_kind kind = event__kind(m, path, &om.deleted);
+
+	t->reader.now_ns = m->time_ns;
+	process_reader__resolve(&t->reader, kind, &om, ret_mapping);
+}
+
+/* The program itself is mapped first, its interpreter second. */
+static void process__name_by_event(struct process *p, const struct process_mmap *m)
+{
+	char path[MAPS_PATH_MAX];
 	enum maps_kind kind;
+	bool deleted;
+
+	if (p->exe || p->flags & PROCESS_FORKED || !(m->prot & PROT_EXEC))
+		return;
+	kind = event__kind(m, path, &deleted);
+	if (kind == MAPS_FILE || kind == MAPS_MEMFD)
+		process__set_exe(p, path, strlen(path));
+}
+
+static int table__map_code(struct process_table *t, const struct process *p, const struct process_mmap *m,
+			   struct mapping_set **ret_set)
+{
+	struct code_mapping cm;
 	int r;
 
-	strncpy(path, m->path ? m->path : "", sizeof(path) - 1);
-	path[sizeof(path) - 1] = '\0';
-	kind = parse_maps_name(path, &om.deleted);
-	process_reader__resolve(&t->reader, kind, &om, &cm);
-	/* The program itself is mapped first, its interpreter second. */
-	if (!p->exe && kind == MAPS_FILE && !(p->flags & PROCESS_FORKED))
-		process__set_exe(p, path, strlen(path));
+	table__resolve(t, p, m, &cm);
 	r = mapping_set__with(p->mappings, &cm, ret_set);
 	object_cache__put(t->reader.objects, cm.object);
 	return r;
+}
+
+static void process__set_mappings(struct process *p, struct mapping_set *set)
+{
+	mapping_set__unref(p->mappings);
+	p->mappings = set;
+}
+
+/* Does none of them overlap another? */
+static bool mappings__are_apart(const struct code_mapping *m, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (m[i].start < m[j].end && m[j].start < m[i].end)
+				return false;
+	return true;
+}
+
+/* `set` with the n mappings one after the other, in their order. */
+static int table__map_all(struct mapping_set *set, const struct code_mapping *m, uint32_t n,
+			  struct mapping_set **ret_set)
+{
+	struct mapping_set *next;
+	int r = 0;
+
+	mapping_set__ref(set);
+	for (uint32_t i = 0; i < n && r == 0; i++) {
+		r = mapping_set__with(set, &m[i], &next);
+		if (r == 0) {
+			mapping_set__unref(set);
+			set = next;
+		}
+	}
+	if (r < 0)
+		mapping_set__unref(set);
+	else
+		*ret_set = set;
+	return r;
+}
+
+void process_table__settle(struct process_table *t, struct process *p)
+{
+	struct code_mapping mappings[PENDING_MAPPINGS_MAX], sorted[PENDING_MAPPINGS_MAX];
+	const struct pending_mapping *pending = p->pending.first;
+	struct mapping_set *set;
+	uint32_t n = 0, n_before;
+	int r;
+
+	p->flags &= ~PROCESS_YOUNG;
+	if (!pending)
+		return;
+	for (; pending; pending = pending->next)
+		table__resolve(t, p, &pending->event, &mappings[n++]);
+	pending_mappings__done(&p->pending);
+	mapping_set__mappings(p->mappings, &n_before);
+	if (n_before == 0 && mappings__are_apart(mappings, n)) {
+		memcpy(sorted, mappings, n * sizeof(*mappings));
+		r = mapping_set__build(t->reader.pool, sorted, n, &set);
+	} else {
+		r = table__map_all(p->mappings, mappings, n, &set);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		object_cache__put(t->reader.objects, mappings[i].object);
+	if (r < 0) {
+		p->flags |= PROCESS_STALE;
+		t->stats.n_mmaps_skipped++;
+		return;
+	}
+	process__set_mappings(p, set);
 }
 
 int process_table__mmap(struct process_table *t, const struct process_mmap *m)
@@ -429,6 +608,13 @@ int process_table__mmap(struct process_table *t, const struct process_mmap *m)
 	}
 	if (m->len == 0 || m->addr + m->len <= m->addr)
 		return -EINVAL;
+	process__name_by_event(p, m);
+	if (p->flags & PROCESS_YOUNG && m->prot & PROT_EXEC && pending_mappings__add(&p->pending, m) == 0) {
+		p->flags &= ~PROCESS_UNLEARNT;
+		table__tell_mappings(t, p);
+		return 0;
+	}
+	process_table__settle(t, p);
 	if (!process__afford(p, m->time_ns)) {
 		p->flags |= PROCESS_STALE;
 		t->stats.n_mmaps_skipped++;
@@ -447,8 +633,7 @@ int process_table__mmap(struct process_table *t, const struct process_mmap *m)
 	/* Equal sets are one. */
 	bool changed = set != p->mappings;
 
-	mapping_set__unref(p->mappings);
-	p->mappings = set;
+	process__set_mappings(p, set);
 	p->flags &= ~PROCESS_UNLEARNT;
 	if (changed)
 		table__tell_mappings(t, p);
@@ -481,6 +666,7 @@ int process_table__rescan_maps(struct process_table *t, uint64_t now_ns, struct 
 	}
 	t->stats.n_rescans++;
 	t->reader.now_ns = now_ns;
+	process_table__settle(t, p);
 	before = mapping_set__ref(p->mappings);
 	r = read_process_mappings(p, &t->reader);
 	changed = p->mappings != before;
@@ -503,8 +689,10 @@ uint32_t process_table__ns_pid(struct process_table *t, struct process *p)
 	if (p->ns_pid || (p->flags & PROCESS_ENDED))
 		return p->ns_pid;
 	if (proc_dir__open(t->reader.proc_root_fd, p->key.tgid, p->key.start_ns, &fd, &st) == 0 &&
-	    read_proc_status(fd, &status) == 0)
+	    read_proc_status(fd, &status) == 0) {
 		p->ns_pid = status.ns_pid;
+		p->uid = status.uid;
+	}
 	io__close(&fd);
 	return p->ns_pid;
 }
@@ -521,14 +709,15 @@ int process_table__new(const struct process_table_opts *opts, struct process_tab
 		return -ENOMEM;
 	t->opts = *opts;
 	t->opts.max_processes = opts->max_processes ? opts->max_processes : 65536;
-	t->opts.linger_ns = opts->linger_ns ? opts->linger_ns : 30 * NS_PER_SEC;
+	t->opts.linger_ns = opts->linger_ns ? opts->linger_ns : 5 * NS_PER_SEC;
 	t->reader.objects = opts->objects;
 	process_index__init(&t->index);
 	t->reader.proc_root_fd = fcntl(opts->proc_root_fd, F_DUPFD_CLOEXEC, 0);
 	r = t->reader.proc_root_fd < 0 ? -errno : mapping_pool__new(&pool, &t->reader.pool);
 	if (r == 0) {
 		t->reader.containers = container_table__new();
-		r = t->reader.containers ? 0 : -ENOMEM;
+		t->due = malloc(PROCESS_PLACES_DUE_MAX * sizeof(*t->due));
+		r = t->reader.containers && t->due ? 0 : -ENOMEM;
 	}
 	if (r < 0) {
 		process_table__free(t);
@@ -551,6 +740,7 @@ void process_table__free(struct process_table *t)
 	container_table__free(t->reader.containers);
 	process_index__done(&t->index);
 	io__close(&t->reader.proc_root_fd);
+	free(t->due);
 	free(t);
 }
 

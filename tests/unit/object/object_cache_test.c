@@ -208,6 +208,63 @@ static void other_code_under_the_same_build_id_is_another_object(void **state)
 	assert_int_equal(open_mapping(f, &b), 2);
 }
 
+static void set_inode(const struct fixture *f, const char *path, struct object_mapping *m)
+{
+	char name[128];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%s%s", f->dir, path);
+	assert_int_equal(stat(name, &st), 0);
+	m->dev = st.st_dev;
+	m->ino = st.st_ino;
+	m->generation = 5;
+}
+
+static void a_file_that_an_event_names_by_its_inode_needs_no_process(void **state)
+{
+	struct fixture *f = *state;
+	struct object_mapping a = mapping(100, 0x7f0000001000, "/lib/a.so"), gone = a, other = a;
+
+	make_library(f, "/host/lib/a.so", 3, "sha1");
+	map_file(f, 100, a.start, "/host/lib/a.so");
+	set_inode(f, "/host/lib/a.so", &a);
+	gone.tgid = other.tgid = 999;
+	gone.dev = a.dev, gone.ino = a.ino, gone.generation = a.generation;
+	assert_int_equal(open_mapping(f, &a), 1);
+	shell("rm -r %s/proc/100 %s/host/lib", f->dir, f->dir);
+	assert_int_equal(open_mapping(f, &gone), 1);
+	assert_int_equal(stats_of(f).n_found_inode, 1);
+	/* the number alone is not enough: it may be used again */
+	other.dev = a.dev, other.ino = a.ino, other.generation = 6;
+	other.path = "/lib/other.so";
+	assert_int_equal(open_mapping(f, &other), 2);
+	/* nor is it when the file is not held open any more */
+	assert_int_equal(stats_of(f).open_fds, 1);
+	object_cache__retire(f->cache, 100 * SEC);
+	assert_int_equal(stats_of(f).open_fds, 0);
+	gone.path = "/lib/now-another.so";
+	assert_int_equal(open_mapping(f, &gone), 3);
+	assert_int_equal(stats_of(f).n_found_inode, 1);
+}
+
+static void a_file_rewritten_in_place_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	struct object_mapping a = mapping(100, 0x7f0000001000, "/lib/a.so");
+
+	make_library(f, "/host/lib/a.so", 3, "sha1");
+	make_library(f, "/host/lib/b.so", 4, "sha1");
+	map_file(f, 100, a.start, "/host/lib/a.so");
+	set_inode(f, "/host/lib/a.so", &a);
+	assert_int_equal(open_mapping(f, &a), 1);
+	assert_int_equal(open_mapping(f, &a), 1);
+	assert_int_equal(stats_of(f).n_found_inode, 1);
+	shell("cat %s/host/lib/b.so > %s/host/lib/a.so", f->dir, f->dir);
+	assert_int_equal(open_mapping(f, &a), 2);
+	assert_int_equal(open_mapping(f, &a), 2);
+	assert_int_equal(stats_of(f).n_found_inode, 2);
+}
+
 static void a_file_replaced_under_its_name_is_a_new_object(void **state)
 {
 	struct fixture *f = *state;
@@ -623,6 +680,8 @@ int main(void)
 		T(copies_of_one_file_are_one_object_by_build_id),
 		T(copies_without_build_id_are_two_objects),
 		T(other_code_under_the_same_build_id_is_another_object),
+		T(a_file_that_an_event_names_by_its_inode_needs_no_process),
+		T(a_file_rewritten_in_place_is_noticed),
 		T(a_file_replaced_under_its_name_is_a_new_object),
 		T(the_path_below_the_root_serves_where_map_files_does_not),
 		T(a_library_in_the_place_of_another_is_not_taken_for_it),

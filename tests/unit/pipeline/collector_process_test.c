@@ -28,8 +28,8 @@ static void each_process_of_a_batch_is_pushed_and_one_in_a_row_once(void **state
 	mark(c, 7, 1);
 	assert_int_equal(c->n_dirty, 4);
 	for (uint32_t i = 0; i < 4; i++) {
-		assert_int_equal(c->dirty[i].tgid, wanted[i].tgid);
-		assert_int_equal(c->dirty[i].exec_id, wanted[i].exec_id);
+		assert_int_equal(c->dirty[i].key.tgid, wanted[i].tgid);
+		assert_int_equal(c->dirty[i].key.exec_id, wanted[i].exec_id);
 	}
 	free(c->dirty);
 	free(c);
@@ -44,7 +44,7 @@ static void batch_grows_with_its_processes(void **state)
 	for (uint32_t tgid = 1; tgid <= 1000; tgid++)
 		mark(c, tgid, 1);
 	assert_int_equal(c->n_dirty, 1000);
-	assert_int_equal(c->dirty[999].tgid, 1000);
+	assert_int_equal(c->dirty[999].key.tgid, 1000);
 	free(c->dirty);
 	free(c);
 }

@@ -206,13 +206,26 @@ static void a_name_that_does_not_fit_is_left_out_whole(void **state)
 	assert_string_equal(names.unit, "");
 }
 
+static void a_place_that_one_id_tells_is_known_as_such(void **state)
+{
+	static const char one[] = "0::/system.slice/cron.service\n";
+	static const char both[] = "1:name=systemd:/a\n0::/system.slice/cron.service\n";
+	struct container_names names;
+
+	(void)state;
+	assert_int_equal(parse_proc_cgroup(one, strlen(one), &names), 0);
+	assert_true(names.only_unified);
+	assert_int_equal(parse_proc_cgroup(both, strlen(both), &names), 0);
+	assert_false(names.only_unified);
+}
+
 static void our_own_cgroup_is_read(void **state)
 {
 	int fd = open("/proc/self", O_RDONLY | O_DIRECTORY);
 	struct container_names names;
 
 	(void)state;
-	assert_int_equal(read_proc_cgroup(fd, &names), 0);
+	assert_int_equal(read_proc_cgroup(fd, "cgroup", &names), 0);
 	assert_int_equal(names.cgroup[0], '/');
 	close(fd);
 }
@@ -274,6 +287,7 @@ int main(void)
 		cmocka_unit_test(the_right_hierarchy_is_chosen),
 		cmocka_unit_test(what_is_no_cgroup_file_is_refused),
 		cmocka_unit_test(a_name_that_does_not_fit_is_left_out_whole),
+		cmocka_unit_test(a_place_that_one_id_tells_is_known_as_such),
 		cmocka_unit_test(our_own_cgroup_is_read),
 		cmocka_unit_test(places_are_shared_and_go_with_their_last_process),
 		cmocka_unit_test(many_places_in_turn_need_no_more_room_than_one),

@@ -187,7 +187,7 @@ static void a_forked_child_shares_everything_without_proc(void **state)
 
 	fixture__process(&s->proc, 100, "bash", 500, 0, CODE_AT_1000);
 	p = scan(s, SEC, parent);
-	assert_int_equal(process_table__fork(s->table, 2 * SEC, &parent, &child, NULL), 0);
+	assert_int_equal(process_table__fork(s->table, 2 * SEC, &parent, &child, 0, NULL), 0);
 	c = process_table__find(s->table, &child);
 	assert_ptr_equal(c->mappings, p->mappings);
 	assert_ptr_equal(c->container, p->container);
@@ -211,9 +211,9 @@ static void a_child_of_an_unknown_parent_is_read(void **state)
 	struct task_key parent = key(1, 1, 1), child = key(101, 1, 600), gone = key(102, 1, 601);
 
 	fixture__process(&s->proc, 101, "child", 600, 0, CODE_AT_1000);
-	assert_int_equal(process_table__fork(s->table, 2 * SEC, &parent, &child, "x"), 0);
+	assert_int_equal(process_table__fork(s->table, 2 * SEC, &parent, &child, 0, "x"), 0);
 	assert_string_equal(process_table__find(s->table, &child)->exe, "/usr/bin/child");
-	assert_int_equal(process_table__fork(s->table, 2 * SEC, &parent, &gone, "x"), 0);
+	assert_int_equal(process_table__fork(s->table, 2 * SEC, &parent, &gone, 0, "x"), 0);
 	assert_true(process_table__find(s->table, &gone)->flags & PROCESS_UNLEARNT);
 	assert_int_equal(stats_of(s).n_unknown, 2);
 }
@@ -227,14 +227,17 @@ static void an_exec_is_a_new_incarnation_and_ends_the_old_one(void **state)
 	fixture__process(&s->proc, 100, "bash", 500, 0, CODE_AT_1000);
 	old = scan(s, SEC, before);
 	fixture__process(&s->proc, 100, "ls", 500, 0, CODE_AT_5000);
-	assert_int_equal(process_table__exec(s->table, 5 * SEC, &after, "ls"), 0);
+	assert_int_equal(process_table__exec(s->table, 5 * SEC, &after, 0, "ls"), 0);
 	new = process_table__find(s->table, &after);
 	assert_ptr_not_equal(old, new);
 	assert_string_equal(new->comm, "ls");
-	assert_string_equal(new->exe, "/usr/bin/ls");
 	/* not from /proc: its events tell */
+	assert_int_equal(stats_of(s).n_scans, 1);
+	assert_null(new->exe);
+	process_table__settle(s->table, new);
 	assert_null(mapping_set__find(new->mappings, 0x5000));
 	assert_int_equal(map(s, 5 * SEC, 100, 0x5000, 0x1000, PROT_READ | PROT_EXEC, "/usr/bin/ls"), 0);
+	assert_string_equal(new->exe, "/usr/bin/ls");
 	assert_null(mapping_set__find(new->mappings, 0x1000));
 	assert_non_null(mapping_set__find(new->mappings, 0x5000));
 	assert_int_equal(new->born_ns, 5 * SEC);
@@ -248,7 +251,7 @@ static void an_exec_is_a_new_incarnation_and_ends_the_old_one(void **state)
 	assert_int_equal(s->n_ended, 1);
 	assert_true(process_key__eq(&s->last_ended, &before));
 	/* told twice */
-	assert_int_equal(process_table__exec(s->table, 5 * SEC, &after, "ls"), 0);
+	assert_int_equal(process_table__exec(s->table, 5 * SEC, &after, 0, "ls"), 0);
 	assert_int_equal(stats_of(s).processes, 2);
 }
 
@@ -260,8 +263,8 @@ static void a_short_lived_program_is_known_by_its_events_alone(void **state)
 
 	fixture__process(&s->proc, 100, "bash", 500, 0, CODE_AT_1000);
 	scan(s, SEC, shell);
-	process_table__fork(s->table, 2 * SEC, &shell, &child, "bash");
-	process_table__exec(s->table, 3 * SEC, &program, "true");
+	process_table__fork(s->table, 2 * SEC, &shell, &child, 0, "bash");
+	process_table__exec(s->table, 3 * SEC, &program, 0, "true");
 	assert_int_equal(map(s, 4 * SEC, 101, 0x400000, 0x1000, PROT_READ | PROT_EXEC, "/bin/true"), 0);
 	assert_int_equal(
 		map(s, 4 * SEC, 101, 0x700000, 0x1000, PROT_READ | PROT_EXEC, "/lib64/ld-linux-x86-64.so.2"),
@@ -270,12 +273,127 @@ static void a_short_lived_program_is_known_by_its_events_alone(void **state)
 	p = process_table__find(s->table, &program);
 	assert_false(p->flags & PROCESS_UNLEARNT);
 	assert_string_equal(p->comm, "true");
+	/* a stack of it comes late */
+	assert_int_equal(stats_of(s).mapping_sets, 2);
+	process_table__settle(s->table, p);
 	assert_string_equal(p->exe, "/bin/true");
 	assert_string_equal(p->container->unit, "bash.service");
 	assert_int_equal(p->ppid, 100);
 	assert_int_equal(mapping_set__find(p->mappings, 0x400000)->object, 1);
 	assert_int_equal(mapping_set__find(p->mappings, 0x700000)->object, 2);
 	assert_null(mapping_set__find(p->mappings, 0x1000));
+}
+
+static void what_a_new_program_maps_waits_until_somebody_asks(void **state)
+{
+	struct scene *s = *state;
+	struct task_key before = key(100, 1, 500), after = key(100, 2, 500), child = key(101, 1, 600);
+	struct process *p;
+
+	fixture__process(&s->proc, 100, "a", 500, 0, CODE_AT_1000);
+	scan(s, SEC, before);
+	process_table__exec(s->table, 2 * SEC, &after, 0, "b");
+	p = process_table__find(s->table, &after);
+	assert_int_equal(map(s, 2 * SEC, 100, 0x5000, 0x3000, PROT_EXEC, ""), 0);
+	assert_int_equal(map(s, 3 * SEC, 100, 0x6000, 0x1000, PROT_EXEC, "/lib/x.so"), 0);
+	assert_null(mapping_set__find(p->mappings, 0x5000));
+	assert_true(process_key__eq(&s->last_changed, &after));
+	/* a child has what its parent has; of mappings in one place the later one is there */
+	process_table__fork(s->table, 4 * SEC, &after, &child, 0, NULL);
+	assert_ptr_equal(process_table__find(s->table, &child)->mappings, p->mappings);
+	assert_int_equal(mapping_set__find(p->mappings, 0x5800)->object, 0);
+	assert_int_equal(mapping_set__find(p->mappings, 0x6800)->object, 1);
+	assert_int_equal(mapping_set__find(p->mappings, 0x7800)->object, 0);
+	/* from then on it is followed at once, and data cuts */
+	assert_int_equal(map(s, 5 * SEC, 100, 0x9000, 0x1000, PROT_EXEC, ""), 0);
+	assert_int_equal(map(s, 5 * SEC, 100, 0x5000, 0x1000, PROT_READ, "/data"), 0);
+	assert_non_null(mapping_set__find(p->mappings, 0x9000));
+	assert_null(mapping_set__find(p->mappings, 0x5800));
+	assert_non_null(mapping_set__find(p->mappings, 0x7800));
+}
+
+static void more_than_is_written_down_is_there_too(void **state)
+{
+	struct scene *s = *state;
+	struct task_key before = key(100, 1, 500), after = key(100, 2, 500);
+	struct process *p;
+
+	fixture__process(&s->proc, 100, "a", 500, 0, "");
+	scan(s, SEC, before);
+	process_table__exec(s->table, 2 * SEC, &after, 0, "b");
+	p = process_table__find(s->table, &after);
+	for (uint64_t i = 1; i <= PENDING_MAPPINGS_MAX + 10; i++)
+		assert_int_equal(map(s, 3 * SEC, 100, i * 0x10000, 0x1000, PROT_EXEC, ""), 0);
+	for (uint64_t i = 1; i <= PENDING_MAPPINGS_MAX + 10; i++)
+		assert_non_null(mapping_set__find(p->mappings, i * 0x10000));
+	/* and one that ended without being asked for leaves nothing */
+	after.exec_id++;
+	process_table__exec(s->table, 4 * SEC, &after, 0, "c");
+	assert_int_equal(map(s, 5 * SEC, 100, 0x10000, 0x1000, PROT_EXEC, "/c"), 0);
+	process_table__exit(s->table, 6 * SEC, &after);
+	p = process_table__find(s->table, &after);
+	process_table__drop_mappings(s->table, 6 * SEC);
+	assert_int_equal(p->pending.n, 1);
+	process_table__drop_mappings(s->table, 6 * SEC + 1);
+	assert_int_equal(p->pending.n, 0);
+	assert_int_equal(stats_of(s).mappings, 0);
+	assert_string_equal(p->exe, "/c");
+}
+
+static void a_place_is_read_when_it_is_due(void **state)
+{
+	struct scene *s = *state;
+	struct task_key shell = key(100, 1, 500), k[4];
+
+	fixture__process(&s->proc, 100, "sh", 500, 0, "");
+	/* its place cannot be told by an id */
+	fixture__write(&s->proc, "100/cgroup", "1:memory:/\n0::/system.slice/sh.service\n");
+	scan(s, SEC, shell);
+	for (uint32_t i = 0; i < 4; i++) {
+		k[i] = key(101 + i, 1, 600);
+		process_table__fork(s->table, 2 * SEC, &shell, &k[i], 0, NULL);
+		fixture__process(&s->proc, 101 + i, "job", 600, 0, "");
+		k[i].exec_id = 2;
+		process_table__exec(s->table, 3 * SEC, &k[i], 0, "job");
+		assert_string_equal(process_table__find(s->table, &k[i])->container->unit, "sh.service");
+	}
+	process_table__learn_place(s->table, process_table__find(s->table, &k[0])); /* a sample met it */
+	assert_string_equal(process_table__find(s->table, &k[0])->container->unit, "job.service");
+	process_table__exit(s->table, 4 * SEC, &k[1]);
+	process_table__learn_places(s->table);
+	assert_string_equal(process_table__find(s->table, &k[1])->container->unit, "sh.service");
+	assert_string_equal(process_table__find(s->table, &k[2])->container->unit, "job.service");
+	assert_string_equal(process_table__find(s->table, &k[3])->container->unit, "job.service");
+	assert_int_equal(stats_of(s).n_places, 3);
+	process_table__learn_places(s->table);
+	assert_int_equal(stats_of(s).n_places, 3);
+}
+
+static void a_place_that_the_control_group_tells_is_read_once(void **state)
+{
+	struct scene *s = *state;
+	struct task_key shell = key(100, 1, 500), a = key(101, 1, 600), b = key(102, 1, 700);
+	struct process *p;
+
+	fixture__process(&s->proc, 100, "sh", 500, 0, "");
+	scan(s, SEC, shell);
+	/* where the parent is was not told yet: read, and remembered with its id */
+	process_table__fork(s->table, 2 * SEC, &shell, &a, 7, NULL);
+	process_table__fork(s->table, 2 * SEC, &shell, &b, 7, NULL);
+	assert_int_equal(stats_of(s).n_places, 1);
+	fixture__process(&s->proc, 101, "same", 600, 0, "");
+	fixture__process(&s->proc, 102, "moved", 700, 0, "");
+	a.exec_id = b.exec_id = 2;
+	process_table__exec(s->table, 3 * SEC, &a, 7, "same");
+	process_table__learn_places(s->table);
+	p = process_table__find(s->table, &a);
+	process_table__learn_place(s->table, p);
+	assert_string_equal(p->container->unit, "sh.service");
+	assert_int_equal(stats_of(s).n_places, 1);
+	/* another control group: at once */
+	process_table__exec(s->table, 3 * SEC, &b, 8, "moved");
+	assert_string_equal(process_table__find(s->table, &b)->container->unit, "moved.service");
+	assert_int_equal(stats_of(s).n_places, 2);
 }
 
 static void mapping_events_go_to_the_incarnation_of_their_time(void **state)
@@ -287,15 +405,16 @@ static void mapping_events_go_to_the_incarnation_of_their_time(void **state)
 	fixture__process(&s->proc, 100, "a", 500, 0, "");
 	a = scan(s, SEC, before);
 	a->born_ns = 0;
-	process_table__exec(s->table, 10 * SEC, &after, "b");
+	process_table__exec(s->table, 10 * SEC, &after, 0, "b");
 	b = process_table__find(s->table, &after);
 	process_table__exit(s->table, 20 * SEC, &after);
-	process_table__fork(s->table, 30 * SEC, &before, &reused, "c");
+	process_table__fork(s->table, 30 * SEC, &before, &reused, 0, "c");
 	c = process_table__find(s->table, &reused);
 	assert_int_equal(map(s, 5 * SEC, 100, 0x10000, 0x1000, PROT_EXEC, ""), 0);
 	assert_int_equal(map(s, 15 * SEC, 100, 0x20000, 0x1000, PROT_EXEC, ""), 0);
 	assert_int_equal(map(s, 25 * SEC, 100, 0x30000, 0x1000, PROT_EXEC, ""), -ESRCH);
 	assert_int_equal(map(s, 35 * SEC, 100, 0x40000, 0x1000, PROT_EXEC, ""), 0);
+	process_table__settle(s->table, b);
 	assert_non_null(mapping_set__find(a->mappings, 0x10000));
 	assert_non_null(mapping_set__find(b->mappings, 0x20000));
 	assert_non_null(mapping_set__find(c->mappings, 0x40000));
@@ -437,7 +556,7 @@ static void an_exec_event_that_comes_after_a_scan_still_dates_the_incarnation(vo
 	a = scan(s, SEC, key(100, 1, 500));
 	a->born_ns = 0;
 	b = scan(s, 50 * SEC, after);
-	assert_int_equal(process_table__exec(s->table, 48 * SEC, &after, "b"), 0);
+	assert_int_equal(process_table__exec(s->table, 48 * SEC, &after, 0, "b"), 0);
 	assert_int_equal(b->born_ns, 48 * SEC);
 	assert_int_equal(a->died_ns, 48 * SEC);
 	assert_string_equal(b->comm, "b");
@@ -484,7 +603,7 @@ static void a_full_table_evicts_the_ended_and_then_refuses(void **state)
 		scan(s, SEC, k[i]);
 	assert_int_equal(process_table__scan_one(s->table, SEC, &k[3], &p), -E2BIG);
 	assert_null(p);
-	assert_int_equal(process_table__fork(s->table, SEC, &k[0], &k[3], NULL), -E2BIG);
+	assert_int_equal(process_table__fork(s->table, SEC, &k[0], &k[3], 0, NULL), -E2BIG);
 	process_table__exit(s->table, 2 * SEC, &k[1]);
 	scan(s, 3 * SEC, k[3]);
 	assert_null(process_table__find(s->table, &k[1]));
@@ -507,7 +626,7 @@ static void an_exec_loop_of_one_pid_stays_bounded_and_quick(void **state)
 	for (uint32_t i = 1; i <= 5000; i++) {
 		struct task_key k = key(100, i, 500);
 
-		assert_int_equal(process_table__exec(s->table, i * NS_PER_MS, &k, "loop"), 0);
+		assert_int_equal(process_table__exec(s->table, i * NS_PER_MS, &k, 0, "loop"), 0);
 	}
 	assert_int_equal(stats_of(s).processes, 1000);
 	assert_int_equal(stats_of(s).n_evicted, 4000);
@@ -526,7 +645,7 @@ static void a_name_change_is_kept_over_a_rescan_and_a_fork(void **state)
 	assert_int_equal(process_table__comm(s->table, &k, "a name longer than fits"), 0);
 	assert_string_equal(p->comm, "a name longer t");
 	assert_int_equal(process_table__rescan_maps(s->table, SEC, p, NULL), 0);
-	process_table__fork(s->table, SEC, &k, &child, NULL);
+	process_table__fork(s->table, SEC, &k, &child, 0, NULL);
 	assert_string_equal(process_table__find(s->table, &child)->comm, "a name longer t");
 	assert_int_equal(process_table__comm(s->table, &unknown, "x"), -ESRCH);
 }
@@ -561,6 +680,10 @@ int main(void)
 		T(a_child_of_an_unknown_parent_is_read),
 		T(an_exec_is_a_new_incarnation_and_ends_the_old_one),
 		T(a_short_lived_program_is_known_by_its_events_alone),
+		T(what_a_new_program_maps_waits_until_somebody_asks),
+		T(more_than_is_written_down_is_there_too),
+		T(a_place_is_read_when_it_is_due),
+		T(a_place_that_the_control_group_tells_is_read_once),
 		T(mapping_events_go_to_the_incarnation_of_their_time),
 		T(repeated_mappings_change_nothing_and_data_cuts_code),
 		T(a_process_that_maps_like_mad_is_followed_by_rescans),
