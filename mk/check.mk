@@ -14,6 +14,10 @@ format: ## bring all C sources into shape by .clang-format
 compile-db: ## write compile_commands.json for editors and analysers
 	$(Q)$(MAKE) --no-print-directory -n -B --keep-going V=1 test-programs $(E2E_TESTS) 2>/dev/null | mk/compile-db >compile_commands.json
 
+.PHONY: verifier-budget
+verifier-budget: $(BUILD)/tests/unit/kernel/verifier_budget_test ## write tests/budget/verifier anew (root, a BPF kernel)
+	$(Q)$< --refresh
+
 .PHONY: bench fuzz vm validate
 bench: all ## measure our own cost
 	$(Q)BUILD=$(BUILD) tests/bench/run
