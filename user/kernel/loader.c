@@ -179,6 +179,36 @@ static void loader__choose(struct loader *l, const struct loader_opts *opts)
 				  libbpf_find_vmlinux_btf_id("vm_unmapped_area", BPF_TRACE_RAW_TP) > 0);
 }
 
+/*
+ * Entries of these tables come and go by the hundred, and the tables have room for the busiest host: their memory is taken when it is needed. Kernels
+ * before 6.1 do not take that from programs of perf events.
+ */
+static void loader__allocate_on_demand(struct everprof_bpf *skel)
+{
+	bpf_map__set_map_flags(skel->maps.processes, BPF_F_NO_PREALLOC);
+	bpf_map__set_map_flags(skel->maps.targets, BPF_F_NO_PREALLOC);
+	bpf_map__set_map_flags(skel->maps.row_pages, BPF_F_NO_PREALLOC);
+}
+
+static int loader__load(struct loader *l, const struct loader_opts *opts, bool on_demand)
+{
+	l->skel = everprof_bpf__open();
+	if (!l->skel)
+		return errno ? -errno : -EINVAL;
+	loader__choose(l, opts);
+	loader__size(opts, l->skel, &l->maps);
+	if (on_demand)
+		loader__allocate_on_demand(l->skel);
+	l->skel->rodata_settings->settings = (struct settings){
+		.count_slots = l->maps.n_count_slots,
+		.frame_chunks = l->maps.n_frame_chunks,
+		.wait_slots = l->maps.n_wait_slots,
+		.wait_pending = bpf_map__max_entries(l->skel->maps.off_cpu_pending),
+		.kernel_stacks = opts->kernel_stacks,
+	};
+	return everprof_bpf__load(l->skel);
+}
+
 int loader__open(const struct loader_opts *opts, struct loader **ret_loader, struct err *err)
 {
 	struct loader *l = calloc(1, sizeof(*l));
@@ -193,21 +223,11 @@ int loader__open(const struct loader_opts *opts, struct loader **ret_loader, str
 		ret = loader__explain_load(err, -ENOENT);
 		goto out;
 	}
-	l->skel = everprof_bpf__open();
-	if (!l->skel) {
-		ret = loader__explain_load(err, errno ? -errno : -EINVAL);
-		goto out;
+	ret = loader__load(l, opts, true);
+	if (ret == -EINVAL) {
+		everprof_bpf__destroy(l->skel);
+		ret = loader__load(l, opts, false);
 	}
-	loader__choose(l, opts);
-	loader__size(opts, l->skel, &l->maps);
-	l->skel->rodata_settings->settings = (struct settings){
-		.count_slots = l->maps.n_count_slots,
-		.frame_chunks = l->maps.n_frame_chunks,
-		.wait_slots = l->maps.n_wait_slots,
-		.wait_pending = bpf_map__max_entries(l->skel->maps.off_cpu_pending),
-		.kernel_stacks = opts->kernel_stacks,
-	};
-	ret = everprof_bpf__load(l->skel);
 	if (!ret)
 		ret = loader__map_memory(l);
 	if (!ret)
