@@ -114,9 +114,9 @@ static __always_inline __u64 count__add(struct walk *w, const struct task_sample
 	__u64 hash = walk_mix(who, sample_tag__bits(&s->tag));
 	__u32 mask = settings.count_slots - 1;
 	__u32 half = count__enter();
-	struct count_slot *slot;
+	struct count_slot *slot = NULL;
 	__u32 i, at;
-	__u64 old;
+	__u64 old = 0;
 
 	if (half == HALF_NONE) {
 		lose(s->tag.event, LOSS_COUNT_FULL, s->count);
@@ -130,20 +130,24 @@ static __always_inline __u64 count__add(struct walk *w, const struct task_sample
 		if (!slot)
 			break;
 		old = __sync_val_compare_and_swap(&slot->hash, 0, hash);
-		if (old == 0) {
-			__sync_fetch_and_add(&halves[half].slots_used, 1);
-			count__fill(slot, half, w, s);
-		} else if (old != hash) {
-			continue;
-		}
-		__sync_fetch_and_add(&slot->count, s->count);
-		__sync_fetch_and_add(&slot->value, s->value);
-		count__leave(half);
-		return hash;
+		if (old == 0 || old == hash)
+			break;
+		slot = NULL;
 	}
-	lose(s->tag.event, LOSS_COUNT_FULL, s->count);
+	/* filled out here: in the loop the verifier would look at that once for each probe */
+	if (!slot) {
+		lose(s->tag.event, LOSS_COUNT_FULL, s->count);
+		count__leave(half);
+		return 0;
+	}
+	if (old == 0) {
+		__sync_fetch_and_add(&halves[half].slots_used, 1);
+		count__fill(slot, half, w, s);
+	}
+	__sync_fetch_and_add(&slot->count, s->count);
+	__sync_fetch_and_add(&slot->value, s->value);
 	count__leave(half);
-	return 0;
+	return hash;
 }
 
 #endif

@@ -25,8 +25,8 @@ static __always_inline int mapping_set__holds(const struct process_entry *p, con
 	       mapping_set__is(p->set_first, p->set_id);
 }
 
-/* Of the mappings [low, high), the first that starts above addr. */
-static __always_inline __u32 mapping_set__above(__u32 low, __u32 high, __u64 addr)
+/* Of the mappings [low, high), the first that starts above addr. Global, so that the verifier looks at the search once. */
+__attribute__((weak, noinline)) __u32 mapping_set__above(__u32 low, __u32 high, __u64 addr)
 {
 	const struct mapping_entry *m;
 	__u32 i, at;

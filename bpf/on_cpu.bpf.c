@@ -13,6 +13,7 @@
 #include "bpf/unwind_table.bpf.h"
 #include "bpf/user_stack.bpf.h"
 #include "bpf/unwind.bpf.h"
+#include "bpf/walk_ends.bpf.h"
 #include "bpf/count.bpf.h"
 #include "bpf/defer.bpf.h"
 
@@ -29,9 +30,15 @@ struct walk_loop {
 	int end;
 };
 
+/* Global, so that the verifier looks at a step once, and not for each way by which the walk begins. */
+__noinline int on_cpu__frame(struct walk *w)
+{
+	return w ? unwind__step(w) : END_DEPTH;
+}
+
 static long on_cpu__step(__u32 i, struct walk_loop *loop)
 {
-	loop->end = unwind__step(loop->walk);
+	loop->end = on_cpu__frame(loop->walk);
 	return loop->end != UNWIND_CONTINUE;
 }
 
@@ -56,7 +63,6 @@ static __always_inline void on_cpu__clock(__u64 period, int is_idle)
 static __always_inline void on_cpu__kernel_stack(struct bpf_perf_event_data *ctx, struct walk *w)
 {
 	long bytes;
-	__u32 i, n;
 
 	if (!settings.kernel_stacks || !gate.kernel_stacks)
 		return;
@@ -65,16 +71,7 @@ static __always_inline void on_cpu__kernel_stack(struct bpf_perf_event_data *ctx
 		lose(EVENT_CPU, LOSS_KERNEL_STACK, 1);
 		return;
 	}
-	n = (__u32)bytes / sizeof(__u64);
-	for (i = 0; i < KERNEL_FRAMES_MAX; i++) {
-		if (i >= n)
-			break;
-		if (i)
-			w->words[i]--; /* into the call, as in user space: it may be the last thing that its function does */
-		w->hash = walk_mix(w->hash, w->words[i]);
-	}
-	w->n_kernel = i;
-	w->n_words = i;
+	walk__take_kernel(w, (__u32)bytes / sizeof(__u64), 1);
 }
 
 static __always_inline __u8 on_cpu__user_stack(struct bpf_perf_event_data *ctx, struct walk *w,
@@ -143,7 +140,7 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 		return 0;
 	if (w->derived)
 		lose(EVENT_CPU, LOSS_DERIVED_RULES, 1);
-	walk__close(w);
+	walk__end(w);
 	count__add(w, &s);
 	return 0;
 }

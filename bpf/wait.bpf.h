@@ -4,6 +4,7 @@
 #define EVERPROF_BPF_WAIT_BPF_H
 
 #include "bpf/count.bpf.h"
+#include "bpf/walk_ends.bpf.h"
 #include "bpf/defer.bpf.h"
 #include "bpf/maps.bpf.h"
 #include "bpf/regs.bpf.h"
@@ -97,7 +98,7 @@ static __always_inline __s16 wait__syscall(struct task_struct *task)
 static __always_inline void wait__kernel_stack(struct walk *w, struct task_struct *task)
 {
 	long bytes = bpf_get_task_stack(task, w->words, KERNEL_FRAMES_MAX * sizeof(__u64), 0);
-	__u32 i, n = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
+	__u32 n = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
 
 	if (!n)
 		lose(EVENT_OFFCPU, LOSS_KERNEL_STACK, 1);
@@ -105,14 +106,7 @@ static __always_inline void wait__kernel_stack(struct walk *w, struct task_struc
 	w->n_outer = 0;
 	w->derived = 0;
 	w->sp = 0;
-	for (i = 0; i < KERNEL_FRAMES_MAX; i++) {
-		if (i >= n)
-			break;
-		w->words[i]--; /* into the call */
-		w->hash = walk_mix(w->hash, w->words[i]);
-	}
-	w->n_kernel = i;
-	w->n_words = i;
+	walk__take_kernel(w, n, 0);
 }
 
 /*
@@ -143,7 +137,7 @@ static __always_inline __u64 wait__count(struct walk *w, struct task_sample *s)
 		return 0;
 	if (w->derived)
 		lose(EVENT_OFFCPU, LOSS_DERIVED_RULES, 1);
-	walk__close(w);
+	walk__end(w);
 	if (s->value)
 		row = count__add(w, s);
 	if (s->cpu_value) {
