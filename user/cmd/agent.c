@@ -139,6 +139,7 @@ static struct collector_opts agent__collector_opts(const struct config *c)
 {
 	struct collector_opts o = {
 		.frequency_hz = (uint32_t)c->cpu.frequency_hz,
+		.may_change = true,
 		.clock = clock_of(c->cpu.clock),
 		.history_ns = c->profiling.history_ns,
 		.duty_on_ns = c->cpu.duration_ns,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "user/base/buf.h"
@@ -28,7 +29,8 @@ struct loader {
 	struct everprof_bpf *skel;
 	struct kernel_maps maps;
 	size_t mappings_bytes, slots_bytes, frames_bytes, waits_bytes;
-	bool has_wait_hook;
+	struct bpf_link *hooks[HOOK_N]; /* those in place */
+	bool has_hook[HOOK_N];
 	int stats_fd;
 };
 
@@ -80,10 +82,11 @@ static void loader__size(const struct loader_opts *opts, struct everprof_bpf *sk
 		words = words_max;
 	maps->n_count_slots = next_power_of_two(samples * 2);
 	maps->n_frame_chunks = (uint32_t)(words / (FRAME_CHUNK_WORDS - STACK_WORDS_MAX) + 2);
-	maps->n_wait_slots = opts->waits ? loader__wait_slots() : 1;
+	maps->n_wait_slots = opts->events & 1u << EVENT_OFFCPU ? loader__wait_slots() : 1;
 	bpf_map__set_max_entries(skel->maps.waits, maps->n_wait_slots);
-	bpf_map__set_max_entries(skel->maps.off_cpu_pending,
-				 opts->waits ? PENDING_BASE + PENDING_A_CPU * opts->n_cpus : 1);
+	bpf_map__set_max_entries(
+		skel->maps.off_cpu_pending,
+		opts->events & 1u << EVENT_OFFCPU ? PENDING_BASE + PENDING_A_CPU * opts->n_cpus : 1);
 	bpf_map__set_max_entries(skel->maps.count_slots, COUNT_HALVES * maps->n_count_slots);
 	bpf_map__set_max_entries(skel->maps.count_frames, COUNT_HALVES * maps->n_frame_chunks);
 }
@@ -166,17 +169,36 @@ static void loader__fill_fds(struct loader *l)
 	m->halves = s->data_halves->halves;
 }
 
+enum need { NEED_FUNCTION, NEED_TRACEPOINT };
+
+static bool kernel_has(const struct btf *btf, enum need kind, const char *name)
+{
+	char type[128];
+
+	if (kind == NEED_FUNCTION)
+		return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+	snprintf(type, sizeof(type), "btf_trace_%s", name);
+	return btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
+}
+
 /* Programs that not every kernel has a place for. Without `process_gone`, code that takes the place of other code is known with the next reading. */
-static void loader__choose(struct loader *l, const struct loader_opts *opts)
+static int loader__choose(struct loader *l, uint32_t events)
 {
 	struct everprof_bpf *skel = l->skel;
+	struct btf *btf = btf__load_vmlinux_btf();
 
-	l->has_wait_hook =
-		opts->waits && libbpf_find_vmlinux_btf_id("bpf_task_work_schedule_resume_impl", 0) > 0;
-	bpf_program__set_autoload(skel->progs.off_cpu, l->has_wait_hook);
-	bpf_program__set_autoattach(skel->progs.off_cpu, false);
+	if (!btf)
+		return errno ? -errno : -ENOENT;
+#define CHOOSE(name, event, kind, needs)                                                                \
+	l->has_hook[HOOK_##name] = events & 1u << EVENT_##event && kernel_has(btf, NEED_##kind, needs); \
+	bpf_program__set_autoload(skel->progs.name, l->has_hook[HOOK_##name]);                          \
+	bpf_program__set_autoattach(skel->progs.name, false);
+	LOADER_HOOKS(CHOOSE)
+#undef CHOOSE
 	bpf_program__set_autoload(skel->progs.process_gone,
-				  libbpf_find_vmlinux_btf_id("vm_unmapped_area", BPF_TRACE_RAW_TP) > 0);
+				  kernel_has(btf, NEED_TRACEPOINT, "vm_unmapped_area"));
+	btf__free(btf);
+	return 0;
 }
 
 /*
@@ -192,10 +214,14 @@ static void loader__allocate_on_demand(struct everprof_bpf *skel)
 
 static int loader__load(struct loader *l, const struct loader_opts *opts, bool on_demand)
 {
+	int ret;
+
 	l->skel = everprof_bpf__open();
 	if (!l->skel)
 		return errno ? -errno : -EINVAL;
-	loader__choose(l, opts);
+	ret = loader__choose(l, opts->events);
+	if (ret)
+		return ret;
 	loader__size(opts, l->skel, &l->maps);
 	if (on_demand)
 		loader__allocate_on_demand(l->skel);
@@ -250,6 +276,8 @@ void loader__close(struct loader *l)
 {
 	if (!l)
 		return;
+	for (int i = 0; i < HOOK_N; i++)
+		bpf_link__destroy(l->hooks[i]);
 	if (l->maps.mappings)
 		munmap(l->maps.mappings, l->mappings_bytes);
 	if (l->maps.count_slots)
@@ -283,14 +311,25 @@ int loader__list_threads_link(const struct loader *l)
 	return bpf_link__fd(l->skel->links.list_threads);
 }
 
-bool loader__has_wait_hook(const struct loader *l)
+bool loader__has_hook(const struct loader *l, enum hook hook)
 {
-	return l->has_wait_hook;
+	return l->has_hook[hook];
 }
 
-int loader__hook_waits(struct loader *l, bool on)
+static struct bpf_program *hook_program(const struct loader *l, enum hook hook)
 {
-	struct bpf_link **link = &l->skel->links.off_cpu;
+	struct bpf_program *const programs[HOOK_N] = {
+#define PROGRAM(name, event, kind, needs) [HOOK_##name] = l->skel->progs.name,
+		LOADER_HOOKS(PROGRAM)
+#undef PROGRAM
+	};
+
+	return programs[hook];
+}
+
+int loader__hook(struct loader *l, enum hook hook, bool on)
+{
+	struct bpf_link **link = &l->hooks[hook];
 
 	if (on == (*link != NULL))
 		return 0;
@@ -299,10 +338,15 @@ int loader__hook_waits(struct loader *l, bool on)
 		*link = NULL;
 		return 0;
 	}
-	if (!l->has_wait_hook)
+	if (!l->has_hook[hook])
 		return -EOPNOTSUPP;
-	*link = bpf_program__attach(l->skel->progs.off_cpu);
+	*link = bpf_program__attach(hook_program(l, hook));
 	return *link ? 0 : -errno;
+}
+
+int loader__hook_fd(const struct loader *l, enum hook hook)
+{
+	return l->has_hook[hook] ? bpf_program__fd(hook_program(l, hook)) : -EOPNOTSUPP;
 }
 
 /* "memlock:\t4096" in /proc/self/fdinfo/<fd>. */

@@ -17,11 +17,27 @@
 struct err;
 struct loader;
 
+/*
+ * Programs that are put in place when they are needed, and taken away again: name, event, and what the kernel must have for it: a kernel function, or a
+ * tracepoint. Where that is not there, the program is not loaded.
+ */
+#define LOADER_HOOKS(X) X(off_cpu, OFFCPU, FUNCTION, "bpf_task_work_schedule_resume_impl")
+
+/* clang-format off */
+enum hook {
+#define HOOK_ID(name, event, kind, needs) HOOK_##name,
+	LOADER_HOOKS(HOOK_ID)
+#undef HOOK_ID
+	HOOK_N,
+};
+/* clang-format on */
+
 struct loader_opts {
 	uint64_t period_ns; /* of the clock */
 	uint64_t slice_ns;  /* how often a half is drained */
 	uint32_t n_cpus;    /* that are sampled */
-	bool waits;         /* room for off-CPU time */
+	uint32_t
+		events; /* bits 1 << enum event: those that may be recorded; of the others nothing is loaded */
 	size_t count_bytes; /* most for the words of stacks of a slice, both halves; 0: 64 MiB */
 	bool kernel_stacks;
 };
@@ -62,10 +78,12 @@ int loader__on_cpu_fd(const struct loader *l);
 /* The links of the task iterators, for task_list and thread_list. */
 int loader__list_processes_link(const struct loader *l);
 int loader__list_threads_link(const struct loader *l);
-/* Can waits be taken when a thread comes back, with its user stack? */
-bool loader__has_wait_hook(const struct loader *l);
-/* Puts the hook on switches in place, or takes it away. */
-int loader__hook_waits(struct loader *l, bool on);
+/* Does this kernel have a place for it? */
+bool loader__has_hook(const struct loader *l, enum hook hook);
+/* Puts a program in place where its section says, or takes it away. -EOPNOTSUPP: there is no place. */
+int loader__hook(struct loader *l, enum hook hook, bool on);
+/* Of a program that is attached by whoever opens the event. -EOPNOTSUPP. */
+int loader__hook_fd(const struct loader *l, enum hook hook);
 /* Kernel memory of all maps and programs, in bytes, as the kernel accounts it (fdinfo memlock). */
 uint64_t loader__map_bytes(const struct loader *l);
 /* Run time of each program; fills at most max and returns how many there are. */

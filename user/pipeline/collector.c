@@ -73,7 +73,7 @@ static void collector__weigh_ticks(struct collector *c)
 }
 
 /* Ends the slice: what is in the kernel comes into the window. */
-static uint64_t collector__end_slice(struct collector *c, bool ends_waits)
+static uint64_t collector__end_slice(struct collector *c, bool all)
 {
 	uint64_t began = c->slice_ns = clock__mono_ns(), took,
 		 cpu = clock__thread_cpu_ns() - c->stats.finish_ns;
@@ -81,7 +81,7 @@ static uint64_t collector__end_slice(struct collector *c, bool ends_waits)
 
 	collector__weigh_ticks(c);
 	collector__catch_up(c);
-	collector__pass_waits(c, ends_waits);
+	event_sources__look(c, all);
 	if (drain__slice(&c->drain, collector__on_row, c) == -EAGAIN)
 		c->lost_here.n[LOSS_DRAIN_LATE]++;
 	__atomic_store_n(&c->maps->gate->defer_tokens, c->orders.defer_tokens, __ATOMIC_RELAXED);
@@ -111,8 +111,8 @@ static int on_slice(uint64_t n_expired, void *ctx)
 	uint64_t now;
 
 	c->lost_here.n[LOSS_DRAIN_LATE] += n_expired - 1; /* slices that went by while we were not running */
-	now = collector__end_slice(c, c->windows[EVENT_OFFCPU] && collector__window_is_over(c, EVENT_OFFCPU));
-	collector__control_waits(c);
+	now = collector__end_slice(c, false);
+	event_sources__control(c);
 	return collector__turn_windows(c, now, false);
 }
 
@@ -232,12 +232,22 @@ static int collector__new_tables(struct collector *c)
 	return err;
 }
 
+static uint32_t collector__possible_events(const struct collector_opts *o)
+{
+	uint32_t events = 0;
+
+	for (int ev = 0; ev < EVENT_N; ev++)
+		if (o->events[ev].on || (o->may_change && collector__can_record((enum event)ev)))
+			events |= 1u << ev;
+	return events;
+}
+
 static int collector__new_kernel(struct collector *c, struct err *err)
 {
 	static uint32_t cpus[CPUS_MAX];
 	struct loader_opts opts = {.slice_ns = COLLECTOR_SLICE_NS,
 				   .kernel_stacks = true,
-				   .waits = c->opts.events[EVENT_OFFCPU].on,
+				   .events = collector__possible_events(&c->opts),
 				   .count_bytes = c->opts.budgets.count_bytes};
 	int ret;
 
@@ -259,10 +269,9 @@ static int collector__new_kernel(struct collector *c, struct err *err)
 	c->maps->gate->defer_tokens = c->orders.defer_tokens;
 	c->maps->gate->is_timer = perf_clocks__kind(c->clocks) == CLOCK_CPU;
 	drain__init(&c->drain, c->maps);
-	ret = collector__new_waits(c);
+	ret = event_sources__init(c, err);
 	if (ret)
-		return err__set(err, ret, "kernel: cannot map the ring of threads that end: %s",
-				strerror(-ret));
+		return ret;
 	c->unfinished = ring_buffer__new(c->maps->unfinished_fd, collector__on_unfinished, c, NULL);
 	if (!c->unfinished)
 		return err__set(err, -errno, "kernel: cannot map the ring of unfinished stacks: %s",
@@ -290,10 +299,12 @@ static int collector__add_sources(struct collector *c)
 	return err;
 }
 
-bool collector__can_record(enum event ev)
+static uint64_t clock_period(const struct collector *c)
 {
-	return ev == EVENT_CPU || ev == EVENT_OFFCPU;
+	return perf_clocks__period_ns(c->clocks);
 }
+
+const struct event_source cpu_source = {.period = clock_period};
 
 int collector__new(const struct collector_opts *opts, const struct collector_ports *ports, struct loop *loop,
 		   struct collector **ret, struct err *err)
@@ -383,7 +394,7 @@ int collector__start(struct collector *c, struct err *err)
 	for (int ev = 0; ev < EVENT_N; ev++)
 		if (c->windows[ev])
 			window__start(c->windows[ev], now, now + (uint64_t)clock__mono_to_real_ns());
-	code = collector__start_waits(c);
+	code = event_sources__follow(c);
 	if (!code)
 		code = collector__add_sources(c);
 	if (!code)
@@ -420,7 +431,7 @@ void collector__free(struct collector *c)
 	object_cache__free(c->objects);
 	sideband__close(c->sideband);
 	ring_buffer__free(c->unfinished);
-	collector__free_waits(c);
+	event_sources__done(c);
 	loader__close(c->loader);
 	io__close(&c->proc_fd);
 	free(c->dirty);
@@ -495,11 +506,9 @@ int collector__reconfigure(struct collector *c, const struct collector_opts *opt
 	c->maps->gate->kernel_stacks = opts->kernel_stacks;
 	c->maps->gate->enabled = opts->events[EVENT_CPU].on;
 	collector__push_verdicts(c);
-	if (!opts->events[EVENT_OFFCPU].on)
-		collector__stop_waits(c);
 	ret = collector__choose_windows(c);
 	if (!ret)
-		ret = collector__start_waits(c);
+		ret = event_sources__follow(c);
 	if (ret)
 		return err__set(err, ret, "cannot begin a window: %s", strerror(-ret));
 	ret = collector__start_duty(c);

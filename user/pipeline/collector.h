@@ -40,6 +40,7 @@ struct collector_event {
 
 struct collector_opts {
 	struct collector_event events[EVENT_N];
+	bool may_change; /* events that are off now may be turned on later: everything is loaded for them */
 	uint32_t frequency_hz;
 	enum clock_kind clock;
 	uint64_t history_ns;                /* how long closed windows are kept */

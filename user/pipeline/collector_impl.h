@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * collector_impl - the collector's insides, shared by collector.c (life, timers), collector_process.c (what is known of processes),
- * collector_sample.c (from rows and unfinished stacks to the windows) and collector_window.c (their beginning and end).
+ * collector_sample.c (from rows and unfinished stacks to the windows) and collector_window.c (their beginning and end); what is of one event only is a source (event_source.h).
  *
  * Owns: see collector.h. Thread: that of its loop. Limit: the options. Errors: -errno.
  */
@@ -14,6 +14,7 @@
 #include "user/kernel/loader.h"
 #include "user/kernel/sideband.h"
 #include "user/pipeline/collector.h"
+#include "user/pipeline/event_source.h"
 #include "user/pipeline/history.h"
 #include "user/pipeline/wait_control.h"
 #include "user/process/thread_table.h"
@@ -60,14 +61,16 @@ struct collector {
 	struct loop_source *slice_timer, *events_timer, *duty_timer, *upkeep_timer, *unfinished_source,
 		*mappings_source;
 	bool duty_is_on, started;
-	uint32_t max_frequency_hz; /* that the maps are sized for */
+	uint32_t max_frequency_hz;   /* that the maps are sized for */
+	void *source_state[EVENT_N]; /* of each event's source, see event_source.h */
+	bool is_recording[EVENT_N];  /* its source was started */
 	/* waits, see collector_wait.c */
 	struct thread_table threads;
 	struct ring_buffer *thread_ends;
 	struct wait_control wait_control;
 	struct wait_orders wait_orders;
 	struct unfinished_record *wait_record; /* scratch */
-	bool waits_running, window_has_base, hook_is_new;
+	bool window_has_base, hook_is_new;
 	uint32_t slices_since_pass;
 	uint64_t pass_ns, pass_switches; /* CPU time of passes; switches of all threads that they told */
 	struct collector_stats stats;
@@ -93,19 +96,7 @@ void collector__forget(struct collector *c, const struct process *p);
 enum verdict collector__verdict(const struct collector *c, const struct process *p);
 
 /* collector_wait.c */
-int collector__new_waits(struct collector *c);
-void collector__free_waits(struct collector *c);
-int collector__start_waits(struct collector *c);
-void collector__stop_waits(struct collector *c);
-/* At the end of a slice; all: until everything that waits is told. */
-void collector__pass_waits(struct collector *c, bool all);
-/* Once a slice: keeps to the budget. */
-void collector__control_waits(struct collector *c);
-/* The window of waits begins. */
-void collector__begin_waits(struct collector *c);
-/* It ends: its samples are made to agree with the kernel's account. */
 void collector__wait_stats(const struct collector *c, struct wait_stats *ret);
-void collector__settle_waits(struct collector *c, struct window *w);
 
 extern const struct sideband_handler collector_sideband_handler;
 

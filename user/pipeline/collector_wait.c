@@ -29,6 +29,7 @@
 #include <bpf/libbpf.h>
 
 #include "user/base/clock.h"
+#include "user/base/err.h"
 #include "user/base/intern.h"
 #include "user/base/log.h"
 #include "user/kernel/finish.h"
@@ -308,12 +309,11 @@ static bool collector__pass(struct collector *c)
 	return err || !gate->wait_left;
 }
 
-void collector__pass_waits(struct collector *c, bool all)
+/* At the end of a slice; all: until everything that waits is told. */
+static void pass_waits(struct collector *c, bool all)
 {
 	uint32_t rounds = all ? PASS_ROUNDS : 1;
 
-	if (!c->windows[EVENT_OFFCPU] || !c->waits_running)
-		return;
 	if (!all && ++c->slices_since_pass < c->wait_orders.pass_every)
 		return;
 	c->slices_since_pass = 0;
@@ -321,10 +321,9 @@ void collector__pass_waits(struct collector *c, bool all)
 		;
 }
 
-void collector__begin_waits(struct collector *c)
+static void begin_waits(struct collector *c, struct window *w)
 {
-	if (!c->waits_running)
-		return;
+	(void)w;
 	c->maps->gate->wait_round++;
 	if (thread_table__begin(&c->threads, clock__mono_ns()))
 		log_warn("collector: no memory for the table of threads, ignoring");
@@ -348,14 +347,13 @@ static void note(struct collector *c, struct window *w, const struct wait_accoun
 	intern__add(w->strings, text, strlen(text), &w->note);
 }
 
-void collector__settle_waits(struct collector *c, struct window *w)
+/* The window's samples are made to agree with the kernel's account. */
+static void settle_waits(struct collector *c, struct window *w)
 {
 	const struct wait_account_ports ports = {.process = collector__thread_process, .ctx = c};
 	struct wait_account account;
 	int err;
 
-	if (!c->waits_running)
-		return;
 	err = wait_account__settle(w, &c->threads, &ports, &account);
 	if (err)
 		log_warn("collector: hold waits against the kernel's account: %s, they stay as they were "
@@ -385,10 +383,10 @@ static int read_wait_clocks(const struct collector *c, struct wait_stats *ret)
 	return 0;
 }
 
-static void collector__obey_waits(struct collector *c, const struct wait_orders *orders)
+static void obey_waits(struct collector *c, const struct wait_orders *orders, bool is_first)
 {
 	struct gate *gate = c->maps->gate;
-	bool changes = orders->hook != c->wait_orders.hook || !c->waits_running;
+	bool changes = orders->hook != c->wait_orders.hook || is_first;
 	int err;
 
 	gate->wait_interval_ns = orders->interval_ns;
@@ -397,13 +395,13 @@ static void collector__obey_waits(struct collector *c, const struct wait_orders 
 	c->wait_orders = *orders;
 	if (!changes)
 		return;
-	err = loader__hook_waits(c->loader, orders->hook);
+	err = loader__hook(c->loader, HOOK_off_cpu, orders->hook);
 	if (err) {
 		log_warn("collector: cannot look at switches: %s; waits are sampled by passes over all "
 			 "threads",
 			 strerror(-err));
 		c->wait_orders.hook = false;
-	} else if (c->waits_running) {
+	} else if (!is_first) {
 		log_info("collector: waits are sampled by %s now",
 			 orders->hook ? "a hook on switches"
 				      : "passes over all threads: a hook on switches would cost more than "
@@ -416,13 +414,14 @@ static void collector__obey_waits(struct collector *c, const struct wait_orders 
 	c->hook_is_new = c->wait_orders.hook;
 }
 
-void collector__control_waits(struct collector *c)
+/* Once a slice: keeps to the budget. */
+static void control_waits(struct collector *c)
 {
 	struct wait_stats s = {};
 	struct wait_reading r;
 	struct wait_orders orders;
 
-	if (!c->waits_running || read_wait_clocks(c, &s))
+	if (read_wait_clocks(c, &s))
 		return;
 	r = (struct wait_reading){
 		.now_ns = clock__mono_ns(),
@@ -432,18 +431,18 @@ void collector__control_waits(struct collector *c)
 		.pass_ns = c->pass_ns,
 	};
 	if (wait_control__judge(&c->wait_control, &r, &orders))
-		collector__obey_waits(c, &orders);
+		obey_waits(c, &orders, false);
 }
 
 void collector__wait_stats(const struct collector *c, struct wait_stats *ret)
 {
 	*ret = (struct wait_stats){
-		.on = c->waits_running,
+		.on = c->is_recording[EVENT_OFFCPU],
 		.by_hook = c->wait_orders.hook,
 		.interval_ns = c->wait_orders.interval_ns,
 		.pass_ns = c->pass_ns,
 	};
-	if (c->waits_running)
+	if (c->is_recording[EVENT_OFFCPU])
 		read_wait_clocks(c, ret); /* what cannot be read stays 0 */
 }
 
@@ -453,48 +452,63 @@ int collector__run_queues(struct collector *c, run_queue_fn fn, void *ctx)
 	static const char *const roots[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
 	bool is_hybrid = !access(roots[0], F_OK);
 
-	return c->waits_running ? run_queues__read(c->maps->run_queues_fd, roots[!is_hybrid], fn, ctx) : 0;
+	return c->is_recording[EVENT_OFFCPU]
+		       ? run_queues__read(c->maps->run_queues_fd, roots[!is_hybrid], fn, ctx)
+		       : 0;
 }
 
-int collector__start_waits(struct collector *c)
+static int start_waits(struct collector *c)
 {
-	if (c->waits_running || !c->opts.events[EVENT_OFFCPU].on)
-		return 0;
 	if (!c->wait_record)
 		c->wait_record = malloc(sizeof(*c->wait_record));
 	if (!c->wait_record)
 		return -ENOMEM;
 	wait_control__init(&c->wait_control, c->opts.wait_budget_ppm, c->stats.n_cpus,
-			   loader__has_wait_hook(c->loader));
-	collector__obey_waits(c, &c->wait_control.orders);
+			   loader__has_hook(c->loader, HOOK_off_cpu));
+	obey_waits(c, &c->wait_control.orders, true);
 	c->maps->gate->waits_on = 1;
-	c->waits_running = true;
 	collector__pass(c); /* what every thread has had so far */
-	collector__begin_waits(c);
 	return 0;
 }
 
-void collector__stop_waits(struct collector *c)
+static void stop_waits(struct collector *c)
 {
-	if (!c->waits_running)
-		return;
-	loader__hook_waits(c->loader, false);
+	loader__hook(c->loader, HOOK_off_cpu, false);
 	c->maps->gate->waits_on = 0;
-	c->waits_running = c->window_has_base = false;
+	c->window_has_base = false;
 	thread_table__done(&c->threads);
 	thread_table__init(&c->threads);
 }
 
-int collector__new_waits(struct collector *c)
+static int init_waits(struct collector *c, struct err *err)
 {
 	thread_table__init(&c->threads);
 	c->thread_ends = ring_buffer__new(c->maps->thread_ends_fd, on_thread_end, c, NULL);
-	return c->thread_ends ? 0 : -errno;
+	return c->thread_ends ? 0
+			      : err__set(err, -errno, "kernel: cannot map the ring of threads that end: %s",
+					 strerror(errno));
 }
 
-void collector__free_waits(struct collector *c)
+static void free_waits(struct collector *c)
 {
 	thread_table__done(&c->threads);
 	ring_buffer__free(c->thread_ends);
 	free(c->wait_record);
 }
+
+static uint64_t wait_period(const struct collector *c)
+{
+	return c->wait_orders.interval_ns;
+}
+
+const struct event_source wait_source = {
+	.init = init_waits,
+	.start = start_waits,
+	.begin = begin_waits,
+	.look = pass_waits,
+	.control = control_waits,
+	.settle = settle_waits,
+	.stop = stop_waits,
+	.done = free_waits,
+	.period = wait_period,
+};

@@ -33,13 +33,12 @@ static size_t collector__window_bytes(const struct collector *c)
 
 static int collector__open_window(struct collector *c, enum event ev, uint64_t now)
 {
+	const struct event_source *source = event_source__of(ev);
 	const struct window_opts opts = {
 		.event = ev,
 		.from_ns = now,
 		.real_ns = now + (uint64_t)clock__mono_to_real_ns(),
-		.period_ns = ev == EVENT_CPU      ? perf_clocks__period_ns(c->clocks)
-			     : ev == EVENT_OFFCPU ? c->wait_orders.interval_ns
-						  : 0,
+		.period_ns = source && source->period ? source->period(c) : 0,
 		.limit_bytes = collector__window_bytes(c),
 	};
 	int err = window__new(&opts, &c->windows[ev]);
@@ -47,8 +46,7 @@ static int collector__open_window(struct collector *c, enum event ev, uint64_t n
 	if (err)
 		return err;
 	collector__note_shed(c);
-	if (ev == EVENT_OFFCPU)
-		collector__begin_waits(c);
+	event_sources__begin(c, c->windows[ev]);
 	return window__begin_slice(c->windows[ev], now);
 }
 
@@ -68,8 +66,7 @@ static void collector__close_window(struct collector *c, enum event ev, uint64_t
 	struct window *w = c->windows[ev];
 
 	c->windows[ev] = NULL;
-	if (ev == EVENT_OFFCPU)
-		collector__settle_waits(c, w);
+	event_sources__settle(c, w);
 	window__close(w, now);
 	c->stats.windows++;
 	if (c->opts.history_ns)

@@ -152,7 +152,7 @@ static struct loader *load(void)
 	const struct loader_opts opts = {.period_ns = NS_PER_SEC / 99,
 					 .slice_ns = NS_PER_SEC,
 					 .n_cpus = 4,
-					 .waits = true,
+					 .events = ~0u,
 					 .kernel_stacks = true};
 	struct loader *l = NULL;
 	struct err err = {};

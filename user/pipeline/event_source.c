@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/pipeline/event_source.h"
+
+#include <stddef.h>
+
+#include "user/pipeline/collector_impl.h"
+
+static const struct event_source *const sources[EVENT_N] = {
+	[EVENT_CPU] = &cpu_source,
+	[EVENT_OFFCPU] = &wait_source,
+};
+
+const struct event_source *event_source__of(enum event ev)
+{
+	return (unsigned int)ev < EVENT_N ? sources[ev] : NULL;
+}
+
+bool collector__can_record(enum event ev)
+{
+	return event_source__of(ev) != NULL;
+}
+
+int event_sources__init(struct collector *c, struct err *err)
+{
+	for (int ev = 0; ev < EVENT_N; ev++) {
+		int ret = sources[ev] && sources[ev]->init ? sources[ev]->init(c, err) : 0;
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int start(struct collector *c, int ev)
+{
+	int err = sources[ev]->start ? sources[ev]->start(c) : 0;
+
+	if (err)
+		return err;
+	c->is_recording[ev] = true;
+	if (c->windows[ev] && sources[ev]->begin)
+		sources[ev]->begin(c, c->windows[ev]);
+	return 0;
+}
+
+static void stop(struct collector *c, int ev)
+{
+	if (!c->is_recording[ev])
+		return;
+	c->is_recording[ev] = false;
+	if (sources[ev]->stop)
+		sources[ev]->stop(c);
+}
+
+int event_sources__follow(struct collector *c)
+{
+	int ret = 0;
+
+	for (int ev = 0; ev < EVENT_N; ev++) {
+		int err = 0;
+
+		if (!sources[ev])
+			continue;
+		if (!c->opts.events[ev].on)
+			stop(c, ev);
+		else if (!c->is_recording[ev])
+			err = start(c, ev);
+		if (err && !ret)
+			ret = err;
+	}
+	return ret;
+}
+
+void event_sources__look(struct collector *c, bool all)
+{
+	for (enum event ev = 0; ev < EVENT_N; ev++)
+		if (c->windows[ev] && c->is_recording[ev] && sources[ev]->look)
+			sources[ev]->look(c, all || collector__window_is_over(c, ev));
+}
+
+void event_sources__control(struct collector *c)
+{
+	for (int ev = 0; ev < EVENT_N; ev++)
+		if (c->is_recording[ev] && sources[ev]->control)
+			sources[ev]->control(c);
+}
+
+void event_sources__begin(struct collector *c, struct window *w)
+{
+	if (c->is_recording[w->event] && sources[w->event]->begin)
+		sources[w->event]->begin(c, w);
+}
+
+void event_sources__settle(struct collector *c, struct window *w)
+{
+	if (c->is_recording[w->event] && sources[w->event]->settle)
+		sources[w->event]->settle(c, w);
+}
+
+void event_sources__done(struct collector *c)
+{
+	for (int ev = 0; ev < EVENT_N; ev++) {
+		if (!sources[ev])
+			continue;
+		stop(c, ev);
+		if (sources[ev]->done)
+			sources[ev]->done(c);
+	}
+}

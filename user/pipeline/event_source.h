@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * event_source - what the collector does for one event, over the life of a run: a source is a file of its own, and one line in event_source.c.
+ *
+ * All members may be NULL. In the order in which they are called:
+ *
+ *      init      maps are there, processes are not: take what is needed for as long as the collector lives
+ *      start     recording begins: at the collector's start, or when a reload turned the event on; not called twice without a stop between
+ *      begin     a window was opened; also right after start for the first one
+ *      look      a slice ends, what the kernel counted is about to be read: tell what is known in user space alone; `all`: the window ends with it
+ *      control   it was read: keep to the budget
+ *      settle    the window is complete and will be handed out: scale it, add notes
+ *      stop      recording ends: by a reload, or before done
+ *      done      give everything back; also after an init that failed
+ *
+ * Owns: nothing; a source keeps its state in c->source_state[event]. Thread: the collector's. Limit: each source's own. Errors: -errno from init and start.
+ */
+#ifndef EVERPROF_PIPELINE_EVENT_SOURCE_H
+#define EVERPROF_PIPELINE_EVENT_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "user/config/event.h"
+
+struct collector;
+struct err;
+struct window;
+
+struct event_source {
+	int (*init)(struct collector *c, struct err *err);
+	int (*start)(struct collector *c);
+	void (*begin)(struct collector *c, struct window *w);
+	void (*look)(struct collector *c, bool all);
+	void (*control)(struct collector *c);
+	void (*settle)(struct collector *c, struct window *w);
+	void (*stop)(struct collector *c);
+	void (*done)(struct collector *c);
+	/* What one sample stands for, for the window's header; in the unit of the event's values. */
+	uint64_t (*period)(const struct collector *c);
+};
+
+/* NULL: this version does not record the event. */
+const struct event_source *event_source__of(enum event ev);
+
+/* All events, each step in the order of their list. What fails in start leaves the others running; the first error is returned. */
+int event_sources__init(struct collector *c, struct err *err);
+/* Those that are wanted now and do not run yet; those that run and are not wanted any more are stopped. */
+int event_sources__follow(struct collector *c);
+void event_sources__look(struct collector *c, bool all);
+void event_sources__control(struct collector *c);
+void event_sources__begin(struct collector *c, struct window *w);
+void event_sources__settle(struct collector *c, struct window *w);
+void event_sources__done(struct collector *c);
+
+/* cpu: the clocks, in collector.c */
+extern const struct event_source cpu_source;
+/* offcpu: collector_wait.c */
+extern const struct event_source wait_source;
+
+#endif
