@@ -89,16 +89,18 @@ static int status_of(int port, const char *path, const char *headers)
 	return status;
 }
 
-/* An agent with a server on a port of its own, and that port. `more` stands below "server:". */
-static int launch(struct recording *r, const char *scheme, const char *more)
+#define ALWAYS_CPU "cpu: {frequency: 999}"
+
+/* An agent with a server on a port of its own, and that port. `events` stands below "profiling:", `more` below "server:". */
+static int launch(struct recording *r, const char *scheme, const char *events, const char *more)
 {
 	char text[4096], prefix[100];
 	int port = 0, status;
 
 	snprintf(text, sizeof(text),
-		 "profiling:\n  window: 2s\n  cpu: {frequency: 999}\n  output: {directory: %s/store}\n"
+		 "profiling:\n  window: 2s\n  %s\n  output: {directory: %s/store}\n"
 		 "server:\n  listen: 127.0.0.1:0\n%s",
-		 r->dir, more);
+		 events, r->dir, more);
 	snprintf(prefix, sizeof(prefix), "info: agent: serving %s://127.0.0.1:", scheme);
 	agent__write_config(r, text);
 	agent__launch(r);
@@ -116,14 +118,19 @@ static int launch(struct recording *r, const char *scheme, const char *more)
 }
 
 /* The same without TLS, once it answers. */
-static int serve(struct recording *r, const char *more)
+static int serve_events(struct recording *r, const char *events, const char *more)
 {
-	int port = launch(r, "http", more);
+	int port = launch(r, "http", events, more);
 
 	for (int i = 0; i < 200 && status_of(port, "/healthz", "") != 200; i++)
 		usleep(20000);
 	assert_int_equal(status_of(port, "/healthz", ""), 200);
 	return port;
+}
+
+static int serve(struct recording *r, const char *more)
+{
+	return serve_events(r, ALWAYS_CPU, more);
 }
 
 /* Until something of the workload has been recorded, however busy the machine is. */
@@ -186,6 +193,33 @@ static void the_next_seconds_are_those_of_the_machine(void **state)
 	assert_in_range(profile__meta(r->profile)->duration_ns / 1000000, 1900, 5000);
 	truth = recording__truth(r, &window_ns);
 	expect_total(r->profile, &mine, truth, window_ns, RECORDING_HZ);
+}
+
+/* Off in the configuration, an event is recorded for as long as somebody asks for it, and nothing of that goes to the disk. */
+static void what_is_off_is_recorded_for_who_asks(void **state)
+{
+	struct recording *r = *state;
+	struct agent_files files;
+	struct answer a;
+	int port;
+
+	recording__start(r, ARGS("calltree", RECORDING_LONG));
+	port = serve_events(r, "cpu: {enabled: false, frequency: 999}", "");
+	assert_int_equal(cpu_track__start((pid_t)r->pid, &r->track), 0);
+	for (int i = 0; i < 2; i++) {
+		struct expect_filter mine = {.pid = r->pid};
+
+		get(port, "/debug/pprof/profile?seconds=2", "", &a);
+		profile__free(r->profile);
+		r->profile = decode(&a);
+		buf__done(&a.all);
+		expect_share(r->profile, &mine, "top1;c1;b1;a1;tree_round" TO_ROOT, 0.5);
+		assert_in_range(profile__meta(r->profile)->duration_ns / 1000000, 900, 4000);
+	}
+	cpu_track__stop(r->track);
+	usleep(3000000);
+	agent__expect_files(r, &files);
+	assert_int_equal(files.n, 0);
 }
 
 static void a_selector_takes_a_part_and_nothing_else(void **state)
@@ -439,7 +473,7 @@ static void only_certificates_that_are_known_come_in(void **state)
 		more, sizeof(more),
 		"  tls_certificate: %s/server.pem\n  tls_key: %s/server.key\n  tls_client_ca: %s/known.pem\n",
 		r->dir, r->dir, r->dir);
-	port = launch(r, "https", more);
+	port = launch(r, "https", ALWAYS_CPU, more);
 	snprintf(url, sizeof(url), "https://localhost:%d/healthz", port);
 	snprintf(known, sizeof(known), "%s/known.pem", r->dir);
 	snprintf(known_key, sizeof(known_key), "%s/known.key", r->dir);
@@ -497,6 +531,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		e2e_test(the_next_seconds_are_those_of_the_machine),
+		e2e_test(what_is_off_is_recorded_for_who_asks),
 		e2e_test(a_selector_takes_a_part_and_nothing_else),
 		e2e_test(a_timeline_adds_up_to_what_the_files_have),
 		e2e_test(the_process_that_serves_may_nothing),

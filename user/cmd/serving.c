@@ -101,7 +101,7 @@ static int on_live(void *ctx, uint64_t id, const char *event, uint64_t from_ns, 
 	struct serving *s = ctx;
 	enum event ev;
 
-	if (event__find(event, &ev) || !collector__seen_ns(s->parts.collector, ev))
+	if (event__find(event, &ev) || !collector__can_record(ev))
 		return -ENOENT;
 	return live__ask(s->live, id, ev, to_mono(from_ns), to_mono(to_ns), on_live_done, s);
 }

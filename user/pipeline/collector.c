@@ -304,7 +304,18 @@ static uint64_t clock_period(const struct collector *c)
 	return perf_clocks__period_ns(c->clocks);
 }
 
-const struct event_source cpu_source = {.period = clock_period};
+static int start_cpu(struct collector *c)
+{
+	c->maps->gate->enabled = 1;
+	return 0;
+}
+
+static void stop_cpu(struct collector *c)
+{
+	c->maps->gate->enabled = 0;
+}
+
+const struct event_source cpu_source = {.start = start_cpu, .stop = stop_cpu, .period = clock_period};
 
 int collector__new(const struct collector_opts *opts, const struct collector_ports *ports, struct loop *loop,
 		   struct collector **ret, struct err *err)
@@ -386,7 +397,6 @@ int collector__start(struct collector *c, struct err *err)
 	int code;
 
 	collector__read_events(c);
-	c->maps->gate->enabled = c->opts.events[EVENT_CPU].on;
 	code = perf_clocks__attach(c->clocks, loader__on_cpu_fd(c->loader), err);
 	if (code)
 		return code;
@@ -504,7 +514,6 @@ int collector__reconfigure(struct collector *c, const struct collector_opts *opt
 	c->opts = *opts;
 	c->history.age_ns = opts->history_ns;
 	c->maps->gate->kernel_stacks = opts->kernel_stacks;
-	c->maps->gate->enabled = opts->events[EVENT_CPU].on;
 	collector__push_verdicts(c);
 	ret = collector__choose_windows(c);
 	if (!ret)

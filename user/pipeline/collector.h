@@ -95,6 +95,12 @@ int collector__include_tree(struct collector *c, uint32_t pid);
 int collector__start(struct collector *c, struct err *err);
 /* Ends the open windows now, hands them to the port and opens the next ones. */
 int collector__flush(struct collector *c);
+/*
+ * Somebody wants the event recorded whatever the configuration says, until as many releases. Its windows then are for who asks (collector__take) and
+ * do not go to the port. -EOPNOTSUPP: not here, or not in a run whose options say that nothing may change.
+ */
+int collector__demand(struct collector *c, enum event ev);
+void collector__release(struct collector *c, enum event ev);
 /* Changes what can change while running; what cannot (another clock, a frequency over what the maps were sized for) is an error, and
  * nothing changes. Patterns of the old options are not used any more. */
 int collector__reconfigure(struct collector *c, const struct collector_opts *opts, struct err *err);

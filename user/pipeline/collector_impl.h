@@ -29,6 +29,7 @@ struct dirty_process {
 
 struct collector {
 	struct collector_opts opts;
+	uint32_t demands[EVENT_N]; /* who wants it beside the options */
 	struct collector_ports ports;
 	struct loop *loop;
 	struct loader *loader;
@@ -101,6 +102,8 @@ void collector__wait_stats(const struct collector *c, struct wait_stats *ret);
 extern const struct sideband_handler collector_sideband_handler;
 
 /* collector_window.c */
+/* Is the event to be recorded now: by the options, or because somebody asked? */
+bool collector__wants_event(const struct collector *c, enum event ev);
 int collector__open_windows(struct collector *c, uint64_t now);
 /* A slice has ended: those windows that are over, or all, are handed out and others opened; the rest begin a slice. */
 bool collector__window_is_over(const struct collector *c, enum event ev);

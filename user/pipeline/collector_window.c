@@ -21,13 +21,18 @@ void collector__note_shed(struct collector *c)
 	}
 }
 
+bool collector__wants_event(const struct collector *c, enum event ev)
+{
+	return c->opts.events[ev].on || c->demands[ev];
+}
+
 /* What each open window may take. */
 static size_t collector__window_bytes(const struct collector *c)
 {
 	uint32_t n = 0;
 
-	for (int ev = 0; ev < EVENT_N; ev++)
-		n += c->opts.events[ev].on;
+	for (enum event ev = 0; ev < EVENT_N; ev++)
+		n += collector__wants_event(c, ev);
 	return c->orders.window_bytes / (n ? n : 1);
 }
 
@@ -45,6 +50,7 @@ static int collector__open_window(struct collector *c, enum event ev, uint64_t n
 
 	if (err)
 		return err;
+	c->windows[ev]->is_private = !c->opts.events[ev].on;
 	collector__note_shed(c);
 	event_sources__begin(c, c->windows[ev]);
 	return window__begin_slice(c->windows[ev], now);
@@ -56,7 +62,7 @@ int collector__open_windows(struct collector *c, uint64_t now)
 	int err = 0;
 
 	for (enum event ev = 0; ev < EVENT_N && !err; ev++)
-		if (c->opts.events[ev].on && !c->windows[ev])
+		if (collector__wants_event(c, ev) && !c->windows[ev])
 			err = collector__open_window(c, ev, now);
 	return err;
 }
@@ -71,7 +77,10 @@ static void collector__close_window(struct collector *c, enum event ev, uint64_t
 	c->stats.windows++;
 	if (c->opts.history_ns)
 		history__add(&c->history, window__ref(w));
-	c->ports.window(c->ports.ctx, w);
+	if (w->is_private)
+		window__unref(w);
+	else
+		c->ports.window(c->ports.ctx, w);
 }
 
 /*
@@ -116,7 +125,7 @@ int collector__choose_windows(struct collector *c)
 	uint64_t now = clock__mono_ns();
 
 	for (enum event ev = 0; ev < EVENT_N; ev++)
-		if (c->windows[ev] && !c->opts.events[ev].on)
+		if (c->windows[ev] && !collector__wants_event(c, ev))
 			collector__close_window(c, ev, now);
 	return collector__open_windows(c, now);
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "user/pipeline/event_source.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
+#include "user/base/log.h"
 #include "user/pipeline/collector_impl.h"
 
 static const struct event_source *const sources[EVENT_N] = {
@@ -61,7 +64,7 @@ int event_sources__follow(struct collector *c)
 
 		if (!sources[ev])
 			continue;
-		if (!c->opts.events[ev].on)
+		if (!collector__wants_event(c, (enum event)ev))
 			stop(c, ev);
 		else if (!c->is_recording[ev])
 			err = start(c, ev);
@@ -69,6 +72,35 @@ int event_sources__follow(struct collector *c)
 			ret = err;
 	}
 	return ret;
+}
+
+static int change(struct collector *c)
+{
+	int err = collector__choose_windows(c);
+
+	return err || !c->started ? err : event_sources__follow(c);
+}
+
+int collector__demand(struct collector *c, enum event ev)
+{
+	int err = 0;
+
+	if (!collector__can_record(ev) || (!c->opts.may_change && !c->opts.events[ev].on))
+		return -EOPNOTSUPP;
+	if (!c->demands[ev]++)
+		err = change(c);
+	if (err)
+		collector__release(c, ev);
+	return err;
+}
+
+void collector__release(struct collector *c, enum event ev)
+{
+	int err = c->demands[ev] && !--c->demands[ev] ? change(c) : 0;
+
+	if (err)
+		log_warn("collector: end what was recorded of '%s': %s, ignoring", event__name(ev),
+			 strerror(-err));
 }
 
 void event_sources__look(struct collector *c, bool all)

@@ -13,6 +13,9 @@
  *      stop      recording ends: by a reload, or before done
  *      done      give everything back; also after an init that failed
  *
+ * A source whose event is a state and not a flow (every thread's stack, now) tells it once a window, in the first look after begin: who asks for it then
+ * has it within a slice.
+ *
  * Owns: nothing; a source keeps its state in c->source_state[event]. Thread: the collector's. Limit: each source's own. Errors: -errno from init and start.
  */
 #ifndef EVERPROF_PIPELINE_EVENT_SOURCE_H

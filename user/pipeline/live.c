@@ -15,6 +15,8 @@
  *
  * Cost: a timer four times a second while anybody asks, none otherwise; naming as for a window.
  *
+ * An event that the configuration leaves off is recorded for as long as somebody asks for it.
+ *
  * What it does not do: select. Who asked does that in its own process, from the labels.
  */
 #include "user/pipeline/live.h"
@@ -52,6 +54,7 @@ struct ask {
 	live_done_fn done;
 	void *ctx;
 	bool is_used, is_busy, is_last, is_cancelled;
+	bool has_demand;  /* the event is recorded for it */
 	uint64_t seen_ns; /* what is earlier is in the sum */
 	struct window *windows[WINDOWS_MAX];
 	uint32_t n_windows;
@@ -85,6 +88,8 @@ static void ask__end(struct ask *a, int err, int fd)
 
 	ask__drop_windows(a);
 	profile__free(a->sum);
+	if (a->has_demand)
+		collector__release(l->collector, a->event);
 	*a = (struct ask){0};
 	if (!--l->n_asks)
 		loop__set_timer(l->timer, LOOP_TIMER_OFF, 0);
@@ -282,6 +287,8 @@ int live__ask(struct live *l, uint64_t id, enum event ev, uint64_t from_ns, uint
 					  .fd = FD_CLOSED};
 		if (!l->n_asks++)
 			loop__set_timer(l->timer, 1, TICK_NS);
+		/* where it cannot, what there is of the past still answers */
+		l->asks[i].has_demand = to_ns > clock__mono_ns() && !collector__demand(l->collector, ev);
 		return 0;
 	}
 	return -EAGAIN;

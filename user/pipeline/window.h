@@ -91,6 +91,7 @@ struct window {
 	uint32_t n_refs, shed; /* shed: string, what was given up to stay below the limits */
 	uint32_t note;         /* string: how it was recorded, for the file's comments */
 	bool closed;
+	bool is_private; /* was recorded because somebody asked: it is not kept on the disk */
 };
 
 struct window_opts {
