@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * collector_stats - what the collector has done, what it costs, and what it knows: metrics and the log of costs read it.
+ *
+ * Owns: nothing. Thread: that of the collector's loop. Limit: none. Errors: none.
+ */
+#ifndef EVERPROF_PIPELINE_COLLECTOR_STATS_H
+#define EVERPROF_PIPELINE_COLLECTOR_STATS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/event.h"
+#include "bpf/loss.h"
+#include "user/kernel/losses.h"
+#include "user/kernel/mapping_store.h"
+#include "user/kernel/run_queue.h"
+#include "user/kernel/tables.h"
+#include "user/object/object_cache.h"
+#include "user/process/process_table.h"
+
+/* How waits are recorded now, and sums since the start. */
+struct wait_stats {
+	bool on, by_hook;
+	uint64_t interval_ns;
+	uint64_t n_switches, n_taken, cost_ns; /* of the hook */
+	uint64_t pass_ns;
+	struct run_queue run_queue; /* waits for a CPU, of all threads */
+};
+
+/* What it costs and what it knows; metrics read it. */
+struct collector_stats {
+	const char *clock;
+	uint32_t frequency_hz, n_cpus; /* frequency_hz: now */
+	uint64_t samples[EVENT_N], slices, windows;
+	uint64_t ends[END_MAX]; /* of all events */
+	struct losses lost;
+	uint64_t unfinished, finished_whole, finish_ns; /* CPU time */
+	uint64_t events;
+	uint64_t drain_ns, drain_max_ns; /* CPU time; the longest by the clock */
+	uint64_t window_bytes, history_bytes, history_evicted, map_bytes;
+	struct tables_stats tables;
+	struct mapping_store_stats mappings;
+	struct object_cache_stats objects;
+	struct process_table_stats processes;
+	struct wait_stats waits;
+};
+
+#endif
