@@ -78,8 +78,9 @@ static int scan_operator(const char **p, enum compare *ret_compare, struct err *
 			units__quote(*p).text);
 }
 
-static int parse_value(const struct metric *m, const char *text, double *ret_value, struct err *e)
+int condition__parse_value(enum metric_id metric, const char *text, double *ret_value, struct err *e)
 {
+	const struct metric *m = metric__get(metric);
 	uint64_t n = 0;
 	int err;
 
@@ -130,26 +131,48 @@ int condition__parse(const char *text, struct condition *ret_condition, struct e
 	err = scan_operator(&p, &c.compare, e);
 	if (err)
 		return err;
-	err = parse_value(metric__get(c.metric), skip_blanks(p), &c.value, e);
+	err = condition__parse_value(c.metric, skip_blanks(p), &c.value, e);
 	if (err)
 		return err;
+	c.clear = condition__default_clear(c.compare, c.value);
 	*ret_condition = c;
 	return 0;
+}
+
+double condition__default_clear(enum compare compare, double value)
+{
+	return compare__is_below(compare) ? value * 1.1 : value * 0.9;
+}
+
+bool compare__holds(enum compare compare, double value, double threshold)
+{
+	switch (compare) {
+	case COMPARE_ABOVE:
+		return value > threshold;
+	case COMPARE_AT_LEAST:
+		return value >= threshold;
+	case COMPARE_BELOW:
+		return value < threshold;
+	case COMPARE_AT_MOST:
+		return value <= threshold;
+	}
+	return false;
 }
 
 bool condition__holds(const struct condition *c, double value)
 {
 	if (isnan(value))
 		return false;
-	switch (c->compare) {
-	case COMPARE_ABOVE:
-		return value > c->value;
-	case COMPARE_AT_LEAST:
-		return value >= c->value;
-	case COMPARE_BELOW:
-		return value < c->value;
-	case COMPARE_AT_MOST:
-		return value <= c->value;
+	switch (c->kind) {
+	case CONDITION_COMPARE:
+		return compare__holds(c->compare, value, c->value);
+	case CONDITION_OUTSIDE:
+		return value > c->value || value < c->low;
+	case CONDITION_INSIDE:
+		return value < c->value && value > c->low;
+	case CONDITION_STEPS:
+		return value > c->steps[0];
+	default:
+		return false;
 	}
-	return false;
 }

@@ -133,9 +133,6 @@ static int take_key(struct loader *l, const struct key *k, const struct yaml_nod
 
 	if (!err)
 		return set_origin(l, k, "%s:%u", l->file, node->key_line);
-	/* what is wrong inside a rule has its own line and name */
-	if (k->type == KEY_RULES)
-		return err;
 	return err__prefix(l->e, err, "%s:%u: %s", l->file, node->key_line, k->name);
 }
 
@@ -215,7 +212,7 @@ static int take_env(struct loader *l, const struct key *k, char *const *env, con
 	err = value__take_text(k, text, where, &l->s->arena, l->c, l->e);
 	if (!err)
 		return set_origin(l, k, "%s", where);
-	return k->type == KEY_RULES ? err : err__prefix(l->e, err, "%s", where);
+	return err__prefix(l->e, err, "%s", where);
 }
 
 /*
@@ -324,7 +321,7 @@ static int take_set(struct loader *l, const char *set)
 	err = value__take_text(k, equals + 1, "--set", &l->s->arena, l->c, l->e);
 	if (!err)
 		return set_origin(l, k, "--set");
-	return k->type == KEY_RULES ? err : err__prefix(l->e, err, "--set %s", k->name);
+	return err__prefix(l->e, err, "--set %s", k->name);
 }
 
 /* --- between keys ----------------------------------------------------------------------------------------------- */
@@ -383,13 +380,22 @@ static int check_alerts(struct loader *l)
 	return 0;
 }
 
+/* What is wrong inside a rule has its own line and name. */
+static int read_alerts(struct loader *l)
+{
+	struct config *c = l->c;
+
+	return rule__parse_list(&c->alerting.rules, &c->alerting.defaults, &c->alerting.templates,
+				&l->s->arena, &c->alerts, l->e);
+}
+
 static int finish(struct loader *l)
 {
 	for (int ev = 0; ev < EVENT_N; ev++) {
 		if (!l->c->event[ev].snapshot_interval_ns)
 			l->c->event[ev].snapshot_interval_ns = l->c->profiling.window_ns;
 	}
-	return check_duty_cycle(l) ?: check_alerts(l);
+	return check_duty_cycle(l) ?: read_alerts(l) ?: check_alerts(l);
 }
 
 /* --- loading ---------------------------------------------------------------------------------------------------- */

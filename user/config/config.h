@@ -75,6 +75,12 @@ struct config {
 		uint64_t max_connections, max_captures;
 	} server;
 	struct rule_list alerts;
+	struct {
+		struct rule_source rules, defaults, templates; /* what `alerts` is read from */
+		uint64_t captures_per_hour, capture_bytes_per_day;
+		const char *external_url; /* NULL: the server's own */
+		const char *run_as;       /* NULL: nobody */
+	} alerting;
 	uint32_t n_exporters; /* always 0 in this version */
 	struct {
 		uint64_t memory_bytes, cpu_ppm;

@@ -19,19 +19,21 @@
 
 /* What stands there, and the member of struct config that takes it. */
 enum key_type {
-	KEY_BOOL,      /* bool */
-	KEY_COUNT,     /* uint64_t */
-	KEY_DURATION,  /* uint64_t, ns; 0 where `words` was said */
-	KEY_SIZE,      /* uint64_t, bytes */
-	KEY_SHARE,     /* uint64_t, millionths */
-	KEY_CHOICE,    /* uint32_t, the place in `words` */
-	KEY_PATH,      /* const char * */
-	KEY_ADDRESS,   /* const char *, NULL where `words` was said */
-	KEY_TEXTS,     /* struct text_list */
-	KEY_PIDS,      /* struct pid_list */
-	KEY_IDLE,      /* struct idle_list */
-	KEY_RULES,     /* struct rule_list */
-	KEY_EXPORTERS, /* uint32_t, their number */
+	KEY_BOOL,       /* bool */
+	KEY_COUNT,      /* uint64_t */
+	KEY_DURATION,   /* uint64_t, ns; 0 where `words` was said */
+	KEY_SIZE,       /* uint64_t, bytes */
+	KEY_SHARE,      /* uint64_t, millionths */
+	KEY_CHOICE,     /* uint32_t, the place in `words` */
+	KEY_PATH,       /* const char * */
+	KEY_ADDRESS,    /* const char *, NULL where `words` was said */
+	KEY_TEXT,       /* const char *, NULL where `words` was said */
+	KEY_TEXTS,      /* struct text_list */
+	KEY_PIDS,       /* struct pid_list */
+	KEY_IDLE,       /* struct idle_list */
+	KEY_RULES,      /* struct rule_source; what is shown is the list that was read from it */
+	KEY_RULE_PARTS, /* struct rule_source */
+	KEY_EXPORTERS,  /* uint32_t, their number */
 };
 
 struct key {

@@ -191,6 +191,31 @@ static int reference_idle(struct buf *to)
 	return err;
 }
 
+static void reference_conditions(struct buf *to)
+{
+	buf__append_str(
+		to,
+		"\n### Conditions\n\n"
+		"```yaml\n"
+		"condition: cpu_usage_percent > 80\n"
+		"condition: {metric: rss, above: 2GiB, clear: 1.5GiB}\n"
+		"condition: {metric: thread_count, above: 500, below: 2}            # outside of a band\n"
+		"condition: {metric: alloc_rate, rise: 50%, over: 10m, min: 1MB/s}  # against the mean of "
+		"ten minutes\n"
+		"condition: {metric: rss, steps: [1GiB, 2GiB, 4GiB]}\n"
+		"condition: {metric: fd_count, predict: 65536, within: 10m, over: 5m}\n"
+		"condition: oom_kill                                                # an event of the host\n"
+		"condition: {any: [cpu_usage_percent > 90, {all: [rss > 2GiB, major_fault_rate > 100/s]}]}\n"
+		"```\n\n"
+		"A list is `all` of its conditions; `any` and `all` go two levels deep. A value that was not "
+		"measured never holds. Events are:");
+	for (int i = 0; i < HOST_EVENT_N; i++)
+		buf__printf(to, "%s `%s`", i ? "," : "", host_event__name(i));
+	buf__append_str(to, ".\n\n| word | what it does |\n|---|---|\n");
+	for (const struct condition_field *f = condition_set__fields(); f->name; f++)
+		buf__printf(to, "| `%s` | %s |\n", f->name, f->help);
+}
+
 static void reference_rules(struct buf *to)
 {
 	buf__append_str(to, "\n## Rules (`alerts`)\n\n"
@@ -202,6 +227,7 @@ static void reference_rules(struct buf *to)
 		else
 			buf__printf(to, "| `%s` | must be there | %s | %s |\n", f->name, f->type, f->help);
 	}
+	reference_conditions(to);
 	buf__append_str(to, "\nIn scope `system`, percentages of CPU are of all CPUs; elsewhere of one CPU, "
 			    "as in `top`.\n"
 			    "\n### Metrics of a condition\n\n"

@@ -20,56 +20,56 @@
 #include "user/base/arena.h"
 #include "user/base/err.h"
 #include "user/config/event.h"
+#include "user/config/rule_impl.h"
 #include "user/config/suggest.h"
 #include "user/config/units.h"
 #include "user/config/yaml.h"
 
-struct reader {
-	const char *file;
-	struct arena *arena;
-	struct err *e;
-};
+typedef int (*take_fn)(struct rule_reader *r, const struct yaml_node *node, struct rule *rule);
 
-typedef int (*take_fn)(struct reader *r, const struct yaml_node *node, struct rule *rule);
-
-static int wrong_kind(struct reader *r, const struct yaml_node *node, const char *expected)
+int rule_reader__wrong_kind(struct rule_reader *r, const struct yaml_node *node, const char *expected)
 {
 	char scratch[YAML_DESCRIBE_MAX];
 
 	return err__set(r->e, -EINVAL, "expected %s, found %s", expected, yaml__describe(node, scratch));
 }
 
-static const char *copy(struct reader *r, const char *text)
+const char *rule_reader__copy(struct rule_reader *r, const char *text)
 {
 	return arena__strndup(r->arena, text, strlen(text));
 }
 
 /* The name becomes a folder's. */
-static int take_name(struct reader *r, const struct yaml_node *node, struct rule *rule)
+static int take_name(struct rule_reader *r, const struct yaml_node *node, struct rule *rule)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 	size_t len = strlen(node->text);
 
 	if (node->kind != YAML_SCALAR || len > RULE_NAME_MAX || strspn(node->text, letters) != len ||
 	    strchr("._-", node->text[0]))
-		return wrong_kind(r, node,
-				  "a name of at most 64 letters, digits, '_', '.' and '-' that begins with a "
-				  "letter or digit");
-	rule->name = copy(r, node->text);
+		return rule_reader__wrong_kind(
+			r, node,
+			"a name of at most 64 letters, digits, '_', '.' and '-' that begins with a "
+			"letter or digit");
+	rule->name = rule_reader__copy(r, node->text);
 	return rule->name ? 0 : -ENOMEM;
 }
 
-static int take_condition(struct reader *r, const struct yaml_node *node, struct rule *rule)
+static int take_condition(struct rule_reader *r, const struct yaml_node *node, struct rule *rule)
 {
-	const char *text;
-
-	if (node->kind != YAML_SCALAR)
-		return wrong_kind(r, node, "'METRIC > VALUE'");
-	text = copy(r, node->text);
-	return text ? condition__parse(text, &rule->condition, r->e) : -ENOMEM;
+	return condition_set__take(node, r->arena, &rule->condition, r->e);
 }
 
-static int take_span(struct reader *r, const struct yaml_node *node, uint64_t max_ns, uint64_t *ret_ns)
+static int take_clear(struct rule_reader *r, const struct yaml_node *node, struct rule *rule)
+{
+	if (node->kind != YAML_SCALAR)
+		return rule_reader__wrong_kind(r, node, "a value");
+	rule->clear = rule_reader__copy(r, node->text);
+	return rule->clear ? 0 : -ENOMEM;
+}
+
+int rule_reader__take_span(struct rule_reader *r, const struct yaml_node *node, uint64_t max_ns,
+			   uint64_t *ret_ns)
 {
 	char most[UNITS_TEXT_MAX], expected[UNITS_TEXT_MAX + 64];
 	uint64_t ns;
@@ -78,19 +78,14 @@ static int take_span(struct reader *r, const struct yaml_node *node, uint64_t ma
 	units__format_duration(max_ns, most);
 	snprintf(expected, sizeof(expected), "a duration from 0s to %s", most);
 	if (node->kind != YAML_SCALAR)
-		return wrong_kind(r, node, expected);
+		return rule_reader__wrong_kind(r, node, expected);
 	err = units__parse_duration(node->text, &ns, r->e);
 	if (err)
 		return err;
 	if (ns > max_ns)
-		return wrong_kind(r, node, expected);
+		return rule_reader__wrong_kind(r, node, expected);
 	*ret_ns = ns;
 	return 0;
-}
-
-static int take_duration(struct reader *r, const struct yaml_node *node, struct rule *rule)
-{
-	return take_span(r, node, RULE_DURATION_MAX_NS, &rule->duration_ns);
 }
 
 void rule__format_action(unsigned int event, char ret_text[RULE_ACTION_MAX])
@@ -115,35 +110,47 @@ int rule__parse_action(const char *text, uint32_t *ret_events, struct err *e)
 	return err__set(e, -EINVAL, "unknown action '%s'%s", units__quote(text).text, suggest__text(&s));
 }
 
-static int take_action(struct reader *r, const struct yaml_node *node, struct rule *rule)
+/* `keep` is all that is recorded, `none` nothing: both stand alone. */
+static int add_action(struct rule_reader *r, const struct yaml_node *node, bool is_alone, struct rule *rule)
+{
+	if (is_alone && (!strcmp(node->text, "keep") || !strcmp(node->text, "none"))) {
+		rule->captures = node->text[0] == 'k';
+		return 0;
+	}
+	return rule__parse_action(node->text, &rule->capture_events, r->e);
+}
+
+static int take_action(struct rule_reader *r, const struct yaml_node *node, struct rule *rule)
 {
 	const struct yaml_node *item;
 	int err = 0;
 
+	rule->capture_events = 0;
+	rule->captures = true;
 	if (node->kind == YAML_SCALAR)
-		return rule__parse_action(node->text, &rule->capture_events, r->e);
+		return add_action(r, node, true, rule);
 	if (node->kind != YAML_LIST || !node->n)
-		return wrong_kind(r, node, "an action such as capture_cpu_profile, or a list of them");
+		return rule_reader__wrong_kind(r, node,
+					       "an action such as capture_cpu_profile, or a list of them");
 	yaml__for_each(item, node)
 	{
 		if (item->kind != YAML_SCALAR)
-			return wrong_kind(r, item, "an action such as capture_cpu_profile");
-		err = rule__parse_action(item->text, &rule->capture_events, r->e);
+			return rule_reader__wrong_kind(r, item, "an action such as capture_cpu_profile");
+		err = add_action(r, item, node->n == 1, rule);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-static int take_scope(struct reader *r, const struct yaml_node *node, struct rule *rule)
+static int take_scope(struct rule_reader *r, const struct yaml_node *node, struct rule *rule)
 {
 	if (node->kind != YAML_SCALAR || scope__find(node->text, &rule->scope))
-		return wrong_kind(r, node, "one of system, cgroup, container, process");
+		return rule_reader__wrong_kind(r, node, "one of system, cgroup, container, process");
 	return 0;
 }
 
-/* An unknown key below `match` or `capture`. */
-static int unknown_below(struct reader *r, const struct yaml_node *node, const char *const *known)
+int rule_reader__unknown_below(struct rule_reader *r, const struct yaml_node *node, const char *const *known)
 {
 	struct suggest s;
 
@@ -153,7 +160,7 @@ static int unknown_below(struct reader *r, const struct yaml_node *node, const c
 	return err__set(r->e, -EINVAL, "unknown key '%s'%s", units__quote(node->key).text, suggest__text(&s));
 }
 
-static int take_match(struct reader *r, const struct yaml_node *node, struct rule *rule)
+static int take_match(struct rule_reader *r, const struct yaml_node *node, struct rule *rule)
 {
 #define MATCH_NAME(kind) #kind,
 	static const char *const known[] = {TARGET_PATTERNS(MATCH_NAME) "pid", NULL};
@@ -164,7 +171,7 @@ static int take_match(struct reader *r, const struct yaml_node *node, struct rul
 	int err;
 
 	if (node->kind != YAML_MAP)
-		return wrong_kind(r, node, "a section such as {comm: \"api-*\"}");
+		return rule_reader__wrong_kind(r, node, "a section such as {comm: \"api-*\"}");
 	yaml__for_each(child, node)
 	{
 		list = NULL;
@@ -178,86 +185,120 @@ static int take_match(struct reader *r, const struct yaml_node *node, struct rul
 		else if (!strcmp(child->key, "pid"))
 			err = pid_list__take(child, r->arena, &m->pid, r->e);
 		else
-			return unknown_below(r, child, known);
+			return rule_reader__unknown_below(r, child, known);
 		if (err)
 			return err__prefix(r->e, err, "%s", child->key);
 	}
 	return 0;
 }
 
-static int take_capture(struct reader *r, const struct yaml_node *node, struct rule *rule)
+/* The template is looked up before, where rules are put together. */
+static int take_template(struct rule_reader *r, const struct yaml_node *node, struct rule *rule)
 {
-	static const char *const known[] = {"before", "after", NULL};
-	const struct yaml_node *child;
-	uint64_t *ns;
-	int err;
-
-	if (node->kind != YAML_MAP)
-		return wrong_kind(r, node, "a section such as {before: 30s, after: 30s}");
-	yaml__for_each(child, node)
-	{
-		if (!strcmp(child->key, "before"))
-			ns = &rule->before_ns;
-		else if (!strcmp(child->key, "after"))
-			ns = &rule->after_ns;
-		else
-			return unknown_below(r, child, known);
-		err = take_span(r, child, RULE_CAPTURE_MAX_NS, ns);
-		if (err)
-			return err__prefix(r->e, err, "%s", child->key);
-	}
-	if (!rule->before_ns && !rule->after_ns)
-		return err__set(r->e, -EINVAL,
-				"expected before or after above 0s, else there is nothing to keep");
-	return 0;
+	(void)rule;
+	return node->kind == YAML_SCALAR ? 0 : rule_reader__wrong_kind(r, node, "the name of a template");
 }
 
 /* clang-format off */
 static const struct rule_field fields[] = {
 	{"name", "name", NULL, "Unique; the folder of the rule's captures is called so."},
-	{"condition", "condition", NULL, "`METRIC OP VALUE`, OP one of `>` `>=` `<` `<=`; the metrics are listed below."},
-	{"duration", "duration, 0s to 1d", NULL, "How long the condition must hold without a break before the rule fires."},
-	{"action", "action or list of actions", NULL, "`capture_<event>_profile`, with any event of the table above."},
+	{"condition", "condition", NULL, "`METRIC OP VALUE`, OP one of `>` `>=` `<` `<=`, or one of the forms below; the metrics are listed there."},
+	{"duration", "duration, 0s to 1d, or {count: 20, in: 30s}", NULL, "How long the condition must hold without a break before the rule fires, or in how many of so many seconds (10m at most). Events happen once: rules about them need none."},
+	{"action", "action or list of actions", NULL, "`capture_<event>_profile`, with any event of the table above; `keep`: all that is recorded; `none`: nothing is kept, it is told only."},
 	{"scope", "system, cgroup, container or process", "system", "What the metric is measured of; each cgroup, container or process has a state of its own."},
 	{"match", "section", "everything", "Patterns by `comm process exe cgroup unit container pod`, and `pid`; of each kind that is given, one must match. Not in scope `system`."},
-	{"capture", "section", "{before: 30s, after: 30s}", "How much is kept from before the moment it fires (at most `profiling.history`), and how much follows; each 0s to 10m."},
+	{"clear", "as in the condition", "a tenth", "Of a condition of one line: what fires is over only on the other side of this value; else a tenth on the calm side of the threshold."},
+	{"keep_firing", "duration, 0s to 1d", "30s", "How long what fired goes on firing after it was over; if it comes back until then, that is the same alarm."},
+	{"capture", "section", "{before: 30s, after: 30s, baseline: true}", "How much is kept from before the moment it fires (at most `profiling.history`), and how much follows; each 0s to 10m. `frequency`: samples a second in what follows. `baseline`: keep beside it what normal looked like."},
+	{"limits", "section", "{cooldown: 10m, escalation: 25%, targets: 5, captures_per_hour: 10, learning: 5s}", "A target that fired does so again after `cooldown`, or where the value is `escalation` worse; `targets` fire at once, the worst of those that could; captures an hour; nothing fires so soon after the start of the agent or of its process (`learning`)."},
+	{"labels", "section", "{}", "Texts beside `alertname`, for whoever is told."},
+	{"annotations", "section", "{}", "Texts in which `{target}`, `{value}`, `{threshold}`, `{metric}`, `{since}`, `{host}`, `{rule}` and `{capture}` are filled in."},
+	{"notify", "list", "[]", "Who is told when it fires and when it is over: `{webhook: URL}` (as Alertmanager's, version 4), `{alertmanager: URL}` (its API, version 2), `{run: [PROGRAM, ARGUMENT]}`."},
+	{"template", "name", "none", "Fields of that name of `alerting.templates`; what stands in the rule itself wins, and both over `alerting.defaults`."},
 	{NULL},
 };
 /* clang-format on */
 
 /* In the order of `fields`. */
-static const take_fn takers[] = {take_name,  take_condition, take_duration, take_action,
-				 take_scope, take_match,     take_capture};
+static const take_fn takers[] = {
+	take_name,          take_condition,    rule__take_duration, take_action,
+	take_scope,         take_match,        take_clear,          rule__take_keep_firing,
+	rule__take_capture, rule__take_limits, rule__take_labels,   rule__take_annotations,
+	rule__take_notify,  take_template};
+
+_Static_assert(sizeof(takers) / sizeof(*takers) + 1 == sizeof(fields) / sizeof(*fields), "one taker a field");
 
 const struct rule_field *rule__fields(void)
 {
 	return fields;
 }
 
-static int check_whole(const struct rule *rule, struct err *e)
+static int check_scope(const struct rule *rule, const struct condition *c, struct err *e)
 {
-	const struct metric *m = metric__get(rule->condition.metric);
+	const struct metric *m;
 	char allowed[64] = "";
 
-	if (!(m->scopes & 1u << rule->scope)) {
-		for (int s = 0; s < SCOPE_N; s++) {
-			if (m->scopes & 1u << s) {
-				strcat(allowed, *allowed ? ", " : "");
-				strcat(allowed, scope__name(s));
-			}
+	if (c->kind == CONDITION_EVENT) {
+		if (rule->scope != SCOPE_PROCESS)
+			return err__set(e, -EINVAL, "scope: %s happens to a process; found '%s'",
+					host_event__name(c->event), scope__name(rule->scope));
+		return 0;
+	}
+	m = metric__get(c->metric);
+	if (m->scopes & 1u << rule->scope)
+		return 0;
+	for (int s = 0; s < SCOPE_N; s++) {
+		if (m->scopes & 1u << s) {
+			strcat(allowed, *allowed ? ", " : "");
+			strcat(allowed, scope__name(s));
 		}
-		return err__set(e, -EINVAL, "scope: %s needs one of: %s; found '%s'", m->name, allowed,
-				scope__name(rule->scope));
+	}
+	return err__set(e, -EINVAL, "scope: %s needs one of: %s; found '%s'", m->name, allowed,
+			scope__name(rule->scope));
+}
+
+static int apply_clear(struct rule *rule, struct err *e)
+{
+	struct condition *c = &rule->condition.terms[0];
+	int err;
+
+	if (!rule->clear)
+		return 0;
+	if (rule->condition.n_terms != 1 || c->kind != CONDITION_COMPARE)
+		return err__set(
+			e, -EINVAL,
+			"clear: needs a condition of one comparison; in the others it stands beside the "
+			"threshold, {metric: rss, above: 2GiB, clear: 1GiB}");
+	err = condition__parse_value(c->metric, rule->clear, &c->clear, e);
+	if (err)
+		return err__prefix(e, err, "clear");
+	if (compare__is_below(c->compare) ? c->clear < c->value : c->clear > c->value)
+		return err__set(e, -EINVAL,
+				"clear: expected a value on the calm side of the threshold, found '%s'",
+				units__quote(rule->clear).text);
+	return 0;
+}
+
+static int check_whole(struct rule *rule, struct err *e)
+{
+	for (uint32_t i = 0; i < rule->condition.n_terms; i++) {
+		int err = check_scope(rule, &rule->condition.terms[i], e);
+
+		if (err)
+			return err;
 	}
 	if (rule->scope == SCOPE_SYSTEM && !target_set__is_empty(&rule->match))
 		return err__set(e, -EINVAL,
 				"match: needs scope cgroup, container or process; in scope system there is "
 				"one thing only");
-	return 0;
+	if (!rule->before_ns && !rule->after_ns && rule->captures)
+		return err__set(e, -EINVAL,
+				"capture: expected before or after above 0s, else there is nothing to keep");
+	return apply_clear(rule, e);
 }
 
 /* "alerts[3]", or "alerts[3] HighCPUUsage" once its name is known. */
-static int at(struct reader *r, int code, uint32_t line, uint32_t index, const struct rule *rule,
+static int at(struct rule_reader *r, int code, uint32_t line, uint32_t index, const struct rule *rule,
 	      const char *key)
 {
 	return err__prefix(r->e, code, "%s:%u: alerts[%u]%s%s%s%s", r->file, line, index,
@@ -265,7 +306,7 @@ static int at(struct reader *r, int code, uint32_t line, uint32_t index, const s
 			   key ? key : "");
 }
 
-static int take_field(struct reader *r, const struct yaml_node *node, struct rule *rule)
+static int take_field(struct rule_reader *r, const struct yaml_node *node, struct rule *rule)
 {
 	struct suggest s;
 	int err;
@@ -282,78 +323,234 @@ static int take_field(struct reader *r, const struct yaml_node *node, struct rul
 	return err__set(r->e, -EINVAL, "unknown key%s", suggest__text(&s));
 }
 
-static int take_rule(struct reader *r, const struct yaml_node *node, uint32_t index, struct rule *ret_rule)
+/* Everything of a section but what only a rule may have; for defaults and templates. */
+static int take_part(struct rule_reader *r, const struct yaml_node *part, const char *where,
+		     struct rule *rule)
 {
-	struct rule rule = {
-		.scope = SCOPE_SYSTEM,
-		.before_ns = 30000000000ull,
-		.after_ns = 30000000000ull,
-		.line = node->line,
-	};
-	const struct yaml_node *child, *name = yaml__child(node, "name");
+	const struct yaml_node *child;
 	int err;
 
-	if (node->kind != YAML_MAP) {
-		wrong_kind(r, node, "a rule (name, condition, duration, action)");
-		return at(r, -EINVAL, node->line, index, &rule, NULL);
+	if (part->kind == YAML_NOTHING)
+		return 0;
+	if (part->kind != YAML_MAP) {
+		rule_reader__wrong_kind(r, part, "a section of a rule's fields");
+		return err__prefix(r->e, -EINVAL, "%s:%u: %s", r->file, part->line, where);
 	}
-	/* the name first, so that every other error can say it */
-	if (name) {
-		err = take_name(r, name, &rule);
-		if (err)
-			return at(r, err, name->key_line, index, &rule, "name");
-	}
-	yaml__for_each(child, node)
+	yaml__for_each(child, part)
 	{
-		if (child == name)
-			continue;
-		err = take_field(r, child, &rule);
+		if (!strcmp(child->key, "name") || !strcmp(child->key, "template"))
+			err = err__set(r->e, -EINVAL, "only a rule itself has it");
+		else
+			err = take_field(r, child, rule);
 		if (err)
-			return at(r, err, child->key_line, index, &rule, units__quote(child->key).text);
+			return err__prefix(r->e, err, "%s:%u: %s.%s", r->file, child->key_line, where,
+					   units__quote(child->key).text);
 	}
-	for (size_t i = 0; fields[i].name; i++) {
-		if (!fields[i].fallback && !yaml__child(node, fields[i].name)) {
-			err__set(r->e, -EINVAL, "expected '%s', which every rule must have", fields[i].name);
-			return at(r, -EINVAL, node->line, index, &rule, NULL);
-		}
-	}
-	err = check_whole(&rule, r->e);
-	if (err)
-		return at(r, err, node->line, index, &rule, NULL);
-	*ret_rule = rule;
 	return 0;
 }
 
-int rule__parse_list(const char *name, const struct yaml_node *node, struct arena *arena,
-		     struct rule_list *ret_rules, struct err *e)
+struct parts {
+	const struct rule_source *defaults, *templates;
+};
+
+static const struct yaml_node *node_of(const struct rule_source *s)
 {
-	struct reader r = {name, arena, e};
-	const struct yaml_node *item;
+	return s ? s->node : NULL;
+}
+
+static int take_from_template(struct rule_reader *r, const struct parts *p, const char *name,
+			      struct rule *rule)
+{
+	const struct yaml_node *all = node_of(p->templates), *child, *found = NULL;
+	struct rule_reader there = *r;
+	char where[RULE_NAME_MAX + 32];
+	struct suggest s;
+
+	suggest__init(&s, name);
+	if (all && all->kind == YAML_MAP) {
+		yaml__for_each(child, all)
+		{
+			suggest__offer(&s, child->key);
+			if (!strcmp(child->key, name))
+				found = child;
+		}
+	}
+	if (!found)
+		return err__set(r->e, -EINVAL, "there is no '%s' in alerting.templates%s",
+				units__quote(name).text, suggest__text(&s));
+	there.file = p->templates->name;
+	snprintf(where, sizeof(where), "alerting.templates.%s", units__quote(name).text);
+	return take_part(&there, found, where, rule);
+}
+
+/* Defaults, then the template, then the rule: each writes over what it speaks of. */
+static int take_parts(struct rule_reader *r, const struct yaml_node *node, const struct parts *p,
+		      uint32_t index, struct rule *rule)
+{
+	const struct yaml_node *template = yaml__child(node, "template"), *defaults = node_of(p->defaults),
+			       *child;
+	struct rule_reader there = *r;
+	int err = 0;
+
+	if (defaults) {
+		there.file = p->defaults->name;
+		err = take_part(&there, defaults, "alerting.defaults", rule);
+	}
+	if (err)
+		return err;
+	if (template && template->kind == YAML_SCALAR) {
+		err = take_from_template(r, p, template->text, rule);
+		if (err)
+			return at(r, err, template->key_line, index, rule, "template");
+	}
+	yaml__for_each(child, node)
+	{
+		if (!strcmp(child->key, "name"))
+			continue;
+		err = take_field(r, child, rule);
+		if (err)
+			return at(r, err, child->key_line, index, rule, units__quote(child->key).text);
+	}
+	return 0;
+}
+
+static bool is_given(const struct rule *rule, const char *field)
+{
+	if (!strcmp(field, "name"))
+		return rule->name != NULL;
+	if (!strcmp(field, "condition"))
+		return rule->condition.n_terms != 0;
+	if (!strcmp(field, "duration"))
+		return rule->duration_ns != UINT64_MAX || condition_set__is_event(&rule->condition);
+	return rule->captures || rule->capture_events != UINT32_MAX; /* action */
+}
+
+static const struct rule rule_defaults = {
+	.scope = SCOPE_SYSTEM,
+	.duration_ns = UINT64_MAX,    /* not given */
+	.capture_events = UINT32_MAX, /* not given */
+	.keep_firing_ns = 30000000000ull,
+	.before_ns = 30000000000ull,
+	.after_ns = 30000000000ull,
+	.baseline = true,
+	.limits = {.cooldown_ns = 600000000000ull,
+		   .escalation_ppm = 25 * PPM_PER_PERCENT,
+		   .targets = 5,
+		   .captures_per_hour = 10,
+		   .learning_ns = 5000000000ull},
+};
+
+static int take_rule(struct rule_reader *r, const struct yaml_node *node, const struct parts *p,
+		     uint32_t index, struct rule *rule)
+{
+	const struct yaml_node *name = yaml__child(node, "name");
+	int err;
+
+	*rule = rule_defaults;
+	rule->line = node->line;
+	if (node->kind != YAML_MAP) {
+		rule_reader__wrong_kind(r, node, "a rule (name, condition, duration, action)");
+		return at(r, -EINVAL, node->line, index, rule, NULL);
+	}
+	/* the name first, so that every other error can say it */
+	if (name) {
+		err = take_name(r, name, rule);
+		if (err)
+			return at(r, err, name->key_line, index, rule, "name");
+	}
+	err = take_parts(r, node, p, index, rule);
+	if (err)
+		return err;
+	for (size_t i = 0; fields[i].name; i++) {
+		if (!fields[i].fallback && !is_given(rule, fields[i].name)) {
+			err__set(r->e, -EINVAL, "expected '%s', which every rule must have", fields[i].name);
+			return at(r, -EINVAL, node->line, index, rule, NULL);
+		}
+	}
+	if (rule->duration_ns == UINT64_MAX)
+		rule->duration_ns = 0;
+	err = check_whole(rule, r->e);
+	return err ? at(r, err, node->line, index, rule, NULL) : 0;
+}
+
+/* Parts that no rule uses are looked at as well: what is wrong in them is found now, not when they are used. */
+static int check_templates(struct rule_reader *r, const struct parts *p)
+{
+	const struct yaml_node *all = node_of(p->templates), *child;
+	struct rule_reader there = *r;
+	struct rule *scratch;
+	int err = 0;
+
+	if (!all || all->kind == YAML_NOTHING)
+		return 0;
+	there.file = p->templates->name;
+	if (all->kind != YAML_MAP) {
+		rule_reader__wrong_kind(r, all, "a section of templates");
+		return err__prefix(r->e, -EINVAL, "%s:%u: alerting.templates", there.file, all->line);
+	}
+	scratch = arena__alloc(r->arena, sizeof(*scratch));
+	if (!scratch)
+		return err__set(r->e, -ENOMEM, "out of memory");
+	yaml__for_each(child, all)
+	{
+		*scratch = rule_defaults;
+		err = take_from_template(r, p, child->key, scratch);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+static int check_defaults(struct rule_reader *r, const struct parts *p)
+{
+	struct rule_reader there = *r;
+	struct rule *scratch;
+
+	if (!node_of(p->defaults))
+		return 0;
+	scratch = arena__alloc(r->arena, sizeof(*scratch));
+	if (!scratch)
+		return err__set(r->e, -ENOMEM, "out of memory");
+	*scratch = rule_defaults;
+	there.file = p->defaults->name;
+	return take_part(&there, p->defaults->node, "alerting.defaults", scratch);
+}
+
+int rule__parse_list(const struct rule_source *source, const struct rule_source *defaults,
+		     const struct rule_source *templates, struct arena *arena, struct rule_list *ret_rules,
+		     struct err *e)
+{
+	struct rule_reader r = {source->name, arena, e};
+	const struct parts parts = {defaults, templates};
+	const struct yaml_node *node = source->node, *item;
 	struct rule *rules;
 	uint32_t n = 0;
 	int err;
 
 	if (node->kind != YAML_LIST && node->kind != YAML_NOTHING) {
-		wrong_kind(&r, node, "a list of rules");
-		return err__prefix(e, -EINVAL, "%s:%u: alerts", name, node->line);
+		rule_reader__wrong_kind(&r, node, "a list of rules");
+		return err__prefix(e, -EINVAL, "%s:%u: alerts", r.file, node->line);
 	}
 	if (node->n > RULES_MAX)
-		return err__set(e, -E2BIG, "%s:%u: alerts: %u rules, at most %d are allowed", name,
+		return err__set(e, -E2BIG, "%s:%u: alerts: %u rules, at most %d are allowed", r.file,
 				node->line, node->n, RULES_MAX);
+	err = check_defaults(&r, &parts) ?: check_templates(&r, &parts);
+	if (err)
+		return err;
 	rules = arena__alloc(arena, (node->n + 1) * sizeof(*rules));
 	if (!rules)
-		return err__set(e, -ENOMEM, "%s:%u: alerts: out of memory", name, node->line);
+		return err__set(e, -ENOMEM, "%s:%u: alerts: out of memory", r.file, node->line);
 	yaml__for_each(item, node)
 	{
-		err = take_rule(&r, item, n, &rules[n]);
+		err = take_rule(&r, item, &parts, n, &rules[n]);
 		if (err)
 			return err;
 		for (uint32_t i = 0; i < n; i++) {
 			if (!strcmp(rules[i].name, rules[n].name))
 				return err__set(
 					e, -EINVAL,
-					"%s:%u: alerts[%u].name: '%s' is taken by the rule in line %u", name,
-					item->line, n, rules[n].name, rules[i].line);
+					"%s:%u: alerts[%u].name: '%s' is taken by the rule in line %u",
+					r.file, item->line, n, rules[n].name, rules[i].line);
 		}
 		n++;
 	}

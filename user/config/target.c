@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "user/base/arena.h"
+#include "user/base/buf.h"
 #include "user/base/err.h"
 #include "user/config/units.h"
 #include "user/config/yaml.h"
@@ -99,4 +100,22 @@ int pid_list__take(const struct yaml_node *node, struct arena *arena, struct pid
 	}
 	*ret_list = (struct pid_list){items, n};
 	return 0;
+}
+
+void text_list__format(const struct text_list *l, struct buf *to)
+{
+	buf__append_char(to, '[');
+	for (uint32_t i = 0; i < l->n; i++) {
+		buf__append_str(to, i ? ", " : "");
+		yaml__quote(l->items[i], to);
+	}
+	buf__append_char(to, ']');
+}
+
+void pid_list__format(const struct pid_list *l, struct buf *to)
+{
+	buf__append_char(to, '[');
+	for (uint32_t i = 0; i < l->n; i++)
+		buf__printf(to, "%s%u", i ? ", " : "", l->items[i]);
+	buf__append_char(to, ']');
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct arena;
+struct buf;
 struct err;
 struct yaml_node;
 
@@ -47,5 +48,8 @@ int text_list__take(const struct yaml_node *node, struct arena *arena, struct te
 		    struct err *e);
 int pid_list__take(const struct yaml_node *node, struct arena *arena, struct pid_list *ret_list,
 		   struct err *e);
+/* As a YAML list on one line, quoted. */
+void text_list__format(const struct text_list *l, struct buf *to);
+void pid_list__format(const struct pid_list *l, struct buf *to);
 
 #endif

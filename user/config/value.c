@@ -152,7 +152,16 @@ static int take_string(const struct key *k, const struct yaml_node *node, struct
 static bool is_list(const struct key *k)
 {
 	return k->type == KEY_TEXTS || k->type == KEY_PIDS || k->type == KEY_IDLE || k->type == KEY_RULES ||
-	       k->type == KEY_EXPORTERS;
+	       k->type == KEY_RULE_PARTS || k->type == KEY_EXPORTERS;
+}
+
+/* Rules are read when all keys are known, since any of them may stand in a template: until then their tree is kept. */
+static int take_rule_source(const struct yaml_node *node, const char *name, struct arena *arena,
+			    struct rule_source *ret, struct err *e)
+{
+	ret->name = arena__strndup(arena, name, strlen(name));
+	ret->node = yaml__copy(node, arena);
+	return ret->name && ret->node ? 0 : err__set(e, -ENOMEM, "out of memory");
 }
 
 int value__take(const struct key *k, const struct yaml_node *node, const char *name, struct arena *arena,
@@ -174,6 +183,7 @@ int value__take(const struct key *k, const struct yaml_node *node, const char *n
 		return take_choice(k, node, to, e);
 	case KEY_PATH:
 	case KEY_ADDRESS:
+	case KEY_TEXT:
 		return take_string(k, node, arena, to, e);
 	case KEY_TEXTS:
 		return text_list__take(node, arena, to, e);
@@ -182,7 +192,8 @@ int value__take(const struct key *k, const struct yaml_node *node, const char *n
 	case KEY_IDLE:
 		return idle_list__take(node, arena, to, e);
 	case KEY_RULES:
-		return rule__parse_list(name, node, arena, to, e);
+	case KEY_RULE_PARTS:
+		return take_rule_source(node, name, arena, to, e);
 	case KEY_EXPORTERS:
 		if (node->kind == YAML_SCALAR || node->kind == YAML_MAP || node->n)
 			return err__set(e, -EINVAL, "expected an empty list, this version has no exporters");
@@ -247,69 +258,12 @@ int value__take_text(const struct key *k, const char *text, const char *name, st
 	return err;
 }
 
-static void format_texts(const struct text_list *l, struct buf *to)
+static void format_source(const struct rule_source *s, struct buf *to)
 {
-	buf__append_char(to, '[');
-	for (uint32_t i = 0; i < l->n; i++) {
-		buf__append_str(to, i ? ", " : "");
-		yaml__quote(l->items[i], to);
-	}
-	buf__append_char(to, ']');
-}
-
-static void format_pids(const struct pid_list *l, struct buf *to)
-{
-	buf__append_char(to, '[');
-	for (uint32_t i = 0; i < l->n; i++)
-		buf__printf(to, "%s%u", i ? ", " : "", l->items[i]);
-	buf__append_char(to, ']');
-}
-
-static void format_match(const struct target_set *m, struct buf *to)
-{
-	const char *comma = "";
-
-	buf__append_str(to, "    match: {");
-#define FORMAT_KIND(kind)                                \
-	if (m->kind.n) {                                 \
-		buf__printf(to, "%s" #kind ": ", comma); \
-		format_texts(&m->kind, to);              \
-		comma = ", ";                            \
-	}
-	TARGET_PATTERNS(FORMAT_KIND)
-#undef FORMAT_KIND
-	if (m->pid.n) {
-		buf__printf(to, "%spid: ", comma);
-		format_pids(&m->pid, to);
-	}
-	buf__append_str(to, "}\n");
-}
-
-static void format_rule(const struct rule *r, struct buf *to)
-{
-	char text[UNITS_TEXT_MAX], action[RULE_ACTION_MAX];
-	const char *comma = "";
-
-	buf__append_str(to, "\n  - name: ");
-	yaml__quote(r->name, to);
-	buf__append_str(to, "\n    condition: ");
-	yaml__quote(r->condition.text, to);
-	units__format_duration(r->duration_ns, text);
-	buf__printf(to, "\n    duration: %s\n    action: [", text);
-	for (unsigned int ev = 0; ev < EVENT_N; ev++) {
-		if (r->capture_events & 1u << ev) {
-			rule__format_action(ev, action);
-			buf__printf(to, "%s%s", comma, action);
-			comma = ", ";
-		}
-	}
-	buf__printf(to, "]\n    scope: %s\n", scope__name(r->scope));
-	if (!target_set__is_empty(&r->match))
-		format_match(&r->match, to);
-	units__format_duration(r->before_ns, text);
-	buf__printf(to, "    capture: {before: %s", text);
-	units__format_duration(r->after_ns, text);
-	buf__printf(to, ", after: %s}", text);
+	if (s->node && s->node->kind == YAML_MAP)
+		yaml__write_flow(s->node, to);
+	else
+		buf__append_str(to, "{}");
 }
 
 static void format_rules(const struct rule_list *l, struct buf *to)
@@ -317,7 +271,7 @@ static void format_rules(const struct rule_list *l, struct buf *to)
 	if (!l->n)
 		buf__append_str(to, "[]");
 	for (uint32_t i = 0; i < l->n; i++)
-		format_rule(&l->items[i], to);
+		rule__format(&l->items[i], to);
 }
 
 static void format_number(const struct key *k, uint64_t v, struct buf *to)
@@ -368,6 +322,7 @@ void value__format(const struct key *k, const struct config *c, struct buf *to)
 		break;
 	case KEY_PATH:
 	case KEY_ADDRESS:
+	case KEY_TEXT:
 		text = *(const char *const *)from;
 		if (text)
 			yaml__quote(text, to);
@@ -375,16 +330,19 @@ void value__format(const struct key *k, const struct config *c, struct buf *to)
 			buf__append_str(to, k->words);
 		break;
 	case KEY_TEXTS:
-		format_texts(from, to);
+		text_list__format(from, to);
 		break;
 	case KEY_PIDS:
-		format_pids(from, to);
+		pid_list__format(from, to);
 		break;
 	case KEY_IDLE:
 		idle_list__format(from, to);
 		break;
 	case KEY_RULES:
-		format_rules(from, to);
+		format_rules(&c->alerts, to);
+		break;
+	case KEY_RULE_PARTS:
+		format_source(from, to);
 		break;
 	case KEY_EXPORTERS:
 		buf__append_str(to, "[]");

@@ -331,3 +331,73 @@ void yaml__quote(const char *text, struct buf *to)
 	}
 	buf__append_char(to, '"');
 }
+
+static bool is_plain(const char *text)
+{
+	static const char inner[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./%+-*?<>=() ";
+	size_t len = strlen(text);
+
+	return len && strspn(text, inner) == len && strspn(text, inner) &&
+	       strchr(inner, *text) - inner < 65 && text[len - 1] != ' ' && strcasecmp(text, "null");
+}
+
+static void write_text(const char *text, struct buf *to)
+{
+	if (is_plain(text))
+		buf__append_str(to, text);
+	else
+		yaml__quote(text, to);
+}
+
+void yaml__write_flow(const struct yaml_node *node, struct buf *to)
+{
+	const struct yaml_node *child;
+
+	if (node->kind == YAML_SCALAR || node->kind == YAML_NOTHING) {
+		if (node->kind == YAML_SCALAR)
+			write_text(node->text, to);
+		else
+			buf__append_str(to, "null");
+		return;
+	}
+	buf__append_char(to, node->kind == YAML_MAP ? '{' : '[');
+	yaml__for_each(child, node)
+	{
+		buf__append_str(to, child == node->first ? "" : ", ");
+		if (node->kind == YAML_MAP) {
+			write_text(child->key, to);
+			buf__append_str(to, ": ");
+		}
+		yaml__write_flow(child, to);
+	}
+	buf__append_char(to, node->kind == YAML_MAP ? '}' : ']');
+}
+
+struct yaml_node *yaml__copy(const struct yaml_node *node, struct arena *arena)
+{
+	struct yaml_node *copy = arena__alloc(arena, sizeof(*copy)), *to;
+	const struct yaml_node *child;
+
+	if (!copy)
+		return NULL;
+	*copy = (struct yaml_node){
+		.kind = node->kind, .line = node->line, .key_line = node->key_line, .n = node->n};
+	copy->text = arena__strndup(arena, node->text, strlen(node->text));
+	if (node->key)
+		copy->key = arena__strndup(arena, node->key, strlen(node->key));
+	if (!copy->text || !copy->key != !node->key)
+		return NULL;
+	yaml__for_each(child, node)
+	{
+		to = yaml__copy(child, arena);
+		if (!to)
+			return NULL;
+		if (copy->last)
+			copy->last->next = to;
+		else
+			copy->first = to;
+		copy->last = to;
+	}
+	return copy;
+}

@@ -53,6 +53,10 @@ const struct yaml_node *yaml__child(const struct yaml_node *map, const char *key
 #define YAML_DESCRIBE_MAX 96
 /* In double quotes, so that the parser reads the same text. */
 void yaml__quote(const char *text, struct buf *to);
+/* On one line, `{a: 5m, b: [x, "y z"]}`, quoted only where it must be: what a person reads, and the parser reads the same from. */
+void yaml__write_flow(const struct yaml_node *node, struct buf *to);
+/* With everything below it, not its neighbours; NULL: no memory. The depth is bounded by YAML_DEPTH_MAX. */
+struct yaml_node *yaml__copy(const struct yaml_node *node, struct arena *arena);
 const char *yaml__describe(const struct yaml_node *node, char scratch[YAML_DESCRIBE_MAX]);
 
 #define yaml__for_each(node, parent) for (node = (parent)->first; node; node = node->next)

@@ -139,7 +139,7 @@ static void the_alerts_block_of_the_contract_is_taken(void **state)
 	assert_string_equal(c->alerts.items[0].name, "HighCPUUsage");
 	assert_int_equal(c->alerts.items[0].duration_ns, 300 * S);
 	assert_int_equal(c->alerts.items[0].capture_events, 1u << EVENT_CPU);
-	assert_int_equal(c->alerts.items[1].condition.metric, METRIC_memory_growth_rate);
+	assert_int_equal(c->alerts.items[1].condition.terms[0].metric, METRIC_memory_growth_rate);
 	assert_int_equal(c->alerts.items[1].capture_events, 1u << EVENT_MEMORY);
 	assert_int_equal(c->alerts.items[2].duration_ns, 600 * S);
 	assert_int_equal(c->alerts.items[2].capture_events, 1u << EVENT_GOROUTINE);
@@ -195,7 +195,7 @@ static const struct {
 	 "f.yaml:3: profiling.cpu.freqency: unknown key, did you mean 'frequency'?"},
 	{"profilling: {}\n", "f.yaml:1: profilling: unknown key, did you mean 'profiling'?"},
 	{"xyz: 1\n", "f.yaml:1: xyz: unknown key; known here: profiling, targets, labels, server, "
-		     "alerts, exporters, "
+		     "alerts, alerting, exporters, "
 		     "limits, log, symbols"},
 	{"profiling.cpu.frequency: 99\n",
 	 "f.yaml:1: profiling.cpu.frequency: expected keys nested in sections, found dots"},

@@ -32,7 +32,7 @@ static int parse(struct fixture *f, const char *text)
 	err = yaml__parse("f", text, strlen(text), &y, &f->e);
 	if (err)
 		return err;
-	err = rule__parse_list("f", y.root, &f->arena, &f->rules, &f->e);
+	err = rule__parse_list(&(struct rule_source){"f", y.root}, NULL, NULL, &f->arena, &f->rules, &f->e);
 	yaml__done(&y);
 	return err;
 }
@@ -96,7 +96,7 @@ static void every_field_is_read(void **state)
 	assert_int_equal(f->rules.n, 2);
 	r = &f->rules.items[1];
 	assert_string_equal(r->name, "api-hot.2");
-	assert_int_equal(r->condition.compare, COMPARE_AT_LEAST);
+	assert_int_equal(r->condition.terms[0].compare, COMPARE_AT_LEAST);
 	assert_int_equal(r->duration_ns, 90 * S);
 	assert_int_equal(r->capture_events, 1u << EVENT_CPU | 1u << EVENT_OFFCPU);
 	assert_int_equal(r->scope, SCOPE_CONTAINER);
@@ -110,6 +110,134 @@ static void every_field_is_read(void **state)
 	assert_int_equal(r->after_ns, 0);
 	assert_int_equal(r->line, 6);
 	assert_int_equal(f->rules.items[0].duration_ns, 0);
+}
+
+static void the_full_form_is_read(void **state)
+{
+	struct fixture *f = *state;
+	const struct rule *r;
+
+	assert_int_equal(parse(f, "- name: a\n"
+				  "  condition: cpu_usage_percent > 80\n"
+				  "  clear: 60\n"
+				  "  duration: {count: 20, in: 30s}\n"
+				  "  action: keep\n"
+				  "  keep_firing: 1m\n"
+				  "  capture: {after: 10s, frequency: 199, baseline: false}\n"
+				  "  limits: {cooldown: 0s, escalation: 50%, targets: 3, captures_per_hour: "
+				  "4, learning: 1m}\n"
+				  "  labels: {severity: page}\n"
+				  "  annotations: {summary: \"{target} at {value}\"}\n"
+				  "  notify: [{webhook: http://a/b}, {alertmanager: https://c}, {run: "
+				  "[/bin/true, x]}]\n"),
+			 0);
+	r = &f->rules.items[0];
+	assert_true(r->condition.terms[0].clear == 60);
+	assert_int_equal(r->hits, 20);
+	assert_int_equal(r->hits_in_ns, 30 * S);
+	assert_true(r->captures);
+	assert_int_equal(r->capture_events, 0);
+	assert_int_equal(r->keep_firing_ns, 60 * S);
+	assert_int_equal(r->before_ns, 30 * S);
+	assert_int_equal(r->after_ns, 10 * S);
+	assert_int_equal(r->frequency_hz, 199);
+	assert_false(r->baseline);
+	assert_int_equal(r->limits.cooldown_ns, 0);
+	assert_int_equal(r->limits.escalation_ppm, 500000);
+	assert_int_equal(r->limits.targets, 3);
+	assert_int_equal(r->limits.captures_per_hour, 4);
+	assert_int_equal(r->limits.learning_ns, 60 * S);
+	assert_string_equal(r->labels.items[0].value, "page");
+	assert_string_equal(r->annotations.items[0].key, "summary");
+	assert_int_equal(r->n_notify, 3);
+	assert_int_equal(r->notify[1].kind, NOTIFY_ALERTMANAGER);
+	assert_string_equal(r->notify[2].argv.items[1], "x");
+}
+
+/* Defaults, template and rule from one text with those three keys. */
+static int parse_parts(struct fixture *f, const char *text)
+{
+	struct rule_source rules, defaults, templates;
+	struct yaml y;
+	int err;
+
+	f->e.text[0] = '\0';
+	assert_int_equal(yaml__parse("f", text, strlen(text), &y, &f->e), 0);
+	rules = (struct rule_source){"f", yaml__child(y.root, "alerts")};
+	defaults = (struct rule_source){"f", yaml__child(y.root, "defaults")};
+	templates = (struct rule_source){"f", yaml__child(y.root, "templates")};
+	err = rule__parse_list(&rules, &defaults, &templates, &f->arena, &f->rules, &f->e);
+	yaml__done(&y);
+	return err;
+}
+
+static void the_rule_wins_over_its_template_and_that_over_the_defaults(void **state)
+{
+	struct fixture *f = *state;
+	const struct rule *r;
+
+	assert_int_equal(
+		parse_parts(f, "defaults: {limits: {cooldown: 1m, targets: 2}, labels: {team: a, tier: x}, "
+			       "action: keep}\n"
+			       "templates: {hot: {duration: 5s, limits: {targets: 7}, labels: {tier: y}, "
+			       "action: capture_cpu_profile}}\n"
+			       "alerts:\n"
+			       "- {name: a, template: hot, condition: rss > 1GiB, limits: {learning: 0s}}\n"
+			       "- {name: b, condition: rss > 1GiB, duration: 1s, action: none}\n"),
+		0);
+	r = f->rules.items;
+	assert_int_equal(r->duration_ns, 5 * S);
+	assert_int_equal(r->limits.cooldown_ns, 60 * S);
+	assert_int_equal(r->limits.targets, 7);
+	assert_int_equal(r->limits.learning_ns, 0);
+	assert_int_equal(r->labels.n, 2);
+	assert_string_equal(r->labels.items[1].value, "y");
+	assert_int_equal(r->capture_events, 1u << EVENT_CPU);
+	r++;
+	assert_int_equal(r->limits.targets, 2);
+	assert_string_equal(r->labels.items[1].value, "x");
+	assert_false(r->captures);
+	assert_int_equal(parse_parts(f, "templates: {hot: {durration: 5s}}\nalerts: []"), -EINVAL);
+	assert_string_equal(f->e.text,
+			    "f:1: alerting.templates.hot.durration: unknown key, did you mean 'duration'?");
+	assert_int_equal(parse_parts(f, "defaults: {name: x}\nalerts: []"), -EINVAL);
+	assert_string_equal(f->e.text, "f:1: alerting.defaults.name: only a rule itself has it");
+}
+
+/* What is shown reads to what is shown. */
+static void a_rule_written_back_reads_the_same(void **state)
+{
+	static const char *const rules[] = {
+		"- {name: a, condition: cpu_usage_percent > 80, clear: 60, duration: {count: 2, in: 30s}, "
+		"action: none}",
+		"- {name: b, condition: {any: [rss > 1GiB, {all: [{metric: rss, steps: [1MB, 2MB]}, fd_count "
+		"< 3]}]}, "
+		"duration: 1s, action: [capture_cpu_profile, capture_lock_profile], labels: {a: \"x: "
+		"[\\\"\"}, "
+		"scope: process, match: {comm: [\"*\"]}, notify: [{run: [/a, \"b c\"]}, {webhook: "
+		"\"http://x/?a=b\"}]}",
+		"- {name: c, condition: new_build, action: keep, scope: process, annotations: {s: "
+		"\"{value}\"}, "
+		"capture: {frequency: 99, baseline: false}}",
+	};
+	struct fixture *f = *state;
+	struct buf once, twice;
+
+	buf__init(&once, 1 << 16);
+	buf__init(&twice, 1 << 16);
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+		buf__clear(&once);
+		buf__clear(&twice);
+		if (parse(f, rules[i]))
+			fail_msg("%s", f->e.text);
+		rule__format(f->rules.items, &once);
+		if (parse(f, buf__str(&once)))
+			fail_msg("%s: %s", f->e.text, buf__str(&once));
+		rule__format(f->rules.items, &twice);
+		assert_string_equal(buf__str(&once), buf__str(&twice));
+	}
+	buf__done(&once);
+	buf__done(&twice);
 }
 
 static void nothing_and_an_empty_list_are_no_rules(void **state)
@@ -141,8 +269,8 @@ static const struct {
 	{"- name: r\n  condition: rss > 1\n  duration: 5m\n  action: capture_cpu_profile",
 	 "f:2: alerts[0] r.condition: value of rss: expected a size with its unit such as 64KiB, 10MB or "
 	 "2GiB, found '1'"},
-	{"- name: r\n  condition: [rss > 1GiB]\n",
-	 "f:2: alerts[0] r.condition: expected 'METRIC > VALUE', found a list"},
+	{"- name: r\n  condition: []\n",
+	 "f:2: alerts[0] r.condition: expected a list of conditions, found a list"},
 	{"- name: r\n  duration: 5\n", "f:2: alerts[0] r.duration: expected a duration with its unit"},
 	{"- name: r\n  duration: 25h\n",
 	 "f:2: alerts[0] r.duration: expected a duration from 0s to 1d, found '25h'"},
@@ -162,7 +290,8 @@ static const struct {
 	{"- name: [a]\n", "expected a name of at most 64"},
 	{RULE("conditon: x"), "alerts[0] r.conditon: unknown key, did you mean 'condition'?"},
 	{RULE("for: 5m"),
-	 "r.for: unknown key; known here: name, condition, duration, action, scope, match, capture"},
+	 "r.for: unknown key; known here: name, condition, duration, action, scope, match, clear, "
+	 "keep_firing, capture, limits, labels, annotations, notify, template"},
 	{RULE("scope: host"), "r.scope: expected one of system, cgroup, container, process, found 'host'"},
 	{RULE("scope: process, match: {com: x}"), "r.match: unknown key 'com', did you mean 'comm'?"},
 	{RULE("scope: process, match: x"), "r.match: expected a section"},
@@ -181,6 +310,30 @@ static const struct {
 	 "r.capture: before: expected a duration from 0s to 10m, found '11m'"},
 	{RULE("capture: {befor: 1m}"), "r.capture: unknown key 'befor', did you mean 'before'?"},
 	{RULE("capture: {before: 0s, after: 0s}"), "nothing to keep"},
+	{RULE("capture: {frequency: 1001}"),
+	 "frequency: expected a whole number from 1 to 1000, found '1001'"},
+	{RULE("capture: {baseline: maybe}"), "baseline: expected true or false, found 'maybe'"},
+	{RULE("limits: {cooldown: 10}"), "r.limits: cooldown: expected a duration with its unit"},
+	{RULE("limits: {targets: 0}"), "targets: expected a whole number from 1 to 64, found '0'"},
+	{RULE("limits: {target: 1}"), "unknown key 'target', did you mean 'targets'?"},
+	{RULE("keep_firing: 2d"), "r.keep_firing: expected a duration from 0s to 1d, found '2d'"},
+	{RULE("clear: 9"), "clear: expected a value on the calm side of the threshold, found '9'"},
+	{RULE("clear: 1GiB"), "r: clear: value of cpu_usage_percent: expected a percentage"},
+	{RULE("labels: {a-b: c}"), "r.labels: expected names of letters, digits and '_', found 'a-b'"},
+	{RULE("labels: [a]"), "r.labels: expected a section"},
+	{RULE("notify: [{webhook: ftp://x}]"), "r.notify: expected a URL such as http://127.0.0.1:9093"},
+	{RULE("notify: [{webhook: 'http://'}]"), "r.notify: expected a URL"},
+	{RULE("notify: [{run: relative}]"), "r.notify: expected an absolute path"},
+	{RULE("notify: [{mail: x}]"), "r.notify: unknown key 'mail'"},
+	{RULE("template: hot"), "f:1: alerts[0] r.template: there is no 'hot' in alerting.templates"},
+	{"- {name: r, condition: rss > 1GiB, duration: {count: 20, in: 10s}, action: keep}",
+	 "r.duration: expected {count: N, in: DURATION} with a duration of at least N seconds"},
+	{"- {name: r, condition: rss > 1GiB, duration: {count: 20, in: 11m}, action: keep}",
+	 "r.duration: in: expected a duration from 0s to 10m, found '11m'"},
+	{"- {name: r, condition: rss > 1GiB, duration: 5m, action: [keep, capture_cpu_profile]}",
+	 "r.action: unknown action 'keep'"},
+	{"- {name: r, condition: oom_kill, action: keep}",
+	 "r: scope: oom_kill happens to a process; found 'system'"},
 	{"- {name: r, condition: cpu_limit_percent > 8, duration: 5m, action: capture_cpu_profile}",
 	 "alerts[0] r: scope: cpu_limit_percent needs one of: cgroup, container, process; found 'system'"},
 	{"- {name: r, condition: psi_cpu_some_percent > 8, duration: 5m, action: capture_cpu_profile, scope: "
@@ -260,6 +413,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_rule_with_four_fields_gets_the_defaults, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_field_is_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_full_form_is_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_rule_wins_over_its_template_and_that_over_the_defaults,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_rule_written_back_reads_the_same, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_and_an_empty_list_are_no_rules, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_bad_rule_is_refused_in_one_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_number_of_rules_is_bounded, set_up, tear_down),
