@@ -14,29 +14,8 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/task.bpf.h"
 #include "bpf/current.bpf.h"
-#include "bpf/regs.bpf.h"
-#include "bpf/mapping.bpf.h"
-#include "bpf/unwind_table.bpf.h"
-#include "bpf/user_stack.bpf.h"
-#include "bpf/unwind.bpf.h"
+#include "bpf/user_walk.bpf.h"
 #include "bpf/walk_ends.bpf.h"
-
-struct walk_loop {
-	struct walk *walk;
-	int end;
-};
-
-/* Global, so that the verifier looks at a step once, and not for each way by which the walk begins. */
-__attribute__((weak, noinline)) int interrupted__frame(struct walk *w)
-{
-	return w ? unwind__step(w) : END_DEPTH;
-}
-
-static long interrupted__step(__u32 i, struct walk_loop *loop)
-{
-	loop->end = interrupted__frame(loop->walk);
-	return loop->end != UNWIND_CONTINUE;
-}
 
 static __always_inline void interrupted__kernel_stack(struct bpf_perf_event_data *ctx, struct walk *w,
 						      __u32 event)
@@ -56,41 +35,21 @@ static __always_inline void interrupted__kernel_stack(struct bpf_perf_event_data
 static __always_inline __u8 interrupted__user_stack(struct bpf_perf_event_data *ctx, struct walk *w,
 						    struct task_struct *task)
 {
-	struct walk_loop loop = {.walk = w, .end = UNWIND_CONTINUE};
-	struct pt_regs regs;
 	int end;
 
 	if (task->flags & PF_KTHREAD)
 		return END_KERNEL_THREAD;
 	if (!task->mm)
 		return END_EXITING;
-	if (regs__in_user_mode(&ctx->regs)) {
-		end = regs__begin(w, &ctx->regs);
-	} else {
-		const void *at = (const void *)bpf_task_pt_regs(task);
-
-		if (bpf_probe_read_kernel(&regs, sizeof(regs), at))
-			return END_NO_REGS;
-		end = regs__begin(w, &regs);
-	}
-	if (end)
-		return end;
-	mapping__begin(w);
-	user_stack__begin(w);
-	bpf_loop(WALK_FRAMES_MAX, interrupted__step, &loop, 0);
-	return loop.end == UNWIND_CONTINUE ? END_DEPTH : loop.end;
+	end = regs__in_user_mode(&ctx->regs) ? regs__begin(w, &ctx->regs) : regs__entered(w, task);
+	return end ? end : user_walk__on(w);
 }
 
 /* The whole stack into w, and in w->end why it ends. */
 static __always_inline void interrupted__stack(struct bpf_perf_event_data *ctx, struct walk *w,
 					       struct task_struct *task, __u32 event)
 {
-	w->hash = 0;
-	w->n_words = 0;
-	w->n_kernel = 0;
-	w->n_outer = 0;
-	w->derived = 0;
-	w->sp = 0;
+	walk__clear(w);
 	if (!regs__in_user_mode(&ctx->regs))
 		interrupted__kernel_stack(ctx, w, event);
 	w->end = interrupted__user_stack(ctx, w, task);

@@ -21,11 +21,7 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/task.bpf.h"
 #include "bpf/current.bpf.h"
-#include "bpf/regs.bpf.h"
-#include "bpf/mapping.bpf.h"
-#include "bpf/unwind_table.bpf.h"
-#include "bpf/user_stack.bpf.h"
-#include "bpf/unwind.bpf.h"
+#include "bpf/user_walk.bpf.h"
 #include "bpf/poisson.h"
 #include "bpf/wait.bpf.h"
 
@@ -55,36 +51,6 @@ struct {
 static __always_inline void pending__put(struct pending *p)
 {
 	__sync_lock_test_and_set(&p->busy, PENDING_FREE);
-}
-
-struct off_cpu_loop {
-	struct walk *walk;
-	int end;
-};
-
-static long off_cpu__step(__u32 i, struct off_cpu_loop *loop)
-{
-	loop->end = unwind__step(loop->walk);
-	return loop->end != UNWIND_CONTINUE;
-}
-
-static __always_inline __u8 off_cpu__user_stack(struct walk *w, struct task_struct *task)
-{
-	struct off_cpu_loop loop = {.walk = w, .end = UNWIND_CONTINUE};
-	struct pt_regs regs;
-	int end;
-
-	if (!task->mm)
-		return END_EXITING;
-	if (bpf_probe_read_kernel(&regs, sizeof(regs), (const void *)bpf_task_pt_regs(task)))
-		return END_NO_REGS;
-	end = regs__begin(w, &regs);
-	if (end)
-		return end;
-	mapping__begin(w);
-	user_stack__begin(w);
-	bpf_loop(WALK_FRAMES_MAX, off_cpu__step, &loop, 0);
-	return loop.end == UNWIND_CONTINUE ? END_DEPTH : loop.end;
 }
 
 /* The thread is about to go back to user space. */
@@ -118,7 +84,7 @@ static int off_cpu__resumed(struct bpf_map *map, void *key, void *value)
 	if (now.exec_id != p->key.exec_id)
 		p->walk.end = END_EXEC;
 	else
-		p->walk.end = off_cpu__user_stack(&p->walk, task);
+		p->walk.end = user_walk__entered(&p->walk, task);
 	wait__count(&p->walk, &s);
 	pending__put(p);
 	clock = bpf_map_lookup_elem(&wait_clocks, &zero);

@@ -102,10 +102,7 @@ static __always_inline void wait__kernel_stack(struct walk *w, struct task_struc
 
 	if (!n)
 		lose(EVENT_OFFCPU, LOSS_KERNEL_STACK, 1);
-	w->hash = 0;
-	w->n_outer = 0;
-	w->derived = 0;
-	w->sp = 0;
+	walk__clear(w);
 	walk__take_kernel(w, n, 0);
 }
 

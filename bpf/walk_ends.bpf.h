@@ -11,6 +11,17 @@
 #include "bpf/kernel.bpf.h"
 #include "bpf/walk.h"
 
+/* Before the first frame. */
+static __always_inline void walk__clear(struct walk *w)
+{
+	w->hash = 0;
+	w->n_words = 0;
+	w->n_kernel = 0;
+	w->n_outer = 0;
+	w->derived = 0;
+	w->sp = 0;
+}
+
 /* Makes the n return addresses in w->words its kernel frames. The first is an address itself if `interrupted`. */
 __attribute__((weak, noinline)) int walk__take_kernel(struct walk *w, __u32 n, int interrupted)
 {

@@ -21,7 +21,9 @@ struct loader;
  * Programs that are put in place when they are needed, and taken away again: name, event, and what the kernel must have for it: a kernel function, or a
  * tracepoint. Where that is not there, the program is not loaded.
  */
-#define LOADER_HOOKS(X) X(off_cpu, OFFCPU, FUNCTION, "bpf_task_work_schedule_resume_impl")
+#define LOADER_HOOKS(X)                                                    \
+	X(off_cpu, OFFCPU, FUNCTION, "bpf_task_work_schedule_resume_impl") \
+	X(thread_create, THREADCREATE, TRACEPOINT, "sched_process_fork")
 
 /* clang-format off */
 enum hook {

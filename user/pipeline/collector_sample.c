@@ -214,7 +214,7 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 	};
 
 	copy_comm(comm, r->comm);
-	if (r->value)
+	if (r->value || !r->cpu_value) /* of an event that only counts, there is no value */
 		collector__count(c, &r->key, &s);
 	if (r->cpu_value) {
 		s.tag.state = WAIT_RUNNABLE;

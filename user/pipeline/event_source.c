@@ -11,6 +11,7 @@
 static const struct event_source *const sources[EVENT_N] = {
 	[EVENT_CPU] = &cpu_source,
 	[EVENT_OFFCPU] = &wait_source,
+	[EVENT_THREADCREATE] = &create_source,
 };
 
 const struct event_source *event_source__of(enum event ev)

@@ -60,5 +60,7 @@ void event_sources__done(struct collector *c);
 extern const struct event_source cpu_source;
 /* offcpu: collector_wait.c */
 extern const struct event_source wait_source;
+/* threadcreate: collector_create.c */
+extern const struct event_source create_source;
 
 #endif

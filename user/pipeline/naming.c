@@ -80,6 +80,39 @@ static int namer__labels(struct namer *r, const struct window_row *row, uint32_t
 	return err ? err : profile__labels(r->p, l.labels, l.n, ret);
 }
 
+/* What the kernel runs programs of tracepoints with: how much of it lies on a stack depends on who else listens. */
+static bool is_tracing(const char *function)
+{
+	static const char *const prefixes[] = {"bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_"};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
+		if (!strncmp(function, prefixes[i], strlen(prefixes[i])))
+			return true;
+	return false;
+}
+
+static const char *namer__function(const struct namer *r, const struct location *at)
+{
+	return profile__str(r->p, profile__get_function(r->p, profile__lines(r->p, at)->function)->name);
+}
+
+/* Without what a tracepoint left on top of it. */
+static uint32_t namer__stack(const struct namer *r, uint32_t stack)
+{
+	const struct stack_node *node;
+	const struct location *at;
+
+	for (; stack; stack = node->parent) {
+		node = stack_table__node(&r->w->stacks, stack);
+		if (FRAME_KIND(r->w->frames[node->item].word) != FRAME_KERNEL)
+			break;
+		at = profile__get_location(r->p, r->locations[node->item]);
+		if (!at->n_lines || !is_tracing(namer__function(r, at)))
+			break;
+	}
+	return stack ? r->stacks[stack - 1] : 0;
+}
+
 static int namer__samples(struct namer *r)
 {
 	const struct window *w = r->w;
@@ -95,8 +128,7 @@ static int namer__samples(struct namer *r)
 			continue;
 		err = namer__labels(r, row, &labels);
 		if (!err)
-			err = profile__add(r->p, row->stack ? r->stacks[row->stack - 1] : 0, labels,
-					   r->sums[i]);
+			err = profile__add(r->p, namer__stack(r, row->stack), labels, r->sums[i]);
 	}
 	return err;
 }
