@@ -106,6 +106,8 @@ struct bpf_task_work {
 	__u64 opaque;
 } __attribute__((aligned(8)));
 
+#define BPF_F_CURRENT_CPU 0xffffffffULL /* include/uapi/linux/bpf.h */
+
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 
 /* Bits of task_struct.__state, include/linux/sched.h. */

@@ -276,6 +276,56 @@ static void a_timeline_adds_up_to_what_the_files_have(void **state)
 	json_decref(series);
 }
 
+/* Slices of the process by name, in nanoseconds. */
+static double traced_ns(const json_t *trace, long long pid, const char *name)
+{
+	json_t *e;
+	double us = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(trace, "traceEvents"), i, e)
+	{
+		const char *is = json_string_value(json_object_get(e, "name"));
+
+		assert_int_equal(json_integer_value(json_object_get(e, "pid")), pid);
+		if (!strcmp(json_string_value(json_object_get(e, "ph")), "X") && (!name || !strcmp(is, name)))
+			us += json_number_value(json_object_get(e, "dur"));
+	}
+	return us * 1000;
+}
+
+static void a_timeline_has_all_the_time_of_a_thread(void **state)
+{
+	struct recording *r = *state;
+	double all, ran, window = 2e9;
+	uint64_t before, after;
+	struct answer a;
+	char path[100];
+	json_t *trace;
+	int port;
+
+	recording__start(r, ARGS("calltree", RECORDING_LONG));
+	port = serve(r, "");
+	snprintf(path, sizeof(path), "/debug/pprof/trace?seconds=2&pid=%lld", r->pid);
+	assert_int_equal(read_process_cpu((pid_t)r->pid, &before), 0);
+	get(port, path, "", &a);
+	assert_int_equal(read_process_cpu((pid_t)r->pid, &after), 0);
+	assert_int_equal(a.status, 200);
+	trace = json_loadb(a.body, a.len, 0, NULL);
+	assert_non_null(trace);
+	buf__done(&a.all);
+	all = traced_ns(trace, r->pid, NULL);
+	ran = traced_ns(trace, r->pid, "running");
+	/* from its first switch to the end; it is switched at least a few times a second */
+	assert_true(all > window * 0.75 && all < window * 1.15);
+	/* it ran no more than the kernel says, for the request took a little longer, and not much less */
+	assert_true(ran <= (double)(after - before) * 1.01);
+	assert_true(ran >= (double)(after - before) * all / window * 0.85);
+	json_decref(trace);
+	assert_int_equal(status_of(port, "/debug/pprof/trace?seconds=0", ""), 400);
+	assert_int_equal(status_of(port, "/debug/pprof/trace?seconds=301", ""), 400);
+}
+
 static void the_process_that_serves_may_nothing(void **state)
 {
 	struct recording *r = *state;
@@ -534,6 +584,7 @@ int main(void)
 		e2e_test(what_is_off_is_recorded_for_who_asks),
 		e2e_test(a_selector_takes_a_part_and_nothing_else),
 		e2e_test(a_timeline_adds_up_to_what_the_files_have),
+		e2e_test(a_timeline_has_all_the_time_of_a_thread),
 		e2e_test(the_process_that_serves_may_nothing),
 		e2e_test(its_death_costs_no_sample_and_a_second),
 		e2e_test(roles_are_kept_apart),

@@ -15,6 +15,7 @@
 #include "user/pipeline/cost.h"
 #include "user/pipeline/live.h"
 #include "user/pipeline/metrics.h"
+#include "user/pipeline/tracing.h"
 #include "user/server/host.h"
 #include "user/store/store.h"
 
@@ -24,6 +25,7 @@
 struct serving {
 	struct serving_parts parts;
 	struct live *live;
+	struct tracing *tracing;
 	struct server_host *host;
 };
 
@@ -106,9 +108,17 @@ static int on_live(void *ctx, uint64_t id, const char *event, uint64_t from_ns, 
 	return live__ask(s->live, id, ev, to_mono(from_ns), to_mono(to_ns), on_live_done, s);
 }
 
+static int on_trace(void *ctx, uint64_t id, uint64_t to_ns)
+{
+	struct serving *s = ctx;
+
+	return tracing__ask(s->tracing, id, to_mono(to_ns), on_live_done, s);
+}
+
 static void on_cancel(void *ctx, uint64_t id)
 {
 	live__cancel(((struct serving *)ctx)->live, id);
+	tracing__cancel(((struct serving *)ctx)->tracing, id);
 }
 
 static void on_metrics(void *ctx, struct buf *to)
@@ -141,11 +151,14 @@ static int serving__start(struct serving *s, const struct config *c, struct err 
 	const struct server_port port = {.list = on_list,
 					 .open_file = on_open_file,
 					 .live = on_live,
+					 .trace = on_trace,
 					 .cancel = on_cancel,
 					 .metrics = on_metrics,
 					 .ctx = s};
 	int code = live__new(s->parts.loop, s->parts.collector, s->parts.publisher, &s->live);
 
+	if (!code)
+		code = tracing__new(s->parts.loop, s->parts.collector, &s->tracing);
 	if (code)
 		return err__set(err, code, "server: cannot start: %s", strerror(-code));
 	return server_host__new(&opts, &port, s->parts.loop, &s->host, err);
@@ -194,5 +207,6 @@ void serving__free(struct serving *s)
 		return;
 	serving__stop(s);
 	live__free(s->live);
+	tracing__free(s->tracing);
 	free(s);
 }

@@ -163,6 +163,7 @@ static void loader__fill_fds(struct loader *l)
 	m->process_events_fd = bpf_map__fd(s->maps.process_events);
 	m->unfinished_fd = bpf_map__fd(s->maps.unfinished);
 	m->thread_ends_fd = bpf_map__fd(s->maps.thread_ends);
+	m->trace_rings_fd = bpf_map__fd(s->maps.trace_rings);
 	m->wait_clocks_fd = bpf_map__fd(s->maps.wait_clocks);
 	m->run_queues_fd = bpf_map__fd(s->maps.run_queues);
 	m->gate = &s->data_gate->gate;

@@ -19,11 +19,12 @@ struct loader;
 
 /*
  * Programs that are put in place when they are needed, and taken away again: name, event, and what the kernel must have for it: a kernel function, or a
- * tracepoint. Where that is not there, the program is not loaded.
+ * tracepoint. Where that is not there, the program is not loaded. Event N: of no event, for a run in which more may be asked for.
  */
 #define LOADER_HOOKS(X)                                                    \
 	X(off_cpu, OFFCPU, FUNCTION, "bpf_task_work_schedule_resume_impl") \
-	X(thread_create, THREADCREATE, TRACEPOINT, "sched_process_fork")
+	X(thread_create, THREADCREATE, TRACEPOINT, "sched_process_fork")   \
+	X(trace_switch, N, TRACEPOINT, "sched_switch") X(trace_waking, N, TRACEPOINT, "sched_waking")
 
 /* clang-format off */
 enum hook {
@@ -48,6 +49,7 @@ struct loader_opts {
 struct kernel_maps {
 	int processes_fd, targets_fd, losses_fd, cpu_ticks_fd;
 	int row_pages_fd, row_segments_fd;
+	int trace_rings_fd;
 	int process_events_fd, unfinished_fd, thread_ends_fd, wait_clocks_fd, run_queues_fd;
 	struct mapping_entry *mappings; /* [MAPPINGS_MAX] */
 	struct count_slot *count_slots; /* [COUNT_HALVES * n_count_slots] */

@@ -234,7 +234,7 @@ static int collector__new_tables(struct collector *c)
 
 static uint32_t collector__possible_events(const struct collector_opts *o)
 {
-	uint32_t events = 0;
+	uint32_t events = o->may_change ? 1u << EVENT_N : 0;
 
 	for (int ev = 0; ev < EVENT_N; ev++)
 		if (o->events[ev].on || (o->may_change && collector__can_record((enum event)ev)))

@@ -24,6 +24,7 @@
 
 struct collector;
 struct err;
+struct process_labels;
 struct loop;
 
 #define COLLECTOR_SLICE_NS 1000000000ull
@@ -89,6 +90,8 @@ int collector__take(struct collector *c, enum event ev, uint64_t from_ns, uint64
 /* Up to when slices of the event have ended: what is later is not in any window yet. 0: it is not recorded now. */
 uint64_t collector__seen_ns(const struct collector *c, enum event ev);
 void collector__stats(struct collector *c, struct collector_stats *ret);
+/* Who has this pid now; texts hold until the next process event is read. false: not known. */
+bool collector__labels(const struct collector *c, uint32_t pid, struct process_labels *ret);
 /* Samples so far, of all events, for progress. */
 uint64_t collector__samples(const struct collector *c);
 

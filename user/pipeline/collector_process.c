@@ -22,6 +22,15 @@
 #define EVENT_ROUNDS 4
 #define YOUNG_NS     (5 * NS_PER_MS)
 
+bool collector__labels(const struct collector *c, uint32_t pid, struct process_labels *ret)
+{
+	const struct process *p = process_table__find_pid(c->processes, pid, clock__mono_ns());
+
+	if (p)
+		process__labels(p, ret);
+	return p != NULL;
+}
+
 enum verdict collector__verdict(const struct collector *c, const struct process *p)
 {
 	struct process_labels labels;

@@ -360,7 +360,8 @@ static int host__open_file(struct server_host *h, const struct wire_request *r)
 	return code;
 }
 
-static int host__live(struct server_host *h, const struct wire_request *r)
+/* What is answered when its time is over: LIVE and TRACE. */
+static int host__later(struct server_host *h, const struct wire_request *r)
 {
 	uint64_t now = clock__real_ns();
 	struct pending *p = NULL;
@@ -373,7 +374,9 @@ static int host__live(struct server_host *h, const struct wire_request *r)
 		code = -E2BIG;
 	else if (p) {
 		*p = (struct pending){.is_used = true, .id = ++h->next_id, .wire_id = r->id};
-		code = h->port.live(h->port.ctx, p->id, r->event, r->from_ns, r->to_ns);
+		code = r->type == WIRE_TRACE
+			       ? h->port.trace(h->port.ctx, p->id, r->to_ns)
+			       : h->port.live(h->port.ctx, p->id, r->event, r->from_ns, r->to_ns);
 		if (code)
 			p->is_used = false;
 	}
@@ -411,7 +414,8 @@ static int host__answer(struct server_host *h, const struct wire_request *r)
 	case WIRE_OPEN:
 		return host__open_file(h, r);
 	case WIRE_LIVE:
-		return host__live(h, r);
+	case WIRE_TRACE:
+		return host__later(h, r);
 	case WIRE_CANCEL:
 		return host__cancel(h, r);
 	default:

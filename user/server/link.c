@@ -232,3 +232,10 @@ int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_
 	strcpy(r.event, event);
 	return link__fetch(l, &r, cancelled, to);
 }
+
+int link__trace(struct link *l, uint64_t to_ns, const bool *cancelled, struct buf *to)
+{
+	struct wire_request r = {.type = WIRE_TRACE, .to_ns = to_ns};
+
+	return link__fetch(l, &r, cancelled, to);
+}

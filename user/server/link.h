@@ -29,5 +29,7 @@ int link__metrics(struct link *l, struct buf *to);
 /* `cancelled` (NULL: cannot be) is looked at now and then. */
 int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, const bool *cancelled,
 	       struct buf *to);
+/* A timeline of the scheduler from now on (exporters/format/trace.h). */
+int link__trace(struct link *l, uint64_t to_ns, const bool *cancelled, struct buf *to);
 
 #endif

@@ -257,12 +257,15 @@ static void answer_index(struct server *s, const struct http_request *r, struct 
 		buf__printf(&to->body, "<tr><td><a href=\"%s%s\">%s</a></td><td>%s</td></tr>\n",
 			    pages[i].name, pages[i].ignores_debug ? "?seconds=30" : "?debug=1", pages[i].name,
 			    pages[i].help);
-	buf__append_str(&to->body,
-			"<tr><td><a href=\"cmdline\">cmdline</a></td><td>the agent's command line</td></tr>\n"
-			"<tr><td><a href=\"symbol\">symbol</a></td><td>names are in the profiles: there is "
-			"nothing to look up</td></tr>\n"
-			"<tr><td><a href=\"metrics\">metrics</a></td><td>for Prometheus</td></tr>\n</table>\n"
-			"<p><a href=\"/\">The page</a></p></body></html>\n");
+	buf__append_str(
+		&to->body,
+		"<tr><td><a href=\"trace?seconds=1\">trace</a></td><td>what every thread did over the next "
+		"seconds (default 1), as Chrome's trace events</td></tr>\n"
+		"<tr><td><a href=\"cmdline\">cmdline</a></td><td>the agent's command line</td></tr>\n"
+		"<tr><td><a href=\"symbol\">symbol</a></td><td>names are in the profiles: there is "
+		"nothing to look up</td></tr>\n"
+		"<tr><td><a href=\"metrics\">metrics</a></td><td>for Prometheus</td></tr>\n</table>\n"
+		"<p><a href=\"/\">The page</a></p></body></html>\n");
 }
 
 static void answer_cmdline(struct server *s, const struct http_request *r, struct response *to)

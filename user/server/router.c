@@ -17,7 +17,8 @@ bool server__find_route(void *ctx, const struct http_request *r, const void **re
 			enum work *ret_work)
 {
 	static const struct route *const tables[] = {page_routes,   pprof_routes,   query_routes,
-						     series_routes, session_routes, metric_routes};
+						     series_routes, session_routes, metric_routes,
+						     trace_routes};
 
 	(void)ctx;
 	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++) {

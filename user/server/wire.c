@@ -57,6 +57,8 @@ int wire__check(const void *bytes, size_t len, struct wire_request *ret)
 	if ((r.type == WIRE_LIST || r.type == WIRE_LIVE) &&
 	    (!is_event(r.event, r.type == WIRE_LIST) || r.from_ns > r.to_ns || r.to_ns > INT64_MAX))
 		return -EBADMSG;
+	if (r.type == WIRE_TRACE && (r.from_ns > r.to_ns || r.to_ns > INT64_MAX))
+		return -EBADMSG;
 	if (r.type == WIRE_OPEN && !is_name(&r.name))
 		return -EBADMSG;
 	*ret = r;

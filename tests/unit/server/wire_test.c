@@ -55,6 +55,10 @@ static void good_requests_pass(void **state)
 	assert_int_equal(check(&r), 0);
 	r = (struct wire_request){.magic = WIRE_MAGIC, .type = WIRE_METRICS};
 	assert_int_equal(check(&r), 0);
+	r = (struct wire_request){.magic = WIRE_MAGIC, .type = WIRE_TRACE, .to_ns = 5};
+	assert_int_equal(check(&r), 0);
+	r.from_ns = 6;
+	assert_int_equal(check(&r), -EBADMSG);
 }
 
 static void what_an_enemy_would_send_is_refused(void **state)
