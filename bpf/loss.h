@@ -27,7 +27,11 @@
 	X(DERIVED_RULES, "derived_rules",                                                                   \
 	  "stack in part by rules made from instructions: callers are checked, but not certain")            \
 	X(WAIT_SLOTS, "wait_slots", "waits: two other threads that wait had the places of this one")        \
-	X(WAIT_PENDING, "wait_pending", "waits without their user stack: too many were under way")
+	X(WAIT_PENDING, "wait_pending", "waits without their user stack: too many were under way")          \
+	X(GO_UNKNOWN, "go_unknown",                                                                         \
+	  "Go processes whose goroutines could not be read: a release or layout that is not known, or no "  \
+	  "permission")                                                                                     \
+	X(GO_DAMAGED, "go_damaged", "goroutines left out: what was read of them is not sound")
 
 /*        enum               name                complete  text */
 #define END_REASONS(X)                                                                                       \
@@ -53,7 +57,8 @@
 	X(STACK_COPY, "stack_copy", 0, "the piece of stack that was copied was too short")                   \
 	X(NO_ROOM, "no_room", 0, "the slice had no room left for the stack")                                 \
 	X(NOT_TAKEN, "not_taken", 0, "the user stack of a wait could not be taken")                          \
-	X(NOT_SAMPLED, "not_sampled", 0, "waits of a thread of which none was taken")
+	X(NOT_SAMPLED, "not_sampled", 0, "waits of a thread of which none was taken")                        \
+	X(RUNNING, "running", 0, "a goroutine that ran, or changed while it was read: its stack is in use")
 
 enum loss {
 #define X(id, name, text) LOSS_##id,

@@ -24,6 +24,7 @@
 #include "user/config/event.h"
 #include "user/config/units.h"
 #include "user/pipeline/collector.h"
+#include "user/pipeline/event_source.h"
 #include "user/pipeline/idle_match.h"
 #include "user/pipeline/publish.h"
 #include "user/pipeline/wall_profile.h"
@@ -43,8 +44,8 @@ static const char help_text[] =
 	"\n"
 	"Records where time goes, for a while, into a file that `go tool pprof` opens.\n"
 	"\n"
-	"  -e, --event EVENT        cpu (default), offcpu, threadcreate; several with commas between, or -e "
-	"again\n"
+	"  -e, --event EVENT        cpu (default), offcpu, goroutine, threadcreate; several with commas "
+	"between, or -e again\n"
 	"  -d, --duration TIME      30s (default), 5m, …; 0: until Ctrl-C\n"
 	"  -F, --frequency HZ       samples a second and CPU, 1 to 1000 (default 99)\n"
 	"  -o, --output FILE        default everprof.EVENT.pb.gz; by its end: .pb.gz .pb.zst pprof, .folded "
@@ -88,7 +89,7 @@ struct record {
 	const char *path; /* of the file; of more than one event: of their directory */
 	char default_path[64];
 	uint32_t n_events;
-	bool quiet, keep_idle, has_command, exec_failed;
+	bool quiet, keep_idle, has_command, has_duration, exec_failed;
 	/* while running */
 	struct loop *loop;
 	struct loop_source *end_timer;
@@ -227,6 +228,7 @@ static int record__option(struct record *r, int opt, const char *name)
 	case 'd':
 		if (units__parse_duration(optarg, &r->duration_ns, &e))
 			return usage("-d: %s", err__text(&e, -EINVAL));
+		r->has_duration = true;
 		return EXIT_DONE;
 	case 'F':
 		if (units__parse_count(optarg, &n, &e) || n < 1 || n > 1000)
@@ -359,6 +361,15 @@ static int record__add_sources(struct record *r)
 	return err;
 }
 
+/* Nothing but states, of what runs already: there is nothing to wait for. */
+static bool record__is_instant(const struct record *r)
+{
+	for (enum event ev = 0; ev < EVENT_N; ev++)
+		if (r->collector.events[ev].on && !event_source__is_state(ev))
+			return false;
+	return !r->has_command && !r->has_duration;
+}
+
 /* Starts the clocks, lets the command go, and runs until the end of either. */
 static int record__run(struct record *r, struct err *err)
 {
@@ -379,7 +390,7 @@ static int record__run(struct record *r, struct err *err)
 		if (ret)
 			return err__set(err, ret, "cannot run the command: %s", strerror(-ret));
 	}
-	if (!r->child.is_done)
+	if (!r->child.is_done && !record__is_instant(r))
 		ret = loop__run(r->loop);
 	if (!r->quiet && isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);

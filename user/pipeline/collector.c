@@ -461,6 +461,7 @@ int collector__include_tree(struct collector *c, uint32_t pid)
 	t.start_ns = p->key.start_ns;
 	err = bpf_map_update_elem(c->maps->targets_fd, &pid, &t, BPF_ANY);
 	kernel_maps__changed(c->maps);
+	c->tree_pid = pid;
 	return err;
 }
 

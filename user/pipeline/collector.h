@@ -87,6 +87,11 @@ int collector__run_queues(struct collector *c, run_queue_fn fn, void *ctx);
  */
 int collector__take(struct collector *c, enum event ev, uint64_t from_ns, uint64_t to_ns, bool open,
 		    struct window **ret_windows, uint32_t max, uint32_t *ret_n);
+/*
+ * A state as it is now, of one process or (pid 0) of all that are wanted, whether it is recorded or not: a closed window, the caller's, which goes to no history and no disk.
+ * -EOPNOTSUPP: the event is a flow, or not recorded by this version.
+ */
+int collector__dump(struct collector *c, enum event ev, uint32_t pid, struct window **ret_window);
 /* Up to when slices of the event have ended: what is later is not in any window yet. 0: it is not recorded now. */
 uint64_t collector__seen_ns(const struct collector *c, enum event ev);
 void collector__stats(struct collector *c, struct collector_stats *ret);

@@ -63,8 +63,10 @@ struct collector {
 		*mappings_source;
 	bool duty_is_on, started;
 	uint32_t max_frequency_hz;   /* that the maps are sized for */
+	uint32_t tree_pid;           /* whose tree is followed (only_tree), 0: none yet */
 	void *source_state[EVENT_N]; /* of each event's source, see event_source.h */
 	bool is_recording[EVENT_N];  /* its source was started */
+	bool is_told[EVENT_N];       /* of a state: the open window has it */
 	/* waits, see collector_wait.c */
 	struct thread_table threads;
 	struct ring_buffer *thread_ends;
@@ -98,6 +100,10 @@ enum verdict collector__verdict(const struct collector *c, const struct process 
 
 /* collector_wait.c */
 void collector__wait_stats(const struct collector *c, struct wait_stats *ret);
+
+/* collector_goroutine.c */
+/* How many goroutines a Go process has; of more than some thousand an estimate. -ENOENT: it is none; -EOPNOTSUPP: of a release or layout that is not known. */
+int collector__goroutine_count(struct collector *c, struct process *p, uint64_t *ret_n);
 
 extern const struct sideband_handler collector_sideband_handler;
 

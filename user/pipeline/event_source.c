@@ -12,11 +12,19 @@ static const struct event_source *const sources[EVENT_N] = {
 	[EVENT_CPU] = &cpu_source,
 	[EVENT_OFFCPU] = &wait_source,
 	[EVENT_THREADCREATE] = &create_source,
+	[EVENT_GOROUTINE] = &goroutine_source,
 };
 
 const struct event_source *event_source__of(enum event ev)
 {
 	return (unsigned int)ev < EVENT_N ? sources[ev] : NULL;
+}
+
+bool event_source__is_state(enum event ev)
+{
+	const struct event_source *s = event_source__of(ev);
+
+	return s && s->dump;
 }
 
 bool collector__can_record(enum event ev)
@@ -104,11 +112,25 @@ void collector__release(struct collector *c, enum event ev)
 			 strerror(-err));
 }
 
+/* Once a window. What it could not tell it has counted. */
+static void tell_state(struct collector *c, enum event ev)
+{
+	if (c->is_told[ev])
+		return;
+	c->is_told[ev] = true;
+	sources[ev]->dump(c, 0);
+}
+
 void event_sources__look(struct collector *c, bool all)
 {
-	for (enum event ev = 0; ev < EVENT_N; ev++)
-		if (c->windows[ev] && c->is_recording[ev] && sources[ev]->look)
+	for (enum event ev = 0; ev < EVENT_N; ev++) {
+		if (!c->windows[ev] || !c->is_recording[ev])
+			continue;
+		if (sources[ev]->look)
 			sources[ev]->look(c, all || collector__window_is_over(c, ev));
+		if (sources[ev]->dump)
+			tell_state(c, ev);
+	}
 }
 
 void event_sources__control(struct collector *c)
@@ -120,6 +142,7 @@ void event_sources__control(struct collector *c)
 
 void event_sources__begin(struct collector *c, struct window *w)
 {
+	c->is_told[w->event] = false;
 	if (c->is_recording[w->event] && sources[w->event]->begin)
 		sources[w->event]->begin(c, w);
 }

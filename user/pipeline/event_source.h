@@ -13,8 +13,8 @@
  *      stop      recording ends: by a reload, or before done
  *      done      give everything back; also after an init that failed
  *
- * A source whose event is a state and not a flow (every thread's stack, now) tells it once a window, in the first look after begin: who asks for it then
- * has it within a slice.
+ * A source whose event is a state and not a flow (every thread's stack, now) has `dump`: it tells that state into c->windows[event], of one process or of
+ * all that are wanted. It is called once a window, in the first look after begin, and whenever somebody asks (collector__dump), who has it at once.
  *
  * Owns: nothing; a source keeps its state in c->source_state[event]. Thread: the collector's. Limit: each source's own. Errors: -errno from init and start.
  */
@@ -39,12 +39,17 @@ struct event_source {
 	void (*settle)(struct collector *c, struct window *w);
 	void (*stop)(struct collector *c);
 	void (*done)(struct collector *c);
+	/* pid 0: of all. */
+	int (*dump)(struct collector *c, uint32_t pid);
 	/* What one sample stands for, for the window's header; in the unit of the event's values. */
 	uint64_t (*period)(const struct collector *c);
 };
 
 /* NULL: this version does not record the event. */
 const struct event_source *event_source__of(enum event ev);
+
+/* Is it a state, that can be looked at now, and not a flow? */
+bool event_source__is_state(enum event ev);
 
 /* All events, each step in the order of their list. What fails in start leaves the others running; the first error is returned. */
 int event_sources__init(struct collector *c, struct err *err);
@@ -62,5 +67,7 @@ extern const struct event_source cpu_source;
 extern const struct event_source wait_source;
 /* threadcreate: collector_create.c */
 extern const struct event_source create_source;
+/* goroutine: collector_goroutine.c */
+extern const struct event_source goroutine_source;
 
 #endif

@@ -15,6 +15,7 @@
 #include "user/pipeline/row_labels.h"
 #include "user/pipeline/wait_label.h"
 #include "user/profile/profile.h"
+#include "user/runtime/goroutine.h"
 
 struct namer {
 	const struct naming *n;
@@ -73,6 +74,10 @@ static int namer__labels(struct namer *r, const struct window_row *row, uint32_t
 
 	if (r->waits)
 		wait = wait_labels__of(r->waits, row);
+	if (r->w->event == EVENT_GOROUTINE) {
+		wait.state = goroutine_state__name(row->tag.state);
+		wait.wait = window__str(r->w, row->tag.arg);
+	}
 	err = err ?: row_labels__text(&l, "state", wait.state);
 	err = err ?: row_labels__text(&l, "syscall", wait.syscall);
 	err = err ?: row_labels__text(&l, "wait", wait.wait);
