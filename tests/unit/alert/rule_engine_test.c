@@ -1,0 +1,597 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The engine over a fake of what captures and tells: rules as text, targets as a few numbers, a second a pass. */
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "user/alert/rule_engine.h"
+#include "user/base/arena.h"
+#include "user/base/buf.h"
+#include "user/base/err.h"
+#include "user/config/event.h"
+#include "user/config/yaml.h"
+
+#define S    1000000000ull
+#define MB   1e6
+#define MANY 400
+
+struct fixture {
+	struct arena arena;
+	struct rule_list rules;
+	struct rule_engine *engine;
+	struct rule_engine_opts opts;
+	struct rule_time now;
+	/* what the fake saw */
+	uint32_t n_captures, n_firing, n_resolved, n_captured;
+	uint32_t pids[MANY];
+	struct capture_request last;
+	char last_cause[128], last_refused[128], last_path[64];
+	uint32_t last_left;
+	double last_value;
+	bool is_full, answers_at_once;
+	uint64_t bytes;
+};
+
+static int fake_capture(void *ctx, const struct capture_request *r, char ret_id[CAPTURE_ID_MAX],
+			struct err *err)
+{
+	struct fixture *f = ctx;
+
+	if (f->is_full)
+		return err__set(err, -EAGAIN, "8 captures are under way");
+	assert_true(f->n_captures < MANY);
+	f->pids[f->n_captures++] = r->target.pid;
+	f->last = *r;
+	snprintf(f->last_cause, sizeof(f->last_cause), "%s", r->cause);
+	snprintf(ret_id, CAPTURE_ID_MAX, "id%u", f->n_captures);
+	if (f->answers_at_once)
+		r->done(r->ctx, &(struct capture_result){.id = ret_id, .path = "/c/1", .bytes = f->bytes});
+	return 0;
+}
+
+static void fake_tell(void *ctx, const struct alert_news *n)
+{
+	struct fixture *f = ctx;
+
+	f->n_firing += n->kind == NEWS_FIRING;
+	f->n_resolved += n->kind == NEWS_RESOLVED;
+	f->n_captured += n->kind == NEWS_CAPTURED;
+	if (n->kind == NEWS_FIRING) {
+		snprintf(f->last_refused, sizeof(f->last_refused), "%s", n->refused);
+		f->last_left = n->n_left;
+		f->last_value = n->value;
+	}
+	if (n->kind == NEWS_CAPTURED)
+		snprintf(f->last_path, sizeof(f->last_path), "%s", n->path);
+}
+
+static void read_rules(struct fixture *f, const char *text)
+{
+	struct err e = {0};
+	struct yaml y;
+
+	assert_int_equal(yaml__parse("f", text, strlen(text), &y, &e), 0);
+	if (rule__parse_list(&(struct rule_source){"f", y.root}, NULL, NULL, &f->arena, &f->rules, &e))
+		fail_msg("%s", e.text);
+	yaml__done(&y);
+}
+
+static const struct rule_port *port_of(struct fixture *f)
+{
+	static struct rule_port port;
+
+	port = (struct rule_port){fake_capture, fake_tell, f};
+	return &port;
+}
+
+/* Long after its start, so that nothing is learning. */
+static void start(struct fixture *f, const char *text)
+{
+	read_rules(f, text);
+	f->opts = (struct rule_engine_opts){.captures_per_hour = 1000, .capture_bytes_per_day = 1ull << 40};
+	f->now = (struct rule_time){10000 * S, 1700000000 * S, 10000 * S};
+	f->answers_at_once = true;
+	assert_int_equal(rule_engine__new(&f->opts, port_of(f), &f->rules, &f->now, &f->engine), 0);
+	f->now.mono_ns += 100 * S;
+	f->now.real_ns += 100 * S;
+	f->now.boot_ns += 100 * S;
+}
+
+static int set_up(void **state)
+{
+	static struct fixture f;
+
+	f = (struct fixture){0};
+	arena__init(&f.arena, 4 << 20);
+	*state = &f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	rule_engine__free(f->engine);
+	arena__done(&f->arena);
+	return 0;
+}
+
+static struct metric_sample sample_of(const struct fixture *f, uint32_t pid, enum metric_id id, double value)
+{
+	static char comm[16];
+	struct metric_sample s = {.target = {.scope = pid ? SCOPE_PROCESS : SCOPE_SYSTEM, .pid = pid},
+				  .at_ns = f->now.mono_ns};
+
+	snprintf(comm, sizeof(comm), "p%u", pid);
+	if (pid) {
+		s.target.comm = comm;
+		s.target.start_ns = 1000 + pid;
+	}
+	s.values[id] = value;
+	s.known = isnan(value) ? 0 : 1ull << id;
+	return s;
+}
+
+static void tick(struct fixture *f)
+{
+	f->now.mono_ns += S;
+	f->now.real_ns += S;
+	f->now.boot_ns += S;
+}
+
+/* One pass over processes 1..n with these values, NULL: none. */
+static void pass_of(struct fixture *f, enum metric_id id, const double *values, uint32_t n)
+{
+	tick(f);
+	rule_engine__begin(f->engine, &f->now);
+	for (uint32_t i = 0; i < n; i++) {
+		struct metric_sample s = sample_of(f, i + 1, id, values[i]);
+
+		rule_engine__take(f->engine, &s);
+	}
+	rule_engine__end(f->engine);
+}
+
+static void pass_one(struct fixture *f, enum metric_id id, double value)
+{
+	pass_of(f, id, &value, 1);
+}
+
+#define CPU METRIC_cpu_usage_percent
+
+static void one_hot_process_of_many_is_captured_once(void **state)
+{
+	struct fixture *f = *state;
+	double values[200];
+
+	start(f, "- {name: hot, condition: cpu_usage_percent > 80, duration: 3s, action: "
+		 "capture_cpu_profile, scope: process}");
+	for (int t = 0; t < 60; t++) {
+		for (int i = 0; i < 200; i++)
+			values[i] = i == 123 && t >= 20 && t < 25 ? 99 : i % 70;
+		pass_of(f, CPU, values, 200);
+	}
+	assert_int_equal(f->n_captures, 1);
+	assert_int_equal(f->pids[0], 124);
+	assert_int_equal(f->n_firing, 1);
+	assert_int_equal(f->n_resolved, 1);
+	assert_int_equal(f->last.held_ns, 3 * S);
+	assert_int_equal(f->last.before_ns, 30 * S);
+	assert_int_equal(f->last.events, 1u << EVENT_CPU);
+	assert_true(f->last.value == 99 && f->last.threshold == 80);
+	assert_string_equal(f->last_cause, "held for 3s");
+	assert_string_equal(f->last_path, "/c/1");
+}
+
+static void a_hold_that_is_too_short_does_not_fire(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f,
+	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 3s, action: keep, scope: process}");
+	for (int t = 0; t < 600; t++)
+		pass_one(f, CPU, t % 4 == 3 ? 79 : 99);
+	assert_int_equal(f->n_firing, 0);
+}
+
+static void values_that_hover_fire_once(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f,
+	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 2s, action: keep, scope: process}");
+	srand(1);
+	for (int t = 0; t < 3000; t++)
+		pass_one(f, CPU, 76 + rand() % 12);
+	assert_int_equal(f->n_firing, 1);
+	assert_int_equal(f->n_captures, 1);
+}
+
+/* Three hundred cross in the same second. */
+static void of_a_crowd_the_worst_few_are_captured(void **state)
+{
+	struct fixture *f = *state;
+	struct rule_engine_stats stats;
+	double values[300];
+
+	start(f,
+	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 2s, action: keep, scope: process, "
+	      "limits: {targets: 4}}");
+	for (int i = 0; i < 300; i++)
+		values[i] = 81 + (i * 7 % 300) / 20.0;
+	for (int t = 0; t < 200; t++) {
+		pass_of(f, CPU, values, 300);
+		rule_engine__stats(f->engine, &stats);
+		assert_true(stats.n_firing <= 4);
+	}
+	assert_int_equal(f->n_captures, 4);
+	assert_int_equal(f->n_firing, 4);
+	for (int i = 0; i < 4; i++)
+		assert_true(values[f->pids[i] - 1] >= 81 + 296 / 20.0);
+	assert_true(stats.left >= 296);
+	/* the last that fired says how many it left */
+	assert_int_equal(f->last_left, 296);
+}
+
+static void the_hour_of_the_host_bounds_captures_and_not_alarms(void **state)
+{
+	struct fixture *f = *state;
+	double values[40];
+
+	start(f,
+	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 0s, action: keep, scope: process, "
+	      "limits: {targets: 40, captures_per_hour: 1000}}");
+	f->opts.captures_per_hour = 7;
+	assert_int_equal(rule_engine__set_rules(f->engine, &f->opts, &f->rules, &f->now), 0);
+	for (int i = 0; i < 40; i++)
+		values[i] = 90;
+	for (int t = 0; t < 100; t++)
+		pass_of(f, CPU, values, 40);
+	assert_int_equal(f->n_firing, 40);
+	assert_int_equal(f->n_captures, 7);
+	assert_string_equal(f->last_refused, "rate-limited: alerting.captures_per_hour (7) is reached");
+}
+
+static void bytes_of_the_day_are_counted_when_they_are_written(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f,
+	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 0s, action: keep, scope: process, "
+	      "keep_firing: 0s, limits: {cooldown: 0s, captures_per_hour: 1000}}");
+	f->opts.capture_bytes_per_day = 100;
+	f->bytes = 40;
+	assert_int_equal(rule_engine__set_rules(f->engine, &f->opts, &f->rules, &f->now), 0);
+	for (int t = 0; t < 40; t++)
+		pass_one(f, CPU, t % 2 ? 10 : 90);
+	assert_int_equal(f->n_firing, 20);
+	assert_int_equal(f->n_captures, 3);
+	assert_string_equal(f->last_refused, "rate-limited: alerting.capture_bytes_per_day is reached");
+	f->now.real_ns += 25 * 3600 * S;
+	pass_one(f, CPU, 10);
+	pass_one(f, CPU, 90);
+	assert_int_equal(f->n_captures, 4);
+}
+
+static void a_target_cools_unless_it_is_much_worse(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f,
+	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 1s, action: keep, scope: process, "
+	      "keep_firing: 0s, limits: {cooldown: 10m, escalation: 50%}}");
+	for (int t = 0; t < 300; t++)
+		pass_one(f, CPU, t % 10 < 5 ? 100 : 10);
+	assert_int_equal(f->n_firing, 1);
+	for (int t = 0; t < 10; t++)
+		pass_one(f, CPU, 151);
+	assert_int_equal(f->n_firing, 2);
+	pass_one(f, CPU, 10);
+	f->now.real_ns += 600 * S;
+	for (int t = 0; t < 10; t++)
+		pass_one(f, CPU, 100);
+	assert_int_equal(f->n_firing, 3);
+	assert_int_equal(f->n_resolved, 2);
+}
+
+static void what_fires_on_and_gets_worse_is_captured_again_in_the_same_episode(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t episode;
+
+	start(f, "- {name: big, condition: {metric: rss, steps: [100MB, 200MB, 400MB]}, duration: 0s, "
+		 "action: keep, "
+		 "scope: process, capture: {after: 5s}}");
+	for (int t = 0; t < 20; t++)
+		pass_one(f, METRIC_rss, 150 * MB);
+	episode = f->last.episode;
+	assert_int_equal(f->n_captures, 1);
+	for (int t = 0; t < 20; t++)
+		pass_one(f, METRIC_rss, 250 * MB);
+	assert_int_equal(f->n_captures, 2);
+	for (int t = 0; t < 20; t++)
+		pass_one(f, METRIC_rss, 900 * MB);
+	assert_int_equal(f->n_captures, 3);
+	assert_int_equal(f->last.episode, episode);
+	assert_int_equal(f->n_firing, 1);
+}
+
+/* 150 MB an hour, of a rule of 100: a second here is six of a rule of 30 minutes. */
+static void a_leak_fires_and_a_sawtooth_does_not(void **state)
+{
+	struct fixture *f = *state;
+	double rss = 50 * MB;
+	int fired_at = 0;
+
+	start(f, "- {name: leak, condition: memory_growth_rate > 28kB/s, duration: 300s, action: "
+		 "capture_memory_profile, "
+		 "scope: process}");
+	for (int t = 0; t < 3000; t++)
+		pass_one(f, METRIC_rss, 50 * MB + (t % 200) * 0.4 * MB + (t % 7) * 0.1 * MB);
+	assert_int_equal(f->n_firing, 0);
+	for (int t = 0; t < 1000 && !fired_at; t++) {
+		pass_one(f, METRIC_rss, rss += 42000);
+		fired_at = f->n_firing ? t : 0;
+	}
+	assert_int_equal(f->n_firing, 1);
+	assert_true(fired_at >= 300 && fired_at <= 600);
+	assert_true(f->last_value > 28000 && f->last_value < 43000);
+}
+
+static void a_rise_is_against_the_values_before_it(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, "- {name: rise, condition: {metric: alloc_rate, rise: 50%, over: 60s, min: 1MB/s}, "
+		 "duration: 5s, "
+		 "action: keep, scope: process}");
+	/* below min nothing is a rise */
+	for (int t = 0; t < 120; t++)
+		pass_one(f, METRIC_alloc_rate, t < 60 ? 1000 : 900000);
+	assert_int_equal(f->n_firing, 0);
+	for (int t = 0; t < 120; t++)
+		pass_one(f, METRIC_alloc_rate, 2 * MB);
+	assert_int_equal(f->n_firing, 1); /* from 0.9 to 2 */
+	for (int t = 0; t < 200; t++)
+		pass_one(f, METRIC_alloc_rate, 2 * MB);
+	assert_int_equal(f->n_resolved, 1); /* the usual by now */
+	for (int t = 0; t < 30; t++)
+		pass_one(f, METRIC_alloc_rate, 2.9 * MB);
+	assert_int_equal(f->n_firing, 1);
+}
+
+static void what_will_be_full_soon_is_told_before(void **state)
+{
+	struct fixture *f = *state;
+	int t;
+
+	start(f, "- {name: full, condition: {metric: fd_count, predict: 1000, within: 60s, over: 30s}, "
+		 "duration: 3s, "
+		 "action: keep, scope: process}");
+	for (t = 0; t < 60; t++)
+		pass_one(f, METRIC_fd_count, 100);
+	assert_int_equal(f->n_firing, 0);
+	for (t = 0; t < 200 && !f->n_firing; t++)
+		pass_one(f, METRIC_fd_count, 100 + 5 * t);
+	/* 5 a second: 60 s before 1000 is at 700 */
+	assert_true(t > 110 && t < 130);
+}
+
+static void an_event_fires_at_once_and_is_over_after_its_time(void **state)
+{
+	struct fixture *f = *state;
+	struct host_event killed = {.kind = HOST_EVENT_OOM_KILL, .rss_bytes = 5};
+
+	start(f, "- {name: oom, condition: oom_kill, action: capture_memory_profile, scope: process, "
+		 "match: {comm: \"p*\"}, keep_firing: 10s}");
+	killed.target = sample_of(f, 7, CPU, 0).target;
+	rule_engine__event(f->engine, &killed, &f->now);
+	rule_engine__event(f->engine, &killed, &f->now);
+	assert_int_equal(f->n_captures, 1);
+	assert_int_equal(f->pids[0], 7);
+	assert_string_equal(f->last_cause, "oom_kill");
+	/* the process is gone, the alarm stays for its time */
+	for (int t = 0; t < 9; t++)
+		pass_of(f, CPU, NULL, 0);
+	assert_int_equal(f->n_resolved, 0);
+	for (int t = 0; t < 9; t++)
+		pass_of(f, CPU, NULL, 0);
+	assert_int_equal(f->n_resolved, 1);
+	killed.kind = HOST_EVENT_FATAL_SIGNAL;
+	rule_engine__event(f->engine, &killed, &f->now);
+	assert_int_equal(f->n_captures, 1);
+}
+
+static void what_is_gone_is_over(void **state)
+{
+	struct fixture *f = *state;
+	struct rule_engine_stats stats;
+
+	start(f,
+	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 0s, action: keep, scope: process}");
+	f->answers_at_once = false;
+	pass_one(f, CPU, 99);
+	assert_int_equal(f->n_firing, 1);
+	pass_of(f, CPU, NULL, 0);
+	assert_int_equal(f->n_resolved, 1);
+	/* its capture may come later, and is told still */
+	f->last.done(f->last.ctx, &(struct capture_result){.id = "id1", .path = "/c/9"});
+	assert_int_equal(f->n_captured, 1);
+	assert_string_equal(f->last_path, "/c/9");
+	pass_of(f, CPU, NULL, 0);
+	rule_engine__stats(f->engine, &stats);
+	assert_int_equal(stats.n_targets, 0);
+	assert_int_equal(f->n_resolved, 1);
+}
+
+static void nothing_fires_while_it_is_learning(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f,
+	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 0s, action: keep, scope: process, "
+	      "limits: {learning: 3m}}");
+	for (int t = 0; t < 79; t++) /* the agent began 100 s ago */
+		pass_one(f, CPU, 99);
+	assert_int_equal(f->n_firing, 0);
+	pass_one(f, CPU, 99);
+	pass_one(f, CPU, 99);
+	assert_int_equal(f->n_firing, 1);
+}
+
+static void a_refused_capture_is_an_alarm_with_its_reason(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f,
+	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 0s, action: keep, scope: process}\n"
+	      "- {name: told, condition: cpu_usage_percent > 80, duration: 0s, action: none, scope: "
+	      "process}");
+	f->is_full = true;
+	pass_one(f, CPU, 99);
+	assert_int_equal(f->n_firing, 2);
+	assert_int_equal(f->n_captures, 0);
+	f->is_full = false;
+	pass_one(f, CPU, 99);
+	assert_int_equal(f->n_captures, 0);
+}
+
+static void a_reload_keeps_what_was_not_changed(void **state)
+{
+	static const char before[] =
+		"- {name: a, condition: cpu_usage_percent > 80, duration: 10s, action: keep, scope: "
+		"process}\n"
+		"- {name: b, condition: cpu_usage_percent > 90, duration: 0s, action: keep, scope: process}\n"
+		"- {name: c, condition: cpu_usage_percent > 91, duration: 0s, action: keep, scope: process}";
+	static const char after[] =
+		"- {name: c, condition: cpu_usage_percent > 91, duration: 0s, action: keep, scope: process}\n"
+		"- {name: b, condition: cpu_usage_percent > 95, duration: 0s, action: keep, scope: process}\n"
+		"- {name: a, condition: cpu_usage_percent > 80, duration: 10s, action: keep, scope: process}";
+	struct fixture *f = *state;
+
+	start(f, before);
+	for (int t = 0; t < 6; t++)
+		pass_one(f, CPU, 94);
+	assert_int_equal(f->n_firing, 2); /* b and c; a is pending */
+	read_rules(f, after);
+	assert_int_equal(rule_engine__set_rules(f->engine, &f->opts, &f->rules, &f->now), 0);
+	assert_int_equal(f->n_resolved, 1); /* b is another rule now */
+	for (int t = 0; t < 4; t++)
+		pass_one(f, CPU, 94);
+	assert_int_equal(f->n_firing, 2);
+	pass_one(f, CPU, 94);
+	assert_int_equal(f->n_firing, 3); /* a, after its ten seconds, five of them before */
+	assert_int_equal(f->n_resolved, 1);
+}
+
+static void patterns_choose_by_every_kind_that_is_given(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f,
+	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 0s, action: keep, scope: process, "
+	      "match: {comm: [\"p1*\", p3], pid: [3, 11, 12]}, limits: {targets: 60}}");
+	{
+		double values[20];
+
+		for (int i = 0; i < 20; i++)
+			values[i] = 99;
+		pass_of(f, CPU, values, 20);
+	}
+	assert_int_equal(f->n_firing, 3);
+}
+
+static void room_is_bounded_and_what_has_none_is_counted(void **state)
+{
+	struct fixture *f = *state;
+	struct rule_engine_stats stats;
+	double values[300];
+
+	start(f, "- {name: leak, condition: memory_growth_rate > 1kB/s, duration: 10s, action: keep, scope: "
+		 "process}");
+	f->opts.max_targets = 100;
+	f->opts.max_alerts = 50;
+	f->opts.max_trends = 20;
+	assert_int_equal(rule_engine__set_rules(f->engine, &f->opts, &f->rules, &f->now), 0);
+	for (int t = 0; t < 5; t++) {
+		for (int i = 0; i < 300; i++)
+			values[i] = 1e6 * t;
+		pass_of(f, METRIC_rss, values, 300);
+	}
+	rule_engine__stats(f->engine, &stats);
+	assert_int_equal(stats.n_targets, 100);
+	assert_int_equal(stats.no_room, 5 * (200 + 50 + 30));
+}
+
+/* Random loads under random limits: no limit is ever passed, and what fires is over in the end. */
+static void limits_hold_whatever_comes(void **state)
+{
+	struct fixture *f = *state;
+	struct rule_engine_stats stats;
+	double values[60];
+	char text[512];
+
+	srand(99);
+	for (int run = 0; run < 40; run++) {
+		int targets = 1 + rand() % 6, hour = 1 + rand() % 9, host = 1 + rand() % 9, allowed;
+
+		*f = (struct fixture){.arena = f->arena};
+		snprintf(text, sizeof(text),
+			 "- {name: a, condition: cpu_usage_percent > 80, duration: %ds, action: keep, scope: "
+			 "process, "
+			 "keep_firing: %ds, limits: {cooldown: %ds, targets: %d, captures_per_hour: %d, "
+			 "escalation: 10%%}}",
+			 rand() % 4, rand() % 4, rand() % 60, targets, hour);
+		start(f, text);
+		f->opts.captures_per_hour = (uint64_t)host;
+		assert_int_equal(rule_engine__set_rules(f->engine, &f->opts, &f->rules, &f->now), 0);
+		f->answers_at_once = rand() % 2;
+		for (int t = 0; t < 300; t++) {
+			for (int i = 0; i < 60; i++)
+				values[i] = rand() % 3 ? 60 + rand() % 60 : NAN;
+			pass_of(f, CPU, values, (uint32_t)(rand() % 60));
+			rule_engine__stats(f->engine, &stats);
+			assert_true(stats.n_firing <= (uint32_t)targets);
+		}
+		allowed = hour < host ? hour : host;
+		assert_true(f->n_captures <= (uint32_t)allowed);
+		pass_of(f, CPU, NULL, 0);
+		assert_int_equal(f->n_firing, f->n_resolved);
+		rule_engine__free(f->engine);
+		f->engine = NULL;
+	}
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(one_hot_process_of_many_is_captured_once),
+		TEST(a_hold_that_is_too_short_does_not_fire),
+		TEST(values_that_hover_fire_once),
+		TEST(of_a_crowd_the_worst_few_are_captured),
+		TEST(the_hour_of_the_host_bounds_captures_and_not_alarms),
+		TEST(bytes_of_the_day_are_counted_when_they_are_written),
+		TEST(a_target_cools_unless_it_is_much_worse),
+		TEST(what_fires_on_and_gets_worse_is_captured_again_in_the_same_episode),
+		TEST(a_leak_fires_and_a_sawtooth_does_not),
+		TEST(a_rise_is_against_the_values_before_it),
+		TEST(what_will_be_full_soon_is_told_before),
+		TEST(an_event_fires_at_once_and_is_over_after_its_time),
+		TEST(what_is_gone_is_over),
+		TEST(nothing_fires_while_it_is_learning),
+		TEST(a_refused_capture_is_an_alarm_with_its_reason),
+		TEST(a_reload_keeps_what_was_not_changed),
+		TEST(patterns_choose_by_every_kind_that_is_given),
+		TEST(room_is_bounded_and_what_has_none_is_counted),
+		TEST(limits_hold_whatever_comes),
+	};
+
+	return cmocka_run_group_tests_name("rule_engine", tests, NULL, NULL);
+}

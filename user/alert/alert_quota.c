@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/alert/alert_quota.h"
+
+#define HOUR_NS (3600ull * 1000000000)
+
+uint32_t alert_quota__captures(const struct alert_quota *q, uint64_t rule, uint64_t real_ns)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < q->n; i++)
+		/* one from the future (the clock was set back) counts: it did happen */
+		if (q->captures[i].at_ns + HOUR_NS > real_ns && (!rule || q->captures[i].rule == rule))
+			n++;
+	return n;
+}
+
+uint64_t alert_quota__bytes(const struct alert_quota *q, uint64_t real_ns)
+{
+	uint64_t hour = real_ns / HOUR_NS, bytes = 0;
+
+	for (int i = 0; i <= ALERT_QUOTA_HOURS; i++)
+		if (q->hours[i].hour + ALERT_QUOTA_HOURS >= hour)
+			bytes += q->hours[i].bytes;
+	return bytes;
+}
+
+void alert_quota__begun(struct alert_quota *q, uint64_t rule, uint64_t real_ns)
+{
+	q->captures[q->next].at_ns = real_ns;
+	q->captures[q->next].rule = rule;
+	q->next = (q->next + 1) % ALERT_QUOTA_MAX;
+	if (q->n < ALERT_QUOTA_MAX)
+		q->n++;
+}
+
+void alert_quota__written(struct alert_quota *q, uint64_t bytes, uint64_t real_ns)
+{
+	uint64_t hour = real_ns / HOUR_NS;
+	int at = (int)(hour % (ALERT_QUOTA_HOURS + 1));
+
+	if (q->hours[at].hour != hour) {
+		q->hours[at].hour = hour;
+		q->hours[at].bytes = 0;
+	}
+	q->hours[at].bytes += bytes;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rule_alert - an alert, and the target that it belongs to, as the parts of the engine see them.
+ *
+ * Owns: see rule_engine.h. Thread: one owner. Limit: rule_engine.h. Errors: none.
+ */
+#ifndef EVERPROF_ALERT_RULE_ALERT_H
+#define EVERPROF_ALERT_RULE_ALERT_H
+
+#include "user/alert/alert_state.h"
+#include "user/alert/capture_request.h"
+#include "user/alert/rule_engine.h"
+#include "user/alert/trend.h"
+
+#define NONE             UINT32_MAX
+#define ALERT_POINTS_MAX 600 /* of the series that a capture shows */
+#define ALERT_SERIES_MAX 128 /* alerts that keep one while they are pending; what fires always does */
+#define ALERT_NAME_MAX   256
+
+/* Why what could fire does not, or what fires is not captured. */
+enum alert_wait {
+	WAIT_NOTHING,
+	WAIT_LEARNING,
+	WAIT_COOLING,
+	WAIT_TARGETS, /* as many of the rule fire as may */
+	WAIT_N
+};
+
+enum { NAME_COMM, NAME_EXE, NAME_CGROUP, NAME_UNIT, NAME_CONTAINER, NAME_POD, NAME_N };
+
+/* What an alert keeps of its target, so that it can be told of when that is gone. */
+struct alert_names {
+	char text[NAME_N][ALERT_NAME_MAX]; /* "": not known */
+};
+
+struct alert_point {
+	uint64_t at_ns;
+	double value;
+};
+
+struct alert {
+	bool is_used, is_event;
+	uint16_t rule;
+	uint32_t target, next;
+	struct alert_state state;
+	enum outcome outcome; /* of this pass */
+	enum alert_wait wait;
+	uint32_t term;           /* the one that speaks for it */
+	double value, threshold; /* of that term, now */
+	double worst;            /* since it fired */
+	double captured; /* the value of the last capture of the episode; what cooling is compared with */
+	uint32_t level;  /* steps that were captured */
+	uint64_t fired_real_ns, cooling_until_ns; /* CLOCK_REALTIME */
+	uint64_t busy_until_ns; /* its last capture is under way until then, CLOCK_MONOTONIC */
+	uint32_t n_under_way;   /* captures; it stays as long */
+	uint64_t episode;
+	char capture[CAPTURE_ID_MAX];
+	char refused[RULE_CAUSE_MAX];
+	struct metric_target told; /* borrows from names */
+	struct alert_names *names;
+	struct trend *trends[CONDITION_TERMS_MAX];
+	struct alert_point *points; /* a ring */
+	uint32_t n_points, next_point;
+	uint32_t generation;
+};
+
+struct target {
+	struct metric_target key; /* texts NULL; the names are the alerts' */
+	uint64_t texts;           /* hash */
+	uint64_t first_ns;        /* CLOCK_MONOTONIC, first seen */
+	uint64_t matches[(RULES_MAX + 63) / 64];
+	uint32_t pass, first_alert;
+	bool is_used;
+	char comm[16]; /* for lists */
+};
+
+#endif

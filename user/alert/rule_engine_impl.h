@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rule_engine_impl - what the parts of the engine share.
+ *
+ *      rule_state[rule]            target[i] ── first_alert ─> alert ─> alert …          (one alert for a rule and a target that it has a state with)
+ *
+ * Owns: see rule_engine.h. Thread: one owner. Limit: rule_engine.h. Errors: none.
+ */
+#ifndef EVERPROF_ALERT_RULE_ENGINE_IMPL_H
+#define EVERPROF_ALERT_RULE_ENGINE_IMPL_H
+
+#include "user/alert/alert_quota.h"
+#include "user/alert/rule_alert.h"
+#include "user/alert/rule_engine.h"
+#include "user/base/hashmap.h"
+
+#define ALERT_CAPTURES 16
+
+/* What is known of a rule besides its alerts. */
+struct rule_state {
+	uint64_t hash;
+	struct alert_timing timing;
+	uint32_t n_firing, n_pending, n_targets, n_known; /* of the last pass */
+	uint32_t n_left; /* of the last pass: held, and had to wait for a limit */
+	uint64_t fired, captures, refused;
+	bool has_best; /* the value that came closest in the last pass */
+	double best, best_threshold;
+	uint32_t best_pid, best_term;
+	char best_comm[16];
+};
+
+struct alert_capture {
+	struct rule_engine *engine;
+	uint32_t alert, generation;
+	uint64_t rule_hash;
+	bool is_used;
+	char id[CAPTURE_ID_MAX];
+};
+
+struct rule_engine {
+	struct rule_engine_opts opts;
+	struct rule_port port;
+	struct rule_list rules;
+	struct rule_state *states; /* as rules */
+	struct target *targets;
+	uint32_t n_targets, targets_cap, free_target;
+	struct hashmap by_key;
+	struct alert *alerts;
+	uint32_t n_alerts, alerts_cap, free_alert, n_trends, n_series;
+	uint32_t *ready; /* alerts of this pass that could fire */
+	uint32_t n_ready, ready_cap;
+	struct alert_capture captures[ALERT_CAPTURES];
+	struct alert_quota quota;
+	struct rule_time now;
+	uint64_t started_ns, next_episode, cpu_begin_ns;
+	uint32_t pass;
+	double system_cpu_percent;
+	bool is_dirty;
+	struct rule_engine_stats stats;
+};
+
+/* ---- rule_target.c: who is there ---- */
+struct target *rule_engine__see(struct rule_engine *e, const struct metric_target *t);
+void rule_engine__drop_target(struct rule_engine *e, uint32_t index);
+bool rule__matches(const struct rule *r, const struct metric_target *t);
+struct alert *rule_engine__find_alert(struct rule_engine *e, uint32_t rule, const struct target *t);
+/* NULL: no room. */
+struct alert *rule_engine__add_alert(struct rule_engine *e, uint32_t rule, struct target *t);
+void rule_engine__free_alert(struct rule_engine *e, struct alert *a);
+/* The value of now, for the series of its captures. */
+void rule_engine__note_point(struct rule_engine *e, struct alert *a);
+int alert__name(struct alert *a, const struct metric_target *t);
+
+/* ---- rule_judge.c: what the condition says ---- */
+struct judgement {
+	enum outcome outcome;
+	uint32_t term;
+	double value, threshold;
+};
+/* alert NULL: the target has none with this rule; conditions that need a memory make one. */
+struct judgement rule_engine__judge(struct rule_engine *e, uint32_t rule, struct target *t, struct alert **a,
+				    const struct metric_sample *s);
+bool condition__needs_memory(const struct condition *c);
+/* How bad: 1 at the threshold, more beyond it. */
+double condition__severity(const struct condition *c, double value, double threshold);
+
+/* ---- rule_fire.c: what is done ---- */
+void rule_engine__fire_ready(struct rule_engine *e);
+void rule_engine__rise(struct rule_engine *e, struct alert *a);
+void rule_engine__resolve(struct rule_engine *e, struct alert *a);
+void rule_engine__fire_event(struct rule_engine *e, struct alert *a, double value);
+const char *alert_wait__text(enum alert_wait wait);
+
+#endif

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Problem. An agent that is restarted in a loop while something is wrong must not capture and tell it anew each time; and what it told to fire it has to tell to be
+ * over, even if it was killed in between.
+ *
+ * Idea. A file of fixed records, replaced as a whole whenever something of it changes (a few times an hour). Times are of the wall clock. What was pending is not
+ * kept: nobody knows whether it held while the agent was away. After another boot processes and groups are other ones: only the system's alarms, and the
+ * counts, stay.
+ *
+ * Invariants. A file that is cut, damaged, or somebody else's is refused as a whole. A restored alarm that nothing is measured for any more is over with the first
+ * pass, and told.
+ */
+#include "user/alert/rule_memory.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "user/alert/rule_engine_impl.h"
+#include "user/base/buf.h"
+
+static const char magic[8] = "evalrt1";
+
+_Static_assert(RULE_MEMORY_NAMES == NAME_N && RULE_MEMORY_NAME_MAX == ALERT_NAME_MAX,
+	       "the names of an alert");
+_Static_assert(sizeof(((struct rule_memory_alert *)0)->capture) == CAPTURE_ID_MAX, "the id of a capture");
+
+uint64_t rule_memory__checksum(const void *bytes, size_t len)
+{
+	uint64_t h = 14695981039346656037ull;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ ((const uint8_t *)bytes)[i]) * 1099511628211ull;
+	return h;
+}
+
+/* ---- parsing ---------------------------------------------------------------------------------------------------------- */
+
+static bool ends(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+static bool is_good(const struct rule_memory_alert *a)
+{
+	if (a->scope >= SCOPE_N || a->phase >= ALERT_PHASE_N || a->term >= CONDITION_TERMS_MAX ||
+	    a->level > CONDITION_STEPS_MAX || a->is_event > 1 || !ends(a->capture, sizeof(a->capture)))
+		return false;
+	if ((a->scope == SCOPE_PROCESS) != (a->pid != 0))
+		return false;
+	for (int i = 0; i < NAME_N; i++)
+		if (!ends(a->names[i], ALERT_NAME_MAX))
+			return false;
+	return true;
+}
+
+void rule_memory__get(const struct rule_memory *m, uint32_t i, struct rule_memory_alert *ret)
+{
+	memcpy(ret, m->alerts + i * sizeof(*ret), sizeof(*ret));
+}
+
+int rule_memory__parse(const void *bytes, size_t len, struct rule_memory *ret)
+{
+	struct rule_memory m;
+	struct rule_memory_alert a;
+	uint64_t checksum;
+	size_t expected;
+
+	if (len < sizeof(m.header) + sizeof(checksum))
+		return -EBADMSG;
+	memcpy(&m.header, bytes, sizeof(m.header));
+	if (memcmp(m.header.magic, magic, sizeof(magic)) || m.header.alert_size != sizeof(a) ||
+	    m.header.n_alerts > RULE_MEMORY_ALERTS_MAX || m.header.quota.n > ALERT_QUOTA_MAX ||
+	    m.header.quota.next >= ALERT_QUOTA_MAX || !ends(m.header.boot_id, sizeof(m.header.boot_id)))
+		return -EBADMSG;
+	expected = sizeof(m.header) + m.header.n_alerts * sizeof(a);
+	if (len != expected + sizeof(checksum))
+		return -EBADMSG;
+	memcpy(&checksum, (const uint8_t *)bytes + expected, sizeof(checksum));
+	if (checksum != rule_memory__checksum(bytes, expected))
+		return -EBADMSG;
+	m.alerts = (const uint8_t *)bytes + sizeof(m.header);
+	for (uint32_t i = 0; i < m.header.n_alerts; i++) {
+		rule_memory__get(&m, i, &a);
+		if (!is_good(&a))
+			return -EBADMSG;
+	}
+	*ret = m;
+	return 0;
+}
+
+/* ---- saving ----------------------------------------------------------------------------------------------------------- */
+
+static bool is_worth_keeping(const struct rule_engine *e, const struct alert *a)
+{
+	return a->is_used && a->names &&
+	       (alert_state__is_told(&a->state) || a->cooling_until_ns > e->now.real_ns);
+}
+
+static void fill(const struct rule_engine *e, const struct alert *a, struct rule_memory_alert *to)
+{
+	*to = (struct rule_memory_alert){.rule = e->states[a->rule].hash,
+					 .scope = a->told.scope,
+					 .pid = a->told.pid,
+					 .start_ns = a->told.start_ns,
+					 .cgroup_id = a->told.cgroup_id,
+					 .phase = a->state.phase,
+					 .term = a->term,
+					 .level = a->level,
+					 .is_event = a->is_event,
+					 .fired_real_ns = a->fired_real_ns,
+					 .cooling_until_ns = a->cooling_until_ns,
+					 .episode = a->episode,
+					 .value = a->value,
+					 .threshold = a->threshold,
+					 .worst = a->worst,
+					 .captured = a->captured};
+	if (a->state.phase == ALERT_KEPT)
+		to->over_real_ns = e->now.real_ns - (e->now.mono_ns - a->state.since_ns);
+	memcpy(to->capture, a->capture, sizeof(to->capture));
+	memcpy(to->names, a->names->text, sizeof(to->names));
+}
+
+int rule_engine__save(struct rule_engine *e, const char *boot_id, struct buf *to)
+{
+	struct rule_memory_header h = {.alert_size = sizeof(struct rule_memory_alert),
+				       .next_episode = e->next_episode,
+				       .quota = e->quota};
+	struct rule_memory_alert a;
+	uint64_t checksum;
+	size_t begin = to->len;
+
+	memcpy(h.magic, magic, sizeof(magic));
+	snprintf(h.boot_id, sizeof(h.boot_id), "%s", boot_id);
+	for (uint32_t i = 0; i < e->n_alerts && h.n_alerts < RULE_MEMORY_ALERTS_MAX; i++)
+		h.n_alerts += is_worth_keeping(e, &e->alerts[i]);
+	buf__append(to, &h, sizeof(h));
+	for (uint32_t i = 0, n = 0; i < e->n_alerts && n < h.n_alerts; i++) {
+		if (!is_worth_keeping(e, &e->alerts[i]))
+			continue;
+		fill(e, &e->alerts[i], &a);
+		buf__append(to, &a, sizeof(a));
+		n++;
+	}
+	if (buf__err(to))
+		return buf__err(to);
+	checksum = rule_memory__checksum(to->data + begin, to->len - begin);
+	buf__append(to, &checksum, sizeof(checksum));
+	if (!buf__err(to))
+		e->is_dirty = false;
+	return buf__err(to);
+}
+
+/* ---- restoring -------------------------------------------------------------------------------------------------------- */
+
+static uint64_t to_mono(const struct rule_engine *e, uint64_t real_ns)
+{
+	uint64_t ago = e->now.real_ns > real_ns ? e->now.real_ns - real_ns : 0;
+
+	return e->now.mono_ns > ago ? e->now.mono_ns - ago : 1;
+}
+
+static void restore_alert(struct rule_engine *e, uint32_t rule, const struct rule_memory_alert *m)
+{
+	const char *names[NAME_N];
+	struct metric_target key = {
+		.scope = m->scope, .pid = m->pid, .start_ns = m->start_ns, .cgroup_id = m->cgroup_id};
+	const char **const slots[NAME_N] = {&key.comm, &key.exe,       &key.cgroup,
+					    &key.unit, &key.container, &key.pod};
+	struct target *t;
+	struct alert *a;
+
+	for (int i = 0; i < NAME_N; i++) {
+		names[i] = *m->names[i] ? m->names[i] : NULL;
+		*slots[i] = names[i];
+	}
+	t = rule_engine__see(e, &key);
+	a = t && !rule_engine__find_alert(e, rule, t) ? rule_engine__add_alert(e, rule, t) : NULL;
+	if (!a || alert__name(a, &key))
+		return;
+	a->is_event = m->is_event;
+	a->term = m->term;
+	a->level = m->level;
+	a->value = m->value;
+	a->threshold = m->threshold;
+	a->worst = m->worst;
+	a->captured = m->captured;
+	a->fired_real_ns = m->fired_real_ns;
+	a->cooling_until_ns = m->cooling_until_ns;
+	a->episode = m->episode;
+	memcpy(a->capture, m->capture, sizeof(a->capture));
+	if (m->phase == ALERT_FIRING || m->phase == ALERT_KEPT) {
+		alert_state__fire(&a->state, e->now.mono_ns);
+		a->state.fired_ns = a->state.since_ns = to_mono(e, m->fired_real_ns);
+	}
+	if (m->phase == ALERT_KEPT) {
+		a->state.phase = ALERT_KEPT;
+		a->state.since_ns = to_mono(e, m->over_real_ns);
+	}
+}
+
+int rule_engine__restore(struct rule_engine *e, const char *boot_id, const void *bytes, size_t len,
+			 const struct rule_time *now)
+{
+	struct rule_memory_alert a;
+	struct rule_memory m;
+	int err = rule_memory__parse(bytes, len, &m);
+
+	if (err)
+		return err;
+	e->now = *now;
+	e->quota = m.header.quota;
+	if (m.header.next_episode > e->next_episode)
+		e->next_episode = m.header.next_episode;
+	for (uint32_t i = 0; i < m.header.n_alerts; i++) {
+		rule_memory__get(&m, i, &a);
+		if (a.scope != SCOPE_SYSTEM && strcmp(m.header.boot_id, boot_id))
+			continue;
+		for (uint32_t r = 0; r < e->rules.n; r++)
+			if (e->states[r].hash == a.rule && e->rules.items[r].scope == a.scope &&
+			    a.term < e->rules.items[r].condition.n_terms)
+				restore_alert(e, r, &a);
+	}
+	return 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rule_memory - what rules remember over a restart, as bytes: alarms that fire, cooling targets, captures of the last hour and bytes of the last day.
+ *
+ *      header  magic, sizes, boot id, captures[], hours[]      alerts  one fixed record each      checksum  of all before it
+ *
+ * Owns: nothing; rule_memory__parse gives a view into the bytes. Thread: any. Limit: RULE_MEMORY_ALERTS_MAX. Errors: -EBADMSG for what is no such file, or a
+ * damaged one.
+ */
+#ifndef EVERPROF_ALERT_RULE_MEMORY_H
+#define EVERPROF_ALERT_RULE_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "user/alert/alert_quota.h"
+
+#define RULE_MEMORY_FILE       "alerts.state" /* in the store */
+#define RULE_MEMORY_ALERTS_MAX 1024
+#define RULE_MEMORY_BOOT_MAX   40
+#define RULE_MEMORY_BYTES_MAX  ((size_t)4 << 20)
+#define RULE_MEMORY_NAMES      6
+#define RULE_MEMORY_NAME_MAX   256
+
+struct rule_memory_header {
+	char magic[8];
+	uint32_t n_alerts, alert_size;
+	char boot_id[RULE_MEMORY_BOOT_MAX];
+	uint64_t next_episode;
+	struct alert_quota quota;
+};
+
+struct rule_memory_alert {
+	uint64_t rule; /* hash */
+	uint32_t scope, pid;
+	uint64_t start_ns, cgroup_id;
+	uint32_t phase, term, level, is_event;
+	uint64_t over_real_ns, fired_real_ns, cooling_until_ns, episode; /* CLOCK_REALTIME */
+	double value, threshold, worst, captured;
+	char capture[32];
+	char names[RULE_MEMORY_NAMES][RULE_MEMORY_NAME_MAX];
+};
+
+struct rule_memory {
+	struct rule_memory_header header;
+	const uint8_t *alerts; /* unaligned */
+};
+
+uint64_t rule_memory__checksum(const void *bytes, size_t len);
+/* All fields are in their ranges, all texts end. */
+int rule_memory__parse(const void *bytes, size_t len, struct rule_memory *ret);
+void rule_memory__get(const struct rule_memory *m, uint32_t i, struct rule_memory_alert *ret);
+
+#endif
