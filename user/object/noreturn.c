@@ -63,9 +63,12 @@ bool noreturn__is_name(const char *name)
 
 static bool is_noreturn(const Elf64_Sym *sym, const struct buf *strings)
 {
-	const char *name = (const char *)strings->data + sym->st_name;
+	const char *name;
 
-	if (sym->st_name >= strings->len || !memchr(name, 0, strings->len - sym->st_name))
+	if (sym->st_name >= strings->len)
+		return false;
+	name = (const char *)strings->data + sym->st_name;
+	if (!memchr(name, 0, strings->len - sym->st_name))
 		return false;
 	return ELF64_ST_TYPE(sym->st_info) == STT_FUNC && sym->st_shndx != SHN_UNDEF && sym->st_value &&
 	       noreturn__is_name(name);
