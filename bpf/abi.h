@@ -14,6 +14,7 @@
 #include "bpf/row.h"
 #include "bpf/row_page.h"
 #include "bpf/tag.h"
+#include "bpf/tick.h"
 #include "bpf/wait.h"
 
 /* ---- a stack ----------------------------------------------------------------------------------------------------- */
@@ -243,8 +244,8 @@ struct gate {
 	__u32 kernel_stacks;
 	__s64 defer_tokens; /* stacks that may still go to user space before the next refill */
 	__u64 period_ns;    /* of the clock */
-	__u64 resumed_ns;   /* when the clocks were last turned on: what came before is no late tick */
-	__u32 is_timer; /* the clock ticks by time: a tick that is missing is late. Cycles do not tick on a halted CPU. */
+	__u64 resumed_ns;   /* when the clocks were last turned on: ticks stand for what passed since */
+	__u32 is_timer; /* the clock ticks by time. Cycles do not tick on a halted CPU, and the collector weighs them. */
 	__u32 reserved;
 	__u64 n_gone; /* written by process.bpf.c: RECORD_GONE so far */
 	__u64 n_changes; /* written by the collector: to entries of `processes` and `targets`, each before it is relied upon */
@@ -257,12 +258,6 @@ struct gate {
 	__u8 waits_by_pass; /* no hook: the pass alone samples */
 	__u8 wait_told;     /* the rest of a wait of which a part was counted is always taken */
 	__u8 reserved2;
-};
-
-/* Value of map `cpu_ticks`, one per CPU. */
-struct cpu_ticks {
-	__u64 last_ns; /* of the last tick, idle ones too */
-	__u64 n;       /* ticks of tasks, wanted or not */
 };
 
 /* Value of map `targets`, by tgid; inherited at fork, kept over exec. */

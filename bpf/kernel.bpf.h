@@ -24,8 +24,12 @@ typedef struct {
 
 struct mm_struct;
 
+struct task_struct;
+
 struct rq {
-	__u64 clock;
+	struct task_struct *idle;
+	__u64 clock; /* all time */
+	__u64 clock_task; /* less what hypervisors and (CONFIG_IRQ_TIME_ACCOUNTING) interrupts took: what tasks are charged by */
 };
 
 struct cfs_rq {

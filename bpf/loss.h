@@ -18,7 +18,7 @@
 	X(EVENT_RING, "event_ring", "process events: the ring to user space was full")                      \
 	X(SIDEBAND, "sideband", "mapping events: lost by the kernel's perf ring")                           \
 	X(LATE_TICKS, "late_ticks",                                                                         \
-	  "clock ticks that never came: the hypervisor ran somebody else, or interrupts were off")          \
+	  "clock ticks that never came on a busy CPU for more than a second: nobody has their time")        \
 	X(KERNEL_STACK, "kernel_stack", "stack without its kernel part: the kernel could not walk it")      \
 	X(UNKNOWN_PROCESS, "unknown_process", "the process was gone before anything was learnt of it")      \
 	X(OBJECT_GONE, "object_gone", "frames unnamed: the file was gone before it could be opened")        \

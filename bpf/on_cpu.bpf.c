@@ -2,8 +2,7 @@
 /*
  * on_cpu - a tick of a CPU's clock: whose code ran, and by which way did it come there?
  *
- * Each tick stands for one period of CPU time. A gap between ticks is counted as lost and given to nobody: mostly the hypervisor ran somebody else,
- * and that time the kernel does not charge to the task either.
+ * Each tick stands for the time that the kernel charged to tasks of this CPU since the one before (bpf/tick.h).
  */
 #include "bpf/interrupted.bpf.h"
 #include "bpf/count.bpf.h"
@@ -17,22 +16,44 @@ struct {
 	__type(value, struct walk);
 } on_cpu_walk SEC(".maps");
 
-/* Keeps the CPU's time, and counts ticks that never came. */
-static __always_inline void on_cpu__clock(__u64 period, int is_idle)
+/* What the scheduler knows of this CPU, as of its last look: a tick of its own, or a switch. False: the kernel does not lead to it. */
+static __always_inline int on_cpu__look(struct task_struct *task, struct tick *t)
 {
-	__u64 now = bpf_ktime_get_ns(), passed = 0;
+	struct cfs_rq *cfs;
+
+	if (!bpf_core_field_exists(task->se.cfs_rq))
+		return 0;
+	cfs = task->se.cfs_rq; /* every task has one, whatever its class: the way to its CPU's queue that needs no symbol */
+	if (!cfs || !cfs->rq || !cfs->rq->idle)
+		return 0;
+	t->away_ns = cfs->rq->clock - cfs->rq->clock_task;
+	t->n_idled = cfs->rq->idle->nvcsw + cfs->rq->idle->nivcsw;
+	return 1;
+}
+
+/* Keeps the CPU's time: what this tick stands for. */
+static __always_inline __u64 on_cpu__clock(struct task_struct *task)
+{
+	struct tick t = {
+		.now_ns = bpf_ktime_get_ns(),
+		.resumed_ns = gate.resumed_ns,
+		.period_ns = gate.period_ns,
+		.is_idle = task->pid == 0,
+	};
+	__u64 value, lost = 0;
 	__u32 zero = 0;
 	struct cpu_ticks *cpu = bpf_map_lookup_elem(&cpu_ticks, &zero);
 
 	if (!cpu)
-		return;
-	if (gate.is_timer && period && cpu->last_ns > gate.resumed_ns)
-		passed = (now - cpu->last_ns) / period;
-	if (passed > 1)
-		lose(EVENT_CPU, LOSS_LATE_TICKS, passed - 1);
-	cpu->last_ns = now;
-	if (!is_idle)
-		cpu->n++;
+		return 0;
+	if (!on_cpu__look(task, &t) || !gate.is_timer) {
+		cpu->n += !t.is_idle;
+		return t.period_ns;
+	}
+	value = tick__take(cpu, &t, &lost);
+	if (lost && t.period_ns)
+		lose(EVENT_CPU, LOSS_LATE_TICKS, lost / t.period_ns);
+	return value;
 }
 
 SEC("perf_event")
@@ -45,12 +66,11 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 		.tag = {.event = EVENT_CPU, .syscall = SYSCALL_NONE},
 		.tid = task->pid,
 		.count = 1,
-		.value = gate.period_ns,
 	};
 	struct walk *w;
 
-	on_cpu__clock(s.value, s.tid == 0);
-	if (s.tid == 0 || !gate.enabled)
+	s.value = on_cpu__clock(task);
+	if (!s.value || s.tid == 0 || !gate.enabled)
 		return 0;
 	w = bpf_map_lookup_elem(&on_cpu_walk, &zero);
 	if (!w)

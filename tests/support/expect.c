@@ -284,17 +284,6 @@ void expect_complete_(const struct profile *p, const struct expect_filter *whole
 	_fail(file, line);
 }
 
-/* Ticks that never came, as the profile's comments say. */
-static double late_ticks(const struct profile *p)
-{
-	unsigned long long n;
-
-	for (uint32_t i = 0; i < profile__n_comments(p); i++)
-		if (sscanf(profile__get_comment(p, i), "lost late_ticks: %llu", &n) == 1)
-			return (double)n;
-	return 0;
-}
-
 void expect_total_(const struct profile *p, const struct expect_filter *whole, uint64_t ns,
 		   uint64_t window_ns, double hz, const char *file, int line)
 {
@@ -305,8 +294,6 @@ void expect_total_(const struct profile *p, const struct expect_filter *whole, u
 
 	if (tolerance < 0.02 * (double)ns)
 		tolerance = 0.02 * (double)ns;
-	/* the tick after a gap stands for a period of which the hypervisor had a part, which the kernel charges to nobody */
-	tolerance += fmin(late_ticks(p) * period_ns, 0.25 * (double)ns);
 	expect__sum(p, whole, &sum);
 	if (fabs((double)sum.ns - (double)ns) <= tolerance)
 		return;

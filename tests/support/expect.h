@@ -60,8 +60,7 @@ void expect__print(const struct profile *p, const struct expect_filter *f);
 	expect_at_least_(p, whole, pattern, share, __FILE__, __LINE__)
 /* At least `share` of the samples' stacks reach an end mark: no frame "[truncated: …]". */
 #define expect_complete(p, whole, share) expect_complete_(p, whole, share, __FILE__, __LINE__)
-/* The CPU time of `whole` is `ns` within 2 % or three standard errors of a clock of `hz` that watched `window_ns` on one CPU, and a tick at either end; where ticks
- * were late, by as many more, up to a quarter. */
+/* The CPU time of `whole` is `ns` within 2 % or three standard errors of a clock of `hz` that watched `window_ns` on one CPU, and a tick at either end. */
 #define expect_total(p, whole, ns, window_ns, hz) \
 	expect_total_(p, whole, ns, window_ns, hz, __FILE__, __LINE__)
 

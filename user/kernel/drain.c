@@ -14,7 +14,7 @@
 
 void drain__init(struct drain *d, const struct kernel_maps *maps)
 {
-	*d = (struct drain){.maps = maps};
+	*d = (struct drain){.maps = maps, .turned_ns = clock__mono_ns()};
 }
 
 /* A program is in a half for some microseconds, with interrupts off mostly. */
@@ -48,7 +48,7 @@ int drain__slice(struct drain *d, drain_fn fn, void *ctx)
 	uint32_t half = m->gate->half & 1;
 	struct count_half *state = &m->halves[half];
 	struct count_slot *slots = m->count_slots + (uint64_t)half * m->n_count_slots;
-	uint64_t n_used;
+	uint64_t n_used, turned_ns = clock__mono_ns();
 	int ret;
 
 	__atomic_store_n(&m->gate->half, half ^ 1, __ATOMIC_SEQ_CST);
@@ -59,6 +59,7 @@ int drain__slice(struct drain *d, drain_fn fn, void *ctx)
 		d->stats.late++;
 		return ret;
 	}
+	d->turned_ns = turned_ns;
 	n_used = state->slots_used;
 	d->stats.slots = n_used;
 	d->stats.words = state->words_used;

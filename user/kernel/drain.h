@@ -26,6 +26,7 @@ struct drain_stats {
 
 struct drain {
 	const struct kernel_maps *maps;
+	uint64_t turned_ns; /* CLOCK_MONOTONIC: up to when samples are in what was read last */
 	struct drain_stats stats;
 };
 

@@ -119,7 +119,6 @@ int perf_clocks__new(enum clock_kind kind, uint32_t frequency_hz, struct perf_cl
 	for (uint32_t i = 0; i < CPUS_MAX; i++)
 		c->fds[i] = FD_CLOSED;
 	c->frequency_hz = frequency_hz;
-	c->enabled = true;
 	c->kind = kind == CLOCK_AUTO ? CLOCK_CYCLES : kind;
 	if (c->kind == CLOCK_CYCLES) {
 		perf_clocks__attr(c, &attr);

@@ -72,48 +72,51 @@ static void collector__weigh_ticks(struct collector *c)
 	c->tick_ns = busy__tick_ns(&c->busy, perf_clocks__period_ns(c->clocks));
 }
 
-/* Ends the slice: what is in the kernel comes into the window. */
-static uint64_t collector__end_slice(struct collector *c, bool all)
+/*
+ * Ends the slice: what is in the kernel comes into the windows. Samples go into the half until it is turned over; what a source tells by itself is as of its look.
+ * Stacks that wait to be finished are read before, with the rest of the slice; one that comes between belongs to the next.
+ */
+static void collector__end_slice(struct collector *c, bool all)
 {
-	uint64_t began = c->slice_ns = clock__mono_ns(), took,
+	uint64_t began = c->slice_ns = clock__mono_ns(), looked_ns, took,
 		 cpu = clock__thread_cpu_ns() - c->stats.finish_ns;
 	struct losses lost[EVENT_N];
 
 	collector__weigh_ticks(c);
 	collector__catch_up(c);
+	looked_ns = clock__mono_ns();
 	event_sources__look(c, all);
 	if (drain__slice(&c->drain, collector__on_row, c) == -EAGAIN)
 		c->lost_here.n[LOSS_DRAIN_LATE]++;
 	__atomic_store_n(&c->maps->gate->defer_tokens, c->orders.defer_tokens, __ATOMIC_RELAXED);
 	collector__slice_losses(c, lost);
-	for (int ev = 0; ev < EVENT_N; ev++)
+	for (enum event ev = 0; ev < EVENT_N; ev++)
 		if (c->windows[ev])
-			window__end_slice(c->windows[ev], began, &lost[ev]);
+			window__end_slice(c->windows[ev],
+					  event_source__of(ev)->look ? looked_ns : c->drain.turned_ns,
+					  &lost[ev]);
 	c->stats.slices++;
 	took = clock__mono_ns() - began;
 	c->stats.drain_ns +=
 		clock__thread_cpu_ns() - c->stats.finish_ns - cpu; /* finishing is counted there */
 	if (took > c->stats.drain_max_ns)
 		c->stats.drain_max_ns = took;
-	return began;
 }
 
 int collector__flush(struct collector *c)
 {
-	uint64_t now = collector__end_slice(c, true);
-
-	return collector__turn_windows(c, now, true);
+	collector__end_slice(c, true);
+	return collector__turn_windows(c, true);
 }
 
 static int on_slice(uint64_t n_expired, void *ctx)
 {
 	struct collector *c = ctx;
-	uint64_t now;
 
 	c->lost_here.n[LOSS_DRAIN_LATE] += n_expired - 1; /* slices that went by while we were not running */
-	now = collector__end_slice(c, false);
+	collector__end_slice(c, false);
 	event_sources__control(c);
-	return collector__turn_windows(c, now, false);
+	return collector__turn_windows(c, false);
 }
 
 static int on_events(uint64_t n_expired, void *ctx)
@@ -396,21 +399,22 @@ int collector__start(struct collector *c, struct err *err)
 	uint64_t now;
 	int code;
 
+	collector__hurry(); /* first: whoever waits for a CPU from here on is late with what follows */
 	collector__read_events(c);
 	code = perf_clocks__attach(c->clocks, loader__on_cpu_fd(c->loader), err);
 	if (code)
 		return code;
-	now = clock__mono_ns();
+	code = collector__add_sources(c);
+	if (!code)
+		code = collector__start_duty(c);
+	/* windows begin with the clocks: before, there are no ticks */
+	now = c->maps->gate->resumed_ns;
 	for (int ev = 0; ev < EVENT_N; ev++)
 		if (c->windows[ev])
 			window__start(c->windows[ev], now, now + (uint64_t)clock__mono_to_real_ns());
-	code = event_sources__follow(c);
 	if (!code)
-		code = collector__add_sources(c);
-	if (!code)
-		code = collector__start_duty(c);
+		code = event_sources__follow(c);
 	c->started = true;
-	collector__hurry();
 	return code ? err__set(err, code, "collector: cannot start timers: %s", strerror(-code)) : 0;
 }
 

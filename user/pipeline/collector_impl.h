@@ -113,7 +113,7 @@ bool collector__wants_event(const struct collector *c, enum event ev);
 int collector__open_windows(struct collector *c, uint64_t now);
 /* A slice has ended: those windows that are over, or all, are handed out and others opened; the rest begin a slice. */
 bool collector__window_is_over(const struct collector *c, enum event ev);
-int collector__turn_windows(struct collector *c, uint64_t now, bool all);
+int collector__turn_windows(struct collector *c, bool all);
 /* The options changed: windows for what is recorded from now on, none for what is not any more. */
 int collector__choose_windows(struct collector *c);
 void collector__note_shed(struct collector *c);

@@ -99,17 +99,24 @@ bool collector__window_is_over(const struct collector *c, enum event ev)
 	return (clock__real_ns() + slack) / length != (w->real_ns + slack) / length;
 }
 
-int collector__turn_windows(struct collector *c, uint64_t now, bool all)
+int collector__turn_windows(struct collector *c, bool all)
 {
-	for (enum event ev = 0; ev < EVENT_N; ev++) {
-		if (!c->windows[ev])
+	int err = 0;
+
+	for (enum event ev = 0; ev < EVENT_N && err != -ENOMEM; ev++) {
+		uint64_t to_ns = c->windows[ev] ? c->windows[ev]->to_ns : 0;
+
+		if (!to_ns)
 			continue;
-		if (all || collector__window_is_over(c, ev))
-			collector__close_window(c, ev, now);
-		else if (window__begin_slice(c->windows[ev], now) == -ENOMEM)
-			return -ENOMEM;
+		if (!all && !collector__window_is_over(c, ev)) {
+			err = window__begin_slice(c->windows[ev], to_ns);
+			continue;
+		}
+		collector__close_window(c, ev, to_ns);
+		if (collector__wants_event(c, ev))
+			err = collector__open_window(c, ev, to_ns);
 	}
-	return collector__open_windows(c, now);
+	return err == -ENOMEM ? err : collector__open_windows(c, clock__mono_ns());
 }
 
 void collector__limit_windows(struct collector *c)
