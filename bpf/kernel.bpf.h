@@ -22,7 +22,37 @@ typedef struct {
 	int counter;
 } atomic_t;
 
-struct mm_struct;
+typedef struct {
+	long long counter;
+} atomic64_t;
+
+/* Counters of all CPUs, with what each CPU holds back. */
+struct percpu_counter {
+	__s64 count;
+	__s32 *counters; /* per CPU: an offset, not an address */
+};
+
+/* Since 6.2; before, struct mm_struct___counts. */
+struct mm_struct {
+	struct percpu_counter rss_stat[4];
+};
+
+struct mm_rss_stat {
+	atomic64_t count[4];
+};
+
+struct mm_struct___counts {
+	struct mm_rss_stat rss_stat;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	unsigned long *open_fds;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
 
 struct task_struct;
 
@@ -47,8 +77,35 @@ struct sched_info { /* CONFIG_SCHED_INFO */
 	unsigned long long last_queued; /* by rq.clock; 0: not waiting for a CPU */
 };
 
+struct rlimit {
+	unsigned long rlim_cur;
+};
+
+struct task_io_accounting { /* CONFIG_TASK_IO_ACCOUNTING */
+	__u64 read_bytes, write_bytes;
+};
+
+typedef struct {
+	unsigned int sequence;
+} seqcount_t;
+
+typedef struct {
+	seqcount_t seqcount;
+} seqcount_spinlock_t;
+
+typedef struct {
+	seqcount_spinlock_t seqcount;
+} seqlock_t;
+
 struct signal_struct {
 	atomic_t live; /* threads that have not exited */
+	int nr_threads;
+	/* of threads that have: */
+	seqlock_t stats_lock;
+	unsigned long nvcsw, nivcsw, min_flt, maj_flt;
+	struct task_io_accounting ioac;
+	unsigned long long sum_sched_runtime;
+	struct rlimit rlim[8];
 };
 
 struct kernfs_node {
@@ -79,6 +136,9 @@ struct task_struct {
 	unsigned int __state;
 	int on_cpu;
 	unsigned long nvcsw, nivcsw;
+	unsigned long min_flt, maj_flt;
+	struct task_io_accounting ioac;
+	struct files_struct *files;
 	__u64 start_time;
 	struct sched_entity se;
 	struct sched_info sched_info;
@@ -92,6 +152,10 @@ struct seq_file;
 
 struct bpf_map { /* complete, because a kfunc's callback takes one */
 	__u32 id;
+};
+
+struct bpf_array {      /* a map of one */
+	void *pptrs[1]; /* per CPU */
 };
 
 struct bpf_iter_meta {

@@ -168,6 +168,7 @@ static void loader__fill_fds(struct loader *l)
 	m->run_queues_fd = bpf_map__fd(s->maps.run_queues);
 	m->gate = &s->data_gate->gate;
 	m->halves = s->data_halves->halves;
+	m->usage_gate = &s->data_usage->usage_gate;
 }
 
 enum need { NEED_FUNCTION, NEED_TRACEPOINT };
@@ -310,6 +311,11 @@ int loader__list_processes_link(const struct loader *l)
 int loader__list_threads_link(const struct loader *l)
 {
 	return bpf_link__fd(l->skel->links.list_threads);
+}
+
+int loader__list_usage_link(const struct loader *l)
+{
+	return bpf_link__fd(l->skel->links.list_usage);
 }
 
 bool loader__has_hook(const struct loader *l, enum hook hook)

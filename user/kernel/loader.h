@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "bpf/abi.h"
+#include "bpf/usage.h"
 
 struct err;
 struct loader;
@@ -58,6 +59,7 @@ struct kernel_maps {
 	uint32_t n_count_slots, n_frame_chunks, n_wait_slots;
 	struct gate *gate;
 	struct count_half *halves; /* [COUNT_HALVES] */
+	struct usage_gate *usage_gate;
 };
 
 /* After each change to an entry of `processes` or `targets`: what programs remember of a process does not hold any more. */
@@ -79,9 +81,10 @@ void loader__close(struct loader *l);
 const struct kernel_maps *loader__maps(const struct loader *l);
 /* The program that perf events run. */
 int loader__on_cpu_fd(const struct loader *l);
-/* The links of the task iterators, for task_list and thread_list. */
+/* The links of the task iterators, for task_list. */
 int loader__list_processes_link(const struct loader *l);
 int loader__list_threads_link(const struct loader *l);
+int loader__list_usage_link(const struct loader *l);
 /* Does this kernel have a place for it? */
 bool loader__has_hook(const struct loader *l, enum hook hook);
 /* Puts a program in place where its section says, or takes it away. -EOPNOTSUPP: there is no place. */

@@ -126,3 +126,35 @@ int task_list__threads(const struct loader *l, thread_list_fn fn, void *ctx)
 	return task_list__each(loader__list_threads_link(l),
 			       &(struct record_kind){.size = thread_size, .fn = on_thread, .ctx = &f});
 }
+
+struct usage_fn {
+	usage_list_fn fn;
+	void *ctx;
+};
+
+static size_t usage_size(const void *record, size_t have)
+{
+	const struct usage_record *r = record;
+
+	if (have < USAGE_THREAD_BYTES)
+		return 0;
+	return r->flags & USAGE_PROCESS ? sizeof(*r) : USAGE_THREAD_BYTES;
+}
+
+static int on_usage(const void *record, void *ctx)
+{
+	struct usage_record r = {};
+	const struct usage_fn *f = ctx;
+
+	memcpy(&r, record, usage_size(record, sizeof(r)));
+	return f->fn(&r, f->ctx);
+}
+
+int task_list__usage(const struct loader *l, bool with_fds, usage_list_fn fn, void *ctx)
+{
+	struct usage_fn f = {.fn = fn, .ctx = ctx};
+
+	loader__maps(l)->usage_gate->with_fds = with_fds;
+	return task_list__each(loader__list_usage_link(l),
+			       &(struct record_kind){.size = usage_size, .fn = on_usage, .ctx = &f});
+}

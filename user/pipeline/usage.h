@@ -2,7 +2,7 @@
 /*
  * usage - what the host, each control group, each container and each process uses now: one pass a second over all of them, for rules, captures, the page.
  *
- * A pass asks the kernel once for all threads (usage_list.h), reads those files of control groups and of the host that somebody wants a value of, and hands on
+ * A pass asks the kernel once for all threads (bpf/usage.h), reads those files of control groups and of the host that somebody wants a value of, and hands on
  * one metric_sample a target. Rates are of the time since the pass before, never since a start. What was seen is kept for some minutes, a short series a
  * target.
  *
@@ -41,27 +41,36 @@ struct usage_opts {
 /* What everprof itself has lost and cost, sums since its start. */
 struct usage_own {
 	uint64_t samples, lost;
-	uint64_t cpu_ns; /* of its processes and BPF programs */
+	uint64_t cpu_ns; /* of the collector, without what asides.bpf_ns says */
+};
+
+/* What others than the collector know. Any may be NULL. */
+struct usage_asides {
+	void *ctx;
+	/* Goroutines of a Go process, NaN for any other. Asked where goroutine_count is wanted only. */
+	double (*goroutines)(void *ctx, const struct task_key *key);
+	/* Bytes that the process allocated since the last call for it, NaN: not known. Asked where alloc_rate is wanted only. */
+	double (*allocated)(void *ctx, const struct task_key *key);
+	/* CPU time of our BPF programs since the start. */
+	uint64_t (*bpf_ns)(void *ctx);
 };
 
 /* Where it asks. All but `list` may be NULL; those then are not known. */
 struct usage_port {
 	void *ctx;
-	/* Calls fn for every thread there is (usage_list.h). */
+	/* Calls fn for every thread there is (task_list__usage). */
 	int (*list)(void *ctx, bool with_fds, int (*fn)(const struct usage_record *r, void *fn_ctx),
 		    void *fn_ctx);
-	/* Who it is; texts hold until the next call. false: not known (yet). */
-	bool (*labels)(void *ctx, const struct task_key *key, struct process_labels *ret_labels);
-	/* Goroutines of a Go process, NaN for any other. Asked where goroutine_count is wanted only. */
-	double (*goroutines)(void *ctx, const struct task_key *key);
-	/* Bytes that the process allocated since the last call for it, NaN: not known. Asked where alloc_rate is wanted only. */
-	double (*allocated)(void *ctx, const struct task_key *key);
+	/* Who it is, in the control group that it is in now; texts hold until the next call. false: not known (yet). */
+	bool (*labels)(void *ctx, const struct task_key *key, uint64_t cgroup,
+		       struct process_labels *ret_labels);
 	/* Waits for a CPU since the start, of all threads. */
 	bool (*run_queue)(void *ctx, struct run_queue *ret);
 	/* The same by control group, path as "/system.slice/…". */
 	int (*run_queues)(void *ctx, void (*fn)(const char *path, const struct run_queue *r, void *fn_ctx),
 			  void *fn_ctx);
 	void (*own)(void *ctx, struct usage_own *ret);
+	struct usage_asides asides;
 };
 
 struct usage_stats {
@@ -73,7 +82,7 @@ struct usage_stats {
 
 int usage__new(const struct usage_opts *opts, const struct usage_port *port, struct usage **ret);
 void usage__free(struct usage *u);
-/* Fills list, labels, run_queue, run_queues and own, and ctx with the collector. */
+/* Fills in all but the asides. */
 void usage_port__of_collector(struct collector *c, struct usage_port *ret);
 
 /*

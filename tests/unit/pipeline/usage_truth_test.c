@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Processes of known behaviour, seen by a pass on this kernel: growth, threads, descriptors, faults, CPU time, throttling, beside what /proc says of them
+ * in the same moment. Needs root and a kernel with BPF; without, each test is skipped.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "user/base/buf.h"
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/base/io.h"
+#include "user/base/key_lines.h"
+#include "user/kernel/loader.h"
+#include "user/kernel/task_list.h"
+#include "user/pipeline/usage.h"
+#include "user/process/cgroup_tree.h"
+#include "user/process/process.h"
+
+#define MIB (1024.0 * 1024)
+
+struct world {
+	struct loader *loader;
+	struct usage *usage;
+	pid_t child;
+	const char *group; /* of the child; NULL: the root */
+	struct metric_sample process, cgroup, host;
+	uint32_t n_processes;
+};
+
+static struct world w;
+
+static int on_list(void *ctx, bool with_fds, int (*fn)(const struct usage_record *r, void *fn_ctx),
+		   void *fn_ctx)
+{
+	(void)ctx;
+	return task_list__usage(w.loader, with_fds, fn, fn_ctx);
+}
+
+static bool on_labels(void *ctx, const struct task_key *key, uint64_t cgroup, struct process_labels *ret)
+{
+	(void)ctx, (void)cgroup;
+	*ret = (struct process_labels){"", "", "/", "", "", ""};
+	if ((pid_t)key->tgid == w.child && w.group)
+		ret->cgroup = w.group;
+	return true;
+}
+
+static int open_world(void **state)
+{
+	const struct loader_opts opts = {.period_ns = 10 * NS_PER_MS, .slice_ns = NS_PER_SEC, .n_cpus = 1};
+	const struct usage_port port = {.list = on_list, .labels = on_labels};
+	const struct usage_opts usage = {0};
+	uint64_t want[SCOPE_N];
+	struct err err = {0};
+	int ret;
+
+	(void)state;
+	w = (struct world){0};
+	ret = loader__open(&opts, &w.loader, &err);
+	if (ret == -EPERM || ret == -EACCES || ret == -ENOSYS || ret == -ENOENT) {
+		print_message("%s\n", err__text(&err, ret));
+		return 0;
+	}
+	assert_int_equal(ret, 0);
+	memset(want, 0xff, sizeof(want));
+	assert_int_equal(usage__new(&usage, &port, &w.usage), 0);
+	usage__want(w.usage, want);
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	(void)state;
+	if (w.child > 0) {
+		kill(w.child, SIGKILL);
+		waitpid(w.child, NULL, 0);
+	}
+	usage__free(w.usage);
+	if (w.loader)
+		loader__close(w.loader);
+	return 0;
+}
+
+/* Runs fn as another process. */
+static void start(void (*fn)(void))
+{
+	if (!w.loader)
+		skip();
+	w.child = fork();
+	assert_true(w.child >= 0);
+	if (!w.child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, "usage child");
+		fn();
+		for (;;)
+			pause();
+	}
+}
+
+static void on_sample(const struct metric_sample *s, void *ctx)
+{
+	(void)ctx;
+	w.n_processes += s->target.scope == SCOPE_PROCESS;
+	if (s->target.scope == SCOPE_PROCESS && (pid_t)s->target.pid == w.child)
+		w.process = *s;
+	else if (s->target.scope == SCOPE_CGROUP && w.group && !strcmp(s->target.cgroup, w.group))
+		w.cgroup = *s;
+	else if (s->target.scope == SCOPE_SYSTEM)
+		w.host = *s;
+}
+
+static void pass(void)
+{
+	w.n_processes = 0;
+	assert_int_equal(usage__pass(w.usage, clock__mono_ns(), on_sample, NULL), 0);
+}
+
+static double value(enum metric_id id)
+{
+	double v = metric_sample__value(&w.process, id);
+
+	if (isnan(v))
+		fail_msg("%s is not known", metric__get(id)->name);
+	return v;
+}
+
+static void assert_near(enum metric_id id, double want, double tolerance)
+{
+	if (fabs(value(id) - want) > tolerance)
+		fail_msg("%s is %g, not %g", metric__get(id)->name, value(id), want);
+}
+
+static uint64_t proc_number(const char *file, const char *key)
+{
+	const struct key_field field = {key, &(uint64_t){0}};
+	char path[64];
+	struct buf b;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", w.child, file);
+	buf__init(&b, 65536);
+	assert_int_equal(io__read_at(-1, path, 65536, &b), 0);
+	for (size_t i = 0; i < b.len; i++) /* status has tabs */
+		if (b.data[i] == '\t')
+			b.data[i] = ' ';
+	if (!key_lines__read((const char *)b.data, b.len, &field, 1))
+		fail_msg("no %s in %s", key, path);
+	buf__done(&b);
+	return *field.value;
+}
+
+static void nap(double seconds)
+{
+	usleep((useconds_t)(seconds * 1e6));
+}
+
+/* ---- known answers ----------------------------------------------------------------------------------------------- */
+
+static void grow(void)
+{
+	for (;;) {
+		char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		memset(p, 1, 1 << 20);
+		nap(0.1);
+	}
+}
+
+static void growth_of_10_mib_a_second_is_seen_as_such(void **state)
+{
+	double rss;
+
+	(void)state;
+	start(grow);
+	nap(0.3);
+	pass();
+	rss = value(METRIC_rss);
+	nap(2);
+	pass();
+	/* a busy machine makes its naps longer: at least half of it, and never more */
+	assert_true(value(METRIC_memory_growth_rate) > 5 * MIB &&
+		    value(METRIC_memory_growth_rate) < 10.6 * MIB);
+	assert_near(METRIC_rss, rss + value(METRIC_memory_growth_rate) * 2, MIB);
+}
+
+static pthread_barrier_t barrier;
+
+static void *wait_for_ever(void *arg)
+{
+	(void)arg;
+	pthread_barrier_wait(&barrier);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+#define N_THREADS 37
+#define N_FDS     211
+
+static void have_threads_and_fds(void)
+{
+	pthread_attr_t small;
+	pthread_t t;
+
+	pthread_barrier_init(&barrier, NULL, N_THREADS);
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 65536);
+	for (int i = 1; i < N_THREADS; i++)
+		pthread_create(&t, &small, wait_for_ever, NULL);
+	for (int i = 0; i < N_FDS; i++)
+		dup(0);
+	dup2(0, 900); /* far up in the table */
+	pthread_barrier_wait(&barrier);
+}
+
+static uint32_t count_fds(void)
+{
+	char path[64];
+	struct stat st;
+	uint32_t n = 0;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", w.child, fd);
+		n += !lstat(path, &st);
+	}
+	return n;
+}
+
+static void threads_descriptors_and_memory_are_those_of_proc(void **state)
+{
+	(void)state;
+	start(have_threads_and_fds);
+	for (int i = 0; i < 100 && proc_number("status", "Threads:") != N_THREADS; i++)
+		nap(0.05);
+	nap(0.1);
+	pass();
+	assert_near(METRIC_thread_count, N_THREADS, 0);
+	assert_near(METRIC_thread_count, (double)proc_number("status", "Threads:"), 0);
+	assert_true(count_fds() > N_FDS);
+	assert_near(METRIC_fd_count, count_fds(), 0);
+	assert_near(METRIC_rss, (double)proc_number("status", "VmRSS:") * 1024, 0);
+	nap(1);
+	pass();
+	assert_near(METRIC_cpu_usage_percent, 0, 0.5);
+	assert_near(METRIC_blocked_percent, 100, 0.5);
+	assert_true(w.n_processes > 3);
+}
+
+#define N_FILE_PAGES 64
+
+/* Maps a file that is not in memory, a page at a time, over and over. */
+static void fault_from_disk(void)
+{
+	char path[] = "/var/tmp/usage_test.XXXXXX", page[4096];
+	int fd = mkstemp(path);
+
+	unlink(path);
+	memset(page, 7, sizeof(page));
+	for (int i = 0; i < N_FILE_PAGES; i++)
+		if (write(fd, page, sizeof(page)) < 0)
+			_exit(1);
+	fsync(fd);
+	for (;;) {
+		volatile char *p = mmap(NULL, sizeof(page) * N_FILE_PAGES, PROT_READ, MAP_SHARED, fd, 0);
+
+		madvise((void *)p, sizeof(page) * N_FILE_PAGES, MADV_RANDOM);
+		for (int i = 0; i < N_FILE_PAGES; i++)
+			(void)p[i * (int)sizeof(page)];
+		munmap((void *)p, sizeof(page) * N_FILE_PAGES);
+		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		nap(0.1);
+	}
+}
+
+/* Field of /proc/PID/stat, counted from 1. */
+static uint64_t stat_field(int n)
+{
+	char path[64];
+	const char *at;
+	struct buf b;
+	uint64_t v;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", w.child);
+	buf__init(&b, 65536);
+	assert_int_equal(io__read_at(-1, path, 65536, &b), 0);
+	at = strrchr(buf__str(&b), ')') + 2;
+	for (int i = 3; i < n; i++)
+		at = strchr(at, ' ') + 1;
+	v = strtoull(at, NULL, 10);
+	buf__done(&b);
+	return v;
+}
+
+static void faults_and_switches_are_those_of_proc(void **state)
+{
+	uint64_t major, switches, began, at;
+	double s;
+
+	(void)state;
+	start(fault_from_disk);
+	nap(0.3);
+	began = clock__mono_ns();
+	pass();
+	major = stat_field(12);
+	switches = proc_number("status", "voluntary_ctxt_switches:") +
+		   proc_number("status", "nonvoluntary_ctxt_switches:");
+	nap(2);
+	at = clock__mono_ns();
+	pass();
+	s = (double)(at - began) / 1e9;
+	major = stat_field(12) - major;
+	switches = proc_number("status", "voluntary_ctxt_switches:") +
+		   proc_number("status", "nonvoluntary_ctxt_switches:") - switches;
+	if (!major) {
+		print_message("files of /var/tmp never leave memory here\n");
+		skip();
+	}
+	assert_true(major > N_FILE_PAGES); /* it made some in every round */
+	assert_near(METRIC_major_fault_rate, (double)major / s, N_FILE_PAGES);
+	assert_near(METRIC_context_switch_rate, (double)switches / s, 4.0 * N_FILE_PAGES);
+}
+
+static void burn(void)
+{
+	for (;;)
+		;
+}
+
+static uint64_t cpu_ns(void)
+{
+	return (stat_field(14) + stat_field(15)) * (NS_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+static void cpu_time_is_that_of_proc(void **state)
+{
+	uint64_t before, began, at;
+
+	(void)state;
+	start(burn);
+	nap(0.3);
+	before = cpu_ns();
+	began = clock__mono_ns();
+	pass();
+	nap(2);
+	at = clock__mono_ns();
+	pass();
+	/* ticks are hundredths, of both ends */
+	assert_near(METRIC_cpu_usage_percent, (double)(cpu_ns() - before) / (double)(at - began) * 100, 3);
+	assert_true(value(METRIC_cpu_usage_percent) > 5);
+	assert_true(metric_sample__value(&w.host, METRIC_cpu_usage_percent) >=
+		    value(METRIC_cpu_usage_percent) / (double)sysconf(_SC_NPROCESSORS_ONLN) - 5);
+}
+
+/* ---- a group of our own ------------------------------------------------------------------------------------------ */
+
+static char group_dir[CGROUP_PATH_MAX];
+
+static bool put_file(const char *name, const char *text)
+{
+	char path[CGROUP_PATH_MAX + 64];
+	int fd;
+	bool good;
+
+	snprintf(path, sizeof(path), "%s/%s", group_dir, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	good = fd >= 0 && !io__write_full(fd, text, strlen(text));
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/* With a quota of 20 ms in 100 ms; false where this host lets nobody have one. */
+static bool make_group(void)
+{
+	static char name[64];
+	struct cgroup_tree tree;
+	char text[32], *up;
+
+	snprintf(name, sizeof(name), "/everprof-usage-%d", getpid());
+	if (read_cgroup_tree("/proc", &tree) ||
+	    cgroup_tree__path(&tree, "", name, CGROUP_FILE_CPU_STAT, group_dir))
+		return false;
+	*strrchr(group_dir, '/') = '\0';
+	if (!cgroup_tree__is_v1(&tree, CGROUP_FILE_CPU_STAT)) {
+		up = strrchr(group_dir, '/');
+		*up = '\0';
+		put_file("cgroup.subtree_control", "+cpu");
+		*up = '/';
+	}
+	if (mkdir(group_dir, 0755))
+		return false;
+	w.group = name;
+	snprintf(text, sizeof(text), "%d", w.child);
+	return (put_file("cpu.max", "20000 100000") ||
+		(put_file("cpu.cfs_period_us", "100000") && put_file("cpu.cfs_quota_us", "20000"))) &&
+	       put_file("cgroup.procs", text);
+}
+
+static void throttled_group_is_seen_against_its_limit(void **state)
+{
+	double limit, throttled;
+
+	(void)state;
+	start(burn);
+	if (!make_group()) {
+		rmdir(group_dir);
+		print_message("no control group with a CPU quota can be made here\n");
+		skip();
+	}
+	nap(0.5);
+	pass();
+	nap(3);
+	pass();
+	limit = metric_sample__value(&w.cgroup, METRIC_cpu_limit_percent);
+	throttled = metric_sample__value(&w.cgroup, METRIC_throttled_percent);
+	kill(w.child, SIGKILL);
+	waitpid(w.child, NULL, 0);
+	w.child = 0;
+	assert_int_equal(rmdir(group_dir), 0);
+	if (!(limit > 60 && limit < 125) || !(throttled > 60 && throttled <= 100))
+		fail_msg("%g %% of the limit, throttled in %g %% of the periods", limit, throttled);
+	assert_near(METRIC_cpu_limit_percent, value(METRIC_cpu_usage_percent) / 0.2, 0.001);
+}
+
+#define truth_test(fn) cmocka_unit_test_setup_teardown(fn, open_world, close_world)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		truth_test(growth_of_10_mib_a_second_is_seen_as_such),
+		truth_test(threads_descriptors_and_memory_are_those_of_proc),
+		truth_test(faults_and_switches_are_those_of_proc),
+		truth_test(cpu_time_is_that_of_proc),
+		truth_test(throttled_group_is_seen_against_its_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
