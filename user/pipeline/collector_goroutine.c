@@ -224,13 +224,14 @@ static int goroutine_dump(struct collector *c, uint32_t pid)
 	return err;
 }
 
-int collector__goroutine_count(struct collector *c, struct process *p, uint64_t *ret_n)
+int collector__goroutines(struct collector *c, const struct task_key *key, uint64_t *ret_n)
 {
+	struct process *p = process_table__find(c->processes, key);
 	struct go_process go;
 	int err = make_ready(c);
 
-	if (err)
-		return err;
+	if (err || !p || p->flags & (PROCESS_KERNEL_THREAD | PROCESS_UNLEARNT | PROCESS_ENDED))
+		return err ? err : -ENOENT;
 	process_table__settle(c->processes, p);
 	err = go_programs__find(state_of(c)->programs, p->key.tgid, p->mappings, &go);
 	if (err)

@@ -101,10 +101,6 @@ enum verdict collector__verdict(const struct collector *c, const struct process 
 /* collector_wait.c */
 void collector__wait_stats(const struct collector *c, struct wait_stats *ret);
 
-/* collector_goroutine.c */
-/* How many goroutines a Go process has; of more than some thousand an estimate. -ENOENT: it is none; -EOPNOTSUPP: of a release or layout that is not known. */
-int collector__goroutine_count(struct collector *c, struct process *p, uint64_t *ret_n);
-
 extern const struct sideband_handler collector_sideband_handler;
 
 /* collector_window.c */

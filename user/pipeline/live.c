@@ -17,6 +17,8 @@
  *
  * An event that the configuration leaves off is recorded for as long as somebody asks for it.
  *
+ * A state (event_source.h) is not waited for: it is looked at once, when it is asked for, and that is the answer.
+ *
  * What it does not do: select. Who asked does that in its own process, from the labels.
  */
 #include "user/pipeline/live.h"
@@ -36,6 +38,7 @@
 #include "user/base/memfd.h"
 #include "user/base/queue.h"
 #include "user/pipeline/collector.h"
+#include "user/pipeline/event_source.h"
 #include "user/pipeline/naming.h"
 #include "user/pipeline/publish.h"
 #include "user/pipeline/window.h"
@@ -55,6 +58,7 @@ struct ask {
 	void *ctx;
 	bool is_used, is_busy, is_last, is_cancelled;
 	bool has_demand;  /* the event is recorded for it */
+	bool is_dump;     /* of a state: what is now, whatever the range */
 	uint64_t seen_ns; /* what is earlier is in the sum */
 	struct window *windows[WINDOWS_MAX];
 	uint32_t n_windows;
@@ -166,6 +170,34 @@ static void ask__name(const struct naming *n, void *ctx)
 
 /* -- on the loop's thread -- */
 
+/* Has the windows named, now or with the next tick. */
+static void ask__hand_over(struct ask *a)
+{
+	int err = publisher__run_job(a->live->publisher, ask__name, a);
+
+	if (err == -EAGAIN) /* busy: the next tick tries again, from the same place */
+		ask__drop_windows(a);
+	else if (err)
+		ask__end(a, err, FD_CLOSED);
+	else
+		a->is_busy = true;
+}
+
+static void ask__dump(struct ask *a)
+{
+	int err = collector__dump(a->live->collector, a->event, 0, &a->windows[0]);
+
+	if (err) {
+		ask__end(a, err, FD_CLOSED);
+		return;
+	}
+	a->n_windows = 1;
+	a->is_last = true;
+	a->from_ns = a->windows[0]->from_ns;
+	a->to_ns = a->windows[0]->to_ns;
+	ask__hand_over(a);
+}
+
 static void ask__step(struct ask *a)
 {
 	struct live *l = a->live;
@@ -177,19 +209,17 @@ static void ask__step(struct ask *a)
 		ask__end(a, -ECANCELED, FD_CLOSED);
 		return;
 	}
+	if (a->is_dump) {
+		ask__dump(a);
+		return;
+	}
 	a->is_last = seen >= a->to_ns || clock__mono_ns() > a->to_ns + LATE_NS;
 	err = collector__take(l->collector, a->event, from_ns, a->to_ns, a->is_last, a->windows, WINDOWS_MAX,
 			      &a->n_windows);
-	if (!err && (a->n_windows || a->is_last)) {
-		err = publisher__run_job(l->publisher, ask__name, a);
-		if (err == -EAGAIN) { /* busy: the next tick tries again, from the same place */
-			ask__drop_windows(a);
-			return;
-		}
-		a->is_busy = !err;
-	}
 	if (err)
 		ask__end(a, err, FD_CLOSED);
+	else if (a->n_windows || a->is_last)
+		ask__hand_over(a);
 }
 
 static int on_tick(uint64_t n_expired, void *ctx)
@@ -287,8 +317,10 @@ int live__ask(struct live *l, uint64_t id, enum event ev, uint64_t from_ns, uint
 					  .fd = FD_CLOSED};
 		if (!l->n_asks++)
 			loop__set_timer(l->timer, 1, TICK_NS);
+		l->asks[i].is_dump = event_source__is_state(ev) && to_ns > clock__mono_ns();
 		/* where it cannot, what there is of the past still answers */
-		l->asks[i].has_demand = to_ns > clock__mono_ns() && !collector__demand(l->collector, ev);
+		l->asks[i].has_demand = !l->asks[i].is_dump && to_ns > clock__mono_ns() &&
+					!collector__demand(l->collector, ev);
 		return 0;
 	}
 	return -EAGAIN;

@@ -30,7 +30,7 @@ typedef void (*live_done_fn)(void *ctx, uint64_t id, int err, int fd);
 int live__new(struct loop *loop, struct collector *collector, struct publisher *publisher, struct live **ret);
 /* After the publisher. Asks that still wait are done with -ECANCELED. */
 void live__free(struct live *l);
-/* [from_ns, to_ns) in CLOCK_MONOTONIC. */
+/* [from_ns, to_ns) in CLOCK_MONOTONIC. Of a state, with an end that is still to come: what is now, at once. */
 int live__ask(struct live *l, uint64_t id, enum event ev, uint64_t from_ns, uint64_t to_ns, live_done_fn done,
 	      void *ctx);
 /* Ends it soon, with -ECANCELED; unknown ids are fine. */

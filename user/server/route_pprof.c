@@ -31,6 +31,7 @@ static const struct pprof_page {
 	const char *states[2]; /* of off-CPU time; NULL: all */
 	bool ignores_debug;
 	const char *help;
+	const char *chosen; /* event of chosen processes that have it; NULL: the same */
 } pages[] = {
 	{"profile", "cpu", PROFILE_SECONDS, {NULL}, true, "on-CPU time over the next seconds (default 30)"},
 	{"heap",
@@ -47,7 +48,13 @@ static const struct pprof_page {
 	 false,
 	 "time that threads were blocked, of the last complete window"},
 	{"mutex", "lock", 10, {NULL}, false, "waits for locks"},
-	{"goroutine", "threads", 1, {NULL}, false, "the stacks of all threads"},
+	{"goroutine",
+	 "threads",
+	 1,
+	 {NULL},
+	 false,
+	 "the stacks of all threads; with pid and the like the goroutines of Go programs, threads of others",
+	 "goroutine"},
 	{"threadcreate", "threadcreate", 0, {NULL}, false, "where threads and processes were created"},
 	{"delta_heap", "alloc", 10, {NULL}, false, "as heap, over the next seconds (default 10)"},
 	{"delta_block",
@@ -172,6 +179,15 @@ static int compare_samples(const void *a, const void *b, void *ctx)
 	return x != y ? (x > y ? -1 : 1) : (i > j) - (i < j);
 }
 
+/* A count has no unit there: its readers want the number alone. */
+static void print_total(struct buf *b, const char *name, int64_t total, const char *unit)
+{
+	bool is_count = !strcmp(unit, "count");
+
+	buf__printf(b, "%s profile: total %" PRId64 "%s%s\n", name, total, is_count ? "" : " ",
+		    is_count ? "" : unit);
+}
+
 /* The text that Go prints for debug=1 and 2; 2 tells the labels too. */
 static int print_text(const struct profile *p, const char *name, bool with_labels, struct buf *b)
 {
@@ -187,8 +203,7 @@ static int print_text(const struct profile *p, const char *name, bool with_label
 	if (!err && n)
 		qsort_r(order, n, sizeof(*order), compare_samples, &o);
 	if (!err)
-		buf__printf(b, "%s profile: total %" PRId64 " %s\n", name, total,
-			    profile__str(p, profile__type(p, o.type).unit));
+		print_total(b, name, total, profile__str(p, profile__type(p, o.type).unit));
 	for (uint32_t i = 0; !err && i < n && i < TEXT_STACKS_MAX; i++)
 		print_stack(p, profile__get_sample(p, order[i]), o.type, with_labels, b);
 	free(order);
@@ -206,6 +221,24 @@ static int encode_page(const struct http_request *r, const struct pprof_page *pa
 	to->type = "application/octet-stream";
 	snprintf(to->file, sizeof(to->file), "%s%s", page->name, is_delta ? "-delta" : "");
 	return pprof__encode(p, NULL, &to->body);
+}
+
+/* Of chosen processes what they have of the page's other event; where that is nothing, of its first. */
+static int capture(struct server *s, const struct pprof_page *page, struct range *range,
+		   const struct selection *selection, struct profile **ret, struct err *err)
+{
+	struct profile *p = NULL;
+
+	if (page->chosen && selection->n) {
+		range->event = page->chosen;
+		if (!range__capture(s->link, range, selection, NULL, &p, NULL) && profile__n_samples(p)) {
+			*ret = p;
+			return 0;
+		}
+		profile__free(p);
+		range->event = page->event;
+	}
+	return range__capture(s->link, range, selection, NULL, ret, err);
 }
 
 static void answer_page(struct server *s, const struct http_request *r, struct response *to)
@@ -229,7 +262,7 @@ static void answer_page(struct server *s, const struct http_request *r, struct r
 	if (!err && seconds) {
 		range.from_ns = clock__real_ns();
 		range.to_ns = range.from_ns + seconds * NS_PER_SEC;
-		err = range__capture(s->link, &range, &selection, NULL, &p, &e);
+		err = capture(s, page, &range, &selection, &p, &e);
 	} else if (!err) {
 		err = last_window(s, &range, &e);
 		if (!err)
