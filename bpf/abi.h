@@ -216,7 +216,7 @@ struct thread_record {
 	__u64 cgroup;
 	char comm[COMM_LEN];
 	__u8 ended, is_kernel_thread;
-	__u8 state; /* enum wait_state, as it is now; WAIT_MAX: it runs */
+	__u8 state; /* enum wait_state, as it is now, or THREAD_* */
 	__u8 has_stack;
 	__s16 syscall;
 	__u16 n_kernel;
@@ -257,7 +257,7 @@ struct gate {
 	__u8 waits_on;
 	__u8 waits_by_pass; /* no hook: the pass alone samples */
 	__u8 wait_told;     /* the rest of a wait of which a part was counted is always taken */
-	__u8 reserved2;
+	__u8 dump;          /* a pass tells the stack of every thread that does not run */
 };
 
 /* Value of map `targets`, by tgid; inherited at fork, kept over exec. */

@@ -58,7 +58,8 @@
 	X(NO_ROOM, "no_room", 0, "the slice had no room left for the stack")                                 \
 	X(NOT_TAKEN, "not_taken", 0, "the user stack of a wait could not be taken")                          \
 	X(NOT_SAMPLED, "not_sampled", 0, "waits of a thread of which none was taken")                        \
-	X(RUNNING, "running", 0, "a goroutine that ran, or changed while it was read: its stack is in use")
+	X(RUNNING, "running", 0,                                                                             \
+	  "a thread or goroutine that ran, or changed while it was read: its stack is in use")
 
 enum loss {
 #define X(id, name, text) LOSS_##id,

@@ -24,6 +24,10 @@ enum wait_state {
 		WAIT_MAX
 };
 
+/* What a thread does that does not wait. */
+#define THREAD_RUNS  WAIT_MAX
+#define THREAD_ENDED (WAIT_MAX + 1) /* and nobody has taken notice yet */
+
 /* The n-th of the two slots (0, 1) where the wait of a thread may be, of `slots`, a power of two. */
 static inline unsigned int wait_place(unsigned int tid, int n, unsigned int slots)
 {

@@ -6,7 +6,8 @@
  *   against what the kernel itself accounts.
  * Idea: an iterator tells of every thread, a record each. To that of a thread that has been off its CPU for longer than `wait_min_ns` it adds the
  *   kernel's frames and the user registers, unless they were told in this window already and it did not run since. The rest is the collector's
- *   (user/pipeline/waiting): it reads the user stack, which does not change while the thread does not run, and takes `since_ns` forward.
+ *   (user/pipeline/collector_wait): it reads the user stack, which does not change while the thread does not run, and takes `since_ns` forward.
+ *   Who wants every thread's stack, now, asks by `gate.dump` for the same pass (user/pipeline/collector_threads).
  * Cost: 0.2 us a thread, and 2 us more one whose stack is told.
  */
 #include "bpf/maps.bpf.h"
@@ -22,13 +23,23 @@ struct {
 	__type(value, struct thread_record);
 } thread_scratch SEC(".maps");
 
+/* Running, waiting or gone? */
+static __always_inline __u8 waiting__state(struct task_struct *task)
+{
+	if (task->on_cpu)
+		return THREAD_RUNS;
+	return task->__state & TASK_EXITED ? THREAD_ENDED : wait__state(task, task->__state, 0);
+}
+
 /* Has it waited for long in a place that was not told yet? */
 static __always_inline int waiting__is_news(const struct thread_record *r, struct task_struct *task)
 {
 	const struct wait_slot *slot = wait__find(r->tid);
 	__u64 since = slot ? slot->since_ns : 0;
 
-	if (r->state == WAIT_MAX || !gate.waits_on)
+	if (gate.dump) /* of itself, the thread that reads can tell */
+		return r->state < THREAD_RUNS || task == bpf_get_current_task_btf();
+	if (r->state >= THREAD_RUNS || !gate.waits_on)
 		return 0;
 	if (gate.waits_by_pass) /* nobody keeps slots: those that ran since are news */
 		return !slot || slot->round != (__u16)gate.wait_round || slot->switches != r->switches;
@@ -70,9 +81,9 @@ int list_threads(struct bpf_iter__task *ctx)
 		return 0;
 	__builtin_memset(r, 0, offsetof(struct thread_record, words));
 	thread__record(r, task);
-	r->state = task->on_cpu ? WAIT_MAX : wait__state(task, task->__state, 0);
+	r->state = waiting__state(task);
 	if (waiting__is_news(r, task)) {
-		if (__sync_fetch_and_add(&gate.wait_tokens, -1) > 0)
+		if (gate.dump || __sync_fetch_and_add(&gate.wait_tokens, -1) > 0)
 			waiting__stack(r, task);
 		else
 			gate.wait_left++;

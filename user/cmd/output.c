@@ -16,6 +16,7 @@
 #include "user/pipeline/window.h"
 #include "user/profile/amount.h"
 #include "user/profile/profile.h"
+#include "user/query/deadlocks.h"
 #include "user/query/idle.h"
 
 #define OUTPUT_LINE_MAX 1024
@@ -130,6 +131,16 @@ static void print_idle(const struct profile *p)
 			amount__percent(idle, all).text);
 }
 
+static void print_deadlocks(const struct profile *p)
+{
+	struct buf b;
+
+	buf__init(&b, OUTPUT_BYTES_MAX);
+	if (deadlocks__print(p, &b) && !buf__err(&b))
+		fwrite(b.data, 1, b.len, stderr);
+	buf__done(&b);
+}
+
 void output__print_summary(const struct profile *p, const struct window *w, const char *path)
 {
 	uint64_t whole = 0, lost = 0;
@@ -154,4 +165,5 @@ void output__print_summary(const struct profile *p, const struct window *w, cons
 		fprintf(stderr, "; in doubt: %llu %s", (unsigned long long)w->lost.n[LOSS_DERIVED_RULES],
 			loss__name(LOSS_DERIVED_RULES));
 	fputs("\n", stderr);
+	print_deadlocks(p);
 }

@@ -451,6 +451,7 @@ void collector__free(struct collector *c)
 	free(c->dirty);
 	free(c->scratch);
 	free(c->walk);
+	free(c->thread_record);
 	free(c);
 }
 

@@ -57,8 +57,9 @@ struct collector {
 	uint64_t sideband_lost;      /* what the side-band had lost by then */
 	struct dirty_process *dirty; /* whose mappings changed since they were pushed */
 	uint32_t n_dirty, cap_dirty;
-	struct mapping_entry *scratch; /* [MAPPINGS_MAX] */
-	struct walk *walk;             /* scratch: of the stack that is being finished */
+	struct mapping_entry *scratch;           /* [MAPPINGS_MAX] */
+	struct walk *walk;                       /* scratch: of the stack that is being finished */
+	struct unfinished_record *thread_record; /* scratch: of a thread whose stack is read from outside */
 	struct loop_source *slice_timer, *events_timer, *duty_timer, *upkeep_timer, *unfinished_source,
 		*mappings_source;
 	bool duty_is_on, started;
@@ -72,7 +73,6 @@ struct collector {
 	struct ring_buffer *thread_ends;
 	struct wait_control wait_control;
 	struct wait_orders wait_orders;
-	struct unfinished_record *wait_record; /* scratch */
 	bool window_has_base, hook_is_new;
 	uint32_t slices_since_pass;
 	uint64_t pass_ns, pass_switches; /* CPU time of passes; switches of all threads that they told */
@@ -97,6 +97,10 @@ void collector__push_verdicts(struct collector *c);
 void collector__mark_dirty(struct collector *c, const struct process *p);
 void collector__forget(struct collector *c, const struct process *p);
 enum verdict collector__verdict(const struct collector *c, const struct process *p);
+
+/* thread_stack.c */
+/* Walks the stack of a thread that a pass has told, into c->walk; why the walk ended. */
+uint8_t collector__walk_thread(struct collector *c, const struct thread_record *r);
 
 /* collector_wait.c */
 void collector__wait_stats(const struct collector *c, struct wait_stats *ret);
@@ -123,6 +127,8 @@ int collector__walk(struct collector *c, const struct unfinished_record *r, size
 /* Does the configuration, or the tree that is followed, want this thread? */
 bool collector__wants_thread(struct collector *c, const struct thread *t);
 bool collector__wants(struct collector *c, const struct task_key *key, const char *comm);
+/* With `record -- COMMAND` only the kernel knows who belongs to the tree. */
+bool collector__is_in_tree(const struct collector *c, const struct task_key *key);
 int collector__thread_process(void *ctx, struct window *w, const struct thread *t, uint32_t *ret_index);
 int collector__on_unfinished(void *ctx, void *data, size_t size);
 int collector__on_row(const struct count_slot *slot, const uint64_t *words, void *ctx);

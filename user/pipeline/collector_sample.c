@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <bpf/bpf.h>
+
 #include "user/base/clock.h"
 #include "user/base/io.h"
 #include "user/kernel/finish.h"
@@ -95,6 +97,14 @@ bool collector__wants(struct collector *c, const struct task_key *key, const cha
 		return true;
 	p = collector__process(c, key);
 	return selector__thread(&c->opts.selector, p ? collector__verdict(c, p) : VERDICT_NONE, comm);
+}
+
+bool collector__is_in_tree(const struct collector *c, const struct task_key *key)
+{
+	struct target target;
+
+	return !bpf_map_lookup_elem(c->maps->targets_fd, &key->tgid, &target) &&
+	       target.start_ns == key->start_ns && target.verdict == TARGET_INCLUDE;
 }
 
 bool collector__wants_thread(struct collector *c, const struct thread *t)

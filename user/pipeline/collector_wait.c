@@ -22,25 +22,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf/walk.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/intern.h"
 #include "user/base/log.h"
-#include "user/kernel/finish.h"
 #include "user/kernel/task_list.h"
 #include "user/pipeline/wait_account.h"
 
 #define WAIT_MIN_NS (50 * NS_PER_MS) /* shorter ones are left to the hook */
 #define PASS_TOKENS 256
 #define PASS_ROUNDS 64 /* at a window's end: until all are told */
-#define STACK_PAGE  4096u
-#define USER_CS_64  0x33
 
 static struct wait_slot *slot_of(const struct collector *c, uint32_t tid)
 {
@@ -50,70 +47,6 @@ static struct wait_slot *slot_of(const struct collector *c, uint32_t tid)
 	if (s->tid != tid)
 		s = &m->waits[wait_place(tid, 1, m->n_wait_slots)];
 	return s->tid == tid ? s : NULL;
-}
-
-/* Copies the user stack, page by page, up to one that cannot be read. */
-static void read_stack(struct unfinished_record *r)
-{
-	struct iovec to = {.iov_base = r->stack, .iov_len = STACK_COPY_MAX};
-	struct iovec from[STACK_COPY_MAX / STACK_PAGE + 1];
-	uint64_t at = r->stack_at, left = STACK_COPY_MAX;
-	unsigned long n = 0;
-	ssize_t got;
-
-	while (left) {
-		uint64_t len = STACK_PAGE - at % STACK_PAGE;
-
-		len = len < left ? len : left;
-		from[n++] = (struct iovec){.iov_base = (void *)at, .iov_len = len};
-		at += len;
-		left -= len;
-	}
-	got = process_vm_readv((pid_t)r->tid, &to, 1, from, n, 0);
-	r->stack_bytes = got > 0 ? (uint32_t)got : 0;
-}
-
-/* The record of a stack whose kernel part the pass has told, for the walk in user space. */
-static void describe(struct unfinished_record *u, const struct thread_record *r, uint8_t state)
-{
-	memset(u, 0, offsetof(struct unfinished_record, words));
-	u->type = RECORD_UNFINISHED;
-	u->time_ns = r->now_ns;
-	u->key = r->key;
-	u->tag = (struct sample_tag){.event = EVENT_OFFCPU, .state = state, .syscall = r->syscall};
-	u->tid = r->tid;
-	u->cgroup = r->cgroup;
-	memcpy(u->comm, r->comm, COMM_LEN);
-	u->n_kernel = r->n_kernel & KERNEL_FRAMES_MAX;
-	for (uint32_t i = 0; i < u->n_kernel; i++)
-		u->words[i] = r->words[i] - 1; /* into the call */
-	u->pc = r->pc;
-	memcpy(u->regs, r->regs, sizeof(u->regs));
-	u->fp = r->regs[6];
-	u->sp = r->regs[7];
-	u->stack_at = u->sp - STACK_COPY_BELOW;
-	u->leaf = 1;
-}
-
-/* Walks the stack; why the walk ended. */
-static uint8_t walk(struct collector *c, const struct thread_record *r, uint8_t state)
-{
-	struct unfinished_record *u = c->wait_record;
-
-	describe(u, r, state);
-	if (!r->is_kernel_thread && r->cs == USER_CS_64) {
-		read_stack(u);
-		return collector__walk(c, u, sizeof(*u)) ? END_NO_REGS : c->walk->end;
-	}
-	c->walk->n_words = 0;
-	c->walk->n_outer = 0;
-	c->walk->hash = 0;
-	for (uint32_t i = 0; i < u->n_kernel; i++)
-		walk__append(c->walk, u->words[i]);
-	c->walk->n_kernel = u->n_kernel;
-	c->walk->end = r->is_kernel_thread ? END_KERNEL_THREAD : r->cs ? END_COMPAT : END_EXITING;
-	walk__close(c->walk);
-	return c->walk->end;
 }
 
 /* A sample of the stack that was walked last. -errno where it was not counted. */
@@ -190,7 +123,7 @@ static void on_waiting(struct collector *c, const struct thread_record *r)
 	if (!r->has_stack && !is_known(c, slot, r))
 		return;
 	if (r->has_stack)
-		walk(c, r, state);
+		collector__walk_thread(c, r);
 	/* before the exchange: after it the switch may read them */
 	slot->told = 1;
 	if (!__atomic_compare_exchange_n(&slot->since_ns, &since, r->now_ns, false, __ATOMIC_ACQ_REL,
@@ -230,7 +163,7 @@ static void on_pass_only(struct collector *c, const struct thread_record *r, str
 	if (!r->has_stack && is_known(c, slot, r) && !for_cpu) {
 		window__add_more(c->windows[EVENT_OFFCPU], (uint32_t)slot->row, t->owed_switches, t->owed_ns);
 	} else if (r->has_stack) {
-		walk(c, r, r->state);
+		collector__walk_thread(c, r);
 		tell(c, r, slot, r->state, t->owed_switches, t->owed_ns, for_cpu);
 	} else {
 		return; /* no tokens: it stays owed */
@@ -239,15 +172,11 @@ static void on_pass_only(struct collector *c, const struct thread_record *r, str
 	t->owed_switches = 0;
 }
 
-/* With `record -- COMMAND` only the kernel knows who belongs to the tree; it forgets who has ended. */
+/* It forgets who has ended, so what was followed stays so. */
 static void follow(const struct collector *c, struct thread *t)
 {
-	struct target target;
-
-	if (!c->opts.selector.only_tree || t->is_followed)
-		return;
-	t->is_followed = !bpf_map_lookup_elem(c->maps->targets_fd, &t->key.tgid, &target) &&
-			 target.start_ns == t->key.start_ns && target.verdict == TARGET_INCLUDE;
+	if (c->opts.selector.only_tree && !t->is_followed)
+		t->is_followed = collector__is_in_tree(c, &t->key);
 }
 
 static int on_thread(const struct thread_record *r, void *ctx)
@@ -459,10 +388,6 @@ int collector__run_queues(struct collector *c, run_queue_fn fn, void *ctx)
 
 static int start_waits(struct collector *c)
 {
-	if (!c->wait_record)
-		c->wait_record = malloc(sizeof(*c->wait_record));
-	if (!c->wait_record)
-		return -ENOMEM;
 	wait_control__init(&c->wait_control, c->opts.wait_budget_ppm, c->stats.n_cpus,
 			   loader__has_hook(c->loader, HOOK_off_cpu));
 	obey_waits(c, &c->wait_control.orders, true);
@@ -493,7 +418,6 @@ static void free_waits(struct collector *c)
 {
 	thread_table__done(&c->threads);
 	ring_buffer__free(c->thread_ends);
-	free(c->wait_record);
 }
 
 static uint64_t wait_period(const struct collector *c)

@@ -12,6 +12,7 @@ static const struct event_source *const sources[EVENT_N] = {
 	[EVENT_CPU] = &cpu_source,
 	[EVENT_OFFCPU] = &wait_source,
 	[EVENT_THREADCREATE] = &create_source,
+	[EVENT_THREADS] = &threads_source,
 	[EVENT_GOROUTINE] = &goroutine_source,
 };
 

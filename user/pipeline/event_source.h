@@ -67,6 +67,8 @@ extern const struct event_source cpu_source;
 extern const struct event_source wait_source;
 /* threadcreate: collector_create.c */
 extern const struct event_source create_source;
+/* threads: collector_threads.c */
+extern const struct event_source threads_source;
 /* goroutine: collector_goroutine.c */
 extern const struct event_source goroutine_source;
 

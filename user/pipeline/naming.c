@@ -70,7 +70,9 @@ static int namer__labels(struct namer *r, const struct window_row *row, uint32_t
 {
 	struct wait_label wait = {.state = "", .syscall = "", .wait = "", .idle = ""};
 	struct row_labels l = {.profile = r->p};
-	int err = row_labels__thread(&l, r->w, row->process, r->n->label_tid ? row->tid : 0, row->comm);
+	bool tells_holder = r->w->event == EVENT_THREADS && row->tag.arg; /* by its tid: then its own, too */
+	int err = row_labels__thread(&l, r->w, row->process, r->n->label_tid || tells_holder ? row->tid : 0,
+				     row->comm);
 
 	if (r->waits)
 		wait = wait_labels__of(r->waits, row);
@@ -82,6 +84,8 @@ static int namer__labels(struct namer *r, const struct window_row *row, uint32_t
 	err = err ?: row_labels__text(&l, "syscall", wait.syscall);
 	err = err ?: row_labels__text(&l, "wait", wait.wait);
 	err = err ?: row_labels__text(&l, "idle", wait.idle);
+	if (tells_holder)
+		err = err ?: row_labels__lines(&l, window__str(r->w, row->tag.arg));
 	return err ? err : profile__labels(r->p, l.labels, l.n, ret);
 }
 

@@ -2,6 +2,9 @@
 #include "user/pipeline/row_labels.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "user/pipeline/window.h"
 
@@ -34,6 +37,35 @@ int row_labels__id(struct row_labels *l, const char *key, uint32_t id)
 	if (!err)
 		err = profile__string(l->profile, "id", &label.num_unit);
 	return err ? err : row_labels__add(l, &label);
+}
+
+static int row_labels__line(struct row_labels *l, const char *line, size_t len)
+{
+	static const char number[] = "_tid";
+	const char *equals = memchr(line, '=', len);
+	size_t n = equals ? (size_t)(equals - line) : 0;
+	char key[32], value[128];
+
+	if (!n || n >= sizeof(key) || len - n - 1 >= sizeof(value))
+		return -EINVAL;
+	snprintf(key, sizeof(key), "%.*s", (int)n, line);
+	snprintf(value, sizeof(value), "%.*s", (int)(len - n - 1), equals + 1);
+	if (n >= sizeof(number) && !strcmp(key + n - strlen(number), number))
+		return row_labels__id(l, key, (uint32_t)strtoul(value, NULL, 10));
+	return row_labels__text(l, key, value);
+}
+
+int row_labels__lines(struct row_labels *l, const char *text)
+{
+	int err = 0;
+
+	while (*text && !err) {
+		size_t len = strcspn(text, "\n");
+
+		err = row_labels__line(l, text, len);
+		text += len + (text[len] == '\n');
+	}
+	return err;
 }
 
 int row_labels__thread(struct row_labels *l, const struct window *w, uint32_t process, uint32_t tid,

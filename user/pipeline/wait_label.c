@@ -225,8 +225,10 @@ struct wait_label wait_labels__of(struct wait_labels *l, const struct window_row
 	enum wait_kind kind = (enum wait_kind)s->kind;
 	const char *syscall = syscall_name__get(row->tag.syscall);
 
-	if (row->tag.state >= WAIT_MAX)
+	if (row->tag.state >= WAIT_MAX) {
+		label.state = row->tag.state == THREAD_RUNS ? "running" : "exited";
 		return label;
+	}
 	label.state = states[row->tag.state];
 	label.syscall = syscall ? syscall : "";
 	if (waits_for_cpu[row->tag.state])

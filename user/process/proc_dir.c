@@ -126,6 +126,10 @@ int parse_proc_status(const char *text, size_t len, struct proc_status *ret_stat
 			st.n_pid_namespaces++;
 		}
 	}
+	st.ns_tid = st.ns_pid;
+	if (status_line(text, len, "NSpid", &p, &end))
+		while (next_number(&p, end, &v))
+			st.ns_tid = (uint32_t)v;
 	*ret_status = st;
 	return 0;
 }

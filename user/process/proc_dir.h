@@ -32,6 +32,7 @@ struct proc_status {
 	uint32_t tgid;
 	uint32_t uid;    /* effective */
 	uint32_t ns_pid; /* in the innermost pid namespace; tgid where the kernel does not tell */
+	uint32_t ns_tid; /* of a thread's own file: its id there */
 	uint32_t n_pid_namespaces;
 };
 

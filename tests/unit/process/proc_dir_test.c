@@ -78,7 +78,8 @@ static void damaged_stat_is_refused(void **state)
 static void status_gives_user_and_innermost_pid(void **state)
 {
 	static const char nested[] =
-		"Name:\tx\nTgid:\t4711\nPid:\t4712\nUid:\t1000\t1001\t1002\t1003\nNStgid:\t4711\t33\t7\n";
+		"Name:\tx\nTgid:\t4711\nPid:\t4712\nUid:\t1000\t1001\t1002\t1003\nNStgid:\t4711\t33\t7\n"
+		"NSpid:\t4712\t34\t8\n";
 	static const char old[] = "Name:\tx\nTgid:\t4711\nUid:\t0\t0\t0\t0\n";
 	struct proc_status st;
 
@@ -88,6 +89,7 @@ static void status_gives_user_and_innermost_pid(void **state)
 	assert_int_equal(st.uid, 1001);
 	assert_int_equal(st.ns_pid, 7);
 	assert_int_equal(st.n_pid_namespaces, 3);
+	assert_int_equal(st.ns_tid, 8);
 	assert_int_equal(parse_proc_status(old, sizeof(old) - 1, &st), 0);
 	assert_int_equal(st.ns_pid, 4711);
 	assert_int_equal(parse_proc_status("Uid:\t1\t2\n", 8, &st), -EBADMSG);

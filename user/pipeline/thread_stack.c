@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * thread_stack - the stack of a thread that does not run: the kernel's frames and the registers come from the pass over all threads (bpf/waiting.bpf.c), the
+ * user stack is read from outside and walked with the host's build of the unwinder.
+ *
+ * Most stacks end in their first pages, so only those are read at first; where the walk needs more it begins anew with all that may be read.
+ */
+#include "user/pipeline/collector_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "bpf/walk.h"
+#include "user/kernel/finish.h"
+
+#define STACK_PAGE 4096u
+#define USER_CS_64 0x33
+
+/* Copies the user stack, page by page, up to one that cannot be read. */
+static void read_stack(struct unfinished_record *r, uint64_t left)
+{
+	struct iovec to = {.iov_base = r->stack, .iov_len = left};
+	struct iovec from[STACK_COPY_MAX / STACK_PAGE + 1];
+	uint64_t at = r->stack_at;
+	unsigned long n = 0;
+	ssize_t got;
+
+	while (left) {
+		uint64_t len = STACK_PAGE - at % STACK_PAGE;
+
+		len = len < left ? len : left;
+		from[n++] = (struct iovec){.iov_base = (void *)at, .iov_len = len};
+		at += len;
+		left -= len;
+	}
+	got = process_vm_readv((pid_t)r->tid, &to, 1, from, n, 0);
+	r->stack_bytes = got > 0 ? (uint32_t)got : 0;
+}
+
+/* For the walk in user space. */
+static void describe(struct unfinished_record *u, const struct thread_record *r)
+{
+	memset(u, 0, offsetof(struct unfinished_record, words));
+	u->type = RECORD_UNFINISHED;
+	u->time_ns = r->now_ns;
+	u->key = r->key;
+	u->tid = r->tid;
+	u->n_kernel = r->n_kernel & KERNEL_FRAMES_MAX;
+	for (uint32_t i = 0; i < u->n_kernel; i++)
+		u->words[i] = r->words[i] - 1; /* into the call */
+	u->pc = r->pc;
+	memcpy(u->regs, r->regs, sizeof(u->regs));
+	u->fp = r->regs[6];
+	u->sp = r->regs[7];
+	u->stack_at = u->sp - STACK_COPY_BELOW;
+	u->leaf = 1;
+}
+
+/* Where there is no user stack. */
+static uint8_t kernel_only(struct collector *c, const struct unfinished_record *u, uint8_t end)
+{
+	c->walk->n_words = 0;
+	c->walk->n_outer = 0;
+	c->walk->hash = 0;
+	for (uint32_t i = 0; i < u->n_kernel; i++)
+		walk__append(c->walk, u->words[i]);
+	c->walk->n_kernel = u->n_kernel;
+	c->walk->end = end;
+	walk__close(c->walk);
+	return end;
+}
+
+uint8_t collector__walk_thread(struct collector *c, const struct thread_record *r)
+{
+	struct unfinished_record *u = c->thread_record;
+
+	if (!u)
+		u = c->thread_record = malloc(sizeof(*u));
+	if (!u) {
+		c->walk->n_words = 0;
+		return c->walk->end = END_NO_ROOM;
+	}
+	describe(u, r);
+	if (r->is_kernel_thread || r->cs != USER_CS_64)
+		return kernel_only(c, u,
+				   r->is_kernel_thread ? END_KERNEL_THREAD
+				   : r->cs             ? END_COMPAT
+						       : END_EXITING);
+	read_stack(u, STACK_COPY_SMALL);
+	if (!collector__walk(c, u, sizeof(*u)) && c->walk->end == END_STACK_COPY &&
+	    u->stack_bytes == STACK_COPY_SMALL) {
+		read_stack(u, STACK_COPY_MAX);
+		collector__walk(c, u, sizeof(*u)); /* sound as it was before */
+	}
+	return c->walk->end;
+}
