@@ -19,6 +19,7 @@
 #include "user/base/loop.h"
 #include "user/cmd/config_watch.h"
 #include "user/cmd/serving.h"
+#include "user/cmd/watching.h"
 #include "user/config/config.h"
 #include "user/pipeline/ceiling.h"
 #include "user/pipeline/collector.h"
@@ -63,6 +64,7 @@ struct agent {
 	struct collector *collector;
 	struct publisher *publisher;
 	struct ceiling *ceiling;
+	struct watching *watching;
 	struct serving *serving;
 	uint64_t started_ns;
 	bool told_first;
@@ -372,6 +374,7 @@ static int agent__serve(struct agent *a, struct err *err)
 		.publisher = a->publisher,
 		.store = a->store,
 		.ceiling = a->ceiling,
+		.usage = watching__usage(a->watching),
 		.started_ns = a->started_ns,
 	};
 
@@ -409,6 +412,9 @@ static int agent__open(struct agent *a, struct err *err)
 	ret = ceiling__new(&limits, a->loop, a->collector, a->publisher, &a->ceiling);
 	if (ret)
 		return err__set(err, ret, "cannot watch over the limits: %s", strerror(-ret));
+	ret = watching__new(a->loop, a->collector, a->ceiling, &a->watching);
+	if (ret)
+		return err__set(err, ret, "cannot watch over processes: %s", strerror(-ret));
 	return agent__serve(a, err);
 }
 
@@ -421,6 +427,7 @@ static void agent__close(struct agent *a)
 	ceiling__free(a->ceiling);
 	publisher__free(a->publisher);
 	serving__free(a->serving);
+	watching__free(a->watching);
 	collector__free(a->collector);
 	store__close(a->store);
 	config_watch__free(a->watch);

@@ -15,6 +15,7 @@
 #include "user/pipeline/cost.h"
 #include "user/pipeline/live.h"
 #include "user/pipeline/metrics.h"
+#include "user/pipeline/usage.h"
 #include "user/pipeline/tracing.h"
 #include "user/server/host.h"
 #include "user/store/store.h"
@@ -133,6 +134,11 @@ static void on_metrics(void *ctx, struct buf *to)
 	free(c);
 }
 
+static int on_usage(void *ctx, struct buf *to)
+{
+	return usage__rows(((struct serving *)ctx)->parts.usage, to);
+}
+
 static int serving__start(struct serving *s, const struct config *c, struct err *err)
 {
 	const struct server_host_opts opts = {
@@ -154,6 +160,7 @@ static int serving__start(struct serving *s, const struct config *c, struct err 
 					 .trace = on_trace,
 					 .cancel = on_cancel,
 					 .metrics = on_metrics,
+					 .usage = on_usage,
 					 .ctx = s};
 	int code = live__new(s->parts.loop, s->parts.collector, s->parts.publisher, &s->live);
 

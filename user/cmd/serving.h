@@ -18,6 +18,7 @@ struct loop;
 struct publisher;
 struct serving;
 struct store;
+struct usage;
 
 /* What it answers from; all are borrowed and must outlive it, but for the publisher: free that before serving__free, so that nothing is named any more. */
 struct serving_parts {
@@ -26,6 +27,7 @@ struct serving_parts {
 	struct publisher *publisher;
 	struct store *store;
 	struct ceiling *ceiling;
+	struct usage *usage;
 	uint64_t started_ns;
 };
 

@@ -96,6 +96,8 @@ void usage__want(struct usage *u, const uint64_t metrics[SCOPE_N]);
  */
 typedef void (*usage_fn)(const struct metric_sample *s, void *ctx);
 int usage__pass(struct usage *u, uint64_t now_ns, usage_fn fn, void *ctx);
+/* What the last pass saw, as struct usage_head and struct usage_row (config/usage_row.h). -EAGAIN: there was none yet. */
+int usage__rows(struct usage *u, struct buf *to);
 void usage__stats(const struct usage *u, struct usage_stats *ret);
 
 #endif

@@ -328,13 +328,19 @@ static void group__resident(struct usage *u, struct usage_group *g, const struct
 	g->rss_at = u->now_ns;
 }
 
+int usage_group__memory(struct usage *u, struct usage_group *g, struct cgroup_memory *ret)
+{
+	ssize_t n = group__read(u, g, CGROUP_FILE_MEMORY_STAT, true);
+
+	return n < 0 ? (int)n : parse_cgroup_memory_stat(u->text, (size_t)n, ret);
+}
+
 static void group__memory(struct usage *u, struct usage_group *g, bool with_room)
 {
 	struct cgroup_memory m;
 	uint64_t current;
-	ssize_t n = group__read(u, g, CGROUP_FILE_MEMORY_STAT, true);
 
-	if (n < 0 || parse_cgroup_memory_stat(u->text, (size_t)n, &m))
+	if (usage_group__memory(u, g, &m))
 		return;
 	group__resident(u, g, &m);
 	g->room_bytes = NAN;

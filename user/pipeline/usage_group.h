@@ -53,6 +53,8 @@ struct usage_group {
 /* NULL for the root, and where there is no room. */
 struct usage_group *usage__group(struct usage *u, const char *path);
 void usage__settle_groups(struct usage *u);
+/* What its memory is of now. */
+int usage_group__memory(struct usage *u, struct usage_group *g, struct cgroup_memory *ret);
 /* Of the nearest group that has one: CPUs, 0 for none; bytes, CGROUP_UNLIMITED. */
 double usage_group__cpu_limit(const struct usage_group *g);
 uint64_t usage_group__memory_limit(const struct usage_group *g);

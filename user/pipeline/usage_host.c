@@ -45,7 +45,7 @@ static void host__cpu(struct usage *u)
 	ssize_t n;
 
 	if (h->rates.n_timed)
-		host__set(h, METRIC_cpu_usage_percent, h->rates.cpu / u->n_cpus * 100);
+		host__set(h, METRIC_cpu_usage_percent, fmin(h->rates.cpu / u->n_cpus, 1) * 100);
 	n = u->want[SCOPE_SYSTEM] & WANT_CPU ? host__read(u, HOST_FILE_STAT) : -1;
 	if (n < 0 || parse_host_cpu(u->text, (size_t)n, &now)) {
 		h->cpu_at = 0;
@@ -61,6 +61,15 @@ static void host__cpu(struct usage *u)
 	}
 	h->cpu = now;
 	h->cpu_at = u->now_ns;
+}
+
+void usage__read_memory(struct usage *u)
+{
+	ssize_t n = host__read(u, HOST_FILE_MEMORY);
+
+	if (n >= 0)
+		parse_host_memory(u->text, (size_t)n,
+				  &u->host.memory); /* what is no such file leaves it as it was */
 }
 
 static void host__memory(struct usage *u)
@@ -79,8 +88,10 @@ static void host__memory(struct usage *u)
 		return;
 	rss = (double)h->memory.anon_bytes + (double)h->memory.mapped_bytes;
 	host__set(h, METRIC_rss, rss);
-	if (h->rss_at && s > 0)
-		host__set(h, METRIC_memory_growth_rate, (rss - h->rss_bytes) / s);
+	if (h->rss_at && s > 0) {
+		h->growth = (rss - h->rss_bytes) / s;
+		host__set(h, METRIC_memory_growth_rate, h->growth);
+	}
 	h->rss_bytes = rss;
 	h->rss_at = u->now_ns;
 }

@@ -29,7 +29,7 @@ struct usage_host {
 	struct run_queue run_queue;
 	struct usage_own own;
 	uint64_t cpu_at, pressure_at[PRESSURE_N], run_queue_at, own_at;
-	double rss_bytes;
+	double rss_bytes, growth; /* as of rss_at */
 	uint64_t rss_at;
 	uint64_t known;
 	double values[METRIC_N];
@@ -71,6 +71,8 @@ void usage__add_point(struct usage *u, struct usage_series *s, const double valu
 		      bool is_of_all_cpus);
 /* usage_host.c */
 void usage__settle_host(struct usage *u);
+/* What the host's memory is of now. */
+void usage__read_memory(struct usage *u);
 void usage__close_host(struct usage *u);
 
 #endif

@@ -181,13 +181,14 @@ static void process__first(struct usage *u, struct usage_process *p)
 	uint64_t began = (uint64_t)((int64_t)p->start_ns - u->boot_offset_ns);
 
 	p->has_last = 1;
+	/* that it is there is no growth: groups and the host would grow with every fork */
+	p->last_rss_bytes = process__rss(u, p);
 	if (u->last_ns && (int64_t)began > (int64_t)u->last_ns && began < u->now_ns) {
 		p->last_ns = began;
 		return;
 	}
 	p->last = p->now;
 	p->last_for_cpu_ns = p->for_cpu_ns;
-	p->last_rss_bytes = process__rss(u, p);
 	p->last_ns = u->now_ns;
 }
 
@@ -200,6 +201,7 @@ static void process__timed(struct usage *u, struct usage_process *p)
 	if (s <= 0)
 		return;
 	r->n_timed = 1;
+	p->share = fmin(s / usage__seconds(u->last_ns, u->now_ns), 1);
 	r->cpu = usage__rate(b->run_ns, a->run_ns, s) / 1e9;
 	r->for_cpu = usage__rate(p->for_cpu_ns, p->last_for_cpu_ns, s) / 1e9;
 	r->minor = usage__rate(b->minor, a->minor, s);
@@ -286,10 +288,10 @@ void usage__settle_processes(struct usage *u)
 		}
 		process__rates(u, p);
 		process__find_group(u, p);
-		usage_rates__add(&u->host.rates, &p->rates);
+		usage_rates__add(&u->host.rates, &p->rates, p->share);
 		for (struct usage_group *g = p->group; g; g = g->parent) {
 			g->pass = u->pass;
-			usage_rates__add(&g->rates, &p->rates);
+			usage_rates__add(&g->rates, &p->rates, p->share);
 		}
 		i++;
 	}

@@ -38,6 +38,7 @@ struct usage_process {
 	struct usage_sums last;
 	uint64_t last_for_cpu_ns, last_ns;
 	double last_rss_bytes, slow_growth;
+	double share; /* of the time between two passes, what its rates are of; at most 1 */
 	struct usage_rates rates;
 	struct usage_series series;
 };

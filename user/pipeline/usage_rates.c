@@ -7,15 +7,15 @@
 
 #define SMOOTH_SECONDS 15
 
-void usage_rates__add(struct usage_rates *to, const struct usage_rates *r)
+void usage_rates__add(struct usage_rates *to, const struct usage_rates *r, double share)
 {
-	to->cpu += r->cpu;
-	to->for_cpu += r->for_cpu;
-	to->minor += r->minor;
-	to->major += r->major;
-	to->switches += r->switches;
-	to->read_bytes += r->read_bytes;
-	to->written_bytes += r->written_bytes;
+	to->cpu += r->cpu * share;
+	to->for_cpu += r->for_cpu * share;
+	to->minor += r->minor * share;
+	to->major += r->major * share;
+	to->switches += r->switches * share;
+	to->read_bytes += r->read_bytes * share;
+	to->written_bytes += r->written_bytes * share;
 	to->allocated_bytes += r->allocated_bytes;
 	to->goroutines += r->goroutines;
 	to->rss_bytes += r->rss_bytes;

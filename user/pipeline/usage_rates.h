@@ -45,7 +45,8 @@ static inline void usage__set(double values[METRIC_N], uint64_t *known, enum met
 	*known |= 1ull << id;
 }
 
-void usage_rates__add(struct usage_rates *to, const struct usage_rates *r);
+/* share: of the time between two passes, what r is of: a process that began in between was there for a part of it. */
+void usage_rates__add(struct usage_rates *to, const struct usage_rates *r, double share);
 /* What follows from the rates alone, for any scope. */
 void usage_rates__values(const struct usage_rates *r, double values[METRIC_N], uint64_t *known);
 /* Growth, smoothed over some seconds: what the time to a limit is told from. */

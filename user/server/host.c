@@ -351,6 +351,18 @@ static int host__metrics(struct server_host *h, const struct wire_request *r)
 	return code;
 }
 
+static int host__usage(struct server_host *h, const struct wire_request *r)
+{
+	struct buf b;
+	int code;
+
+	buf__init(&b, REPLY_BYTES_MAX);
+	code = h->port.usage ? h->port.usage(h->port.ctx, &b) : -EOPNOTSUPP;
+	code = host__reply_bytes(h, r->id, code, &b);
+	buf__done(&b);
+	return code;
+}
+
 static int host__open_file(struct server_host *h, const struct wire_request *r)
 {
 	int fd = FD_CLOSED, code = h->port.open_file(h->port.ctx, &r->name, &fd);
@@ -418,6 +430,8 @@ static int host__answer(struct server_host *h, const struct wire_request *r)
 		return host__later(h, r);
 	case WIRE_CANCEL:
 		return host__cancel(h, r);
+	case WIRE_USAGE:
+		return host__usage(h, r);
 	default:
 		return host__metrics(h, r);
 	}

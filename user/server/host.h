@@ -35,6 +35,8 @@ struct server_port {
 	int (*trace)(void *ctx, uint64_t id, uint64_t to_ns);
 	void (*cancel)(void *ctx, uint64_t id);
 	void (*metrics)(void *ctx, struct buf *to);
+	/* Appends struct usage_head and its rows; NULL: nothing is known. */
+	int (*usage)(void *ctx, struct buf *to);
 	void *ctx;
 };
 

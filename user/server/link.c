@@ -222,6 +222,13 @@ int link__metrics(struct link *l, struct buf *to)
 	return link__fetch(l, &r, NULL, to);
 }
 
+int link__usage(struct link *l, struct buf *to)
+{
+	struct wire_request r = {.type = WIRE_USAGE};
+
+	return link__fetch(l, &r, NULL, to);
+}
+
 int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, const bool *cancelled,
 	       struct buf *to)
 {

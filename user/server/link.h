@@ -26,6 +26,7 @@ int link__list(struct link *l, const char *event, uint64_t from_ns, uint64_t to_
 /* The bytes of a file, of the metrics, and of what was recorded in a range (bare pprof) once it is over. */
 int link__read_file(struct link *l, const struct store_name *name, struct buf *to);
 int link__metrics(struct link *l, struct buf *to);
+int link__usage(struct link *l, struct buf *to);
 /* `cancelled` (NULL: cannot be) is looked at now and then. */
 int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, const bool *cancelled,
 	       struct buf *to);

@@ -21,6 +21,7 @@
 #include "user/server/session.h"
 
 #define METRICS_BYTES_MAX ((size_t)1 << 20)
+#define USAGE_BYTES_MAX   ((size_t)32 << 20)
 
 static int read_settings(struct settings **ret)
 {
@@ -52,6 +53,8 @@ static int server__open(struct server *s, struct err *err)
 
 	pthread_mutex_init(&s->metrics_lock, NULL);
 	buf__init(&s->metrics, METRICS_BYTES_MAX);
+	pthread_mutex_init(&s->usage_lock, NULL);
+	buf__init(&s->usage, USAGE_BYTES_MAX);
 	if (!code)
 		code = digest_cache__new(&s->digests);
 	if (!code)

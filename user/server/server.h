@@ -27,6 +27,9 @@ struct server {
 	pthread_mutex_t metrics_lock;
 	struct buf metrics;  /* as the collector told them … */
 	uint64_t metrics_ns; /* … at that time */
+	pthread_mutex_t usage_lock;
+	struct buf usage; /* likewise */
+	uint64_t usage_ns;
 };
 
 struct route {
@@ -40,7 +43,7 @@ struct route {
 
 /* Tables of routes, one a file; end in a path of NULL. */
 extern const struct route page_routes[], pprof_routes[], query_routes[], series_routes[], session_routes[],
-	metric_routes[], trace_routes[];
+	metric_routes[], trace_routes[], memory_routes[];
 
 bool server__find_route(void *ctx, const struct http_request *r, const void **ret_route, enum role *ret_role,
 			enum work *ret_work);

@@ -11,6 +11,7 @@
  *      LIVE    event, from, to         memfd: bare pprof, when `to` is over
  *      CANCEL  target                  nothing; the LIVE of that id fails with ECANCELED
  *      METRICS                         memfd: text
+ *      USAGE                           memfd: struct usage_head, struct usage_row[] (config/usage_row.h)
  *      TRACE   to                      memfd: a timeline of the scheduler (exporters/format/trace.h) from now, when `to` is over; CANCEL ends it, too
  *
  * Owns: nothing; fds are the receiver's. Thread: any. Limit: one message. Errors: -EBADMSG for what is no message; -EAGAIN; -EPIPE the other side is gone.
@@ -25,7 +26,16 @@
 
 #define WIRE_MAGIC 0x31767265u /* "erv1" */
 
-enum wire_type { WIRE_LIST = 1, WIRE_OPEN, WIRE_LIVE, WIRE_CANCEL, WIRE_METRICS, WIRE_TRACE, WIRE_TYPE_MAX };
+enum wire_type {
+	WIRE_LIST = 1,
+	WIRE_OPEN,
+	WIRE_LIVE,
+	WIRE_CANCEL,
+	WIRE_METRICS,
+	WIRE_TRACE,
+	WIRE_USAGE,
+	WIRE_TYPE_MAX
+};
 enum wire_flags { WIRE_WINDOWS_ONLY = 1 }; /* LIST: no roll-up in the place of windows that are still there */
 
 struct wire_request {

@@ -319,6 +319,7 @@ static void young_process_counts_from_its_start(void **state)
 
 	(void)state;
 	world__open(&w, "\n");
+	w.cgroup = "/a";
 	process(&w, 9);
 	pass(&w, 1);
 	clock_gettime(CLOCK_BOOTTIME, &boot);
@@ -326,9 +327,14 @@ static void young_process_counts_from_its_start(void **state)
 	r = process(&w, 10);
 	r->start_ns = now + NS_PER_SEC / 2; /* half a second after that pass */
 	r->sums.run_ns = NS_PER_SEC / 4;
+	r->rss_pages[USAGE_ANON] = 1000;
 	pass(&w, 1);
 	assert_true(fabs(metric_sample__value(of_pid(&w, 10), METRIC_cpu_usage_percent) - 50) < 1);
 	assert_int_equal(of_pid(&w, 10)->target.start_ns, r->start_ns);
+	/* in sums it is what it was in that second, and that it is there at all is no growth */
+	assert_true(fabs(metric_sample__value(of_group(&w, SCOPE_CGROUP, "/a"), METRIC_cpu_usage_percent) -
+			 25) < 1);
+	assert_value(of_pid(&w, 10), METRIC_memory_growth_rate, 0);
 	world__close(&w);
 }
 

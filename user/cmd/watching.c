@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/cmd/watching.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/clock.h"
+#include "user/base/log.h"
+#include "user/base/loop.h"
+#include "user/pipeline/ceiling.h"
+#include "user/pipeline/collector.h"
+
+#define LOG_EVERY 600 /* passes that fail */
+
+struct watching {
+	struct loop *loop;
+	struct loop_source *timer;
+	struct usage *usage;
+	struct ceiling *ceiling;
+	struct usage_asides asides;
+	struct watcher watchers[WATCHERS_MAX];
+	int n_watchers;
+	uint64_t n_failed;
+};
+
+static void on_sample(const struct metric_sample *s, void *ctx)
+{
+	const struct watching *w = ctx;
+
+	for (int i = 0; i < w->n_watchers; i++)
+		if (w->watchers[i].sample)
+			w->watchers[i].sample(w->watchers[i].ctx, s);
+}
+
+static bool watching__is_watched(const struct watching *w)
+{
+	for (int i = 0; i < w->n_watchers; i++)
+		if (w->watchers[i].sample)
+			return true;
+	return false;
+}
+
+static int on_pass(uint64_t n_expired, void *ctx)
+{
+	struct watching *w = ctx;
+	uint64_t now = clock__mono_ns();
+	int err = usage__pass(w->usage, now, watching__is_watched(w) ? on_sample : NULL, w);
+
+	(void)n_expired;
+	if (err && w->n_failed++ % LOG_EVERY == 0)
+		log_warn("agent: cannot see what processes use: %s; rules have no data, ignoring",
+			 strerror(-err));
+	for (int i = 0; !err && i < w->n_watchers; i++)
+		if (w->watchers[i].done)
+			w->watchers[i].done(w->watchers[i].ctx, now);
+	return 0;
+}
+
+static uint64_t on_bpf_ns(void *ctx)
+{
+	struct ceiling_stats stats = {0};
+
+	ceiling__stats(((const struct watching *)ctx)->ceiling, &stats);
+	return stats.bpf.ns;
+}
+
+static double on_goroutines(void *ctx, const struct task_key *key)
+{
+	const struct usage_asides *a = &((const struct watching *)ctx)->asides;
+
+	return a->goroutines ? a->goroutines(a->ctx, key) : __builtin_nan("");
+}
+
+static double on_allocated(void *ctx, const struct task_key *key)
+{
+	const struct usage_asides *a = &((const struct watching *)ctx)->asides;
+
+	return a->allocated ? a->allocated(a->ctx, key) : __builtin_nan("");
+}
+
+int watching__new(struct loop *loop, struct collector *collector, struct ceiling *ceiling,
+		  struct watching **ret)
+{
+	struct watching *w = calloc(1, sizeof(*w));
+	const struct usage_opts opts = {0};
+	struct usage_port port = {
+		.asides = {.ctx = w, .goroutines = on_goroutines, .allocated = on_allocated}};
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	w->loop = loop;
+	w->ceiling = ceiling;
+	usage_port__of_collector(collector, &port);
+	if (ceiling)
+		port.asides.bpf_ns = on_bpf_ns;
+	err = usage__new(&opts, &port, &w->usage);
+	if (!err)
+		err = loop__add_timer(loop, USAGE_PASS_NS, USAGE_PASS_NS, on_pass, w, &w->timer);
+	if (err)
+		watching__free(w);
+	else
+		*ret = w;
+	return err;
+}
+
+void watching__free(struct watching *w)
+{
+	if (!w)
+		return;
+	if (w->timer)
+		loop__remove(w->loop, w->timer);
+	usage__free(w->usage);
+	free(w);
+}
+
+void watching__set_asides(struct watching *w, const struct usage_asides *asides)
+{
+	w->asides = *asides;
+}
+
+static void watching__merge(struct watching *w)
+{
+	uint64_t want[SCOPE_N] = {0};
+
+	for (int i = 0; i < w->n_watchers; i++)
+		for (int s = 0; s < SCOPE_N; s++)
+			want[s] |= w->watchers[i].want[s];
+	usage__want(w->usage, want);
+}
+
+int watching__add(struct watching *w, const struct watcher *watcher)
+{
+	if (w->n_watchers == WATCHERS_MAX)
+		return -E2BIG;
+	w->watchers[w->n_watchers] = *watcher;
+	w->n_watchers++;
+	watching__merge(w);
+	return w->n_watchers - 1;
+}
+
+void watching__want(struct watching *w, int watcher, const uint64_t want[SCOPE_N])
+{
+	memcpy(w->watchers[watcher].want, want, sizeof(w->watchers[watcher].want));
+	watching__merge(w);
+}
+
+struct usage *watching__usage(struct watching *w)
+{
+	return w->usage;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watching - the agent's pass a second over what everything uses (pipeline/usage), for all who look: rules, captures, the page.
+ *
+ * Owns: the usage, a timer. Thread: the loop's. Limit: WATCHERS_MAX. Errors: -errno at the start; a pass that fails is logged.
+ */
+#ifndef EVERPROF_CMD_WATCHING_H
+#define EVERPROF_CMD_WATCHING_H
+
+#include <stdint.h>
+
+#include "user/pipeline/usage.h"
+
+#define WATCHERS_MAX 8
+
+struct ceiling;
+struct collector;
+struct loop;
+struct watching;
+
+/* Any may be NULL. */
+struct watcher {
+	void *ctx;
+	void (*sample)(void *ctx, const struct metric_sample *s); /* see usage__pass for their order */
+	void (*done)(void *ctx, uint64_t at_ns);                  /* all samples of a pass were told */
+	uint64_t want[SCOPE_N];                                   /* metrics, bits 1 << enum metric_id */
+};
+
+/* Both are borrowed; ceiling may be NULL. */
+int watching__new(struct loop *loop, struct collector *collector, struct ceiling *ceiling,
+		  struct watching **ret);
+void watching__free(struct watching *w);
+/* Those that only others know: goroutines, allocations. Before the first pass. */
+void watching__set_asides(struct watching *w, const struct usage_asides *asides);
+/* Its number, or -E2BIG. */
+int watching__add(struct watching *w, const struct watcher *watcher);
+/* What the watcher of that number wants from now on. */
+void watching__want(struct watching *w, int watcher, const uint64_t want[SCOPE_N]);
+struct usage *watching__usage(struct watching *w);
+
+#endif
