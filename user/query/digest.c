@@ -10,6 +10,7 @@
 #include "user/base/hashmap.h"
 #include "user/base/intern.h"
 #include "user/profile/saturate.h"
+#include "user/query/function_match.h"
 
 #define TEXTS_LIMIT ((size_t)64 << 20)
 
@@ -91,7 +92,7 @@ static int row_of(struct digest *d, struct hashmap *m, const struct profile *p, 
 	return err;
 }
 
-static int add_up(struct digest *d, const struct profile *p)
+static int add_up(struct digest *d, const struct profile *p, struct function_match *within)
 {
 	uint32_t n_sets = profile__n_label_sets(p), *rows = calloc((size_t)n_sets + 1, sizeof(*rows)), row;
 	struct hashmap m;
@@ -101,6 +102,8 @@ static int add_up(struct digest *d, const struct profile *p)
 	for (uint32_t i = 0; !err && i < profile__n_samples(p); i++) {
 		const struct sample *s = profile__get_sample(p, i);
 
+		if (within && !function_match__has(within, s->stack))
+			continue;
 		if (!rows[s->labels]) {
 			err = row_of(d, &m, p, s->labels, &row);
 			if (err)
@@ -116,8 +119,9 @@ static int add_up(struct digest *d, const struct profile *p)
 	return err;
 }
 
-int digest__new(const struct profile *p, struct digest **ret)
+int digest__new(const struct profile *p, const char *function, struct digest **ret)
 {
+	struct function_match *within = NULL;
 	struct digest *d;
 	int err = 0;
 
@@ -134,8 +138,11 @@ int digest__new(const struct profile *p, struct digest **ret)
 		if (!err)
 			err = keep_text(d, profile__str(p, profile__type(p, i).unit), &d->units[i]);
 	}
+	if (!err && function)
+		err = function_match__new(p, function, &within);
 	if (!err)
-		err = add_up(d, p);
+		err = add_up(d, p, within);
+	function_match__free(within);
 	if (err)
 		digest__free(d);
 	else

@@ -23,7 +23,8 @@ struct digest_row {
 	int64_t values[PROFILE_VALUES_MAX];
 };
 
-int digest__new(const struct profile *p, struct digest **ret);
+/* function NULL: all; else of those stacks alone that have a function of that name. */
+int digest__new(const struct profile *p, const char *function, struct digest **ret);
 void digest__free(struct digest *d);
 size_t digest__bytes(const struct digest *d);
 uint32_t digest__n_rows(const struct digest *d);

@@ -222,32 +222,44 @@ static void cache__keep(struct digest_cache *c, const struct store_name *name, s
 	c->bytes += digest__bytes(d);
 }
 
-static int point_of_file(struct link *l, struct digest_cache *c, const struct store_file *f,
-			 range_point_fn fn, void *ctx)
+static int digest_file(struct link *l, const struct store_name *name, const char *function,
+		       struct digest **ret)
 {
-	const struct digest *d = cache__find(c, &f->name);
-	struct range_point point = {
-		.start_s = f->name.start_s, .seconds = f->name.seconds, .is_cut = f->is_cut};
 	struct profile *p = NULL;
-	struct digest *fresh;
+	int code = load_file(l, name, &p, NULL);
+
+	if (!code)
+		code = digest__new(p, function, ret);
+	profile__free(p);
+	return code;
+}
+
+/* What cannot be read (any more) is left out. */
+static int point_of_file(struct link *l, struct digest_cache *c, const struct store_file *f,
+			 const char *function, range_point_fn fn, void *ctx)
+{
+	const struct digest *d = function ? NULL : cache__find(c, &f->name);
+	struct range_point point = {
+		.start_s = f->name.start_s, .seconds = f->name.seconds, .is_cut = f->is_cut, .digest = d};
+	struct digest *fresh = NULL;
 	int code = 0;
 
 	if (!d) {
-		code = load_file(l, &f->name, &p, NULL);
-		if (!code)
-			code = digest__new(p, &fresh);
-		profile__free(p);
+		code = digest_file(l, &f->name, function, &fresh);
 		if (code)
 			return code == -ENOENT || code == -EBADMSG ? 0 : code;
-		cache__keep(c, &f->name, fresh);
-		d = fresh;
+		point.digest = fresh;
+		if (!function)
+			cache__keep(c, &f->name, fresh);
 	}
-	point.digest = d;
-	return fn(&point, ctx);
+	code = fn(&point, ctx);
+	if (function)
+		digest__free(fresh);
+	return code;
 }
 
 static int point_of_rest(struct link *l, const struct range *r, const struct store_file *files, uint32_t n,
-			 range_point_fn fn, void *ctx)
+			 const char *function, range_point_fn fn, void *ctx)
 {
 	struct range_point point = {0};
 	struct digest *d = NULL;
@@ -256,7 +268,7 @@ static int point_of_rest(struct link *l, const struct range *r, const struct sto
 
 	if (code)
 		return 0; /* the files are what there is */
-	code = digest__new(p, &d);
+	code = digest__new(p, function, &d);
 	if (!code) {
 		point.start_s = (uint64_t)profile__meta(p)->time_ns / NS_PER_SEC;
 		point.seconds =
@@ -270,7 +282,7 @@ static int point_of_rest(struct link *l, const struct range *r, const struct sto
 }
 
 int range__points(struct link *l, struct digest_cache *c, const struct range *r, bool windows_only,
-		  range_point_fn fn, void *ctx, struct err *err)
+		  const char *function, range_point_fn fn, void *ctx, struct err *err)
 {
 	struct store_file *files = NULL;
 	uint32_t n = 0;
@@ -278,12 +290,14 @@ int range__points(struct link *l, struct digest_cache *c, const struct range *r,
 
 	if (code)
 		return err__set(err, code, "cannot list the store: %s", strerror(-code));
-	pthread_mutex_lock(&c->lock);
+	if (!function)
+		pthread_mutex_lock(&c->lock);
 	for (uint32_t i = 0; !code && i < n; i++)
-		code = point_of_file(l, c, &files[i], fn, ctx);
+		code = point_of_file(l, c, &files[i], function, fn, ctx);
 	if (!code)
-		code = point_of_rest(l, r, files, n, fn, ctx);
-	pthread_mutex_unlock(&c->lock);
+		code = point_of_rest(l, r, files, n, function, fn, ctx);
+	if (!function)
+		pthread_mutex_unlock(&c->lock);
 	free(files);
 	return code;
 }

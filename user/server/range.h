@@ -43,9 +43,12 @@ struct range_point {
 
 int digest_cache__new(struct digest_cache **ret);
 void digest_cache__free(struct digest_cache *c);
-/* Calls fn for each file of the range, in order of time, and for what is not in a file yet; the cache is locked meanwhile. */
+/*
+ * Calls fn for each file of the range, in order of time, and for what is not in a file yet. With `function` digests are of the stacks that have it, and are made
+ * of the files each time; without it they are kept, and the cache is locked meanwhile.
+ */
 typedef int (*range_point_fn)(const struct range_point *p, void *ctx);
 int range__points(struct link *l, struct digest_cache *c, const struct range *r, bool windows_only,
-		  range_point_fn fn, void *ctx, struct err *err);
+		  const char *function, range_point_fn fn, void *ctx, struct err *err);
 
 #endif

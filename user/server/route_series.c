@@ -4,6 +4,8 @@
  *
  *      {"event","type","unit","by","times":[start of each point],"seconds":[its length],"total":[…],
  *       "series":[{"name":…,"sum":…,"values":[…]}, …], "n":how many there are in all}
+ *
+ * With `function` it is the timeline of what has that function in its stack.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -244,7 +246,7 @@ static void answer_series(struct server *s, const struct http_request *r, struct
 	struct timeline *t = calloc(1, sizeof(*t));
 	struct err e = {""};
 	struct ask_for a;
-	const char *by;
+	const char *by, *function = request__param(&r->target, "function");
 	uint64_t limit = 0;
 	int err = t ? ask__read(&r->target, &a, &e) : -ENOMEM;
 
@@ -265,7 +267,8 @@ static void answer_series(struct server *s, const struct http_request *r, struct
 	}
 	if (!err)
 		err = range__points(s->link, s->digests, &a.range,
-				    a.range.to_ns - a.range.from_ns <= WINDOWS_NS, add_point, t, &e);
+				    a.range.to_ns - a.range.from_ns <= WINDOWS_NS,
+				    function && *function ? function : NULL, add_point, t, &e);
 	if (!err) {
 		to->type = "application/json";
 		err = print(t, by, limit, &to->body);

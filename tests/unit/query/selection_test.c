@@ -88,7 +88,7 @@ static void a_digest_has_the_sums_of_its_profile(void **state)
 	int process = digest__key("process");
 
 	(void)state;
-	assert_int_equal(digest__new(p, &d), 0);
+	assert_int_equal(digest__new(p, NULL, &d), 0);
 	profile__free(p); /* nothing of it is borrowed */
 	assert_int_equal(digest__n_rows(d), 4);
 	assert_int_equal(digest__default_type(d), 1);

@@ -11,7 +11,7 @@
 	// Losses that are samples which stand in no profile; the others say what is less good of those that do.
 	const UNCOUNTED = ["count_full", "frames_full", "late_ticks", "unknown_process", "history_full"];
 	const WORDS = { cpu: "CPU", offcpu: "waiting", memory: "memory", alloc: "alloc", lock: "locks", threads: "threads" };
-	const ui = {}, series = {};
+	const ui = {}, series = {}, chosenFunction = { name: "", series: null };
 	let events = [], state = fresh(), viewer, asking = null, listSort = { by: "sum", up: false }, figures = null;
 
 	function fresh() {
@@ -117,6 +117,24 @@
 			}
 		}));
 		paint();
+		loadFunction(true);
+	}
+
+	// The timeline of the function that is looked at in the sandwich.
+	async function loadFunction(again) {
+		const name = state.view.view === "sandwich" ? state.view.frame || "" : "", event = state.event, [from, to] = range();
+		if (name === chosenFunction.name && !again)
+			return;
+		if (name !== chosenFunction.name)
+			chosenFunction.series = null;
+		chosenFunction.name = name;
+		if (name) {
+			const data = await fetchJson("api/v1/series?" + parameters({ event, from, to, by: state.by, n: 5, function: name })).catch(() => null);
+			if (name !== chosenFunction.name || event !== state.event)
+				return;
+			chosenFunction.series = data;
+		}
+		drawLane(event);
 	}
 
 	async function loadProfile() {
@@ -209,10 +227,18 @@
 					y -= part;
 				}
 			}
+			const f = main ? chosenFunction.series : null;
+			for (let i = 0; f && i < f.times.length; i++) {
+				const height = f.total[i] / Math.max(f.seconds[i], 1) / most * (h - 3);
+				c.fillStyle = dark ? "#f2f4f8" : "#10151d";
+				c.fillRect((f.times[i] - from) * k, h - height, Math.max(f.seconds[i] * k - (f.seconds[i] * k > 3 ? 0.6 : 0), 0.8), height);
+			}
 			c.fillStyle = dark ? "#98a1ae" : "#68707c";
 			c.font = "11px system-ui, sans-serif";
 			c.textBaseline = "top";
-			c.fillText("most " + rate(most / 1.08, 1, s.unit, event), 5, 3);
+			const sum = (values) => values.reduce((a, v) => a + v, 0);
+			const share = f ? `; ■ ${Everprof.percent(sum(f.total), sum(s.total))} in ${chosenFunction.name}, of any binary` : "";
+			c.fillText("most " + rate(most / 1.08, 1, s.unit, event) + share, 5, 3);
 		}
 		const mark = (r, colour) => {
 			if (!r)
@@ -549,7 +575,10 @@
 		const file = (text, format, more) => ({ text, href: () => profileUrl(format, { download: "1", ...more }) });
 		viewer = new Everprof.Viewer(ui.viewer, {
 			exports: [file("pprof", "pprof"), file("Page (HTML)", "html", { threshold: "0.02%" }), file("Picture (SVG)", "svg", { threshold: "0.02%" }), file("Speedscope", "speedscope")],
-			onState: (s) => set({ view: { view: s.view, colour: s.colour, search: s.search, zoom: s.zoom, frame: s.frame, sort: s.sort } }),
+			onState: (s) => {
+				set({ view: { view: s.view, colour: s.colour, search: s.search, zoom: s.zoom, frame: s.frame, sort: s.sort } });
+				loadFunction(false);
+			},
 		});
 		window.addEventListener("resize", drawLanes);
 		window.addEventListener("everprof-theme", paint);
