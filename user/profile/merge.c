@@ -31,7 +31,8 @@ struct translation {
 	uint8_t *verdicts;                    /* [label set of from], where samples are chosen */
 	uint32_t columns[PROFILE_VALUES_MAX]; /* [type of from] = type of into */
 	struct label extra;                   /* key 0: none */
-	const char *without;                  /* a label that samples must not have; NULL: any */
+	const struct profile_merge_opts *opts;
+	int64_t left_over[PROFILE_VALUES_MAX]; /* by scaling, by column of into */
 };
 
 static int string_of(struct translation *t, uint32_t id, uint32_t *ret_id)
@@ -114,9 +115,24 @@ static int location_of(struct translation *t, uint32_t id, uint32_t *ret_id)
 	return 0;
 }
 
-static bool is_left_behind(const struct translation *t, const struct sample *s)
+/* Asked once for each label set: a pattern may be slow. */
+static bool is_kept(struct translation *t, uint32_t labels)
 {
-	return t->without && profile__find_label(t->from, s->labels, t->without);
+	enum { NOT_ASKED, KEPT, DROPPED };
+	const struct profile_merge_opts *opts = t->opts;
+
+	if (!opts->keep)
+		return true;
+	if (t->verdicts[labels] == NOT_ASKED)
+		t->verdicts[labels] = opts->keep(t->from, labels, opts->keep_ctx) ? KEPT : DROPPED;
+	return t->verdicts[labels] == KEPT;
+}
+
+static bool is_left_behind(struct translation *t, const struct sample *s)
+{
+	const char *without = t->opts->without_label;
+
+	return (without && profile__find_label(t->from, s->labels, without)) || !is_kept(t, s->labels);
 }
 
 static int translate_stacks(struct translation *t)
@@ -184,36 +200,33 @@ static int labels_of(struct translation *t, uint32_t id, uint32_t *ret_id)
 	return 0;
 }
 
-/* Asked once for each label set: a pattern may be slow. */
-static bool is_kept(struct translation *t, const struct profile_merge_opts *opts, uint32_t labels)
+/* As opts say; what a division leaves over goes on to the next sample. */
+static int64_t value_of(struct translation *t, uint32_t column, int64_t value)
 {
-	enum { NOT_ASKED, KEPT, DROPPED };
+	const struct profile_merge_opts *opts = t->opts;
+	__int128 scaled;
 
-	if (!opts->keep)
-		return true;
-	if (t->verdicts[labels] == NOT_ASKED)
-		t->verdicts[labels] = opts->keep(t->from, labels, opts->keep_ctx) ? KEPT : DROPPED;
-	return t->verdicts[labels] == KEPT;
+	if (opts->scale_den) {
+		scaled = (__int128)value * opts->scale_num + t->left_over[column];
+		t->left_over[column] = (int64_t)(scaled % (__int128)opts->scale_den);
+		scaled /= (__int128)opts->scale_den;
+		value = scaled > INT64_MAX ? INT64_MAX : scaled < INT64_MIN ? INT64_MIN : (int64_t)scaled;
+	}
+	return opts->negate ? saturated_negate(value) : value;
 }
 
-static int translate_samples(struct translation *t, const struct profile_merge_opts *opts)
+static int translate_samples(struct translation *t)
 {
-	if (opts->keep) {
-		t->verdicts = calloc((size_t)profile__n_label_sets(t->from) + 1, 1);
-		if (!t->verdicts)
-			return -ENOMEM;
-	}
 	for (uint32_t i = 0; i < profile__n_samples(t->from); i++) {
 		const struct sample *s = profile__get_sample(t->from, i);
 		int64_t values[PROFILE_VALUES_MAX] = {0};
 		uint32_t labels;
 		int err;
 
-		if (is_left_behind(t, s) || !is_kept(t, opts, s->labels))
+		if (is_left_behind(t, s))
 			continue;
-		for (uint32_t v = 0; v < t->from->n_types; v++) {
-			values[t->columns[v]] = opts->negate ? saturated_negate(s->values[v]) : s->values[v];
-		}
+		for (uint32_t v = 0; v < t->from->n_types; v++)
+			values[t->columns[v]] = value_of(t, t->columns[v], s->values[v]);
 		err = labels_of(t, s->labels, &labels);
 		if (!err)
 			err = profile__add(t->into, t->stacks[s->stack], labels, values);
@@ -407,7 +420,9 @@ static int translation__init(struct translation *t)
 		if (!*columns[i].ids)
 			return -ENOMEM;
 	}
-	return 0;
+	if (t->opts->keep)
+		t->verdicts = calloc((size_t)profile__n_label_sets(t->from) + 1, 1);
+	return t->opts->keep && !t->verdicts ? -ENOMEM : 0;
 }
 
 static void translation__done(struct translation *t)
@@ -423,7 +438,7 @@ static void translation__done(struct translation *t)
 
 int profile__merge_as(struct profile *into, const struct profile *from, const struct profile_merge_opts *opts)
 {
-	struct translation t = {.into = into, .from = from, .without = opts->without_label};
+	struct translation t = {.into = into, .from = from, .opts = opts};
 	int err;
 
 	if (into->sealed)
@@ -446,7 +461,7 @@ int profile__merge_as(struct profile *into, const struct profile *from, const st
 	if (!err)
 		err = translate_stacks(&t);
 	if (!err)
-		err = translate_samples(&t, opts);
+		err = translate_samples(&t);
 out:
 	translation__done(&t);
 	return err;

@@ -27,6 +27,8 @@ struct profile_merge_opts {
 	/* Which samples come in, by their label set (0: none); asked once for each set. NULL: all. */
 	bool (*keep)(const struct profile *from, uint32_t labels, void *ctx);
 	void *keep_ctx;
+	/* Values times scale_num / scale_den; remainders go on from sample to sample, so that sums are exact. scale_den 0: as they are. */
+	uint64_t scale_num, scale_den;
 };
 
 /*

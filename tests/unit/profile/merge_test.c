@@ -240,12 +240,44 @@ static void only_what_is_kept_comes_in_and_each_label_set_is_asked_once(void **s
 	put(from, "main", "process=b", 2, 0);
 	put(from, "main;work", "process=b", 4, 0);
 	put(from, "main", "", 8, 0);
+	put(from, "elsewhere@/bin/other", "process=a", 16, 0);
 	assert_int_equal(profile__seal(from), 0);
 	assert_int_equal(profile__merge_as(into, from, &opts), 0);
 	assert_int_equal(profile__n_samples(into), 2);
+	/* nor do the frames of what stays behind */
+	for (uint32_t i = 1; i <= profile__n_functions(into); i++)
+		assert_string_not_equal(profile__str(into, profile__get_function(into, i)->name),
+					"elsewhere");
 	assert_int_equal(profile__get_sample(into, 0)->values[0] + profile__get_sample(into, 1)->values[0],
 			 6);
 	assert_int_equal(n_asked, 3);
+	profile__free(into);
+	profile__free(from);
+}
+
+/* A third of many small values is not nothing: what each division leaves over goes to the next one. */
+static void scaled_sums_are_exact(void **state)
+{
+	struct profile *into = profile__new(NULL),
+		       *from = text_profile("samples", "count", "cpu", "nanoseconds");
+	const struct profile_merge_opts opts = {.scale_num = 1, .scale_den = 3};
+	int64_t count = 0, cpu = 0;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		char frame[16];
+
+		snprintf(frame, sizeof(frame), "f%d", i);
+		put(from, frame, "", 1, 1000 + i);
+	}
+	assert_int_equal(profile__seal(from), 0);
+	assert_int_equal(profile__merge_as(into, from, &opts), 0);
+	for (uint32_t i = 0; i < profile__n_samples(into); i++) {
+		count += profile__get_sample(into, i)->values[0];
+		cpu += profile__get_sample(into, i)->values[1];
+	}
+	assert_int_equal(count, 33);
+	assert_int_equal(cpu, (100 * 1000 + 4950) / 3);
 	profile__free(into);
 	profile__free(from);
 }
@@ -262,6 +294,7 @@ int main(void)
 		cmocka_unit_test(a_sealed_target_is_refused_and_a_full_one_says_so),
 		cmocka_unit_test(losses_whose_text_has_a_colon_add_up_too),
 		cmocka_unit_test(only_what_is_kept_comes_in_and_each_label_set_is_asked_once),
+		cmocka_unit_test(scaled_sums_are_exact),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
