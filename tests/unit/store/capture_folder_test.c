@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "tests/unit/store/files.h"
+#include "user/base/buf.h"
+#include "user/base/io.h"
+#include "user/store/capture_folder.h"
+
+static char dir[64];
+
+static int make_dir(void **state)
+{
+	(void)state;
+	strcpy(dir, "/tmp/everprof-captures.XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	fixture__remove_tree(dir);
+	return 0;
+}
+
+/* A capture of two files, `fill` in each byte, the id in its name. */
+static int write_capture(const char *rule, uint64_t at_s, const char *id, char fill, size_t len)
+{
+	struct capture_file files[] = {{.name = "cpu.pb.gz", .len = len}, {.name = CAPTURE_META, .len = 2}};
+	struct capture_name name;
+	uint64_t bytes = 0;
+	char *content = malloc(len + 1);
+	int err;
+
+	assert_non_null(content);
+	memset(content, fill, len);
+	files[0].bytes = content;
+	files[1].bytes = "{}";
+	assert_int_equal(capture_name__init(&name, at_s * NS_PER_SEC, "host", "system", "-", id), 0);
+	err = capture_folder__write(dir, rule, &name, files, 2, &bytes);
+	if (!err)
+		assert_true(bytes >= len);
+	free(content);
+	return err;
+}
+
+static uint32_t count(struct capture_folder **ret)
+{
+	struct capture_folder *all = NULL;
+	uint32_t n = 0;
+
+	assert_int_equal(capture_folder__list(dir, &all, &n), 0);
+	if (ret)
+		*ret = all;
+	else
+		free(all);
+	return n;
+}
+
+static void what_was_written_is_listed_with_all_its_files(void **state)
+{
+	static char names[CAPTURE_FILES_MAX][CAPTURE_FILE_NAME_MAX];
+	static uint64_t lens[CAPTURE_FILES_MAX];
+	struct capture_folder *all, f;
+	uint32_t n = 0;
+	struct buf b;
+	int fd;
+
+	(void)state;
+	assert_int_equal(count(NULL), 0);
+	assert_int_equal(write_capture("B", DAY_S + 2, "bbbb", 'b', 5000), 0);
+	assert_int_equal(write_capture("A", DAY_S + 1, "aaaa", 'a', 10), 0);
+	assert_int_equal(count(&all), 2);
+	assert_string_equal(all[0].name.id, "aaaa");
+	assert_string_equal(all[1].rule, "B");
+	assert_int_equal(all[1].n_files, 2);
+	assert_int_equal(all[1].bytes % 512, 0);
+	assert_int_equal(capture_folder__files(dir, &all[0], names, lens, &n), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(names[0], "cpu.pb.gz");
+	assert_int_equal(lens[0], 10);
+	free(all);
+	assert_int_equal(capture_folder__find(dir, "bb", &f), 0);
+	assert_int_equal(capture_folder__open(dir, &f, CAPTURE_META, &fd), 0);
+	buf__init(&b, 100);
+	assert_int_equal(io__read_fd(fd, 100, &b), 0);
+	assert_string_equal(buf__str(&b), "{}");
+	buf__done(&b);
+	io__close(&fd);
+	/* nothing but files of that very folder */
+	assert_int_equal(capture_folder__open(dir, &f, "../x", &fd), -EINVAL);
+	assert_int_equal(capture_folder__open(dir, &f, ".hidden", &fd), -EINVAL);
+	assert_int_equal(capture_folder__open(dir, &f, "", &fd), -EINVAL);
+	assert_int_equal(capture_folder__open(dir, &f, "cpu.pb", &fd), -ENOENT);
+}
+
+static void an_id_that_others_begin_with_is_no_answer(void **state)
+{
+	struct capture_folder f;
+
+	(void)state;
+	assert_int_equal(write_capture("R", DAY_S, "abc1", 'x', 1), 0);
+	assert_int_equal(write_capture("R", DAY_S + 1, "abc2", 'x', 1), 0);
+	assert_int_equal(write_capture("R", DAY_S + 2, "abc", 'x', 1), 0);
+	assert_int_equal(capture_folder__find(dir, "ab", &f), -ENOTUNIQ);
+	assert_int_equal(capture_folder__find(dir, "abc", &f), 0); /* the whole id beats a beginning */
+	assert_string_equal(f.name.id, "abc");
+	assert_int_equal(capture_folder__find(dir, "", &f), -ENOENT);
+	assert_int_equal(capture_folder__find(dir, "abd", &f), -ENOENT);
+}
+
+static void a_pinned_one_is_not_deleted(void **state)
+{
+	struct capture_folder f;
+
+	(void)state;
+	assert_int_equal(write_capture("R", DAY_S, "aaaa", 'x', 1), 0);
+	assert_int_equal(capture_folder__find(dir, "aaaa", &f), 0);
+	assert_false(f.is_pinned);
+	assert_int_equal(capture_folder__pin(dir, &f, true), 0);
+	assert_int_equal(capture_folder__pin(dir, &f, true), 0);
+	assert_int_equal(capture_folder__delete(dir, &f), -EBUSY);
+	assert_int_equal(capture_folder__find(dir, "aaaa", &f), 0);
+	assert_true(f.is_pinned);
+	assert_int_equal(capture_folder__pin(dir, &f, false), 0);
+	assert_int_equal(capture_folder__delete(dir, &f), 0);
+	assert_int_equal(capture_folder__delete(dir, &f), -ENOENT);
+	assert_int_equal(count(NULL), 0);
+	assert_int_equal(capture_folder__pin(dir, &f, true), -ENOENT);
+}
+
+static void rules_and_folders_of_others_are_left_alone(void **state)
+{
+	char path[256];
+	uint32_t n;
+
+	(void)state;
+	assert_int_equal(write_capture("../../etc", DAY_S, "aaaa", 'x', 1), 0);
+	snprintf(path, sizeof(path), "%s/captures/-.-..-etc", dir);
+	assert_int_equal(count(NULL), 1);
+	snprintf(path, sizeof(path), "%s/captures/notes", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/captures/notes/my folder", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(count(NULL), 1);
+	assert_int_equal(capture_folder__clean(dir, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
+static void a_store_that_is_not_there_is_not_made(void **state)
+{
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/unmounted", dir);
+	memmove(dir, path, sizeof(dir) - 1);
+	assert_int_equal(write_capture("R", DAY_S, "aaaa", 'x', 1), -ENOENT);
+	*strrchr(dir, '/') = '\0';
+}
+
+/* What a reader finds at any moment, and after a kill: whole captures. */
+static void assert_all_are_whole(void)
+{
+	struct capture_folder *all;
+	uint32_t n = count(&all);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct buf b;
+		int fd;
+
+		assert_int_equal(all[i].n_files, 2);
+		assert_int_equal(capture_folder__open(dir, &all[i], "cpu.pb.gz", &fd), 0);
+		buf__init(&b, 1 << 20);
+		assert_int_equal(io__read_fd(fd, 1 << 20, &b), 0);
+		assert_int_equal(b.len, 30000);
+		for (size_t j = 1; j < b.len; j++)
+			assert_int_equal(b.data[j], b.data[0]);
+		buf__done(&b);
+		io__close(&fd);
+	}
+	free(all);
+}
+
+static void write_and_delete_until_killed(void)
+{
+	for (uint64_t i = 0;; i++) {
+		struct capture_folder *all = NULL;
+		uint32_t n = 0;
+		char id[20];
+
+		snprintf(id, sizeof(id), "%d-%llu", getpid(), (unsigned long long)i);
+		if (write_capture("R", DAY_S + i, id, (char)('a' + i % 26), 30000))
+			_exit(1);
+		if (capture_folder__list(dir, &all, &n))
+			_exit(2);
+		if (n > 3 && capture_folder__delete(dir, &all[0]))
+			_exit(3);
+		free(all);
+	}
+}
+
+static void a_kill_at_any_moment_leaves_whole_captures_only(void **state)
+{
+	uint32_t seed = 20260131, n_cleaned = 0;
+
+	(void)state;
+	for (int round = 0; round < 60; round++) {
+		uint32_t n, n_before;
+		int status;
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (!pid)
+			write_and_delete_until_killed();
+		seed = seed * 1664525 + 1013904223;
+		usleep(1000 + seed % 40000);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+		assert_all_are_whole();
+		n_before = count(NULL);
+		assert_int_equal(capture_folder__clean(dir, &n), 0);
+		assert_true(n <= 2); /* one being written, one being deleted */
+		assert_int_equal(count(NULL), n_before);
+		n_cleaned += n;
+		assert_all_are_whole();
+	}
+	/* else the kills met nothing on the way */
+	assert_true(n_cleaned > 0);
+}
+
+static void a_full_disk_leaves_nothing_half_written(void **state)
+{
+	uint32_t n = 0;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(write_capture("R", DAY_S, "kept", 'k', 30000), 0);
+	pid = fork();
+	if (!pid) {
+		/* a limit on the size of a file fails where a full disk does, in the middle of a write */
+		struct rlimit limit = {10000, 10000};
+
+		signal(SIGXFSZ, SIG_IGN);
+		setrlimit(RLIMIT_FSIZE, &limit);
+		_exit(write_capture("R", DAY_S + 1, "lost", 'l', 30000) == -EFBIG ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(count(NULL), 1);
+	assert_all_are_whole();
+	assert_int_equal(capture_folder__clean(dir, &n), 0);
+	assert_int_equal(n, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_was_written_is_listed_with_all_its_files, make_dir,
+						remove_dir),
+		cmocka_unit_test_setup_teardown(an_id_that_others_begin_with_is_no_answer, make_dir,
+						remove_dir),
+		cmocka_unit_test_setup_teardown(a_pinned_one_is_not_deleted, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(rules_and_folders_of_others_are_left_alone, make_dir,
+						remove_dir),
+		cmocka_unit_test_setup_teardown(a_store_that_is_not_there_is_not_made, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(a_kill_at_any_moment_leaves_whole_captures_only, make_dir,
+						remove_dir),
+		cmocka_unit_test_setup_teardown(a_full_disk_leaves_nothing_half_written, make_dir,
+						remove_dir),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
