@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "user/base/io.h"
 
@@ -21,4 +22,9 @@ int memfd__new(const char *name, const void *bytes, size_t len, int *ret_fd)
 	else
 		*ret_fd = fd;
 	return err;
+}
+
+int memfd__read(int fd, size_t limit, struct buf *to)
+{
+	return lseek(fd, 0, SEEK_SET) < 0 ? -errno : io__read_fd(fd, limit, to);
 }

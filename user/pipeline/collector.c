@@ -470,9 +470,10 @@ int collector__include_tree(struct collector *c, uint32_t pid)
 	return err;
 }
 
-/* A window has one period: another begins one. */
-static int collector__set_frequency(struct collector *c, uint32_t wanted_hz)
+/* A window has one period: another begins one. What is ordered is never exceeded, raised or not. */
+static int collector__set_frequency(struct collector *c, uint32_t configured_hz)
 {
+	uint32_t wanted_hz = c->raised_hz > configured_hz ? c->raised_hz : configured_hz;
 	uint32_t hz = wanted_hz < c->orders.frequency_hz ? wanted_hz : c->orders.frequency_hz;
 	int err;
 
@@ -487,6 +488,14 @@ static int collector__set_frequency(struct collector *c, uint32_t wanted_hz)
 	if (c->windows[EVENT_CPU])
 		c->windows[EVENT_CPU]->period_ns = c->maps->gate->period_ns;
 	return 0;
+}
+
+uint32_t collector__raise(struct collector *c, uint32_t frequency_hz)
+{
+	c->raised_hz = frequency_hz < c->max_frequency_hz ? frequency_hz : c->max_frequency_hz;
+	if (collector__set_frequency(c, c->opts.frequency_hz))
+		log_warn("collector: cannot begin a window at another frequency, ignoring");
+	return c->frequency_hz;
 }
 
 int collector__obey(struct collector *c, const struct governor_orders *orders, const char *text)

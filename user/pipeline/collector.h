@@ -71,6 +71,8 @@ int collector__flush(struct collector *c);
  */
 int collector__demand(struct collector *c, enum event ev);
 void collector__release(struct collector *c, enum event ev);
+/* Samples at least so often from now on, 0: as configured. What it is now: less where the maps or an order do not allow it. Begins a window where it changes. */
+uint32_t collector__raise(struct collector *c, uint32_t frequency_hz);
 /* Changes what can change while running; what cannot (another clock, a frequency over what the maps were sized for) is an error, and
  * nothing changes. Patterns of the old options are not used any more. */
 int collector__reconfigure(struct collector *c, const struct collector_opts *opts, struct err *err);

@@ -12,6 +12,7 @@
 #include "user/base/buf.h"
 #include "user/base/clock.h"
 #include "user/base/io.h"
+#include "user/base/memfd.h"
 #include "user/server/wire.h"
 #include "user/store/index.h"
 
@@ -174,9 +175,7 @@ static int link__fetch(struct link *l, struct wire_request *r, const bool *cance
 	int fd = FD_CLOSED, err = link__ask(l, r, cancelled, &fd);
 
 	if (!err)
-		err = fd < 0                       ? -EBADMSG
-		      : lseek(fd, 0, SEEK_SET) < 0 ? -errno
-						   : io__read_fd(fd, REPLY_BYTES_MAX, to);
+		err = fd < 0 ? -EBADMSG : memfd__read(fd, REPLY_BYTES_MAX, to);
 	io__close(&fd);
 	return err;
 }
