@@ -34,9 +34,9 @@ struct capture_port {
 	/* Events that are recorded now, bits. */
 	uint32_t (*recorded)(void *ctx);
 	/* What was and will be recorded of all processes in a range (CLOCK_MONOTONIC), as bare pprof in a memfd: answers later, once, by
-	 * captures__profile_done, or fails at once; -EAGAIN is tried again. */
+	 * captures__profile_done, or fails at once: -EAGAIN is tried again, -ENOENT it cannot be recorded. What is not recorded is, from then on. */
 	int (*profile)(void *ctx, uint64_t ask, enum event ev, uint64_t from_ns, uint64_t to_ns);
-	/* The same of what can only be looked at now: all threads, all goroutines. -EOPNOTSUPP: it is recorded as windows, or not at all. NULL: none. */
+	/* The same of a state that is looked at now: all threads, all goroutines. -EOPNOTSUPP: the event is none. NULL: there are none. */
 	int (*dump)(void *ctx, uint64_t ask, enum event ev, const struct metric_target *target);
 	void (*cancel)(void *ctx, uint64_t ask);
 	/* Runs fn later on a thread that may wait for a disk; is_ending: the thread ends, nothing slow any more. -EAGAIN is tried again. */
@@ -50,25 +50,28 @@ struct capture_port {
 };
 
 struct captures_opts {
-	const char *store_dir; /* captures/ lies in it; copied */
-	uint64_t retention_ns; /* 0: for ever */
-	uint64_t max_bytes;    /* 0: no limit */
-	uint32_t max_per_rule; /* 0: no limit */
-	uint32_t max_frequency_hz;
-	bool command_lines; /* may hold secrets */
+	const char *store_dir;                   /* captures/ lies in it; copied */
+	uint64_t retention_ns;                   /* 0: for ever */
+	uint64_t max_bytes;                      /* 0: no limit */
+	uint32_t max_per_rule;                   /* 0: no limit */
+	uint32_t frequency_hz, max_frequency_hz; /* as configured, and the most that may be asked for */
+	bool command_lines;                      /* may hold secrets */
 };
 
 /* Of one that is under way, and counts since the start. */
 struct captures_stats {
 	uint64_t n_begun, n_written, n_failed, n_refused, n_deleted, written_bytes;
 	uint32_t n_running, n_waiting_for_disk;
-	uint64_t raised_ns; /* time in which the frequency was raised */
+	uint64_t raised_ns;  /* time in which the frequency was raised */
+	uint64_t kept_bytes; /* on the disk, after the last upkeep */
 };
 
 /* store: where baselines come from, NULL: none. Both are borrowed. */
 int captures__new(const struct captures_opts *opts, const struct capture_port *port, struct store *store,
 		  struct loop *loop, struct captures **ret, struct err *err);
-/* After the thread of port.run ended. What is under way is written as far as it is there, or done with -ECANCELED. */
+/* Nothing is begun, and nothing is run by the port, from now on; answers still come in. */
+void captures__stop(struct captures *c);
+/* After captures__stop and the end of the port's thread. What is under way is written as far as it is there, or done with -ECANCELED. */
 void captures__free(struct captures *c);
 void captures__set_opts(struct captures *c, const struct captures_opts *opts);
 /* ret_id may be NULL. */
@@ -76,6 +79,8 @@ int captures__begin(struct captures *c, const struct capture_request *r, char re
 		    struct err *err);
 /* Is a capture of this very target under way? */
 bool captures__is_busy(const struct captures *c, const struct metric_target *target);
+/* 0: it is under way. -ENOENT: there is none of that id any more, or never was; else why the last one of that id was lost. */
+int captures__state(const struct captures *c, const char *id);
 /* For the port: the answer to `ask`. fd: a memfd that becomes the captures', FD_CLOSED with err. -ENODATA: nothing was recorded then. */
 void captures__profile_done(struct captures *c, uint64_t ask, int err, int fd);
 void captures__stats(const struct captures *c, struct captures_stats *ret);
