@@ -17,6 +17,7 @@ static const struct {
 	{"record", cmd_record, "record for a while into one file"},
 	{"top", cmd_top, "show where the time of a recording went"},
 	{"flamegraph", cmd_flamegraph, "draw a recording as one file to look at"},
+	{"captures", cmd_captures, "show, pin, delete and ask for what was kept when something was wrong"},
 	{"merge", cmd_merge, "add recordings up into one"},
 	{"diff", cmd_diff, "tell what changed between two recordings"},
 	{"doctor", cmd_doctor, "tell what this host allows, and what to do about the rest"},

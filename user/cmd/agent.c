@@ -13,11 +13,15 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "user/alert/capture_request.h"
+#include "user/base/buf.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/log.h"
 #include "user/base/loop.h"
+#include "user/cmd/capturing.h"
 #include "user/cmd/config_watch.h"
+#include "user/cmd/control.h"
 #include "user/cmd/serving.h"
 #include "user/cmd/watching.h"
 #include "user/config/config.h"
@@ -51,7 +55,8 @@ static const char help_text[] =
 	"\n"
 	"SIGHUP, or a change of the file, loads the configuration again; a bad one is refused and the "
 	"running one stays.\n"
-	"SIGUSR1 prints what everprof itself costs, SIGUSR2 writes the window so far. SIGINT and SIGTERM "
+	"SIGUSR1 prints what everprof itself costs, SIGUSR2 keeps what was recorded around this moment "
+	"(`everprof captures`). SIGINT and SIGTERM "
 	"write the last window and end.\n";
 
 struct agent {
@@ -65,6 +70,8 @@ struct agent {
 	struct publisher *publisher;
 	struct ceiling *ceiling;
 	struct watching *watching;
+	struct control *control;
+	struct capturing *capturing;
 	struct serving *serving;
 	uint64_t started_ns;
 	bool told_first;
@@ -222,14 +229,26 @@ static int on_usr1(int signo, void *ctx)
 	return 0;
 }
 
-/* The window so far becomes a file now. */
+/* Keeps what was recorded around this moment. */
 static int on_usr2(int signo, void *ctx)
 {
 	struct agent *a = ctx;
+	char text[] = "";
+	struct err err = {""};
+	struct buf id;
+	int ret;
 
 	(void)signo;
-	log_info("agent: writing the window so far");
-	return a->collector ? collector__flush(a->collector) : 0;
+	if (!a->capturing)
+		return 0;
+	buf__init(&id, CAPTURE_ID_MAX + 1);
+	ret = capturing__trigger(a->capturing, text, "SIGUSR2", &id, &err);
+	if (ret)
+		log_warn("agent: SIGUSR2: no capture: %s", err__text(&err, ret));
+	else
+		log_info("agent: SIGUSR2: capture %.*s begins", (int)id.len - 1, buf__str(&id));
+	buf__done(&id);
+	return 0;
 }
 
 static int on_cost_timer(uint64_t n_expired, void *ctx)
@@ -277,6 +296,7 @@ static void agent__reload(struct agent *a)
 		return;
 	}
 	publisher__set_idle(a->publisher, idle);
+	capturing__set_config(a->capturing, fresh);
 	limits = agent__governor_opts(fresh);
 	ceiling__set_opts(a->ceiling, &limits);
 	if (agent__serves_otherwise(fresh, a->config))
@@ -381,6 +401,18 @@ static int agent__serve(struct agent *a, struct err *err)
 	return serving__new(a->config, &parts, &a->serving, err);
 }
 
+static int agent__capture(struct agent *a, struct err *err)
+{
+	struct capturing_parts parts = {
+		.loop = a->loop, .collector = a->collector, .publisher = a->publisher, .store = a->store};
+
+	/* without the socket only `everprof captures trigger` does not work */
+	if (control__new(a->loop, a->config->output.directory, &a->control, err))
+		log_warn("agent: %s, ignoring", err->text);
+	parts.control = a->control;
+	return capturing__new(a->config, &parts, &a->capturing, err);
+}
+
 static int agent__open(struct agent *a, struct err *err)
 {
 	const struct collector_ports ports = {.window = agent__window, .ctx = a};
@@ -415,19 +447,23 @@ static int agent__open(struct agent *a, struct err *err)
 	ret = watching__new(a->loop, a->collector, a->ceiling, &a->watching);
 	if (ret)
 		return err__set(err, ret, "cannot watch over processes: %s", strerror(-ret));
-	return agent__serve(a, err);
+	ret = agent__capture(a, err);
+	return ret ? ret : agent__serve(a, err);
 }
 
 static void agent__close(struct agent *a)
 {
 	/* the last window first, then whoever writes it, then what it was made with */
 	serving__stop(a->serving);
+	capturing__stop(a->capturing);
 	if (a->collector && a->publisher)
 		collector__flush(a->collector);
 	ceiling__free(a->ceiling);
 	publisher__free(a->publisher);
 	serving__free(a->serving);
 	watching__free(a->watching);
+	control__free(a->control);
+	capturing__free(a->capturing);
 	collector__free(a->collector);
 	store__close(a->store);
 	config_watch__free(a->watch);

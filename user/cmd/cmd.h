@@ -11,6 +11,7 @@
 #define EVERPROF_CMD_CMD_H
 
 int cmd_agent(int argc, char **argv);
+int cmd_captures(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_flamegraph(int argc, char **argv);

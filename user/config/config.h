@@ -63,6 +63,10 @@ struct config {
 		struct target_set include, exclude; /* exclude wins; an empty include is everything */
 	} targets;
 	struct {
+		uint64_t before_ns, after_ns, retention_ns, max_size_bytes, max_per_rule;
+		bool command_lines;
+	} captures;
+	struct {
 		bool tid;
 	} labels;
 	struct {

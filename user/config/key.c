@@ -109,6 +109,19 @@ static const struct key keys[] = {
 	{"profiling.output.cleanup_interval", KEY_DURATION, AT(output.cleanup_interval_ns), "1m", NS, DAY, NULL, "PROFILE_CLEANUP_INTERVAL",
 	 "How often `retention` and `max_size` are enforced, apart from at the start."},
 
+	{"profiling.captures.before", KEY_DURATION, AT(captures.before_ns), "60s", 0, HOUR, NULL, NULL,
+	 "How much is kept from before the moment when somebody asks for a capture (SIGUSR2, `everprof captures trigger`, the HTTP interface); at most `history` is there."},
+	{"profiling.captures.after", KEY_DURATION, AT(captures.after_ns), "10s", 0, HOUR, NULL, NULL,
+	 "How much follows it."},
+	{"profiling.captures.retention", KEY_DURATION, AT(captures.retention_ns), "30d", MINUTE, 3650 * DAY, NULL, NULL,
+	 "How long captures are kept, of rules and others; those that are pinned stay."},
+	{"profiling.captures.max_size", KEY_SIZE, AT(captures.max_size_bytes), "1GiB", MIB, 1ull << 50, NULL, NULL,
+	 "How many bytes captures may take, besides those of the snapshots. The oldest go first; the first and the highest of an episode after all others, a pinned one never."},
+	{"profiling.captures.max_per_rule", KEY_COUNT, AT(captures.max_per_rule), "50", 1, 10000, NULL, NULL,
+	 "How many captures of one rule are kept, pinned ones aside."},
+	{"profiling.captures.command_lines", KEY_BOOL, AT(captures.command_lines), "false", 0, 0, NULL, NULL,
+	 "Keep the command lines of the processes in a capture. They may hold secrets."},
+
 	TARGET_SECTION(include, "Profile only"),
 	TARGET_SECTION(exclude, "Never profile"),
 

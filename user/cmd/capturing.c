@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/cmd/capturing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/alert/capture.h"
+#include "user/alert/capture_trigger.h"
+#include "user/base/buf.h"
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/base/io.h"
+#include "user/cmd/control.h"
+#include "user/config/config.h"
+#include "user/pipeline/collector.h"
+#include "user/pipeline/event_source.h"
+#include "user/pipeline/live.h"
+#include "user/pipeline/publish.h"
+#include "user/process/container.h"
+#include "user/process/proc_dir.h"
+#include "user/process/process_tree.h"
+#include "user/store/capture_folder.h"
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
+
+struct capturing {
+	struct capturing_parts parts;
+	struct live *live;
+	struct captures *captures;
+	char *store_dir;
+	uint64_t before_ns, after_ns;
+	uint32_t recorded; /* events that are configured, bits */
+	int proc_fd;
+};
+
+/* -- what captures need -- */
+
+static uint32_t on_recorded(void *ctx)
+{
+	const struct capturing *g = ctx;
+	uint32_t bits = 0;
+
+	for (enum event ev = 0; ev < EVENT_N; ev++)
+		if (g->recorded >> ev & 1 && collector__seen_ns(g->parts.collector, ev))
+			bits |= 1u << ev;
+	return bits;
+}
+
+static void on_profile(void *ctx, uint64_t id, int err, int fd)
+{
+	captures__profile_done(((struct capturing *)ctx)->captures, id, err, fd);
+}
+
+static int ask_profile(void *ctx, uint64_t ask, enum event ev, uint64_t from_ns, uint64_t to_ns)
+{
+	if (!collector__can_record(ev))
+		return -ENOENT;
+	return live__ask(((struct capturing *)ctx)->live, ask, ev, from_ns, to_ns, on_profile, ctx);
+}
+
+/* An ask for a state that is not past is a look at it now, at all processes; the samples of others are left out later. */
+static int ask_dump(void *ctx, uint64_t ask, enum event ev, const struct metric_target *target)
+{
+	uint64_t now = clock__mono_ns();
+
+	(void)target;
+	if (!event_source__is_state(ev))
+		return -EOPNOTSUPP;
+	return live__ask(((struct capturing *)ctx)->live, ask, ev, now, now + NS_PER_SEC, on_profile, ctx);
+}
+
+static void cancel_profile(void *ctx, uint64_t ask)
+{
+	live__cancel(((struct capturing *)ctx)->live, ask);
+}
+
+struct errand {
+	void (*fn)(void *ctx, bool is_ending);
+	void *ctx;
+};
+
+static void run_errand(const struct naming *naming, void *ctx)
+{
+	struct errand e = *(struct errand *)ctx;
+
+	free(ctx);
+	e.fn(e.ctx, naming == NULL);
+}
+
+static int run_later(void *ctx, void (*fn)(void *fn_ctx, bool is_ending), void *fn_ctx)
+{
+	struct errand *e = malloc(sizeof(*e));
+	int err;
+
+	if (!e)
+		return -EAGAIN;
+	*e = (struct errand){fn, fn_ctx};
+	err = publisher__run_job(((struct capturing *)ctx)->parts.publisher, run_errand, e);
+	if (err)
+		free(e);
+	return err;
+}
+
+static uint32_t raise_frequency(void *ctx, uint32_t frequency_hz)
+{
+	return collector__raise(((struct capturing *)ctx)->parts.collector, frequency_hz);
+}
+
+struct telling {
+	capture_process_fn add;
+	void *ctx;
+};
+
+static void tell(void *ctx, const struct process_tree_node *n)
+{
+	const struct telling *t = ctx;
+	const struct capture_process p = {
+		.pid = n->pid,
+		.parent = n->parent,
+		.n_threads = n->n_threads,
+		.start_ns = n->start_ns,
+		.resident_bytes = n->resident_bytes,
+		.depth = n->depth,
+		.state = n->state,
+		.comm = n->comm,
+		.exe = n->exe,
+		.cgroup = n->cgroup,
+		.command_line = n->command_line,
+	};
+
+	t->add(t->ctx, &p);
+}
+
+static void describe(void *ctx, const struct metric_target *target, bool command_lines,
+		     capture_process_fn add, void *add_ctx)
+{
+	const struct capturing *g = ctx;
+	struct telling t = {add, add_ctx};
+	char path[CONTAINER_CGROUP_MAX + sizeof(CGROUP_ROOT)];
+	int fd;
+
+	if (target->scope == SCOPE_PROCESS) {
+		read_process_tree(g->proc_fd, target->pid, target->start_ns, command_lines, tell, &t);
+	} else if (target->scope != SCOPE_SYSTEM && target->cgroup) {
+		snprintf(path, sizeof(path), CGROUP_ROOT "%s", target->cgroup);
+		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0)
+			read_group_processes(g->proc_fd, fd, command_lines, tell, &t);
+		io__close(&fd);
+	}
+}
+
+/* -- who asks -- */
+
+/* The process that has the pid now, as a target; its texts are in `keep`. */
+struct found_process {
+	struct metric_target target;
+	char comm[64];
+	struct container_names names;
+};
+
+static int find_process(const struct capturing *g, uint32_t pid, struct found_process *ret, struct err *err)
+{
+	struct proc_stat st;
+	int dir, code = proc_dir__open(g->proc_fd, pid, 0, &dir, &st);
+
+	if (code)
+		return err__set(err, code, "pid %u: %s", pid, strerror(-code));
+	snprintf(ret->comm, sizeof(ret->comm), "%s", st.comm);
+	ret->target = (struct metric_target){.scope = SCOPE_PROCESS, .pid = pid, .comm = ret->comm};
+	ret->target.start_ns = st.start_ticks * (NS_PER_SEC / 100);
+	if (!read_proc_cgroup(dir, "cgroup", &ret->names)) {
+		ret->target.cgroup = ret->names.cgroup;
+		ret->target.unit = ret->names.unit;
+		ret->target.container = ret->names.id;
+		ret->target.pod = ret->names.pod;
+	}
+	io__close(&dir);
+	return 0;
+}
+
+int capturing__trigger(struct capturing *g, char *text, const char *cause, struct buf *to, struct err *err)
+{
+	static struct capture_trigger t; /* there is one loop */
+	static struct found_process process;
+	char id[CAPTURE_ID_MAX];
+	int code;
+
+	capture_trigger__init(&t, g->before_ns, g->after_ns);
+	code = capture_trigger__parse(text, &t, err);
+	if (cause)
+		t.request.cause = cause;
+	if (!code && t.pid)
+		code = find_process(g, t.pid, &process, err);
+	if (!code && t.pid)
+		t.request.target = process.target;
+	if (!code)
+		code = captures__begin(g->captures, &t.request, id, err);
+	if (!code)
+		buf__printf(to, "%s\n", id);
+	return code;
+}
+
+static int on_control(void *ctx, char *text, struct buf *to, struct err *err)
+{
+	return capturing__trigger(ctx, text, NULL, to, err);
+}
+
+/* For who waits for one; written means that it is found on the disk, so that is looked at first. */
+static int on_state(void *ctx, char *text, struct buf *to, struct err *err)
+{
+	const struct capturing *g = ctx;
+	struct capture_folder f;
+	int code = captures__state(g->captures, text);
+
+	buf__append_str(to, code ? "written\n" : "under way\n");
+	if (code == -ENOENT && !capture_folder__find(g->store_dir, text, &f))
+		return 0;
+	return code ? err__set(err, code, "the capture is lost: %s", strerror(-code)) : 0;
+}
+
+/* -- life -- */
+
+static struct captures_opts opts_of(const struct config *c)
+{
+	return (struct captures_opts){
+		.store_dir = c->output.directory,
+		.retention_ns = c->captures.retention_ns,
+		.max_bytes = c->captures.max_size_bytes,
+		.max_per_rule = (uint32_t)c->captures.max_per_rule,
+		.frequency_hz = (uint32_t)c->cpu.frequency_hz,
+		.max_frequency_hz = (uint32_t)c->cpu.frequency_hz * 2,
+		.command_lines = c->captures.command_lines,
+	};
+}
+
+static void take_config(struct capturing *g, const struct config *c)
+{
+	g->before_ns = c->captures.before_ns;
+	g->after_ns = c->captures.after_ns;
+	g->recorded = 0;
+	for (int ev = 0; ev < EVENT_N; ev++)
+		if (c->profiling.enabled && c->event[ev].enabled)
+			g->recorded |= 1u << ev;
+}
+
+int capturing__new(const struct config *c, const struct capturing_parts *parts, struct capturing **ret,
+		   struct err *err)
+{
+	struct capturing *g = calloc(1, sizeof(*g));
+	const struct captures_opts opts = opts_of(c);
+	const struct capture_port port = {.recorded = on_recorded,
+					  .profile = ask_profile,
+					  .dump = ask_dump,
+					  .cancel = cancel_profile,
+					  .run = run_later,
+					  .raise = raise_frequency,
+					  .describe = describe,
+					  .ctx = g};
+	int code;
+
+	if (!g)
+		return -ENOMEM;
+	g->parts = *parts;
+	g->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	g->store_dir = strdup(c->output.directory);
+	take_config(g, c);
+	code = g->proc_fd < 0 || !g->store_dir
+		       ? -ENOMEM
+		       : live__new(parts->loop, parts->collector, parts->publisher, &g->live);
+	if (!code)
+		code = captures__new(&opts, &port, parts->store, parts->loop, &g->captures, err);
+	if (!code && parts->control)
+		code = control__add(parts->control, "trigger", on_control, g);
+	if (!code && parts->control)
+		code = control__add(parts->control, "capture", on_state, g);
+	if (code) {
+		capturing__free(g);
+		return err__set(err, code, "captures: cannot start: %s", strerror(-code));
+	}
+	*ret = g;
+	return 0;
+}
+
+void capturing__set_config(struct capturing *g, const struct config *c)
+{
+	const struct captures_opts opts = opts_of(c); /* but for the folder */
+
+	captures__set_opts(g->captures, &opts);
+	take_config(g, c);
+}
+
+void capturing__stop(struct capturing *g)
+{
+	if (g)
+		captures__stop(g->captures);
+}
+
+void capturing__free(struct capturing *g)
+{
+	if (!g)
+		return;
+	live__free(g->live); /* what it still owes is answered, with -ECANCELED */
+	captures__free(g->captures);
+	io__close(&g->proc_fd);
+	free(g->store_dir);
+	free(g);
+}
+
+struct captures *capturing__captures(struct capturing *g)
+{
+	return g->captures;
+}

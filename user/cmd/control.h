@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control - how everprof's own commands talk to the agent of a store: a socket in the store, one question and one answer a connection.
+ *
+ *   <store>/control      question: "VERB\n" and lines of its own        answer: "ok\n" or "error <errno>\n", then text
+ *
+ * Who may write in the store may ask; besides, only root and the agent's own user are answered. It needs neither the HTTP interface nor its secrets.
+ *
+ * Owns: the socket. Thread: that of its loop; control__ask any. Limit: CONTROL_QUESTION_MAX, CONTROL_ANSWER_MAX, CONTROL_VERBS_MAX; a connection waits
+ * CONTROL_WAIT_MS. Errors: -ENOENT no agent of that store runs; -errno.
+ */
+#ifndef EVERPROF_CMD_CONTROL_H
+#define EVERPROF_CMD_CONTROL_H
+
+#include <stddef.h>
+
+#define CONTROL_SOCKET       "control"
+#define CONTROL_QUESTION_MAX 8192
+#define CONTROL_ANSWER_MAX   ((size_t)1 << 20)
+#define CONTROL_VERBS_MAX    16
+#define CONTROL_WAIT_MS      5000
+
+struct buf;
+struct control;
+struct err;
+struct loop;
+
+/* Answers into `to`; `text` is what stands behind the verb, may be changed, and ends with the call. A negative errno's text is the err's. */
+typedef int (*control_fn)(void *ctx, char *text, struct buf *to, struct err *err);
+
+int control__new(struct loop *loop, const char *store_dir, struct control **ret, struct err *err);
+void control__free(struct control *c);
+/* The verb is borrowed. */
+int control__add(struct control *c, const char *verb, control_fn fn, void *ctx);
+
+/* For a command: the agent's answer, or its error. */
+int control__ask(const char *store_dir, const char *verb, const char *text, struct buf *to, struct err *err);
+
+#endif
