@@ -9,6 +9,7 @@
 
 #include <linux/types.h>
 
+#include "bpf/fault.h"
 #include "bpf/frame.h"
 #include "bpf/loss.h"
 #include "bpf/row.h"
@@ -232,8 +233,9 @@ struct settings {
 	__u32 frame_chunks; /* of one half */
 	__u32 wait_slots;   /* a power of two */
 	__u32 wait_pending; /* entries of that map */
+	__u32 fault_pending;
 	__u8 kernel_stacks;
-	__u8 reserved[7];
+	__u8 reserved[3];
 };
 
 /* Changed while running. */

@@ -34,6 +34,7 @@ struct percpu_counter {
 
 /* Since 6.2; before, struct mm_struct___counts. */
 struct mm_struct {
+	__u64 *pgd;
 	struct percpu_counter rss_stat[4];
 };
 
@@ -55,6 +56,23 @@ struct files_struct {
 };
 
 struct task_struct;
+
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	struct super_block *i_sb;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end, vm_flags;
+	struct file *vm_file;
+};
 
 struct rq {
 	struct task_struct *idle;
@@ -120,7 +138,12 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct thread_struct {
+	unsigned long fsbase; /* the thread pointer, x86-64 */
+};
+
 struct task_struct {
+	struct thread_struct thread;
 	unsigned int flags;
 	unsigned int in_execve : 1;
 	int pid;

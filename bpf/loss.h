@@ -31,7 +31,8 @@
 	X(GO_UNKNOWN, "go_unknown",                                                                         \
 	  "Go processes whose goroutines could not be read: a release or layout that is not known, or no "  \
 	  "permission")                                                                                     \
-	X(GO_DAMAGED, "go_damaged", "goroutines left out: what was read of them is not sound")
+	X(GO_DAMAGED, "go_damaged", "goroutines left out: what was read of them is not sound")              \
+	X(FAULT_PENDING, "fault_pending", "page faults: too many were under way (counted in faults)")
 
 /*        enum               name                complete  text */
 #define END_REASONS(X)                                                                                       \

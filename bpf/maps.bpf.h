@@ -14,6 +14,7 @@
 /* Switches. The loader writes `settings` before the load, `gate` while running. */
 const volatile struct settings settings __weak SEC(".rodata.settings") = {};
 struct gate gate __weak SEC(".data.gate") = {};
+struct fault_gate fault_gate __weak SEC(".data.faults") = {};
 /* Written by samples, read and reset by the drain between two uses of a half. */
 struct count_half halves[COUNT_HALVES] __weak SEC(".data.halves") = {};
 
@@ -122,6 +123,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct wait_clock);
 } wait_clocks __weak SEC(".maps");
+
+/* Page faults of each CPU. Written by those that are sampled; the collector reads what they cost. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fault_clock);
+} fault_clocks __weak SEC(".maps");
 
 /* Waits for a CPU by control group. Written by one switch in RUN_QUEUE_EVERY; read and emptied of dead groups by the collector. */
 struct {

@@ -15,9 +15,9 @@ _everprof()
 		return
 		;;
 	--sort) words='flat cum' ;;
-	--by) words='function file binary thread comm process container wait state syscall idle'
+	--by) words='function file binary thread comm process container wait state syscall idle memory'
 		;;
-	--event | -e) words='cpu offcpu' ;;
+	--event | -e) words='cpu offcpu memory threadcreate' ;;
 	esac
 	if [ -z "$words" ] && [ "$COMP_CWORD" -eq 1 ]; then
 		words='agent record top flamegraph merge diff doctor config --help --version'

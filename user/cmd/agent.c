@@ -156,6 +156,7 @@ static struct collector_opts agent__collector_opts(const struct config *c)
 		.kernel_stacks = c->cpu.kernel,
 		.perf_maps = c->symbols.perf_maps,
 		.wait_budget_ppm = c->event[EVENT_OFFCPU].budget_ppm,
+		.memory_budget_ppm = c->event[EVENT_MEMORY].budget_ppm,
 		.selector = {.include = &c->targets.include, .exclude = &c->targets.exclude},
 	};
 

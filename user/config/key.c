@@ -86,6 +86,8 @@ static const struct key keys[] = {
 	{"profiling.offcpu.idle", KEY_IDLE, AT(offcpu.idle), "[defaults]", 0, 0, NULL, NULL,
 	 "Which waits are those of threads that only wait for work: they get the label `idle`, and are hidden until one asks for them. Listed below."},
 	EVENT_SECTION(MEMORY, "memory", "true", "Where resident memory grew."),
+	{"profiling.memory.budget", KEY_SHARE, AT(event[EVENT_MEMORY].budget_ppm), "0.1%", 100, 10 * PERCENT, NULL, NULL,
+	 "Share of the machine's CPU time that it may cost; of fewer page faults it is asked where they came from, to stay below."},
 	EVENT_SECTION(ALLOC, "alloc", "true", "Allocation through malloc and its family."),
 	{"profiling.alloc.budget", KEY_SHARE, AT(event[EVENT_ALLOC].budget_ppm), "0.5%", 100, 10 * PERCENT, NULL, NULL,
 	 "Share of the machine's CPU time that its probes may cost; they are in place for a shorter time to stay below."},

@@ -21,16 +21,18 @@
 
 #include "everprof.skel.h"
 
-/* Waits whose threads have not come by yet. */
-#define PENDING_BASE  32
-#define PENDING_A_CPU 32
+/* Waits whose threads have not come by yet, and page faults that are not handled yet. */
+#define PENDING_BASE        32
+#define PENDING_A_CPU       32
+#define FAULT_PENDING_BASE  16
+#define FAULT_PENDING_A_CPU 4
 
 struct loader {
 	struct everprof_bpf *skel;
 	struct kernel_maps maps;
 	size_t mappings_bytes, slots_bytes, frames_bytes, waits_bytes;
 	struct bpf_link *hooks[HOOK_N]; /* those in place */
-	bool has_hook[HOOK_N];
+	bool has_hook[HOOK_N], has_task_work;
 	int stats_fd;
 };
 
@@ -87,6 +89,10 @@ static void loader__size(const struct loader_opts *opts, struct everprof_bpf *sk
 	bpf_map__set_max_entries(
 		skel->maps.off_cpu_pending,
 		opts->events & 1u << EVENT_OFFCPU ? PENDING_BASE + PENDING_A_CPU * opts->n_cpus : 1);
+	bpf_map__set_max_entries(skel->maps.memory_pending,
+				 opts->events & 1u << EVENT_MEMORY
+					 ? FAULT_PENDING_BASE + FAULT_PENDING_A_CPU * opts->n_cpus
+					 : 1);
 	bpf_map__set_max_entries(skel->maps.count_slots, COUNT_HALVES * maps->n_count_slots);
 	bpf_map__set_max_entries(skel->maps.count_frames, COUNT_HALVES * maps->n_frame_chunks);
 }
@@ -166,9 +172,32 @@ static void loader__fill_fds(struct loader *l)
 	m->trace_rings_fd = bpf_map__fd(s->maps.trace_rings);
 	m->wait_clocks_fd = bpf_map__fd(s->maps.wait_clocks);
 	m->run_queues_fd = bpf_map__fd(s->maps.run_queues);
+	m->fault_alarms_fd = bpf_map__fd(s->maps.fault_alarms);
+	m->fault_clocks_fd = bpf_map__fd(s->maps.fault_clocks);
 	m->gate = &s->data_gate->gate;
+	m->faults = &s->data_faults->fault_gate;
 	m->halves = s->data_halves->halves;
 	m->usage_gate = &s->data_usage->usage_gate;
+}
+
+/*
+ * "name___flavor" of a kernel function means "name", as libbpf itself has it from 1.3 on. Its linker before that takes a function from one file only, so each
+ * file has a flavor of its own.
+ */
+static void loader__drop_flavors(struct everprof_bpf *skel)
+{
+	const struct btf *btf = bpf_object__btf(skel->obj);
+	uint32_t n = btf__type_cnt(btf);
+
+	for (uint32_t id = 1; id < n; id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+		/* the object's own copy, that it reads the names from when it is loaded */
+		char *name = (char *)btf__name_by_offset(btf, t->name_off);
+		char *flavor = name && btf_is_func(t) ? strstr(name, "___") : NULL;
+
+		if (flavor)
+			*flavor = '\0';
+	}
 }
 
 enum need { NEED_FUNCTION, NEED_TRACEPOINT };
@@ -197,6 +226,7 @@ static int loader__choose(struct loader *l, uint32_t events)
 	bpf_program__set_autoattach(skel->progs.name, false);
 	LOADER_HOOKS(CHOOSE)
 #undef CHOOSE
+	l->has_task_work = kernel_has(btf, NEED_FUNCTION, "bpf_task_work_schedule_resume_impl");
 	bpf_program__set_autoload(skel->progs.process_gone,
 				  kernel_has(btf, NEED_TRACEPOINT, "vm_unmapped_area"));
 	btf__free(btf);
@@ -221,6 +251,7 @@ static int loader__load(struct loader *l, const struct loader_opts *opts, bool o
 	l->skel = everprof_bpf__open();
 	if (!l->skel)
 		return errno ? -errno : -EINVAL;
+	loader__drop_flavors(l->skel);
 	ret = loader__choose(l, opts->events);
 	if (ret)
 		return ret;
@@ -232,6 +263,7 @@ static int loader__load(struct loader *l, const struct loader_opts *opts, bool o
 		.frame_chunks = l->maps.n_frame_chunks,
 		.wait_slots = l->maps.n_wait_slots,
 		.wait_pending = bpf_map__max_entries(l->skel->maps.off_cpu_pending),
+		.fault_pending = bpf_map__max_entries(l->skel->maps.memory_pending),
 		.kernel_stacks = opts->kernel_stacks,
 	};
 	return everprof_bpf__load(l->skel);
@@ -321,6 +353,11 @@ int loader__list_usage_link(const struct loader *l)
 bool loader__has_hook(const struct loader *l, enum hook hook)
 {
 	return l->has_hook[hook];
+}
+
+bool loader__has_task_work(const struct loader *l)
+{
+	return l->has_task_work;
 }
 
 static struct bpf_program *hook_program(const struct loader *l, enum hook hook)

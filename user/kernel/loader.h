@@ -24,6 +24,8 @@ struct loader;
  */
 #define LOADER_HOOKS(X)                                                    \
 	X(off_cpu, OFFCPU, FUNCTION, "bpf_task_work_schedule_resume_impl") \
+	X(memory, MEMORY, FUNCTION, "handle_mm_fault")                     \
+	X(page_layout, MEMORY, FUNCTION, "handle_mm_fault")                \
 	X(thread_create, THREADCREATE, TRACEPOINT, "sched_process_fork")   \
 	X(trace_switch, N, TRACEPOINT, "sched_switch") X(trace_waking, N, TRACEPOINT, "sched_waking")
 
@@ -50,7 +52,7 @@ struct loader_opts {
 struct kernel_maps {
 	int processes_fd, targets_fd, losses_fd, cpu_ticks_fd;
 	int row_pages_fd, row_segments_fd;
-	int trace_rings_fd;
+	int trace_rings_fd, fault_clocks_fd, fault_alarms_fd;
 	int process_events_fd, unfinished_fd, thread_ends_fd, wait_clocks_fd, run_queues_fd;
 	struct mapping_entry *mappings; /* [MAPPINGS_MAX] */
 	struct count_slot *count_slots; /* [COUNT_HALVES * n_count_slots] */
@@ -58,6 +60,7 @@ struct kernel_maps {
 	struct wait_slot *waits;        /* [n_wait_slots] */
 	uint32_t n_count_slots, n_frame_chunks, n_wait_slots;
 	struct gate *gate;
+	struct fault_gate *faults;
 	struct count_half *halves; /* [COUNT_HALVES] */
 	struct usage_gate *usage_gate;
 };
@@ -87,6 +90,8 @@ int loader__list_threads_link(const struct loader *l);
 int loader__list_usage_link(const struct loader *l);
 /* Does this kernel have a place for it? */
 bool loader__has_hook(const struct loader *l, enum hook hook);
+/* Can a program be run by a thread on its way back to user space? */
+bool loader__has_task_work(const struct loader *l);
 /* Puts a program in place where its section says, or takes it away. -EOPNOTSUPP: there is no place. */
 int loader__hook(struct loader *l, enum hook hook, bool on);
 /* Of a program that is attached by whoever opens the event. -EOPNOTSUPP. */

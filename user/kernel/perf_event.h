@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CPUS_MAX 4096
+#include "user/kernel/cpu_events.h"
 
 struct err;
 
@@ -21,9 +21,6 @@ enum clock_kind {
 };
 
 struct perf_clocks;
-
-/* Numbers of the CPUs that are online; cpus[max]; returns how many there are, or -errno. */
-int cpus__online(uint32_t *cpus, uint32_t max);
 
 /* Opens nothing yet; tells which clock `kind` means on this machine. */
 int perf_clocks__new(enum clock_kind kind, uint32_t frequency_hz, struct perf_clocks **ret, struct err *err);

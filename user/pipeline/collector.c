@@ -574,4 +574,5 @@ void collector__stats(struct collector *c, struct collector_stats *ret)
 	object_cache__stats(c->objects, &ret->objects);
 	process_table__stats(c->processes, &ret->processes);
 	collector__wait_stats(c, &ret->waits);
+	collector__memory_stats(c, &ret->memory);
 }

@@ -43,7 +43,8 @@ struct collector_opts {
 	uint64_t history_ns;                /* how long closed windows are kept */
 	uint64_t duty_on_ns, duty_every_ns; /* 0: always on */
 	struct governor_budgets budgets;    /* who may take how much memory */
-	uint64_t wait_budget_ppm;           /* of all CPUs: what recording waits may cost */
+	uint64_t wait_budget_ppm;           /* of all CPUs: what recording waits may cost … */
+	uint64_t memory_budget_ppm;         /* … and page faults */
 	bool kernel_stacks, perf_maps;
 	struct selector selector;
 };

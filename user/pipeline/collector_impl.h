@@ -106,6 +106,9 @@ uint8_t collector__walk_thread(struct collector *c, const struct thread_record *
 /* collector_wait.c */
 void collector__wait_stats(const struct collector *c, struct wait_stats *ret);
 
+/* collector_memory.c */
+void collector__memory_stats(const struct collector *c, struct memory_stats *ret);
+
 extern const struct sideband_handler collector_sideband_handler;
 
 /* collector_window.c */

@@ -28,6 +28,13 @@ struct wait_stats {
 	struct run_queue run_queue; /* waits for a CPU, of all threads */
 };
 
+/* How page faults are recorded now, and sums since the start. */
+struct memory_stats {
+	bool on, measures; /* measures: page tables tell how much a fault made resident */
+	uint32_t period;   /* one fault in so many is looked at */
+	uint64_t n_faults, n_fired, n_taken, n_nothing, cost_ns;
+};
+
 /* What it costs and what it knows; metrics read it. */
 struct collector_stats {
 	const char *clock;
@@ -44,6 +51,7 @@ struct collector_stats {
 	struct object_cache_stats objects;
 	struct process_table_stats processes;
 	struct wait_stats waits;
+	struct memory_stats memory;
 };
 
 #endif

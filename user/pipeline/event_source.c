@@ -14,6 +14,7 @@ static const struct event_source *const sources[EVENT_N] = {
 	[EVENT_THREADCREATE] = &create_source,
 	[EVENT_THREADS] = &threads_source,
 	[EVENT_GOROUTINE] = &goroutine_source,
+	[EVENT_MEMORY] = &memory_source,
 };
 
 const struct event_source *event_source__of(enum event ev)

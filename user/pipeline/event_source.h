@@ -71,5 +71,7 @@ extern const struct event_source create_source;
 extern const struct event_source threads_source;
 /* goroutine: collector_goroutine.c */
 extern const struct event_source goroutine_source;
+/* memory: collector_memory.c */
+extern const struct event_source memory_source;
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "user/base/clock.h"
 #include "user/config/event.h"
+#include "user/config/memory_kind.h"
 #include "user/object/object_cache.h"
 #include "user/pipeline/window.h"
 #include "user/pipeline/location.h"
@@ -80,6 +81,8 @@ static int namer__labels(struct namer *r, const struct window_row *row, uint32_t
 		wait.state = goroutine_state__name(row->tag.state);
 		wait.wait = window__str(r->w, row->tag.arg);
 	}
+	if (r->w->event == EVENT_MEMORY)
+		err = err ?: row_labels__text(&l, "memory", memory_kind__name(row->tag.state));
 	err = err ?: row_labels__text(&l, "state", wait.state);
 	err = err ?: row_labels__text(&l, "syscall", wait.syscall);
 	err = err ?: row_labels__text(&l, "wait", wait.wait);

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * touch WAY MIB [FILE]: makes so much memory resident in one known way, a little at a time, and says how much the kernel counted.
+ *
+ *      way            function that touches   what
+ *      anonymous      touch_new               writes to each page of a new mapping, by small pages
+ *      huge           touch_new               the same, by huge ones, given back and again, CYCLES times
+ *      zeroes         touch_new               reads each page of it: nothing becomes resident
+ *      threads        touch_new               the same as anonymous, four threads at once
+ *      again          touch_new               the same as anonymous, given back in between, twice
+ *      system_call    touch_new               the kernel writes there: read()
+ *      stack          touch_stack             writes to an array on a thread's stack
+ *      shared         touch_new               writes to each page of a shared mapping without a file
+ *      file           touch_file              reads each page of the file FILE, which is made first, CYCLES times
+ *      own_file       touch_file              writes to each page of a private mapping of it
+ *      file_copy      touch_file              reads each, then writes to each: what it read is copied
+ *      fork           touch_copy              a child writes to each page of its parent
+ *
+ * At its end it prints
+ *
+ *      truth BYTES FAULTS THP      what the mapping holds by /proc/self/smaps, or was copied; page faults meanwhile; of BYTES, in huge pages
+ */
+#include <alloca.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "tests/workloads/work.h"
+
+#define PAGE     4096u
+#define PACE     64 /* pages between two pauses */
+#define PAUSE_US 2000
+#define MIB      ((size_t)1 << 20)
+#define CYCLES   64 /* where a fault brings much at once, there are few of them */
+
+static size_t bytes;
+static bool is_fast; /* no pauses */
+static volatile char sink;
+
+struct held {
+	unsigned long long rss, thp;
+};
+
+static void fail(const char *what)
+{
+	perror(what);
+	exit(2);
+}
+
+static long n_faults(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return u.ru_minflt + u.ru_majflt;
+}
+
+/* What the mapping at p holds, in bytes. */
+static struct held held(const void *p)
+{
+	unsigned long long from, to, kb;
+	struct held h = {0};
+	bool is_in = false;
+	char line[512];
+	FILE *f = fopen("/proc/self/smaps", "r");
+
+	if (!f)
+		fail("touch: /proc/self/smaps");
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%llx-%llx ", &from, &to) == 2)
+			is_in = (uintptr_t)p < to && (uintptr_t)p + bytes > from;
+		else if (is_in && sscanf(line, "Rss: %llu", &kb) == 1)
+			h.rss += kb << 10;
+		else if (is_in && sscanf(line, "AnonHugePages: %llu", &kb) == 1)
+			h.thp += kb << 10;
+	}
+	fclose(f);
+	return h;
+}
+
+static void pause_us(long us)
+{
+	struct timespec ts = {.tv_nsec = us * 1000};
+
+	nanosleep(&ts, NULL);
+}
+
+static inline __attribute__((always_inline)) void touch(char *p, size_t n, bool writes)
+{
+	for (size_t i = 0; i < n / PAGE; i++) {
+		if (writes)
+			p[i * PAGE + 128] = (char)(i + 1);
+		else
+			sink = p[i * PAGE + 128];
+		if (!is_fast && i % PACE == PACE - 1)
+			pause_us(PAUSE_US);
+	}
+}
+
+static WORK_FN void touch_new(char *p, size_t n, bool writes)
+{
+	touch(p, n, writes);
+}
+
+static WORK_FN void touch_file(char *p, size_t n, bool writes)
+{
+	touch(p, n, writes);
+}
+
+static WORK_FN void touch_copy(char *p, size_t n)
+{
+	touch(p, n, true);
+}
+
+static WORK_FN void touch_stack(void)
+{
+	char *p = alloca(bytes);
+
+	touch(p, bytes, true);
+	sink = p[128];
+}
+
+/* One call of read() fills PACE pages. */
+static WORK_FN void touch_by_read(char *p, size_t n)
+{
+	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+	for (size_t at = 0; at < n; at += PACE * PAGE) {
+		if (read(fd, p + at, PACE * PAGE) != PACE * PAGE)
+			fail("touch: read");
+		pause_us(PAUSE_US);
+	}
+	close(fd);
+}
+
+static char *map(int flags, int fd)
+{
+	/* a huge page has to lie at a multiple of its size */
+	char *p = mmap(NULL, bytes + 2 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	p = (char *)(((uintptr_t)p + 2 * MIB - 1) & ~(2 * MIB - 1));
+	p = mmap(p, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0);
+	if (p == MAP_FAILED)
+		fail("touch: mmap");
+	return p;
+}
+
+static void tell(unsigned long long n, long faults, unsigned long long thp)
+{
+	printf("truth %llu %ld %llu\n", n, faults, thp);
+}
+
+static void *thread_new(void *p)
+{
+	touch_new(p, bytes / 4, true);
+	return NULL;
+}
+
+static void new_pages(const char *way)
+{
+	bool is_shared = !strcmp(way, "shared");
+	char *p = map(MAP_ANONYMOUS | (is_shared ? MAP_SHARED : MAP_PRIVATE), -1);
+	int n_cycles = !strcmp(way, "huge") ? CYCLES : !strcmp(way, "again") ? 2 : 1;
+	struct held sum = {0}, h;
+	pthread_t threads[4];
+	long faults;
+
+	if (madvise(p, bytes, strcmp(way, "huge") ? MADV_NOHUGEPAGE : MADV_HUGEPAGE) && !is_shared)
+		fail("touch: madvise");
+	faults = n_faults();
+	if (!strcmp(way, "threads")) {
+		for (int i = 0; i < 4; i++)
+			pthread_create(&threads[i], NULL, thread_new, p + bytes / 4 * (size_t)i);
+		for (int i = 0; i < 4; i++)
+			pthread_join(threads[i], NULL);
+	} else if (!strcmp(way, "system_call")) {
+		touch_by_read(p, bytes);
+	} else {
+		touch_new(p, bytes, strcmp(way, "zeroes"));
+	}
+	h = held(p);
+	for (int i = 1; i < n_cycles; i++) {
+		madvise(p, bytes, MADV_DONTNEED);
+		touch_new(p, bytes, true);
+		sum.rss += h.rss;
+		sum.thp += h.thp;
+	}
+	tell(sum.rss + h.rss, n_faults() - faults, sum.thp + h.thp);
+}
+
+static void *thread_stack(void *unused)
+{
+	long faults = n_faults();
+
+	(void)unused;
+	touch_stack();
+	tell(bytes, n_faults() - faults, 0);
+	return NULL;
+}
+
+static void stack(void)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, bytes + MIB);
+	if (pthread_create(&thread, &attr, thread_stack, NULL))
+		fail("touch: pthread_create");
+	pthread_join(thread, NULL);
+}
+
+static void file(const char *way, const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	static char block[MIB];
+	unsigned long long one, sum;
+	long faults;
+	char *p;
+
+	memset(block, 'x', sizeof(block));
+	for (size_t at = 0; at < bytes; at += sizeof(block))
+		if (write(fd, block, sizeof(block)) != sizeof(block))
+			fail("touch: write");
+	p = map(MAP_PRIVATE, fd);
+	faults = n_faults();
+	touch_file(p, bytes, !strcmp(way, "own_file"));
+	if (!strcmp(way, "file_copy"))
+		touch_file(p, bytes, true);
+	sum = one = held(p).rss;
+	for (int i = 1; !strcmp(way, "file") && i < CYCLES; i++) {
+		madvise(p, bytes, MADV_DONTNEED);
+		touch_file(p, bytes, false);
+		sum += one;
+	}
+	tell(sum, n_faults() - faults, 0);
+	close(fd);
+}
+
+static void copy_by_fork(void)
+{
+	char *p = map(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	pid_t child;
+
+	madvise(p, bytes, MADV_NOHUGEPAGE);
+	memset(p, 1, bytes); /* at once: these are no part of it, by their function's name */
+	child = fork();
+	if (!child) {
+		long faults = n_faults();
+
+		touch_copy(p, bytes);
+		tell(bytes, n_faults() - faults, 0);
+		fflush(stdout);
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3) {
+		fprintf(stderr, "usage: touch WAY MIB [FILE]\n");
+		return 2;
+	}
+	bytes = strtoull(argv[2], NULL, 10) * MIB;
+	is_fast = !strcmp(argv[1], "huge") || !strcmp(argv[1], "file");
+	if (!strcmp(argv[1], "stack"))
+		stack();
+	else if (!strcmp(argv[1], "fork"))
+		copy_by_fork();
+	else if (argc > 3)
+		file(argv[1], argv[3]);
+	else
+		new_pages(argv[1]);
+	return 0;
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/config/memory_kind.h"
+
+const char *memory_kind__name(unsigned int kind)
+{
+	static const char *const names[MEMORY_KIND_MAX] = {
+#define X(id, name, in_rss, text) [MEMORY_##id] = name,
+		MEMORY_KINDS(X)
+#undef X
+	};
+
+	return kind < MEMORY_KIND_MAX ? names[kind] : "";
+}
