@@ -17,7 +17,9 @@ $(ASSETS)/viewer.css.gz $(ASSETS)/svg.js.gz $(ASSETS)/report.js.gz: $(ASSETS)/%.
 $(BUILD)/obj/exporters/format/flamegraph.o: $(ASSETS)/svg.js.gz
 $(BUILD)/obj/exporters/format/report.o: $(addprefix $(ASSETS)/,viewer.js.gz viewer.css.gz report.js.gz)
 
-$(addprefix $(ASSETS)/,page.html.gz page.css.gz page.js.gz): $(ASSETS)/%.gz: user/server/web/%
+$(addprefix $(ASSETS)/,page.html.gz page.css.gz): $(ASSETS)/%.gz: user/server/web/%
+	$(Q)$(asset)
+$(ASSETS)/page.js.gz: $(addprefix user/server/web/,live.js page.js)
 	$(Q)$(asset)
 
 $(BUILD)/obj/user/server/route_page.o: $(addprefix $(ASSETS)/,page.html.gz page.css.gz page.js.gz)

@@ -4,15 +4,13 @@
 // can be sent to somebody; times there are absolute unless they follow the clock.
 (function () {
 	"use strict";
-	const E = Everprof.element, LANES = ["cpu", "offcpu", "memory", "alloc", "lock", "threads"];
+	const E = Everprof.element, fetchJson = Everprof.live.fetchJson, LANES = ["cpu", "offcpu", "memory", "alloc", "lock", "threads"];
 	const RANGES = [["5m", 300], ["15m", 900], ["1h", 3600], ["3h", 10800], ["12h", 43200], ["24h", 86400], ["7d", 604800]];
 	const GROUPS = ["process", "container", "unit", "pod", "comm", "exe", "cgroup", "pid", "state"];
 	const LABELS = ["process", "comm", "container", "unit", "pod", "exe", "cgroup", "pid", "state", "namespace", "runtime", "wait", "syscall", "endpoint"];
-	// Losses that are samples which stand in no profile; the others say what is less good of those that do.
-	const UNCOUNTED = ["count_full", "frames_full", "late_ticks", "unknown_process", "history_full"];
 	const WORDS = { cpu: "CPU", offcpu: "waiting", memory: "memory", alloc: "alloc", lock: "locks", threads: "threads" };
 	const ui = {}, series = {}, chosenFunction = { name: "", series: null };
-	let events = [], state = fresh(), viewer, asking = null, listSort = { by: "sum", up: false }, figures = null;
+	let events = [], state = fresh(), viewer, asking = null, listSort = { by: "sum", up: false };
 
 	function fresh() {
 		// range: [from, to] in seconds, or a number of seconds up to now; chosen, base: [from, to] or null
@@ -83,15 +81,6 @@
 		if (state.idle)
 			p.set("idle", "1");
 		return p;
-	}
-
-	async function fetchJson(url, signal) {
-		const r = await fetch(url, { signal });
-		if (!r.ok)
-			throw new Error((await r.text()).trim() || r.statusText);
-		const data = await r.json();
-		data.note = r.headers.get("X-Everprof-Note") || "";
-		return data;
 	}
 
 	function profileUrl(format, more) {
@@ -432,69 +421,6 @@
 
 	const seconds = (text) => [...text.matchAll(/([\d.]+)(ms|s|m|h|d)/g)].reduce((a, m) => a + m[1] * { ms: 0.001, s: 1, m: 60, h: 3600, d: 86400 }[m[2]], 0);
 
-	// "name{a="b"} 12" to [["name", {a: "b"}, 12], …]
-	function parseMetrics(text) {
-		const all = [];
-		for (const line of text.split("\n")) {
-			const m = /^([a-z_]+)(?:\{(.*)\})? ([\d.eE+-]+)$/.exec(line);
-			if (m)
-				all.push([m[1], Object.fromEntries([...(m[2] || "").matchAll(/(\w+)="([^"]*)"/g)].map((x) => [x[1], x[2]])), +m[3]]);
-		}
-		return all;
-	}
-
-	async function health() {
-		const grid = E("div", { class: "figures" }), losses = E("table", {}), kept = figures = figures || { at: [], lines: {} };
-		const dialog = E("dialog", { class: "panel" }, E("h2", {}, "The agent, live"), grid, losses, E("button", { onclick: () => dialog.close() }, "Close"));
-		const refresh = async () => {
-			let m;
-			try {
-				m = parseMetrics(await (await fetch("metrics")).text());
-			} catch (e) {
-				return;
-			}
-			const now = Date.now() / 1000, one = (name) => m.filter((x) => x[0] === "everprof_" + name).reduce((a, x) => a + x[2], 0);
-			const stacks = m.filter((x) => x[0] === "everprof_stacks_total"), whole = stacks.filter((x) => x[1].whole === "true").reduce((a, x) => a + x[2], 0);
-			const walked = stacks.reduce((a, x) => a + x[2], 0), uptime = one("uptime_seconds") || 1;
-			const pressure = (r) => m.filter((x) => x[0] === "everprof_pressure_seconds_total" && x[1].resource === r && x[1].kind === "some").reduce((a, x) => a + x[2], 0);
-			const now_ = { samples: one("samples_total"), lost: m.filter((x) => x[0] === "everprof_lost_total" && UNCOUNTED.includes(x[1].reason)).reduce((a, x) => a + x[2], 0), cpu: one("cpu_seconds_total") + one("bpf_seconds_total"),
-				p_cpu: pressure("cpu"), p_io: pressure("io"), p_memory: pressure("memory"), memory: one("resident_bytes") + one("map_bytes"), store: one("store_bytes") };
-			const last = kept.at.length ? kept.at[kept.at.length - 1] : null, dt = last ? now - last.now : 0;
-			kept.at.push({ now, ...now_ });
-			if (kept.at.length > 150)
-				kept.at.shift();
-			const speed = (k) => last && dt ? (now_[k] - last[k]) / dt : 0;
-			const shown = [["samples a second", speed("samples").toFixed(0), "samples"], ["of samples not counted", Everprof.percent(now_.lost, now_.samples + now_.lost), null, now_.lost > 0.01 * now_.samples],
-				["whole stacks", Everprof.percent(whole, walked), null], ["CPU of the collector", Everprof.percent(speed("cpu") || now_.cpu / uptime, 1) + " of one", "cpu"],
-				["memory and maps", Everprof.amount(now_.memory, "bytes"), "=memory"], ["store", Everprof.amount(now_.store, "bytes"), null],
-				["CPU pressure", Everprof.percent(speed("p_cpu"), 1), "p_cpu"], ["I/O pressure", Everprof.percent(speed("p_io"), 1), "p_io"], ["memory pressure", Everprof.percent(speed("p_memory"), 1), "p_memory"],
-				["processes", one("processes").toFixed(0), null], ["frequency", one("frequency_hertz") + " Hz", null], ["server restarts", one("server_restarts_total").toFixed(0), null]];
-			grid.replaceChildren(...shown.map(([text, value, line, warn]) => {
-				const canvas = line ? E("canvas", {}) : null;
-				if (canvas)
-					requestAnimationFrame(() => spark(canvas, line, kept.at));
-				return E("div", { class: "figure" + (warn ? " warn" : "") }, E("b", {}, value), E("small", {}, text), canvas);
-			}));
-			losses.replaceChildren(E("tr", {}, E("th", {}, "Lost, since the start"), E("th", {}, "")), ...m.filter((x) => x[0] === "everprof_lost_total" && x[2]).map((x) => E("tr", {}, E("td", {}, x[1].reason), E("td", {}, x[2].toLocaleString("en")))),
-				...stacks.filter((x) => x[1].whole === "false" && x[2]).map((x) => E("tr", {}, E("td", {}, "stacks cut short: " + x[1].end), E("td", {}, x[2].toLocaleString("en")))));
-		};
-		document.body.append(dialog);
-		dialog.showModal();
-		refresh();
-		const timer = setInterval(refresh, 2000);
-		dialog.addEventListener("close", () => { clearInterval(timer); dialog.remove(); });
-	}
-
-	function spark(canvas, key, at) {
-		const level = key[0] === "=", k = level ? key.slice(1) : key;
-		const values = level ? at.map((x) => x[k]) : at.slice(1).map((x, i) => (x[k] - at[i][k]) / (x.now - at[i].now));
-		const { c, w, h } = Everprof.fitCanvas(canvas), most = Math.max(...values, 1e-9);
-		c.strokeStyle = Everprof.theme.isDark() ? "#7fb0ff" : "#2563c9";
-		c.beginPath();
-		values.forEach((v, i) => c.lineTo(w - (values.length - 1 - i) * w / 60, h - 2 - v / most * (h - 4)));
-		c.stroke();
-	}
-
 	// -- the whole --------------------------------------------------------------------------------------------------------
 	function paint() {
 		ui.event.value = state.event;
@@ -569,7 +495,7 @@
 		ui.message = E("div", { class: "message", hidden: true });
 		page.append(E("div", { class: "top" }, E("h1", {}, "everprof", ui.host), ui.range, ui.event, ui.by, ui.group, ui.filter, ui.chips,
 			E("label", { title: "follow the clock" }, ui.live, "live"), E("label", { title: "show waits of threads that only wait for work" }, ui.idle, "idle"), E("span", { class: "gap" }),
-			ui.compare, E("button", { onclick: sessions }, "Record"), E("button", { onclick: health }, "Agent"), ui.link),
+			ui.compare, E("button", { onclick: sessions }, "Record"), E("button", { onclick: Everprof.live.processes }, "Now"), E("button", { onclick: Everprof.live.agent }, "Agent"), ui.link),
 			ui.lanes, ui.axis, ui.hint, E("div", { class: "below" }, ui.ran, ui.viewer));
 		ui.viewer.append(ui.message);
 		const file = (text, format, more) => ({ text, href: () => profileUrl(format, { download: "1", ...more }) });
