@@ -112,7 +112,7 @@ struct count_half {
 };
 
 /* ---- records to user space --------------------------------------------------------------------------------------- */
-enum record_type { RECORD_FORK = 1, RECORD_EXEC, RECORD_EXIT, RECORD_UNFINISHED, RECORD_GONE };
+enum record_type { RECORD_FORK = 1, RECORD_EXEC, RECORD_EXIT, RECORD_UNFINISHED, RECORD_GONE, RECORD_OOM };
 
 struct process_record {
 	__u32 type;
@@ -122,6 +122,8 @@ struct process_record {
 	union {
 		struct task_key parent; /* fork */
 		__u64 gone[2];          /* nothing was mapped here any more: from, to */
+		__u64 signal;           /* exit: that ended it, or 0 */
+		__u64 rss_pages;        /* OOM: what it had resident; the kernel chose it to make room */
 	};
 	__u64 cgroup;
 	char comm[COMM_LEN];

@@ -157,6 +157,7 @@ struct task_struct {
 	struct css_set *cgroups;
 	char comm[16];
 	unsigned int __state;
+	int exit_code;
 	int on_cpu;
 	unsigned long nvcsw, nivcsw;
 	unsigned long min_flt, maj_flt;

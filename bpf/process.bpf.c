@@ -102,6 +102,7 @@ static __always_inline void process__thread_end(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
+	struct process_record *r;
 	struct task_key key;
 
 	if (gate.waits_on)
@@ -111,7 +112,59 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	task__key(task, &key);
 	bpf_map_delete_elem(&processes, &key.tgid);
 	bpf_map_delete_elem(&targets, &key.tgid);
-	process__send(RECORD_EXIT, &key, &key, task);
+	r = process__record(RECORD_EXIT, &key, task);
+	if (r) {
+		r->signal = task->exit_code & 0x7f;
+		bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	}
+	return 0;
+}
+
+/* Pages of its own, as far as one counter tells: it is on its way out. */
+static __always_inline __u64 process__resident(struct task_struct *task)
+{
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	__s64 pages;
+
+	if (bpf_core_type_exists(struct mm_rss_stat)) {
+		const struct mm_struct___counts *old = (const void *)mm;
+
+		pages = BPF_CORE_READ(old, rss_stat.count[0].counter) +
+			BPF_CORE_READ(old, rss_stat.count[1].counter) +
+			BPF_CORE_READ(old, rss_stat.count[3].counter);
+	} else {
+		pages = BPF_CORE_READ(mm, rss_stat[0].count) + BPF_CORE_READ(mm, rss_stat[1].count) +
+			BPF_CORE_READ(mm, rss_stat[3].count);
+	}
+	return pages > 0 ? pages : 0;
+}
+
+/* Optional, likewise. Kernels before 6.9 tell the victim's pid, later ones where its task is: the type of the argument cannot be relied on, so raw. */
+SEC("?raw_tp/mark_victim")
+int process_oom(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (void *)ctx->args[0];
+	struct process_record *r;
+	struct task_key key = {};
+
+	if (!(ctx->args[0] >> 32)) {
+		key.tgid = ctx->args[0];
+		task = bpf_get_current_task_btf();
+	} else {
+		key.tgid = BPF_CORE_READ(task, tgid);
+		key.start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+		key.exec_id = BPF_CORE_READ(task, self_exec_id);
+	}
+	r = process__record(RECORD_OOM, &key, task);
+	if (!r)
+		return 0;
+	r->cgroup = 0;
+	r->rss_pages = 0;
+	if (key.start_ns)
+		r->rss_pages = process__resident(task);
+	else
+		r->comm[0] = 0; /* that of the one who needed memory */
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 	return 0;
 }
 

@@ -191,6 +191,14 @@ static void agent__window(void *ctx, struct window *w)
 	publisher__put(a->publisher, w);
 }
 
+static void agent__happened(void *ctx, const struct host_event *e)
+{
+	struct agent *a = ctx;
+
+	if (a->watching)
+		watching__happened(a->watching, e);
+}
+
 static int on_stop(int signo, void *ctx)
 {
 	struct agent *a = ctx;
@@ -416,7 +424,7 @@ static int agent__capture(struct agent *a, struct err *err)
 
 static int agent__open(struct agent *a, struct err *err)
 {
-	const struct collector_ports ports = {.window = agent__window, .ctx = a};
+	const struct collector_ports ports = {.window = agent__window, .happened = agent__happened, .ctx = a};
 	struct governor_opts limits;
 	struct collector_opts opts;
 	int ret;
@@ -463,6 +471,7 @@ static void agent__close(struct agent *a)
 	publisher__free(a->publisher);
 	serving__free(a->serving);
 	watching__free(a->watching);
+	a->watching = NULL;
 	control__free(a->control);
 	capturing__free(a->capturing);
 	collector__free(a->collector);

@@ -11,11 +11,15 @@
 #include "user/pipeline/ceiling.h"
 #include "user/pipeline/collector.h"
 
-#define LOG_EVERY 600 /* passes that fail */
+#define LOG_EVERY      600               /* passes that fail */
+#define FLUSH_AFTER_NS (300 * NS_PER_MS) /* the victim dies meanwhile, and is sampled to its end */
+#define FLUSH_EVERY_NS (10 * NS_PER_SEC)
 
 struct watching {
 	struct loop *loop;
-	struct loop_source *timer;
+	struct loop_source *timer, *flush_timer;
+	struct collector *collector;
+	uint64_t flushed_ns;
 	struct usage *usage;
 	struct ceiling *ceiling;
 	struct usage_asides asides;
@@ -57,6 +61,55 @@ static int on_pass(uint64_t n_expired, void *ctx)
 	return 0;
 }
 
+static int on_flush(uint64_t n_expired, void *ctx)
+{
+	struct watching *w = ctx;
+
+	(void)n_expired;
+	w->flushed_ns = clock__mono_ns();
+	return collector__flush(w->collector);
+}
+
+static const char *or_unknown(const char *text)
+{
+	return text ? text : "?";
+}
+
+static void log_event(const struct host_event *e)
+{
+	const struct metric_target *t = &e->target;
+
+	switch (e->kind) {
+	case HOST_EVENT_OOM_KILL:
+		log_warn("agent: the kernel killed '%s' (%u, %s) for memory: it had %.1f MiB",
+			 or_unknown(t->comm), t->pid, or_unknown(t->cgroup),
+			 (double)e->rss_bytes / (1 << 20));
+		break;
+	case HOST_EVENT_FATAL_SIGNAL:
+		log_info("agent: '%s' (%u, %s) was ended by SIG%s", or_unknown(t->comm), t->pid,
+			 or_unknown(t->cgroup), or_unknown(sigabbrev_np(e->signal)));
+		break;
+	default:
+		log_debug("agent: '%s' (%u) runs a new build, %s", or_unknown(e->path), t->pid,
+			  or_unknown(e->build_id));
+		break;
+	}
+}
+
+void watching__happened(struct watching *w, const struct host_event *e)
+{
+	uint64_t now = clock__mono_ns();
+
+	log_event(e);
+	if (e->kind == HOST_EVENT_OOM_KILL && (!w->flushed_ns || now - w->flushed_ns > FLUSH_EVERY_NS)) {
+		w->flushed_ns = now;
+		loop__set_timer(w->flush_timer, FLUSH_AFTER_NS, 0);
+	}
+	for (int i = 0; i < w->n_watchers; i++)
+		if (w->watchers[i].event)
+			w->watchers[i].event(w->watchers[i].ctx, e);
+}
+
 static uint64_t on_bpf_ns(void *ctx)
 {
 	struct ceiling_stats stats = {0};
@@ -91,6 +144,7 @@ int watching__new(struct loop *loop, struct collector *collector, struct ceiling
 	if (!w)
 		return -ENOMEM;
 	w->loop = loop;
+	w->collector = collector;
 	w->ceiling = ceiling;
 	usage_port__of_collector(collector, &port);
 	if (ceiling)
@@ -98,6 +152,8 @@ int watching__new(struct loop *loop, struct collector *collector, struct ceiling
 	err = usage__new(&opts, &port, &w->usage);
 	if (!err)
 		err = loop__add_timer(loop, USAGE_PASS_NS, USAGE_PASS_NS, on_pass, w, &w->timer);
+	if (!err)
+		err = loop__add_timer(loop, LOOP_TIMER_OFF, 0, on_flush, w, &w->flush_timer);
 	if (err)
 		watching__free(w);
 	else
@@ -111,6 +167,8 @@ void watching__free(struct watching *w)
 		return;
 	if (w->timer)
 		loop__remove(w->loop, w->timer);
+	if (w->flush_timer)
+		loop__remove(w->loop, w->flush_timer);
 	usage__free(w->usage);
 	free(w);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * watching - the agent's pass a second over what everything uses (pipeline/usage), for all who look: rules, captures, the page.
+ * watching - the agent's pass a second over what everything uses (pipeline/usage), and what happens in between, for all who look: rules, captures, the page.
  *
  * Owns: the usage, a timer. Thread: the loop's. Limit: WATCHERS_MAX. Errors: -errno at the start; a pass that fails is logged.
  */
@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "user/config/host_event.h"
 #include "user/pipeline/usage.h"
 
 #define WATCHERS_MAX 8
@@ -23,6 +24,7 @@ struct watcher {
 	void *ctx;
 	void (*sample)(void *ctx, const struct metric_sample *s); /* see usage__pass for their order */
 	void (*done)(void *ctx, uint64_t at_ns);                  /* all samples of a pass were told */
+	void (*event)(void *ctx, const struct host_event *e);     /* what happened once, between passes */
 	uint64_t want[SCOPE_N];                                   /* metrics, bits 1 << enum metric_id */
 };
 
@@ -36,6 +38,8 @@ void watching__set_asides(struct watching *w, const struct usage_asides *asides)
 int watching__add(struct watching *w, const struct watcher *watcher);
 /* What the watcher of that number wants from now on. */
 void watching__want(struct watching *w, int watcher, const uint64_t want[SCOPE_N]);
+/* For collector_ports.happened: logs it and tells the watchers; after a kill for memory the windows so far are written, the victim's last in them. */
+void watching__happened(struct watching *w, const struct host_event *e);
 struct usage *watching__usage(struct watching *w);
 
 #endif

@@ -227,6 +227,7 @@ static int loader__choose(struct loader *l, uint32_t events)
 	LOADER_HOOKS(CHOOSE)
 #undef CHOOSE
 	l->has_task_work = kernel_has(btf, NEED_FUNCTION, "bpf_task_work_schedule_resume_impl");
+	bpf_program__set_autoload(skel->progs.process_oom, kernel_has(btf, NEED_TRACEPOINT, "mark_victim"));
 	bpf_program__set_autoload(skel->progs.process_gone,
 				  kernel_has(btf, NEED_TRACEPOINT, "vm_unmapped_area"));
 	btf__free(btf);

@@ -225,6 +225,10 @@ static void sideband__deliver_process(struct sideband *s, const struct process_r
 	case RECORD_GONE:
 		s->handler.gone(s->handler.ctx, r);
 		break;
+	case RECORD_OOM:
+		if (s->handler.oom)
+			s->handler.oom(s->handler.ctx, r);
+		break;
 	default:
 		break;
 	}

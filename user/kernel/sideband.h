@@ -38,6 +38,8 @@ struct sideband_handler {
 	void (*exec)(void *ctx, const struct process_record *r);
 	void (*exit)(void *ctx, const struct process_record *r);
 	void (*gone)(void *ctx, const struct process_record *r); /* nothing was mapped at r->gone then */
+	void (*oom)(void *ctx,
+		    const struct process_record *r); /* the kernel will kill it; may be told twice */
 	void (*mmap)(void *ctx, const struct sideband_mmap *m);
 	void *ctx;
 };

@@ -23,6 +23,7 @@
 #include "user/pipeline/window.h"
 
 struct collector;
+struct host_event;
 struct err;
 struct process_labels;
 struct loop;
@@ -52,6 +53,8 @@ struct collector_opts {
 struct collector_ports {
 	/* A complete window of one event, with a reference that is the receiver's. */
 	void (*window)(void *ctx, struct window *w);
+	/* May be NULL. Told while events are read: nothing of the collector may be called but what only asks. */
+	void (*happened)(void *ctx, const struct host_event *e);
 	void *ctx;
 };
 

@@ -14,6 +14,7 @@
 #include "user/kernel/loader.h"
 #include "user/kernel/sideband.h"
 #include "user/pipeline/collector.h"
+#include "user/pipeline/collector_host_event.h"
 #include "user/pipeline/event_source.h"
 #include "user/pipeline/history.h"
 #include "user/pipeline/wait_control.h"
@@ -63,7 +64,8 @@ struct collector {
 	struct loop_source *slice_timer, *events_timer, *duty_timer, *upkeep_timer, *unfinished_source,
 		*mappings_source;
 	bool duty_is_on, started;
-	uint32_t raised_hz;          /* for a while, beside the options; 0: not */
+	uint32_t raised_hz; /* for a while, beside the options; 0: not */
+	struct host_events host_events;
 	uint32_t max_frequency_hz;   /* that the maps are sized for */
 	uint32_t tree_pid;           /* whose tree is followed (only_tree), 0: none yet */
 	void *source_state[EVENT_N]; /* of each event's source, see event_source.h */

@@ -93,6 +93,7 @@ static void collector__push(struct collector *c, struct process *p)
 	if (!selector__is_everything(&c->opts.selector))
 		collector__push_verdict(c, p);
 	process_table__settle(c->processes, p);
+	collector__look_at_build(c, p);
 	m = mapping_set__mappings(p->mappings, &n);
 	for (uint32_t i = 0; i < n && kept < MAPPINGS_MAX - 1; i++)
 		c->scratch[kept++] = (struct mapping_entry){
@@ -194,6 +195,8 @@ static void collector__on_exit(void *ctx, const struct process_record *r)
 	struct collector *c = ctx;
 	struct target t;
 
+	if (r->signal)
+		collector__tell_end(c, r);
 	process_table__exit(c->processes, r->time_ns, &r->key);
 	/* the kernel did this already, but a push between then and now may have brought it back */
 	if (!selector__is_everything(&c->opts.selector) &&
@@ -243,6 +246,7 @@ const struct sideband_handler collector_sideband_handler = {
 	.exec = collector__on_exec,
 	.exit = collector__on_exit,
 	.gone = collector__on_gone,
+	.oom = collector__on_oom,
 	.mmap = collector__on_mmap,
 };
 

@@ -12,6 +12,7 @@
 
 #include "bpf/event.h"
 #include "bpf/loss.h"
+#include "user/config/host_event.h"
 #include "user/kernel/losses.h"
 #include "user/kernel/mapping_store.h"
 #include "user/kernel/run_queue.h"
@@ -44,6 +45,7 @@ struct collector_stats {
 	struct losses lost;
 	uint64_t unfinished, finished_whole, finish_ns; /* CPU time */
 	uint64_t events;
+	uint64_t host_events[HOST_EVENT_N];
 	uint64_t drain_ns, drain_max_ns; /* CPU time; the longest by the clock */
 	uint64_t window_bytes, history_bytes, history_evicted, map_bytes;
 	struct tables_stats tables;

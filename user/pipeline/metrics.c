@@ -53,6 +53,13 @@ static void print_samples(const struct collector_stats *s, struct buf *b)
 		buf__printf(b, "everprof_stacks_total{end=\"%s\",whole=\"%s\"} %" PRIu64 "\n",
 			    end_reason__name((enum end_reason)i),
 			    end_reason__is_complete((enum end_reason)i) ? "true" : "false", s->ends[i]);
+	family(b, "host_events_total", COUNTER,
+	       "What happened to processes: kills for memory, ends by a signal that dumps core, new builds "
+	       "of known "
+	       "programs.");
+	for (int i = 0; i < HOST_EVENT_N; i++)
+		buf__printf(b, "everprof_host_events_total{event=\"%s\"} %" PRIu64 "\n",
+			    host_event__name((enum host_event_kind)i), s->host_events[i]);
 	number(b, "stacks_finished_total", COUNTER, "Stacks that were finished in user space.",
 	       s->unfinished);
 	number(b, "slices_total", COUNTER, "Slices that were drained from the kernel.", s->slices);
