@@ -15,6 +15,7 @@
 #include "user/kernel/sideband.h"
 #include "user/pipeline/collector.h"
 #include "user/pipeline/collector_host_event.h"
+#include "user/pipeline/collector_process.h"
 #include "user/pipeline/event_source.h"
 #include "user/pipeline/history.h"
 #include "user/pipeline/wait_control.h"
@@ -82,25 +83,6 @@ struct collector {
 	struct collector_stats stats;
 };
 
-/* collector_process.c */
-int collector__learn_all(struct collector *c);
-/* Reads all events and pushes what they changed. */
-void collector__read_events(struct collector *c);
-/* Finishes the stacks that wait, each with what was true at its time, then the same. */
-void collector__catch_up(struct collector *c);
-/* Reads the mappings of processes that map faster than they are followed. */
-void collector__rescan_stale(struct collector *c);
-/* The process of a sample: known, or learnt now as well as that still goes. */
-struct process *collector__process(struct collector *c, const struct task_key *key);
-void collector__push_dirty(struct collector *c);
-/* The kernel did not know this process: will be pushed again if we do. */
-void collector__show(struct collector *c, const struct task_key *key);
-/* The patterns changed: every process's verdict anew. */
-void collector__push_verdicts(struct collector *c);
-void collector__mark_dirty(struct collector *c, const struct process *p);
-void collector__forget(struct collector *c, const struct process *p);
-enum verdict collector__verdict(const struct collector *c, const struct process *p);
-
 /* thread_stack.c */
 /* Walks the stack of a thread that a pass has told, into c->walk; why the walk ended. */
 uint8_t collector__walk_thread(struct collector *c, const struct thread_record *r);
@@ -110,8 +92,6 @@ void collector__wait_stats(const struct collector *c, struct wait_stats *ret);
 
 /* collector_memory.c */
 void collector__memory_stats(const struct collector *c, struct memory_stats *ret);
-
-extern const struct sideband_handler collector_sideband_handler;
 
 /* collector_window.c */
 /* Is the event to be recorded now: by the options, or because somebody asked? */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * collector_process - the collector's table of processes, in step with the kernel.
+ *
+ * Owns: nothing; its state is the collector's. Thread: the collector's. Limit: the table's. Errors: -errno.
+ */
+#ifndef EVERPROF_PIPELINE_COLLECTOR_PROCESS_H
+#define EVERPROF_PIPELINE_COLLECTOR_PROCESS_H
+
+#include "bpf/abi.h"
+#include "user/kernel/sideband.h"
+#include "user/pipeline/selector.h"
+#include "user/process/process.h"
+
+struct collector;
+
+extern const struct sideband_handler collector_sideband_handler;
+
+int collector__learn_all(struct collector *c);
+/* Reads all events and pushes what they changed. */
+void collector__read_events(struct collector *c);
+/* Finishes the stacks that wait, each with what was true at its time, then the same. */
+void collector__catch_up(struct collector *c);
+/* Reads the mappings of processes that map faster than they are followed. */
+void collector__rescan_stale(struct collector *c);
+/* The process of a sample: known, or learnt now as well as that still goes. */
+struct process *collector__process(struct collector *c, const struct task_key *key);
+void collector__push_dirty(struct collector *c);
+/* The kernel did not know this process: will be pushed again if we do. */
+void collector__show(struct collector *c, const struct task_key *key);
+/* The patterns changed: every process's verdict anew. */
+void collector__push_verdicts(struct collector *c);
+void collector__mark_dirty(struct collector *c, const struct process *p);
+void collector__forget(struct collector *c, const struct process *p);
+enum verdict collector__verdict(const struct collector *c, const struct process *p);
+
+#endif
