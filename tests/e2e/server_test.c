@@ -393,6 +393,45 @@ static void a_timeline_has_all_the_time_of_a_thread(void **state)
 	assert_int_equal(status_of(port, "/debug/pprof/trace?seconds=301", ""), 400);
 }
 
+/* Every metric that the file names must be told; a histogram's parts are. */
+static void expect_metrics_of(const char *path, const char *told)
+{
+	static const char prefix[] = "everprof_";
+	uint32_t n = 0;
+	struct buf b;
+
+	buf__init(&b, 1 << 20);
+	assert_int_equal(io__read_at(AT_FDCWD, path, 1 << 20, &b), 0);
+	for (const char *at = buf__str(&b); (at = strstr(at, prefix)); n++) {
+		size_t len = strspn(at, "abcdefghijklmnopqrstuvwxyz_");
+		char line[128];
+
+		snprintf(line, sizeof(line), "\n%.*s", (int)len, at);
+		if (!strstr(told, line))
+			fail_msg("%s names %.*s, which nobody tells", path, (int)len, at);
+		at += len;
+	}
+	assert_true(n > 5);
+	buf__done(&b);
+}
+
+static void dashboards_show_what_is_told(void **state)
+{
+	struct recording *r = *state;
+	struct answer a;
+	int port;
+
+	recording__start(r, ARGS("calltree", RECORDING_LONG));
+	port = serve(r, "");
+	wait_for(port, "/debug/pprof/block", ""); /* a window is complete */
+	get(port, "/metrics", "", &a);
+	assert_int_equal(a.status, 200);
+	expect_metrics_of("deploy/grafana/everprof.json", a.body);
+	expect_metrics_of("deploy/prometheus/everprof.rules.yaml", a.body);
+	assert_non_null(strstr(a.body, "everprof_whole_stacks_ratio{runtime=\"native\"} "));
+	buf__done(&a.all);
+}
+
 static void the_process_that_serves_may_nothing(void **state)
 {
 	struct recording *r = *state;
@@ -707,6 +746,7 @@ int main(void)
 		e2e_test(a_selector_takes_a_part_and_nothing_else),
 		e2e_test(a_timeline_adds_up_to_what_the_files_have),
 		e2e_test(a_timeline_has_all_the_time_of_a_thread),
+		e2e_test(dashboards_show_what_is_told),
 		e2e_test(the_process_that_serves_may_nothing),
 		e2e_test(its_death_costs_no_sample_and_a_second),
 		e2e_test(roles_are_kept_apart),

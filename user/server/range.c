@@ -27,7 +27,8 @@
 #include "user/store/index.h"
 
 #define FILE_BYTES_MAX ((size_t)256 << 20)
-#define FRESH_NS       (2 * NS_PER_SEC) /* a gap at the end that is shorter is not asked for */
+#define FRESH_NS       (2 * NS_PER_SEC)        /* a gap at the end that is shorter is not asked for */
+#define LOOK_BACK_NS   (2 * 3600 * NS_PER_SEC) /* how old the last complete window may be */
 #define LIVE_MAX_NS \
 	(3600 * NS_PER_SEC) /* how long ago the newest file may end for the rest to be looked for */
 
@@ -124,6 +125,27 @@ int range__load(struct link *l, const struct range *r, const struct selection *s
 		profile__free(sum);
 	else
 		*ret = sum;
+	return code;
+}
+
+int range__last_window(struct link *l, struct range *range, struct err *err)
+{
+	uint64_t now = clock__real_ns();
+	struct store_file *files = NULL;
+	uint32_t n = 0;
+	int code = link__list(l, range->event, now - LOOK_BACK_NS, now, true, &files, &n);
+
+	if (!code && !n)
+		code = err__set(err, -ENODATA,
+				"nothing of the event '%s' is in the store yet (is profiling.%s.enabled "
+				"on?); seconds=N asks for "
+				"the next N seconds",
+				range->event, range->event);
+	if (!code) {
+		range->from_ns = files[n - 1].name.start_s * NS_PER_SEC;
+		range->to_ns = store_name__end_s(&files[n - 1].name) * NS_PER_SEC;
+	}
+	free(files);
 	return code;
 }
 

@@ -29,6 +29,8 @@ struct range {
 /* Sealed. selection NULL: all. */
 int range__load(struct link *l, const struct range *r, const struct selection *s, struct profile **ret,
 		struct err *err);
+/* Sets from and to of the event's last complete window. -ENODATA: there is none of the last two hours. */
+int range__last_window(struct link *l, struct range *range, struct err *err);
 /* What will be recorded from now on, for `ns`; or with from_ns of the past, from then on. */
 int range__capture(struct link *l, const struct range *r, const struct selection *s, const bool *cancelled,
 		   struct profile **ret, struct err *err);

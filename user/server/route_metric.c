@@ -6,8 +6,13 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "exporters/format/json.h"
 #include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/profile/profile.h"
+#include "user/query/completeness.h"
 #include "user/server/link.h"
+#include "user/server/range.h"
 #include "user/server/server.h"
 #include "user/server/session.h"
 
@@ -81,6 +86,45 @@ static void print_own(struct server *s, struct buf *b)
 		    (uint64_t)u.ru_maxrss * 1024);
 }
 
+static void print_shares(const struct completeness *c, struct buf *b)
+{
+	buf__append_str(b, "# HELP everprof_whole_stacks_ratio CPU time with a whole stack, of the last "
+			   "complete window, by "
+			   "runtime.\n# TYPE everprof_whole_stacks_ratio gauge\n");
+	for (uint32_t i = 1; i < completeness__n_rows(c); i++) {
+		struct completeness_row row = completeness__row(c, i);
+
+		buf__append_str(b, "everprof_whole_stacks_ratio{runtime=");
+		json__string(b, row.name);
+		buf__printf(b, "} %.6f\n", row.total > 0 ? (double)row.complete / (double)row.total : 1.0);
+	}
+}
+
+/* Counted anew when there is another window. */
+static void print_whole(struct server *s, struct buf *b)
+{
+	struct range range = {.event = "cpu"};
+	struct completeness *c = NULL;
+	struct profile *p = NULL;
+	struct err e = {""};
+	int err = range__last_window(s->link, &range, &e);
+
+	pthread_mutex_lock(&s->metrics_lock);
+	if (!err && range.from_ns != s->whole_of_ns) {
+		s->whole_of_ns = range.from_ns;
+		buf__clear(&s->whole);
+		err = range__load(s->link, &range, NULL, &p, &e);
+		if (!err)
+			err = completeness__new(p, COMPLETENESS_BY_RUNTIME, NULL, &c, &e);
+		if (!err)
+			print_shares(c, &s->whole);
+		completeness__free(c);
+		profile__free(p);
+	}
+	buf__append(b, s->whole.data, s->whole.len);
+	pthread_mutex_unlock(&s->metrics_lock);
+}
+
 static void answer_metrics(struct server *s, const struct http_request *r, struct response *to)
 {
 	bool open = strstr(r->accept, "application/openmetrics-text") != NULL;
@@ -101,6 +145,7 @@ static void answer_metrics(struct server *s, const struct http_request *r, struc
 		response__fail_err(to, err, NULL);
 	} else {
 		print_own(s, &all);
+		print_whole(s, &all);
 		to->type = open ? OPEN : TEXT;
 		if (open)
 			append_open(&all, &to->body);

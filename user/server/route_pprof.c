@@ -21,7 +21,6 @@
 #include "user/store/index.h"
 
 #define PROFILE_SECONDS 30
-#define LOOK_BACK_NS    (2 * 3600 * NS_PER_SEC) /* how old the last complete window may be */
 #define TEXT_STACKS_MAX 20000
 #define PREFIX          "/debug/pprof/"
 
@@ -107,27 +106,6 @@ static bool read_seconds(const struct http_request *r, const struct pprof_page *
 	}
 	*ret = n;
 	return true;
-}
-
-static int last_window(struct server *s, struct range *range, struct err *err)
-{
-	uint64_t now = clock__real_ns();
-	struct store_file *files = NULL;
-	uint32_t n = 0;
-	int code = link__list(s->link, range->event, now - LOOK_BACK_NS, now, true, &files, &n);
-
-	if (!code && !n)
-		code = err__set(err, -ENODATA,
-				"nothing of the event '%s' is in the store yet (is profiling.%s.enabled "
-				"on?); seconds=N asks for "
-				"the next N seconds",
-				range->event, range->event);
-	if (!code) {
-		range->from_ns = files[n - 1].name.start_s * NS_PER_SEC;
-		range->to_ns = store_name__end_s(&files[n - 1].name) * NS_PER_SEC;
-	}
-	free(files);
-	return code;
 }
 
 static void print_stack(const struct profile *p, const struct sample *s, uint32_t type, bool with_labels,
@@ -264,7 +242,7 @@ static void answer_page(struct server *s, const struct http_request *r, struct r
 		range.to_ns = range.from_ns + seconds * NS_PER_SEC;
 		err = capture(s, page, &range, &selection, &p, &e);
 	} else if (!err) {
-		err = last_window(s, &range, &e);
+		err = range__last_window(s->link, &range, &e);
 		if (!err)
 			err = range__load(s->link, &range, &selection, &p, &e);
 	}

@@ -53,6 +53,7 @@ static int server__open(struct server *s, struct err *err)
 
 	pthread_mutex_init(&s->metrics_lock, NULL);
 	buf__init(&s->metrics, METRICS_BYTES_MAX);
+	buf__init(&s->whole, METRICS_BYTES_MAX);
 	pthread_mutex_init(&s->usage_lock, NULL);
 	buf__init(&s->usage, USAGE_BYTES_MAX);
 	if (!code)

@@ -25,8 +25,10 @@ struct server {
 	struct digest_cache *digests;
 	struct sessions *sessions;
 	pthread_mutex_t metrics_lock;
-	struct buf metrics;  /* as the collector told them … */
-	uint64_t metrics_ns; /* … at that time */
+	struct buf metrics;   /* as the collector told them … */
+	uint64_t metrics_ns;  /* … at that time */
+	struct buf whole;     /* how whole the stacks of the last window of CPU time are, as metrics … */
+	uint64_t whole_of_ns; /* … and when it began */
 	pthread_mutex_t usage_lock;
 	struct buf usage; /* likewise */
 	uint64_t usage_ns;
