@@ -16,7 +16,7 @@ WL_PLAIN := calltree recursion signal_handler realign vfork_child threads prefor
 	contained dlopen_late waits creator touch standstill storm_spawn storm_brief storm_crowd storm_mappings storm_dlopen
 WL_PROGRAMS := $(addprefix $(WL)/,$(WL_PLAIN) calltree_fp calltree_clang calltree_nopie calltree_static calltree_static_pie calltree_musl calltree_musl_static \
 	calltree_stripped calltree_buildid calltree_debuglink calltree_minidebug jit_static storm_brief_static asm_frames plt_spin plt_lazy cpp gotree gotree_stripped \
-	goroutines goroutines_stripped goroutines_pie goroutines_path \
+	goroutines goroutines_stripped goroutines_pie goroutines_path gomemory gomemory_stripped gomemory_path \
 	liblate_a.so liblate_b.so)
 
 .PHONY: workloads
@@ -88,7 +88,13 @@ $(WL)/goroutines_stripped: $(WL_DIR)/goroutines.go
 	$(Q)$(wl_go) -ldflags '-s -w' -o $@ $<
 $(WL)/goroutines_pie: $(WL_DIR)/goroutines.go
 	$(Q)$(wl_go) -buildmode=pie -ldflags '-s -w' -o $@ $<
-$(WL)/goroutines_path: GO := go
+$(WL)/gomemory: $(WL_DIR)/gomemory.go
+	$(Q)$(wl_go) -o $@ $<
+$(WL)/gomemory_stripped: $(WL_DIR)/gomemory.go
+	$(Q)$(wl_go) -ldflags '-s -w' -o $@ $<
+$(WL)/gomemory_path: $(WL_DIR)/gomemory.go
+	$(Q)$(wl_go) -o $@ $<
+$(WL)/goroutines_path $(WL)/gomemory_path: GO := go
 $(WL)/goroutines_path: $(WL_DIR)/goroutines.go
 	$(Q)$(wl_go) -o $@ $<
 

@@ -268,6 +268,29 @@ static void goroutines_of_now_are_told_at_once(void **state)
 	buf__done(&a.all);
 }
 
+/* What the runtime of a Go program knows of its memory, without any seconds to wait. */
+static void memory_of_a_go_program_is_told_at_once(void **state)
+{
+	struct recording *r = *state;
+	struct expect_sum part, all;
+	struct answer a;
+	char path[128];
+	int port;
+
+	recording__start(r, ARGS("gomemory", recording__file(r, "own.pb")));
+	port = serve(r, "");
+	snprintf(path, sizeof(path), "/debug/pprof/heap?pid=%lld", r->pid);
+	get(port, path, "", &a);
+	r->profile = decode(&a);
+	buf__done(&a.all);
+	assert_int_equal(profile__n_types(r->profile), 4);
+	assert_string_equal(profile__str(r->profile, profile__type(r->profile, 3).type), "inuse_space");
+	/* the last type: of 64, 32, 16 and 24 MiB in use; some 128 samples of the first were taken */
+	expect__sum(r->profile, &(struct expect_filter){.pid = r->pid}, &all);
+	expect__sum(r->profile, &(struct expect_filter){.pid = r->pid, .stack = "main.keepSmall;**"}, &part);
+	assert_in_range(100 * expect__share(&part, &all), 35, 60);
+}
+
 /* On, once a window. */
 static void goroutines_of_each_window_are_kept(void **state)
 {
@@ -742,6 +765,7 @@ int main(void)
 		e2e_test(the_next_seconds_are_those_of_the_machine),
 		e2e_test(what_is_off_is_recorded_for_who_asks),
 		e2e_test(goroutines_of_now_are_told_at_once),
+		e2e_test(memory_of_a_go_program_is_told_at_once),
 		e2e_test(goroutines_of_each_window_are_kept),
 		e2e_test(a_selector_takes_a_part_and_nothing_else),
 		e2e_test(a_timeline_adds_up_to_what_the_files_have),

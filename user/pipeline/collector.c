@@ -20,6 +20,7 @@
 #include "user/base/log.h"
 #include "bpf/walk.h"
 #include "user/pipeline/collector_impl.h"
+#include "user/runtime/go_programs.h"
 #include "user/symbolize/jit_maps.h"
 
 /* Events of processes that nobody samples can wait; a sample that needs them reads them itself. */
@@ -438,6 +439,7 @@ void collector__free(struct collector *c)
 		window__unref(c->windows[ev]);
 	history__done(&c->history);
 	jit_maps__free(c->jit_maps);
+	go_programs__free(c->go_programs);
 	process_table__free(c->processes);
 	mapping_store__free(c->mappings);
 	tables__free(c->tables);
@@ -466,7 +468,6 @@ int collector__include_tree(struct collector *c, uint32_t pid)
 	t.start_ns = p->key.start_ns;
 	err = bpf_map_update_elem(c->maps->targets_fd, &pid, &t, BPF_ANY);
 	kernel_maps__changed(c->maps);
-	c->tree_pid = pid;
 	return err;
 }
 

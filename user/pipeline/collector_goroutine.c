@@ -26,59 +26,24 @@
 #include <string.h>
 
 #include "bpf/walk.h"
-#include "user/base/clock.h"
-#include "user/base/err.h"
 #include "user/base/intern.h"
-#include "user/base/io.h"
+#include "user/pipeline/collector_go.h"
 #include "user/pipeline/event_source.h"
 #include "user/process/mapping_set.h"
-#include "user/process/proc_dir.h"
 #include "user/runtime/go_program.h"
-#include "user/runtime/go_programs.h"
 #include "user/runtime/goroutine.h"
 
-#define EXACT_MAX       131072
-#define COUNT_EXACT_MAX 8192 /* of more, that many say how many live */
-#define ANCESTORS       64
-#define MAIN_ID         1
-#define NOTE_MAX        160
-
-struct goroutine_source_state {
-	struct go_programs *programs;
-	struct unfinished_record *record; /* scratch */
-};
+#define EXACT_MAX 65536
+#define MAIN_ID   1
+#define NOTE_MAX  160
 
 /* What one process's goroutines go into. */
 struct telling {
 	struct collector *c;
 	const struct process *process;
 	struct go_process go;
-	struct goroutine_source_state *state;
-	uint64_t n_running;
+	struct unfinished_record *record; /* scratch */
 };
-
-static struct goroutine_source_state *state_of(const struct collector *c)
-{
-	return c->source_state[EVENT_GOROUTINE];
-}
-
-/* The table of files is not there yet when sources are made. */
-static int make_ready(struct collector *c)
-{
-	struct goroutine_source_state *s = state_of(c);
-
-	if (!s->record)
-		s->record = malloc(sizeof(*s->record));
-	if (!s->record)
-		return -ENOMEM;
-	return s->programs ? 0 : go_programs__new(c->objects, &s->programs);
-}
-
-static void lose(struct collector *c, enum loss loss, uint64_t n)
-{
-	c->windows[EVENT_GOROUTINE]->lost.n[loss] += n;
-	c->stats.lost.n[loss] += n;
-}
 
 /* -- one goroutine -- */
 
@@ -93,7 +58,7 @@ static uint64_t word_of(const struct telling *t, uint64_t address)
 /* Walks it from where it goes on; its words and their number, or false. */
 static bool walk_stack(struct telling *t, const struct goroutine *g, const uint8_t *stack, size_t len)
 {
-	struct unfinished_record *r = t->state->record;
+	struct unfinished_record *r = t->record;
 
 	memset(r, 0, offsetof(struct unfinished_record, stack));
 	r->key = t->process->key;
@@ -163,110 +128,26 @@ static void note_stride(struct telling *t, const struct goroutine_stats *stats)
 	intern__add(w->strings, text, (size_t)n, &w->note);
 }
 
-static int dump_process(struct collector *c, struct process *p)
+static int dump_process(struct collector *c, struct process *p, const struct go_process *go, void *ctx)
 {
-	struct telling t = {.c = c, .process = p, .state = state_of(c)};
+	struct telling t = {.c = c, .process = p, .go = *go, .record = ctx};
 	const struct goroutine_read read = {.exact_max = EXACT_MAX, .found = on_goroutine, .ctx = &t};
 	struct goroutine_stats stats = {0};
-	int dir_fd = FD_CLOSED, err;
-	struct proc_stat stat;
+	int err = goroutines__read(&t.go, &read, &stats);
 
-	process_table__settle(c->processes, p);
-	/* the folder is this process's for ever: that it can still be read afterwards says whose memory it was */
-	if (proc_dir__open(c->proc_fd, p->key.tgid, p->key.start_ns, &dir_fd, &stat))
-		return -ESRCH;
-	err = go_programs__find(t.state->programs, p->key.tgid, p->mappings, &t.go);
-	if (!err)
-		err = goroutines__read(&t.go, &read, &stats);
-	if (t.go.program)
-		go_program__rest(t.go.program);
-	if (err && err != -ENOENT && !read_proc_stat(dir_fd, &stat))
-		lose(c, LOSS_GO_UNKNOWN, 1);
 	if (!err)
 		note_stride(&t, &stats);
-	lose(c, LOSS_GO_DAMAGED, stats.n_damaged);
-	io__close(&dir_fd);
+	collector__lose(c, EVENT_GOROUTINE, LOSS_GO_DAMAGED, stats.n_damaged);
 	return err;
-}
-
-static bool is_in_tree(const struct collector *c, const struct process *p)
-{
-	for (int i = 0; p && i < ANCESTORS; i++) {
-		if (p->key.tgid == c->tree_pid)
-			return true;
-		p = p->ppid ? process_table__find_pid(c->processes, p->ppid, clock__mono_ns()) : NULL;
-	}
-	return false;
-}
-
-static bool is_wanted(struct collector *c, const struct process *p)
-{
-	if (p->flags & (PROCESS_KERNEL_THREAD | PROCESS_UNLEARNT | PROCESS_ENDED))
-		return false;
-	if (c->opts.selector.only_tree && !is_in_tree(c, p))
-		return false;
-	return collector__wants(c, &p->key, p->comm);
 }
 
 static int goroutine_dump(struct collector *c, uint32_t pid)
 {
-	uint32_t cursor = 0;
-	struct process *p;
-	int err = make_ready(c);
+	struct unfinished_record *record = malloc(sizeof(*record));
+	int err = record ? collector__each_go(c, EVENT_GOROUTINE, pid, dump_process, record) : -ENOMEM;
 
-	/* reading one changes nothing in the table */
-	while (!err && (p = process_table__next(c->processes, &cursor))) {
-		if ((pid && p->key.tgid != pid) || !is_wanted(c, p))
-			continue;
-		if (dump_process(c, p) == -ENOMEM)
-			err = -ENOMEM;
-	}
+	free(record);
 	return err;
 }
 
-int collector__goroutines(struct collector *c, const struct task_key *key, uint64_t *ret_n)
-{
-	struct process *p = process_table__find(c->processes, key);
-	struct go_process go;
-	int err = make_ready(c);
-
-	if (err || !p || p->flags & (PROCESS_KERNEL_THREAD | PROCESS_UNLEARNT | PROCESS_ENDED))
-		return err ? err : -ENOENT;
-	process_table__settle(c->processes, p);
-	err = go_programs__find(state_of(c)->programs, p->key.tgid, p->mappings, &go);
-	if (err)
-		return err;
-	err = goroutines__count(&go, COUNT_EXACT_MAX, ret_n);
-	go_program__rest(go.program);
-	return err;
-}
-
-/* -- life -- */
-
-static void goroutine_done(struct collector *c)
-{
-	struct goroutine_source_state *s = state_of(c);
-
-	if (!s)
-		return;
-	go_programs__free(s->programs);
-	free(s->record);
-	free(s);
-	c->source_state[EVENT_GOROUTINE] = NULL;
-}
-
-static int goroutine_init(struct collector *c, struct err *err)
-{
-	struct goroutine_source_state *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return err__set(err, -ENOMEM, "goroutine: out of memory");
-	c->source_state[EVENT_GOROUTINE] = s;
-	return 0;
-}
-
-const struct event_source goroutine_source = {
-	.init = goroutine_init,
-	.dump = goroutine_dump,
-	.done = goroutine_done,
-};
+const struct event_source goroutine_source = {.dump = goroutine_dump};

@@ -21,9 +21,6 @@
 #include "user/pipeline/wait_control.h"
 #include "user/process/thread_table.h"
 
-struct ring_buffer;
-struct jit_maps;
-
 struct dirty_process {
 	struct task_key key;
 	uint64_t due_ns; /* not to be pushed before: most new ones end first */
@@ -44,7 +41,8 @@ struct collector {
 	struct process_table *processes;
 	struct mapping_store *mappings;
 	struct tables *tables;
-	struct jit_maps *jit_maps; /* NULL: not asked for */
+	struct jit_maps *jit_maps;       /* NULL: not asked for */
+	struct go_programs *go_programs; /* NULL: not asked for yet */
 	int proc_fd;
 	struct busy busy; /* what a tick of a cycle counter is worth … */
 	uint64_t tick_ns; /* … in nanoseconds; 0: the clock is a timer, and the kernel knows */
@@ -68,7 +66,6 @@ struct collector {
 	uint32_t raised_hz; /* for a while, beside the options; 0: not */
 	struct host_events host_events;
 	uint32_t max_frequency_hz;   /* that the maps are sized for */
-	uint32_t tree_pid;           /* whose tree is followed (only_tree), 0: none yet */
 	void *source_state[EVENT_N]; /* of each event's source, see event_source.h */
 	bool is_recording[EVENT_N];  /* its source was started */
 	bool is_told[EVENT_N];       /* of a state: the open window has it */

@@ -13,6 +13,7 @@ static const struct event_source *const sources[EVENT_N] = {
 	[EVENT_OFFCPU] = &wait_source,
 	[EVENT_THREADCREATE] = &create_source,
 	[EVENT_THREADS] = &threads_source,
+	[EVENT_HEAP] = &heap_source,
 	[EVENT_GOROUTINE] = &goroutine_source,
 	[EVENT_MEMORY] = &memory_source,
 };

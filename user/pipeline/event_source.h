@@ -69,6 +69,8 @@ extern const struct event_source wait_source;
 extern const struct event_source create_source;
 /* threads: collector_threads.c */
 extern const struct event_source threads_source;
+/* heap: collector_heap.c */
+extern const struct event_source heap_source;
 /* goroutine: collector_goroutine.c */
 extern const struct event_source goroutine_source;
 /* memory: collector_memory.c */

@@ -125,6 +125,17 @@ static uint32_t namer__stack(const struct namer *r, uint32_t stack)
 	return stack ? r->stacks[stack - 1] : 0;
 }
 
+/* A row holds two numbers; one of the heap's columns is a row of its own, whose number is its value. */
+static int namer__add(struct namer *r, const struct window_row *row, uint32_t labels, const int64_t sums[2])
+{
+	int64_t columns[PROFILE_VALUES_MAX] = {0};
+
+	if (r->w->event != EVENT_HEAP || row->tag.state >= PROFILE_VALUES_MAX)
+		return profile__add(r->p, namer__stack(r, row->stack), labels, sums);
+	columns[row->tag.state] = sums[1];
+	return profile__add(r->p, namer__stack(r, row->stack), labels, columns);
+}
+
 static int namer__samples(struct namer *r)
 {
 	const struct window *w = r->w;
@@ -140,7 +151,7 @@ static int namer__samples(struct namer *r)
 			continue;
 		err = namer__labels(r, row, &labels);
 		if (!err)
-			err = profile__add(r->p, namer__stack(r, row->stack), labels, r->sums[i]);
+			err = namer__add(r, row, labels, r->sums[i]);
 	}
 	return err;
 }
@@ -152,7 +163,11 @@ static int namer__head(struct namer *r)
 	struct profile_meta *meta = profile__meta_mut(r->p);
 	int err;
 
-	err = profile__add_type(r->p, counted, "count");
+	err = r->w->event == EVENT_HEAP ? profile__add_type(r->p, "alloc_objects", "count") : 0;
+	if (!err && r->w->event == EVENT_HEAP)
+		err = profile__add_type(r->p, "alloc_space", "bytes");
+	if (!err)
+		err = profile__add_type(r->p, counted, "count");
 	if (!err && added)
 		err = profile__add_type(r->p, added, unit);
 	if (!err)

@@ -10,6 +10,8 @@
  *      allgs               ptr ──> g*, g*, g* …  each with a word that points back to itself (goroutine__parse)
  *                          len, cap
  *      waitReasonStrings   {0, 0}, {ptr, 17} ──> "GC assist marking", …
+ *      mbuckets            ptr ──> a bucket whose type is memory
+ *      MemProfileRate      a number: without a symbol only the usual one is believed
  *
  * Cost: with symbols, one pass over them; without, one over the function names: 20 ms for 100 000. Once a file.
  *
@@ -25,24 +27,33 @@
 #include <string.h>
 
 #include "user/base/buf.h"
+#include "user/base/hashmap.h"
 #include "user/base/io.h"
 #include "user/object/elf.h"
 #include "user/object/gopclntab.h"
 #include "user/object/variable.h"
+#include "user/object/x86_insn.h"
 #include "user/process/process_memory.h"
+#include "user/runtime/go_memory.h"
 #include "user/runtime/goroutine.h"
 
 #define FIRST_REASON "GC assist marking"
+#define RATE_USUAL   (512 * 1024)
+#define CALL_MAX     8 /* bytes of the longest call */
 
 static const char *const variable_names[GO_VARIABLES] = {
 	[GO_ALL_GOROUTINES] = "runtime.allgs",
 	[GO_WAIT_REASONS] = "runtime.waitReasonStrings",
+	[GO_MEMORY_BUCKETS] = "runtime.mbuckets",
+	[GO_MEMORY_RATE] = "runtime.MemProfileRate",
 };
 
 /* Which functions use them. */
 static const char *const user_names[GO_VARIABLES] = {
 	[GO_ALL_GOROUTINES] = "runtime.allgadd",
 	[GO_WAIT_REASONS] = "runtime.goroutineheader",
+	[GO_MEMORY_BUCKETS] = "runtime.stkbucket",
+	[GO_MEMORY_RATE] = "runtime.profilealloc",
 };
 
 /* -- the file -- */
@@ -175,6 +186,7 @@ void go_program__free(struct go_program *p)
 		return;
 	go_program__rest(p);
 	free(p->starts);
+	free(p->callers);
 	free(p->reasons);
 	free(p);
 }
@@ -183,6 +195,7 @@ size_t go_program__bytes(const struct go_program *p)
 {
 	return sizeof(*p) + (p->functions ? gopclntab__bytes(p->functions) : 0) +
 	       (p->starts ? GO_STARTS_MAX * sizeof(*p->starts) : 0) +
+	       (p->callers ? GO_CALLERS * sizeof(*p->callers) : 0) +
 	       (p->reasons ? GO_REASONS_MAX * sizeof(*p->reasons) : 0);
 }
 
@@ -243,6 +256,55 @@ enum go_start go_program__start(struct go_program *p, uint64_t vaddr)
 	return kind;
 }
 
+/* -- calls -- */
+
+static bool ends_call(const uint8_t *bytes, size_t len)
+{
+	for (size_t n = 2; n <= len; n++) {
+		struct x86_insn in;
+		enum x86_flow flow;
+
+		if (x86_insn__parse(bytes + len - n, n, &in) || in.len != n)
+			continue;
+		flow = x86_insn__flow(&in);
+		if (flow == X86_FLOW_CALL || flow == X86_FLOW_CALL_INDIRECT)
+			return true;
+	}
+	return false;
+}
+
+static struct go_caller look_at_caller(struct go_program *p, uint64_t vaddr)
+{
+	struct go_caller caller = {.vaddr = vaddr, .is_called = true};
+	struct gopclntab_function f;
+	struct buf code;
+
+	if (vaddr < CALL_MAX || open_functions(p))
+		return caller;
+	buf__init(&code, CALL_MAX);
+	if (!elf__read_vaddr(p->elf, vaddr - CALL_MAX, CALL_MAX, &code))
+		caller.is_called = ends_call(code.data, code.len);
+	buf__done(&code);
+	if (!gopclntab__find(p->functions, vaddr - 1, &f))
+		caller.is_runtime =
+			!strncmp(f.name, "runtime.", 8) || !strncmp(f.name, "internal/runtime/", 17);
+	return caller;
+}
+
+struct go_caller go_program__caller(struct go_program *p, uint64_t vaddr)
+{
+	struct go_caller *memo;
+
+	if (!p->callers)
+		p->callers = calloc(GO_CALLERS, sizeof(*p->callers));
+	if (!p->callers)
+		return look_at_caller(p, vaddr);
+	memo = &p->callers[hash_u64(vaddr) & (GO_CALLERS - 1)];
+	if (memo->vaddr != vaddr)
+		*memo = look_at_caller(p, vaddr);
+	return *memo;
+}
+
 /* -- a process -- */
 
 /* Is that where the slice of all goroutines lies? The first ones are there from the start: main's, and the runtime's own. */
@@ -273,9 +335,38 @@ static bool is_wait_reasons(const struct go_process *g, uint64_t vaddr)
 	       !strcmp(text, FIRST_REASON);
 }
 
-static bool is_place(const struct go_process *g, int variable, uint64_t vaddr)
+/* The lists of other kinds of buckets, which hang on the same code, have another type. */
+static bool is_memory_buckets(const struct go_process *g, uint64_t vaddr)
 {
-	return variable == GO_ALL_GOROUTINES ? is_all_goroutines(g, vaddr) : is_wait_reasons(g, vaddr);
+	uint8_t head[GO_BUCKET_HEAD];
+	uint64_t first;
+
+	return !process_memory__read(g->pid, vaddr + g->bias, &first, sizeof(first)) && first &&
+	       !process_memory__read(g->pid, first, head, sizeof(head)) && go_bucket__bytes(head);
+}
+
+/* By symbol any rate is one; found in code only the one that nearly all programs have. */
+static bool is_memory_rate(const struct go_process *g, uint64_t vaddr)
+{
+	uint64_t rate;
+
+	if (process_memory__read(g->pid, vaddr + g->bias, &rate, sizeof(rate)))
+		return false;
+	return g->program->places[GO_MEMORY_RATE].n_candidates == 1 ? rate < 1ull << 48 : rate == RATE_USUAL;
+}
+
+static bool is_place(const struct go_process *g, enum go_variable variable, uint64_t vaddr)
+{
+	switch (variable) {
+	case GO_ALL_GOROUTINES:
+		return is_all_goroutines(g, vaddr);
+	case GO_WAIT_REASONS:
+		return is_wait_reasons(g, vaddr);
+	case GO_MEMORY_BUCKETS:
+		return is_memory_buckets(g, vaddr);
+	default:
+		return is_memory_rate(g, vaddr);
+	}
 }
 
 /* All texts, as far as the table goes. */
@@ -302,7 +393,7 @@ static void read_reasons(const struct go_process *g)
 
 int go_process__settle(const struct go_process *g)
 {
-	for (int v = 0; v < GO_VARIABLES; v++) {
+	for (enum go_variable v = 0; v < GO_VARIABLES; v++) {
 		struct go_place *place = &g->program->places[v];
 
 		for (uint32_t i = 0; i < place->n_candidates && !place->vaddr; i++)
@@ -314,6 +405,14 @@ int go_process__settle(const struct go_process *g)
 	if (g->program->places[GO_WAIT_REASONS].vaddr && !g->program->reasons)
 		read_reasons(g);
 	return 0;
+}
+
+int go_process__read_word(const struct go_process *g, enum go_variable variable, uint64_t *ret_word)
+{
+	uint64_t vaddr = g->program->places[variable].vaddr;
+
+	return vaddr ? process_memory__read(g->pid, vaddr + g->bias, ret_word, sizeof(*ret_word))
+		     : -EOPNOTSUPP;
 }
 
 const char *go_process__reason(const struct go_process *g, uint32_t reason)

@@ -19,6 +19,7 @@
 #define GO_TABLE_MAX      ((size_t)128 << 20)
 #define GO_CANDIDATES_MAX 64
 #define GO_STARTS_MAX     4096
+#define GO_CALLERS        4096 /* a power of two */
 #define GO_REASONS_MAX    64
 #define GO_REASON_MAX     48 /* bytes of a wait reason, NUL included */
 
@@ -28,6 +29,8 @@ struct gopclntab;
 enum go_variable {
 	GO_ALL_GOROUTINES, /* runtime.allgs */
 	GO_WAIT_REASONS,   /* runtime.waitReasonStrings */
+	GO_MEMORY_BUCKETS, /* runtime.mbuckets */
+	GO_MEMORY_RATE,    /* runtime.MemProfileRate */
 	GO_VARIABLES,
 };
 
@@ -52,6 +55,12 @@ struct go_file {
 	void *ctx;
 };
 
+/* A return address: does a call stand before it, and is that in a function of the runtime? */
+struct go_caller {
+	uint64_t vaddr;
+	bool is_called, is_runtime;
+};
+
 struct go_program {
 	struct go_file file;
 	char version[GOBUILDINFO_VERSION_MAX];
@@ -62,6 +71,7 @@ struct go_program {
 	int fd;
 	struct go_start_memo *starts; /* by vaddr */
 	uint32_t n_starts;
+	struct go_caller *callers;      /* GO_CALLERS of them, by address */
 	char (*reasons)[GO_REASON_MAX]; /* GO_REASONS_MAX of them, once a process told them */
 };
 
@@ -77,10 +87,14 @@ void go_program__free(struct go_program *p);
 /* Lets go of the file and its table: what was asked is remembered. */
 void go_program__rest(struct go_program *p);
 enum go_start go_program__start(struct go_program *p, uint64_t vaddr);
+/* What is known of a return address, from the file's code and table; where they cannot be read, called and not the runtime's. */
+struct go_caller go_program__caller(struct go_program *p, uint64_t vaddr);
 /* What kind of function it is, by its name. Pure. */
 enum go_start go_program__start_of(const char *function);
-/* Finds the variables for good, with the help of a process. -EOPNOTSUPP: none of the places is it. */
+/* Finds the variables for good, with the help of a process. -EOPNOTSUPP: none of the places is that of the goroutines; others may come later. */
 int go_process__settle(const struct go_process *g);
+/* A variable of one word. -EOPNOTSUPP: its place is not known. */
+int go_process__read_word(const struct go_process *g, enum go_variable variable, uint64_t *ret_word);
 /* The runtime's text for a reason, "" where it has none. */
 const char *go_process__reason(const struct go_process *g, uint32_t reason);
 size_t go_program__bytes(const struct go_program *p);

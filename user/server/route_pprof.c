@@ -38,8 +38,11 @@ static const struct pprof_page {
 	 0,
 	 {NULL},
 	 false,
-	 "allocations of the last complete window; with seconds over the next seconds"},
-	{"allocs", "alloc", 0, {NULL}, false, "the same"},
+	 "allocations of the last complete window; with seconds over the next seconds; of Go programs that "
+	 "are "
+	 "chosen (pid and the like) what they have in use",
+	 "heap"},
+	{"allocs", "alloc", 0, {NULL}, false, "the same", "heap"},
 	{"block",
 	 "offcpu",
 	 0,
@@ -201,22 +204,22 @@ static int encode_page(const struct http_request *r, const struct pprof_page *pa
 	return pprof__encode(p, NULL, &to->body);
 }
 
-/* Of chosen processes what they have of the page's other event; where that is nothing, of its first. */
-static int capture(struct server *s, const struct pprof_page *page, struct range *range,
-		   const struct selection *selection, struct profile **ret, struct err *err)
+/* Of chosen processes, what they have of the page's other event, which is a state; false where they have nothing of it. */
+static bool capture_chosen(struct server *s, const struct pprof_page *page, const struct selection *selection,
+			   struct profile **ret)
 {
+	struct range now = {.event = page->chosen, .from_ns = clock__real_ns()};
 	struct profile *p = NULL;
 
-	if (page->chosen && selection->n) {
-		range->event = page->chosen;
-		if (!range__capture(s->link, range, selection, NULL, &p, NULL) && profile__n_samples(p)) {
-			*ret = p;
-			return 0;
-		}
-		profile__free(p);
-		range->event = page->event;
+	if (!page->chosen || !selection->n)
+		return false;
+	now.to_ns = now.from_ns + NS_PER_SEC;
+	if (!range__capture(s->link, &now, selection, NULL, &p, NULL) && profile__n_samples(p)) {
+		*ret = p;
+		return true;
 	}
-	return range__capture(s->link, range, selection, NULL, ret, err);
+	profile__free(p);
+	return false;
 }
 
 static void answer_page(struct server *s, const struct http_request *r, struct response *to)
@@ -237,10 +240,13 @@ static void answer_page(struct server *s, const struct http_request *r, struct r
 	if (!err && seconds * NS_PER_SEC > s->settings->max_duration_ns)
 		err = err__set(&e, -EINVAL, "seconds: at most %" PRIu64 " (profiling.max_duration)",
 			       (uint64_t)(s->settings->max_duration_ns / NS_PER_SEC));
-	if (!err && seconds) {
+	/* who names seconds where none are needed wants what happens in them */
+	if (!err && seconds == page->seconds && capture_chosen(s, page, &selection, &p)) {
+		/* it is there */
+	} else if (!err && seconds) {
 		range.from_ns = clock__real_ns();
 		range.to_ns = range.from_ns + seconds * NS_PER_SEC;
-		err = capture(s, page, &range, &selection, &p, &e);
+		err = range__capture(s->link, &range, &selection, NULL, &p, &e);
 	} else if (!err) {
 		err = range__last_window(s->link, &range, &e);
 		if (!err)
