@@ -15,7 +15,7 @@ GO ?= $(firstword $(wildcard /usr/lib/go-*/bin/go) go)
 WL_PLAIN := calltree recursion signal_handler realign vfork_child threads prefork exec_in_place short_lived jit syscall_heavy vdso_spin \
 	contained dlopen_late waits creator touch standstill storm_spawn storm_brief storm_crowd storm_mappings storm_dlopen
 WL_PROGRAMS := $(addprefix $(WL)/,$(WL_PLAIN) calltree_fp calltree_clang calltree_nopie calltree_static calltree_static_pie calltree_musl calltree_musl_static \
-	calltree_stripped calltree_buildid calltree_debuglink calltree_minidebug jit_static storm_brief_static asm_frames plt_spin plt_lazy cpp gotree gotree_stripped \
+	calltree_stripped calltree_buildid calltree_debuglink calltree_minidebug jit_static storm_brief_static asm_frames plt_spin plt_lazy cpp gotree gotree_stripped gogc \
 	goroutines goroutines_stripped goroutines_pie goroutines_path gomemory gomemory_stripped gomemory_path \
 	liblate_a.so liblate_b.so)
 
@@ -77,6 +77,8 @@ $(WL)/calltree_minidebug: $(WL_DIR)/calltree.c $(WL_HEADERS)
 
 # -- Go as Debian has it; -s -w leaves the line table that the runtime itself needs
 wl_go = $(call msg,WL,$@); mkdir -p $(@D); CGO_ENABLED=0 GO111MODULE=off GOFLAGS= GOCACHE=$(abspath $(WL))/.go-cache $(GO) build
+$(WL)/gogc: $(WL_DIR)/gogc.go
+	$(Q)$(wl_go) -o $@ $<
 $(WL)/gotree: $(WL_DIR)/gotree.go
 	$(Q)$(wl_go) -o $@ $<
 $(WL)/gotree_stripped: $(WL_DIR)/gotree.go

@@ -9,8 +9,10 @@
 
 #include "user/base/clock.h"
 #include "user/config/event.h"
+#include "user/config/gc_pattern.h"
 #include "user/config/memory_kind.h"
 #include "user/object/object_cache.h"
+#include "user/pipeline/gc_label.h"
 #include "user/pipeline/window.h"
 #include "user/pipeline/location.h"
 #include "user/pipeline/row_labels.h"
@@ -28,6 +30,7 @@ struct namer {
 	uint32_t *locations;       /* by frame */
 	uint32_t *stacks;          /* by stack node - 1 */
 	struct wait_labels *waits; /* of an event whose rows wait; else NULL */
+	struct gc_labels *gc;      /* of CPU time; else NULL */
 };
 
 static void namer__sum(struct namer *r, uint64_t from_ns, uint64_t to_ns)
@@ -87,6 +90,8 @@ static int namer__labels(struct namer *r, const struct window_row *row, uint32_t
 	err = err ?: row_labels__text(&l, "syscall", wait.syscall);
 	err = err ?: row_labels__text(&l, "wait", wait.wait);
 	err = err ?: row_labels__text(&l, "idle", wait.idle);
+	if (r->gc)
+		err = err ?: row_labels__text(&l, GC_LABEL, gc_labels__of(r->gc, row));
 	if (tells_holder)
 		err = err ?: row_labels__lines(&l, window__str(r->w, row->tag.arg));
 	return err ? err : profile__labels(r->p, l.labels, l.n, ret);
@@ -144,6 +149,8 @@ static int namer__samples(struct namer *r)
 
 	if (w->event == EVENT_OFFCPU || w->event == EVENT_LOCK || w->event == EVENT_THREADS)
 		err = wait_labels__new(w, r->p, r->locations, r->n->idle, &r->waits);
+	if (w->event == EVENT_CPU)
+		err = gc_labels__new(w, r->p, r->locations, &r->gc);
 	for (uint32_t i = 0; i < w->n_rows && !err; i++) {
 		const struct window_row *row = &w->rows[i];
 
@@ -248,6 +255,7 @@ int naming__profile(const struct naming *n, const struct window *w, uint64_t fro
 out:
 	profile__free(r.p);
 	wait_labels__free(r.waits);
+	gc_labels__free(r.gc);
 	free(r.sums);
 	free(r.locations);
 	free(r.stacks);

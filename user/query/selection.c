@@ -11,10 +11,10 @@
 #include "user/profile/profile.h"
 
 /* The labels that docs/files.md lists. */
-static const char *const keys[] = {"pid",     "tid",      "comm",      "process", "exe",
-				   "cgroup",  "unit",     "container", "pod",     "namespace",
-				   "node",    "state",    "syscall",   "wait",    "idle",
-				   "runtime", "trace_id", "span_id",   "endpoint"};
+static const char *const keys[] = {"pid",     "tid",      "comm",      "process",  "exe",
+				   "cgroup",  "unit",     "container", "pod",      "namespace",
+				   "node",    "state",    "syscall",   "wait",     "idle",
+				   "runtime", "trace_id", "span_id",   "endpoint", "gc"};
 
 bool selection__is_key(const char *key)
 {
