@@ -120,9 +120,12 @@ static uint64_t on_bpf_ns(void *ctx)
 
 static double on_goroutines(void *ctx, const struct task_key *key)
 {
-	const struct usage_asides *a = &((const struct watching *)ctx)->asides;
+	const struct watching *w = ctx;
+	uint64_t n;
 
-	return a->goroutines ? a->goroutines(a->ctx, key) : __builtin_nan("");
+	if (w->asides.goroutines)
+		return w->asides.goroutines(w->asides.ctx, key);
+	return collector__goroutines(w->collector, key, &n) ? __builtin_nan("") : (double)n;
 }
 
 static double on_allocated(void *ctx, const struct task_key *key)
