@@ -11,6 +11,7 @@
 
 #include "bpf/fault.h"
 #include "bpf/frame.h"
+#include "bpf/lock.h"
 #include "bpf/loss.h"
 #include "bpf/row.h"
 #include "bpf/row_page.h"
@@ -259,9 +260,11 @@ struct gate {
 	__s32 wait_tokens;      /* stacks that the pass may still take */
 	__u32 wait_left;        /* threads that the pass left for the next one, for want of tokens */
 	__u8 waits_on;
-	__u8 waits_by_pass; /* no hook: the pass alone samples */
-	__u8 wait_told;     /* the rest of a wait of which a part was counted is always taken */
-	__u8 dump;          /* a pass tells the stack of every thread that does not run */
+	__u8 waits_by_pass;     /* no hook: the pass alone samples */
+	__u8 wait_told;         /* the rest of a wait of which a part was counted is always taken */
+	__u8 dump;              /* a pass tells the stack of every thread that does not run */
+	__u64 lock_interval_ns; /* as wait_interval_ns, of locks of the kernel */
+	__u8 locks_on, wakers_on, reserved2[6]; /* wakers: waits say who ended them */
 };
 
 /* Value of map `targets`, by tgid; inherited at fork, kept over exec. */
@@ -289,7 +292,7 @@ ABI_ASSERT(sizeof(struct task_record) == 40);
 ABI_ASSERT(sizeof(struct wait_slot) == 32);
 ABI_ASSERT(sizeof(struct thread_record) == 1264);
 ABI_ASSERT(sizeof(struct settings) == 24);
-ABI_ASSERT(sizeof(struct gate) == 96);
+ABI_ASSERT(sizeof(struct gate) == 112);
 ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);
 ABI_ASSERT(STACK_WORDS_MAX < FRAME_CHUNK_WORDS);
 ABI_ASSERT((ROW_MEMO_SLOTS & (ROW_MEMO_SLOTS - 1)) == 0);

@@ -23,6 +23,18 @@ typedef struct {
 } atomic_t;
 
 typedef struct {
+	long counter;
+} atomic_long_t;
+
+struct mutex {
+	atomic_long_t owner; /* the task, and flags */
+};
+
+struct rw_semaphore {
+	atomic_long_t owner;
+};
+
+typedef struct {
 	long long counter;
 } atomic64_t;
 
@@ -144,6 +156,7 @@ struct thread_struct {
 
 struct task_struct {
 	struct thread_struct thread;
+	void *stack; /* its lowest address */
 	unsigned int flags;
 	unsigned int in_execve : 1;
 	int pid;

@@ -132,6 +132,22 @@ struct {
 	__type(value, struct fault_clock);
 } fault_clocks __weak SEC(".maps");
 
+/* As wait_clocks, of waits for locks of the kernel. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct wait_clock);
+} lock_clocks __weak SEC(".maps");
+
+/* Who woke a thread last, beside its place in `waits`. Written by wake-ups, read by switches. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct wait_waker);
+} wakers __weak SEC(".maps");
+
 /* Waits for a CPU by control group. Written by one switch in RUN_QUEUE_EVERY; read and emptied of dead groups by the collector. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

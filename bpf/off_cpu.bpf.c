@@ -135,6 +135,17 @@ static __always_inline int pending__join(const struct wait_slot *slot, const str
 	return 1;
 }
 
+/* Who ended the wait of d that is over now: its tid, WAKER_INTERRUPT, or 0. */
+static __always_inline __u32 off_cpu__waker(__u32 tid, __u64 d)
+{
+	__u32 now_us = (__u32)(bpf_ktime_get_ns() >> 10);
+	const struct wait_waker *w;
+
+	w = wait__waker(tid, 1);
+	/* of an earlier wait? */
+	return w && now_us - w->at_us <= (__u32)(d >> 10) + 1 ? w->tid : 0;
+}
+
 /* A wait of `d` that is taken; it stands for `weight`. The kernel's frames now; a user stack can be had only when the thread goes on. */
 static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *slot, __u64 d, __u64 weight)
 {
@@ -156,7 +167,9 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 		return 0;
 	}
 	wait__split(&s, d, slot->state < WAIT_RUNNABLE ? wait__for_cpu(task, d) : 0, weight);
-	wait__kernel_stack(&p->walk, task);
+	if (gate.wakers_on && slot->state < WAIT_RUNNABLE)
+		s.tag.arg = off_cpu__waker(task->pid, d);
+	wait__kernel_stack(&p->walk, task, EVENT_OFFCPU);
 	if (pending__join(slot, &p->walk, &s)) {
 		pending__put(p);
 		return 0;

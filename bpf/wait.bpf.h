@@ -28,6 +28,19 @@ static __always_inline struct wait_slot *wait__find(__u32 tid)
 	return s && s->tid == tid ? s : NULL;
 }
 
+/* What is noted of who wakes a thread; NULL: it does not wait, or (is_over) never did. */
+static __always_inline struct wait_waker *wait__waker(__u32 tid, int is_over)
+{
+	__u32 at = wait_place(tid, 0, settings.wait_slots);
+	struct wait_slot *s = bpf_map_lookup_elem(&waits, &at);
+
+	if (s && s->tid != tid) {
+		at = wait_place(tid, 1, settings.wait_slots);
+		s = bpf_map_lookup_elem(&waits, &at);
+	}
+	return s && s->tid == tid && (is_over || s->since_ns) ? bpf_map_lookup_elem(&wakers, &at) : NULL;
+}
+
 /* The thread's place, or one where nobody waits. */
 static __always_inline struct wait_slot *wait__claim(__u32 tid)
 {
@@ -95,14 +108,18 @@ static __always_inline __s16 wait__syscall(struct task_struct *task)
 }
 
 /* Begins the walk with the kernel's frames of a thread that does not run. */
-static __always_inline void wait__kernel_stack(struct walk *w, struct task_struct *task)
+static __always_inline void wait__kernel_stack(struct walk *w, struct task_struct *task, __u32 event)
 {
-	long bytes = bpf_get_task_stack(task, w->words, KERNEL_FRAMES_MAX * sizeof(__u64), 0);
-	__u32 n = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
+	long bytes;
+	__u32 n;
 
-	if (!n)
-		lose(EVENT_OFFCPU, LOSS_KERNEL_STACK, 1);
 	walk__clear(w);
+	if (!settings.kernel_stacks || !gate.kernel_stacks)
+		return;
+	bytes = bpf_get_task_stack(task, w->words, KERNEL_FRAMES_MAX * sizeof(__u64), 0);
+	n = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
+	if (!n)
+		lose(event, LOSS_KERNEL_STACK, 1);
 	walk__take_kernel(w, n, 0);
 }
 
@@ -133,7 +150,7 @@ static __always_inline __u64 wait__count(struct walk *w, struct task_sample *s)
 	if (defer__wanted(w->end) && !defer__send(w, s))
 		return 0;
 	if (w->derived)
-		lose(EVENT_OFFCPU, LOSS_DERIVED_RULES, 1);
+		lose(s->tag.event, LOSS_DERIVED_RULES, 1);
 	walk__end(w);
 	if (s->value)
 		row = count__add(w, s);

@@ -50,12 +50,14 @@ static __always_inline int waiting__is_news(const struct thread_record *r, struc
 
 static __always_inline void waiting__stack(struct thread_record *r, struct task_struct *task)
 {
-	long bytes = bpf_get_task_stack(task, r->words, KERNEL_FRAMES_MAX * sizeof(__u64), 0);
 	struct pt_regs regs;
+	long bytes = 0;
 
 	r->has_stack = 1;
 	r->for_cpu_ns = task->__state == TASK_RUNNING ? wait__for_cpu(task, r->now_ns) : 0;
 	r->syscall = wait__syscall(task);
+	if (settings.kernel_stacks && gate.kernel_stacks)
+		bytes = bpf_get_task_stack(task, r->words, KERNEL_FRAMES_MAX * sizeof(__u64), 0);
 	if (bytes > 0)
 		r->n_kernel = (bytes / sizeof(__u64)) & KERNEL_FRAMES_MAX;
 	if (task->flags & PF_KTHREAD || !task->mm)

@@ -27,6 +27,7 @@ struct bill {
 struct part {
 	const char *comm, *state, *syscall, *wait, *idle;
 	bool for_cpu, for_other; /* any of those states */
+	const char *lock, *holder, *waker;
 };
 
 struct amount {
@@ -74,11 +75,9 @@ static bool is_in(const struct profile *p, const struct sample *s, const struct 
 {
 	const struct {
 		const char *key, *want;
-	} asked[] = {{"comm", part->comm},
-		     {"state", part->state},
-		     {"syscall", part->syscall},
-		     {"wait", part->wait},
-		     {"idle", part->idle}};
+	} asked[] = {{"comm", part->comm},     {"state", part->state}, {"syscall", part->syscall},
+		     {"wait", part->wait},     {"idle", part->idle},   {"lock", part->lock},
+		     {"holder", part->holder}, {"waker", part->waker}};
 
 	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++)
 		if (asked[i].want && strcmp(label(p, s, asked[i].key), asked[i].want))
@@ -152,7 +151,8 @@ static void assert_kind(const struct profile *p, const char *comm, const char *s
 			const char *wait, const char *idle, double share)
 {
 	struct amount all = sum(p, &(struct part){.comm = comm, .for_other = true}),
-		      known = sum(p, &(struct part){comm, state, syscall, wait, idle, false, true});
+		      known = sum(p, &(struct part){comm, state, syscall, wait, idle, false, true, NULL, NULL,
+						    NULL});
 
 	if (known.ns >= share * all.ns && all.ns > 0)
 		return;
@@ -342,14 +342,16 @@ static void interrupt_workload(struct recording *r, void (*stop)(struct recordin
 	FILE *f = fopen(recording__file(r, "stopped"), "w");
 
 	while (access(recording__file(r, "over"), F_OK)) {
-		double from;
+		double before, from, to;
 
 		sleep_ms(500);
+		before = real_ns();
 		stop(r);
 		from = real_ns();
 		sleep_ms(500);
-		fprintf(f, "%.0f %.0f\n", from, real_ns());
+		to = real_ns();
 		go(r);
+		fprintf(f, "%.0f %.0f %.0f %.0f\n", before, from, to, real_ns());
 	}
 	fclose(f);
 	_exit(0);
@@ -363,7 +365,7 @@ static double stopped_in_recording(const struct recording *r)
 	FILE *f = fopen(recording__file(r, "stopped"), "r");
 
 	assert_non_null(f);
-	while (fscanf(f, "%lf %lf", &from, &to) == 2) {
+	while (fscanf(f, "%*f %lf %lf %*f", &from, &to) == 2) {
 		from = from > begin ? from : begin;
 		to = to < end ? to : end;
 		all += to > from ? to - from : 0;
@@ -373,7 +375,7 @@ static double stopped_in_recording(const struct recording *r)
 }
 
 /* Records the workload while others stop it and let it go. Returns for how long it was stopped. */
-static double record_interrupted(struct recording *r, void (*stop)(struct recording *r),
+static double record_interrupted(struct recording *r, const char *event, void (*stop)(struct recording *r),
 				 void (*go)(struct recording *r))
 {
 	char pid[32];
@@ -383,7 +385,7 @@ static double record_interrupted(struct recording *r, void (*stop)(struct record
 	if (!helper)
 		interrupt_workload(r, stop, go);
 	snprintf(pid, sizeof(pid), "%lld", r->pid);
-	recording__record(r, 0, ARGS("-e", "offcpu", "-d", "4s", "-p", pid));
+	recording__record(r, 0, ARGS("-e", event, "-d", "4s", "-p", pid));
 	fd = open(recording__file(r, "over"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	close(fd);
 	waitpid(helper, NULL, 0);
@@ -406,7 +408,7 @@ static void a_stopped_process_is_stopped(void **state)
 	double stopped_ns;
 
 	recording__start(r, ARGS("waits", "spin", RECORDING_LONG));
-	stopped_ns = record_interrupted(r, stop_by_signal, go_by_signal);
+	stopped_ns = record_interrupted(r, "offcpu", stop_by_signal, go_by_signal);
 	assert_amount_slack(r->profile,
 			    (&(struct part){.comm = "spinner", .state = "stopped", .wait = "stop"}),
 			    stopped_ns, 20 * MS);
@@ -491,7 +493,7 @@ static void a_frozen_group_is_stopped(void **state)
 		skip();
 	recording__start(r, ARGS("waits", "spin", RECORDING_LONG));
 	join_group(r);
-	frozen_ns = record_interrupted(r, freeze_group, thaw_group);
+	frozen_ns = record_interrupted(r, "offcpu", freeze_group, thaw_group);
 	leave_group(r);
 	assert_amount_slack(r->profile,
 			    (&(struct part){.comm = "spinner", .state = "stopped", .wait = "freezer"}),
@@ -568,23 +570,113 @@ static void thaw_fs(struct recording *r)
 	recording__shell(r, "fsfreeze -u mnt");
 }
 
+/* Records who creates files there; false: it cannot be made here. */
+static bool record_frozen_fs(struct recording *r, const char *event, double *ret_frozen_ns)
+{
+	if (geteuid() ||
+	    recording__shell(r, "truncate -s 32M fs && mkfs.ext4 -q fs && mkdir mnt && mount -o loop fs "
+				"mnt && chmod 777 mnt"))
+		return false;
+	recording__start(r, ARGS("waits", "create", RECORDING_LONG, recording__file(r, "mnt")));
+	*ret_frozen_ns = record_interrupted(r, event, freeze_fs, thaw_fs);
+	run__done(&r->workload);
+	assert_int_equal(recording__shell(r, "for i in 1 2 3 4 5; do umount mnt && break; sleep 0.2; done"),
+			 0);
+	return true;
+}
+
 static void a_frozen_file_system_blocks_uninterruptibly(void **state)
 {
 	struct recording *r = *state;
 	double frozen_ns;
 
-	if (geteuid() ||
-	    recording__shell(r, "truncate -s 32M fs && mkfs.ext4 -q fs && mkdir mnt && mount -o loop fs "
-				"mnt && chmod 777 mnt"))
+	if (!record_frozen_fs(r, "offcpu", &frozen_ns))
 		skip();
-	recording__start(r, ARGS("waits", "create", RECORDING_LONG, recording__file(r, "mnt")));
-	frozen_ns = record_interrupted(r, freeze_fs, thaw_fs);
-	run__done(&r->workload);
-	assert_int_equal(recording__shell(r, "for i in 1 2 3 4 5; do umount mnt && break; sleep 0.2; done"),
-			 0);
 	assert_amount_slack(r->profile,
 			    (&(struct part){.comm = "creator", .state = "disk", .wait = "freezer"}),
 			    frozen_ns, 20 * MS);
+}
+
+/* -- locks -- */
+/* All that it waits for is a lock of user space, and of that it waits for no CPU; given by `holder`. */
+static void assert_lock(struct recording *r, const char *way)
+{
+	struct part held = {.comm = "waiter", .lock = "futex", .holder = "holder"};
+	struct part all = {.comm = "waiter", .lock = "futex", .state = "blocked"};
+	char program[4096];
+	struct bill truth;
+
+	run__path_workload("waits", program);
+	recording__record(r, 0, ARGS("-e", "lock", "--", program, way, SECONDS));
+	truth = truth_of(r, "waiter");
+	assert_amount_slack(r->profile, &all, truth.waited_ns - truth.delay_ns, 5 * MS);
+	if (sum(r->profile, &held).ns < 0.95 * sum(r->profile, &all).ns) {
+		print_waits(r->profile);
+		fail_msg("%.3f of %.3f ms are said to be held", sum(r->profile, &held).ns / MS,
+			 sum(r->profile, &all).ns / MS);
+	}
+}
+
+static void a_mutex_is_a_lock_that_its_holder_gives(void **state)
+{
+	assert_lock(*state, "mutex");
+}
+
+static void a_condition_variable_is_a_lock(void **state)
+{
+	assert_lock(*state, "cond");
+}
+
+static void a_semaphore_is_a_lock(void **state)
+{
+	assert_lock(*state, "sem");
+}
+
+static void a_rwlock_is_a_lock(void **state)
+{
+	assert_lock(*state, "rwlock");
+}
+
+/* Stops that lie in the recording as a whole (one that had begun before is not seen to begin): how many, and for how long at least and at most. */
+static int whole_stops_in_recording(const struct recording *r, double *ret_least_ns, double *ret_most_ns)
+{
+	const struct profile_meta *meta = profile__meta(r->profile);
+	double begin = (double)meta->time_ns, end = begin + (double)meta->duration_ns, before, from, to,
+	       after;
+	FILE *f = fopen(recording__file(r, "stopped"), "r");
+	int n = 0;
+
+	assert_non_null(f);
+	*ret_least_ns = *ret_most_ns = 0;
+	while (fscanf(f, "%lf %lf %lf %lf", &before, &from, &to, &after) == 4) {
+		if (before < begin || to > end)
+			continue;
+		*ret_least_ns += to - from;
+		*ret_most_ns += after - before;
+		n++;
+	}
+	fclose(f);
+	return n;
+}
+
+/* What writes to a frozen file system waits for a lock of the kernel. */
+static void a_lock_of_the_kernel_is_waited_for_as_long_as_it_is_held(void **state)
+{
+	struct part part = {.comm = "creator", .lock = "percpu rwsem read", .state = "blocked"};
+	double frozen_ns, least_ns, most_ns;
+	struct recording *r = *state;
+	struct amount a;
+	int n;
+
+	if (!record_frozen_fs(r, "lock", &frozen_ns))
+		skip();
+	n = whole_stops_in_recording(r, &least_ns, &most_ns);
+	a = sum(r->profile, &part);
+	print_message("%d times, %.3f to %.3f ms, recorded %.3f ms\n", n, least_ns / MS, most_ns / MS,
+		      a.ns / MS);
+	assert_true(n >= 2);
+	assert_int_equal(a.rows, 1); /* one stack */
+	assert_true(a.ns > least_ns - n * 20 * MS && a.ns < most_ns + n * 20 * MS);
 }
 
 /* -- windows -- */
@@ -647,6 +739,11 @@ int main(void)
 		e2e_test(a_frozen_group_is_stopped),
 		e2e_test(who_has_used_up_its_quota_is_throttled),
 		e2e_test(a_frozen_file_system_blocks_uninterruptibly),
+		e2e_test(a_mutex_is_a_lock_that_its_holder_gives),
+		e2e_test(a_condition_variable_is_a_lock),
+		e2e_test(a_semaphore_is_a_lock),
+		e2e_test(a_rwlock_is_a_lock),
+		e2e_test(a_lock_of_the_kernel_is_waited_for_as_long_as_it_is_held),
 		e2e_test(who_sleeps_through_windows_is_in_each),
 	};
 

@@ -86,6 +86,7 @@ static void loader__size(const struct loader_opts *opts, struct everprof_bpf *sk
 	maps->n_frame_chunks = (uint32_t)(words / (FRAME_CHUNK_WORDS - STACK_WORDS_MAX) + 2);
 	maps->n_wait_slots = opts->events & 1u << EVENT_OFFCPU ? loader__wait_slots() : 1;
 	bpf_map__set_max_entries(skel->maps.waits, maps->n_wait_slots);
+	bpf_map__set_max_entries(skel->maps.wakers, maps->n_wait_slots);
 	bpf_map__set_max_entries(
 		skel->maps.off_cpu_pending,
 		opts->events & 1u << EVENT_OFFCPU ? PENDING_BASE + PENDING_A_CPU * opts->n_cpus : 1);
@@ -171,6 +172,7 @@ static void loader__fill_fds(struct loader *l)
 	m->thread_ends_fd = bpf_map__fd(s->maps.thread_ends);
 	m->trace_rings_fd = bpf_map__fd(s->maps.trace_rings);
 	m->wait_clocks_fd = bpf_map__fd(s->maps.wait_clocks);
+	m->lock_clocks_fd = bpf_map__fd(s->maps.lock_clocks);
 	m->run_queues_fd = bpf_map__fd(s->maps.run_queues);
 	m->fault_alarms_fd = bpf_map__fd(s->maps.fault_alarms);
 	m->fault_clocks_fd = bpf_map__fd(s->maps.fault_clocks);

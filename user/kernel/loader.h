@@ -26,6 +26,9 @@ struct loader;
 	X(off_cpu, OFFCPU, FUNCTION, "bpf_task_work_schedule_resume_impl") \
 	X(memory, MEMORY, FUNCTION, "handle_mm_fault")                     \
 	X(page_layout, MEMORY, FUNCTION, "handle_mm_fault")                \
+	X(waking, OFFCPU, TRACEPOINT, "sched_waking")                      \
+	X(lock_begin, LOCK, TRACEPOINT, "contention_begin")                \
+	X(lock_end, LOCK, TRACEPOINT, "contention_begin")                  \
 	X(thread_create, THREADCREATE, TRACEPOINT, "sched_process_fork")   \
 	X(trace_switch, N, TRACEPOINT, "sched_switch") X(trace_waking, N, TRACEPOINT, "sched_waking")
 
@@ -53,7 +56,7 @@ struct kernel_maps {
 	int processes_fd, targets_fd, losses_fd, cpu_ticks_fd;
 	int row_pages_fd, row_segments_fd;
 	int trace_rings_fd, fault_clocks_fd, fault_alarms_fd;
-	int process_events_fd, unfinished_fd, thread_ends_fd, wait_clocks_fd, run_queues_fd;
+	int process_events_fd, unfinished_fd, thread_ends_fd, wait_clocks_fd, lock_clocks_fd, run_queues_fd;
 	struct mapping_entry *mappings; /* [MAPPINGS_MAX] */
 	struct count_slot *count_slots; /* [COUNT_HALVES * n_count_slots] */
 	uint64_t *count_words;          /* [COUNT_HALVES * n_frame_chunks * FRAME_CHUNK_WORDS] */

@@ -474,7 +474,7 @@ const struct probe_subject probe_bpf_subjects[] = {
 	 "of the short "
 	 "ones (offcpu)",
 	 "Linux 6.18 or later"},
-	{HOOKS, "lock_events", "lock contention", PROBE_SPARE, bpf__lock_events,
+	{HOOKS, "lock_events", "lock contention", PROBE_FEATURE, bpf__lock_events,
 	 "waits for locks of the kernel (lock)", "Linux 5.19 or later"},
 	{HOOKS, "uprobe_multi", "uprobe_multi", PROBE_SPARE, bpf__uprobe_multi,
 	 "probes on many functions at once (alloc)", "Linux 6.6 or later"},

@@ -243,6 +243,8 @@ static uint32_t collector__possible_events(const struct collector_opts *o)
 	for (int ev = 0; ev < EVENT_N; ev++)
 		if (o->events[ev].on || (o->may_change && collector__can_record((enum event)ev)))
 			events |= 1u << ev;
+	if (events & 1u << EVENT_LOCK)
+		events |= 1u << EVENT_OFFCPU;
 	return events;
 }
 

@@ -47,6 +47,7 @@ struct collector_opts {
 	uint64_t wait_budget_ppm;           /* of all CPUs: what recording waits may cost … */
 	uint64_t memory_budget_ppm;         /* … and page faults */
 	bool kernel_stacks, perf_maps;
+	bool wakers; /* waits say who ended them */
 	struct selector selector;
 };
 

@@ -72,6 +72,9 @@ struct collector {
 	/* waits, see collector_wait.c */
 	struct thread_table threads;
 	struct ring_buffer *thread_ends;
+	uint32_t *
+		lock_rows; /* by row of the open window of waits: that of locks with the same stack + 1, or 0 */
+	uint32_t cap_lock_rows;
 	struct wait_control wait_control;
 	struct wait_orders wait_orders;
 	bool window_has_base, hook_is_new;
@@ -79,10 +82,6 @@ struct collector {
 	uint64_t pass_ns, pass_switches; /* CPU time of passes; switches of all threads that they told */
 	struct collector_stats stats;
 };
-
-/* thread_stack.c */
-/* Walks the stack of a thread that a pass has told, into c->walk; why the walk ended. */
-uint8_t collector__walk_thread(struct collector *c, const struct thread_record *r);
 
 /* collector_wait.c */
 void collector__wait_stats(const struct collector *c, struct wait_stats *ret);

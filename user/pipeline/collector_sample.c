@@ -12,6 +12,7 @@
 #include "user/base/clock.h"
 #include "user/base/io.h"
 #include "user/kernel/finish.h"
+#include "user/pipeline/collector_lock.h"
 #include "user/process/mapping_set.h"
 #include "user/process/namespace.h"
 #include "user/process/proc_dir.h"
@@ -130,6 +131,23 @@ static void copy_comm(char to[COMM_LEN + 1], const char *comm)
 	to[COMM_LEN] = '\0';
 }
 
+/* What the kernel tells of its samples in numbers gets its words here. */
+static void collector__count_kernel(struct collector *c, const struct task_key *key, struct window_sample *s)
+{
+	switch (s->tag.event) {
+	case EVENT_LOCK:
+		collector__count_lock(c, key, s);
+		break;
+	case EVENT_OFFCPU:
+		collector__count_futex(c, key, s, s->tag.arg, NULL);
+		collector__name_waker(c, s);
+		collector__count(c, key, s);
+		break;
+	default:
+		collector__count(c, key, s);
+	}
+}
+
 int collector__on_row(const struct count_slot *slot, const uint64_t *words, void *ctx)
 {
 	const uint64_t no_room = frame_of_cut(END_NO_ROOM);
@@ -147,7 +165,7 @@ int collector__on_row(const struct count_slot *slot, const uint64_t *words, void
 	};
 
 	copy_comm(comm, slot->comm);
-	collector__count(c, &slot->key, &s);
+	collector__count_kernel(c, &slot->key, &s);
 	return 0;
 }
 
@@ -225,12 +243,13 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 
 	copy_comm(comm, r->comm);
 	if (r->value || !r->cpu_value) /* of an event that only counts, there is no value */
-		collector__count(c, &r->key, &s);
+		collector__count_kernel(c, &r->key, &s);
 	if (r->cpu_value) {
+		s.tag = r->tag;
 		s.tag.state = WAIT_RUNNABLE;
 		s.count = r->cpu_count;
 		s.value = r->cpu_value;
-		collector__count(c, &r->key, &s);
+		collector__count_kernel(c, &r->key, &s);
 	}
 	c->stats.unfinished++;
 	c->stats.finished_whole += end_is_complete(w->end);

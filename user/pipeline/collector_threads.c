@@ -29,9 +29,9 @@
 #include "user/kernel/task_list.h"
 #include "user/pipeline/collector_impl.h"
 #include "user/pipeline/deadlock.h"
+#include "user/pipeline/thread_stack.h"
 #include "user/process/futex.h"
 #include "user/process/proc_dir.h"
-#include "user/process/process_memory.h"
 
 #define ROUNDS    4 /* passes at most: the first, and what comes after to be sure */
 #define WORDS_MAX (4u << 20)
@@ -144,23 +144,11 @@ static int dump__keep_end(struct dump *d, struct told *t, uint8_t end)
 
 static void look_at_lock(struct told *t, const struct thread_record *r)
 {
-	uint8_t bytes[FUTEX_LOOK_BYTES];
-	struct futex_wait w;
-	size_t len = sizeof(bytes);
+	struct futex_wait w = {0};
 
-	t->lock = 0;
-	t->holder = 0;
-	if (!futex__parse_wait(r->syscall, r->regs, &w))
-		return;
+	t->holder = collector__read_holder(r, &w);
 	t->lock = w.addr;
 	t->waits_forever = !w.has_timeout;
-	/* a word at the end of the last page has nothing beside it */
-	if (process_memory__read(r->key.tgid, w.addr, bytes, len)) {
-		len = sizeof(uint32_t);
-		if (process_memory__read(r->key.tgid, w.addr, bytes, len))
-			return;
-	}
-	t->holder = futex__parse_holder(&w, bytes, len);
 }
 
 /* What can be read of it now. */
@@ -306,7 +294,7 @@ static uint32_t describe_wait(const struct dump *d, const struct told *t, uint32
 	n = snprintf(text, sizeof(text), "holder=%s", h->comm);
 	for (int i = 0; i < n; i++)
 		text[i] = text[i] == '\n' ? ' ' : text[i];
-	n += snprintf(text + n, sizeof(text) - (size_t)n, "\nholder_tid=%u\nlock=0x%llx", h->tid,
+	n += snprintf(text + n, sizeof(text) - (size_t)n, "\nholder_tid=%u\nlock_address=0x%llx", h->tid,
 		      (unsigned long long)t->lock);
 	if (circle)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "\ndeadlock=%u", circle);

@@ -33,6 +33,8 @@
 #include "user/base/intern.h"
 #include "user/base/log.h"
 #include "user/kernel/task_list.h"
+#include "user/pipeline/collector_lock.h"
+#include "user/pipeline/thread_stack.h"
 #include "user/pipeline/wait_account.h"
 
 #define WAIT_MIN_NS (50 * NS_PER_MS) /* shorter ones are left to the hook */
@@ -47,6 +49,20 @@ static struct wait_slot *slot_of(const struct collector *c, uint32_t tid)
 	if (s->tid != tid)
 		s = &m->waits[wait_place(tid, 1, m->n_wait_slots)];
 	return s->tid == tid ? s : NULL;
+}
+
+/* Who holds what it waits for, where locks are recorded and it has ids of this host; 0: not known. */
+static uint32_t futex_holder(struct collector *c, const struct thread_record *r)
+{
+	struct process *p;
+	uint32_t holder, ns_pid;
+
+	if (!c->windows[EVENT_LOCK])
+		return 0;
+	holder = collector__read_holder(r, NULL);
+	p = holder ? collector__process(c, &r->key) : NULL;
+	ns_pid = p ? process_table__ns_pid(c->processes, p) : 0;
+	return ns_pid == r->key.tgid ? holder : 0;
 }
 
 /* A sample of the stack that was walked last. -errno where it was not counted. */
@@ -64,11 +80,15 @@ static int count(struct collector *c, const struct thread_record *r, uint8_t sta
 		.count = n,
 		.value = value,
 	};
+	uint32_t lock_row = 0;
 	int err;
 
 	memcpy(comm, r->comm, COMM_LEN);
+	collector__count_futex(c, &r->key, &s, futex_holder(c, r), &lock_row);
 	err = collector__count(c, &r->key, &s);
 	*ret_row = s.row;
+	if (!err)
+		collector__pair_lock_row(c, s.row, lock_row);
 	return err;
 }
 
@@ -89,6 +109,13 @@ static void tell(struct collector *c, const struct thread_record *r, struct wait
 	slot->row = row;
 	slot->switches = r->switches;
 	__atomic_store_n(&slot->round, (uint16_t)c->maps->gate->wait_round, __ATOMIC_RELEASE);
+}
+
+/* More of a wait whose stack was told already. */
+static void add_more(struct collector *c, uint32_t row, uint64_t n, uint64_t ns)
+{
+	window__add_more(c->windows[EVENT_OFFCPU], row, n, ns);
+	collector__count_more_of_lock(c, row, n, ns);
 }
 
 static bool is_known(const struct collector *c, const struct wait_slot *slot, const struct thread_record *r)
@@ -132,7 +159,7 @@ static void on_waiting(struct collector *c, const struct thread_record *r)
 	if (r->has_stack)
 		tell(c, r, slot, state, 0, r->now_ns - since, r->for_cpu_ns);
 	else
-		window__add_more(c->windows[EVENT_OFFCPU], (uint32_t)slot->row, 0, r->now_ns - since);
+		add_more(c, (uint32_t)slot->row, 0, r->now_ns - since);
 }
 
 /* A slot for the tid, where only passes use them: whoever was there before is told anew. */
@@ -161,7 +188,7 @@ static void on_pass_only(struct collector *c, const struct thread_record *r, str
 		return;
 	for_cpu = t->owed_delay_ns < t->owed_ns ? t->owed_delay_ns : t->owed_ns;
 	if (!r->has_stack && is_known(c, slot, r) && !for_cpu) {
-		window__add_more(c->windows[EVENT_OFFCPU], (uint32_t)slot->row, t->owed_switches, t->owed_ns);
+		add_more(c, (uint32_t)slot->row, t->owed_switches, t->owed_ns);
 	} else if (r->has_stack) {
 		collector__walk_thread(c, r);
 		tell(c, r, slot, r->state, t->owed_switches, t->owed_ns, for_cpu);
@@ -254,6 +281,8 @@ static void begin_waits(struct collector *c, struct window *w)
 {
 	(void)w;
 	c->maps->gate->wait_round++;
+	collector__forget_lock_rows(c);
+	collector__follow_wakers(c);
 	if (thread_table__begin(&c->threads, clock__mono_ns()))
 		log_warn("collector: no memory for the table of threads, ignoring");
 	c->window_has_base = true;
@@ -399,6 +428,7 @@ static int start_waits(struct collector *c)
 static void stop_waits(struct collector *c)
 {
 	loader__hook(c->loader, HOOK_off_cpu, false);
+	collector__follow_wakers(c);
 	c->maps->gate->waits_on = 0;
 	c->window_has_base = false;
 	thread_table__done(&c->threads);

@@ -23,6 +23,8 @@ void collector__note_shed(struct collector *c)
 
 bool collector__wants_event(const struct collector *c, enum event ev)
 {
+	if (ev == EVENT_OFFCPU && collector__wants_event(c, EVENT_LOCK))
+		return true; /* locks of user space are waits */
 	return c->opts.events[ev].on || c->demands[ev];
 }
 

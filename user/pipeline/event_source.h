@@ -67,6 +67,8 @@ extern const struct event_source cpu_source;
 extern const struct event_source wait_source;
 /* threadcreate: collector_create.c */
 extern const struct event_source create_source;
+/* lock: collector_lock.c */
+extern const struct event_source lock_source;
 /* threads: collector_threads.c */
 extern const struct event_source threads_source;
 /* heap: collector_heap.c */

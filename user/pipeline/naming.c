@@ -74,7 +74,9 @@ static int namer__labels(struct namer *r, const struct window_row *row, uint32_t
 {
 	struct wait_label wait = {.state = "", .syscall = "", .wait = "", .idle = ""};
 	struct row_labels l = {.profile = r->p};
-	bool tells_holder = r->w->event == EVENT_THREADS && row->tag.arg; /* by its tid: then its own, too */
+	/* who it waits for, by tid: among threads, its own is told, too */
+	bool tells_holder = r->w->event == EVENT_THREADS && row->tag.arg;
+	bool has_lines = tells_holder || r->w->event == EVENT_LOCK || r->w->event == EVENT_OFFCPU;
 	int err = row_labels__thread(&l, r->w, row->process, r->n->label_tid || tells_holder ? row->tid : 0,
 				     row->comm);
 
@@ -92,7 +94,7 @@ static int namer__labels(struct namer *r, const struct window_row *row, uint32_t
 	err = err ?: row_labels__text(&l, "idle", wait.idle);
 	if (r->gc)
 		err = err ?: row_labels__text(&l, GC_LABEL, gc_labels__of(r->gc, row));
-	if (tells_holder)
+	if (has_lines && row->tag.arg)
 		err = err ?: row_labels__lines(&l, window__str(r->w, row->tag.arg));
 	return err ? err : profile__labels(r->p, l.labels, l.n, ret);
 }

@@ -5,7 +5,7 @@
  *
  * Most stacks end in their first pages, so only those are read at first; where the walk needs more it begins anew with all that may be read.
  */
-#include "user/pipeline/collector_impl.h"
+#include "user/pipeline/thread_stack.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,9 @@
 
 #include "bpf/walk.h"
 #include "user/kernel/finish.h"
+#include "user/pipeline/collector_impl.h"
+#include "user/process/futex.h"
+#include "user/process/process_memory.h"
 
 #define STACK_PAGE 4096u
 #define USER_CS_64 0x33
@@ -94,4 +97,23 @@ uint8_t collector__walk_thread(struct collector *c, const struct thread_record *
 		collector__walk(c, u, sizeof(*u)); /* sound as it was before */
 	}
 	return c->walk->end;
+}
+
+uint32_t collector__read_holder(const struct thread_record *r, struct futex_wait *ret_wait)
+{
+	uint8_t bytes[FUTEX_LOOK_BYTES];
+	size_t len = sizeof(bytes);
+	struct futex_wait w;
+
+	if (!futex__parse_wait(r->syscall, r->regs, &w))
+		return 0;
+	if (ret_wait)
+		*ret_wait = w;
+	/* a word at the end of the last page has nothing beside it */
+	if (process_memory__read(r->key.tgid, w.addr, bytes, len)) {
+		len = sizeof(uint32_t);
+		if (process_memory__read(r->key.tgid, w.addr, bytes, len))
+			return 0;
+	}
+	return futex__parse_holder(&w, bytes, len);
 }

@@ -17,16 +17,19 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "user/config/target.h"
+
 /* Registers of a system call's arguments, by DWARF number. */
 #define ARG_ADDR    5  /* rdi */
 #define ARG_OP      4  /* rsi */
 #define ARG_TIMEOUT 10 /* r10 */
 
-#define LOCK_WAITED 2u /* of a mutex: taken, and somebody waits */
-#define RWLOCK_USED 2u
-#define MUTEX_KIND  0x3ffu
-#define OP_LOCK_PI2 13
-#define WORDS       (FUTEX_LOOK_BYTES / 4)
+#define LOCK_WAITED  2u /* of a mutex: taken, and somebody waits */
+#define RWLOCK_USED  2u
+#define MUTEX_KIND   0x3ffu
+#define MUTEX_ROBUST 0x10u
+#define OP_LOCK_PI2  13
+#define WORDS        (FUTEX_LOOK_BYTES / 4)
 
 bool futex__parse_wait(int syscall, const __u64 regs[REGS_N], struct futex_wait *ret)
 {
@@ -42,12 +45,12 @@ bool futex__parse_wait(int syscall, const __u64 regs[REGS_N], struct futex_wait 
 	return true;
 }
 
-/* words: lock, count, owner, nusers, kind. */
+/* words: lock, count, owner, nusers, kind. A robust one has its owner in the lock, too. */
 static uint32_t mutex_holder(const uint32_t *words)
 {
-	if (words[0] != LOCK_WAITED || !words[3] || words[4] & ~MUTEX_KIND)
-		return 0;
-	return words[2];
+	uint32_t want = words[4] & MUTEX_ROBUST ? FUTEX_WAITERS | words[2] : LOCK_WAITED;
+
+	return words[0] == want && words[3] && !(words[4] & ~MUTEX_KIND) ? words[2] : 0;
 }
 
 /* Who writes, where readers or the next writer wait. */
@@ -67,12 +70,12 @@ uint32_t futex__parse_holder(const struct futex_wait *w, const void *bytes, size
 	uint32_t words[WORDS] = {0}, holder;
 
 	memcpy(words, bytes, len < sizeof(words) ? len : sizeof(words));
-	if (w->is_pi || words[0] & FUTEX_WAITERS)
+	if (w->is_pi)
 		return words[0] & FUTEX_TID_MASK;
 	if (len < sizeof(words))
 		return 0;
 	holder = mutex_holder(words);
 	if (!holder)
 		holder = rwlock_holder(words);
-	return holder & ~FUTEX_TID_MASK ? 0 : holder;
+	return holder > TARGET_PID_MAX ? 0 : holder;
 }

@@ -72,7 +72,7 @@ static void print_thread(const struct profile *p, const struct sample *s, struct
 {
 	buf__printf(to, "    thread %lld '", (long long)number_of(p, s, "tid"));
 	printable__append(to, text_of(p, s, "comm"));
-	buf__printf(to, "' waits for the lock at %s, which thread %lld '", text_of(p, s, "lock"),
+	buf__printf(to, "' waits for the lock at %s, which thread %lld '", text_of(p, s, "lock_address"),
 		    (long long)number_of(p, s, "holder_tid"));
 	printable__append(to, text_of(p, s, "holder"));
 	buf__printf(to, "' holds\n");

@@ -2,7 +2,7 @@
 /*
  * deadlocks - the circles of threads in a profile of threads that wait for each other, as text for a person: who waits for what, who has it, and both stacks.
  *
- * They are told by labels: `deadlock` is the same number for all of a circle, `holder_tid` leads to the next one, `lock` is what it holds.
+ * They are told by labels: `deadlock` is the same number for all of a circle, `holder_tid` leads to the next one, `lock_address` is what it waits for.
  *
  * Owns: nothing. Thread: any. Limit: DEADLOCK_THREADS_MAX threads a circle and DEADLOCK_FRAMES_MAX frames a stack are shown. Errors: those of the buffer.
  */

@@ -82,7 +82,9 @@ static void words_that_hold_a_tid_say_it_themselves(void **state)
 	(void)state;
 	assert_int_equal(holder_of(true, 4, (uint32_t[5]){FUTEX_WAITERS | 4711}), 4711);
 	assert_int_equal(holder_of(true, 4, (uint32_t[5]){4711}), 4711);
-	assert_int_equal(holder_of(false, 4, (uint32_t[5]){FUTEX_WAITERS | 4711}), 4711);
+	/* robust */
+	assert_int_equal(holder_of(false, 20, (uint32_t[5]){FUTEX_WAITERS | 4711, 0, 4711, 1, 16}), 4711);
+	assert_int_equal(holder_of(false, 20, (uint32_t[5]){FUTEX_WAITERS | 4711, 0, 4712, 1, 16}), 0);
 }
 
 static void what_only_looks_like_a_lock_has_no_holder(void **state)
@@ -94,6 +96,9 @@ static void what_only_looks_like_a_lock_has_no_holder(void **state)
 	assert_int_equal(holder_of(false, 20, (uint32_t[5]){2, 0, 4711, 1, 0x12345}), 0);
 	assert_int_equal(holder_of(false, 20, (uint32_t[5]){2, 0, 0xdeadbeef, 1, 0}), 0);
 	assert_int_equal(holder_of(false, 20, (uint32_t[5]){2, 1, 0, 1, 5}), 0);
+	/* a word of -1, or of a bit and a number of readers */
+	assert_int_equal(holder_of(false, 20, (uint32_t[5]){UINT32_MAX, 0, 0, 0, 0}), 0);
+	assert_int_equal(holder_of(false, 20, (uint32_t[5]){FUTEX_WAITERS | 1, 0, 1, 1, 0}), 0);
 }
 
 int main(void)

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* lock - the kinds of locks that are waited for, as data: one list gives the enum and the values of the label `lock`; and who gives them. */
+#ifndef EVERPROF_BPF_LOCK_H
+#define EVERPROF_BPF_LOCK_H
+
+#include <linux/types.h>
+
+#define LOCK_KINDS(X)                         \
+	X(FUTEX, "futex")                     \
+	X(MUTEX, "mutex")                     \
+	X(RWSEM_READ, "rwsem read")           \
+	X(RWSEM_WRITE, "rwsem write")         \
+	X(PERCPU_READ, "percpu rwsem read")   \
+	X(PERCPU_WRITE, "percpu rwsem write") \
+	X(RT, "rt mutex")                     \
+	X(SPIN, "spinlock")                   \
+	X(RWLOCK_READ, "rwlock read")         \
+	X(RWLOCK_WRITE, "rwlock write")       \
+	X(OTHER, "other")
+
+enum lock_kind {
+#define X(id, name) LOCK_##id,
+	LOCK_KINDS(X)
+#undef X
+		LOCK_KIND_N
+};
+
+/* The thread that waits goes round and round on its CPU. */
+#define LOCK_SPINS(kind) ((kind) >= LOCK_SPIN && (kind) <= LOCK_RWLOCK_WRITE)
+
+/* What a waker is that is no thread: an interrupt. */
+#define WAKER_INTERRUPT 0xffffffffu
+
+/* Who woke a thread last. */
+struct wait_waker {
+	__u32 tid;   /* or WAKER_INTERRUPT */
+	__u32 at_us; /* CLOCK_MONOTONIC >> 10, low half */
+};
+
+#endif

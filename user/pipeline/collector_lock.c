@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * collector_lock - waits for locks: those of the kernel as it counts them (bpf/lock.bpf.c), and those of user space out of the waits that are recorded anyway.
+ *
+ * Problem: a lock of user space is had without the kernel; all that there is of it is a wait in futex.
+ * Idea: such waits are sampled already, unbiased, by the hook on switches and the passes over all threads. While locks are recorded, waits are, too, in a window
+ *   that nobody keeps if nobody asked for it, and each sample of a wait in futex is counted a second time, in the window of locks. So
+ *   both agree by construction, and locks of user space cost nothing of their own. Time that was waited for a CPU after the wake-up is not the lock's.
+ *   Who held it is who woke: that thread released it. Of a wait that goes on, the lock itself is asked (user/process/futex).
+ * Invariants: a wait that goes on is added to the row of its stack in both windows, by pairs of rows; a new window of either has none, and its first pass
+ *   tells all stacks anew.
+ * What it does not do: tell mutexes, condition variables and semaphores of user space apart: their functions stand in the stack.
+ */
+#include "user/pipeline/collector_lock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/lock.h"
+#include "user/base/intern.h"
+#include "user/base/io.h"
+#include "user/base/buf.h"
+#include "user/base/log.h"
+#include "user/pipeline/collector_impl.h"
+#include "user/pipeline/event_source.h"
+
+#define INTERVAL_START_NS  1000000u
+#define INTERVAL_MIN_NS    1000u
+#define INTERVAL_MAX_NS    1000000000u
+#define TAKEN_A_CPU        100 /* a second: a thousandth of its time */
+#define COMMS              256
+#define KERNEL_THREAD_COMM 64 /* in /proc, workers have longer names */
+
+static const char *const kinds[LOCK_KIND_N] = {
+#define KIND_NAME(id, name) [LOCK_##id] = name,
+	LOCK_KINDS(KIND_NAME)
+#undef KIND_NAME
+};
+
+/* A thread's name as of some slice: one that has ended keeps it. */
+struct known_comm {
+	uint32_t tid;
+	uint32_t slice; /* in which it was read */
+	char comm[COMM_LEN + 1];
+};
+
+struct lock_state {
+	uint64_t n_taken; /* as of the last slice */
+	uint32_t slice;
+	struct known_comm comms[COMMS]; /* by tid; the next one with the same place takes it */
+};
+
+static struct lock_state *state_of(const struct collector *c)
+{
+	return c->source_state[EVENT_LOCK];
+}
+
+/* The thread's name, "" where it is gone and was never asked for. */
+static const char *comm_of(struct collector *c, uint32_t tid)
+{
+	struct lock_state *state = state_of(c);
+	struct known_comm *k = &state->comms[tid % COMMS];
+	char path[32];
+	struct buf b;
+
+	if (k->tid == tid && k->slice == state->slice)
+		return k->comm;
+	if (k->tid != tid)
+		k->comm[0] = '\0';
+	k->tid = tid;
+	k->slice = state->slice;
+	snprintf(path, sizeof(path), "%u/comm", tid);
+	buf__init(&b, KERNEL_THREAD_COMM);
+	if (!io__read_at(c->proc_fd, path, KERNEL_THREAD_COMM, &b)) {
+		snprintf(k->comm, sizeof(k->comm), "%s", buf__str(&b));
+		k->comm[strcspn(k->comm, "\n")] = '\0';
+	}
+	buf__done(&b);
+	return k->comm;
+}
+
+/* Lines of key=value as a string of the window, for naming: who, as `role`, after what is there already. */
+static uint32_t describe(struct collector *c, struct window *w, const char *lock, const char *role,
+			 uint32_t tid)
+{
+	char text[160] = "";
+	uint32_t id = 0;
+	size_t n = 0;
+
+	if (lock)
+		n += (size_t)snprintf(text, sizeof(text), "lock=%s\n", lock);
+	if (tid == WAKER_INTERRUPT)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s=[interrupt]\n", role);
+	else if (tid)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s=%s\n%s_tid=%u\n", role, comm_of(c, tid),
+				      role, tid);
+	if (n)
+		intern__add(w->strings, text, n, &id);
+	return id;
+}
+
+void collector__count_futex(struct collector *c, const struct task_key *key, const struct window_sample *s,
+			    uint32_t holder, uint32_t *ret_row)
+{
+	struct window *w = c->windows[EVENT_LOCK];
+	struct window_sample lock = *s;
+
+	if (!w || !c->is_recording[EVENT_LOCK] || s->tag.syscall != SYS_futex || s->tag.state != WAIT_BLOCKED)
+		return;
+	if (holder == WAKER_INTERRUPT)
+		holder = 0; /* its time was over: nobody gave it */
+	lock.tag.event = EVENT_LOCK;
+	lock.tag.arg = describe(c, w, kinds[LOCK_FUTEX], "holder", holder);
+	if (!collector__count(c, key, &lock) && ret_row)
+		*ret_row = lock.row + 1;
+}
+
+void collector__count_lock(struct collector *c, const struct task_key *key, struct window_sample *s)
+{
+	struct window *w = c->windows[EVENT_LOCK];
+	uint8_t kind = s->tag.state < LOCK_KIND_N ? s->tag.state : LOCK_OTHER;
+
+	if (!w)
+		return;
+	s->tag.state = LOCK_SPINS(kind) ? THREAD_RUNS : WAIT_BLOCKED;
+	s->tag.arg = describe(c, w, kinds[kind], "holder", s->tag.arg);
+	collector__count(c, key, s);
+}
+
+void collector__name_waker(struct collector *c, struct window_sample *s)
+{
+	struct window *w = c->windows[EVENT_OFFCPU];
+	uint32_t waker = s->tag.arg;
+
+	s->tag.arg = w && waker && c->opts.wakers ? describe(c, w, NULL, "waker", waker) : 0;
+}
+
+void collector__pair_lock_row(struct collector *c, uint32_t wait_row, uint32_t lock_row)
+{
+	uint32_t cap = c->cap_lock_rows ? c->cap_lock_rows : 1024;
+	uint32_t *grown;
+
+	if (wait_row >= c->cap_lock_rows) {
+		if (!lock_row)
+			return;
+		while (cap <= wait_row)
+			cap *= 2;
+		grown = realloc(c->lock_rows, cap * sizeof(*grown));
+		if (!grown)
+			return; /* what it waits further is missing among locks */
+		memset(grown + c->cap_lock_rows, 0, (cap - c->cap_lock_rows) * sizeof(*grown));
+		c->lock_rows = grown;
+		c->cap_lock_rows = cap;
+	}
+	c->lock_rows[wait_row] = lock_row;
+}
+
+void collector__count_more_of_lock(struct collector *c, uint32_t wait_row, uint64_t n, uint64_t ns)
+{
+	if (wait_row < c->cap_lock_rows && c->lock_rows[wait_row] && c->windows[EVENT_LOCK])
+		window__add_more(c->windows[EVENT_LOCK], c->lock_rows[wait_row] - 1, n, ns);
+}
+
+void collector__forget_lock_rows(struct collector *c)
+{
+	if (c->lock_rows)
+		memset(c->lock_rows, 0, c->cap_lock_rows * sizeof(*c->lock_rows));
+}
+
+/* ---- when ---- */
+
+static void settle_locks(struct collector *c, struct window *w)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text),
+		 "waits for locks: of user space one taken in %.3g ms, of the kernel in %.3g ms",
+		 (double)c->wait_orders.interval_ns / 1e6, (double)c->maps->gate->lock_interval_ns / 1e6);
+	intern__add(w->strings, text, strlen(text), &w->note);
+	/* what it came to in the window, and not with what it began: how certain sums are depends on it */
+	if (w->period_ns < c->wait_orders.interval_ns)
+		w->period_ns = c->wait_orders.interval_ns;
+}
+
+static void begin_locks(struct collector *c, struct window *w)
+{
+	(void)w;
+	collector__forget_lock_rows(c);
+	c->maps->gate->wait_round++;
+}
+
+/* Of all waits, or of locks alone. */
+void collector__follow_wakers(struct collector *c)
+{
+	bool wanted = (c->opts.wakers || c->is_recording[EVENT_LOCK]) && c->is_recording[EVENT_OFFCPU];
+	int err = loader__hook(c->loader, HOOK_waking, wanted);
+
+	if (err)
+		log_warn("collector: cannot look at who wakes whom: %s, ignoring", strerror(-err));
+	c->maps->gate->wakers_on = wanted && !err;
+}
+
+static int init_locks(struct collector *c, struct err *err)
+{
+	(void)err;
+	c->source_state[EVENT_LOCK] = calloc(1, sizeof(struct lock_state));
+	return c->source_state[EVENT_LOCK] ? 0 : -ENOMEM;
+}
+
+/* Without the tracepoints there are those of user space. */
+static int start_locks(struct collector *c)
+{
+	struct gate *gate = c->maps->gate;
+	int err;
+
+	c->is_recording[EVENT_LOCK] = true;
+	collector__follow_wakers(c);
+	gate->lock_interval_ns = INTERVAL_START_NS;
+	err = loader__hook(c->loader, HOOK_lock_end, true);
+	if (!err)
+		err = loader__hook(c->loader, HOOK_lock_begin, true);
+	if (err)
+		log_warn("collector: locks of the kernel are not recorded: %s", strerror(-err));
+	gate->locks_on = !err;
+	return 0;
+}
+
+static void stop_locks(struct collector *c)
+{
+	c->maps->gate->locks_on = 0;
+	loader__hook(c->loader, HOOK_lock_begin, false);
+	loader__hook(c->loader, HOOK_lock_end, false);
+	collector__follow_wakers(c);
+}
+
+static int read_taken(const struct collector *c, uint64_t *ret)
+{
+	static struct wait_clock clocks[CPUS_MAX];
+	int n = libbpf_num_possible_cpus();
+	uint32_t zero = 0;
+
+	if (n <= 0 || n > CPUS_MAX || bpf_map_lookup_elem(c->maps->lock_clocks_fd, &zero, clocks))
+		return -errno;
+	*ret = 0;
+	for (int i = 0; i < n; i++)
+		*ret += clocks[i].n_taken;
+	return 0;
+}
+
+/* Towards as many as may be taken; as for waits (wait_control). */
+static void control_locks(struct collector *c)
+{
+	double most = TAKEN_A_CPU * (double)c->stats.n_cpus, factor, interval;
+	struct lock_state *state = state_of(c);
+	uint64_t taken = 0;
+
+	if (read_taken(c, &taken))
+		return;
+	factor = (double)(taken - state->n_taken + 1) / most;
+	state->n_taken = taken;
+	state->slice++; /* names may have changed */
+	factor = factor < 0.5 ? 0.5 : factor > 8 ? 8 : factor;
+	interval = (double)c->maps->gate->lock_interval_ns * factor;
+	interval = interval < INTERVAL_MIN_NS   ? INTERVAL_MIN_NS
+		   : interval > INTERVAL_MAX_NS ? INTERVAL_MAX_NS
+						: interval;
+	c->maps->gate->lock_interval_ns = (uint64_t)interval;
+}
+
+static void free_locks(struct collector *c)
+{
+	free(c->source_state[EVENT_LOCK]);
+	free(c->lock_rows);
+}
+
+static uint64_t lock_period(const struct collector *c)
+{
+	return c->wait_orders.interval_ns; /* of those of user space */
+}
+
+const struct event_source lock_source = {
+	.init = init_locks,
+	.start = start_locks,
+	.begin = begin_locks,
+	.control = control_locks,
+	.settle = settle_locks,
+	.stop = stop_locks,
+	.done = free_locks,
+	.period = lock_period,
+};
