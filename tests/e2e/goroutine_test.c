@@ -214,6 +214,27 @@ static void one_that_runs_is_counted_with_its_function_and_origin(void **state)
 	assert_int_equal(count_in(r->profile, "running", NULL), 1);
 }
 
+/* What a person sees first. */
+static void expect_first_origin(const struct recording *r)
+{
+	char program[4096], line[64];
+	const char *at, *end;
+	struct run top;
+	int status;
+
+	run__path_everprof(program);
+	assert_int_equal(run__to_end(&top, 10000, &status, ARGS(program, "top", r->path)), 0);
+	assert_int_equal(status, 0);
+	at = strstr(run__out(&top), "Goroutines by the go statement that made them\n");
+	assert_non_null(at);
+	at = strchr(at, '\n') + 1;
+	end = strchr(at, '\n');
+	snprintf(line, sizeof(line), "main.leaker goroutines.go:%d: main.forgotten", LEAK_LINE);
+	at = strstr(at, line);
+	assert_true(at && at < end);
+	run__done(&top);
+}
+
 /* The go statement of a leak stands below all that it leaked: its line too. */
 static void leak_leads_to_its_go_statement(void **state)
 {
@@ -239,6 +260,7 @@ static void leak_leads_to_its_go_statement(void **state)
 			has_line |= profile__lines(r->profile, l)[0].line == LEAK_LINE;
 	}
 	assert_true(has_line);
+	expect_first_origin(r);
 }
 
 /* Without -p: programs that are not Go's have none, and are no error. */

@@ -11,6 +11,7 @@
 #include "user/profile/amount.h"
 #include "user/profile/diff.h"
 #include "user/profile/profile.h"
+#include "user/query/go_origins.h"
 #include "user/query/idle.h"
 #include "user/query/printable.h"
 #include "user/query/top.h"
@@ -251,6 +252,10 @@ static void print_tables(const struct capture_account *a, struct buf *b)
 		buf__append_char(b, '\n');
 	}
 	whole = shown ? shown : a->whole;
+	if (a->event == EVENT_GOROUTINE) {
+		buf__append_char(b, '\n');
+		go_origins__print(whole, b);
+	}
 	print_top(whole, TOP_BY_FLAT, "Top functions by themselves", b);
 	print_top(whole, TOP_BY_CUM, "Top functions with what they call", b);
 	if (a->diff && !idle__hide(a->baseline.profile, NULL, &normal, &ignored) &&

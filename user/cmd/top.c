@@ -19,6 +19,7 @@
 #include "user/profile/profile.h"
 #include "user/query/completeness.h"
 #include "user/query/deadlocks.h"
+#include "user/query/go_origins.h"
 #include "user/query/idle.h"
 #include "user/query/printable.h"
 #include "user/query/source.h"
@@ -223,7 +224,7 @@ static int print_top(const struct profile *all, const struct request *r, bool co
 	if (!err) {
 		struct top_print_opts opts = {.n_rows = r->n_rows, .colour = colour, .hidden = &hidden};
 
-		if (deadlocks__print(all, to))
+		if (deadlocks__print(all, to) + go_origins__print(all, to))
 			buf__printf(to, "\n");
 		top__print(t, shown ? shown : all, &opts, to);
 		top__free(t);
