@@ -679,6 +679,33 @@ static void a_lock_of_the_kernel_is_waited_for_as_long_as_it_is_held(void **stat
 	assert_true(a.ns > least_ns - n * 20 * MS && a.ns < most_ns + n * 20 * MS);
 }
 
+/* -- who ends it -- */
+static void expect_waker(const struct recording *r, const char *comm, const char *waker, double share)
+{
+	struct part all = {.comm = comm, .state = "blocked"},
+		    by = {.comm = comm, .state = "blocked", .waker = waker};
+
+	if (sum(r->profile, &by).ns >= share * sum(r->profile, &all).ns && sum(r->profile, &all).ns > 0)
+		return;
+	print_waits(r->profile);
+	fail_msg("%s: %.3f of %.3f ms are ended by %s", comm, sum(r->profile, &by).ns / MS,
+		 sum(r->profile, &all).ns / MS, waker);
+}
+
+/* A thread gives to the other; it itself is woken by its timer. */
+static void who_ends_a_wait_is_told_on_request(void **state)
+{
+	struct recording *r = *state;
+	char program[4096];
+
+	run__path_workload("waits", program);
+	recording__record(r, 0, ARGS("-e", "offcpu", "--waker", "--", program, "pipe", SECONDS));
+	expect_waker(r, "waiter", "holder", 0.95);
+	expect_waker(r, "holder", "[interrupt]", 0.95);
+	recording__record(r, 0, ARGS("-e", "offcpu", "--", program, "pipe", "1"));
+	expect_waker(r, "waiter", "", 1);
+}
+
 /* -- windows -- */
 /* Windows of 2 s; the thread sleeps for longer than three of them, and is in each for all of its time. */
 static void who_sleeps_through_windows_is_in_each(void **state)
@@ -744,6 +771,7 @@ int main(void)
 		e2e_test(a_semaphore_is_a_lock),
 		e2e_test(a_rwlock_is_a_lock),
 		e2e_test(a_lock_of_the_kernel_is_waited_for_as_long_as_it_is_held),
+		e2e_test(who_ends_a_wait_is_told_on_request),
 		e2e_test(who_sleeps_through_windows_is_in_each),
 	};
 

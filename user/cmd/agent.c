@@ -154,6 +154,7 @@ static struct collector_opts agent__collector_opts(const struct config *c)
 		.duty_on_ns = c->cpu.duration_ns,
 		.duty_every_ns = c->cpu.interval_ns,
 		.kernel_stacks = c->cpu.kernel,
+		.wakers = c->offcpu.waker,
 		.perf_maps = c->symbols.perf_maps,
 		.wait_budget_ppm = c->event[EVENT_OFFCPU].budget_ppm,
 		.memory_budget_ppm = c->event[EVENT_MEMORY].budget_ppm,

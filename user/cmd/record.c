@@ -69,6 +69,7 @@ static const char help_text[] =
 	"      --clock CLOCK        auto (default), cycles, cpu-clock\n"
 	"      --no-kernel          user stacks only\n"
 	"      --idle               in pictures: waits of threads that only wait for work, too\n"
+	"      --waker              of waits, who ended them too: labels waker, waker_tid\n"
 	"  -q, --quiet              no progress and no summary\n"
 	"  -v, --verbose            say what goes on\n"
 	"  -h, --help               this text\n"
@@ -163,7 +164,7 @@ static bool parse_clock(const char *text, enum clock_kind *ret)
 	return true;
 }
 
-enum { OPT_EXCLUDE = 256, OPT_CLOCK, OPT_NO_KERNEL, OPT_IDLE, OPT_KIND };
+enum { OPT_EXCLUDE = 256, OPT_CLOCK, OPT_NO_KERNEL, OPT_IDLE, OPT_WAKER, OPT_KIND };
 
 static const struct option options[] = {
 	{"event", required_argument, NULL, 'e'},
@@ -182,6 +183,7 @@ static const struct option options[] = {
 	{"clock", required_argument, NULL, OPT_CLOCK},
 	{"no-kernel", no_argument, NULL, OPT_NO_KERNEL},
 	{"idle", no_argument, NULL, OPT_IDLE},
+	{"waker", no_argument, NULL, OPT_WAKER},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"help", no_argument, NULL, 'h'},
@@ -256,6 +258,9 @@ static int record__option(struct record *r, int opt, const char *name)
 								: usage("--clock: no clock '%s'", optarg);
 	case OPT_IDLE:
 		r->keep_idle = true;
+		return EXIT_DONE;
+	case OPT_WAKER:
+		r->collector.wakers = true;
 		return EXIT_DONE;
 	case OPT_NO_KERNEL:
 		r->collector.kernel_stacks = false;

@@ -52,6 +52,7 @@ struct config {
 	} cpu;
 	struct {
 		struct idle_list idle;
+		bool waker;
 	} offcpu;
 	struct {
 		const char *directory;
@@ -70,8 +71,7 @@ struct config {
 		bool tid;
 	} labels;
 	struct {
-		const char *listen; /* NULL: off */
-		const char *socket; /* NULL: off */
+		const char *listen, *socket; /* NULL: off */
 		bool open_to_the_network;
 		const char *credentials; /* NULL: none */
 		const char *tls_certificate, *tls_key, *tls_client_ca;
