@@ -717,6 +717,18 @@ static void memory_is_that_of_proc_the_largest_first(void **state)
 		    json_number_value(json_object_get(first, "rss_bytes")));
 	json_decref(all);
 	assert_int_equal(status_of(port, "/api/v1/profiling/memory?sort=size", ""), 400);
+	snprintf(path, sizeof(path), "/api/v1/profiling/memory?series=1&pid=%lld", r->pid);
+	assert_int_equal(get(port, path, "", &a), 200);
+	all = json_loadb(a.body, a.len, 0, NULL);
+	buf__done(&a.all);
+	one = json_object_get(json_object_get(all, "series"), "rss_bytes");
+	assert_true(json_array_size(one) >= 3);
+	assert_true(json_number_value(json_array_get(one, json_array_size(one) - 1)) ==
+		    resident_bytes(r->pid));
+	assert_int_equal(json_array_size(json_object_get(json_object_get(all, "series"), "times")),
+			 json_array_size(one));
+	json_decref(all);
+	assert_int_equal(status_of(port, "/api/v1/profiling/memory?series=1&pid=999999999", ""), 404);
 }
 
 static void a_session_is_started_followed_and_fetched(void **state)

@@ -134,9 +134,11 @@ static void on_metrics(void *ctx, struct buf *to)
 	free(c);
 }
 
-static int on_usage(void *ctx, struct buf *to)
+static int on_usage(void *ctx, bool is_series, uint32_t pid, struct buf *to)
 {
-	return usage__rows(((struct serving *)ctx)->parts.usage, to);
+	struct usage *u = ((struct serving *)ctx)->parts.usage;
+
+	return is_series ? usage__rows_of(u, pid, to) : usage__rows(u, to);
 }
 
 static int serving__start(struct serving *s, const struct config *c, struct err *err)

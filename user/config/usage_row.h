@@ -23,6 +23,13 @@ struct usage_head {
 	double growth_bytes, major_faults;
 	double psi_some_percent, psi_full_percent; /* memory; NaN where no rule wants them */
 	uint32_t n_processes, n_threads;
+	uint32_t n_points, reserved; /* that follow the rows */
+};
+
+/* Of a series, the oldest first. */
+struct usage_row_point {
+	uint64_t at_ns; /* CLOCK_REALTIME */
+	double rss_bytes, cpu_percent, major_faults, threads;
 };
 
 struct usage_row {

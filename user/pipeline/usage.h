@@ -96,8 +96,20 @@ void usage__want(struct usage *u, const uint64_t metrics[SCOPE_N]);
  */
 typedef void (*usage_fn)(const struct metric_sample *s, void *ctx);
 int usage__pass(struct usage *u, uint64_t now_ns, usage_fn fn, void *ctx);
+/*
+ * Values of the last ten minutes, a pass each, the oldest first, from from_ns (CLOCK_MONOTONIC) on: of cpu_usage_percent, rss, major_fault_rate and
+ * thread_count. How many; 0: of another metric, or the target is not known. Rounded, see usage_series.h.
+ */
+struct usage_value {
+	uint64_t at_ns;
+	double value;
+};
+uint32_t usage__points(const struct usage *u, const struct metric_target *target, enum metric_id metric,
+		       uint64_t from_ns, struct usage_value *ret, uint32_t max);
 /* What the last pass saw, as struct usage_head and struct usage_row (config/usage_row.h). -EAGAIN: there was none yet. */
 int usage__rows(struct usage *u, struct buf *to);
+/* The same of one process and its series (struct usage_row_point), pid 0: the host's alone. */
+int usage__rows_of(struct usage *u, uint32_t pid, struct buf *to);
 void usage__stats(const struct usage *u, struct usage_stats *ret);
 
 #endif

@@ -40,6 +40,7 @@ struct usage_process {
 	double last_rss_bytes, slow_growth;
 	double share; /* of the time between two passes, what its rates are of; at most 1 */
 	struct usage_rates rates;
+	uint32_t goroutines_pass; /* when they were counted */
 	struct usage_series series;
 };
 

@@ -109,6 +109,115 @@ static void host__head(struct usage *u, struct usage_head *h)
 	};
 }
 
+/* ---- series ------------------------------------------------------------------------------------------------------ */
+
+static double value_of(const struct usage *u, const struct usage_point *p, enum metric_id metric,
+		       bool is_of_all_cpus)
+{
+	switch (metric) {
+	case METRIC_cpu_usage_percent:
+		return (double)p->cpu_millis / 10 / (is_of_all_cpus ? u->n_cpus : 1);
+	case METRIC_rss:
+		return (double)p->rss_kib * 1024;
+	case METRIC_major_fault_rate:
+		return p->major;
+	case METRIC_thread_count:
+		return p->threads;
+	default:
+		return NAN;
+	}
+}
+
+static const struct usage_process *find_process(const struct usage *u, uint32_t pid, uint64_t start_ns)
+{
+	for (uint32_t i = 0; i < u->n_processes; i++)
+		if (u->processes[i].pid == pid && (!start_ns || u->processes[i].start_ns == start_ns))
+			return &u->processes[i];
+	return NULL;
+}
+
+static const struct usage_series *series_of(const struct usage *u, const struct metric_target *t)
+{
+	const struct usage_process *p;
+
+	if (t->scope == SCOPE_SYSTEM)
+		return &u->host.series;
+	if (t->scope == SCOPE_PROCESS) {
+		p = find_process(u, t->pid, t->start_ns);
+		return p ? &p->series : NULL;
+	}
+	for (uint32_t i = 0; i < u->n_groups; i++)
+		if (u->groups[i]->id == t->cgroup_id)
+			return &u->groups[i]->series;
+	return NULL;
+}
+
+/* The first pass whose time is still known. */
+static uint32_t first_pass(const struct usage *u)
+{
+	return u->pass >= USAGE_SERIES_MAX ? u->pass - USAGE_SERIES_MAX + 1 : 1;
+}
+
+uint32_t usage__points(const struct usage *u, const struct metric_target *target, enum metric_id metric,
+		       uint64_t from_ns, struct usage_value *ret, uint32_t max)
+{
+	const struct usage_series *s = series_of(u, target);
+	uint32_t n = 0;
+
+	for (uint32_t pass = first_pass(u); s && pass <= u->pass && n < max; pass++) {
+		const struct usage_point *p = usage_series__at(s, pass);
+		uint64_t at = u->pass_at[pass % USAGE_SERIES_MAX];
+		double v = p && at >= from_ns ? value_of(u, p, metric, target->scope == SCOPE_SYSTEM) : NAN;
+
+		if (!isnan(v))
+			ret[n++] = (struct usage_value){.at_ns = at, .value = v};
+	}
+	return n;
+}
+
+int usage__rows_of(struct usage *u, uint32_t pid, struct buf *to)
+{
+	const struct usage_process *process = pid ? find_process(u, pid, 0) : NULL;
+	const struct usage_series *s = process ? &process->series : &u->host.series;
+	uint64_t to_real = (uint64_t)clock__mono_to_real_ns();
+	struct usage_head head;
+	struct usage_row row;
+	size_t at = to->len;
+
+	if (!u->pass)
+		return -EAGAIN;
+	if (pid && !process)
+		return -ESRCH;
+	host__head(u, &head);
+	head.n_rows = process != NULL;
+	buf__append(to, &head, sizeof(head));
+	if (process) {
+		process__row(u, process, &row);
+		buf__append(to, &row, sizeof(row));
+	}
+	for (uint32_t pass = first_pass(u); pass <= u->pass; pass++) {
+		const struct usage_point *p = usage_series__at(s, pass);
+		struct usage_row_point out;
+
+		if (!p)
+			continue;
+		out = (struct usage_row_point){
+			.at_ns = u->pass_at[pass % USAGE_SERIES_MAX] + to_real,
+			.rss_bytes = value_of(u, p, METRIC_rss, !pid),
+			.cpu_percent = value_of(u, p, METRIC_cpu_usage_percent, !pid),
+			.major_faults = value_of(u, p, METRIC_major_fault_rate, !pid),
+			.threads = value_of(u, p, METRIC_thread_count, !pid),
+		};
+		buf__append(to, &out, sizeof(out));
+		head.n_points++;
+	}
+	if (!buf__err(to))
+		memcpy(to->data + at, &head, sizeof(head));
+	return buf__err(to);
+}
+
+/* ---- all --------------------------------------------------------------------------------------------------------- */
+
 int usage__rows(struct usage *u, struct buf *to)
 {
 	struct usage_head head;

@@ -357,7 +357,9 @@ static int host__usage(struct server_host *h, const struct wire_request *r)
 	int code;
 
 	buf__init(&b, REPLY_BYTES_MAX);
-	code = h->port.usage ? h->port.usage(h->port.ctx, &b) : -EOPNOTSUPP;
+	code = r->target > UINT32_MAX ? -EINVAL
+	       : h->port.usage ? h->port.usage(h->port.ctx, r->flags & WIRE_SERIES, (uint32_t)r->target, &b)
+			       : -EOPNOTSUPP;
 	code = host__reply_bytes(h, r->id, code, &b);
 	buf__done(&b);
 	return code;

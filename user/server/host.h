@@ -35,8 +35,8 @@ struct server_port {
 	int (*trace)(void *ctx, uint64_t id, uint64_t to_ns);
 	void (*cancel)(void *ctx, uint64_t id);
 	void (*metrics)(void *ctx, struct buf *to);
-	/* Appends struct usage_head and its rows; NULL: nothing is known. */
-	int (*usage)(void *ctx, struct buf *to);
+	/* Appends struct usage_head and its rows; is_series: those of pid alone and its points. NULL: nothing is known. */
+	int (*usage)(void *ctx, bool is_series, uint32_t pid, struct buf *to);
 	void *ctx;
 };
 

@@ -221,6 +221,13 @@ int link__metrics(struct link *l, struct buf *to)
 	return link__fetch(l, &r, NULL, to);
 }
 
+int link__usage_series(struct link *l, uint32_t pid, struct buf *to)
+{
+	struct wire_request r = {.type = WIRE_USAGE, .flags = WIRE_SERIES, .target = pid};
+
+	return link__fetch(l, &r, NULL, to);
+}
+
 int link__usage(struct link *l, struct buf *to)
 {
 	struct wire_request r = {.type = WIRE_USAGE};

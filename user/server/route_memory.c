@@ -4,7 +4,11 @@
  *
  *      sort=rss|growth|faults|cpu|swap  n=20  and selectors: pid comm exe cgroup unit container pod
  *
+ *      series=1     the last ten minutes of the one process that pid= names, or of the host
+ *
  *      {"at","system":{…},"sort","n_processes": that match,"processes":[…],"n_groups","groups":[…]}
+ *
+ *       with series also "series":{"times","rss_bytes","cpu_percent","major_faults_per_second","threads"}
  *
  * Growth is bytes a second, smoothed over some 15 s; faults are a second's; null: not known.
  */
@@ -44,7 +48,8 @@ static const struct {
 struct listing {
 	const struct usage_head *head;
 	const struct usage_row **rows; /* those that match */
-	uint32_t n_groups, n;          /* groups first */
+	const struct usage_row_point *points;
+	uint32_t n_groups, n; /* groups first */
 	size_t order;
 	const char *sort;
 	uint64_t limit;
@@ -195,8 +200,9 @@ static int pick(const struct buf *bytes, const struct selection *s, struct listi
 	const struct usage_row *rows = (const void *)(head + 1);
 
 	if (bytes->len < sizeof(*head) || head->magic != USAGE_ROWS_MAGIC ||
-	    bytes->len != sizeof(*head) + head->n_rows * sizeof(*rows))
+	    bytes->len != sizeof(*head) + head->n_rows * sizeof(*rows) + head->n_points * sizeof(*l->points))
 		return -EBADMSG;
+	l->points = (const void *)(rows + head->n_rows);
 	l->head = head;
 	l->rows = calloc((size_t)head->n_rows + 1, sizeof(*l->rows));
 	if (!l->rows)
@@ -212,14 +218,78 @@ static int pick(const struct buf *bytes, const struct selection *s, struct listi
 	return 0;
 }
 
+/* -- series -- */
+
+static void print_column(struct buf *b, const char *name, const struct usage_row_point *p, uint32_t n,
+			 size_t at)
+{
+	buf__printf(b, "%s\"%s\":[", at == offsetof(struct usage_row_point, rss_bytes) ? "" : ",", name);
+	for (uint32_t i = 0; i < n; i++) {
+		double v;
+
+		memcpy(&v, (const char *)&p[i] + at, sizeof(v));
+		buf__printf(b, v == floor(v) ? "%s%.0f" : "%s%.3f", i ? "," : "", v);
+	}
+	buf__append_char(b, ']');
+}
+
+static void print_series(struct buf *b, const struct usage_row_point *p, uint32_t n)
+{
+	buf__append_str(b, ",\"series\":{");
+	print_column(b, "rss_bytes", p, n, offsetof(struct usage_row_point, rss_bytes));
+	print_column(b, "cpu_percent", p, n, offsetof(struct usage_row_point, cpu_percent));
+	print_column(b, "major_faults_per_second", p, n, offsetof(struct usage_row_point, major_faults));
+	print_column(b, "threads", p, n, offsetof(struct usage_row_point, threads));
+	buf__append_str(b, ",\"times\":[");
+	for (uint32_t i = 0; i < n; i++)
+		buf__printf(b, "%s%.3f", i ? "," : "", (double)p[i].at_ns / NS_PER_SEC);
+	buf__append_str(b, "]}");
+}
+
+static void answer_series(struct server *s, const struct http_request *r, struct response *to)
+{
+	struct listing l = {.order = orders[0].offset, .sort = orders[0].name, .limit = 1};
+	const struct selection all = {0};
+	struct err e = {""};
+	struct buf bytes;
+	uint64_t pid = 0;
+	int err = 0;
+
+	buf__init(&bytes, RESPONSE_BYTES_MAX);
+	if (request__number(&r->target, "pid", 0, UINT32_MAX, &pid))
+		err = err__set(&e, -EINVAL, "pid: one number is expected with series");
+	if (!err)
+		err = link__usage_series(s->link, (uint32_t)pid, &bytes);
+	if (err == -ESRCH)
+		err = err__set(&e, -ENOENT, "no process %u", (uint32_t)pid);
+	if (!err)
+		err = pick(&bytes, &all, &l);
+	if (!err) {
+		to->type = "application/json";
+		print(&to->body, &l);
+		to->body.len -= 2; /* "}" and the line's end: one thing more */
+		print_series(&to->body, l.points, l.head->n_points);
+		buf__append_str(&to->body, "}\n");
+	} else {
+		response__fail_err(to, err, &e);
+	}
+	free(l.rows);
+	buf__done(&bytes);
+}
+
 static void answer_memory(struct server *s, const struct http_request *r, struct response *to)
 {
 	struct listing l = {0};
 	struct selection selection;
 	uint64_t now = clock__mono_ns();
 	struct err e = {""};
-	int err = read_ask(&r->target, &l, &selection, &e);
+	int err;
 
+	if (request__param(&r->target, "series")) {
+		answer_series(s, r, to);
+		return;
+	}
+	err = read_ask(&r->target, &l, &selection, &e);
 	pthread_mutex_lock(&s->usage_lock);
 	if (!err && (!s->usage.len || now - s->usage_ns > FRESH_NS)) {
 		buf__clear(&s->usage);

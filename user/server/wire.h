@@ -11,7 +11,8 @@
  *      LIVE    event, from, to         memfd: bare pprof, when `to` is over
  *      CANCEL  target                  nothing; the LIVE of that id fails with ECANCELED
  *      METRICS                         memfd: text
- *      USAGE                           memfd: struct usage_head, struct usage_row[] (config/usage_row.h)
+ *      USAGE   target                  memfd: struct usage_head, struct usage_row[] (config/usage_row.h); with WIRE_SERIES of the process `target` alone (0:
+ *                                      of none) and struct usage_row_point[]
  *      TRACE   to                      memfd: a timeline of the scheduler (exporters/format/trace.h) from now, when `to` is over; CANCEL ends it, too
  *
  * Owns: nothing; fds are the receiver's. Thread: any. Limit: one message. Errors: -EBADMSG for what is no message; -EAGAIN; -EPIPE the other side is gone.
@@ -36,7 +37,10 @@ enum wire_type {
 	WIRE_USAGE,
 	WIRE_TYPE_MAX
 };
-enum wire_flags { WIRE_WINDOWS_ONLY = 1 }; /* LIST: no roll-up in the place of windows that are still there */
+enum wire_flags {
+	WIRE_WINDOWS_ONLY = 1, /* LIST: no roll-up in the place of windows that are still there */
+	WIRE_SERIES = 2
+};
 
 struct wire_request {
 	uint32_t magic, type;

@@ -24,6 +24,7 @@
 
 #define RECORDS_MAX 16
 #define SAMPLES_MAX 32
+#define USAGE_KEPT  1000
 #define MIB         (1024.0 * 1024)
 
 struct world {
@@ -393,6 +394,41 @@ static void descriptors_and_goroutines_are_asked_for_only_if_wanted(void **state
 	world__close(&w);
 }
 
+static void what_was_seen_is_kept_pass_by_pass(void **state)
+{
+	const struct metric_target target = {.scope = SCOPE_PROCESS, .pid = 10, .start_ns = 10000};
+	const struct metric_target host = {.scope = SCOPE_SYSTEM},
+				   other = {.scope = SCOPE_PROCESS, .pid = 11};
+	static struct usage_value values[USAGE_KEPT];
+	struct usage_record *r;
+	struct world w;
+	uint64_t began;
+
+	(void)state;
+	world__open(&w, "\n");
+	r = process(&w, 10);
+	began = w.now_ns;
+	for (int i = 1; i <= 700; i++) {
+		r->rss_pages[USAGE_ANON] = i;
+		r->sums.run_ns += NS_PER_SEC / 4;
+		pass(&w, 1);
+	}
+	/* the last ten minutes; rounded to KiB and thousandths of a CPU */
+	assert_int_equal(usage__points(w.usage, &target, METRIC_rss, 0, values, USAGE_KEPT), 600);
+	assert_true(values[0].value == 101 * 4096.0 && values[599].value == 700 * 4096.0);
+	assert_int_equal(values[599].at_ns, w.now_ns);
+	assert_int_equal(values[0].at_ns, began + 101 * NS_PER_SEC);
+	assert_int_equal(usage__points(w.usage, &target, METRIC_cpu_usage_percent, w.now_ns - 9 * NS_PER_SEC,
+				       values, USAGE_KEPT),
+			 10);
+	assert_true(values[0].value == 25);
+	assert_int_equal(usage__points(w.usage, &target, METRIC_rss, 0, values, 5), 5);
+	assert_int_equal(usage__points(w.usage, &target, METRIC_fd_count, 0, values, USAGE_KEPT), 0);
+	assert_int_equal(usage__points(w.usage, &other, METRIC_rss, 0, values, USAGE_KEPT), 0);
+	assert_int_equal(usage__points(w.usage, &host, METRIC_rss, 0, values, USAGE_KEPT), 600);
+	world__close(&w);
+}
+
 #define V2  "30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
 #define POD "/kubepods/pod11111111-2222-3333-4444-555555555555"
 #define ID  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -572,6 +608,7 @@ int main(void)
 		cmocka_unit_test(groups_are_measured_by_their_files_in_version_1),
 		cmocka_unit_test(process_is_held_against_the_limits_of_its_group),
 		cmocka_unit_test(host_is_measured_by_its_own_files),
+		cmocka_unit_test(what_was_seen_is_kept_pass_by_pass),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
