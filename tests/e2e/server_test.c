@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -366,6 +367,31 @@ static void a_timeline_adds_up_to_what_the_files_have(void **state)
 	json_decref(series);
 }
 
+/* Asked for twice as many samples, each stands for half the time; then it is as it was. */
+static void a_rate_is_kept_while_somebody_asks(void **state)
+{
+	struct recording *r = *state;
+	const char *const paths[] = {"/debug/pprof/profile?seconds=2&rate=198",
+				     "/debug/pprof/profile?seconds=2"};
+	struct answer a;
+	int port;
+
+	recording__start(r, ARGS("calltree", RECORDING_LONG));
+	port = serve_events(r, "cpu: {frequency: 99}", "");
+	for (int i = 0; i < 2; i++) {
+		struct profile *p;
+
+		get(port, paths[i], "", &a);
+		p = decode(&a);
+		buf__done(&a.all);
+		assert_in_range(profile__meta(p)->period, (i ? 9900000 : 4900000), (i ? 10300000 : 5200000));
+		expect_share(p, &(struct expect_filter){.pid = r->pid}, "top1;c1;b1;a1;tree_round" TO_ROOT,
+			     0.5);
+		profile__free(p);
+	}
+	assert_int_equal(status_of(port, "/debug/pprof/profile?seconds=1&rate=5000", ""), 400);
+}
+
 /* Slices of the process by name, in nanoseconds. */
 static double traced_ns(const json_t *trace, long long pid, const char *name)
 {
@@ -701,7 +727,9 @@ static void memory_is_that_of_proc_the_largest_first(void **state)
 	one = json_array_get(json_object_get(all, "processes"), 0);
 	assert_int_equal(json_integer_value(json_object_get(one, "pid")), r->pid);
 	assert_string_equal(json_string_value(json_object_get(one, "comm")), "calltree");
-	assert_true(json_number_value(json_object_get(one, "rss_bytes")) == resident_bytes(r->pid));
+	/* pages come and go, and CPUs keep some of the count to themselves */
+	assert_true(fabs(json_number_value(json_object_get(one, "rss_bytes")) - resident_bytes(r->pid)) <
+		    256 * 1024);
 	assert_true(json_number_value(json_object_get(one, "cpu_percent")) > 1);
 	json_decref(all);
 	assert_int_equal(get(port, "/api/v1/profiling/memory?n=3&sort=rss", "", &a), 200);
@@ -781,6 +809,7 @@ int main(void)
 		e2e_test(goroutines_of_each_window_are_kept),
 		e2e_test(a_selector_takes_a_part_and_nothing_else),
 		e2e_test(a_timeline_adds_up_to_what_the_files_have),
+		e2e_test(a_rate_is_kept_while_somebody_asks),
 		e2e_test(a_timeline_has_all_the_time_of_a_thread),
 		e2e_test(dashboards_show_what_is_told),
 		e2e_test(the_process_that_serves_may_nothing),

@@ -56,20 +56,23 @@ static void on_profile(void *ctx, uint64_t id, int err, int fd)
 
 static int ask_profile(void *ctx, uint64_t ask, enum event ev, uint64_t from_ns, uint64_t to_ns)
 {
+	const struct live_want want = {.event = ev, .from_ns = from_ns, .to_ns = to_ns};
+
 	if (!collector__can_record(ev))
 		return -ENOENT;
-	return live__ask(((struct capturing *)ctx)->live, ask, ev, from_ns, to_ns, on_profile, ctx);
+	return live__ask(((struct capturing *)ctx)->live, ask, &want, on_profile, ctx);
 }
 
 /* An ask for a state that is not past is a look at it now, at all processes; the samples of others are left out later. */
 static int ask_dump(void *ctx, uint64_t ask, enum event ev, const struct metric_target *target)
 {
 	uint64_t now = clock__mono_ns();
+	const struct live_want want = {.event = ev, .from_ns = now, .to_ns = now + NS_PER_SEC};
 
 	(void)target;
 	if (!event_source__is_state(ev))
 		return -EOPNOTSUPP;
-	return live__ask(((struct capturing *)ctx)->live, ask, ev, now, now + NS_PER_SEC, on_profile, ctx);
+	return live__ask(((struct capturing *)ctx)->live, ask, &want, on_profile, ctx);
 }
 
 static void cancel_profile(void *ctx, uint64_t ask)
@@ -106,7 +109,7 @@ static int run_later(void *ctx, void (*fn)(void *fn_ctx, bool is_ending), void *
 
 static uint32_t raise_frequency(void *ctx, uint32_t frequency_hz)
 {
-	return collector__raise(((struct capturing *)ctx)->parts.collector, frequency_hz);
+	return collector__raise(((struct capturing *)ctx)->parts.collector, RAISED_BY_CAPTURE, frequency_hz);
 }
 
 struct telling {

@@ -99,14 +99,15 @@ static uint64_t to_mono(uint64_t real_ns)
 	return mono > 0 ? (uint64_t)mono : 0;
 }
 
-static int on_live(void *ctx, uint64_t id, const char *event, uint64_t from_ns, uint64_t to_ns)
+static int on_live(void *ctx, uint64_t id, const char *event, uint64_t from_ns, uint64_t to_ns,
+		   uint32_t rate_hz)
 {
 	struct serving *s = ctx;
-	enum event ev;
+	struct live_want want = {.from_ns = to_mono(from_ns), .to_ns = to_mono(to_ns), .rate_hz = rate_hz};
 
-	if (event__find(event, &ev) || !collector__can_record(ev))
+	if (event__find(event, &want.event) || !collector__can_record(want.event))
 		return -ENOENT;
-	return live__ask(s->live, id, ev, to_mono(from_ns), to_mono(to_ns), on_live_done, s);
+	return live__ask(s->live, id, &want, on_live_done, s);
 }
 
 static int on_trace(void *ctx, uint64_t id, uint64_t to_ns)

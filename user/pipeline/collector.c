@@ -476,9 +476,13 @@ int collector__include_tree(struct collector *c, uint32_t pid)
 /* A window has one period: another begins one. What is ordered is never exceeded, raised or not. */
 static int collector__set_frequency(struct collector *c, uint32_t configured_hz)
 {
-	uint32_t wanted_hz = c->raised_hz > configured_hz ? c->raised_hz : configured_hz;
-	uint32_t hz = wanted_hz < c->orders.frequency_hz ? wanted_hz : c->orders.frequency_hz;
+	uint32_t wanted_hz = configured_hz, hz;
 	int err;
+
+	for (int by = 0; by < RAISED_N; by++)
+		if (c->raised_hz[by] > wanted_hz)
+			wanted_hz = c->raised_hz[by];
+	hz = wanted_hz < c->orders.frequency_hz ? wanted_hz : c->orders.frequency_hz;
 
 	if (hz == c->frequency_hz)
 		return 0;
@@ -493,9 +497,9 @@ static int collector__set_frequency(struct collector *c, uint32_t configured_hz)
 	return 0;
 }
 
-uint32_t collector__raise(struct collector *c, uint32_t frequency_hz)
+uint32_t collector__raise(struct collector *c, enum raised_by by, uint32_t frequency_hz)
 {
-	c->raised_hz = frequency_hz < c->max_frequency_hz ? frequency_hz : c->max_frequency_hz;
+	c->raised_hz[by] = frequency_hz < c->max_frequency_hz ? frequency_hz : c->max_frequency_hz;
 	if (collector__set_frequency(c, c->opts.frequency_hz))
 		log_warn("collector: cannot begin a window at another frequency, ignoring");
 	return c->frequency_hz;

@@ -51,6 +51,9 @@ struct collector_opts {
 	struct selector selector;
 };
 
+/* Who may want a higher frequency for a while; the highest wins. */
+enum raised_by { RAISED_BY_CAPTURE, RAISED_BY_ASK, RAISED_N };
+
 struct collector_ports {
 	/* A complete window of one event, with a reference that is the receiver's. */
 	void (*window)(void *ctx, struct window *w);
@@ -77,7 +80,7 @@ int collector__flush(struct collector *c);
 int collector__demand(struct collector *c, enum event ev);
 void collector__release(struct collector *c, enum event ev);
 /* Samples at least so often from now on, 0: as configured. What it is now: less where the maps or an order do not allow it. Begins a window where it changes. */
-uint32_t collector__raise(struct collector *c, uint32_t frequency_hz);
+uint32_t collector__raise(struct collector *c, enum raised_by by, uint32_t frequency_hz);
 /* Changes what can change while running; what cannot (another clock, a frequency over what the maps were sized for) is an error, and
  * nothing changes. Patterns of the old options are not used any more. */
 int collector__reconfigure(struct collector *c, const struct collector_opts *opts, struct err *err);

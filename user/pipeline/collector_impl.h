@@ -63,7 +63,7 @@ struct collector {
 	struct loop_source *slice_timer, *events_timer, *duty_timer, *upkeep_timer, *unfinished_source,
 		*mappings_source;
 	bool duty_is_on, started;
-	uint32_t raised_hz; /* for a while, beside the options; 0: not */
+	uint32_t raised_hz[RAISED_N]; /* for a while, beside the options; 0: not */
 	struct host_events host_events;
 	uint32_t max_frequency_hz;   /* that the maps are sized for */
 	void *source_state[EVENT_N]; /* of each event's source, see event_source.h */

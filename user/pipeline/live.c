@@ -54,6 +54,7 @@ struct ask {
 	struct live *live;
 	enum event event;
 	uint64_t id, from_ns, to_ns;
+	uint32_t rate_hz;
 	live_done_fn done;
 	void *ctx;
 	bool is_used, is_busy, is_last, is_cancelled;
@@ -83,9 +84,21 @@ static void ask__drop_windows(struct ask *a)
 		window__unref(a->windows[--a->n_windows]);
 }
 
+/* As many samples as the one wants who wants most. */
+static void live__raise(struct live *l)
+{
+	uint32_t most = 0;
+
+	for (uint32_t i = 0; i < LIVE_ASKS_MAX; i++)
+		if (l->asks[i].is_used && l->asks[i].rate_hz > most)
+			most = l->asks[i].rate_hz;
+	collector__raise(l->collector, RAISED_BY_ASK, most);
+}
+
 static void ask__end(struct ask *a, int err, int fd)
 {
 	struct live *l = a->live;
+	bool is_raised = a->rate_hz != 0;
 	live_done_fn done = a->done;
 	void *ctx = a->ctx;
 	uint64_t id = a->id;
@@ -95,6 +108,8 @@ static void ask__end(struct ask *a, int err, int fd)
 	if (a->has_demand)
 		collector__release(l->collector, a->event);
 	*a = (struct ask){0};
+	if (is_raised)
+		live__raise(l);
 	if (!--l->n_asks)
 		loop__set_timer(l->timer, LOOP_TIMER_OFF, 0);
 	done(ctx, id, err, fd);
@@ -300,30 +315,34 @@ void live__free(struct live *l)
 	free(l);
 }
 
-int live__ask(struct live *l, uint64_t id, enum event ev, uint64_t from_ns, uint64_t to_ns, live_done_fn done,
-	      void *ctx)
+int live__ask(struct live *l, uint64_t id, const struct live_want *want, live_done_fn done, void *ctx)
 {
-	for (uint32_t i = 0; i < LIVE_ASKS_MAX; i++) {
-		if (l->asks[i].is_used)
-			continue;
-		l->asks[i] = (struct ask){.live = l,
-					  .id = id,
-					  .event = ev,
-					  .from_ns = from_ns,
-					  .to_ns = to_ns,
-					  .done = done,
-					  .ctx = ctx,
-					  .is_used = true,
-					  .fd = FD_CLOSED};
-		if (!l->n_asks++)
-			loop__set_timer(l->timer, 1, TICK_NS);
-		l->asks[i].is_dump = event_source__is_state(ev) && to_ns > clock__mono_ns();
-		/* where it cannot, what there is of the past still answers */
-		l->asks[i].has_demand = !l->asks[i].is_dump && to_ns > clock__mono_ns() &&
-					!collector__demand(l->collector, ev);
-		return 0;
-	}
-	return -EAGAIN;
+	struct ask *a = NULL;
+	bool is_to_come = want->to_ns > clock__mono_ns();
+
+	for (uint32_t i = 0; i < LIVE_ASKS_MAX && !a; i++)
+		if (!l->asks[i].is_used)
+			a = &l->asks[i];
+	if (!a)
+		return -EAGAIN;
+	*a = (struct ask){.live = l,
+			  .id = id,
+			  .event = want->event,
+			  .from_ns = want->from_ns,
+			  .to_ns = want->to_ns,
+			  .rate_hz = is_to_come ? want->rate_hz : 0,
+			  .done = done,
+			  .ctx = ctx,
+			  .is_used = true,
+			  .is_dump = event_source__is_state(want->event) && is_to_come,
+			  .fd = FD_CLOSED};
+	if (!l->n_asks++)
+		loop__set_timer(l->timer, 1, TICK_NS);
+	/* where it cannot, what there is of the past still answers */
+	a->has_demand = !a->is_dump && is_to_come && !collector__demand(l->collector, a->event);
+	if (a->rate_hz)
+		live__raise(l);
+	return 0;
 }
 
 void live__cancel(struct live *l, uint64_t id)

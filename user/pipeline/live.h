@@ -31,8 +31,13 @@ int live__new(struct loop *loop, struct collector *collector, struct publisher *
 /* After the publisher. Asks that still wait are done with -ECANCELED. */
 void live__free(struct live *l);
 /* [from_ns, to_ns) in CLOCK_MONOTONIC. Of a state, with an end that is still to come: what is now, at once. */
-int live__ask(struct live *l, uint64_t id, enum event ev, uint64_t from_ns, uint64_t to_ns, live_done_fn done,
-	      void *ctx);
+struct live_want {
+	enum event event;
+	uint64_t from_ns, to_ns;
+	uint32_t rate_hz; /* at least so many samples a second meanwhile, where that can be; 0: as it is */
+};
+
+int live__ask(struct live *l, uint64_t id, const struct live_want *want, live_done_fn done, void *ctx);
 /* Ends it soon, with -ECANCELED; unknown ids are fine. */
 void live__cancel(struct live *l, uint64_t id);
 

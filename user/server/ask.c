@@ -9,6 +9,7 @@
 #include "user/config/units.h"
 #include "user/query/time_point.h"
 #include "user/server/request.h"
+#include "user/server/wire.h"
 #include "user/store/name.h"
 
 static bool is_event(const char *s)
@@ -57,6 +58,17 @@ int ask__range(const struct request *r, const char *from, const char *to, struct
 	if (!code && ret->from_ns >= ret->to_ns)
 		code = err__set(err, -EINVAL, "%s must lie before %s", from, to);
 	return code;
+}
+
+int ask__rate(const struct request *r, uint32_t *ret_hz, struct err *err)
+{
+	uint64_t hz;
+
+	if (request__number(r, "rate", 0, WIRE_RATE_MAX, &hz))
+		return err__set(err, -EINVAL, "rate: samples a second, a number up to %d, is expected",
+				WIRE_RATE_MAX);
+	*ret_hz = (uint32_t)hz;
+	return 0;
 }
 
 int ask__read(const struct request *r, struct ask_for *ret, struct err *err)

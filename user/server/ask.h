@@ -26,6 +26,8 @@ struct ask_for {
 
 /* from and to: ASK_DEFAULT_NS up to now, where they are not given. */
 int ask__read(const struct request *r, struct ask_for *ret, struct err *err);
+/* `rate`, samples a second of what is captured; 0 where it is not given. */
+int ask__rate(const struct request *r, uint32_t *ret_hz, struct err *err);
 /* The selectors alone. */
 int ask__selection(const struct request *r, struct selection *ret, struct err *err);
 /* A range by two parameters of other names; false where neither is there. */

@@ -390,7 +390,7 @@ static int host__later(struct server_host *h, const struct wire_request *r)
 		*p = (struct pending){.is_used = true, .id = ++h->next_id, .wire_id = r->id};
 		code = r->type == WIRE_TRACE
 			       ? h->port.trace(h->port.ctx, p->id, r->to_ns)
-			       : h->port.live(h->port.ctx, p->id, r->event, r->from_ns, r->to_ns);
+			       : h->port.live(h->port.ctx, p->id, r->event, r->from_ns, r->to_ns, r->rate_hz);
 		if (code)
 			p->is_used = false;
 	}

@@ -30,7 +30,8 @@ struct server_port {
 		    struct buf *to);
 	int (*open_file)(void *ctx, const struct store_name *name, int *ret_fd);
 	/* Answers later, once, by server_host__live_done, or fails at once. CLOCK_REALTIME. */
-	int (*live)(void *ctx, uint64_t id, const char *event, uint64_t from_ns, uint64_t to_ns);
+	int (*live)(void *ctx, uint64_t id, const char *event, uint64_t from_ns, uint64_t to_ns,
+		    uint32_t rate_hz);
 	/* The same: a timeline of the scheduler, from now. */
 	int (*trace)(void *ctx, uint64_t id, uint64_t to_ns);
 	void (*cancel)(void *ctx, uint64_t id);

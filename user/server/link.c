@@ -235,10 +235,10 @@ int link__usage(struct link *l, struct buf *to)
 	return link__fetch(l, &r, NULL, to);
 }
 
-int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, const bool *cancelled,
-	       struct buf *to)
+int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, uint32_t rate_hz,
+	       const bool *cancelled, struct buf *to)
 {
-	struct wire_request r = {.type = WIRE_LIVE, .from_ns = from_ns, .to_ns = to_ns};
+	struct wire_request r = {.type = WIRE_LIVE, .from_ns = from_ns, .to_ns = to_ns, .rate_hz = rate_hz};
 
 	if (strlen(event) >= sizeof(r.event))
 		return -EINVAL;

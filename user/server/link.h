@@ -30,8 +30,8 @@ int link__usage(struct link *l, struct buf *to);
 /* Of one process, with its series; pid 0: the host's. */
 int link__usage_series(struct link *l, uint32_t pid, struct buf *to);
 /* `cancelled` (NULL: cannot be) is looked at now and then. */
-int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, const bool *cancelled,
-	       struct buf *to);
+int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, uint32_t rate_hz,
+	       const bool *cancelled, struct buf *to);
 /* A timeline of the scheduler from now on (exporters/format/trace.h). */
 int link__trace(struct link *l, uint64_t to_ns, const bool *cancelled, struct buf *to);
 

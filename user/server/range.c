@@ -53,14 +53,14 @@ static int load_file(struct link *l, const struct store_name *name, struct profi
 	return code;
 }
 
-static int load_live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns,
-		     const bool *cancelled, struct profile **ret, struct err *err)
+static int load_live(struct link *l, const struct range *r, const bool *cancelled, struct profile **ret,
+		     struct err *err)
 {
 	struct buf b;
 	int code;
 
 	buf__init(&b, FILE_BYTES_MAX);
-	code = link__live(l, event, from_ns, to_ns, cancelled, &b);
+	code = link__live(l, r->event, r->from_ns, r->to_ns, r->rate_hz, cancelled, &b);
 	if (!code)
 		code = decode(&b, ret, err);
 	buf__done(&b);
@@ -71,14 +71,16 @@ static int load_live(struct link *l, const char *event, uint64_t from_ns, uint64
 static int load_rest(struct link *l, const struct range *r, const struct store_file *files, uint32_t n,
 		     struct profile **ret)
 {
-	uint64_t now = clock__real_ns(), from_ns = r->from_ns, to_ns = r->to_ns < now ? r->to_ns : now;
+	uint64_t now = clock__real_ns();
+	struct range rest = {
+		.event = r->event, .from_ns = r->from_ns, .to_ns = r->to_ns < now ? r->to_ns : now};
 
 	for (uint32_t i = 0; i < n; i++)
-		if (store_name__end_s(&files[i].name) * NS_PER_SEC > from_ns)
-			from_ns = store_name__end_s(&files[i].name) * NS_PER_SEC;
-	if (from_ns + FRESH_NS > to_ns || from_ns + LIVE_MAX_NS < now)
+		if (store_name__end_s(&files[i].name) * NS_PER_SEC > rest.from_ns)
+			rest.from_ns = store_name__end_s(&files[i].name) * NS_PER_SEC;
+	if (rest.from_ns + FRESH_NS > rest.to_ns || rest.from_ns + LIVE_MAX_NS < now)
 		return -ENODATA;
-	return load_live(l, r->event, from_ns, to_ns, NULL, ret, NULL);
+	return load_live(l, &rest, NULL, ret, NULL);
 }
 
 static int no_data(const struct range *r, struct err *err)
@@ -154,7 +156,7 @@ int range__capture(struct link *l, const struct range *r, const struct selection
 {
 	const struct profile_opts opts = {.limit_bytes = RANGE_BYTES_MAX};
 	struct profile *all = NULL, *chosen;
-	int code = load_live(l, r->event, r->from_ns, r->to_ns, cancelled, &all, err);
+	int code = load_live(l, r, cancelled, &all, err);
 
 	if (code == -ENOENT)
 		return err__set(err, code, "this agent does not record the event '%s'", r->event);

@@ -24,6 +24,8 @@ struct selection;
 struct range {
 	const char *event;
 	uint64_t from_ns, to_ns; /* CLOCK_REALTIME */
+	uint32_t
+		rate_hz; /* of what is captured: at least so many samples a second, where that can be; 0: as it is */
 };
 
 /* Sealed. selection NULL: all. */

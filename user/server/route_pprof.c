@@ -234,7 +234,9 @@ static void answer_page(struct server *s, const struct http_request *r, struct r
 
 	if (!read_seconds(r, page, &seconds, to))
 		return;
-	err = ask__selection(&r->target, &selection, &e);
+	err = ask__rate(&r->target, &range.rate_hz, &e);
+	if (!err)
+		err = ask__selection(&r->target, &selection, &e);
 	for (int i = 0; !err && i < 2 && page->states[i]; i++)
 		err = selection__add(&selection, "state", page->states[i]);
 	if (!err && seconds * NS_PER_SEC > s->settings->max_duration_ns)

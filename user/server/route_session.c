@@ -62,22 +62,25 @@ static void start(struct server *s, const struct http_request *r, const struct p
 		  struct response *to)
 {
 	const char *text = request__param(&r->target, "duration");
-	uint64_t duration_ns = DEFAULT_NS;
+	struct session_view want = {.duration_ns = DEFAULT_NS};
 	struct selection selection;
 	struct session_view view;
 	struct err e = {""};
-	int err = text ? units__parse_duration(text, &duration_ns, &e) : 0;
+	int err = text ? units__parse_duration(text, &want.duration_ns, &e) : 0;
 
 	if (err)
 		err = err__prefix(&e, -EINVAL, "duration");
-	if (!err && (duration_ns < NS_PER_SEC || duration_ns > s->settings->max_duration_ns))
+	if (!err && (want.duration_ns < NS_PER_SEC || want.duration_ns > s->settings->max_duration_ns))
 		err = err__set(&e, -EINVAL,
 			       "duration: from 1s to profiling.max_duration (%" PRIu64 "s) is expected",
 			       (uint64_t)(s->settings->max_duration_ns / NS_PER_SEC));
 	if (!err)
-		err = ask__selection(&r->target, &selection, &e);
+		err = ask__rate(&r->target, &want.rate_hz, &e);
 	if (!err)
-		err = sessions__start(s->sessions, place->event, duration_ns, &selection, &view, &e);
+		err = ask__selection(&r->target, &selection, &e);
+	snprintf(want.event, sizeof(want.event), "%s", place->event);
+	if (!err)
+		err = sessions__start(s->sessions, &want, &selection, &view, &e);
 	if (err) {
 		response__fail_err(to, err, &e);
 		return;

@@ -91,7 +91,8 @@ static void session__run(void *ctx)
 	struct session *x = ctx;
 	const struct range range = {.event = x->view.event,
 				    .from_ns = x->view.started_ns,
-				    .to_ns = x->view.started_ns + x->view.duration_ns};
+				    .to_ns = x->view.started_ns + x->view.duration_ns,
+				    .rate_hz = x->view.rate_hz};
 	struct profile *p = NULL;
 	struct err e = {""};
 	int code;
@@ -160,7 +161,7 @@ static int copy_selection(const struct selection *from, struct session *x)
 	return 0;
 }
 
-static int session__fill(struct sessions *s, struct session *x, const char *event, uint64_t duration_ns,
+static int session__fill(struct sessions *s, struct session *x, const struct session_view *want,
 			 const struct selection *selection)
 {
 	uint64_t id;
@@ -170,14 +171,15 @@ static int session__fill(struct sessions *s, struct session *x, const char *even
 	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
 		return -EIO;
 	snprintf(x->view.id, sizeof(x->view.id), "%016" PRIx64, id);
-	snprintf(x->view.event, sizeof(x->view.event), "%s", event);
+	memcpy(x->view.event, want->event, sizeof(x->view.event));
 	x->view.started_ns = clock__real_ns();
-	x->view.duration_ns = duration_ns;
+	x->view.duration_ns = want->duration_ns;
+	x->view.rate_hz = want->rate_hz;
 	return copy_selection(selection, x);
 }
 
-int sessions__start(struct sessions *s, const char *event, uint64_t duration_ns,
-		    const struct selection *selection, struct session_view *ret, struct err *err)
+int sessions__start(struct sessions *s, const struct session_view *want, const struct selection *selection,
+		    struct session_view *ret, struct err *err)
 {
 	struct session *x = NULL;
 	int code = -EBUSY;
@@ -188,7 +190,7 @@ int sessions__start(struct sessions *s, const char *event, uint64_t duration_ns,
 		if (!s->sessions[i].is_used)
 			x = &s->sessions[i];
 	if (x) {
-		code = session__fill(s, x, event, duration_ns, selection);
+		code = session__fill(s, x, want, selection);
 		if (!code)
 			code = workers__push(s->workers, session__run, x);
 		if (code)

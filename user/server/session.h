@@ -29,6 +29,7 @@ struct session_view {
 	char id[SESSION_ID_MAX];
 	char event[16];
 	uint64_t started_ns, duration_ns; /* CLOCK_REALTIME */
+	uint32_t rate_hz;                 /* see struct range */
 	enum session_status status;
 	double progress; /* 0 to 1 */
 	char error[160];
@@ -37,9 +38,9 @@ struct session_view {
 
 int sessions__new(struct link *link, uint32_t max_running, struct sessions **ret);
 void sessions__free(struct sessions *s);
-/* The selection is copied. */
-int sessions__start(struct sessions *s, const char *event, uint64_t duration_ns,
-		    const struct selection *selection, struct session_view *ret, struct err *err);
+/* want: its event, duration and rate; the selection is copied. */
+int sessions__start(struct sessions *s, const struct session_view *want, const struct selection *selection,
+		    struct session_view *ret, struct err *err);
 int sessions__view(struct sessions *s, const char *id, struct session_view *ret);
 uint32_t sessions__list(struct sessions *s, struct session_view *out, uint32_t max);
 int sessions__cancel(struct sessions *s, const char *id);

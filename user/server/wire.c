@@ -52,7 +52,8 @@ int wire__check(const void *bytes, size_t len, struct wire_request *ret)
 	if (is_late > 1)
 		return -EBADMSG;
 	memcpy(&r, bytes, sizeof(r));
-	if (r.magic != WIRE_MAGIC || r.zero || !r.type || r.type >= WIRE_TYPE_MAX)
+	if (r.magic != WIRE_MAGIC || !r.type || r.type >= WIRE_TYPE_MAX ||
+	    r.rate_hz > (r.type == WIRE_LIVE ? WIRE_RATE_MAX : 0))
 		return -EBADMSG;
 	if ((r.type == WIRE_LIST || r.type == WIRE_LIVE) &&
 	    (!is_event(r.event, r.type == WIRE_LIST) || r.from_ns > r.to_ns || r.to_ns > INT64_MAX))

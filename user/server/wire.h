@@ -37,6 +37,9 @@ enum wire_type {
 	WIRE_USAGE,
 	WIRE_TYPE_MAX
 };
+
+#define WIRE_RATE_MAX 1000
+
 enum wire_flags {
 	WIRE_WINDOWS_ONLY = 1, /* LIST: no roll-up in the place of windows that are still there */
 	WIRE_SERIES = 2
@@ -47,7 +50,8 @@ struct wire_request {
 	uint64_t id;
 	uint64_t from_ns, to_ns; /* CLOCK_REALTIME */
 	uint64_t target;
-	uint32_t flags, zero;
+	uint32_t flags;
+	uint32_t rate_hz; /* LIVE: at least so many samples a second, where that can be; 0: as it is */
 	char event[STORE_EVENT_MAX]; /* LIST: "" is all */
 	struct store_name name;
 };
