@@ -81,6 +81,10 @@ struct file {
 	struct inode *f_inode;
 };
 
+struct kmem_cache {
+	unsigned int size; /* that an object takes */
+};
+
 struct vm_area_struct {
 	unsigned long vm_start, vm_end, vm_flags;
 	struct file *vm_file;
@@ -185,6 +189,7 @@ struct vm_unmapped_area_info {
 	unsigned long length;
 };
 
+struct page;
 struct seq_file;
 
 struct bpf_map { /* complete, because a kfunc's callback takes one */

@@ -10,11 +10,13 @@
 
 #include "bpf/kernel.bpf.h"
 #include "bpf/abi.h"
+#include "bpf/kmem.h"
 
 /* Switches. The loader writes `settings` before the load, `gate` while running. */
 const volatile struct settings settings __weak SEC(".rodata.settings") = {};
 struct gate gate __weak SEC(".data.gate") = {};
 struct fault_gate fault_gate __weak SEC(".data.faults") = {};
+struct kmem_gate kmem_gate __weak SEC(".data.kmem") = {};
 /* Written by samples, read and reset by the drain between two uses of a half. */
 struct count_half halves[COUNT_HALVES] __weak SEC(".data.halves") = {};
 
@@ -123,6 +125,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct wait_clock);
 } wait_clocks __weak SEC(".maps");
+
+/* The kernel's allocations of each CPU, while they are looked at. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct kmem_clock);
+} kmem_clocks __weak SEC(".maps");
 
 /* Page faults of each CPU. Written by those that are sampled; the collector reads what they cost. */
 struct {

@@ -17,7 +17,7 @@ _everprof()
 	--sort) words='flat cum' ;;
 	--by) words='function file binary thread comm process container wait state syscall idle memory'
 		;;
-	--event | -e) words='cpu offcpu memory threadcreate' ;;
+	--event | -e) words='cpu offcpu memory kmem threads goroutine threadcreate' ;;
 	esac
 	if [ -z "$words" ] && [ "$COMP_CWORD" -eq 1 ]; then
 		words='agent record top flamegraph merge diff doctor config --help --version'

@@ -15,6 +15,7 @@
  *      own_file       touch_file              writes to each page of a private mapping of it
  *      file_copy      touch_file              reads each, then writes to each: what it read is copied
  *      fork           touch_copy              a child writes to each page of its parent
+ *      names          touch_names             the kernel's memory: it keeps each path that it is given in 4096 bytes while it looks for it, MIB thousands
  *
  * At its end it prints
  *
@@ -258,6 +259,20 @@ static void copy_by_fork(void)
 	waitpid(child, NULL, 0);
 }
 
+#define NAME_BYTES 4096
+
+static WORK_FN void touch_names(size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sink = (char)access("/no such file", F_OK);
+}
+
+static void names(size_t n)
+{
+	touch_names(n);
+	tell(n * NAME_BYTES, (long)n, 0);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 3) {
@@ -268,6 +283,8 @@ int main(int argc, char **argv)
 	is_fast = !strcmp(argv[1], "huge") || !strcmp(argv[1], "file");
 	if (!strcmp(argv[1], "stack"))
 		stack();
+	else if (!strcmp(argv[1], "names"))
+		names(strtoull(argv[2], NULL, 10) * 1000);
 	else if (!strcmp(argv[1], "fork"))
 		copy_by_fork();
 	else if (argc > 3)

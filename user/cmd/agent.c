@@ -158,6 +158,7 @@ static struct collector_opts agent__collector_opts(const struct config *c)
 		.perf_maps = c->symbols.perf_maps,
 		.wait_budget_ppm = c->event[EVENT_OFFCPU].budget_ppm,
 		.memory_budget_ppm = c->event[EVENT_MEMORY].budget_ppm,
+		.kmem_budget_ppm = c->event[EVENT_KMEM].budget_ppm,
 		.selector = {.include = &c->targets.include, .exclude = &c->targets.exclude},
 	};
 

@@ -44,10 +44,8 @@ static const char help_text[] =
 	"\n"
 	"Records where time goes, for a while, into a file that `go tool pprof` opens.\n"
 	"\n"
-	"  -e, --event EVENT        cpu (default), offcpu, memory, heap, lock, threads, goroutine, "
-	"threadcreate; "
-	"several with\n"
-	"                           commas between, or -e again\n"
+	"  -e, --event EVENT        cpu (default), offcpu, memory, kmem, heap, lock, threads, goroutine,\n"
+	"                           threadcreate; several with commas between, or -e again\n"
 	"  -d, --duration TIME      30s (default), 5m, …; 0: until Ctrl-C\n"
 	"  -F, --frequency HZ       samples a second and CPU, 1 to 1000 (default 99)\n"
 	"  -o, --output FILE        default everprof.EVENT.pb.gz; by its end: .pb.gz .pb.zst pprof, .folded "
@@ -528,7 +526,8 @@ int cmd_record(int argc, char **argv)
 			      .kernel_stacks = true,
 			      .perf_maps = true,
 			      .wait_budget_ppm = WAIT_BUDGET_PPM,
-			      .memory_budget_ppm = WAIT_BUDGET_PPM},
+			      .memory_budget_ppm = WAIT_BUDGET_PPM,
+			      .kmem_budget_ppm = WAIT_BUDGET_PPM},
 		.duration_ns = 30 * NS_PER_SEC,
 		.child = {.pid = -1, .go_fd = -1, .failed_fd = -1},
 	};

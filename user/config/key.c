@@ -99,6 +99,8 @@ static const struct key keys[] = {
 	EVENT_SECTION(GOROUTINE, "goroutine", "false", "The stack of every goroutine, once a window."),
 	EVENT_SECTION(THREADCREATE, "threadcreate", "false", "Where threads and processes were created."),
 	EVENT_SECTION(KMEM, "kmem", "false", "Allocations inside the kernel."),
+	{"profiling.kmem.budget", KEY_SHARE, AT(event[EVENT_KMEM].budget_ppm), "0.25%", 100, 10 * PERCENT, NULL, NULL,
+	 "Share of the machine's CPU time that its stacks may cost; fewer are taken to stay below. Looking at each allocation costs some 50 ns besides."},
 
 	{"profiling.output.directory", KEY_PATH, AT(output.directory), "/var/lib/everprof", 0, 0, NULL, NULL,
 	 "The store: snapshots and captures, one file each. Made where it is missing."},

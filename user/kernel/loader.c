@@ -177,6 +177,8 @@ static void loader__fill_fds(struct loader *l)
 	m->fault_alarms_fd = bpf_map__fd(s->maps.fault_alarms);
 	m->fault_clocks_fd = bpf_map__fd(s->maps.fault_clocks);
 	m->gate = &s->data_gate->gate;
+	m->kmem_clocks_fd = bpf_map__fd(s->maps.kmem_clocks);
+	m->kmem = &s->data_kmem->kmem_gate;
 	m->faults = &s->data_faults->fault_gate;
 	m->halves = s->data_halves->halves;
 	m->usage_gate = &s->data_usage->usage_gate;

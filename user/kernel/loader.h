@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "bpf/abi.h"
+#include "bpf/kmem.h"
 #include "bpf/usage.h"
 
 struct err;
@@ -29,6 +30,9 @@ struct loader;
 	X(waking, OFFCPU, TRACEPOINT, "sched_waking")                      \
 	X(lock_begin, LOCK, TRACEPOINT, "contention_begin")                \
 	X(lock_end, LOCK, TRACEPOINT, "contention_begin")                  \
+	X(kmem_kmalloc, KMEM, TRACEPOINT, "kmalloc")                       \
+	X(kmem_cache, KMEM, TRACEPOINT, "kmem_cache_alloc")                \
+	X(kmem_pages, KMEM, TRACEPOINT, "mm_page_alloc")                   \
 	X(thread_create, THREADCREATE, TRACEPOINT, "sched_process_fork")   \
 	X(trace_switch, N, TRACEPOINT, "sched_switch") X(trace_waking, N, TRACEPOINT, "sched_waking")
 
@@ -55,7 +59,7 @@ struct loader_opts {
 struct kernel_maps {
 	int processes_fd, targets_fd, losses_fd, cpu_ticks_fd;
 	int row_pages_fd, row_segments_fd;
-	int trace_rings_fd, fault_clocks_fd, fault_alarms_fd;
+	int trace_rings_fd, fault_clocks_fd, fault_alarms_fd, kmem_clocks_fd;
 	int process_events_fd, unfinished_fd, thread_ends_fd, wait_clocks_fd, lock_clocks_fd, run_queues_fd;
 	struct mapping_entry *mappings; /* [MAPPINGS_MAX] */
 	struct count_slot *count_slots; /* [COUNT_HALVES * n_count_slots] */
@@ -64,6 +68,7 @@ struct kernel_maps {
 	uint32_t n_count_slots, n_frame_chunks, n_wait_slots;
 	struct gate *gate;
 	struct fault_gate *faults;
+	struct kmem_gate *kmem;
 	struct count_half *halves; /* [COUNT_HALVES] */
 	struct usage_gate *usage_gate;
 };

@@ -45,7 +45,8 @@ struct collector_opts {
 	uint64_t duty_on_ns, duty_every_ns; /* 0: always on */
 	struct governor_budgets budgets;    /* who may take how much memory */
 	uint64_t wait_budget_ppm;           /* of all CPUs: what recording waits may cost … */
-	uint64_t memory_budget_ppm;         /* … and page faults */
+	uint64_t memory_budget_ppm;         /* … page faults … */
+	uint64_t kmem_budget_ppm;           /* … and the stacks of the kernel's allocations */
 	bool kernel_stacks, perf_maps;
 	bool wakers; /* waits say who ended them */
 	struct selector selector;

@@ -17,6 +17,7 @@ static const struct event_source *const sources[EVENT_N] = {
 	[EVENT_GOROUTINE] = &goroutine_source,
 	[EVENT_MEMORY] = &memory_source,
 	[EVENT_LOCK] = &lock_source,
+	[EVENT_KMEM] = &kmem_source,
 };
 
 const struct event_source *event_source__of(enum event ev)

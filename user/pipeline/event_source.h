@@ -77,5 +77,7 @@ extern const struct event_source heap_source;
 extern const struct event_source goroutine_source;
 /* memory: collector_memory.c */
 extern const struct event_source memory_source;
+/* kmem: collector_kmem.c */
+extern const struct event_source kmem_source;
 
 #endif

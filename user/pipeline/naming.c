@@ -88,6 +88,8 @@ static int namer__labels(struct namer *r, const struct window_row *row, uint32_t
 	}
 	if (r->w->event == EVENT_MEMORY)
 		err = err ?: row_labels__text(&l, "memory", memory_kind__name(row->tag.state));
+	if (r->w->event == EVENT_KMEM)
+		err = err ?: row_labels__text(&l, "memory", kmem_kind__name(row->tag.state));
 	err = err ?: row_labels__text(&l, "state", wait.state);
 	err = err ?: row_labels__text(&l, "syscall", wait.syscall);
 	err = err ?: row_labels__text(&l, "wait", wait.wait);
@@ -143,6 +145,29 @@ static int namer__add(struct namer *r, const struct window_row *row, uint32_t la
 	return profile__add(r->p, namer__stack(r, row->stack), labels, columns);
 }
 
+/* Pages that were taken for the kernel's allocator of small objects: these are counted themselves. */
+static bool is_counted_elsewhere(const struct namer *r, const struct window_row *row)
+{
+	static const char *const allocators[] = {"allocate_slab",          "new_slab",
+						 "___kmalloc_large_node",  "__kmalloc_large_node",
+						 "__kmalloc_large_noprof", "__kmalloc_large_node_noprof"};
+	const struct stack_node *node;
+	const struct location *at;
+
+	if (r->w->event != EVENT_KMEM || row->tag.state != KMEM_PAGES)
+		return false;
+	for (uint32_t id = row->stack; id; id = node->parent) {
+		node = stack_table__node(&r->w->stacks, id);
+		if (FRAME_KIND(r->w->frames[node->item].word) != FRAME_KERNEL)
+			break;
+		at = profile__get_location(r->p, r->locations[node->item]);
+		for (size_t i = 0; at->n_lines && i < sizeof(allocators) / sizeof(*allocators); i++)
+			if (!strcmp(namer__function(r, at), allocators[i]))
+				return true;
+	}
+	return false;
+}
+
 static int namer__samples(struct namer *r)
 {
 	const struct window *w = r->w;
@@ -156,7 +181,7 @@ static int namer__samples(struct namer *r)
 	for (uint32_t i = 0; i < w->n_rows && !err; i++) {
 		const struct window_row *row = &w->rows[i];
 
-		if (!r->sums[i][0] && !r->sums[i][1])
+		if ((!r->sums[i][0] && !r->sums[i][1]) || is_counted_elsewhere(r, row))
 			continue;
 		err = namer__labels(r, row, &labels);
 		if (!err)
