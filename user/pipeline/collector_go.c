@@ -78,7 +78,9 @@ int collector__goroutines(struct collector *c, const struct task_key *key, uint6
 {
 	struct process *p = process_table__find(c->processes, key);
 	struct go_process go;
-	int err = p && has_memory(p) ? find_go(c, p, &go) : -ENOENT;
+	/* nothing is read of what is excluded */
+	bool is_asked = p && has_memory(p) && collector__verdict(c, p) != VERDICT_EXCLUDE;
+	int err = is_asked ? find_go(c, p, &go) : -ENOENT;
 
 	if (err)
 		return err;

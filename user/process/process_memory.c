@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Idea: process_vm_readv copies many scattered pieces in one call, about 0.1 us each. It stops at the first piece that it cannot read; that one is
+ * Idea: process_vm_readv copies many scattered pieces in one call, some 0.5 us each. It stops at the first piece that it cannot read; that one is
  * passed over, and the call goes on behind it. Addresses that no process has are not even asked for.
+ *
+ * What it does not do: give up. Memory that another program has to fill in first (a file of FUSE, userfaultfd) makes the reader wait for that program.
  */
 #include "user/process/process_memory.h"
 
