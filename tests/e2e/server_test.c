@@ -223,96 +223,6 @@ static void what_is_off_is_recorded_for_who_asks(void **state)
 	assert_int_equal(files.n, 0);
 }
 
-#define RECEIVERS "**;main.receiver;runtime.goexit;main.makeAll"
-#define FORGOTTEN "**;main.forgotten;runtime.goexit;main.leaker"
-
-static uint64_t goroutines_at(int port, const struct recording *r, const char *stack)
-{
-	struct expect_sum sum;
-	struct profile *p;
-	struct answer a;
-	char path[128];
-
-	snprintf(path, sizeof(path), "/debug/pprof/goroutine?pid=%lld", r->pid);
-	get(port, path, "", &a);
-	p = decode(&a);
-	buf__done(&a.all);
-	expect__sum(p, &(struct expect_filter){.pid = r->pid, .stack = stack}, &sum);
-	profile__free(p);
-	return sum.samples;
-}
-
-/* Whether the event is on or not; each time as it is then, as text too. */
-static void goroutines_of_now_are_told_at_once(void **state)
-{
-	uint64_t began, before, expected;
-	struct recording *r = *state;
-	struct answer a;
-	char path[128];
-	int port;
-
-	recording__start(r, ARGS("goroutines", "3", recording__file(r, "runtime.pb"), "leak"));
-	port = serve(r, "");
-	assert_int_equal(goroutines_at(port, r, RECEIVERS), 30);
-	before = goroutines_at(port, r, FORGOTTEN);
-	usleep(300000);
-	began = clock__mono_ns();
-	expected = before + 30;
-	assert_true(goroutines_at(port, r, FORGOTTEN) > expected);
-	assert_true(clock__mono_ns() - began < 5 * NS_PER_SEC);
-	snprintf(path, sizeof(path), "/debug/pprof/goroutine?debug=1&pid=%lld", r->pid);
-	get(port, path, "", &a);
-	assert_int_equal(a.status, 200);
-	assert_true(a.len > 26 && !strncmp(a.body, "goroutine profile: total ", 25));
-	assert_non_null(strstr(a.body, "\n30 @ 0x"));
-	assert_non_null(strstr(a.body, "\tmain.leaker\t"));
-	buf__done(&a.all);
-}
-
-/* What the runtime of a Go program knows of its memory, without any seconds to wait. */
-static void memory_of_a_go_program_is_told_at_once(void **state)
-{
-	struct recording *r = *state;
-	struct expect_sum part, all;
-	struct answer a;
-	char path[128];
-	int port;
-
-	recording__start(r, ARGS("gomemory", recording__file(r, "own.pb")));
-	port = serve(r, "");
-	snprintf(path, sizeof(path), "/debug/pprof/heap?pid=%lld", r->pid);
-	get(port, path, "", &a);
-	r->profile = decode(&a);
-	buf__done(&a.all);
-	assert_int_equal(profile__n_types(r->profile), 4);
-	assert_string_equal(profile__str(r->profile, profile__type(r->profile, 3).type), "inuse_space");
-	/* the last type: of 64, 32, 16 and 24 MiB in use; some 128 samples of the first were taken */
-	expect__sum(r->profile, &(struct expect_filter){.pid = r->pid}, &all);
-	expect__sum(r->profile, &(struct expect_filter){.pid = r->pid, .stack = "main.keepSmall;**"}, &part);
-	assert_in_range(100 * expect__share(&part, &all), 35, 60);
-}
-
-/* On, once a window. */
-static void goroutines_of_each_window_are_kept(void **state)
-{
-	static const char path[] = "/api/v1/query?event=goroutine&from=now-1m&format=pprof";
-	struct recording *r = *state;
-	struct expect_sum sum;
-	struct answer a;
-	int port;
-
-	recording__start(r, ARGS("goroutines", "1", recording__file(r, "runtime.pb"), NULL));
-	port = serve_events(r, "cpu: {enabled: false}\n  goroutine: {enabled: true}", "");
-	wait_for(port, path, "");
-	get(port, path, "", &a);
-	r->profile = decode(&a);
-	buf__done(&a.all);
-	expect__sum(r->profile, &(struct expect_filter){.pid = r->pid, .stack = RECEIVERS}, &sum);
-	/* ten in each look */
-	assert_true(sum.samples >= 10);
-	assert_int_equal(sum.samples % 10, 0);
-}
-
 static void a_selector_takes_a_part_and_nothing_else(void **state)
 {
 	struct recording *r = *state;
@@ -804,9 +714,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		e2e_test(the_next_seconds_are_those_of_the_machine),
 		e2e_test(what_is_off_is_recorded_for_who_asks),
-		e2e_test(goroutines_of_now_are_told_at_once),
-		e2e_test(memory_of_a_go_program_is_told_at_once),
-		e2e_test(goroutines_of_each_window_are_kept),
 		e2e_test(a_selector_takes_a_part_and_nothing_else),
 		e2e_test(a_timeline_adds_up_to_what_the_files_have),
 		e2e_test(a_rate_is_kept_while_somebody_asks),
