@@ -35,7 +35,7 @@ SANITIZE ?=
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(SANITIZE) -D_GNU_SOURCE -DEVERPROF_VERSION='"$(VERSION)"' -iquote . -iquote $(BUILD) -fno-omit-frame-pointer \
 	-fstack-protector-strong
-LIBS := -lbpf -ldw -lelf -lyaml -ljansson -lz -lzstd -llzma -liberty -lmicrohttpd -lgnutls -lseccomp -lcap-ng -lpthread -lm
+LIBS := -lbpf -ldw -lelf -lyaml -ljansson -lz -lzstd -llzma -liberty -lmicrohttpd -lcurl -lgnutls -lseccomp -lcap-ng -lpthread -lm
 
 # Layers, lowest first. A folder may use those before it (ARCHITECTURE: tests/lint/layers has the exact rules).
 LAYERS := user/base user/config user/profile exporters/format user/object user/process user/runtime user/symbolize \

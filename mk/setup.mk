@@ -5,10 +5,10 @@
 # A test that needs another program adds its Debian package to TEST_PACKAGES.
 
 BUILD_PACKAGES := gcc libc6-dev make clang llvm libbpf-dev bpftool libelf-dev libdw-dev libyaml-dev libjansson-dev \
-	zlib1g-dev libzstd-dev libiberty-dev liblzma-dev libmicrohttpd-dev libgnutls28-dev libseccomp-dev libcap-ng-dev pkg-config
+	zlib1g-dev libzstd-dev libiberty-dev liblzma-dev libmicrohttpd-dev libcurl4-gnutls-dev libgnutls28-dev libseccomp-dev libcap-ng-dev pkg-config
 
 TEST_PACKAGES := libcmocka-dev libclang-rt-dev clang-format python3 python3-yaml g++ binutils elfutils xz-utils zstd file procps util-linux \
-	golang-go musl-tools gdb libc6-dbg linux-perf redis-server redis-tools nginx-light apache2-utils curl openssl
+	golang-go musl-tools gdb libc6-dbg linux-perf redis-server redis-tools nginx-light apache2-utils curl openssl prometheus-alertmanager
 
 JOBS ?= $(shell nproc)
 # With a -j of the user's own, the jobs are shared out already.

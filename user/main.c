@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "user/cmd/cmd.h"
+#include "user/cmd/program.h"
+#include "user/server/courier.h"
 #include "user/server/server.h"
 
 static const struct {
@@ -20,6 +22,7 @@ static const struct {
 	{"captures", cmd_captures, "show, pin, delete and ask for what was kept when something was wrong"},
 	{"merge", cmd_merge, "add recordings up into one"},
 	{"diff", cmd_diff, "tell what changed between two recordings"},
+	{"rules", cmd_rules, "show what rules see and why they have not fired, and check them"},
 	{"doctor", cmd_doctor, "tell what this host allows, and what to do about the rest"},
 	{"config", cmd_config, "check or show the configuration"},
 };
@@ -45,6 +48,10 @@ int main(int argc, char **argv)
 	/* what the agent starts, not people */
 	if (!strcmp(name, "server-process"))
 		return server__main();
+	if (!strcmp(name, "courier-process"))
+		return courier__main();
+	if (!strcmp(name, "run-process"))
+		return run_process__main(argc - 1, argv + 1);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (!strcmp(name, commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);

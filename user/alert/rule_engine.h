@@ -98,10 +98,10 @@ int rule_engine__restore(struct rule_engine *e, const char *boot_id, const void 
 			 const struct rule_time *now);
 
 /* As JSON in Prometheus' shape, with why what has not fired has not (rule_report.c). */
-void rule_engine__report_rules(const struct rule_engine *e, struct buf *to);
-void rule_engine__report_alerts(const struct rule_engine *e, struct buf *to);
+void rule_engine__report_rules(const struct rule_engine *e, const char *host, struct buf *to);
+void rule_engine__report_alerts(const struct rule_engine *e, const char *host, struct buf *to);
 /* For people, as `everprof rules` prints it; and for /metrics. */
-void rule_engine__print(const struct rule_engine *e, bool all_targets, struct buf *to);
+void rule_engine__print(const struct rule_engine *e, struct buf *to);
 void rule_engine__print_metrics(const struct rule_engine *e, struct buf *to);
 
 #endif

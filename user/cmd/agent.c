@@ -19,6 +19,7 @@
 #include "user/base/err.h"
 #include "user/base/log.h"
 #include "user/base/loop.h"
+#include "user/cmd/alerting.h"
 #include "user/cmd/capturing.h"
 #include "user/cmd/config_watch.h"
 #include "user/cmd/control.h"
@@ -72,6 +73,7 @@ struct agent {
 	struct watching *watching;
 	struct control *control;
 	struct capturing *capturing;
+	struct alerting *alerting;
 	struct serving *serving;
 	uint64_t started_ns;
 	bool told_first;
@@ -308,6 +310,12 @@ static void agent__reload(struct agent *a)
 	}
 	publisher__set_idle(a->publisher, idle);
 	capturing__set_config(a->capturing, fresh);
+	if (alerting__set_config(a->alerting, fresh, &err)) {
+		/* the old rules go on, and their texts are the old configuration's */
+		log_error("agent: %s; the running configuration stays", err.text);
+		config__free(fresh);
+		return;
+	}
 	limits = agent__governor_opts(fresh);
 	ceiling__set_opts(a->ceiling, &limits);
 	if (agent__serves_otherwise(fresh, a->config))
@@ -406,6 +414,7 @@ static int agent__serve(struct agent *a, struct err *err)
 		.store = a->store,
 		.ceiling = a->ceiling,
 		.usage = watching__usage(a->watching),
+		.alerting = a->alerting,
 		.started_ns = a->started_ns,
 	};
 
@@ -422,6 +431,18 @@ static int agent__capture(struct agent *a, struct err *err)
 		log_warn("agent: %s, ignoring", err->text);
 	parts.control = a->control;
 	return capturing__new(a->config, &parts, &a->capturing, err);
+}
+
+static int agent__watch(struct agent *a, struct err *err)
+{
+	const struct alerting_parts parts = {
+		.loop = a->loop,
+		.watching = a->watching,
+		.captures = capturing__captures(a->capturing),
+		.control = a->control,
+	};
+
+	return alerting__new(a->config, &parts, &a->alerting, err);
 }
 
 static int agent__open(struct agent *a, struct err *err)
@@ -459,13 +480,20 @@ static int agent__open(struct agent *a, struct err *err)
 	if (ret)
 		return err__set(err, ret, "cannot watch over processes: %s", strerror(-ret));
 	ret = agent__capture(a, err);
-	return ret ? ret : agent__serve(a, err);
+	if (!ret)
+		ret = agent__watch(a, err);
+	if (!ret)
+		ret = agent__serve(a, err);
+	if (!ret)
+		alerting__set_url(a->alerting, serving__url(a->serving));
+	return ret;
 }
 
 static void agent__close(struct agent *a)
 {
 	/* the last window first, then whoever writes it, then what it was made with */
 	serving__stop(a->serving);
+	alerting__stop(a->alerting);
 	capturing__stop(a->capturing);
 	if (a->collector && a->publisher)
 		collector__flush(a->collector);
@@ -476,6 +504,7 @@ static void agent__close(struct agent *a)
 	a->watching = NULL;
 	control__free(a->control);
 	capturing__free(a->capturing);
+	alerting__free(a->alerting);
 	collector__free(a->collector);
 	store__close(a->store);
 	config_watch__free(a->watch);
@@ -496,8 +525,7 @@ static void agent__tell_what_waits(const struct config *c)
 	if (n)
 		log_info("agent: configured, but not recorded by this version:%s", names);
 	if (c->alerts.n)
-		log_info("agent: %u alert rules are good, but this version does not act on rules",
-			 c->alerts.n);
+		log_info("agent: %u rules are in force", c->alerts.n);
 }
 
 static int agent__run(struct agent *a, struct err *err)

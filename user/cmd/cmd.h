@@ -18,6 +18,7 @@ int cmd_flamegraph(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_rules(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 
 #endif

@@ -10,6 +10,7 @@
 #include "user/base/err.h"
 #include "user/base/io.h"
 #include "user/base/log.h"
+#include "user/cmd/alerting.h"
 #include "user/config/config.h"
 #include "user/config/event.h"
 #include "user/pipeline/cost.h"
@@ -132,6 +133,7 @@ static void on_metrics(void *ctx, struct buf *to)
 		return;
 	cost__gather(c, p->started_ns, p->collector, p->publisher, p->store, p->ceiling);
 	metrics__print(c, "/proc", to);
+	alerting__print_metrics(p->alerting, to);
 	free(c);
 }
 
@@ -140,6 +142,16 @@ static int on_usage(void *ctx, bool is_series, uint32_t pid, struct buf *to)
 	struct usage *u = ((struct serving *)ctx)->parts.usage;
 
 	return is_series ? usage__rows_of(u, pid, to) : usage__rows(u, to);
+}
+
+static void on_rules(void *ctx, bool alerts_only, struct buf *to)
+{
+	const struct serving_parts *p = &((struct serving *)ctx)->parts;
+
+	if (alerts_only)
+		alerting__report_alerts(p->alerting, to);
+	else
+		alerting__report_rules(p->alerting, to);
 }
 
 static int serving__start(struct serving *s, const struct config *c, struct err *err)
@@ -164,6 +176,7 @@ static int serving__start(struct serving *s, const struct config *c, struct err 
 					 .cancel = on_cancel,
 					 .metrics = on_metrics,
 					 .usage = on_usage,
+					 .rules = on_rules,
 					 .ctx = s};
 	int code = live__new(s->parts.loop, s->parts.collector, s->parts.publisher, &s->live);
 
@@ -201,6 +214,11 @@ int serving__new(const struct config *c, const struct serving_parts *parts, stru
 		log_info("agent: serving on '%s'", c->server.socket);
 	*ret = s;
 	return 0;
+}
+
+const char *serving__url(const struct serving *s)
+{
+	return s && s->host ? server_host__url(s->host) : "";
 }
 
 void serving__stop(struct serving *s)

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+struct alerting;
 struct ceiling;
 struct collector;
 struct config;
@@ -28,12 +29,15 @@ struct serving_parts {
 	struct store *store;
 	struct ceiling *ceiling;
 	struct usage *usage;
+	struct alerting *alerting;
 	uint64_t started_ns;
 };
 
 /* *ret stays NULL where nothing is to be served, or the address is taken. */
 int serving__new(const struct config *c, const struct serving_parts *parts, struct serving **ret,
 		 struct err *err);
+/* Where it is reached, or "". */
+const char *serving__url(const struct serving *s);
 /* Nobody is answered any more. */
 void serving__stop(struct serving *s);
 void serving__free(struct serving *s);

@@ -82,8 +82,7 @@ struct config {
 	struct {
 		struct rule_source rules, defaults, templates; /* what `alerts` is read from */
 		uint64_t captures_per_hour, capture_bytes_per_day;
-		const char *external_url; /* NULL: the server's own */
-		const char *run_as;       /* NULL: nobody */
+		const char *external_url, *run_as; /* NULL: the server's own; nobody */
 	} alerting;
 	uint32_t n_exporters; /* always 0 in this version */
 	struct {

@@ -38,6 +38,7 @@
 #include "user/base/memfd.h"
 #include "user/config/target.h"
 #include "user/server/listener.h"
+#include "user/server/own_binary.h"
 #include "user/server/settings.h"
 #include "user/server/wire.h"
 
@@ -148,23 +149,6 @@ static int fill_settings(const struct server_host_opts *o, struct settings *s, s
 
 /* -- the process -- */
 
-/*
- * This very binary. By its own path where that still is the same file, for the kernel names a process after the path; else (it was replaced or
- * deleted) by the link, which always leads to what runs.
- */
-static const char *own_path(char path[PATH_MAX])
-{
-	static const char link[] = "/proc/self/exe";
-	struct stat ours, theirs;
-	ssize_t n = readlink(link, path, PATH_MAX - 1);
-
-	if (n <= 0 || stat(link, &ours))
-		return link;
-	path[n] = '\0';
-	return !stat(path, &theirs) && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino ? path
-												    : link;
-}
-
 static int host__spawn_with(struct server_host *h, int wire, int settings, pid_t *ret_pid)
 {
 	static char *const argv[] = {"everprof", "server-process", NULL};
@@ -194,7 +178,7 @@ static int host__spawn_with(struct server_host *h, int wire, int settings, pid_t
 	if (!code)
 		code = posix_spawn_file_actions_addclosefrom_np(&actions, SETTINGS_FD_UNIX + 1);
 	if (!code)
-		code = posix_spawn(ret_pid, own_path(path), &actions, &attr, argv, envp);
+		code = posix_spawn(ret_pid, own_binary__path(path), &actions, &attr, argv, envp);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
 	return -code;
@@ -365,6 +349,19 @@ static int host__usage(struct server_host *h, const struct wire_request *r)
 	return code;
 }
 
+static int host__rules(struct server_host *h, const struct wire_request *r)
+{
+	struct buf b;
+	int code = h->port.rules ? 0 : -ENOENT;
+
+	buf__init(&b, REPLY_BYTES_MAX);
+	if (!code)
+		h->port.rules(h->port.ctx, r->type == WIRE_ALERTS, &b);
+	code = host__reply_bytes(h, r->id, code, &b);
+	buf__done(&b);
+	return code;
+}
+
 static int host__open_file(struct server_host *h, const struct wire_request *r)
 {
 	int fd = FD_CLOSED, code = h->port.open_file(h->port.ctx, &r->name, &fd);
@@ -434,6 +431,9 @@ static int host__answer(struct server_host *h, const struct wire_request *r)
 		return host__cancel(h, r);
 	case WIRE_USAGE:
 		return host__usage(h, r);
+	case WIRE_RULES:
+	case WIRE_ALERTS:
+		return host__rules(h, r);
 	default:
 		return host__metrics(h, r);
 	}

@@ -38,6 +38,8 @@ struct server_port {
 	void (*metrics)(void *ctx, struct buf *to);
 	/* Appends struct usage_head and its rows; is_series: those of pid alone and its points. NULL: nothing is known. */
 	int (*usage)(void *ctx, bool is_series, uint32_t pid, struct buf *to);
+	/* JSON; NULL: there are no rules. */
+	void (*rules)(void *ctx, bool alerts_only, struct buf *to);
 	void *ctx;
 };
 

@@ -235,6 +235,13 @@ int link__usage(struct link *l, struct buf *to)
 	return link__fetch(l, &r, NULL, to);
 }
 
+int link__rules(struct link *l, bool alerts_only, struct buf *to)
+{
+	struct wire_request r = {.type = alerts_only ? WIRE_ALERTS : WIRE_RULES};
+
+	return link__fetch(l, &r, NULL, to);
+}
+
 int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, uint32_t rate_hz,
 	       const bool *cancelled, struct buf *to)
 {

@@ -29,6 +29,8 @@ int link__metrics(struct link *l, struct buf *to);
 int link__usage(struct link *l, struct buf *to);
 /* Of one process, with its series; pid 0: the host's. */
 int link__usage_series(struct link *l, uint32_t pid, struct buf *to);
+/* JSON: the rules, or the alerts alone. */
+int link__rules(struct link *l, bool alerts_only, struct buf *to);
 /* `cancelled` (NULL: cannot be) is looked at now and then. */
 int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, uint32_t rate_hz,
 	       const bool *cancelled, struct buf *to);

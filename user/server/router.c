@@ -18,7 +18,7 @@ bool server__find_route(void *ctx, const struct http_request *r, const void **re
 {
 	static const struct route *const tables[] = {memory_routes, page_routes,   pprof_routes,
 						     query_routes,  series_routes, session_routes,
-						     metric_routes, trace_routes};
+						     metric_routes, trace_routes,  rule_routes};
 
 	(void)ctx;
 	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++) {

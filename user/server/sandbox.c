@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "user/base/err.h"
@@ -84,6 +86,17 @@ static const int allowed[] = {
 	SCMP_SYS(ioctl),
 };
 
+/* What looking up a host and connecting to it need besides. */
+static const int allowed_to_deliver[] = {
+	SCMP_SYS(connect),    SCMP_SYS(bind),       SCMP_SYS(sendmmsg),   SCMP_SYS(recvmmsg),
+	SCMP_SYS(newfstatat), SCMP_SYS(stat),       SCMP_SYS(lstat),      SCMP_SYS(statx),
+	SCMP_SYS(statfs),     SCMP_SYS(fstatfs),    SCMP_SYS(access),     SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2), SCMP_SYS(readlink),   SCMP_SYS(readlinkat), SCMP_SYS(getdents64),
+	SCMP_SYS(pipe2),      SCMP_SYS(socketpair), SCMP_SYS(select),     SCMP_SYS(pselect6),
+	SCMP_SYS(getuid),     SCMP_SYS(geteuid),    SCMP_SYS(getgid),     SCMP_SYS(getegid),
+	SCMP_SYS(getppid),    SCMP_SYS(prlimit64),  SCMP_SYS(sysinfo),    SCMP_SYS(dup),
+};
+
 static int limit_resources(void)
 {
 	const struct rlimit files = {SANDBOX_FILES_MAX, SANDBOX_FILES_MAX}, none = {0, 0};
@@ -134,7 +147,27 @@ static int drop_capabilities(void)
 	return capng_apply(CAPNG_SELECT_CAPS) || capng_apply(CAPNG_SELECT_AMBIENT) ? -EPERM : 0;
 }
 
-static int filter_calls(void)
+static int allow_to_deliver(scmp_filter_ctx f)
+{
+	static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+	int err = 0;
+
+	for (size_t i = 0; !err && i < sizeof(allowed_to_deliver) / sizeof(*allowed_to_deliver); i++)
+		err = seccomp_rule_add(f, SCMP_ACT_ALLOW, allowed_to_deliver[i], 0);
+	for (size_t i = 0; !err && i < sizeof(families) / sizeof(*families); i++)
+		err = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+	/* for reading only */
+	if (!err)
+		err = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+				       SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
+	if (!err)
+		err = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
+				       SCMP_A1(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
+	return err;
+}
+
+static int filter_calls(enum sandbox_kind kind)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int err = f ? 0 : -ENOMEM;
@@ -148,8 +181,10 @@ static int filter_calls(void)
 					       CLONE_THREAD | CLONE_VM | CLONE_SIGHAND));
 	if (!err)
 		err = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	if (!err && kind == SANDBOX_DELIVERS)
+		err = allow_to_deliver(f);
 	/* fstat() of newer C libraries; the flag does not keep a path out, but nothing is told of a file here than that it is there */
-	if (!err)
+	if (!err && kind == SANDBOX_SERVES)
 		err = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
 				       SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
 	/* abort() and the names of threads */
@@ -165,7 +200,7 @@ static int filter_calls(void)
 	return err;
 }
 
-int sandbox__enter(struct err *err)
+int sandbox__enter(enum sandbox_kind kind, struct err *err)
 {
 	int code = limit_resources();
 
@@ -181,6 +216,39 @@ int sandbox__enter(struct err *err)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)) /* after the change of user, which clears it */
 		return err__set(err, -errno, "server: cannot close itself in: %s", strerror(errno));
-	code = filter_calls();
+	code = filter_calls(kind);
 	return code ? err__set(err, code, "server: cannot filter its system calls: %s", strerror(-code)) : 0;
+}
+
+/* A user by name, with its groups. */
+static int change_user_to(const struct passwd *user)
+{
+	return initgroups(user->pw_name, user->pw_gid) ||
+			       setresgid(user->pw_gid, user->pw_gid, user->pw_gid) ||
+			       setresuid(user->pw_uid, user->pw_uid, user->pw_uid)
+		       ? -errno
+		       : 0;
+}
+
+int sandbox__become(const char *user, struct err *err)
+{
+	const struct passwd *who = NULL;
+	int code;
+
+	if (user) {
+		errno = 0;
+		who = getpwnam(user);
+		if (!who)
+			return err__set(err, errno ? -errno : -ENOENT, "there is no user '%s'", user);
+		if (!who->pw_uid)
+			return 0;
+	}
+	code = drop_bounding_set();
+	if (!code)
+		code = who ? change_user_to(who) : change_user();
+	if (!code)
+		code = drop_capabilities();
+	if (!code && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		code = -errno;
+	return code ? err__set(err, code, "cannot give up privileges: %s", strerror(-code)) : 0;
 }

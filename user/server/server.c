@@ -94,7 +94,7 @@ int server__main(void)
 	signal(SIGPIPE, SIG_IGN);
 	if (settings->is_tls)
 		gnutls_global_init();
-	code = sandbox__enter(&err);
+	code = sandbox__enter(SANDBOX_SERVES, &err);
 	if (!code)
 		code = server__open(&s, &err);
 	if (code) {

@@ -13,6 +13,7 @@
  *      METRICS                         memfd: text
  *      USAGE   target                  memfd: struct usage_head, struct usage_row[] (config/usage_row.h); with WIRE_SERIES of the process `target` alone (0:
  *                                      of none) and struct usage_row_point[]
+ *      RULES, ALERTS                   memfd: JSON
  *      TRACE   to                      memfd: a timeline of the scheduler (exporters/format/trace.h) from now, when `to` is over; CANCEL ends it, too
  *
  * Owns: nothing; fds are the receiver's. Thread: any. Limit: one message. Errors: -EBADMSG for what is no message; -EAGAIN; -EPIPE the other side is gone.
@@ -35,6 +36,8 @@ enum wire_type {
 	WIRE_METRICS,
 	WIRE_TRACE,
 	WIRE_USAGE,
+	WIRE_RULES,
+	WIRE_ALERTS,
 	WIRE_TYPE_MAX
 };
 

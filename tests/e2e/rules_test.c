@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Rules of the running agent over real processes: who fires, who does not, what is captured, who is told, and what is left after SIGKILL. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <glob.h>
+#include <jansson.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "tests/e2e/e2e.h"
+#include "tests/support/agent.h"
+#include "user/base/clock.h"
+
+#define MANY  "200"
+#define CROWD "300"
+
+/* One rule of process scope over alarm-*, learning nothing: the agent is as young as the test. */
+static void configure(const struct recording *r, const char *rule)
+{
+	char text[4096];
+
+	snprintf(text, sizeof(text),
+		 "profiling:\n  window: 5s\n  cpu: {frequency: 99}\n  memory: {enabled: false}\n  alloc: "
+		 "{enabled: false}\n"
+		 "  output: {directory: %s/store}\nserver: {listen: off}\n"
+		 "alerting: {defaults: {scope: process, match: {comm: \"alarm-*\"}, keep_firing: 3s, action: "
+		 "keep,\n"
+		 "  capture: {before: 10s, after: 2s}, limits: {learning: 1s, targets: 3}}}\n"
+		 "alerts: [%s]\n",
+		 r->dir, rule);
+	agent__write_config(r, text);
+}
+
+static void play(struct recording *r, const char *way, const char *seconds, const char *n,
+		 long long *ret_chosen)
+{
+	char program[4096];
+
+	run__path_workload("alarms", program);
+	assert_int_equal(run__start(&r->workload, ARGS(program, way, seconds, n)), 0);
+	assert_int_equal(run__wait_number(&r->workload, "chosen ", 30000, ret_chosen), 0);
+	assert_int_equal(run__wait_number(&r->workload, "ready ", 30000, &r->pid), 0);
+}
+
+/* ---- what came of it -------------------------------------------------------------------------------------------------- */
+
+static int find_captures(const struct recording *r, char last[2048])
+{
+	char pattern[1100];
+	glob_t found = {0};
+	int n;
+
+	snprintf(pattern, sizeof(pattern), "%s/store/captures/*/*", r->dir);
+	assert_true(glob(pattern, GLOB_ERR, NULL, &found) != GLOB_ABORTED);
+	n = (int)found.gl_pathc;
+	if (n)
+		snprintf(last, 2048, "%s", found.gl_pathv[n - 1]);
+	globfree(&found);
+	return n;
+}
+
+/* What `everprof rules --json` says of the first rule; free with json_decref. */
+static json_t *ask_rule(const struct recording *r)
+{
+	char everprof[4096], store[128];
+	struct run run = {};
+	json_t *all, *rule;
+	int status;
+
+	run__path_everprof(everprof);
+	snprintf(store, sizeof(store), "%s/store", r->dir);
+	assert_int_equal(
+		run__to_end(&run, 30000, &status, ARGS(everprof, "rules", "--json", "--store", store)), 0);
+	if (status)
+		fail_msg("everprof rules: %s", run__errors(&run));
+	all = json_loads(run__out(&run), 0, NULL);
+	assert_non_null(all);
+	rule = json_array_get(
+		json_object_get(json_array_get(json_object_get(json_object_get(all, "data"), "groups"), 0),
+				"rules"),
+		0);
+	assert_non_null(rule);
+	json_incref(rule);
+	json_decref(all);
+	run__done(&run);
+	return rule;
+}
+
+static long long number_of(const struct recording *r, const char *key)
+{
+	json_t *rule = ask_rule(r);
+	long long n = json_integer_value(json_object_get(rule, key));
+
+	json_decref(rule);
+	return n;
+}
+
+/* Until the number of the rule is at least `n`, for `seconds`. */
+static bool comes(const struct recording *r, const char *key, long long n, int seconds)
+{
+	for (int i = 0; i < seconds * 4; i++) {
+		if (number_of(r, key) >= n)
+			return true;
+		usleep(250000);
+	}
+	return false;
+}
+
+static void expect_comes(const struct recording *r, const char *key, long long n, int seconds)
+{
+	json_t *rule;
+
+	if (comes(r, key, n, seconds))
+		return;
+	rule = ask_rule(r);
+	fail_msg("'%s' of the rule does not come to %lld:\n%s", key, n, json_dumps(rule, JSON_INDENT(1)));
+}
+
+/* ---- tests ------------------------------------------------------------------------------------------------------------ */
+
+static void a_spike_in_one_of_many_is_captured_with_what_was_before(void **state)
+{
+	struct recording *r = *state;
+	struct expect_filter mine;
+	struct expect_sum before;
+	char dir[2048], path[4096], target[64];
+	struct profile *p;
+	long long chosen;
+
+	configure(r, "{name: Spike, condition: cpu_usage_percent > 10, duration: 1s}");
+	agent__start(r);
+	play(r, "spike", "40", MANY, &chosen);
+	expect_comes(r, "captures", 1, 60);
+	/* it is written when its two seconds are over, and no other comes */
+	usleep(8000000);
+	assert_int_equal(find_captures(r, dir), 1);
+	assert_int_equal(number_of(r, "fired"), 1);
+	snprintf(target, sizeof(target), "-%lld_", chosen);
+	if (!strstr(dir, target))
+		fail_msg("process %lld burned, captured is '%s'", chosen, dir);
+	mine = (struct expect_filter){.pid = chosen};
+	snprintf(path, sizeof(path), "%s/before.cpu.pb.gz", dir);
+	p = expect_profile(path);
+	/* it held for a second before it fired, at a tenth of a CPU at least */
+	expect__sum(p, &mine, &before);
+	assert_true(before.ns >= NS_PER_SEC / 10);
+	expect_at_least(p, &mine, "spike_leaf;spike_caller" TO_ROOT, 0.5);
+	profile__free(p);
+	expect_comes(r, "targets", 200, 1);
+	agent__expect_end(r);
+}
+
+static void of_a_crowd_that_crosses_at_once_the_worst_few_are_captured(void **state)
+{
+	struct recording *r = *state;
+	int n_firing = 0, n_waiting = 0;
+	json_t *rule;
+	char dir[2048];
+	long long chosen;
+
+	configure(r, "{name: Crowd, condition: rss > 3MiB, duration: 2s}");
+	agent__start(r);
+	play(r, "crowd", "40", CROWD, &chosen);
+	expect_comes(r, "captures", 3, 60);
+	usleep(8000000);
+	rule = ask_rule(r);
+	assert_int_equal(json_integer_value(json_object_get(rule, "fired")), 3);
+	assert_int_equal(json_integer_value(json_object_get(rule, "firing")), 3);
+	assert_int_equal(json_integer_value(json_object_get(rule, "leftOut")), 297);
+	assert_non_null(
+		strstr(json_string_value(json_object_get(rule, "why")), "297 more hold and are left out"));
+	for (size_t i = 0; i < json_array_size(json_object_get(rule, "alerts")); i++) {
+		json_t *a = json_array_get(json_object_get(rule, "alerts"), i);
+
+		const char *firing = json_string_value(json_object_get(a, "state"));
+
+		n_firing += !strcmp(firing, "firing");
+		n_waiting += strstr(json_string_value(json_object_get(a, "why")), "rate-limited") != NULL;
+		assert_true(strtod(json_string_value(json_object_get(a, "value")), NULL) > 3 << 20);
+	}
+	/* each of the others says why it does not */
+	assert_int_equal(n_firing, 3);
+	assert_int_equal(n_waiting, 297);
+	json_decref(rule);
+	assert_int_equal(find_captures(r, dir), 3);
+	agent__expect_end(r);
+}
+
+static void a_leak_fires_and_a_sawtooth_does_not(void **state)
+{
+	static const char rule[] = "{name: Leak, condition: memory_growth_rate > 1MB/s, duration: 10s}";
+	struct recording *r = *state;
+	struct run sawtooth = {};
+	char program[4096], target[64], dir[2048];
+	long long chosen, pid;
+
+	configure(r, rule);
+	agent__start(r);
+	run__path_workload("alarms", program);
+	assert_int_equal(run__start(&sawtooth, ARGS(program, "sawtooth", "120", "3")), 0);
+	assert_int_equal(run__wait_number(&sawtooth, "ready ", 10000, &pid), 0);
+	/* the leak begins when the other has gone up and down five times */
+	usleep(15000000);
+	assert_int_equal(number_of(r, "fired"), 0);
+	play(r, "leak", "60", "3", &chosen);
+	expect_comes(r, "captures", 1, 50);
+	usleep(6000000);
+	assert_int_equal(number_of(r, "fired"), 1);
+	assert_int_equal(find_captures(r, dir), 1);
+	snprintf(target, sizeof(target), "-%lld_", chosen);
+	if (!strstr(dir, target))
+		fail_msg("process %lld leaks, captured is '%s'", chosen, dir);
+	run__done(&sawtooth);
+	agent__expect_end(r);
+}
+
+static void values_that_hover_fire_once_also_over_sigkill(void **state)
+{
+	struct recording *r = *state;
+	long long chosen;
+	int status;
+
+	configure(r, "{name: Hover, condition: rss > 21MiB, duration: 1s, keep_firing: 10s}");
+	agent__start(r);
+	play(r, "hover", "90", "5", &chosen);
+	expect_comes(r, "fired", 1, 30);
+	usleep(10000000);
+	assert_int_equal(number_of(r, "fired"), 1);
+	assert_int_equal(number_of(r, "firing"), 1);
+	agent__signal(r, SIGKILL);
+	assert_int_equal(run__wait(&r->everprof, 10000, &status), 0);
+	run__done(&r->everprof);
+	agent__launch(r);
+	for (int i = 0; i < 100 && !strstr(run__errors(&r->everprof), "rules are in force"); i++) {
+		run__wait_line(&r->everprof, "never", 100, (char[16]){""}, 16);
+	}
+	expect_comes(r, "firing", 1, 20);
+	usleep(8000000);
+	/* of this run, which knows what the one before had told */
+	assert_int_equal(number_of(r, "fired"), 0);
+	assert_int_equal(number_of(r, "firing"), 1);
+	run__done(&r->workload);
+	for (int i = 0; i < 80 && number_of(r, "firing"); i++)
+		usleep(250000);
+	assert_int_equal(number_of(r, "firing"), 0);
+	agent__expect_end(r);
+	assert_non_null(strstr(run__errors(&r->everprof), "'Hover' is over for pid"));
+}
+
+/* ---- the real Alertmanager -------------------------------------------------------------------------------------------- */
+
+static int free_port(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	close(fd);
+	return ntohs(a.sin_port);
+}
+
+/* The body at http://127.0.0.1:port/path, or "". */
+static const char *get(struct run *run, int port, const char *path)
+{
+	char url[256];
+	int status;
+
+	run__done(run);
+	*run = (struct run){};
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", port, path);
+	assert_int_equal(run__to_end(run, 20000, &status, ARGS("/usr/bin/curl", "-s", "-m", "10", url)), 0);
+	return status ? "" : run__out(run);
+}
+
+/* Its own count of what it has received over the API that is pushed to. */
+static double received(int port, const char *status)
+{
+	struct run run = {};
+	char line[128];
+	const char *text = get(&run, port, "/metrics"), *at;
+	double n;
+
+	snprintf(line, sizeof(line), "alertmanager_alerts_received_total{status=\"%s\",version=\"v2\"} ",
+		 status);
+	at = strstr(text, line);
+	n = at ? strtod(at + strlen(line), NULL) : -1;
+	run__done(&run);
+	return n;
+}
+
+static bool is_received(int port, const char *status, int seconds)
+{
+	for (int i = 0; i < seconds * 2; i++) {
+		if (received(port, status) >= 1)
+			return true;
+		usleep(500000);
+	}
+	return false;
+}
+
+static void start_alertmanager(struct recording *r, struct run *am, int port)
+{
+	char config[256], storage[256], address[64];
+	FILE *f = fopen(recording__file(r, "am.yml"), "w");
+
+	assert_non_null(f);
+	fputs("route: {receiver: none}\nreceivers: [{name: none}]\n", f);
+	assert_int_equal(fclose(f), 0);
+	snprintf(config, sizeof(config), "--config.file=%s/am.yml", r->dir);
+	snprintf(storage, sizeof(storage), "--storage.path=%s/am", r->dir);
+	snprintf(address, sizeof(address), "--web.listen-address=127.0.0.1:%d", port);
+	assert_int_equal(run__start(am, ARGS("/usr/bin/prometheus-alertmanager", config, storage, address,
+					     "--cluster.listen-address=")),
+			 0);
+}
+
+static void the_real_alertmanager_receives_firing_and_resolved(void **state)
+{
+	struct recording *r = *state;
+	struct run am = {}, answer = {};
+	char rule[512], pid[32];
+	const char *alerts;
+	json_t *list, *labels;
+	long long chosen;
+	int port;
+
+	if (access("/usr/bin/prometheus-alertmanager", X_OK))
+		skip();
+	port = free_port();
+	snprintf(rule, sizeof(rule),
+		 "{name: Big, condition: rss > 10MiB, duration: 1s, labels: {severity: page}, "
+		 "annotations: {summary: \"{target} has {value}\"}, notify: [{alertmanager: "
+		 "\"http://127.0.0.1:%d\"}]}",
+		 port);
+	configure(r, rule);
+	agent__start(r);
+	play(r, "hover", "60", "3", &chosen);
+	/* nobody is there yet: it waits on the disk, and is tried again */
+	expect_comes(r, "fired", 1, 30);
+	usleep(2000000);
+	start_alertmanager(r, &am, port);
+	assert_true(is_received(port, "firing", 40));
+	alerts = get(&answer, port, "/api/v2/alerts");
+	list = json_loads(alerts, 0, NULL);
+	if (json_array_size(list) != 1)
+		fail_msg("Alertmanager knows: %s", alerts);
+	labels = json_object_get(json_array_get(list, 0), "labels");
+	snprintf(pid, sizeof(pid), "%lld", chosen);
+	assert_string_equal(json_string_value(json_object_get(labels, "alertname")), "Big");
+	assert_string_equal(json_string_value(json_object_get(labels, "severity")), "page");
+	assert_string_equal(json_string_value(json_object_get(labels, "comm")), "alarm-hover");
+	assert_string_equal(json_string_value(json_object_get(labels, "pid")), pid);
+	json_decref(list);
+	assert_int_equal(received(port, "resolved"), 0);
+	run__done(&r->workload);
+	assert_true(is_received(port, "resolved", 40));
+	alerts = get(&answer, port, "/api/v2/alerts?active=true");
+	assert_string_equal(alerts, "[]\n");
+	run__done(&answer);
+	run__done(&am);
+	agent__expect_end(r);
+}
+
+/* A program is told where the capture is, and can do nothing that nobody could. */
+static void a_program_runs_without_privileges_and_finds_the_capture(void **state)
+{
+	struct recording *r = *state;
+	char rule[1024], text[4096] = "", dir[2048];
+	long long chosen;
+	FILE *f;
+
+	assert_int_equal(
+		recording__shell(r, "mkdir out && chmod 777 out . && cat > told <<'X'\n"
+				    "#!/bin/sh\n"
+				    "cd \"$1\" && { id -u; grep -c '^CapEff:.0*$' /proc/self/status; echo "
+				    "\"$EVERPROF_CAPTURE\"; "
+				    "ls \"$EVERPROF_CAPTURE\" >/dev/null 2>&1 && echo reads || echo cannot; "
+				    "echo \"$EVERPROF_STATUS $EVERPROF_RULE $EVERPROF_PID\"; } "
+				    ">\"$EVERPROF_STATUS.tmp\" && mv "
+				    "\"$EVERPROF_STATUS.tmp\" \"$EVERPROF_STATUS\"\n"
+				    "X\nchmod 755 told"),
+		0);
+	snprintf(rule, sizeof(rule),
+		 "{name: Big, condition: rss > 10MiB, duration: 1s, notify: [{run: [\"%s/told\", "
+		 "\"%s/out\"]}]}",
+		 r->dir, r->dir);
+	configure(r, rule);
+	agent__start(r);
+	play(r, "hover", "60", "3", &chosen);
+	for (int i = 0; i < 240 && access(recording__file(r, "out/firing"), R_OK); i++)
+		usleep(250000);
+	f = fopen(recording__file(r, "out/firing"), "r");
+	assert_non_null(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	assert_int_equal(find_captures(r, dir), 1);
+	{
+		char expected[4096];
+
+		snprintf(expected, sizeof(expected), "61909\n1\n%s\ncannot\nfiring Big %lld\n", dir, chosen);
+		assert_string_equal(text, expected);
+	}
+	agent__expect_end(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		e2e_test(a_spike_in_one_of_many_is_captured_with_what_was_before),
+		e2e_test(of_a_crowd_that_crosses_at_once_the_worst_few_are_captured),
+		e2e_test(a_leak_fires_and_a_sawtooth_does_not),
+		e2e_test(values_that_hover_fire_once_also_over_sigkill),
+		e2e_test(the_real_alertmanager_receives_firing_and_resolved),
+		e2e_test(a_program_runs_without_privileges_and_finds_the_capture),
+	};
+
+	return cmocka_run_group_tests_name("rules", tests, NULL, NULL);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * delivery_queue - deliveries that are not done yet, in a folder of the store, so that they outlive the agent; and which is to be tried next.
+ *
+ *      <store>/deliveries/0000000000000001.delivery …
+ *
+ * To one address the oldest goes first, and one that failed holds up those behind it: who is told "resolved" was told "firing" before. Between tries it waits
+ * 1 s, 2 s, … 5 min.
+ *
+ * Owns: the folder's descriptor, a list of what is in it. Thread: one owner. Limit: DELIVERY_QUEUE_MAX files, DELIVERY_QUEUE_BYTES; the oldest goes for a newer
+ * one. What is older than DELIVERY_AGE_NS is given up. Errors: -errno; what is lost is counted.
+ */
+#ifndef EVERPROF_ALERT_DELIVERY_QUEUE_H
+#define EVERPROF_ALERT_DELIVERY_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DELIVERY_QUEUE_MAX   256
+#define DELIVERY_QUEUE_BYTES ((size_t)4 << 20)
+#define DELIVERY_AGE_NS      (24ull * 3600 * 1000000000)
+#define DELIVERY_FOLDER      "deliveries"
+
+struct buf;
+
+struct delivery_entry {
+	uint64_t seq, bytes, created_ns;
+	uint64_t address;               /* hash of the URL or the program */
+	uint64_t next_try_ns, pause_ns; /* CLOCK_MONOTONIC */
+	bool is_under_way;
+};
+
+struct delivery_queue {
+	int dir_fd;
+	struct delivery_entry entries[DELIVERY_QUEUE_MAX]; /* oldest first */
+	uint32_t n;
+	uint64_t next_seq, bytes;
+	uint64_t n_done, n_failed_tries, n_given_up, n_lost; /* lost: no room, damaged, refused for good */
+};
+
+/* Makes the folder, and finds what an earlier agent has left. store_fd < 0: -ENOENT, the queue is empty and takes nothing. */
+int delivery_queue__open(struct delivery_queue *q, int store_fd);
+void delivery_queue__close(struct delivery_queue *q);
+/* Bytes of delivery__write. */
+int delivery_queue__add(struct delivery_queue *q, const void *bytes, size_t len);
+/* The next that may be tried, marked as under way, its bytes appended; 0: none. */
+uint64_t delivery_queue__next(struct delivery_queue *q, uint64_t mono_ns, uint64_t real_ns, struct buf *to);
+void delivery_queue__done(struct delivery_queue *q, uint64_t seq);
+/* Tried again later, at least after_ns. */
+void delivery_queue__failed(struct delivery_queue *q, uint64_t seq, uint64_t mono_ns, uint64_t after_ns);
+/* The other side does not want it, ever. */
+void delivery_queue__refused(struct delivery_queue *q, uint64_t seq);
+/* Does something wait for that address? */
+bool delivery_queue__has(const struct delivery_queue *q, const char *address);
+
+#endif

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/cmd/alerting.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/alert/capture.h"
+#include "user/alert/capture_case.h"
+#include "user/alert/notice.h"
+#include "user/alert/rule_engine.h"
+#include "user/alert/rule_memory.h"
+#include "user/base/buf.h"
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/base/io.h"
+#include "user/base/log.h"
+#include "user/base/loop.h"
+#include "user/cmd/control.h"
+#include "user/cmd/telling.h"
+#include "user/cmd/watching.h"
+#include "user/config/config.h"
+#include "user/pipeline/collector.h"
+
+#define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
+#define HOST_MAX     256
+
+struct alerting {
+	struct alerting_parts parts;
+	const struct config *config;
+	int watcher;
+	uint64_t pass_ns; /* of the pass whose samples come now */
+	struct rule_engine *engine;
+	struct telling *telling;
+	bool is_stopped;
+	char boot_id[RULE_MEMORY_BOOT_MAX];
+	char host[HOST_MAX];
+	int store_fd;
+	uint64_t told_again_ns;
+	bool is_failing; /* to write its memory */
+};
+
+static struct rule_time time_now(void)
+{
+	return (struct rule_time){
+		.mono_ns = clock__mono_ns(), .real_ns = clock__real_ns(), .boot_ns = clock__boot_ns()};
+}
+
+static struct rule_engine_opts engine_opts(const struct config *c)
+{
+	return (struct rule_engine_opts){
+		.captures_per_hour = c->alerting.captures_per_hour,
+		.capture_bytes_per_day = c->alerting.capture_bytes_per_day,
+	};
+}
+
+/* ---- what happened ---------------------------------------------------------------------------------------------------- */
+
+static int on_capture(void *ctx, const struct capture_request *r, char ret_id[CAPTURE_ID_MAX],
+		      struct err *err)
+{
+	return captures__begin(((struct alerting *)ctx)->parts.captures, r, ret_id, err);
+}
+
+static void log_news(const struct alert_news *n)
+{
+	char who[NOTICE_TEXT_MAX], value[CASE_VALUE_MAX] = "";
+
+	notice__target(n->target, who);
+	if (n->metric != METRIC_N)
+		capture_value__format(n->metric, n->value, false, value);
+	switch (n->kind) {
+	case NEWS_FIRING:
+		log_warn("rules: '%s' fires for %s: %s%s%s; %s%s", n->rule->name, who,
+			 n->rule->condition.text, *value ? ", is " : "", value,
+			 *n->capture ? "capture " : "no capture: ",
+			 *n->capture   ? n->capture
+			 : *n->refused ? n->refused
+				       : "none is asked for");
+		if (n->n_left)
+			log_warn("rules: '%s' holds for %u more that are left out (limits.targets)",
+				 n->rule->name, n->n_left);
+		break;
+	case NEWS_CAPTURED:
+		if (*n->path)
+			log_info("rules: '%s' captured %s in '%s'", n->rule->name, who, n->path);
+		else
+			log_warn("rules: '%s': %s", n->rule->name, n->refused);
+		break;
+	case NEWS_RESOLVED:
+		log_info("rules: '%s' is over for %s", n->rule->name, who);
+		break;
+	}
+}
+
+static void on_news(void *ctx, const struct alert_news *n)
+{
+	struct alerting *a = ctx;
+
+	log_news(n);
+	telling__tell(a->telling, n);
+}
+
+static void on_still_firing(void *ctx, const struct alert_news *n)
+{
+	telling__tell_again(((struct alerting *)ctx)->telling, n);
+}
+
+/* ---- memory ----------------------------------------------------------------------------------------------------------- */
+
+static void save(struct alerting *a)
+{
+	struct buf b;
+	int err;
+
+	if (a->store_fd < 0 || !rule_engine__is_dirty(a->engine))
+		return;
+	buf__init(&b, RULE_MEMORY_BYTES_MAX);
+	err = rule_engine__save(a->engine, a->boot_id, &b);
+	if (!err)
+		err = io__write_replace(a->store_fd, RULE_MEMORY_FILE, b.data, b.len, 0600);
+	buf__done(&b);
+	if (err && !a->is_failing)
+		log_warn("rules: write '%s': %s, limits will not survive a restart", RULE_MEMORY_FILE,
+			 strerror(-err));
+	a->is_failing = err != 0;
+}
+
+static void restore(struct alerting *a)
+{
+	const struct rule_time now = time_now();
+	struct buf b;
+	int err;
+
+	buf__init(&b, RULE_MEMORY_BYTES_MAX);
+	err = a->store_fd < 0 ? -ENOENT
+			      : io__read_at(a->store_fd, RULE_MEMORY_FILE, RULE_MEMORY_BYTES_MAX, &b);
+	if (!err)
+		err = rule_engine__restore(a->engine, a->boot_id, b.data, b.len, &now);
+	if (err && err != -ENOENT)
+		log_warn("rules: read '%s': %s, limits begin anew", RULE_MEMORY_FILE,
+			 err == -EBADMSG ? "it is damaged" : strerror(-err));
+	buf__done(&b);
+}
+
+static void read_boot_id(struct alerting *a)
+{
+	struct buf b;
+
+	buf__init(&b, 256);
+	if (!io__read_at(AT_FDCWD, BOOT_ID_PATH, 255, &b))
+		snprintf(a->boot_id, sizeof(a->boot_id), "%.*s", (int)strcspn(buf__str(&b), "\n"),
+			 buf__str(&b));
+	buf__done(&b);
+}
+
+/* ---- passes ----------------------------------------------------------------------------------------------------------- */
+
+static void on_sample(void *ctx, const struct metric_sample *s)
+{
+	struct alerting *a = ctx;
+	struct rule_time now;
+
+	if (a->is_stopped || !a->config->alerts.n)
+		return;
+	/* a pass that broke off has no end: the next one begins anew, and nothing is taken for gone */
+	if (a->pass_ns != s->at_ns) {
+		now = time_now();
+		a->pass_ns = now.mono_ns = s->at_ns;
+		rule_engine__begin(a->engine, &now);
+	}
+	rule_engine__take(a->engine, s);
+}
+
+static void on_pass_done(void *ctx, uint64_t at_ns)
+{
+	struct alerting *a = ctx;
+
+	if (a->is_stopped || a->pass_ns != at_ns)
+		return;
+	rule_engine__end(a->engine);
+	save(a);
+	if (at_ns - a->told_again_ns >= NOTICE_AGAIN_NS) {
+		a->told_again_ns = at_ns;
+		rule_engine__each_firing(a->engine, on_still_firing, a);
+	}
+}
+
+void alerting__take_event(struct alerting *a, const struct host_event *event)
+{
+	const struct rule_time now = time_now();
+
+	if (a->is_stopped)
+		return;
+	rule_engine__event(a->engine, event, &now);
+	save(a);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------------- */
+
+static int on_asked(void *ctx, char *text, struct buf *to, struct err *err)
+{
+	const struct alerting *a = ctx;
+
+	(void)err;
+	if (!strncmp(text, "json", 4))
+		rule_engine__report_rules(a->engine, a->host, to);
+	else
+		rule_engine__print(a->engine, to);
+	return buf__err(to);
+}
+
+/* What a rule asks for and nobody records is said once, not when it fires. */
+static void warn_of_events(const struct config *c)
+{
+	for (uint32_t i = 0; i < c->alerts.n; i++)
+		for (enum event ev = 0; ev < EVENT_N; ev++)
+			if (c->alerts.items[i].capture_events >> ev & 1 && !collector__can_record(ev))
+				log_warn("rules: line %u: '%s' captures %s, which this version does not "
+					 "record, ignoring",
+					 c->alerts.items[i].line, c->alerts.items[i].name, event__name(ev));
+}
+
+static int open_all(struct alerting *a)
+{
+	const struct rule_engine_opts opts = engine_opts(a->config);
+	const struct rule_port port = {.capture = on_capture, .tell = on_news, .ctx = a};
+	struct watcher watcher = {.ctx = a, .sample = on_sample, .done = on_pass_done};
+	const struct rule_time now = time_now();
+	int code = rule_engine__new(&opts, &port, &a->config->alerts, &now, &a->engine);
+
+	if (!code)
+		code = telling__new(a->config, a->host, a->parts.loop, a->store_fd, &a->telling);
+	if (!code && a->parts.control)
+		code = control__add(a->parts.control, "rules", on_asked, a);
+	if (code)
+		return code;
+	restore(a);
+	rule_engine__wants(a->engine, watcher.want);
+	a->watcher = watching__add(a->parts.watching, &watcher);
+	return a->watcher < 0 ? a->watcher : 0;
+}
+
+int alerting__new(const struct config *c, const struct alerting_parts *parts, struct alerting **ret,
+		  struct err *err)
+{
+	struct alerting *a = calloc(1, sizeof(*a));
+	int code;
+
+	if (!a)
+		return -ENOMEM;
+	a->parts = *parts;
+	a->config = c;
+	a->store_fd = open(c->output.directory, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	read_boot_id(a);
+	if (gethostname(a->host, sizeof(a->host) - 1) || !*a->host)
+		strcpy(a->host, "localhost");
+	warn_of_events(c);
+	code = open_all(a);
+	if (code) {
+		alerting__free(a);
+		return err__set(err, code, "rules: cannot start: %s", strerror(-code));
+	}
+	*ret = a;
+	return 0;
+}
+
+int alerting__set_config(struct alerting *a, const struct config *c, struct err *err)
+{
+	const struct rule_engine_opts opts = engine_opts(c);
+	const struct rule_time now = time_now();
+	uint64_t wants[SCOPE_N];
+	int code = rule_engine__set_rules(a->engine, &opts, &c->alerts, &now);
+
+	if (code)
+		return err__set(err, code, "rules: cannot take the new ones: %s", strerror(-code));
+	a->config = c;
+	telling__set_config(a->telling, c);
+	warn_of_events(c);
+	rule_engine__wants(a->engine, wants);
+	watching__want(a->parts.watching, a->watcher, wants);
+	return 0;
+}
+
+void alerting__set_url(struct alerting *a, const char *url)
+{
+	telling__set_url(a->telling, url);
+}
+
+void alerting__stop(struct alerting *a)
+{
+	if (!a)
+		return;
+	a->is_stopped = true;
+	if (a->engine)
+		save(a);
+}
+
+void alerting__free(struct alerting *a)
+{
+	if (!a)
+		return;
+	alerting__stop(a);
+	telling__free(a->telling);
+	rule_engine__free(a->engine);
+	io__close(&a->store_fd);
+	free(a);
+}
+
+void alerting__report_rules(const struct alerting *a, struct buf *to)
+{
+	rule_engine__report_rules(a->engine, a->host, to);
+}
+
+void alerting__report_alerts(const struct alerting *a, struct buf *to)
+{
+	rule_engine__report_alerts(a->engine, a->host, to);
+}
+
+void alerting__print_metrics(const struct alerting *a, struct buf *to)
+{
+	rule_engine__print_metrics(a->engine, to);
+	telling__print_metrics(a->telling, to);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * alerting - joins the rules to what the agent has: what the host uses once a second, captures, who is told, the store that keeps their memory.
+ *
+ * Owns: the engine, the passes over the host, deliveries. Thread: that of the loop. Limit: theirs. Errors: -errno with one clear line at the start; a memory that
+ * cannot be read or written is said and passed over.
+ */
+#ifndef EVERPROF_CMD_ALERTING_H
+#define EVERPROF_CMD_ALERTING_H
+
+#include <stdint.h>
+
+#include "user/config/host_event.h"
+
+struct alerting;
+struct buf;
+struct captures;
+struct config;
+struct control;
+struct err;
+struct loop;
+struct watching;
+
+/* All are borrowed and must outlive it. */
+struct alerting_parts {
+	struct loop *loop;
+	struct watching *watching;
+	struct captures *captures;
+	struct control *control; /* NULL: nobody asks there */
+};
+
+/* The configuration is borrowed until the next alerting__set_config. */
+int alerting__new(const struct config *c, const struct alerting_parts *parts, struct alerting **ret,
+		  struct err *err);
+/* Rules that read the same as before keep their states. On an error the old ones stay, and so must their configuration. */
+int alerting__set_config(struct alerting *a, const struct config *c, struct err *err);
+/* Where people reach the server, "" for nowhere; for links in what is told. */
+void alerting__set_url(struct alerting *a, const char *url);
+void alerting__take_event(struct alerting *a, const struct host_event *event);
+/* Nothing is judged any more; what survives is on the disk. */
+void alerting__stop(struct alerting *a);
+/* After the captures were freed, whose last words come here, and the watching, which tells it of passes. */
+void alerting__free(struct alerting *a);
+
+void alerting__report_rules(const struct alerting *a, struct buf *to);
+void alerting__report_alerts(const struct alerting *a, struct buf *to);
+void alerting__print_metrics(const struct alerting *a, struct buf *to);
+
+#endif

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/cmd/telling.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/alert/delivery.h"
+#include "user/alert/delivery_queue.h"
+#include "user/alert/notice.h"
+#include "user/base/buf.h"
+#include "user/base/clock.h"
+#include "user/base/log.h"
+#include "user/base/loop.h"
+#include "user/cmd/program.h"
+#include "user/config/config.h"
+#include "user/server/courier.h"
+
+#define URL_MAX          1024
+#define ALERTMANAGER_API "/api/v2/alerts"
+#define LOOK_AGAIN_NS    (500 * NS_PER_MS)
+
+struct telling {
+	const char *host;
+	char url[URL_MAX], server_url[URL_MAX], run_as[64];
+	struct loop *loop;
+	struct loop_source *timer;
+	struct delivery_queue queue;
+	struct courier *courier;
+	struct program *program;
+	struct buf bytes;
+	struct delivery *current;
+	bool is_full; /* the queue takes nothing: said once */
+};
+
+/* ---- working through the queue ---------------------------------------------------------------------------------------- */
+
+static void pump(struct telling *t);
+
+static void on_posted(void *ctx, const struct courier_answer *a)
+{
+	struct telling *t = ctx;
+
+	if (a->is_taken) {
+		delivery_queue__done(&t->queue, a->id);
+	} else if (a->is_worth_a_try) {
+		if (a->status)
+			log_warn("rules: tell others: the answer is %d, will retry", a->status);
+		else
+			log_warn("rules: tell others: %s, will retry", a->text);
+		delivery_queue__failed(&t->queue, a->id, clock__mono_ns(), a->after_ns);
+	} else {
+		log_warn("rules: tell others: the answer is %d, which means no: it is not tried again",
+			 a->status);
+		delivery_queue__refused(&t->queue, a->id);
+	}
+	pump(t);
+}
+
+static void on_program_done(void *ctx, uint64_t id, int status)
+{
+	struct telling *t = ctx;
+
+	if (status)
+		log_warn("rules: a program that was run ended with status %d", status);
+	/* a program that ran is not run twice */
+	if (status)
+		delivery_queue__refused(&t->queue, id);
+	else
+		delivery_queue__done(&t->queue, id);
+	pump(t);
+}
+
+static int run_program(struct telling *t, uint64_t seq, const struct delivery *d)
+{
+	const char *argv[DELIVERY_ARGS_MAX + 1] = {NULL};
+	char *env[DELIVERY_ENV_MAX + 2] = {
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+	int n = 1;
+
+	for (uint32_t i = 0; i < d->n_args; i++)
+		argv[i] = d->args[i];
+	for (size_t at = 0; at < d->body_len && n <= DELIVERY_ENV_MAX; at += strlen(d->body + at) + 1)
+		env[n++] = (char *)(uintptr_t)(d->body + at);
+	return program__run(t->program, seq, *t->run_as ? t->run_as : NULL, argv, env);
+}
+
+static void start_one(struct telling *t, uint64_t seq)
+{
+	struct delivery *d = t->current;
+	int err = delivery__parse(t->bytes.data, t->bytes.len, d);
+
+	if (err) {
+		delivery_queue__refused(&t->queue, seq);
+		return;
+	}
+	err = d->kind == DELIVERY_RUN ? run_program(t, seq, d)
+				      : courier__post(t->courier, seq, d->url, d->body, d->body_len);
+	if (!err)
+		return;
+	log_warn("rules: tell others: %s, will retry", strerror(-err));
+	delivery_queue__failed(&t->queue, seq, clock__mono_ns(), 0);
+}
+
+/* One at a time of each kind: whichever comes first holds the other up for its ten seconds at most. */
+static void pump(struct telling *t)
+{
+	while (!courier__is_busy(t->courier) && !program__is_busy(t->program)) {
+		uint64_t seq = delivery_queue__next(&t->queue, clock__mono_ns(), clock__real_ns(), &t->bytes);
+
+		if (!seq)
+			break;
+		start_one(t, seq);
+	}
+	loop__set_timer(t->timer, t->queue.n ? LOOK_AGAIN_NS : LOOP_TIMER_OFF, 0);
+}
+
+static int on_timer(uint64_t n_expired, void *ctx)
+{
+	(void)n_expired;
+	pump(ctx);
+	return 0;
+}
+
+/* ---- what is told ----------------------------------------------------------------------------------------------------- */
+
+static void put(struct telling *t, enum delivery_kind kind, const char *url, const struct text_list *argv,
+		const struct buf *body)
+{
+	struct buf bytes;
+	int err;
+
+	buf__init(&bytes, DELIVERY_BYTES_MAX);
+	err = buf__err(body);
+	if (!err)
+		err = delivery__write(kind, clock__real_ns(), url, argv ? argv->items : NULL,
+				      argv ? argv->n : 0, body->data, body->len, &bytes);
+	if (!err)
+		err = delivery_queue__add(&t->queue, bytes.data, bytes.len);
+	buf__done(&bytes);
+	if (err && !t->is_full)
+		log_warn("rules: tell others: keep it until it is told: %s", strerror(-err));
+	t->is_full = err != 0;
+}
+
+static void format_alertmanager(const char *url, char ret[URL_MAX + 32])
+{
+	size_t n = strlen(url);
+
+	while (n && url[n - 1] == '/')
+		n--;
+	snprintf(ret, URL_MAX + 32, "%.*s%s", (int)n, url, strstr(url, "/api/") ? "" : ALERTMANAGER_API);
+}
+
+static void tell_one(struct telling *t, const struct rule_notify *to, const struct alert_news *n)
+{
+	const struct notice_opts o = {
+		.host = t->host, .url = *t->url ? t->url : t->server_url, .real_ns = clock__real_ns()};
+	char url[URL_MAX + 32];
+	struct buf body;
+
+	buf__init(&body, DELIVERY_BYTES_MAX);
+	switch (to->kind) {
+	case NOTIFY_WEBHOOK:
+		notice__write_webhook(n, &o, &body);
+		put(t, DELIVERY_POST, to->url, NULL, &body);
+		break;
+	case NOTIFY_ALERTMANAGER:
+		notice__write_alertmanager(n, &o, &body);
+		format_alertmanager(to->url, url);
+		put(t, DELIVERY_POST, url, NULL, &body);
+		break;
+	case NOTIFY_RUN:
+		notice__write_environment(n, &o, &body);
+		put(t, DELIVERY_RUN, NULL, &to->argv, &body);
+		break;
+	}
+	buf__done(&body);
+}
+
+static bool is_told(enum notify_kind kind, const struct alert_news *n)
+{
+	if (n->kind == NEWS_RESOLVED)
+		return true;
+	if (n->kind == NEWS_CAPTURED)
+		return kind != NOTIFY_WEBHOOK;
+	/* a program is for the capture: it runs when that is there */
+	return kind != NOTIFY_RUN || !*n->capture;
+}
+
+void telling__tell(struct telling *t, const struct alert_news *n)
+{
+	for (uint32_t i = 0; i < n->rule->n_notify; i++)
+		if (is_told(n->rule->notify[i].kind, n))
+			tell_one(t, &n->rule->notify[i], n);
+	pump(t);
+}
+
+void telling__tell_again(struct telling *t, const struct alert_news *n)
+{
+	char url[URL_MAX + 32];
+
+	for (uint32_t i = 0; i < n->rule->n_notify; i++) {
+		const struct rule_notify *to = &n->rule->notify[i];
+
+		if (to->kind != NOTIFY_ALERTMANAGER)
+			continue;
+		format_alertmanager(to->url, url);
+		/* who has not even got the last word gets that first */
+		if (!delivery_queue__has(&t->queue, url))
+			tell_one(t, to, n);
+	}
+	pump(t);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------------- */
+
+int telling__new(const struct config *c, const char *host, struct loop *loop, int store_fd,
+		 struct telling **ret)
+{
+	struct telling *t = calloc(1, sizeof(*t));
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	t->host = host;
+	t->loop = loop;
+	t->queue.dir_fd = -1;
+	buf__init(&t->bytes, DELIVERY_BYTES_MAX);
+	t->current = malloc(sizeof(*t->current));
+	err = t->current ? courier__new(loop, on_posted, t, &t->courier) : -ENOMEM;
+	if (!err)
+		err = program__new(loop, on_program_done, t, &t->program);
+	if (!err)
+		err = loop__add_timer(loop, LOOP_TIMER_OFF, 0, on_timer, t, &t->timer);
+	if (err) {
+		telling__free(t);
+		return err;
+	}
+	telling__set_config(t, c);
+	err = delivery_queue__open(&t->queue, store_fd);
+	if (err)
+		log_warn("rules: open '%s': %s, nobody will be told", DELIVERY_FOLDER, strerror(-err));
+	loop__set_timer(t->timer, t->queue.n ? LOOK_AGAIN_NS : LOOP_TIMER_OFF, 0);
+	*ret = t;
+	return 0;
+}
+
+static void set_url(char to[URL_MAX], const char *url)
+{
+	size_t n = url ? strlen(url) : 0;
+
+	snprintf(to, URL_MAX, "%s%s", n ? url : "", n && url[n - 1] != '/' ? "/" : "");
+}
+
+void telling__set_config(struct telling *t, const struct config *c)
+{
+	set_url(t->url, c->alerting.external_url);
+	snprintf(t->run_as, sizeof(t->run_as), "%s", c->alerting.run_as ? c->alerting.run_as : "");
+}
+
+void telling__set_url(struct telling *t, const char *url)
+{
+	set_url(t->server_url, url);
+}
+
+void telling__free(struct telling *t)
+{
+	if (!t)
+		return;
+	program__free(t->program);
+	courier__free(t->courier);
+	if (t->timer)
+		loop__remove(t->loop, t->timer);
+	delivery_queue__close(&t->queue);
+	buf__done(&t->bytes);
+	free(t->current);
+	free(t);
+}
+
+static void counter(struct buf *to, const char *name, const char *help, uint64_t value)
+{
+	buf__printf(to, "# HELP everprof_%s %s\n# TYPE everprof_%s counter\neverprof_%s %" PRIu64 "\n", name,
+		    help, name, name, value);
+}
+
+void telling__print_metrics(const struct telling *t, struct buf *to)
+{
+	counter(to, "deliveries_total", "What was told to others, and taken by them.", t->queue.n_done);
+	counter(to, "delivery_failures_total", "Tries that failed, and were or will be repeated.",
+		t->queue.n_failed_tries);
+	counter(to, "deliveries_lost_total", "Not told: no room, refused by the other side, or a day old.",
+		t->queue.n_lost + t->queue.n_given_up);
+	buf__printf(to,
+		    "# HELP everprof_deliveries_waiting What waits to be told.\n# TYPE "
+		    "everprof_deliveries_waiting gauge\n"
+		    "everprof_deliveries_waiting %u\n",
+		    t->queue.n);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * telling - tells others what rules found: puts it into the queue of deliveries, and works through that.
+ *
+ *      fires      webhook · Alertmanager · program, where no capture was begun
+ *      captured   Alertmanager (the same alert, with the capture) · program, with the capture's path
+ *      is over    webhook · Alertmanager · program
+ *
+ * Owns: the queue, the process that posts, the program that runs. Thread: that of its loop. Limit: the queue's; one post and one program at a time.
+ * Errors: -errno at the start; later ones are said, counted and tried again.
+ */
+#ifndef EVERPROF_CMD_TELLING_H
+#define EVERPROF_CMD_TELLING_H
+
+struct alert_news;
+struct buf;
+struct config;
+struct loop;
+struct telling;
+
+/* host: borrowed. store_fd: of the store's folder, borrowed; < 0: nothing can wait, nothing is told. */
+int telling__new(const struct config *c, const char *host, struct loop *loop, int store_fd,
+		 struct telling **ret);
+void telling__set_config(struct telling *t, const struct config *c);
+void telling__set_url(struct telling *t, const char *url);
+void telling__free(struct telling *t);
+void telling__tell(struct telling *t, const struct alert_news *n);
+/* To those who forget. */
+void telling__tell_again(struct telling *t, const struct alert_news *n);
+void telling__print_metrics(const struct telling *t, struct buf *to);
+
+#endif

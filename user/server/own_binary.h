@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * own_binary - the program that runs, to be started anew as a process with less to lose.
+ *
+ * Owns: nothing. Thread: any. Limit: PATH_MAX. Errors: none, the link always leads somewhere.
+ */
+#ifndef EVERPROF_SERVER_OWN_BINARY_H
+#define EVERPROF_SERVER_OWN_BINARY_H
+
+#include <limits.h>
+
+/* Borrowed: `path`, or constant. */
+const char *own_binary__path(char path[PATH_MAX]);
+
+#endif
