@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "tests/e2e/e2e.h"
 #include "tests/support/agent.h"
@@ -314,12 +315,137 @@ static void a_kill_at_any_moment_leaves_whole_captures(void **state)
 	assert_true(n_files > 0);
 }
 
+/* -- over HTTP -- */
+
+/* curl of a path; the status, and the body in *run until run__done. */
+static int http(const char *base, const char *path, const char *who, const char *method, const char *body,
+		struct run *run)
+{
+	char url[1100];
+	const char *mark;
+	int status = 0, exit_status;
+
+	snprintf(url, sizeof(url), "%s%s", base, path);
+	assert_int_equal(
+		run__to_end(run, 60000, &exit_status,
+			    (const char *[]){"/usr/bin/curl", "-s", "-m", "20", "-w", "\n#%{http_code}", "-X",
+					     method, "-H", who, body ? "--data" : "-H",
+					     body ? body : "X-None: 1", url, NULL}),
+		0);
+	mark = strrchr(run__out(run), '#');
+	if (mark)
+		status = atoi(mark + 1);
+	return status;
+}
+
+static void serve(struct recording *r, char base[64])
+{
+	char text[2048], secrets[256];
+	int status;
+	FILE *f;
+
+	snprintf(secrets, sizeof(secrets), "%s", recording__file(r, "credentials"));
+	f = fopen(secrets, "we");
+	assert_non_null(f);
+	fputs("view bearer looking-only\ncapture bearer may-capture\n", f);
+	fclose(f);
+	chmod(secrets, 0600);
+	snprintf(text, sizeof(text),
+		 "profiling:\n  window: 5s\n  captures: {before: 5s, after: 1s}\n  output: {directory: "
+		 "%s/store}\n"
+		 "server: {listen: '127.0.0.1:0', credentials: %s}\n",
+		 r->dir, secrets);
+	agent__write_config(r, text);
+	agent__launch(r);
+	for (int i = 0; i < 200; i++) {
+		const char *line;
+
+		run__wait(&r->everprof, 50, &status);
+		line = strstr(run__errors(&r->everprof), "serving http://127.0.0.1:");
+		if (line && strchr(line, '\n')) {
+			snprintf(base, 64, "%.*s",
+				 (int)strcspn(line + 8, "/\n") + 2 + (int)strcspn(line + 15, "/\n"),
+				 line + 8);
+			return;
+		}
+	}
+	fail_msg("nothing is served: %s", run__errors(&r->everprof));
+}
+
+#define LOOKING "Authorization: Bearer looking-only"
+#define MAY     "Authorization: Bearer may-capture"
+
+static void captures_are_asked_for_shown_and_pinned_over_http(void **state)
+{
+	static const char notification[] = "{\"version\":\"4\",\"status\":\"firing\",\"alerts\":[{\"status\":"
+					   "\"firing\",\"labels\":{\"alertname\":\"Slow\","
+					   "\"instance\":\"localhost:9100\",\"comm\":\"calltree\"},"
+					   "\"annotations\":{}},{\"status\":\"firing\",\"labels\":"
+					   "{\"alertname\":\"Slow\",\"instance\":\"elsewhere:9100\"}}]}";
+	struct recording *r = *state;
+	char base[64], path[256];
+	struct capture f;
+	struct run run = {};
+	struct profile *p;
+	struct expect_sum mine, all;
+
+	recording__start(r, ARGS("calltree", RECORDING_LONG));
+	serve(r, base);
+	sleep(4);
+	/* a look is not enough, and asking is a POST */
+	assert_int_equal(http(base, "/api/v1/captures/trigger", LOOKING, "POST", NULL, &run), 403);
+	run__done(&run);
+	assert_int_equal(http(base, "/api/v1/captures/trigger", MAY, "GET", NULL, &run), 405);
+	run__done(&run);
+	assert_int_equal(http(base, "/api/v1/alerts/webhook", LOOKING, "POST", notification, &run), 403);
+	run__done(&run);
+	assert_int_equal(http(base, "/api/v1/alerts/webhook", MAY, "POST", "{}", &run), 400);
+	run__done(&run);
+	assert_int_equal(http(base, "/api/v1/alerts/webhook", MAY, "POST", notification, &run), 200);
+	assert_non_null(strstr(run__out(&run), "it is of another host"));
+	run__done(&run);
+	expect_capture(r, &f);
+	assert_string_equal(text_of(&f, "rule"), "Slow");
+	p = profile_of(&f, "cpu.pb.gz");
+	expect__sum(p, &(struct expect_filter){.pid = r->pid}, &mine);
+	expect__sum(p, &(struct expect_filter){0}, &all);
+	assert_true(mine.ns > 0);
+	assert_true(all.ns > 0);
+	profile__free(p);
+
+	assert_int_equal(http(base, "/api/v1/captures", LOOKING, "GET", NULL, &run), 200);
+	assert_non_null(strstr(run__out(&run), f.id));
+	run__done(&run);
+	snprintf(path, sizeof(path), "/api/v1/captures/%s/cpu.pb.gz?format=top", f.id);
+	assert_int_equal(http(base, path, LOOKING, "GET", NULL, &run), 200);
+	assert_non_null(strstr(run__out(&run), "\"name\":\"top1\""));
+	run__done(&run);
+	snprintf(path, sizeof(path), "/api/v1/captures/%s/summary.txt", f.id);
+	assert_int_equal(http(base, path, LOOKING, "GET", NULL, &run), 200);
+	assert_non_null(strstr(run__out(&run), "everything with comm=calltree"));
+	run__done(&run);
+	snprintf(path, sizeof(path), "/api/v1/captures/%s/..%%2fmeta.json", f.id);
+	assert_int_equal(http(base, path, LOOKING, "GET", NULL, &run) / 100, 4);
+	run__done(&run);
+	snprintf(path, sizeof(path), "/api/v1/capture/pin?id=%s", f.id);
+	assert_int_equal(http(base, path, LOOKING, "POST", NULL, &run), 403);
+	run__done(&run);
+	assert_int_equal(http(base, path, MAY, "POST", NULL, &run), 200);
+	run__done(&run);
+	snprintf(path, sizeof(path), "/api/v1/capture/delete?id=%s", f.id);
+	assert_int_equal(http(base, path, MAY, "POST", NULL, &run), 409);
+	run__done(&run);
+	assert_int_equal(find_captures(r, &f), 1);
+	agent__expect_end(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		e2e_test(the_signal_keeps_what_burned_before_it_came),
 		e2e_test(a_process_is_captured_alone_pinned_and_deleted),
 		e2e_test(a_kill_at_any_moment_leaves_whole_captures),
+		e2e_test(captures_are_asked_for_shown_and_pinned_over_http),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

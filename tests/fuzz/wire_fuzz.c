@@ -19,6 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == sizeof(r)) {
 		memcpy(&again, data, sizeof(again));
 		again.magic = WIRE_MAGIC;
+		again.text_len = 0;
+		again.zero = 0;
 		again.type = again.type % WIRE_TYPE_MAX;
 		data = (const uint8_t *)&again;
 	}

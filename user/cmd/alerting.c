@@ -235,7 +235,7 @@ static int open_all(struct alerting *a)
 	if (!code)
 		code = telling__new(a->config, a->host, a->parts.loop, a->store_fd, &a->telling);
 	if (!code && a->parts.control)
-		code = control__add(a->parts.control, "rules", on_asked, a);
+		code = control__add(a->parts.control, "rules", false, on_asked, a);
 	if (code)
 		return code;
 	restore(a);

@@ -225,6 +225,50 @@ static int on_state(void *ctx, char *text, struct buf *to, struct err *err)
 	return code ? err__set(err, code, "the capture is lost: %s", strerror(-code)) : 0;
 }
 
+/* For who cannot reach the folder: the process that serves. */
+static int change(const struct capturing *g, const char *id,
+		  int (*fn)(const char *dir, const struct capture_folder *f), struct err *err)
+{
+	struct capture_folder f;
+	int code = capture_folder__find(g->store_dir, id, &f);
+
+	if (!code)
+		code = fn(g->store_dir, &f);
+	return code ? err__set(err, code, "%s",
+			       code == -EBUSY    ? "it is pinned: unpin it first"
+			       : code == -ENOENT ? "there is no such capture"
+						 : strerror(-code))
+		    : 0;
+}
+
+static int pin(const char *dir, const struct capture_folder *f)
+{
+	return capture_folder__pin(dir, f, true);
+}
+
+static int unpin(const char *dir, const struct capture_folder *f)
+{
+	return capture_folder__pin(dir, f, false);
+}
+
+static int on_pin(void *ctx, char *text, struct buf *to, struct err *err)
+{
+	(void)to;
+	return change(ctx, text, pin, err);
+}
+
+static int on_unpin(void *ctx, char *text, struct buf *to, struct err *err)
+{
+	(void)to;
+	return change(ctx, text, unpin, err);
+}
+
+static int on_delete(void *ctx, char *text, struct buf *to, struct err *err)
+{
+	(void)to;
+	return change(ctx, text, capture_folder__delete, err);
+}
+
 /* -- life -- */
 
 static struct captures_opts opts_of(const struct config *c)
@@ -263,6 +307,14 @@ int capturing__new(const struct config *c, const struct capturing_parts *parts, 
 					  .raise = raise_frequency,
 					  .describe = describe,
 					  .ctx = g};
+	static const struct {
+		const char *name;
+		control_fn fn;
+	} verbs[] = {{"trigger", on_control},
+		     {"capture", on_state},
+		     {"pin", on_pin},
+		     {"unpin", on_unpin},
+		     {"delete", on_delete}};
 	int code;
 
 	if (!g)
@@ -276,10 +328,8 @@ int capturing__new(const struct config *c, const struct capturing_parts *parts, 
 		       : live__new(parts->loop, parts->collector, parts->publisher, &g->live);
 	if (!code)
 		code = captures__new(&opts, &port, parts->store, parts->loop, &g->captures, err);
-	if (!code && parts->control)
-		code = control__add(parts->control, "trigger", on_control, g);
-	if (!code && parts->control)
-		code = control__add(parts->control, "capture", on_state, g);
+	for (size_t i = 0; !code && parts->control && i < sizeof(verbs) / sizeof(*verbs); i++)
+		code = control__add(parts->control, verbs[i].name, true, verbs[i].fn, g);
 	if (code) {
 		capturing__free(g);
 		return err__set(err, code, "captures: cannot start: %s", strerror(-code));

@@ -28,6 +28,7 @@
 
 struct control_verb {
 	const char *name;
+	bool is_open;
 	control_fn fn;
 	void *ctx;
 };
@@ -72,7 +73,7 @@ static bool may_ask(int fd)
 	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) && (who.uid == 0 || who.uid == geteuid());
 }
 
-static int control__answer(struct control *c, char *question, struct buf *to, struct err *err)
+static int control__answer(struct control *c, char *question, bool is_server, struct buf *to, struct err *err)
 {
 	char *text = strchr(question, '\n');
 
@@ -81,9 +82,25 @@ static int control__answer(struct control *c, char *question, struct buf *to, st
 	else
 		text = question + strlen(question);
 	for (int i = 0; i < c->n_verbs; i++)
-		if (!strcmp(c->verbs[i].name, question))
+		if (!strcmp(c->verbs[i].name, question) && (c->verbs[i].is_open || !is_server))
 			return c->verbs[i].fn(c->verbs[i].ctx, text, to, err);
 	return err__set(err, -EOPNOTSUPP, "the agent is of another version: it does not know what is asked");
+}
+
+int control__answer_server(struct control *c, char *question, struct buf *to)
+{
+	struct err err = {""};
+	struct buf answer;
+	int code;
+
+	buf__init(&answer, CONTROL_ANSWER_MAX);
+	code = control__answer(c, question, true, &answer, &err);
+	if (code)
+		buf__printf(to, "error %d\n%s", -code, err__text(&err, code));
+	else
+		buf__printf(to, "ok\n%s", buf__str(&answer));
+	buf__done(&answer);
+	return 0;
 }
 
 static int on_question(int fd, uint32_t events, void *ctx)
@@ -101,7 +118,7 @@ static int on_question(int fd, uint32_t events, void *ctx)
 	if (len > 0) {
 		question[len] = '\0';
 		buf__init(&to, CONTROL_ANSWER_MAX);
-		code = control__answer(n->control, question, &to, &err);
+		code = control__answer(n->control, question, false, &to, &err);
 		if (!code)
 			code = buf__err(&to);
 		if (!code)
@@ -204,11 +221,11 @@ void control__free(struct control *c)
 	free(c);
 }
 
-int control__add(struct control *c, const char *verb, control_fn fn, void *ctx)
+int control__add(struct control *c, const char *verb, bool is_open, control_fn fn, void *ctx)
 {
 	if (c->n_verbs == CONTROL_VERBS_MAX)
 		return -E2BIG;
-	c->verbs[c->n_verbs++] = (struct control_verb){verb, fn, ctx};
+	c->verbs[c->n_verbs++] = (struct control_verb){verb, is_open, fn, ctx};
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #ifndef EVERPROF_CMD_CONTROL_H
 #define EVERPROF_CMD_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define CONTROL_SOCKET       "control"
@@ -30,8 +31,10 @@ typedef int (*control_fn)(void *ctx, char *text, struct buf *to, struct err *err
 
 int control__new(struct loop *loop, const char *store_dir, struct control **ret, struct err *err);
 void control__free(struct control *c);
-/* The verb is borrowed. */
-int control__add(struct control *c, const char *verb, control_fn fn, void *ctx);
+/* The verb is borrowed. is_open: the process that serves may ask it, too, for those whom it lets capture. */
+int control__add(struct control *c, const char *verb, bool is_open, control_fn fn, void *ctx);
+/* The same for the process that serves: appends "ok\n…" or "error <errno>\n<line>". */
+int control__answer_server(struct control *c, char *question, struct buf *to);
 
 /* For a command: the agent's answer, or its error. */
 int control__ask(const char *store_dir, const char *verb, const char *text, struct buf *to, struct err *err);

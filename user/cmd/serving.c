@@ -11,6 +11,7 @@
 #include "user/base/io.h"
 #include "user/base/log.h"
 #include "user/cmd/alerting.h"
+#include "user/cmd/control.h"
 #include "user/config/config.h"
 #include "user/config/event.h"
 #include "user/pipeline/cost.h"
@@ -19,6 +20,7 @@
 #include "user/pipeline/usage.h"
 #include "user/pipeline/tracing.h"
 #include "user/server/host.h"
+#include "user/store/capture_folder.h"
 #include "user/store/store.h"
 
 #define EVENT_NAME   "cpu"
@@ -26,6 +28,7 @@
 
 struct serving {
 	struct serving_parts parts;
+	char *store_dir;
 	struct live *live;
 	struct tracing *tracing;
 	struct server_host *host;
@@ -154,6 +157,35 @@ static void on_rules(void *ctx, bool alerts_only, struct buf *to)
 		alerting__report_rules(p->alerting, to);
 }
 
+static int on_captures(void *ctx, struct buf *to)
+{
+	const struct serving *s = ctx;
+	struct capture_folder *all = NULL;
+	uint32_t n = 0;
+	int err = capture_folder__list(s->store_dir, &all, &n);
+
+	if (!err)
+		buf__append(to, all, n * sizeof(*all));
+	free(all);
+	return err;
+}
+
+static int on_capture_file(void *ctx, const char *id, const char *file, int *ret_fd)
+{
+	const struct serving *s = ctx;
+	struct capture_folder f;
+	int err = capture_folder__find(s->store_dir, id, &f);
+
+	return err ? err : capture_folder__open(s->store_dir, &f, file, ret_fd);
+}
+
+static int on_command(void *ctx, char *text, struct buf *to)
+{
+	struct serving *s = ctx;
+
+	return s->parts.control ? control__answer_server(s->parts.control, text, to) : -EOPNOTSUPP;
+}
+
 static int serving__start(struct serving *s, const struct config *c, struct err *err)
 {
 	const struct server_host_opts opts = {
@@ -177,6 +209,9 @@ static int serving__start(struct serving *s, const struct config *c, struct err 
 					 .metrics = on_metrics,
 					 .usage = on_usage,
 					 .rules = on_rules,
+					 .captures = on_captures,
+					 .capture_file = on_capture_file,
+					 .command = on_command,
 					 .ctx = s};
 	int code = live__new(s->parts.loop, s->parts.collector, s->parts.publisher, &s->live);
 
@@ -200,7 +235,8 @@ int serving__new(const struct config *c, const struct serving_parts *parts, stru
 	if (!s)
 		return -ENOMEM;
 	s->parts = *parts;
-	code = serving__start(s, c, err);
+	s->store_dir = strdup(c->output.directory);
+	code = s->store_dir ? serving__start(s, c, err) : -ENOMEM;
 	if (code) {
 		serving__free(s);
 		if (code != -EADDRINUSE)
@@ -236,5 +272,6 @@ void serving__free(struct serving *s)
 	serving__stop(s);
 	live__free(s->live);
 	tracing__free(s->tracing);
+	free(s->store_dir);
 	free(s);
 }

@@ -13,6 +13,7 @@
 struct alerting;
 struct ceiling;
 struct collector;
+struct control;
 struct config;
 struct err;
 struct loop;
@@ -30,6 +31,7 @@ struct serving_parts {
 	struct ceiling *ceiling;
 	struct usage *usage;
 	struct alerting *alerting;
+	struct control *control; /* NULL: nobody can ask for captures */
 	uint64_t started_ns;
 };
 

@@ -362,6 +362,36 @@ static int host__rules(struct server_host *h, const struct wire_request *r)
 	return code;
 }
 
+/* The list of captures, or what a command says. */
+static int host__text(struct server_host *h, const struct wire_request *r, char *text)
+{
+	struct buf b;
+	int code = -EOPNOTSUPP;
+
+	buf__init(&b, REPLY_BYTES_MAX);
+	if (r->type == WIRE_CAPTURES && h->port.captures)
+		code = h->port.captures(h->port.ctx, &b);
+	else if (r->type == WIRE_COMMAND && h->port.command)
+		code = h->port.command(h->port.ctx, text, &b);
+	code = host__reply_bytes(h, r->id, code, &b);
+	buf__done(&b);
+	return code;
+}
+
+static int host__capture_file(struct server_host *h, const struct wire_request *r, char *text)
+{
+	char *slash = strchr(text, '/');
+	int fd = FD_CLOSED, code = -ENOENT;
+
+	if (slash && h->port.capture_file) {
+		*slash = '\0';
+		code = h->port.capture_file(h->port.ctx, text, slash + 1, &fd);
+	}
+	code = host__reply(h, r->id, code, fd);
+	io__close(&fd);
+	return code;
+}
+
 static int host__open_file(struct server_host *h, const struct wire_request *r)
 {
 	int fd = FD_CLOSED, code = h->port.open_file(h->port.ctx, &r->name, &fd);
@@ -417,7 +447,7 @@ void server_host__live_done(struct server_host *h, uint64_t id, int err, int fd)
 	io__close(&fd);
 }
 
-static int host__answer(struct server_host *h, const struct wire_request *r)
+static int host__answer(struct server_host *h, const struct wire_request *r, char *text)
 {
 	switch (r->type) {
 	case WIRE_LIST:
@@ -434,6 +464,11 @@ static int host__answer(struct server_host *h, const struct wire_request *r)
 	case WIRE_RULES:
 	case WIRE_ALERTS:
 		return host__rules(h, r);
+	case WIRE_CAPTURES:
+	case WIRE_COMMAND:
+		return host__text(h, r, text);
+	case WIRE_CAPTURE_FILE:
+		return host__capture_file(h, r, text);
 	default:
 		return host__metrics(h, r);
 	}
@@ -459,8 +494,8 @@ static int on_wire(int fd, uint32_t events, void *ctx)
 
 	(void)events;
 	for (int i = 0; i < MESSAGES_A_WAKE && !why; i++) {
-		char bytes[sizeof(r) + 1];
-		int given, n = wire__receive(fd, bytes, sizeof(bytes), &given);
+		char bytes[sizeof(r) + WIRE_TEXT_MAX + 1];
+		int given, n = wire__receive(fd, bytes, sizeof(bytes) - 1, &given);
 
 		if (n == -EAGAIN)
 			break;
@@ -471,7 +506,7 @@ static int on_wire(int fd, uint32_t events, void *ctx)
 			why = "sent what is no message";
 		else if (host__is_flooded(h))
 			why = "asks too much";
-		else if (host__answer(h, &r))
+		else if (bytes[n] = '\0', host__answer(h, &r, bytes + sizeof(r)))
 			why = "does not read its answers";
 	}
 	if (why)

@@ -40,6 +40,11 @@ struct server_port {
 	int (*usage)(void *ctx, bool is_series, uint32_t pid, struct buf *to);
 	/* JSON; NULL: there are no rules. */
 	void (*rules)(void *ctx, bool alerts_only, struct buf *to);
+	/* Appends struct capture_folder. */
+	int (*captures)(void *ctx, struct buf *to);
+	int (*capture_file)(void *ctx, const char *id, const char *file, int *ret_fd);
+	/* Appends "ok\n…" or "error <errno>\n<line>"; the text is changed. */
+	int (*command)(void *ctx, char *text, struct buf *to);
 	void *ctx;
 };
 

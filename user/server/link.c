@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,9 +12,11 @@
 
 #include "user/base/buf.h"
 #include "user/base/clock.h"
+#include "user/base/err.h"
 #include "user/base/io.h"
 #include "user/base/memfd.h"
 #include "user/server/wire.h"
+#include "user/store/capture_folder.h"
 #include "user/store/index.h"
 
 #define REPLY_BYTES_MAX ((size_t)512 << 20)
@@ -114,10 +117,16 @@ static struct waiting *link__slot(struct link *l)
 	return NULL;
 }
 
-static int link__send(struct link *l, struct wire_request *r)
+/* text: of text_len bytes, or NULL. */
+static int link__send(struct link *l, struct wire_request *r, const char *text)
 {
+	char bytes[sizeof(*r) + WIRE_TEXT_MAX];
+
 	r->magic = WIRE_MAGIC;
-	return wire__send(l->socket, r, sizeof(*r), FD_CLOSED);
+	memcpy(bytes, r, sizeof(*r));
+	if (r->text_len)
+		memcpy(bytes + sizeof(*r), text, r->text_len);
+	return wire__send(l->socket, bytes, sizeof(*r) + r->text_len, FD_CLOSED);
 }
 
 static void wait_a_while(struct link *l)
@@ -134,11 +143,12 @@ static void link__cancel(struct link *l, uint64_t target)
 	/* its answer has no slot and is dropped */
 	struct wire_request r = {.type = WIRE_CANCEL, .id = UINT64_MAX, .target = target};
 
-	link__send(l, &r);
+	link__send(l, &r, NULL);
 }
 
 /* Sends and waits; ret_fd is the caller's. */
-static int link__ask(struct link *l, struct wire_request *r, const bool *cancelled, int *ret_fd)
+static int link__ask(struct link *l, struct wire_request *r, const char *text, const bool *cancelled,
+		     int *ret_fd)
 {
 	struct waiting *w;
 	bool told = false;
@@ -152,7 +162,7 @@ static int link__ask(struct link *l, struct wire_request *r, const bool *cancell
 	}
 	r->id = ++l->last_id;
 	*w = (struct waiting){.id = r->id, .fd = FD_CLOSED};
-	err = link__send(l, r);
+	err = link__send(l, r, text);
 	while (!err && !w->is_done && !l->is_broken) {
 		wait_a_while(l);
 		if (cancelled && !told && __atomic_load_n(cancelled, __ATOMIC_RELAXED)) {
@@ -170,14 +180,23 @@ out:
 }
 
 /* Asks for something whose bytes come in a file. */
-static int link__fetch(struct link *l, struct wire_request *r, const bool *cancelled, struct buf *to)
+static int link__fetch_with(struct link *l, struct wire_request *r, const char *text, const bool *cancelled,
+			    struct buf *to)
 {
-	int fd = FD_CLOSED, err = link__ask(l, r, cancelled, &fd);
+	int fd = FD_CLOSED, err;
+
+	r->text_len = text ? (uint32_t)strlen(text) : 0;
+	err = r->text_len > WIRE_TEXT_MAX ? -E2BIG : link__ask(l, r, text, cancelled, &fd);
 
 	if (!err)
 		err = fd < 0 ? -EBADMSG : memfd__read(fd, REPLY_BYTES_MAX, to);
 	io__close(&fd);
 	return err;
+}
+
+static int link__fetch(struct link *l, struct wire_request *r, const bool *cancelled, struct buf *to)
+{
+	return link__fetch_with(l, r, NULL, cancelled, to);
 }
 
 int link__list(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, bool windows_only,
@@ -258,4 +277,54 @@ int link__trace(struct link *l, uint64_t to_ns, const bool *cancelled, struct bu
 	struct wire_request r = {.type = WIRE_TRACE, .to_ns = to_ns};
 
 	return link__fetch(l, &r, cancelled, to);
+}
+
+int link__captures(struct link *l, struct capture_folder **ret, uint32_t *ret_n)
+{
+	struct wire_request r = {.type = WIRE_CAPTURES};
+	struct buf b;
+	int err;
+
+	buf__init(&b, REPLY_BYTES_MAX);
+	err = link__fetch(l, &r, NULL, &b);
+	if (!err && b.len % sizeof(struct capture_folder))
+		err = -EBADMSG;
+	if (err) {
+		buf__done(&b);
+		return err;
+	}
+	*ret_n = (uint32_t)(b.len / sizeof(struct capture_folder));
+	*ret = (struct capture_folder *)(void *)b.data; /* the buffer's memory becomes the caller's */
+	return 0;
+}
+
+int link__capture_file(struct link *l, const char *id, const char *file, struct buf *to)
+{
+	struct wire_request r = {.type = WIRE_CAPTURE_FILE};
+	char text[WIRE_TEXT_MAX];
+	int n = snprintf(text, sizeof(text), "%s/%s", id, file);
+
+	return n < 0 || (size_t)n >= sizeof(text) ? -E2BIG : link__fetch_with(l, &r, text, NULL, to);
+}
+
+int link__command(struct link *l, const char *verb, const char *text, struct buf *to, struct err *e)
+{
+	struct wire_request r = {.type = WIRE_COMMAND};
+	char question[WIRE_TEXT_MAX];
+	struct buf b;
+	int n = snprintf(question, sizeof(question), "%s\n%s", verb, text), err, code = 0;
+
+	if (n < 0 || (size_t)n >= sizeof(question))
+		return err__set(e, -E2BIG, "that is more than can be asked at once");
+	buf__init(&b, REPLY_BYTES_MAX);
+	err = link__fetch_with(l, &r, question, NULL, &b);
+	if (!err && sscanf(buf__str(&b), "error %d", &code) == 1) {
+		const char *line = strchr(buf__str(&b), '\n');
+
+		err = err__set(e, code > 0 && code < 4096 ? -code : -EIO, "%s", line ? line + 1 : "refused");
+	} else if (!err && b.len >= 3) {
+		buf__append(to, b.data + 3, b.len - 3);
+	}
+	buf__done(&b);
+	return err;
 }

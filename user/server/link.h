@@ -37,4 +37,12 @@ int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_
 /* A timeline of the scheduler from now on (exporters/format/trace.h). */
 int link__trace(struct link *l, uint64_t to_ns, const bool *cancelled, struct buf *to);
 
+/* An own array, free it. */
+struct capture_folder;
+int link__captures(struct link *l, struct capture_folder **ret, uint32_t *ret_n);
+int link__capture_file(struct link *l, const char *id, const char *file, struct buf *to);
+/* What the agent answers, or its error and its line. */
+struct err;
+int link__command(struct link *l, const char *verb, const char *text, struct buf *to, struct err *err);
+
 #endif

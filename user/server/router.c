@@ -16,9 +16,9 @@ static bool is_match(const char *path, const char *pattern)
 bool server__find_route(void *ctx, const struct http_request *r, const void **ret_route, enum role *ret_role,
 			enum work *ret_work)
 {
-	static const struct route *const tables[] = {memory_routes, page_routes,   pprof_routes,
-						     query_routes,  series_routes, session_routes,
-						     metric_routes, trace_routes,  rule_routes};
+	static const struct route *const tables[] = {
+		memory_routes, page_routes,  pprof_routes, query_routes,   series_routes, session_routes,
+		metric_routes, trace_routes, rule_routes,  capture_routes, webhook_routes};
 
 	(void)ctx;
 	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++) {

@@ -45,7 +45,7 @@ struct route {
 
 /* Tables of routes, one a file; end in a path of NULL. */
 extern const struct route page_routes[], pprof_routes[], query_routes[], series_routes[], session_routes[],
-	metric_routes[], trace_routes[], memory_routes[], rule_routes[];
+	metric_routes[], trace_routes[], memory_routes[], rule_routes[], capture_routes[], webhook_routes[];
 
 bool server__find_route(void *ctx, const struct http_request *r, const void **ret_route, enum role *ret_role,
 			enum work *ret_work);

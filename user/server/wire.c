@@ -40,20 +40,30 @@ static bool is_name(const struct store_name *n)
 	       !store_name__compare(n, &again);
 }
 
+/* Of those that have one there is some, as C knows it; the others have none. */
+static bool is_text(const struct wire_request *r, const char *text)
+{
+	if (r->type != WIRE_CAPTURE_FILE && r->type != WIRE_COMMAND)
+		return !r->text_len;
+	return r->text_len && r->text_len <= WIRE_TEXT_MAX && !memchr(text, 0, r->text_len);
+}
+
 int wire__check(const void *bytes, size_t len, struct wire_request *ret)
 {
 	struct wire_request r;
 	uint8_t is_late;
 
-	if (len != sizeof(r))
+	if (len < sizeof(r))
 		return -EBADMSG;
 	/* a bool that is neither 0 nor 1 may not even be looked at */
 	memcpy(&is_late, (const char *)bytes + offsetof(struct wire_request, name.is_late), 1);
 	if (is_late > 1)
 		return -EBADMSG;
 	memcpy(&r, bytes, sizeof(r));
-	if (r.magic != WIRE_MAGIC || !r.type || r.type >= WIRE_TYPE_MAX ||
-	    r.rate_hz > (r.type == WIRE_LIVE ? WIRE_RATE_MAX : 0))
+	if (r.magic != WIRE_MAGIC || !r.type || r.type >= WIRE_TYPE_MAX || r.zero ||
+	    r.rate_hz > (r.type == WIRE_LIVE ? WIRE_RATE_MAX : 0) || len - sizeof(r) != r.text_len)
+		return -EBADMSG;
+	if (!is_text(&r, (const char *)bytes + sizeof(r)))
 		return -EBADMSG;
 	if ((r.type == WIRE_LIST || r.type == WIRE_LIVE) &&
 	    (!is_event(r.event, r.type == WIRE_LIST) || r.from_ns > r.to_ns || r.to_ns > INT64_MAX))

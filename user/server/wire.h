@@ -16,6 +16,10 @@
  *      RULES, ALERTS                   memfd: JSON
  *      TRACE   to                      memfd: a timeline of the scheduler (exporters/format/trace.h) from now, when `to` is over; CANCEL ends it, too
  *
+ *      CAPTURES                        memfd: struct capture_folder[]
+ *      CAPTURE_FILE  "id/file"         the file
+ *      COMMAND  "VERB\n…"              memfd: "ok\n…" or "error <errno>\n<line>" (user/cmd/control.h; only what it lets the server ask)
+ *
  * Owns: nothing; fds are the receiver's. Thread: any. Limit: one message. Errors: -EBADMSG for what is no message; -EAGAIN; -EPIPE the other side is gone.
  */
 #ifndef EVERPROF_SERVER_WIRE_H
@@ -38,10 +42,14 @@ enum wire_type {
 	WIRE_USAGE,
 	WIRE_RULES,
 	WIRE_ALERTS,
+	WIRE_CAPTURES,
+	WIRE_CAPTURE_FILE,
+	WIRE_COMMAND,
 	WIRE_TYPE_MAX
 };
 
 #define WIRE_RATE_MAX 1000
+#define WIRE_TEXT_MAX 4352
 
 enum wire_flags {
 	WIRE_WINDOWS_ONLY = 1, /* LIST: no roll-up in the place of windows that are still there */
@@ -54,7 +62,9 @@ struct wire_request {
 	uint64_t from_ns, to_ns; /* CLOCK_REALTIME */
 	uint64_t target;
 	uint32_t flags;
-	uint32_t rate_hz; /* LIVE: at least so many samples a second, where that can be; 0: as it is */
+	uint32_t rate_hz;  /* LIVE: at least so many samples a second, where that can be; 0: as it is */
+	uint32_t text_len; /* CAPTURE_FILE, COMMAND: bytes of text that follow the struct; else 0 */
+	uint32_t zero;
 	char event[STORE_EVENT_MAX]; /* LIST: "" is all */
 	struct store_name name;
 };
@@ -67,7 +77,7 @@ struct wire_reply {
 
 _Static_assert(sizeof(struct wire_request) <= 256, "a request is one small packet");
 
-/* 0, or -EBADMSG where the bytes are no request that may be acted on. */
+/* 0, or -EBADMSG where the bytes are no request that may be acted on. The text, where there is one, is what follows the struct: no NUL in it. */
 int wire__check(const void *bytes, size_t len, struct wire_request *ret);
 /* fd FD_CLOSED: none. Never blocks where the socket does not. */
 int wire__send(int socket, const void *message, size_t len, int fd);

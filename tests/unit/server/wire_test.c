@@ -61,6 +61,30 @@ static void good_requests_pass(void **state)
 	assert_int_equal(check(&r), -EBADMSG);
 }
 
+static void a_text_is_as_long_as_it_says_and_stands_where_one_may(void **state)
+{
+	char bytes[sizeof(struct wire_request) + WIRE_TEXT_MAX + 1] = {0};
+	struct wire_request *r = (struct wire_request *)(void *)bytes, out;
+
+	(void)state;
+	*r = (struct wire_request){.magic = WIRE_MAGIC, .type = WIRE_COMMAND, .text_len = 5};
+	memcpy(bytes + sizeof(*r), "pin\nx", 5);
+	assert_int_equal(wire__check(bytes, sizeof(*r) + 5, &out), 0);
+	assert_int_equal(wire__check(bytes, sizeof(*r) + 4, &out), -EBADMSG);
+	assert_int_equal(wire__check(bytes, sizeof(*r) + 6, &out), -EBADMSG);
+	bytes[sizeof(*r) + 2] = '\0';
+	assert_int_equal(wire__check(bytes, sizeof(*r) + 5, &out), -EBADMSG);
+	r->text_len = 0;
+	assert_int_equal(wire__check(bytes, sizeof(*r), &out), -EBADMSG);
+	memset(bytes + sizeof(*r), 'x', WIRE_TEXT_MAX + 1);
+	r->text_len = WIRE_TEXT_MAX;
+	assert_int_equal(wire__check(bytes, sizeof(*r) + WIRE_TEXT_MAX, &out), 0);
+	r->text_len = WIRE_TEXT_MAX + 1;
+	assert_int_equal(wire__check(bytes, sizeof(*r) + WIRE_TEXT_MAX + 1, &out), -EBADMSG);
+	*r = (struct wire_request){.magic = WIRE_MAGIC, .type = WIRE_METRICS, .text_len = 1};
+	assert_int_equal(wire__check(bytes, sizeof(*r) + 1, &out), -EBADMSG);
+}
+
 static void what_an_enemy_would_send_is_refused(void **state)
 {
 	struct wire_request good = list_request(), r = good, out;
@@ -155,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_requests_pass),
+		cmocka_unit_test(a_text_is_as_long_as_it_says_and_stands_where_one_may),
 		cmocka_unit_test(what_an_enemy_would_send_is_refused),
 		cmocka_unit_test(a_name_that_the_store_would_not_write_is_refused),
 		cmocka_unit_test(a_message_brings_its_file_and_no_more_than_one),

@@ -14,7 +14,7 @@
 
 	function fresh() {
 		// range: [from, to] in seconds, or a number of seconds up to now; chosen, base: [from, to] or null
-		return { range: 3600, chosen: null, base: null, event: "cpu", by: "process", filters: [], group: "", live: true, idle: false, view: {} };
+		return { range: 3600, chosen: null, base: null, event: "cpu", by: "process", filters: [], group: "", live: true, idle: false, capture: "", against: false, view: {} };
 	}
 
 	// -- the address ------------------------------------------------------------------------------------------------------
@@ -34,6 +34,10 @@
 			p.set("group", state.group);
 		if (state.idle)
 			p.set("idle", "1");
+		if (state.capture)
+			p.set("capture", state.capture);
+		if (state.capture && state.against)
+			p.set("against", "baseline");
 		const { view, colour, search, zoom, frame, sort } = state.view, v = {};
 		for (const [k, x] of Object.entries({ view, colour, search, zoom, frame, sort }))
 			if (x && x.length && !(k === "view" && x === "icicle") && !(k === "colour" && x === "binary") && !(k === "sort" && x === "self"))
@@ -54,6 +58,8 @@
 		s.filters = p.getAll("only").map((f) => [f.slice(0, f.indexOf("=")), f.slice(f.indexOf("=") + 1)]).filter((f) => LABELS.includes(f[0]));
 		s.group = LABELS.includes(p.get("group")) ? p.get("group") : "";
 		s.idle = p.get("idle") === "1";
+		s.capture = /^[A-Za-z0-9.-]{1,48}$/.test(p.get("capture") || "") ? p.get("capture") : "";
+		s.against = p.get("against") === "baseline";
 		s.live = !Array.isArray(s.range) && !s.chosen;
 		try {
 			s.view = JSON.parse(p.get("view") || "{}");
@@ -85,6 +91,10 @@
 
 	function profileUrl(format, more) {
 		const [from, to] = state.chosen || range();
+		if (state.capture) {
+			const p = parameters({ event: state.event, format, ...(state.against ? { diff: "baseline" } : {}), ...(state.group ? { by: state.group } : {}), ...more });
+			return `api/v1/captures/${state.capture}/${state.event}.pb.gz?${p}`;
+		}
 		const p = parameters({ event: state.event, from: Math.floor(from), to: Math.ceil(to), format, ...more });
 		if (state.base) {
 			p.set("diff_from", Math.floor(state.base[0]));
@@ -97,14 +107,14 @@
 
 	async function loadSeries() {
 		const [from, to] = range();
-		await Promise.all(lanes().map(async (event) => {
+		await Promise.all([Everprof.captures.load(from, to), ...lanes().map(async (event) => {
 			const main = event === state.event;
 			try {
 				series[event] = await fetchJson("api/v1/series?" + parameters({ event, from, to, by: state.by, n: main ? 200 : 1 }));
 			} catch (e) {
 				series[event] = null;
 			}
-		}));
+		})]);
 		paint();
 		loadFunction(true);
 	}
@@ -240,6 +250,7 @@
 		mark(state.base, dark ? "#7f93b866" : "#5d78a84d");
 		mark(state.chosen, dark ? "#ffd47a59" : "#e59a0047");
 		mark(dragging && dragging.range, dark ? "#ffffff40" : "#00000026");
+		Everprof.captures.draw(c, from, k, h, dark ? "#ff8a5c" : "#c2410c");
 	}
 
 	let dragging = null;
@@ -247,6 +258,10 @@
 		const timeAt = (e) => {
 			const [from, to] = range(), box = canvas.getBoundingClientRect();
 			return from + Math.min(Math.max((e.clientX - box.left) / box.width, 0), 1) * (to - from);
+		};
+		const captureAt = (e) => {
+			const [from, to] = range(), box = canvas.getBoundingClientRect();
+			return Everprof.captures.near(e.clientX - box.left, from, box.width / (to - from));
 		};
 		canvas.addEventListener("pointerdown", (e) => {
 			canvas.setPointerCapture(e.pointerId);
@@ -258,15 +273,17 @@
 				dragging.range = [Math.min(t, dragging.start), Math.max(t, dragging.start)];
 				drawLanes();
 			}
-			point(event, timeAt(e));
+			point(event, timeAt(e), captureAt(e));
 		});
-		canvas.addEventListener("pointerup", () => {
+		canvas.addEventListener("pointerup", (e) => {
 			const d = dragging;
 			dragging = null;
 			if (!d)
 				return;
 			if (d.range && d.range[1] - d.range[0] >= 1)
 				choose(snap(event, d.range), d.base);
+			else if (!d.range && captureAt(e))
+				openCapture(captureAt(e), null, false);
 			else if (!d.range)
 				choose(pointRange(event, d.start), d.base);
 		});
@@ -298,15 +315,27 @@
 
 	function choose(r, asBase) {
 		if (asBase)
-			set({ base: r });
+			set({ base: r, capture: "" });
 		else
-			set({ chosen: r, live: !r && !Array.isArray(state.range) });
+			set({ chosen: r, capture: "", live: !r && !Array.isArray(state.range) });
 		loadProfile();
+	}
+
+	// Its profile, and its time on the timeline.
+	function openCapture(c, event, against) {
+		const t = Everprof.captures.at(c), chosen = [t - (c.range ? c.range.before_seconds : 0), t + (c.range ? c.range.after_seconds : 0)], [from, to] = range();
+		const inside = chosen[0] >= from && chosen[1] <= to;
+		set({ capture: c.id, against, event: event || (c.events.includes(state.event) ? state.event : c.events[0] || "cpu"), chosen, base: null, live: false, filters: [], ...(inside ? {} : { range: [chosen[0] - 600, chosen[1] + 600] }) });
+		load();
 	}
 
 	const clock = (t, long) => new Date(t * 1000).toLocaleString("sv", long ? {} : { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
-	function point(event, t) {
+	function point(event, t, capture) {
+		if (capture) {
+			ui.hint.replaceChildren(E("b", {}, `captured ${clock(Everprof.captures.at(capture), true)}`), "  ", Everprof.captures.about(capture), "  (click opens it)");
+			return;
+		}
 		const s = series[event], i = t === null || !s ? -1 : s.times.findIndex((from, j) => t >= from && t < from + s.seconds[j]);
 		if (i < 0) {
 			hint();
@@ -374,7 +403,9 @@
 	}
 
 	function drawChips() {
-		ui.chips.replaceChildren(...state.filters.map(([key, pattern]) => E("button", { class: "chip", title: "remove", onclick: () => {
+		const known = state.capture && Everprof.captures.find(state.capture);
+		ui.chips.replaceChildren(...(state.capture ? [E("button", { class: "chip", title: "leave the capture", onclick: () => { set({ capture: "", against: false }); loadProfile(); } },
+			`capture ${known ? known.rule : state.capture}${state.against ? " against normal" : ""}`)] : []), ...state.filters.map(([key, pattern]) => E("button", { class: "chip", title: "remove", onclick: () => {
 			set({ filters: state.filters.filter((f) => f[0] !== key || f[1] !== pattern) });
 			loadSeries();
 			loadProfile();
@@ -429,7 +460,7 @@
 		ui.range.value = RANGES.some((r) => r[1] === state.range) ? String(state.range) : "";
 		ui.live.checked = state.live;
 		ui.idle.checked = state.idle;
-		ui.compare.textContent = state.base ? "End comparison" : "Compare with before";
+		ui.compare.textContent = state.base || (state.capture && state.against) ? "End comparison" : state.capture ? "Compare with normal" : "Compare with before";
 		const [from, to] = range();
 		ui.axis.replaceChildren(...[0, 0.25, 0.5, 0.75, 1].map((p) => E("span", {}, clock(from + p * (to - from), to - from > 86400).slice(0, to - from > 86400 ? 16 : 8))));
 		drawChips();
@@ -439,6 +470,11 @@
 	}
 
 	function compare() {
+		if (state.capture) {
+			set({ against: !state.against });
+			loadProfile();
+			return;
+		}
 		const [from, to] = state.chosen || range();
 		set({ base: state.base ? null : [from - (to - from), from], chosen: state.base ? state.chosen : [from, to] });
 		loadProfile();
@@ -495,7 +531,7 @@
 		ui.message = E("div", { class: "message", hidden: true });
 		page.append(E("div", { class: "top" }, E("h1", {}, "everprof", ui.host), ui.range, ui.event, ui.by, ui.group, ui.filter, ui.chips,
 			E("label", { title: "follow the clock" }, ui.live, "live"), E("label", { title: "show waits of threads that only wait for work" }, ui.idle, "idle"), E("span", { class: "gap" }),
-			ui.compare, E("button", { onclick: sessions }, "Record"), E("button", { onclick: Everprof.live.processes }, "Now"), E("button", { onclick: Everprof.live.agent }, "Agent"), ui.link),
+			ui.compare, E("button", { title: "what was kept when something was wrong", onclick: () => Everprof.captures.dialog(state.filters, openCapture) }, "Captures"), E("button", { onclick: sessions }, "Record"), E("button", { onclick: Everprof.live.processes }, "Now"), E("button", { onclick: Everprof.live.agent }, "Agent"), ui.link),
 			ui.lanes, ui.axis, ui.hint, E("div", { class: "below" }, ui.ran, ui.viewer));
 		ui.viewer.append(ui.message);
 		const file = (text, format, more) => ({ text, href: () => profileUrl(format, { download: "1", ...more }) });
@@ -524,4 +560,7 @@
 	state = read();
 	build();
 	load().then(() => setTimeout(tick, 10000));
+	// a link to the list, for whoever is told of an alert
+	if (new URLSearchParams(location.hash.slice(1)).get("open") === "captures")
+		Everprof.captures.dialog(state.filters, openCapture);
 })();
