@@ -602,73 +602,6 @@ static void only_certificates_that_are_known_come_in(void **state)
 	shell(ARGS(CURL, "--cert", other, "--key", other_key, url), "403");
 }
 
-/* Resident memory as /proc has it now. */
-static double resident_bytes(long long pid)
-{
-	char path[64];
-	long long pages = 0;
-	struct buf b;
-
-	snprintf(path, sizeof(path), "/proc/%lld/statm", pid);
-	buf__init(&b, 4096);
-	assert_int_equal(io__read_at(AT_FDCWD, path, 4095, &b), 0);
-	assert_int_equal(sscanf(buf__str(&b), "%*d %lld", &pages), 1);
-	buf__done(&b);
-	return (double)pages * (double)sysconf(_SC_PAGESIZE);
-}
-
-static void memory_is_that_of_proc_the_largest_first(void **state)
-{
-	struct recording *r = *state;
-	json_t *all, *one, *first;
-	struct answer a;
-	char path[200];
-	int port;
-
-	recording__start(r, ARGS("calltree", RECORDING_LONG));
-	port = serve(r, "");
-	snprintf(path, sizeof(path), "/api/v1/profiling/memory?pid=%lld", r->pid);
-	wait_for(port, path, "");
-	sleep(3);
-	assert_int_equal(get(port, path, "", &a), 200);
-	all = json_loadb(a.body, a.len, 0, NULL);
-	buf__done(&a.all);
-	assert_int_equal(json_integer_value(json_object_get(all, "n_processes")), 1);
-	one = json_array_get(json_object_get(all, "processes"), 0);
-	assert_int_equal(json_integer_value(json_object_get(one, "pid")), r->pid);
-	assert_string_equal(json_string_value(json_object_get(one, "comm")), "calltree");
-	/* pages come and go, and CPUs keep some of the count to themselves */
-	assert_true(fabs(json_number_value(json_object_get(one, "rss_bytes")) - resident_bytes(r->pid)) <
-		    256 * 1024);
-	assert_true(json_number_value(json_object_get(one, "cpu_percent")) > 1);
-	json_decref(all);
-	assert_int_equal(get(port, "/api/v1/profiling/memory?n=3&sort=rss", "", &a), 200);
-	all = json_loadb(a.body, a.len, 0, NULL);
-	buf__done(&a.all);
-	assert_true(json_integer_value(json_object_get(all, "n_processes")) > 3);
-	assert_int_equal(json_array_size(json_object_get(all, "processes")), 3);
-	first = json_array_get(json_object_get(all, "processes"), 0);
-	one = json_array_get(json_object_get(all, "processes"), 2);
-	assert_true(json_number_value(json_object_get(first, "rss_bytes")) >=
-		    json_number_value(json_object_get(one, "rss_bytes")));
-	assert_true(json_number_value(json_object_get(json_object_get(all, "system"), "total_bytes")) >
-		    json_number_value(json_object_get(first, "rss_bytes")));
-	json_decref(all);
-	assert_int_equal(status_of(port, "/api/v1/profiling/memory?sort=size", ""), 400);
-	snprintf(path, sizeof(path), "/api/v1/profiling/memory?series=1&pid=%lld", r->pid);
-	assert_int_equal(get(port, path, "", &a), 200);
-	all = json_loadb(a.body, a.len, 0, NULL);
-	buf__done(&a.all);
-	one = json_object_get(json_object_get(all, "series"), "rss_bytes");
-	assert_true(json_array_size(one) >= 3);
-	assert_true(json_number_value(json_array_get(one, json_array_size(one) - 1)) ==
-		    resident_bytes(r->pid));
-	assert_int_equal(json_array_size(json_object_get(json_object_get(all, "series"), "times")),
-			 json_array_size(one));
-	json_decref(all);
-	assert_int_equal(status_of(port, "/api/v1/profiling/memory?series=1&pid=999999999", ""), 404);
-}
-
 static void a_session_is_started_followed_and_fetched(void **state)
 {
 	struct recording *r = *state;
@@ -726,7 +659,6 @@ int main(void)
 		e2e_test(nobody_is_served_beyond_this_host_without_authentication),
 		e2e_test(only_certificates_that_are_known_come_in),
 		e2e_test(a_session_is_started_followed_and_fetched),
-		e2e_test(memory_is_that_of_proc_the_largest_first),
 	};
 
 	return cmocka_run_group_tests_name("server", tests, NULL, NULL);

@@ -68,7 +68,8 @@ static void group__row(struct usage *u, struct usage_group *g, struct usage_row 
 	*row = (struct usage_row){.is_group = 1};
 	row__rates(row, &g->rates);
 	row->cpu_percent = known_or_nan(g->values, g->known, METRIC_cpu_usage_percent);
-	row->growth_bytes = timed(&g->rates, g->rates.growth_bytes);
+	/* of the group's own account, where a rule wants it: a sum over processes would not see those that end */
+	row->growth_bytes = known_or_nan(g->values, g->known, METRIC_memory_growth_rate);
 	row->rss_bytes = row->anon_bytes = row->file_bytes = row->shmem_bytes = NAN;
 	if (!usage_group__memory(u, g, &m)) {
 		row->rss_bytes = (double)m.anon_bytes + (double)m.mapped_bytes;

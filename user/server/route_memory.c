@@ -4,6 +4,7 @@
  *
  *      sort=rss|growth|faults|cpu|swap  n=20  and selectors: pid comm exe cgroup unit container pod
  *
+ *      as text for Prometheus at /metrics/usage: of the n largest, n being for the scrape's configuration to say
  *      series=1     the last ten minutes of the one process that pid= names, or of the host
  *
  *      {"at","system":{…},"sort","n_processes": that match,"processes":[…],"n_groups","groups":[…]}
@@ -27,9 +28,10 @@
 #include "user/server/link.h"
 #include "user/server/server.h"
 
-#define FRESH_NS  NS_PER_SEC
-#define N_DEFAULT 20
-#define N_MAX     10000
+#define FRESH_NS        NS_PER_SEC
+#define N_DEFAULT       20
+#define N_MAX           10000
+#define PROMETHEUS_TEXT "text/plain; version=0.0.4; charset=utf-8"
 #define TEXT(field, r)            \
 	if (!strcmp(key, #field)) \
 	return *(r)->field ? (r)->field : NULL
@@ -176,6 +178,80 @@ static void print(struct buf *b, const struct listing *l)
 	buf__append_str(b, "}\n");
 }
 
+/* -- for Prometheus -- */
+
+/* Quoted as text format wants it. */
+static void label(struct buf *b, const char *name, const char *value, bool is_first)
+{
+	buf__printf(b, "%s%s=\"", is_first ? "{" : ",", name);
+	for (; *value; value++) {
+		if (*value == '\\' || *value == '"')
+			buf__append_char(b, '\\');
+		if (*value == '\n')
+			buf__append_str(b, "\\n");
+		else
+			buf__append_char(b, *value);
+	}
+	buf__append_char(b, '"');
+}
+
+static void print_family(struct buf *b, const struct listing *l, bool is_group, const char *name,
+			 const char *help, size_t at, double scale)
+{
+	const struct usage_row **rows = l->rows + (is_group ? 0 : l->n_groups);
+	uint32_t n = is_group ? l->n_groups : l->n - l->n_groups;
+	const char *of = is_group ? "cgroup" : "process";
+	char pid[16];
+
+	buf__printf(b, "# HELP everprof_%s_%s %s\n# TYPE everprof_%s_%s gauge\n", of, name, help, of, name);
+	for (uint32_t i = 0; i < n && i < l->limit; i++) {
+		double v;
+
+		memcpy(&v, (const char *)rows[i] + at, sizeof(v));
+		if (isnan(v))
+			continue;
+		buf__printf(b, "everprof_%s_%s", of, name);
+		snprintf(pid, sizeof(pid), "%u", rows[i]->pid);
+		if (is_group) {
+			label(b, "cgroup", rows[i]->cgroup, true);
+		} else {
+			label(b, "pid", pid, true);
+			label(b, "comm", rows[i]->comm, false);
+		}
+		if (*rows[i]->container)
+			label(b, "container", rows[i]->container, false);
+		buf__printf(b, "} %.12g\n", v * scale);
+	}
+}
+
+static void print_metrics(struct buf *b, const struct listing *l)
+{
+	static const struct {
+		const char *name, *help;
+		size_t at;
+		double scale;
+	} families[] = {
+		{"resident_bytes", "Resident memory.", offsetof(struct usage_row, rss_bytes), 1},
+		{"growth_bytes", "How much resident memory grows in a second.",
+		 offsetof(struct usage_row, growth_bytes), 1},
+		{"cpu_ratio", "CPU time in a second, of one CPU.", offsetof(struct usage_row, cpu_percent),
+		 0.01},
+		{"major_faults", "Page faults in a second that had to read from a disk.",
+		 offsetof(struct usage_row, major_faults), 1},
+		{"threads", "Threads.", offsetof(struct usage_row, threads), 1},
+	};
+
+	for (int is_group = 0; is_group < 2; is_group++)
+		for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
+			print_family(b, l, is_group, families[i].name, families[i].help, families[i].at,
+				     families[i].scale);
+}
+
+static bool is_for_prometheus(const struct http_request *r)
+{
+	return !strncmp(r->target.path, "/metrics", strlen("/metrics"));
+}
+
 /* -- in -- */
 
 static int read_ask(const struct request *r, struct listing *l, struct selection *s, struct err *e)
@@ -285,7 +361,7 @@ static void answer_memory(struct server *s, const struct http_request *r, struct
 	struct err e = {""};
 	int err;
 
-	if (request__param(&r->target, "series")) {
+	if (request__param(&r->target, "series") && !is_for_prometheus(r)) {
 		answer_series(s, r, to);
 		return;
 	}
@@ -299,8 +375,8 @@ static void answer_memory(struct server *s, const struct http_request *r, struct
 	if (!err)
 		err = pick(&s->usage, &selection, &l);
 	if (!err) {
-		to->type = "application/json";
-		print(&to->body, &l);
+		to->type = is_for_prometheus(r) ? PROMETHEUS_TEXT : "application/json";
+		(is_for_prometheus(r) ? print_metrics : print)(&to->body, &l);
 	}
 	pthread_mutex_unlock(&s->usage_lock);
 	if (err)
@@ -309,6 +385,7 @@ static void answer_memory(struct server *s, const struct http_request *r, struct
 }
 
 const struct route memory_routes[] = {
+	{"/metrics/usage", ROLE_VIEW, WORK_QUERY, answer_memory, NULL},
 	{"/api/v1/profiling/memory", ROLE_VIEW, WORK_QUERY, answer_memory, NULL},
 	{NULL, 0, 0, NULL, NULL},
 };
