@@ -248,6 +248,32 @@ static void values_that_hover_fire_once_also_over_sigkill(void **state)
 	assert_non_null(strstr(run__errors(&r->everprof), "'Hover' is over for pid"));
 }
 
+/* A program that dies of a signal: an event, told under the name that it was started by, and its process is gone by then. */
+static void a_fatal_signal_is_captured_once(void **state)
+{
+	struct recording *r = *state;
+	char dir[2048], target[64];
+	long long chosen;
+
+	configure(r, "{name: Died, condition: fatal_signal, match: {comm: alarms}}");
+	agent__start(r);
+	play(r, "hover", "60", "3", &chosen);
+	usleep(2000000);
+	assert_int_equal(number_of(r, "fired"), 0);
+	assert_int_equal(kill((pid_t)chosen, SIGSEGV), 0);
+	expect_comes(r, "captures", 1, 20);
+	usleep(6000000);
+	assert_int_equal(number_of(r, "fired"), 1);
+	assert_int_equal(find_captures(r, dir), 1);
+	snprintf(target, sizeof(target), "-%lld_", chosen);
+	assert_non_null(strstr(dir, target));
+	/* over after its time, although nothing of it is measured any more */
+	for (int i = 0; i < 60 && number_of(r, "firing"); i++)
+		usleep(250000);
+	assert_int_equal(number_of(r, "firing"), 0);
+	agent__expect_end(r);
+}
+
 /* ---- the real Alertmanager -------------------------------------------------------------------------------------------- */
 
 static int free_port(void)
@@ -414,6 +440,7 @@ int main(void)
 		e2e_test(of_a_crowd_that_crosses_at_once_the_worst_few_are_captured),
 		e2e_test(a_leak_fires_and_a_sawtooth_does_not),
 		e2e_test(values_that_hover_fire_once_also_over_sigkill),
+		e2e_test(a_fatal_signal_is_captured_once),
 		e2e_test(the_real_alertmanager_receives_firing_and_resolved),
 		e2e_test(a_program_runs_without_privileges_and_finds_the_capture),
 	};

@@ -189,8 +189,9 @@ static void on_pass_done(void *ctx, uint64_t at_ns)
 	}
 }
 
-void alerting__take_event(struct alerting *a, const struct host_event *event)
+static void on_event(void *ctx, const struct host_event *event)
 {
+	struct alerting *a = ctx;
 	const struct rule_time now = time_now();
 
 	if (a->is_stopped)
@@ -228,7 +229,7 @@ static int open_all(struct alerting *a)
 {
 	const struct rule_engine_opts opts = engine_opts(a->config);
 	const struct rule_port port = {.capture = on_capture, .tell = on_news, .ctx = a};
-	struct watcher watcher = {.ctx = a, .sample = on_sample, .done = on_pass_done};
+	struct watcher watcher = {.ctx = a, .sample = on_sample, .done = on_pass_done, .event = on_event};
 	const struct rule_time now = time_now();
 	int code = rule_engine__new(&opts, &port, &a->config->alerts, &now, &a->engine);
 

@@ -8,10 +8,6 @@
 #ifndef EVERPROF_CMD_ALERTING_H
 #define EVERPROF_CMD_ALERTING_H
 
-#include <stdint.h>
-
-#include "user/config/host_event.h"
-
 struct alerting;
 struct buf;
 struct captures;
@@ -36,7 +32,6 @@ int alerting__new(const struct config *c, const struct alerting_parts *parts, st
 int alerting__set_config(struct alerting *a, const struct config *c, struct err *err);
 /* Where people reach the server, "" for nowhere; for links in what is told. */
 void alerting__set_url(struct alerting *a, const char *url);
-void alerting__take_event(struct alerting *a, const struct host_event *event);
 /* Nothing is judged any more; what survives is on the disk. */
 void alerting__stop(struct alerting *a);
 /* After the captures were freed, whose last words come here, and the watching, which tells it of passes. */
