@@ -22,6 +22,8 @@
 	X(KERNEL_STACK, "kernel_stack", "stack without its kernel part: the kernel could not walk it")      \
 	X(UNKNOWN_PROCESS, "unknown_process", "the process was gone before anything was learnt of it")      \
 	X(OBJECT_GONE, "object_gone", "frames unnamed: the file was gone before it could be opened")        \
+	X(NO_VERDICT, "no_verdict", "the process was gone before it was known whether it is wanted")        \
+	X(BAD_RECORD, "bad_record", "unfinished stacks whose record was not sound")                         \
 	X(HISTORY_FULL, "history_full", "the window's tables were full")                                    \
 	X(DRAIN_LATE, "drain_late", "slices that were closed late (counted in slices)")                     \
 	X(DERIVED_RULES, "derived_rules",                                                                   \

@@ -42,17 +42,15 @@ static const uint64_t *drain__words(const struct kernel_maps *m, uint32_t half, 
 	return m->count_words + half * total + slot->frames;
 }
 
-int drain__slice(struct drain *d, drain_fn fn, void *ctx)
+int drain__turn(struct drain *d)
 {
 	const struct kernel_maps *m = d->maps;
 	uint32_t half = m->gate->half & 1;
-	struct count_half *state = &m->halves[half];
-	struct count_slot *slots = m->count_slots + (uint64_t)half * m->n_count_slots;
-	uint64_t n_used, turned_ns = clock__mono_ns();
+	uint64_t turned_ns = clock__mono_ns();
 	int ret;
 
 	__atomic_store_n(&m->gate->half, half ^ 1, __ATOMIC_SEQ_CST);
-	ret = drain__wait(state);
+	ret = drain__wait(&m->halves[half]);
 	if (ret) {
 		/* give it back: programs go on in the old half, which is then read a slice later */
 		__atomic_store_n(&m->gate->half, half, __ATOMIC_SEQ_CST);
@@ -60,7 +58,18 @@ int drain__slice(struct drain *d, drain_fn fn, void *ctx)
 		return ret;
 	}
 	d->turned_ns = turned_ns;
-	n_used = state->slots_used;
+	return 0;
+}
+
+int drain__read(struct drain *d, drain_fn fn, void *ctx)
+{
+	const struct kernel_maps *m = d->maps;
+	uint32_t half = (m->gate->half & 1) ^ 1;
+	struct count_half *state = &m->halves[half];
+	struct count_slot *slots = m->count_slots + (uint64_t)half * m->n_count_slots;
+	uint64_t n_used = state->slots_used;
+	int ret = 0;
+
 	d->stats.slots = n_used;
 	d->stats.words = state->words_used;
 	for (uint32_t i = 0; i < m->n_count_slots && n_used; i++) {

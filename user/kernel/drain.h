@@ -31,7 +31,9 @@ struct drain {
 };
 
 void drain__init(struct drain *d, const struct kernel_maps *maps);
-/* Closes the half that is being written, hands each of its rows to fn, and clears it. */
-int drain__slice(struct drain *d, drain_fn fn, void *ctx);
+/* Closes the half that is being written: samples go into the other one from now on. */
+int drain__turn(struct drain *d);
+/* Hands each row of the half that was closed to fn, and clears it. */
+int drain__read(struct drain *d, drain_fn fn, void *ctx);
 
 #endif

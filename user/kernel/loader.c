@@ -36,15 +36,24 @@ struct loader {
 	int stats_fd;
 };
 
-/* libbpf explains a failed load in many lines; they are kept for --debug, and the first that says why goes into the error. */
+/* The first warning of libbpf in the load that goes on: it names what failed, and its callback has no place for a context. */
+static char first_warning[200];
+
+/* libbpf explains a failed load in many lines; all are told where debugging is wanted, and the first that says why goes into the error. */
 static int loader__print(enum libbpf_print_level level, const char *fmt, va_list args)
 {
+	static const char prefix[] = "libbpf: ";
 	char line[LOG_LINE_MAX];
 
-	if (log__level() < LOG_LEVEL_DEBUG)
+	if (log__level() < LOG_LEVEL_DEBUG && (level != LIBBPF_WARN || *first_warning))
 		return 0;
 	vsnprintf(line, sizeof(line), fmt, args);
 	line[strcspn(line, "\n")] = '\0';
+	if (level == LIBBPF_WARN && !*first_warning)
+		snprintf(first_warning, sizeof(first_warning), "%.*s", (int)sizeof(first_warning) - 1,
+			 strncmp(line, prefix, strlen(prefix)) ? line : line + strlen(prefix));
+	if (log__level() < LOG_LEVEL_DEBUG)
+		return 0;
 	log_debug("libbpf: %s%s", level == LIBBPF_WARN ? "warning: " : "", line);
 	return 0;
 }
@@ -144,16 +153,23 @@ static int loader__explain_load(struct err *err, int code)
 				"kernel: loading the BPF programs is not permitted: run as root, or give "
 				"CAP_BPF and CAP_PERFMON "
 				"(`everprof doctor` tells what is missing)");
-	if (code == -ENOMEM || code == -E2BIG)
+	if (code == -E2BIG && strstr(first_warning, "prog '"))
+		return err__set(
+			err, code,
+			"kernel: this kernel's verifier gives up on a BPF program as too complex (%s): "
+			"turn its event off, or use a newer kernel",
+			first_warning);
+	if (code == -ENOMEM)
 		return err__set(err, code,
 				"kernel: no memory for the BPF maps: raise the memory limit of this service");
-	if (code == -ESRCH || code == -ENOENT)
+	if ((code == -ESRCH || code == -ENOENT) && (!*first_warning || strstr(first_warning, "BTF")))
 		return err__set(
 			err, code,
 			"kernel: no BTF type information in /sys/kernel/btf/vmlinux: a kernel built with "
 			"CONFIG_DEBUG_INFO_BTF is needed (Linux 6.1 or later)");
-	return err__set(err, code, "kernel: cannot load the BPF programs: %s (`everprof doctor` tells more)",
-			strerror(-code));
+	return err__set(err, code,
+			"kernel: cannot load the BPF programs: %s%s%s (`everprof doctor` tells more)",
+			strerror(-code), *first_warning ? ": " : "", first_warning);
 }
 
 static void loader__fill_fds(struct loader *l)
@@ -282,6 +298,7 @@ int loader__open(const struct loader_opts *opts, struct loader **ret_loader, str
 	if (!l)
 		return -ENOMEM;
 	l->stats_fd = FD_CLOSED;
+	*first_warning = '\0';
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	libbpf_set_print(loader__print);
 	if (access("/sys/kernel/btf/vmlinux", R_OK)) {

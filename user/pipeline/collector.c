@@ -38,12 +38,14 @@
 static void collector__slice_losses(struct collector *c, struct losses ret[EVENT_N])
 {
 	uint64_t sideband = sideband__stats(c->sideband)->lost;
-	struct losses now[EVENT_N + 1], all = c->lost_here, since;
+	struct losses now[EVENT_N + 1], all = c->lost_here, since, here[EVENT_N];
 	bool is_read = !losses__read(c->maps->losses_fd, now);
 
 	all.n[LOSS_SIDEBAND] += sideband - c->sideband_lost;
 	c->sideband_lost = sideband;
 	c->lost_here = (struct losses){};
+	memcpy(here, c->lost_of, sizeof(here));
+	memset(c->lost_of, 0, sizeof(c->lost_of));
 	if (is_read) {
 		losses__since(&now[EVENT_N], &c->lost_before[EVENT_N], &since);
 		losses__add(&all, &since);
@@ -51,6 +53,8 @@ static void collector__slice_losses(struct collector *c, struct losses ret[EVENT
 	losses__add(&c->stats.lost, &all);
 	for (int ev = 0; ev < EVENT_N; ev++) {
 		ret[ev] = all;
+		losses__add(&ret[ev], &here[ev]);
+		losses__add(&c->stats.lost, &here[ev]);
 		if (!is_read)
 			continue;
 		losses__since(&now[ev], &c->lost_before[ev], &since);
@@ -75,19 +79,23 @@ static void collector__weigh_ticks(struct collector *c)
 
 /*
  * Ends the slice: what is in the kernel comes into the windows. Samples go into the half until it is turned over; what a source tells by itself is as of its look.
- * Stacks that wait to be finished are read before, with the rest of the slice; one that comes between belongs to the next.
  */
 static void collector__end_slice(struct collector *c, bool all)
 {
 	uint64_t began = c->slice_ns = clock__mono_ns(), looked_ns, took,
 		 cpu = clock__thread_cpu_ns() - c->stats.finish_ns;
 	struct losses lost[EVENT_N];
+	bool is_turned;
 
 	collector__weigh_ticks(c);
 	collector__catch_up(c);
 	looked_ns = clock__mono_ns();
 	event_sources__look(c, all);
-	if (drain__slice(&c->drain, collector__on_row, c) == -EAGAIN)
+	is_turned = !drain__turn(&c->drain);
+	collector__catch_up(c); /* stacks that came until then are of this slice, too */
+	if (is_turned)
+		drain__read(&c->drain, collector__on_row, c);
+	else
 		c->lost_here.n[LOSS_DRAIN_LATE]++;
 	__atomic_store_n(&c->maps->gate->defer_tokens, c->orders.defer_tokens, __ATOMIC_RELAXED);
 	collector__slice_losses(c, lost);

@@ -13,12 +13,6 @@
 
 #define COUNT_EXACT_MAX 8192 /* of more, that many say how many live */
 
-void collector__lose(struct collector *c, enum event ev, enum loss loss, uint64_t n)
-{
-	c->windows[ev]->lost.n[loss] += n;
-	c->stats.lost.n[loss] += n;
-}
-
 static bool has_memory(const struct process *p)
 {
 	return !(p->flags & (PROCESS_KERNEL_THREAD | PROCESS_UNLEARNT | PROCESS_ENDED));

@@ -21,7 +21,5 @@ typedef int (*collector_go_fn)(struct collector *c, struct process *p, const str
 			       void *ctx);
 /* All Go processes that are wanted, or the one with that pid; -ENOMEM ends it. */
 int collector__each_go(struct collector *c, enum event ev, uint32_t pid, collector_go_fn fn, void *ctx);
-/* Counts it in the open window of the event, and in all. */
-void collector__lose(struct collector *c, enum event ev, enum loss loss, uint64_t n);
 
 #endif

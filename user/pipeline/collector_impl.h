@@ -52,7 +52,8 @@ struct collector {
 	uint32_t frequency_hz;                  /* now: that of opts, or less by orders */
 	struct window *windows[EVENT_N];        /* the open ones; NULL: not recorded */
 	struct losses lost_before[EVENT_N + 1]; /* the kernel's counters at the end of the last slice */
-	struct losses lost_here;                /* our own in this slice, of all events */
+	struct losses lost_here;                /* our own in this slice, of all events … */
+	struct losses lost_of[EVENT_N];         /* … and of one */
 	uint64_t slice_ns;           /* when the last slice began to be read: what ended before is in it */
 	uint64_t sideband_lost;      /* what the side-band had lost by then */
 	struct dirty_process *dirty; /* whose mappings changed since they were pushed */
@@ -82,6 +83,12 @@ struct collector {
 	uint64_t pass_ns, pass_switches; /* CPU time of passes; switches of all threads that they told */
 	struct collector_stats stats;
 };
+
+/* Lost in user space; told with the slice. */
+static inline void collector__lose(struct collector *c, enum event ev, enum loss reason, uint64_t n)
+{
+	c->lost_of[ev].n[reason] += n;
+}
 
 /* collector_wait.c */
 void collector__wait_stats(const struct collector *c, struct wait_stats *ret);

@@ -310,9 +310,5 @@ struct process *collector__process(struct collector *c, const struct task_key *k
 
 	if (p)
 		return p;
-	if (process_table__scan_one(c->processes, clock__mono_ns(), key, &p))
-		return NULL;
-	if (p->flags & PROCESS_UNLEARNT)
-		c->lost_here.n[LOSS_UNKNOWN_PROCESS]++;
-	return p;
+	return process_table__scan_one(c->processes, clock__mono_ns(), key, &p) ? NULL : p;
 }

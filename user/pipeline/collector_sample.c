@@ -26,10 +26,14 @@ static int collector__window_process(struct collector *c, struct window *w, cons
 	struct process_labels l = {};
 	int err;
 
-	*ret_verdict = p ? collector__verdict(c, p) : VERDICT_NONE;
+	*ret_verdict = p ? collector__verdict(c, p) : VERDICT_UNKNOWN;
+	if (*ret_verdict == VERDICT_NONE && p->flags & PROCESS_UNLEARNT)
+		*ret_verdict = VERDICT_UNKNOWN;
 	err = window__find_process(w, key, ret_index);
 	if (!err)
 		return 0;
+	if (!p || p->flags & PROCESS_UNLEARNT)
+		collector__lose(c, w->event, LOSS_UNKNOWN_PROCESS, 1);
 	if (p)
 		process_table__learn_place(c->processes, p);
 	if (p)
@@ -75,12 +79,15 @@ int collector__count(struct collector *c, const struct task_key *key, struct win
 	if (c->tick_ns && s->tag.event == EVENT_CPU)
 		s->value = s->count * c->tick_ns;
 	if (collector__window_process(c, w, key, &s->process, &verdict)) {
-		c->lost_here.n[LOSS_HISTORY_FULL] += s->count;
+		collector__lose(c, s->tag.event, LOSS_HISTORY_FULL, s->count);
 		return -E2BIG;
 	}
 	if (!selector__is_everything(&c->opts.selector) &&
-	    !selector__thread(&c->opts.selector, verdict, s->comm))
+	    !selector__thread(&c->opts.selector, verdict, s->comm)) {
+		if (verdict == VERDICT_UNKNOWN)
+			collector__lose(c, s->tag.event, LOSS_NO_VERDICT, s->count);
 		return -ENOENT;
+	}
 	c->stats.samples[s->tag.event] += s->count;
 	if (s->end < END_MAX)
 		c->stats.ends[s->end] += s->count;
@@ -212,7 +219,7 @@ int collector__walk(struct collector *c, const struct unfinished_record *r, size
 	int err = finish__walk(r, size, &ports, c->walk);
 
 	if (!err)
-		c->lost_here.n[LOSS_DERIVED_RULES] += c->walk->derived ? r->count : 0;
+		collector__lose(c, r->tag.event, LOSS_DERIVED_RULES, c->walk->derived ? r->count : 0);
 	return err;
 }
 
@@ -224,12 +231,18 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 	char comm[COMM_LEN + 1];
 	uint64_t began;
 
+	if (size < offsetof(struct unfinished_record, stack) || r->tag.event >= EVENT_N) {
+		c->lost_here.n[LOSS_BAD_RECORD]++; /* of which event is not to be told */
+		return 0;
+	}
 	sideband__drain(c->sideband, r->time_ns); /* an error shows in the reading that follows */
 	began = clock__thread_cpu_ns();
 	if (r->end == END_NO_PROCESS)
 		collector__show(c, &r->key);
-	if (collector__walk(c, r, size))
+	if (collector__walk(c, r, size)) {
+		collector__lose(c, r->tag.event, LOSS_BAD_RECORD, r->count + r->cpu_count);
 		return 0;
+	}
 	struct window_sample s = {
 		.tid = r->tid,
 		.tag = r->tag,

@@ -63,13 +63,13 @@ int collector__dump(struct collector *c, enum event ev, uint32_t pid, struct win
 	if (err)
 		goto out;
 	collector__catch_up(c);
-	before = c->lost_here;
+	before = c->lost_of[ev];
 	c->windows[ev] = w;
 	err = source->dump(c, pid);
 	c->windows[ev] = open;
-	losses__since(&c->lost_here, &before, &lost);
+	losses__since(&c->lost_of[ev], &before, &lost);
 	losses__add(&c->stats.lost, &lost);
-	c->lost_here = before; /* it was not of what is recorded */
+	c->lost_of[ev] = before; /* it was not of what is recorded */
 	window__end_slice(w, clock__mono_ns(), &lost);
 	window__close(w, clock__mono_ns());
 out:

@@ -22,7 +22,8 @@ struct selector {
 	bool only_tree; /* nothing but processes that were included by hand, and their children */
 };
 
-enum verdict { VERDICT_NONE, VERDICT_INCLUDE, VERDICT_EXCLUDE };
+/* UNKNOWN: the process had gone before anything was learnt that patterns could be about. */
+enum verdict { VERDICT_NONE, VERDICT_INCLUDE, VERDICT_EXCLUDE, VERDICT_UNKNOWN };
 
 /* What the patterns say of a process; VERDICT_NONE: no pattern is about it. */
 enum verdict selector__process(const struct selector *s, uint32_t tgid, const struct process_labels *labels);

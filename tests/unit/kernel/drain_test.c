@@ -96,6 +96,13 @@ static int on_slot(const struct count_slot *slot, const uint64_t *words, void *c
 	return seen->answer;
 }
 
+static int slice(struct memory *m, struct seen *seen)
+{
+	int err = drain__turn(&m->drain);
+
+	return err ? err : drain__read(&m->drain, on_slot, seen);
+}
+
 static void the_half_that_was_written_is_read_and_cleared(void **state)
 {
 	struct memory *m = *state;
@@ -103,7 +110,7 @@ static void the_half_that_was_written_is_read_and_cleared(void **state)
 
 	sample(m, 0, 3, 1, 2, 100);
 	sample(m, 0, 63, 0, 5, 1000);
-	assert_int_equal(drain__slice(&m->drain, on_slot, &seen), 0);
+	assert_int_equal(slice(m, &seen), 0);
 	assert_int_equal(seen.n, 2);
 	assert_int_equal(seen.count, 2);
 	assert_int_equal(seen.value, 20);
@@ -125,11 +132,11 @@ static void halves_take_turns_and_nothing_is_read_twice(void **state)
 
 	for (uint32_t turn = 0; turn < 10; turn++) {
 		sample(m, m->gate.half & 1, turn, 0, 1, turn);
-		assert_int_equal(drain__slice(&m->drain, on_slot, &seen), 0);
+		assert_int_equal(slice(m, &seen), 0);
 		assert_int_equal(seen.n, turn + 1);
 	}
 	assert_int_equal(seen.words, 45);
-	assert_int_equal(drain__slice(&m->drain, on_slot, &seen), 0);
+	assert_int_equal(slice(m, &seen), 0);
 	assert_int_equal(seen.n, 10);
 }
 
@@ -139,10 +146,11 @@ static void what_comes_into_the_other_half_stays_there(void **state)
 	struct seen seen = {0};
 
 	sample(m, 0, 1, 0, 1, 1);
-	sample(m, 1, 2, 0, 1, 7); /* written just after the turn */
-	assert_int_equal(drain__slice(&m->drain, on_slot, &seen), 0);
+	assert_int_equal(drain__turn(&m->drain), 0);
+	sample(m, 1, 2, 0, 1, 7);
+	assert_int_equal(drain__read(&m->drain, on_slot, &seen), 0);
 	assert_int_equal(seen.words, 1);
-	assert_int_equal(drain__slice(&m->drain, on_slot, &seen), 0);
+	assert_int_equal(slice(m, &seen), 0);
 	assert_int_equal(seen.words, 8);
 }
 
@@ -152,7 +160,7 @@ static void words_that_were_not_kept_are_none(void **state)
 	struct seen seen = {0};
 
 	sample(m, 0, 1, 1, 1, 1)->frames = FRAMES_NONE;
-	assert_int_equal(drain__slice(&m->drain, on_slot, &seen), 0);
+	assert_int_equal(slice(m, &seen), 0);
 	assert_int_equal(seen.n, 1);
 	assert_int_equal(seen.n_without_words, 1);
 }
@@ -166,7 +174,7 @@ static void words_past_the_store_are_not_read(void **state)
 	sample(m, 0, 1, 0, 2, 1)->frames = FRAMES_NONE - 1;
 	sample(m, 0, 2, 0, 1, 1)->n_user = UINT16_MAX;
 	sample(m, 0, 3, 0, 1, 0)->frames = CHUNKS * FRAME_CHUNK_WORDS - 1; /* the very last word */
-	assert_int_equal(drain__slice(&m->drain, on_slot, &seen), 0);
+	assert_int_equal(slice(m, &seen), 0);
 	assert_int_equal(seen.n, 4);
 	assert_int_equal(seen.n_without_words, 3);
 }
@@ -178,7 +186,7 @@ static void a_failing_reader_leaves_a_clean_half(void **state)
 
 	sample(m, 0, 1, 0, 1, 1);
 	sample(m, 0, 2, 0, 1, 1);
-	assert_int_equal(drain__slice(&m->drain, on_slot, &seen), -ENOMEM);
+	assert_int_equal(slice(m, &seen), -ENOMEM);
 	assert_int_equal(seen.n, 1);
 	assert_int_equal(m->halves[0].slots_used, 0);
 	assert_int_equal(m->maps.count_slots[2].hash, 0);
@@ -192,14 +200,14 @@ static void a_writer_that_does_not_leave_delays_the_half(void **state)
 
 	sample(m, 0, 1, 0, 1, 1);
 	m->halves[0].writers = 1;
-	assert_int_equal(drain__slice(&m->drain, on_slot, &seen), -EAGAIN);
+	assert_int_equal(slice(m, &seen), -EAGAIN);
 	assert_true(clock__mono_ns() - start >= DRAIN_GRACE_NS);
 	assert_int_equal(seen.n, 0);
 	assert_int_equal(m->gate.half, 0); /* programs go on where they were */
 	assert_int_equal(m->drain.stats.late, 1);
 	sample(m, 0, 2, 0, 1, 1);
 	m->halves[0].writers = 0;
-	assert_int_equal(drain__slice(&m->drain, on_slot, &seen), 0);
+	assert_int_equal(slice(m, &seen), 0);
 	assert_int_equal(seen.n, 2);
 }
 
@@ -224,7 +232,7 @@ static void a_writer_that_leaves_is_waited_for(void **state)
 	sample(m, 0, 1, 0, 1, 1);
 	m->halves[0].writers = 1;
 	assert_int_equal(pthread_create(&thread, NULL, leave_soon, m), 0);
-	assert_int_equal(drain__slice(&m->drain, on_slot, &seen), 0);
+	assert_int_equal(slice(m, &seen), 0);
 	assert_int_equal(seen.value, 77);
 	pthread_join(thread, NULL);
 }
