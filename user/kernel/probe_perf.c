@@ -202,7 +202,7 @@ const struct probe_subject probe_perf_subjects[] = {
 	{PERF, "sample_rate", "sampling rate", PROBE_FEATURE, perf__sample_rate,
 	 "samples: the kernel allows fewer a second",
 	 "sysctl kernel.perf_event_max_sample_rate=100000, or a lower cpu.frequency"},
-	{PERF, "page_faults", "page faults", PROBE_SPARE, perf__page_faults, "a hook for the event memory",
-	 "give CAP_PERFMON"},
+	{PERF, "page_faults", "page faults", PROBE_FEATURE, perf__page_faults,
+	 "where resident memory grew (memory)", "give CAP_PERFMON"},
 	{0},
 };

@@ -70,6 +70,22 @@ static void print_samples(const struct collector_stats *s, struct buf *b)
 	seconds(b, "drain_max_seconds", GAUGE, "The longest drain of a slice.", s->drain_max_ns);
 }
 
+static void print_memory(const struct memory_stats *m, struct buf *b)
+{
+	if (!m->on)
+		return;
+	number(b, "fault_period", GAUGE, "One page fault in so many is sampled.", m->period);
+	number(b, "fault_measures", GAUGE,
+	       "1 where page tables tell what a fault made resident, 0 where each counts as one page.",
+	       m->measures);
+	number(b, "faults_total", COUNTER, "Page faults that samples stand for.", m->n_faults);
+	number(b, "faults_taken_total", COUNTER, "Page faults whose stack was taken.", m->n_taken);
+	number(b, "faults_nothing_total", COUNTER, "Of these, faults that made nothing resident.",
+	       m->n_nothing);
+	seconds(b, "fault_seconds_total", COUNTER,
+		"CPU time of what is done at page faults, as it measures itself.", m->cost_ns);
+}
+
 static void print_waits(const struct wait_stats *w, struct buf *b)
 {
 	uint64_t n = 0;
@@ -208,6 +224,7 @@ void metrics__print(const struct cost *c, const char *proc, struct buf *to)
 		    c->collector.clock ? c->collector.clock : "");
 	print_samples(&c->collector, to);
 	print_waits(&c->collector.waits, to);
+	print_memory(&c->collector.memory, to);
 	print_cost(c, to);
 	print_tables(&c->collector, to);
 	print_publish(&c->publish, to);
