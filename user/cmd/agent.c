@@ -415,6 +415,7 @@ static int agent__serve(struct agent *a, struct err *err)
 		.ceiling = a->ceiling,
 		.usage = watching__usage(a->watching),
 		.alerting = a->alerting,
+		.capturing = a->capturing,
 		.control = a->control,
 		.started_ns = a->started_ns,
 	};

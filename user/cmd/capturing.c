@@ -367,3 +367,39 @@ struct captures *capturing__captures(struct capturing *g)
 {
 	return g->captures;
 }
+
+void capturing__print_metrics(const struct capturing *g, struct buf *to)
+{
+	struct captures_stats s;
+
+	if (!g)
+		return;
+	captures__stats(g->captures, &s);
+	const struct {
+		const char *name, *type, *help;
+		double value;
+	} all[] = {
+		{"everprof_captures_written_total", "counter", "Captures that were written.",
+		 (double)s.n_written},
+		{"everprof_captures_failed_total", "counter",
+		 "Captures that were lost: the agent ended, or the disk refused them for too long.",
+		 (double)s.n_failed},
+		{"everprof_captures_refused_total", "counter",
+		 "Captures that were not begun: one of that target was under way, or as many as may be.",
+		 (double)s.n_refused},
+		{"everprof_captures_deleted_total", "counter",
+		 "Captures that were deleted to stay within their limits.", (double)s.n_deleted},
+		{"everprof_captures_running", "gauge", "Captures under way.", s.n_running},
+		{"everprof_captures_waiting_for_disk", "gauge", "Captures that the disk refuses now.",
+		 s.n_waiting_for_disk},
+		{"everprof_captures_bytes", "gauge",
+		 "What captures take on the disk, as of the last time that it was looked at.",
+		 (double)s.kept_bytes},
+		{"everprof_raised_frequency_seconds_total", "counter",
+		 "Time in which captures had the frequency raised.", (double)s.raised_ns / NS_PER_SEC},
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		buf__printf(to, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n", all[i].name, all[i].help,
+			    all[i].name, all[i].type, all[i].name, all[i].value);
+}

@@ -38,6 +38,8 @@ void capturing__stop(struct capturing *g);
 void capturing__free(struct capturing *g);
 /* For the rules. */
 struct captures *capturing__captures(struct capturing *g);
+/* For Prometheus. NULL prints nothing. */
+void capturing__print_metrics(const struct capturing *g, struct buf *to);
 /* A capture as text asks for it (user/alert/capture_trigger.h), which is changed; the answer is its id, a line. cause NULL: as the text says. */
 int capturing__trigger(struct capturing *g, char *text, const char *cause, struct buf *to, struct err *err);
 

@@ -11,6 +11,7 @@
 #include "user/base/io.h"
 #include "user/base/log.h"
 #include "user/cmd/alerting.h"
+#include "user/cmd/capturing.h"
 #include "user/cmd/control.h"
 #include "user/config/config.h"
 #include "user/config/event.h"
@@ -137,6 +138,7 @@ static void on_metrics(void *ctx, struct buf *to)
 	cost__gather(c, p->started_ns, p->collector, p->publisher, p->store, p->ceiling);
 	metrics__print(c, "/proc", to);
 	alerting__print_metrics(p->alerting, to);
+	capturing__print_metrics(p->capturing, to);
 	free(c);
 }
 

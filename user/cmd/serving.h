@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct alerting;
+struct capturing;
 struct ceiling;
 struct collector;
 struct control;
@@ -31,6 +32,7 @@ struct serving_parts {
 	struct ceiling *ceiling;
 	struct usage *usage;
 	struct alerting *alerting;
+	struct capturing *capturing;
 	struct control *control; /* NULL: nobody can ask for captures */
 	uint64_t started_ns;
 };

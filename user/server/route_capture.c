@@ -23,7 +23,7 @@
 
 #define PREFIX        "/api/v1/captures/"
 #define LISTED        200
-#define LISTED_MAX    2000
+#define LISTED_MAX    500 /* each is a message to the collector, which counts them */
 #define META_MAX      ((size_t)16 << 20)
 #define PROFILE_MAX   ((size_t)384 << 20)
 #define TRIGGER_BYTES 4096
