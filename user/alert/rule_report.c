@@ -301,6 +301,6 @@ void rule_engine__print_metrics(const struct rule_engine *e, struct buf *to)
 	       "Targets and alerts that there was no room for, once a pass.");
 	buf__printf(to, "everprof_rule_no_room_total %" PRIu64 "\n", e->stats.no_room);
 	family(to, "rule_judging_seconds_total", "counter",
-	       "CPU time of judging, what is measured for it aside.");
+	       "CPU time of passes, from the first target handed over to the last verdict.");
 	buf__printf(to, "everprof_rule_judging_seconds_total %.6f\n", (double)e->stats.judge_ns / 1e9);
 }
