@@ -98,7 +98,8 @@ struct rq {
 
 struct cfs_rq {
 	struct rq *rq;
-	int throttle_count; /* CONFIG_CFS_BANDWIDTH */
+	int throttle_count;                                    /* CONFIG_CFS_BANDWIDTH */
+	__u64 throttled_clock_self, throttled_clock_self_time; /* since 6.6; by rq.clock */
 };
 
 struct sched_entity {

@@ -10,7 +10,7 @@
  *   held it, and that is told by who wakes them: it is noted for each thread beside its wait.
  * Invariants: a slot is matched by its lock's address, so what never ended (a thread that was killed, an event that was missed because this very program
  *   was running) is overwritten by the next, and never counted. A mutex that first spins and then sleeps begins twice: its first time stays.
- * Cost: some 100 ns a contention that is not taken, 10 us one that is; 40 ns a wake-up.
+ * Cost: some 100 ns a contention that is not taken, 10 us one that is; 100 ns a wake-up.
  * What it does not do: locks that are had without waiting; contention within the few hundred instructions of these programs.
  */
 #include "bpf/maps.bpf.h"

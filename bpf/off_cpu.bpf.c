@@ -48,6 +48,55 @@ struct {
 	__type(value, struct pending);
 } off_cpu_pending SEC(".maps");
 
+/* A thread that left for want of quota: what it had waited for quota before. Few are so at a time; where two share a place, the queue of one counts in. */
+#define THROTTLES 1024
+
+struct throttle {
+	__u32 tid, reserved;
+	__u64 left_ns, before_ns;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, THROTTLES);
+	__type(key, __u32);
+	__type(value, struct throttle);
+} off_cpu_throttles SEC(".maps");
+
+static __always_inline struct throttle *throttle__at(__u32 tid)
+{
+	__u32 at = tid & (THROTTLES - 1);
+
+	return bpf_map_lookup_elem(&off_cpu_throttles, &at);
+}
+
+static __always_inline void throttle__left(struct task_struct *task, __u64 now)
+{
+	struct throttle *t = throttle__at(task->pid);
+
+	if (!t)
+		return;
+	t->tid = task->pid;
+	t->left_ns = now;
+	t->before_ns = wait__throttled(task);
+}
+
+/* The group has its quota again: since when does it wait for a CPU like others? As a length until now, at most d. */
+static __always_inline __u64 throttle__queued(struct task_struct *task, __u64 d)
+{
+	struct throttle *t = throttle__at(task->pid);
+	__u64 throttled = wait__throttled(task), all;
+
+	if (!t || t->tid != (__u32)task->pid || !throttled)
+		return 0;
+	/* nothing more: it was taken off its CPU before the quota could */
+	throttled = throttled > t->before_ns ? throttled - t->before_ns : 0;
+	all = bpf_ktime_get_ns() - t->left_ns;
+	if (all <= throttled)
+		return 0;
+	return all - throttled < d ? all - throttled : d;
+}
+
 static __always_inline void pending__put(struct pending *p)
 {
 	__sync_lock_test_and_set(&p->busy, PENDING_FREE);
@@ -154,6 +203,7 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 		.tag = {.event = EVENT_OFFCPU, .state = slot->state, .syscall = wait__syscall(task)},
 		.tid = task->pid,
 	};
+	__u64 for_cpu = 0;
 	__u32 at = 0;
 	struct pending *p = pending__get(&at);
 
@@ -166,7 +216,15 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 		pending__put(p);
 		return 0;
 	}
-	wait__split(&s, d, slot->state < WAIT_RUNNABLE ? wait__for_cpu(task, d) : 0, weight);
+	if (slot->state == WAIT_THROTTLED) {
+		for_cpu = throttle__queued(task, d);
+		if (for_cpu == d) {
+			s.tag.state = WAIT_PREEMPTED; /* all of it */
+			for_cpu = 0;
+		}
+	} else if (slot->state < WAIT_RUNNABLE)
+		for_cpu = wait__for_cpu(task, d);
+	wait__split(&s, d, for_cpu, weight);
 	if (gate.wakers_on && slot->state < WAIT_RUNNABLE)
 		s.tag.arg = off_cpu__waker(task->pid, d);
 	wait__kernel_stack(&p->walk, task, EVENT_OFFCPU);
@@ -231,6 +289,8 @@ static __always_inline void off_cpu__left(struct task_struct *task, __u64 now, u
 	slot->tid = task->pid;
 	slot->state = wait__state(task, state, is_preempted);
 	slot->told = 0;
+	if (slot->state == WAIT_THROTTLED)
+		throttle__left(task, now);
 	slot->since_ns = state & TASK_EXITED ? 0 : now;
 }
 

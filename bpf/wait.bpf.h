@@ -63,6 +63,19 @@ static __always_inline int wait__is_throttled(struct task_struct *task)
 	return bpf_core_field_exists(cfs->throttle_count) && cfs && cfs->throttle_count > 0;
 }
 
+/* For how long the quota has kept threads of its control group from this CPU, in all; 0: the kernel keeps no account. */
+static __always_inline __u64 wait__throttled(struct task_struct *task)
+{
+	struct cfs_rq *cfs = task->se.cfs_rq;
+	__u64 since, now;
+
+	if (!bpf_core_field_exists(cfs->throttled_clock_self_time) || !cfs || !cfs->rq)
+		return 0;
+	since = cfs->throttled_clock_self;
+	now = cfs->rq->clock;
+	return cfs->throttled_clock_self_time + (since && now > since ? now - since : 0);
+}
+
 /* Why it leaves the CPU. state: as sched_switch tells it, bits of task_struct.__state. */
 static __always_inline __u8 wait__state(struct task_struct *task, unsigned int state, int is_preempted)
 {

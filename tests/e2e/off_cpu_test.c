@@ -553,7 +553,10 @@ static void who_has_used_up_its_quota_is_throttled(void **state)
 	print_message("throttled %.0f ms, for a CPU %.0f ms, %.0f %% of the time by the kernel\n",
 		      throttled.ns / MS, for_cpu.ns / MS, 100 * share);
 	if (for_cpu.ns < 0.75 * (double)profile__meta(r->profile)->duration_ns ||
-	    throttled.ns < 0.85 * share * (double)profile__meta(r->profile)->duration_ns) {
+	    throttled.ns < 0.85 * share * (double)profile__meta(r->profile)->duration_ns -
+				   3 * sqrt(throttled.variance) ||
+	    throttled.ns > 1.15 * share * (double)profile__meta(r->profile)->duration_ns +
+				   3 * sqrt(throttled.variance)) {
 		print_waits(r->profile);
 		fail_msg("%.0f ms throttled of %.0f ms for a CPU", throttled.ns / MS, for_cpu.ns / MS);
 	}
