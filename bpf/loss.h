@@ -34,7 +34,9 @@
 	  "Go processes whose goroutines could not be read: a release or layout that is not known, or no "  \
 	  "permission")                                                                                     \
 	X(GO_DAMAGED, "go_damaged", "goroutines left out: what was read of them is not sound")              \
-	X(FAULT_PENDING, "fault_pending", "page faults: too many were under way (counted in faults)")
+	X(FAULT_PENDING, "fault_pending", "page faults: too many were under way (counted in faults)")       \
+	X(ALLOC_THREADS, "alloc_threads", "calls of allocators: too many threads in one window")            \
+	X(ALLOC_BUSY, "alloc_busy", "calls of allocators: the CPU was taking the stacks of two others")
 
 /*        enum               name                complete  text */
 #define END_REASONS(X)                                                                                       \

@@ -10,6 +10,7 @@
 
 #include "bpf/kernel.bpf.h"
 #include "bpf/abi.h"
+#include "bpf/alloc.h"
 #include "bpf/kmem.h"
 
 /* Switches. The loader writes `settings` before the load, `gate` while running. */
@@ -165,6 +166,26 @@ struct {
 	__type(key, __u64);
 	__type(value, struct run_queue);
 } run_queues __weak SEC(".maps");
+
+/* The window on allocations. The collector writes it. */
+struct alloc_gate alloc_gate __weak SEC(".data.alloc_gate") = {};
+
+/* Threads in it. Written by probes; the collector reads what the window cost and what it missed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ALLOC_THREADS);
+	__type(key, __u32);
+	__type(value, struct alloc_thread);
+} alloc_threads __weak SEC(".maps");
+
+/* Written by probes on their CPU; the collector adds up samples. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct alloc_clock);
+} alloc_clocks __weak SEC(".maps");
 
 /* Which processes to count, by tgid. Written by the collector; inherited at fork, removed at exit by process.bpf.c. */
 struct {

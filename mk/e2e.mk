@@ -13,10 +13,10 @@ MUSL_GCC ?= musl-gcc
 GO ?= $(firstword $(wildcard /usr/lib/go-*/bin/go) go)
 
 WL_PLAIN := calltree recursion signal_handler realign vfork_child threads prefork exec_in_place short_lived jit syscall_heavy vdso_spin \
-	contained dlopen_late waits alarms creator touch standstill storm_spawn storm_brief storm_crowd storm_mappings storm_dlopen
+	contained dlopen_late waits allocs alarms creator touch standstill storm_spawn storm_brief storm_crowd storm_mappings storm_dlopen
 WL_PROGRAMS := $(addprefix $(WL)/,$(WL_PLAIN) calltree_fp calltree_clang calltree_nopie calltree_static calltree_static_pie calltree_musl calltree_musl_static \
 	calltree_stripped calltree_buildid calltree_debuglink calltree_minidebug jit_static storm_brief_static asm_frames plt_spin plt_lazy cpp gotree gotree_stripped gogc \
-	goroutines goroutines_stripped goroutines_pie goroutines_path gomemory gomemory_stripped gomemory_path \
+	allocs_static allocs_musl_static allocs_new allocs_new_static goroutines goroutines_stripped goroutines_pie goroutines_path gomemory gomemory_stripped gomemory_path \
 	liblate_a.so liblate_b.so)
 
 .PHONY: workloads
@@ -44,6 +44,14 @@ $(WL)/calltree_musl: $(WL_DIR)/calltree.c $(WL_HEADERS)
 	$(Q)$(call msg,WL,$@); mkdir -p $(@D); $(MUSL_GCC) $(WL_CFLAGS) -o $@ $<
 $(WL)/calltree_musl_static: $(WL_DIR)/calltree.c $(WL_HEADERS)
 	$(Q)$(call msg,WL,$@); mkdir -p $(@D); $(MUSL_GCC) $(WL_CFLAGS) -static -o $@ $<
+$(WL)/allocs_static: $(WL_DIR)/allocs.c $(WL_HEADERS)
+	$(Q)$(wl_cc) -pthread -fno-pie -static -o $@ $<
+$(WL)/allocs_musl_static: $(WL_DIR)/allocs.c $(WL_HEADERS)
+	$(Q)$(call msg,WL,$@); mkdir -p $(@D); $(MUSL_GCC) $(WL_CFLAGS) -pthread -static -o $@ $<
+$(WL)/allocs_new: $(WL_DIR)/allocs_new.cpp $(WL_HEADERS)
+	$(Q)$(call msg,WL,$@); mkdir -p $(@D); $(CXX) $(filter-out -std=gnu11,$(WL_CFLAGS)) -std=gnu++17 -Wno-missing-field-initializers -o $@ $<
+$(WL)/allocs_new_static: $(WL_DIR)/allocs_new.cpp $(WL_HEADERS)
+	$(Q)$(call msg,WL,$@); mkdir -p $(@D); $(CXX) $(filter-out -std=gnu11,$(WL_CFLAGS)) -std=gnu++17 -Wno-missing-field-initializers -fno-pie -static -o $@ $<
 $(WL)/asm_frames: $(WL_DIR)/asm_frames.c $(WL_DIR)/asm_entry.S $(WL_HEADERS)
 	$(Q)$(wl_cc) -o $@ $(WL_DIR)/asm_frames.c $(WL_DIR)/asm_entry.S
 $(WL)/cpp: $(WL_DIR)/cpp.cpp $(WL_HEADERS)

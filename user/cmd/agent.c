@@ -161,6 +161,7 @@ static struct collector_opts agent__collector_opts(const struct config *c)
 		.wait_budget_ppm = c->event[EVENT_OFFCPU].budget_ppm,
 		.memory_budget_ppm = c->event[EVENT_MEMORY].budget_ppm,
 		.kmem_budget_ppm = c->event[EVENT_KMEM].budget_ppm,
+		.alloc_budget_ppm = c->event[EVENT_ALLOC].budget_ppm,
 		.selector = {.include = &c->targets.include, .exclude = &c->targets.exclude},
 	};
 

@@ -30,11 +30,12 @@
 #include "user/pipeline/wall_profile.h"
 #include "user/profile/profile.h"
 
-#define PATTERNS_MAX    64
-#define PROGRESS_NS     (250 * NS_PER_MS)
-#define MEMORY_BYTES    (256u << 20)
-#define WAIT_BUDGET_PPM 10000 /* somebody waits for the answer: more than the agent takes */
-#define EXIT_PROFILER   125   /* with a command: the profiler itself failed */
+#define PATTERNS_MAX     64
+#define PROGRESS_NS      (250 * NS_PER_MS)
+#define MEMORY_BYTES     (256u << 20)
+#define WAIT_BUDGET_PPM  10000 /* somebody waits for the answer: more than the agent takes */
+#define ALLOC_BUDGET_PPM 20000 /* likewise */
+#define EXIT_PROFILER    125   /* with a command: the profiler itself failed */
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
 
@@ -44,8 +45,8 @@ static const char help_text[] =
 	"\n"
 	"Records where time goes, for a while, into a file that `go tool pprof` opens.\n"
 	"\n"
-	"  -e, --event EVENT        cpu (default), offcpu, memory, kmem, heap, lock, threads, goroutine,\n"
-	"                           threadcreate; several with commas between, or -e again\n"
+	"  -e, --event EVENT        cpu (default), offcpu, memory, alloc, kmem, heap, lock, threads,\n"
+	"                           goroutine, threadcreate; several with commas between, or -e again\n"
 	"  -d, --duration TIME      30s (default), 5m, …; 0: until Ctrl-C\n"
 	"  -F, --frequency HZ       samples a second and CPU, 1 to 1000 (default 99)\n"
 	"  -o, --output FILE        default everprof.EVENT.pb.gz; by its end: .pb.gz .pb.zst pprof, .folded "
@@ -527,7 +528,8 @@ int cmd_record(int argc, char **argv)
 			      .perf_maps = true,
 			      .wait_budget_ppm = WAIT_BUDGET_PPM,
 			      .memory_budget_ppm = WAIT_BUDGET_PPM,
-			      .kmem_budget_ppm = WAIT_BUDGET_PPM},
+			      .kmem_budget_ppm = WAIT_BUDGET_PPM,
+			      .alloc_budget_ppm = ALLOC_BUDGET_PPM},
 		.duration_ns = 30 * NS_PER_SEC,
 		.child = {.pid = -1, .go_fd = -1, .failed_fd = -1},
 	};

@@ -92,7 +92,7 @@ static const struct key keys[] = {
 	 "Share of the machine's CPU time that it may cost; of fewer page faults it is asked where they came from, to stay below."},
 	EVENT_SECTION(ALLOC, "alloc", "true", "Allocation through malloc and its family."),
 	{"profiling.alloc.budget", KEY_SHARE, AT(event[EVENT_ALLOC].budget_ppm), "0.5%", 100, 10 * PERCENT, NULL, NULL,
-	 "Share of the machine's CPU time that its probes may cost; they are in place for a shorter time to stay below."},
+	 "Share of any thread's time, and of the machine's CPU time, that its probes may cost; they are in place more rarely to stay below."},
 	EVENT_SECTION(HEAP, "heap", "false", "Allocated and not yet freed."),
 	EVENT_SECTION(LOCK, "lock", "false", "Waits for locks."),
 	EVENT_SECTION(THREADS, "threads", "false", "The stack of every thread, once a window."),

@@ -18,9 +18,12 @@
 #include "user/base/err.h"
 #include "user/base/io.h"
 #include "user/base/log.h"
+#include "user/kernel/uprobe.h"
 
 #include "everprof.skel.h"
 
+/* Of calls of allocators, on a CPU: the interval doubles as they get many (bpf/alloc.bpf.c). */
+#define ALLOC_SAMPLES_A_SLICE (32 * ALLOC_SAMPLES_STEP)
 /* Waits whose threads have not come by yet, and page faults that are not handled yet. */
 #define PENDING_BASE        32
 #define PENDING_A_CPU       32
@@ -30,7 +33,7 @@
 struct loader {
 	struct everprof_bpf *skel;
 	struct kernel_maps maps;
-	size_t mappings_bytes, slots_bytes, frames_bytes, waits_bytes;
+	size_t mappings_bytes, slots_bytes, frames_bytes, waits_bytes, alloc_bytes;
 	struct bpf_link *hooks[HOOK_N]; /* those in place */
 	bool has_hook[HOOK_N], has_task_work;
 	int stats_fd;
@@ -83,7 +86,10 @@ static uint32_t loader__wait_slots(void)
 /* Every sample of a slice could be a row of its own with a stack of full depth: sized for that, and twice, for a late drain. */
 static void loader__size(const struct loader_opts *opts, struct everprof_bpf *skel, struct kernel_maps *maps)
 {
-	uint64_t samples = opts->n_cpus * (opts->slice_ns / opts->period_ns + 1) * 2;
+	uint64_t samples = opts->n_cpus *
+			   (opts->slice_ns / opts->period_ns + 1 +
+			    (opts->events & 1u << EVENT_ALLOC ? ALLOC_SAMPLES_A_SLICE : 0)) *
+			   2;
 	uint64_t words = samples * STACK_WORDS_MAX / 2;
 	/* Stacks of full depth on every CPU at once do not happen: past this the store is shared. */
 	const uint64_t bytes_max = opts->count_bytes ? opts->count_bytes : 64ull << 20;
@@ -142,6 +148,11 @@ static int loader__map_memory(struct loader *l)
 	l->waits_bytes = page_round(m->n_wait_slots * sizeof(struct wait_slot));
 	if (!ret)
 		ret = loader__mmap(bpf_map__fd(l->skel->maps.waits), l->waits_bytes, &m->waits);
+	if (!ret && l->has_hook[HOOK_alloc]) {
+		l->alloc_bytes = page_round(ALLOC_THREADS * sizeof(struct alloc_thread));
+		ret = loader__mmap(bpf_map__fd(l->skel->maps.alloc_threads), l->alloc_bytes,
+				   &m->alloc_threads);
+	}
 	return ret;
 }
 
@@ -192,6 +203,8 @@ static void loader__fill_fds(struct loader *l)
 	m->run_queues_fd = bpf_map__fd(s->maps.run_queues);
 	m->fault_alarms_fd = bpf_map__fd(s->maps.fault_alarms);
 	m->fault_clocks_fd = bpf_map__fd(s->maps.fault_clocks);
+	m->alloc_clocks_fd = bpf_map__fd(s->maps.alloc_clocks);
+	m->alloc_gate = &s->data_alloc_gate->alloc_gate;
 	m->gate = &s->data_gate->gate;
 	m->kmem_clocks_fd = bpf_map__fd(s->maps.kmem_clocks);
 	m->kmem = &s->data_kmem->kmem_gate;
@@ -248,6 +261,7 @@ static int loader__choose(struct loader *l, uint32_t events)
 #undef CHOOSE
 	l->has_task_work = kernel_has(btf, NEED_FUNCTION, "bpf_task_work_schedule_resume_impl");
 	bpf_program__set_autoload(skel->progs.process_oom, kernel_has(btf, NEED_TRACEPOINT, "mark_victim"));
+	bpf_program__set_expected_attach_type(skel->progs.alloc, UPROBE_MULTI_ATTACH_TYPE);
 	bpf_program__set_autoload(skel->progs.process_gone,
 				  kernel_has(btf, NEED_TRACEPOINT, "vm_unmapped_area"));
 	btf__free(btf);
@@ -277,6 +291,8 @@ static int loader__load(struct loader *l, const struct loader_opts *opts, bool o
 	if (ret)
 		return ret;
 	loader__size(opts, l->skel, &l->maps);
+	if (!l->has_hook[HOOK_alloc])
+		bpf_map__set_max_entries(l->skel->maps.alloc_threads, 1);
 	if (on_demand)
 		loader__allocate_on_demand(l->skel);
 	l->skel->rodata_settings->settings = (struct settings){
@@ -342,6 +358,8 @@ void loader__close(struct loader *l)
 		munmap(l->maps.count_words, l->frames_bytes);
 	if (l->maps.waits)
 		munmap(l->maps.waits, l->waits_bytes);
+	if (l->maps.alloc_threads)
+		munmap(l->maps.alloc_threads, l->alloc_bytes);
 	everprof_bpf__destroy(l->skel);
 	io__close(&l->stats_fd);
 	free(l);

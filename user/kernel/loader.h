@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "bpf/abi.h"
+#include "bpf/alloc.h"
 #include "bpf/kmem.h"
 #include "bpf/usage.h"
 
@@ -34,6 +35,7 @@ struct loader;
 	X(kmem_cache, KMEM, TRACEPOINT, "kmem_cache_alloc")                \
 	X(kmem_pages, KMEM, TRACEPOINT, "mm_page_alloc")                   \
 	X(thread_create, THREADCREATE, TRACEPOINT, "sched_process_fork")   \
+	X(alloc, ALLOC, FUNCTION, "bpf_uprobe_multi_link_attach")          \
 	X(trace_switch, N, TRACEPOINT, "sched_switch") X(trace_waking, N, TRACEPOINT, "sched_waking")
 
 /* clang-format off */
@@ -60,11 +62,14 @@ struct kernel_maps {
 	int processes_fd, targets_fd, losses_fd, cpu_ticks_fd;
 	int row_pages_fd, row_segments_fd;
 	int trace_rings_fd, fault_clocks_fd, fault_alarms_fd, kmem_clocks_fd;
-	int process_events_fd, unfinished_fd, thread_ends_fd, wait_clocks_fd, lock_clocks_fd, run_queues_fd;
-	struct mapping_entry *mappings; /* [MAPPINGS_MAX] */
-	struct count_slot *count_slots; /* [COUNT_HALVES * n_count_slots] */
-	uint64_t *count_words;          /* [COUNT_HALVES * n_frame_chunks * FRAME_CHUNK_WORDS] */
-	struct wait_slot *waits;        /* [n_wait_slots] */
+	int process_events_fd, unfinished_fd, thread_ends_fd, wait_clocks_fd, lock_clocks_fd, run_queues_fd,
+		alloc_clocks_fd;
+	struct mapping_entry *mappings;     /* [MAPPINGS_MAX] */
+	struct count_slot *count_slots;     /* [COUNT_HALVES * n_count_slots] */
+	uint64_t *count_words;              /* [COUNT_HALVES * n_frame_chunks * FRAME_CHUNK_WORDS] */
+	struct wait_slot *waits;            /* [n_wait_slots] */
+	struct alloc_thread *alloc_threads; /* [ALLOC_THREADS]; NULL where the event is not loaded */
+	struct alloc_gate *alloc_gate;
 	uint32_t n_count_slots, n_frame_chunks, n_wait_slots;
 	struct gate *gate;
 	struct fault_gate *faults;

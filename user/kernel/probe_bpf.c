@@ -12,7 +12,7 @@
 #include "user/kernel/probe_impl.h"
 
 #include <errno.h>
-#include <link.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +31,7 @@
 #include "user/base/err.h"
 #include "user/base/io.h"
 #include "user/kernel/loader.h"
+#include "user/kernel/uprobe.h"
 
 #define LOG_MAX     8192
 #define HAS_RUN_NS  (300 * NS_PER_MS)
@@ -38,7 +39,6 @@
 #define IDLE_TARGET "bpf_fentry_test1" /* the kernel keeps it for tests of such hooks; nothing calls it */
 
 /* Younger than the headers that we are built with. */
-#define ATTACH_UPROBE_MULTI 48
 
 #define INSN(code_, dst, src, off_, imm_) \
 	((struct bpf_insn){.code = (code_), .dst_reg = (dst), .src_reg = (src), .off = (off_), .imm = (imm_)})
@@ -336,55 +336,26 @@ static __attribute__((noinline)) int uprobe_target(int n)
 	return n + 1;
 }
 
-/* Offset in our own file of an address of ours. */
-static int own_offset(struct dl_phdr_info *info, size_t size, void *ctx)
-{
-	uint64_t *addr = ctx;
-
-	(void)size;
-	for (int i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
-		uint64_t start = info->dlpi_addr + h->p_vaddr;
-
-		if (h->p_type == PT_LOAD && *addr >= start && *addr - start < h->p_filesz) {
-			*addr += h->p_offset - start;
-			return 1;
-		}
-	}
-	return -1; /* the first object is the program itself, and no other is meant */
-}
-
-/* BPF_LINK_CREATE for uprobe_multi; the C library's headers and libbpf do not know it yet. */
-struct uprobe_multi_attr {
-	uint32_t prog_fd, target_fd, attach_type, flags;
-	uint64_t path, offsets, ref_ctr_offsets, cookies;
-	uint32_t n, multi_flags, pid, reserved;
-};
-
 static int try_uprobe_multi(void)
 {
 	int (*volatile target)(int) = uprobe_target; /* called where its address is, not a copy of it */
-	uint64_t offset = (uint64_t)(uintptr_t)target;
-	struct uprobe_multi_attr attr = {
-		.attach_type = ATTACH_UPROBE_MULTI,
-		.path = (uint64_t)(uintptr_t) "/proc/self/exe",
-		.offsets = (uint64_t)(uintptr_t)&offset,
-		.n = 1,
-	};
-	int prog_fd = FD_CLOSED, map_fd = FD_CLOSED, fd, err;
+	int prog_fd = FD_CLOSED, map_fd = FD_CLOSED, file_fd = FD_CLOSED, link_fd = FD_CLOSED;
+	struct uprobe_place place = {0};
+	int err = uprobe__own_offset((const void *)(uintptr_t)target, &place.offset);
 
-	if (dl_iterate_phdr(own_offset, &offset) != 1)
-		return -ENOENT;
-	err = probe__load_counter(BPF_PROG_TYPE_KPROBE, ATTACH_UPROBE_MULTI, &prog_fd, &map_fd);
-	if (err)
-		return err == -EINVAL ? -EOPNOTSUPP : err;
-	attr.prog_fd = (uint32_t)prog_fd;
-	fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr) - sizeof(attr.reserved));
-	if (fd < 0)
-		err = errno == EINVAL ? -EOPNOTSUPP : -errno;
-	else if (target(1) != 2 || !probe__has_run(map_fd))
+	if (!err)
+		err = probe__load_counter(BPF_PROG_TYPE_KPROBE, UPROBE_MULTI_ATTACH_TYPE, &prog_fd, &map_fd);
+	if (!err) {
+		file_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+		err = file_fd < 0 ? -errno
+				  : uprobe__attach(prog_fd, file_fd, &place, 1, (uint32_t)getpid(), &link_fd);
+	}
+	if (err == -EINVAL)
+		err = -EOPNOTSUPP;
+	else if (!err && (target(1) != 2 || !probe__has_run(map_fd)))
 		err = -EIO;
-	io__close(&fd);
+	io__close(&link_fd);
+	io__close(&file_fd);
 	io__close(&prog_fd);
 	io__close(&map_fd);
 	return err;
@@ -476,8 +447,10 @@ const struct probe_subject probe_bpf_subjects[] = {
 	 "Linux 6.18 or later"},
 	{HOOKS, "lock_events", "lock contention", PROBE_FEATURE, bpf__lock_events,
 	 "waits for locks of the kernel (lock)", "Linux 5.19 or later"},
-	{HOOKS, "uprobe_multi", "uprobe_multi", PROBE_SPARE, bpf__uprobe_multi,
-	 "probes on many functions at once (alloc)", "Linux 6.6 or later"},
+	{HOOKS, "uprobe_multi", "uprobe_multi", PROBE_FEATURE, bpf__uprobe_multi,
+	 "allocations (alloc): they need probes that come and go within a millisecond; memory still tells "
+	 "where memory grows",
+	 "Linux 6.6 or later"},
 	{HOOKS, "fentry", "fentry", PROBE_SPARE, bpf__fentry, "nothing: it is not relied on", ""},
 	{HOOKS, "kprobe", "kprobe", PROBE_SPARE, bpf__kprobe, "nothing: they are not relied on", ""},
 	{0},

@@ -590,4 +590,5 @@ void collector__stats(struct collector *c, struct collector_stats *ret)
 	process_table__stats(c->processes, &ret->processes);
 	collector__wait_stats(c, &ret->waits);
 	collector__memory_stats(c, &ret->memory);
+	collector__alloc_stats(c, &ret->allocs);
 }

@@ -47,6 +47,8 @@ struct collector_opts {
 	uint64_t wait_budget_ppm;           /* of all CPUs: what recording waits may cost … */
 	uint64_t memory_budget_ppm;         /* … page faults … */
 	uint64_t kmem_budget_ppm;           /* … and the stacks of the kernel's allocations */
+	uint64_t
+		alloc_budget_ppm; /* of each thread's time, and of all CPUs: what recording allocations may cost */
 	bool kernel_stacks, perf_maps;
 	bool wakers; /* waits say who ended them */
 	struct selector selector;

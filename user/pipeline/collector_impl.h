@@ -95,6 +95,8 @@ void collector__wait_stats(const struct collector *c, struct wait_stats *ret);
 
 /* collector_memory.c */
 void collector__memory_stats(const struct collector *c, struct memory_stats *ret);
+/* collector_alloc.c */
+void collector__alloc_stats(const struct collector *c, struct alloc_prober_stats *ret);
 
 /* collector_window.c */
 /* Is the event to be recorded now: by the options, or because somebody asked? */

@@ -88,6 +88,9 @@ int collector__count(struct collector *c, const struct task_key *key, struct win
 			collector__lose(c, s->tag.event, LOSS_NO_VERDICT, s->count);
 		return -ENOENT;
 	}
+	err = event_sources__weigh(c, key, s);
+	if (err)
+		return err;
 	c->stats.samples[s->tag.event] += s->count;
 	if (s->end < END_MAX)
 		c->stats.ends[s->end] += s->count;

@@ -18,6 +18,7 @@
 #include "user/kernel/run_queue.h"
 #include "user/kernel/tables.h"
 #include "user/object/object_cache.h"
+#include "user/pipeline/alloc_prober.h"
 #include "user/process/process_table.h"
 
 /* How waits are recorded now, and sums since the start. */
@@ -54,6 +55,7 @@ struct collector_stats {
 	struct process_table_stats processes;
 	struct wait_stats waits;
 	struct memory_stats memory;
+	struct alloc_prober_stats allocs;
 };
 
 #endif

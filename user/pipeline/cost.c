@@ -113,6 +113,21 @@ static void log_waits(const struct wait_stats *w)
 	    (double)run_queue__quantile_ns(&w->run_queue, 0.99) / 1e6);
 }
 
+static void log_allocs(const struct alloc_prober_stats *a)
+{
+	if (!a->probe_cost_ns)
+		return;
+	SAY("cost: allocations: %llu windows, probes in place %.3f s, %llu hits of %llu ns, %llu stacks; "
+	    "threads lost "
+	    "%.3f s, putting probes in place took %.3f s of CPU time; the next window in %.3g s; %u files, "
+	    "%llu "
+	    "could not be probed",
+	    (unsigned long long)a->n_windows, (double)a->in_place_ns / 1e9, (unsigned long long)a->n_hits,
+	    (unsigned long long)a->probe_cost_ns, (unsigned long long)a->n_samples,
+	    (double)a->probes_ns / 1e9, (double)a->own_ns / 1e9, (double)a->next_stretch_ns / 1e9,
+	    a->n_targets, (unsigned long long)a->n_failed);
+}
+
 static void log_ceiling(const struct ceiling_stats *s)
 {
 	if (!s->n_readings)
@@ -136,6 +151,7 @@ void cost__log(const struct cost *c)
 	log_bpf(c);
 	log_samples(&c->collector);
 	log_waits(&c->collector.waits);
+	log_allocs(&c->collector.allocs);
 	log_tables(&c->collector, c->publish.symbol_bytes);
 	SAY("cost: windows %llu named in %.1f ms and encoded in %.1f ms each, %llu dropped, %llu failed",
 	    (unsigned long long)c->publish.windows,

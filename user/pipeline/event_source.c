@@ -18,6 +18,7 @@ static const struct event_source *const sources[EVENT_N] = {
 	[EVENT_MEMORY] = &memory_source,
 	[EVENT_LOCK] = &lock_source,
 	[EVENT_KMEM] = &kmem_source,
+	[EVENT_ALLOC] = &alloc_source,
 };
 
 const struct event_source *event_source__of(enum event ev)
@@ -124,6 +125,13 @@ static void tell_state(struct collector *c, enum event ev)
 		return;
 	c->is_told[ev] = true;
 	sources[ev]->dump(c, 0);
+}
+
+int event_sources__weigh(struct collector *c, const struct task_key *key, struct window_sample *s)
+{
+	const struct event_source *source = event_source__of(s->tag.event);
+
+	return source && source->weigh && c->is_recording[s->tag.event] ? source->weigh(c, key, s) : 0;
 }
 
 void event_sources__look(struct collector *c, bool all)

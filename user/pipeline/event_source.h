@@ -28,7 +28,9 @@
 
 struct collector;
 struct err;
+struct task_key;
 struct window;
+struct window_sample;
 
 struct event_source {
 	int (*init)(struct collector *c, struct err *err);
@@ -41,6 +43,8 @@ struct event_source {
 	void (*done)(struct collector *c);
 	/* pid 0: of all. */
 	int (*dump)(struct collector *c, uint32_t pid);
+	/* A sample on its way into the window: what it stands for. -errno where it stands for nothing. */
+	int (*weigh)(struct collector *c, const struct task_key *key, struct window_sample *s);
 	/* What one sample stands for, for the window's header; in the unit of the event's values. */
 	uint64_t (*period)(const struct collector *c);
 };
@@ -54,6 +58,7 @@ bool event_source__is_state(enum event ev);
 /* All events, each step in the order of their list. What fails in start leaves the others running; the first error is returned. */
 int event_sources__init(struct collector *c, struct err *err);
 /* Those that are wanted now and do not run yet; those that run and are not wanted any more are stopped. */
+int event_sources__weigh(struct collector *c, const struct task_key *key, struct window_sample *s);
 int event_sources__follow(struct collector *c);
 void event_sources__look(struct collector *c, bool all);
 void event_sources__control(struct collector *c);
@@ -73,6 +78,8 @@ extern const struct event_source lock_source;
 extern const struct event_source threads_source;
 /* heap: collector_heap.c */
 extern const struct event_source heap_source;
+/* alloc: collector_alloc.c */
+extern const struct event_source alloc_source;
 /* goroutine: collector_goroutine.c */
 extern const struct event_source goroutine_source;
 /* memory: collector_memory.c */

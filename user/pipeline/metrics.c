@@ -86,6 +86,34 @@ static void print_memory(const struct memory_stats *m, struct buf *b)
 		"CPU time of what is done at page faults, as it measures itself.", m->cost_ns);
 }
 
+static void print_allocs(const struct alloc_prober_stats *a, struct buf *b)
+{
+	if (!a->probe_cost_ns)
+		return;
+	number(b, "alloc_windows_total", COUNTER, "Windows in which calls of allocators were probed.",
+	       a->n_windows);
+	number(b, "alloc_probe_hits_total", COUNTER, "Calls that met a probe.", a->n_hits);
+	number(b, "alloc_samples_total", COUNTER, "Calls whose stack was taken.", a->n_samples);
+	seconds(b, "alloc_probes_in_place_seconds_total", COUNTER,
+		"Time during which probes were in place: no thread can have lost more.", a->in_place_ns);
+	seconds(b, "alloc_probe_seconds_total", COUNTER, "CPU time of all threads in probes.", a->probes_ns);
+	seconds(b, "alloc_attach_seconds_total", COUNTER,
+		"CPU time for putting probes in place and taking them away.", a->own_ns);
+	seconds(b, "alloc_probe_cost_seconds", GAUGE, "What one probe costs, as last measured.",
+		a->probe_cost_ns);
+	seconds(b, "alloc_stretch_seconds", GAUGE,
+		"In so much time the next window lies: what the last one cost is profiling.alloc.budget of "
+		"it.",
+		a->next_stretch_ns);
+	number(b, "alloc_interval_bytes", GAUGE, "In a window one call is taken in so many bytes, at first.",
+	       a->interval);
+	number(b, "alloc_files", GAUGE, "Files with allocators that are probed.", a->n_targets);
+	number(b, "alloc_files_failed_total", COUNTER, "Files that the kernel would not probe.", a->n_failed);
+	number(b, "alloc_saturated_total", COUNTER,
+	       "Threads in windows that did so little else that what is shown of them is a lower bound.",
+	       a->n_saturated);
+}
+
 static void print_waits(const struct wait_stats *w, struct buf *b)
 {
 	uint64_t n = 0;
@@ -225,6 +253,7 @@ void metrics__print(const struct cost *c, const char *proc, struct buf *to)
 	print_samples(&c->collector, to);
 	print_waits(&c->collector.waits, to);
 	print_memory(&c->collector.memory, to);
+	print_allocs(&c->collector.allocs, to);
 	print_cost(c, to);
 	print_tables(&c->collector, to);
 	print_publish(&c->publish, to);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * alloc - what the probes on allocators and the collector tell each other.
+ *
+ * A round is one window: probes are put in place, the window is opened, closed, and they are taken away. Rows carry the round in their tag's `arg`, because what
+ * a row stands for is known only when its window is over.
+ */
+#ifndef EVERPROF_BPF_ALLOC_H
+#define EVERPROF_BPF_ALLOC_H
+
+#include <linux/types.h>
+
+/* Where a call's size is. In the low byte of a probe's cookie; above it: which site of which file. */
+enum alloc_size {
+	ALLOC_SIZE_ARG1,    /* malloc(size) */
+	ALLOC_SIZE_ARG2,    /* aligned_alloc(alignment, size) */
+	ALLOC_SIZE_ARG3,    /* posix_memalign(&p, alignment, size) */
+	ALLOC_SIZE_ARG1_2,  /* calloc(n, size) */
+	ALLOC_SIZE_ARG2_3,  /* reallocarray(p, n, size) */
+	ALLOC_SIZE_REALLOC, /* realloc(p, size), which frees where size is 0 */
+};
+
+#define ALLOC_COOKIE_SIZE_MASK  0xff
+#define ALLOC_COOKIE_SITE_SHIFT 8
+
+/* Threads that allocate within one window; a power of two. */
+#define ALLOC_THREADS      4096
+#define ALLOC_THREAD_TRIES 4
+
+/* More is a mistake that every allocator refuses. */
+#define ALLOC_SIZE_MAX (1ull << 46)
+/* Added to the size for sampling: a million tiny blocks are something, too. */
+#define ALLOC_SIZE_BASE 64
+/* After so many samples of a CPU in a round the interval doubles. */
+#define ALLOC_SAMPLES_STEP 8
+
+/* A thread in a round. Claimed by a compare-and-swap on `owner`, then only its thread writes. */
+struct alloc_thread {
+	__u64 owner;    /* round << 32 | tid */
+	__u64 last_ns;  /* its last call */
+	__u64 debt_ns;  /* of the window, this was spent in probes, and not caught up with by sleeping less */
+	__u64 spent_ns; /* in probes, in all */
+	__u64 sp, ret;  /* of its last call that was counted: where it returns to */
+	__u32 hits;
+	__u32 site; /* of that call */
+	__u32 sleeps;
+	__u32 reserved;
+};
+
+/* Written by the collector. */
+struct alloc_gate {
+	__u64 begin_ns, end_ns; /* CLOCK_MONOTONIC; calls outside are not counted */
+	__u64 length_ns;        /* of each thread's own time, probes taken off */
+	__u64 cost_ns;          /* of a probe */
+	__u64 interval;         /* bytes */
+	__u32 round;
+	__u32 reserved;
+};
+
+/* Sampling on a CPU. */
+struct alloc_clock {
+	__s64 left; /* bytes to the next sample (bpf/poisson.h) */
+	__u64 interval;
+	__u64 n_samples;
+	__u32 round;
+	__u32 n_round; /* samples in it */
+};
+
+_Static_assert(sizeof(struct alloc_thread) == 64, "one cache line each");
+_Static_assert(sizeof(struct alloc_gate) == 48, "no hidden padding");
+_Static_assert((ALLOC_THREADS & (ALLOC_THREADS - 1)) == 0, "a power of two");
+
+#endif

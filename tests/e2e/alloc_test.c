@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Programs that allocate known amounts from known functions: what the profile says of them is right within the error that it states, and that is small where
+ * there was much to see. And: whatever ends the profiler, no probe stays, and nobody is harmed.
+ */
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "tests/e2e/e2e.h"
+
+#define SECONDS "6"
+/* Stated errors are standard errors of some fifty windows: of a hundred runs of all tests none is further off than so many. */
+#define ERRORS 4.5
+/* Functions are parts of what the error is stated of; each has its own luck. */
+#define PART_ERRORS 6
+#define KILLS       20
+#define CODE_BYTES  16
+#define CLEAN_MS    5000
+
+struct amount {
+	double objects, bytes;
+};
+
+struct stated {
+	double objects_error, bytes_error; /* shares */
+};
+
+static struct amount truth_of(struct recording *r, const char *function)
+{
+	struct amount a;
+	char prefix[64];
+	const char *line;
+
+	snprintf(prefix, sizeof(prefix), "truth %s ", function);
+	line = strstr(run__out(&r->everprof), prefix);
+	if (!line || sscanf(line + strlen(prefix), "%lf %lf", &a.objects, &a.bytes) != 2)
+		fail_msg("no truth of '%s': %s", function, run__out(&r->everprof));
+	return a;
+}
+
+static struct amount sum(const struct profile *p, const char *process, const char *stack)
+{
+	struct expect_filter f = {.process = process, .stack = stack};
+	struct expect_sum s;
+
+	expect__sum(p, &f, &s);
+	return (struct amount){.objects = (double)s.samples, .bytes = (double)s.ns};
+}
+
+/* What the profile's comments say of the process. */
+static struct stated stated_of(const struct profile *p, const char *process)
+{
+	const char *text = expect__comment(p, "allocations in ");
+	struct stated s;
+	char name[80];
+	const char *at;
+
+	if (!text)
+		fail_msg("the profile does not say how it was made");
+	snprintf(name, sizeof(name), "(%s):", process);
+	at = strstr(text, name);
+	if (!at || sscanf(at + strlen(name), " %*g objects ±%lf%%, %*g bytes ±%lf%%", &s.objects_error,
+			  &s.bytes_error) != 2)
+		fail_msg("no error stated of '%s': %s", process, text);
+	s.objects_error /= 100;
+	s.bytes_error /= 100;
+	return s;
+}
+
+static void assert_near(const char *what, double found, double truth, double error)
+{
+	if (fabs(found - truth) > error * truth)
+		fail_msg("%s: %.4g for %.4g, which is %+.1f %%; stated errors allow %.1f %%", what, found,
+			 truth, (found / truth - 1) * 100, error * 100);
+}
+
+/* What the luck of windows alone allows for a program that had a CPU for a part of the time only: it is met in so many of them. */
+static double luck(struct recording *r)
+{
+	const char *text = expect__comment(r->profile, "allocations in ");
+	const char *line = strstr(run__out(&r->everprof), "cpu_ns ");
+	double n = text ? atof(text) : 0, p = line ? atof(line + strlen("cpu_ns ")) / 1e9 / atof(SECONDS) : 0;
+
+	if (n < 1 || p <= 0)
+		fail_msg("no windows, or no CPU time: %s", run__out(&r->everprof));
+	return p < 1 ? sqrt((1 - p) / p / n) : 0;
+}
+
+/* `most`: beside that no error may be stated that is larger. */
+static void assert_process(struct recording *r, const char *process, double most)
+{
+	struct amount small = truth_of(r, "small"), large = truth_of(r, "large");
+	struct amount found = sum(r->profile, process, "**;take_*;**");
+	struct stated s = stated_of(r->profile, process);
+
+	most += 2 * luck(r);
+	if (s.objects_error > most || s.bytes_error > most)
+		fail_msg("'%s': stated errors of %.1f %% and %.1f %%, expected up to %.0f %%", process,
+			 s.objects_error * 100, s.bytes_error * 100, most * 100);
+	assert_near("objects", found.objects, small.objects + large.objects, ERRORS * s.objects_error);
+	assert_near("bytes", found.bytes, small.bytes + large.bytes, ERRORS * s.bytes_error);
+}
+
+static void assert_function(struct recording *r, const char *process, const char *stack, const char *function)
+{
+	struct amount truth = truth_of(r, function), found = sum(r->profile, process, stack);
+	struct stated s = stated_of(r->profile, process);
+	double error = fmax(s.objects_error, s.bytes_error);
+
+	assert_near(stack, found.bytes, truth.bytes, PART_ERRORS * error);
+	assert_near(stack, found.objects, truth.objects, PART_ERRORS * error);
+}
+
+static void record_program(struct recording *r, const char *program, const char *way)
+{
+	char path[4096];
+
+	run__path_workload(program, path);
+	if (way)
+		recording__record(r, 0, ARGS("-e", "alloc", "--", path, way, SECONDS));
+	else
+		recording__record(r, 0, ARGS("-e", "alloc", "--", path, SECONDS));
+}
+
+/* -- amounts -- */
+static void a_steady_program_is_known_by_function(void **state)
+{
+	struct recording *r = *state;
+
+	record_program(r, "allocs", "steady");
+	assert_process(r, "allocs", 0.4);
+	assert_function(r, "allocs", "malloc;take_small;**", "small");
+	assert_function(r, "allocs", "calloc;take_large;**", "large");
+}
+
+/* What its probes take is taken off its windows. */
+static void a_program_that_never_waits_is_not_undercounted(void **state)
+{
+	record_program(*state, "allocs", "spin");
+	assert_process(*state, "allocs", 0.4);
+}
+
+/* By the clock: what probes take comes out of its sleep. */
+static void bursts_by_the_clock_are_not_overcounted(void **state)
+{
+	record_program(*state, "allocs", "burst");
+	assert_process(*state, "allocs", 0.5);
+}
+
+static void calls_within_calls_are_counted_once(void **state)
+{
+	record_program(*state, "allocs", "tiny");
+	assert_process(*state, "allocs", 0.4);
+}
+
+static void few_large_blocks_have_the_error_that_is_stated(void **state)
+{
+	record_program(*state, "allocs", "large");
+	assert_process(*state, "allocs", 0.5);
+}
+
+static void threads_are_added_up(void **state)
+{
+	record_program(*state, "allocs", "threads");
+	assert_process(*state, "allocs", 0.4);
+}
+
+/* One of them jumps to malloc for what malloc gives anyway. */
+static void aligned_blocks_are_counted_once(void **state)
+{
+	record_program(*state, "allocs", "aligned");
+	assert_process(*state, "allocs", 0.4);
+}
+
+/* -- allocators -- */
+static void a_static_program_is_probed_in_itself(void **state)
+{
+	struct recording *r = *state;
+
+	record_program(r, "allocs_static", "steady");
+	assert_process(r, "allocs_static", 0.4);
+	assert_function(r, "allocs_static", "*malloc;take_small;**", "small");
+}
+
+static void musl_is_an_allocator_like_others(void **state)
+{
+	record_program(*state, "allocs_musl_static", "steady");
+	assert_process(*state, "allocs_musl_sta", 0.4);
+}
+
+static void new_is_counted_once_over_malloc(void **state)
+{
+	struct recording *r = *state;
+
+	record_program(r, "allocs_new", NULL);
+	assert_process(r, "allocs_new", 0.4);
+	assert_function(r, "allocs_new", "malloc;**;take_small*;**", "small");
+}
+
+static void new_is_counted_once_where_malloc_is_in_the_same_file(void **state)
+{
+	record_program(*state, "allocs_new_static", NULL);
+	assert_process(*state, "allocs_new_stat", 0.4);
+}
+
+static void jemalloc_is_probed_where_it_is_preloaded(void **state)
+{
+	static const char library[] = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2";
+	struct recording *r = *state;
+	char path[4096], preload[128];
+
+	if (access(library, R_OK))
+		skip();
+	run__path_workload("allocs_new", path);
+	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s", library);
+	recording__record(r, 0, ARGS("-e", "alloc", "--", "/usr/bin/env", preload, path, SECONDS));
+	assert_process(r, "allocs_new", 0.4);
+	if (sum(r->profile, "allocs_new", "*Zn*;take_*;**").bytes +
+		    sum(r->profile, "allocs_new", "operator new*;take_*;**").bytes <
+	    0.9 * sum(r->profile, "allocs_new", "**;take_*;**").bytes)
+		fail_msg("blocks that jemalloc's operator new did not give");
+}
+
+/* -- whose -- */
+static void a_command_has_its_own_allocations_only(void **state)
+{
+	struct recording *r = *state;
+	char path[4096];
+
+	run__path_workload("allocs", path);
+	recording__start(r, ARGS("allocs", "steady", RECORDING_LONG));
+	recording__record(r, 0, ARGS("-e", "alloc", "--", path, "idle", "3"));
+	if (sum(r->profile, "allocs", "**;steady;**").objects > 0)
+		fail_msg("allocations of another process");
+}
+
+/* -- no traces -- */
+static const void *const entries[] = {(const void *)malloc, (const void *)calloc, (const void *)realloc,
+				      (const void *)posix_memalign, (const void *)aligned_alloc};
+#define N_ENTRIES (sizeof(entries) / sizeof(*entries))
+
+static void read_entries(uint8_t code[N_ENTRIES][CODE_BYTES])
+{
+	for (size_t i = 0; i < N_ENTRIES; i++)
+		memcpy(code[i], entries[i], CODE_BYTES);
+}
+
+static bool stays(const uint8_t code[N_ENTRIES][CODE_BYTES], int n, int ms)
+{
+	uint8_t now[N_ENTRIES][CODE_BYTES];
+
+	while (n--) {
+		read_entries(now);
+		if (memcmp(now, code, sizeof(now)) != 0)
+			return false;
+		usleep((useconds_t)ms * 1000);
+	}
+	return true;
+}
+
+/* Our own C library is probed as everybody's is, and everybody's as ours. Somebody else's windows pass. */
+static void assert_no_probe(const uint8_t clean[N_ENTRIES][CODE_BYTES])
+{
+	for (int ms = 0; ms < CLEAN_MS; ms += 10) {
+		if (stays(clean, 1, 0))
+			return;
+		usleep(10000);
+	}
+	fail_msg("a probe is in place %d ms after the profiler was killed", CLEAN_MS);
+}
+
+static void no_probe_stays_whatever_ends_the_profiler(void **state)
+{
+	struct recording *r = *state;
+	char everprof[4096], out[4096];
+	uint8_t clean[N_ENTRIES][CODE_BYTES];
+	int status, exit_status;
+
+	do
+		read_entries(clean);
+	while (!stays(clean, 10, 4));
+	snprintf(out, sizeof(out), "%s", recording__file(r, "killed.pb.gz"));
+	run__path_everprof(everprof);
+	recording__start(r, ARGS("allocs", "spin", "40"));
+	srand48(time(NULL));
+	for (int i = 0; i < KILLS; i++) {
+		struct run victim = {0};
+
+		assert_int_equal(
+			run__start(&victim, ARGS(everprof, "record", "-e", "alloc", "-d", "0", "-o", out)),
+			0);
+		usleep(600000 + (useconds_t)(drand48() * 300000)); /* it has opened some windows by then */
+		assert_int_equal(kill(victim.pid, SIGKILL), 0);
+		assert_int_equal(run__wait(&victim, 10000, &status), 0);
+		assert_int_equal(status, 128 + SIGKILL);
+		run__done(&victim);
+		assert_no_probe(clean);
+	}
+	/* who was probed all the while ends as if nothing had been */
+	assert_int_equal(run__wait(&r->workload, 60000, &exit_status), 0);
+	assert_int_equal(exit_status, 0);
+	if (!strstr(run__out(&r->workload), "cpu_ns "))
+		fail_msg("the program did not come to its end: %s", run__out(&r->workload));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		e2e_test(a_steady_program_is_known_by_function),
+		e2e_test(a_program_that_never_waits_is_not_undercounted),
+		e2e_test(bursts_by_the_clock_are_not_overcounted),
+		e2e_test(calls_within_calls_are_counted_once),
+		e2e_test(few_large_blocks_have_the_error_that_is_stated),
+		e2e_test(threads_are_added_up),
+		e2e_test(aligned_blocks_are_counted_once),
+		e2e_test(a_static_program_is_probed_in_itself),
+		e2e_test(musl_is_an_allocator_like_others),
+		e2e_test(new_is_counted_once_over_malloc),
+		e2e_test(new_is_counted_once_where_malloc_is_in_the_same_file),
+		e2e_test(jemalloc_is_probed_where_it_is_preloaded),
+		e2e_test(a_command_has_its_own_allocations_only),
+		e2e_test(no_probe_stays_whatever_ends_the_profiler),
+	};
+
+	return cmocka_run_group_tests_name("alloc", tests, NULL, NULL);
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/object/alloc_sites.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/buf.h"
+#include "user/object/elf.h"
+#include "user/object/x86_insn.h"
+
+#define CODE_MAX 24 /* bytes of a function that are looked at */
+
+/*
+ * In front of the family's names: of jemalloc where it is built so (je_, _rjem_ in Rust programs), of gperftools' and mimalloc's own. __libc_ is the C
+ * library's, for programs that are linked with a part of it.
+ */
+static const char *const prefixes[] = {"", "je_", "_rjem_", "tc_", "mi_", "__libc_"};
+
+static const struct alloc_site family[] = {
+	{.name = "malloc", .size = ALLOC_SIZE_ARG1},
+	{.name = "calloc", .size = ALLOC_SIZE_ARG1_2},
+	{.name = "realloc", .size = ALLOC_SIZE_REALLOC},
+	{.name = "reallocarray", .size = ALLOC_SIZE_ARG2_3},
+	{.name = "posix_memalign", .size = ALLOC_SIZE_ARG3},
+	{.name = "aligned_alloc", .size = ALLOC_SIZE_ARG2},
+	{.name = "memalign", .size = ALLOC_SIZE_ARG2},
+	{.name = "valloc", .size = ALLOC_SIZE_ARG1},
+	{.name = "pvalloc", .size = ALLOC_SIZE_ARG1},
+	/* jemalloc; Rust programs that have it use these only */
+	{.name = "mallocx", .size = ALLOC_SIZE_ARG1},
+	{.name = "rallocx", .size = ALLOC_SIZE_ARG2},
+};
+
+/* operator new in its forms, and what allocators have behind it. */
+static const struct alloc_site others[] = {
+	{.name = "_Znwm", .size = ALLOC_SIZE_ARG1},
+	{.name = "_Znam", .size = ALLOC_SIZE_ARG1},
+	{.name = "_ZnwmRKSt9nothrow_t", .size = ALLOC_SIZE_ARG1},
+	{.name = "_ZnamRKSt9nothrow_t", .size = ALLOC_SIZE_ARG1},
+	{.name = "_ZnwmSt11align_val_t", .size = ALLOC_SIZE_ARG1},
+	{.name = "_ZnamSt11align_val_t", .size = ALLOC_SIZE_ARG1},
+	{.name = "_ZnwmSt11align_val_tRKSt9nothrow_t", .size = ALLOC_SIZE_ARG1},
+	{.name = "_ZnamSt11align_val_tRKSt9nothrow_t", .size = ALLOC_SIZE_ARG1},
+	{.name = "tc_new", .size = ALLOC_SIZE_ARG1},
+	{.name = "tc_newarray", .size = ALLOC_SIZE_ARG1},
+	{.name = "mi_new", .size = ALLOC_SIZE_ARG1},
+	{.name = "mi_zalloc", .size = ALLOC_SIZE_ARG1},
+	{.name = "mi_malloc_aligned", .size = ALLOC_SIZE_ARG1},
+};
+
+static bool find_in(const struct alloc_site *list, size_t n, const char *name, struct alloc_site *ret)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(name, list[i].name)) {
+			*ret = list[i];
+			return true;
+		}
+	return false;
+}
+
+bool alloc_site__find(const char *symbol, struct alloc_site *ret)
+{
+	if (find_in(others, sizeof(others) / sizeof(*others), symbol, ret))
+		return true;
+	for (size_t p = 0; p < sizeof(prefixes) / sizeof(*prefixes); p++) {
+		size_t len = strlen(prefixes[p]);
+
+		if (!strncmp(symbol, prefixes[p], len) &&
+		    find_in(family, sizeof(family) / sizeof(*family), symbol + len, ret))
+			return true;
+	}
+	return false;
+}
+
+/* Does the kernel do what the instruction does by itself, in every version? arch/x86/kernel/uprobes.c: push_setup_xol_ops, branch_setup_xol_ops */
+static bool is_emulated(const struct x86_insn *in)
+{
+	if (in->encoding != X86_LEGACY || in->prefixes)
+		return false;
+	if (in->map == X86_MAP_0F)
+		return in->opcode >= 0x80 && in->opcode <= 0x8f; /* jcc */
+	if (in->map != X86_MAP_ONE)
+		return false;
+	if (in->opcode >= 0x50 && in->opcode <= 0x57)
+		return !in->has_rex || in->rex == 1;
+	return !in->has_rex && (in->opcode == 0x90 || in->opcode == 0xe8 || in->opcode == 0xe9 ||
+				in->opcode == 0xeb || (in->opcode & 0xf0) == 0x70);
+}
+
+static uint32_t arguments(uint8_t size)
+{
+	switch (size) {
+	case ALLOC_SIZE_ARG1:
+		return 1u << X86_RDI;
+	case ALLOC_SIZE_ARG2:
+		return 1u << X86_RSI;
+	case ALLOC_SIZE_ARG3:
+		return 1u << X86_RDX;
+	case ALLOC_SIZE_ARG2_3:
+		return 1u << X86_RSI | 1u << X86_RDX;
+	default: /* realloc frees where its first is not 0 and its second is */
+		return 1u << X86_RDI | 1u << X86_RSI;
+	}
+}
+
+static bool moves_stack(const struct x86_insn *in)
+{
+	if (x86_insn__writes(in) & 1u << X86_RSP)
+		return true;
+	/* implied: push and pop of immediates, memory, flags; enter, leave, ret */
+	return in->map == X86_MAP_ONE && in->encoding == X86_LEGACY &&
+	       ((in->opcode >= 0x50 && in->opcode <= 0x5f) || in->opcode == 0x68 || in->opcode == 0x6a ||
+		in->opcode == 0x8f || in->opcode == 0x9c || in->opcode == 0x9d || in->opcode == 0xc8 ||
+		in->opcode == 0xc9 || in->opcode == 0xff);
+}
+
+int alloc_site__parse(const uint8_t *code, size_t len, uint8_t size, uint32_t *ret_skip)
+{
+	struct x86_insn in;
+
+	for (uint32_t at = 0; at < len; at += in.len) {
+		if (x86_insn__parse(code + at, len - at, &in))
+			return -ENOENT;
+		if (is_emulated(&in)) {
+			*ret_skip = at;
+			return 0;
+		}
+		if (x86_insn__flow(&in) != X86_FLOW_NEXT || moves_stack(&in) ||
+		    x86_insn__writes(&in) & arguments(size))
+			return -ENOENT;
+	}
+	return -ENOENT;
+}
+
+static int add(const struct elf *e, struct alloc_site site, uint64_t vaddr, struct alloc_sites *s)
+{
+	uint64_t left;
+	uint32_t skip;
+	struct buf code;
+	int err;
+
+	site.vaddr = vaddr;
+	for (uint32_t i = 0; i < s->n; i++)
+		if (s->sites[i].vaddr == vaddr)
+			return 0; /* another name of it */
+	if (s->n == ALLOC_SITES_MAX || elf__vaddr_to_offset(e, vaddr, &site.offset, &left))
+		return 0;
+	buf__init(&code, CODE_MAX);
+	err = elf__read_vaddr(e, vaddr, left < CODE_MAX ? (size_t)left : CODE_MAX, &code);
+	if (!err) {
+		if (alloc_site__parse(code.data, code.len, site.size, &skip)) {
+			s->n_stepped++;
+		} else {
+			site.offset += skip;
+			s->sites[s->n++] = site;
+		}
+	}
+	buf__done(&code);
+	return err == -ENOMEM ? err : 0;
+}
+
+/* A symbol that is a function of this file. */
+static bool is_function(const Elf64_Sym *sym)
+{
+	return ELF64_ST_TYPE(sym->st_info) == STT_FUNC && sym->st_shndx != SHN_UNDEF && sym->st_value;
+}
+
+static int scan(const struct elf *e, const struct elf_section *symbols, struct alloc_sites *s)
+{
+	const struct elf_section *strings = elf__section(e, symbols->link);
+	struct buf sym, str;
+	int err;
+
+	buf__init(&sym, ALLOC_SYMBOLS_BYTES);
+	buf__init(&str, ALLOC_SYMBOLS_BYTES);
+	err = strings ? elf__read_section(e, symbols, ALLOC_SYMBOLS_BYTES, &sym) : -ENOENT;
+	if (!err)
+		err = elf__read_section(e, strings, ALLOC_SYMBOLS_BYTES, &str);
+	buf__append_char(&str, '\0');
+	if (!err)
+		err = buf__err(&str);
+	for (size_t at = 0; !err && at + sizeof(Elf64_Sym) <= sym.len; at += sizeof(Elf64_Sym)) {
+		struct alloc_site site;
+		Elf64_Sym one;
+
+		memcpy(&one, sym.data + at, sizeof(one));
+		if (!is_function(&one) || one.st_name >= str.len)
+			continue;
+		if (alloc_site__find((const char *)str.data + one.st_name, &site))
+			err = add(e, site, one.st_value, s);
+	}
+	buf__done(&sym);
+	buf__done(&str);
+	return err == -ENOENT || err == -E2BIG ? 0 : err;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct alloc_site *x = a, *y = b;
+
+	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
+}
+
+/* What has operator new or reallocarray only calls another file's malloc, which is probed there. */
+static bool has_own(const struct alloc_sites *s)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (!strcmp(s->sites[i].name, "malloc") || !strcmp(s->sites[i].name, "mallocx"))
+			return true;
+	return false;
+}
+
+int alloc_sites__load(const struct elf *e, struct alloc_sites *ret)
+{
+	const struct elf_section *dynsym = elf__find_section_type(e, SHT_DYNSYM);
+	const struct elf_section *symtab = elf__find_section_type(e, SHT_SYMTAB);
+	int err = 0;
+
+	*ret = (struct alloc_sites){0};
+	if (elf__machine(e) != EM_X86_64)
+		return -EOPNOTSUPP;
+	if (dynsym)
+		err = scan(e, dynsym, ret);
+	/* what a library does not export is called by nobody else; programs have allocators linked into them */
+	if (!err && symtab && (elf__is_entered(e) || !dynsym))
+		err = scan(e, symtab, ret);
+	if (err)
+		return err;
+	if (!has_own(ret))
+		ret->n = 0;
+	qsort(ret->sites, ret->n, sizeof(*ret->sites), by_address);
+	return ret->n ? 0 : -ENOENT;
+}

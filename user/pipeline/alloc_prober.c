@@ -1,0 +1,642 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * alloc_prober - windows on allocations.
+ *
+ * Problem: a probe on malloc costs a program up to ninety-nine hundredths of its speed while it is there.
+ * Idea: time is cut into stretches, and in each, at a time drawn evenly, the probes are in place for a millisecond. What is seen in it, times stretch over
+ *   window, is an estimate of the stretch that is right on average, whatever the programs' rhythm is. How long a stretch must be follows from what
+ *   the last window cost (alloc_control): so the budget holds for each thread, not only for the machine.
+ *   One call of the kernel for each file, with all its places. Putting them in place waits for a grace period before the first trap is written, and
+ *   taking away waits after the last one is gone: only what lies between costs anybody anything. Files are taken away side by side, because each waits.
+ * A thread's window is a millisecond of its own time (bpf/alloc.bpf.c). Where half a millisecond of probes was not enough for that, the window ends all the
+ *   same; the thread was then seen for less, and its samples weigh more.
+ * Invariants: links are descriptors of processes that outlive us by a moment (uprobe_holder): whatever ends us, the probes are taken away. The gate is closed before links are.
+ * Cost: some 1 ms of CPU time a window for sixty processes; a millisecond or two of those that do nothing but allocate.
+ * Rejected: probes by perf events (the trap stays for some 30 ms around a window of 1 ms).
+ * What it does not do: see programs that allocate without a symbol (stripped static ones), or kernels before 6.6.
+ */
+#include "user/pipeline/alloc_prober.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <fcntl.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "user/base/clock.h"
+#include "user/base/io.h"
+#include "user/base/log.h"
+#include "user/kernel/loader.h"
+#include "user/kernel/uprobe_holder.h"
+#include "user/object/alloc_sites.h"
+#include "user/pipeline/alloc_estimate.h"
+
+#define CORRECTED_MAX   128
+#define ATTACH_FAILURES 3
+#define THREAD_STACK    (256 * 1024)
+/* Probes are there before the window opens and after it is closed; measured: 0.1 to 0.5 ms. */
+#define AROUND_NS 300000ull
+/* A thread whose own time in the window is below this share of it: what it is multiplied by says nothing any more. */
+#define SATURATED 0.05
+/* So much of a window in probes is made up for by letting it last longer. */
+#define LATE_NS (ALLOC_WINDOW_NS / 10)
+/* A probe's cost is measured so often, on a function of ours. */
+#define CALIBRATE_EVERY_NS (60 * NS_PER_SEC)
+#define CALIBRATE_BATCHES  9
+#define CALIBRATE_CALLS    100
+#define CALIBRATE_COST_NS  1000 /* where it cannot be measured */
+#define NEVER              UINT64_MAX
+
+struct probed_file {
+	int fd;
+	uint64_t dev, ino;
+	char name[64];
+	struct uprobe_place places[ALLOC_SITES_MAX];
+	uint32_t n_places, n_failures;
+	bool is_seen, is_dead, is_linked;
+};
+
+/* A thread that was seen for less than the window. */
+struct correction {
+	uint32_t tid;
+	float factor, doubt;
+};
+
+struct round {
+	uint32_t id;
+	uint32_t n_corrected;
+	double scale;
+	struct correction corrected[CORRECTED_MAX];
+};
+
+struct alloc_prober {
+	struct alloc_prober_opts opts;
+	pthread_t thread;
+	bool is_started, is_stopping;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct probed_file *targets[ALLOC_TARGETS_MAX];
+	uint32_t n_targets;
+	struct uprobe_holder *holders[ALLOC_LINKS_MAX]; /* one a link of a window */
+	uint32_t round, n_ids;                          /* of targets: never used twice */
+	struct round rounds[ALLOC_ROUNDS_KEPT];
+	struct alloc_control control;
+	struct alloc_prober_stats stats;
+	uint64_t probe_cost_ns, calibrated_ns, samples_before;
+	uint64_t random;
+};
+
+/* A function whose first instruction is one that the kernel does by itself; nobody else calls it. */
+void alloc_prober__calibration(uint64_t size);
+__asm__(".text\n"
+	".p2align 4\n"
+	".hidden alloc_prober__calibration\n"
+	".globl alloc_prober__calibration\n"
+	".type alloc_prober__calibration, @function\n"
+	"alloc_prober__calibration:\n"
+	"	.cfi_startproc\n"
+	"	push %rbp\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	pop %rbp\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	ret\n"
+	"	.cfi_endproc\n"
+	".size alloc_prober__calibration, . - alloc_prober__calibration\n");
+
+/* In [0, 1). */
+static double draw(struct alloc_prober *p)
+{
+	p->random += 0x9e3779b97f4a7c15ull;
+	uint64_t z = p->random;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
+}
+
+static void free_target(struct probed_file *t)
+{
+	io__close(&t->fd);
+	free(t);
+}
+
+static void drop_holder(struct alloc_prober *p, uint32_t i)
+{
+	uprobe_holder__free(p->holders[i]);
+	p->holders[i] = NULL;
+}
+
+int alloc_prober__new(const struct alloc_prober_opts *opts, struct alloc_prober **ret)
+{
+	struct alloc_prober *p = calloc(1, sizeof(*p));
+	pthread_condattr_t attr;
+
+	if (!p)
+		return -ENOMEM;
+	p->opts = *opts;
+	p->random = clock__mono_ns() ^ clock__real_ns() << 20;
+	alloc_control__init(&p->control, opts->budget_ppm, opts->n_cpus);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	*ret = p;
+	return 0;
+}
+
+void alloc_prober__free(struct alloc_prober *p)
+{
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->is_stopping = true;
+	pthread_cond_signal(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+	if (p->is_started)
+		pthread_join(p->thread, NULL);
+	for (uint32_t i = 0; i < ALLOC_LINKS_MAX; i++)
+		drop_holder(p, i);
+	for (uint32_t i = 0; i < p->n_targets; i++)
+		free_target(p->targets[i]);
+	pthread_cond_destroy(&p->wake);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+/* ---- files ---- */
+
+static struct probed_file *find_target(struct alloc_prober *p, uint64_t dev, uint64_t ino)
+{
+	for (uint32_t i = 0; i < p->n_targets; i++)
+		if (p->targets[i]->dev == dev && p->targets[i]->ino == ino && !p->targets[i]->is_dead)
+			return p->targets[i];
+	return NULL;
+}
+
+bool alloc_prober__see(struct alloc_prober *p, uint64_t dev, uint64_t ino)
+{
+	struct probed_file *t;
+
+	pthread_mutex_lock(&p->lock);
+	t = find_target(p, dev, ino);
+	if (t)
+		t->is_seen = true;
+	pthread_mutex_unlock(&p->lock);
+	return t != NULL;
+}
+
+int alloc_prober__add(struct alloc_prober *p, int fd, uint64_t dev, uint64_t ino, const char *name,
+		      const struct alloc_sites *sites)
+{
+	struct probed_file *t = calloc(1, sizeof(*t));
+	int err = t ? 0 : -ENOMEM;
+
+	pthread_mutex_lock(&p->lock);
+	if (!err && p->n_targets == ALLOC_TARGETS_MAX)
+		err = -E2BIG;
+	if (!err && !find_target(p, dev, ino)) {
+		t->fd = fd;
+		t->dev = dev;
+		t->ino = ino;
+		t->is_seen = true;
+		snprintf(t->name, sizeof(t->name), "%s", name);
+		for (uint32_t i = 0; i < sites->n; i++)
+			t->places[t->n_places++] = (struct uprobe_place){
+				.offset = sites->sites[i].offset,
+				.cookie = ((uint64_t)p->n_ids << 8 | i) << ALLOC_COOKIE_SITE_SHIFT |
+					  sites->sites[i].size,
+			};
+		p->n_ids++;
+		log_debug("alloc: '%s' has %u allocators to probe", t->name, t->n_places);
+		p->targets[p->n_targets++] = t;
+		t = NULL;
+		fd = FD_CLOSED;
+	}
+	pthread_mutex_unlock(&p->lock);
+	io__close(&fd);
+	free(t);
+	return err;
+}
+
+void alloc_prober__forget_unseen(struct alloc_prober *p)
+{
+	pthread_mutex_lock(&p->lock);
+	for (uint32_t i = 0; i < p->n_targets; i++) {
+		p->targets[i]->is_dead |= !p->targets[i]->is_seen;
+		p->targets[i]->is_seen = false;
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Those whose turn it is; the dead ones go. Only this thread takes targets away, so they hold without the lock. */
+static uint32_t choose(struct alloc_prober *p, struct probed_file *ret[ALLOC_LINKS_MAX], uint32_t *ret_groups)
+{
+	uint32_t n = 0, kept = 0, groups, group;
+
+	pthread_mutex_lock(&p->lock);
+	for (uint32_t i = 0; i < p->n_targets; i++) {
+		if (p->targets[i]->is_dead)
+			free_target(p->targets[i]);
+		else
+			p->targets[kept++] = p->targets[i];
+	}
+	p->n_targets = kept;
+	groups = (kept + ALLOC_LINKS_MAX - 1) / ALLOC_LINKS_MAX;
+	group = groups ? (uint32_t)(draw(p) * groups) : 0;
+	for (uint32_t i = group; i < kept; i += groups)
+		if (p->targets[i]->n_failures < ATTACH_FAILURES)
+			ret[n++] = p->targets[i];
+	pthread_mutex_unlock(&p->lock);
+	*ret_groups = groups;
+	return n;
+}
+
+static int attach_one(struct alloc_prober *p, uint32_t i, const struct probed_file *t, uint64_t *cpu_ns)
+{
+	int err = p->holders[i] ? 0 : uprobe_holder__new(p->opts.prog_fd, &p->holders[i]);
+
+	if (!err)
+		err = uprobe_holder__attach(p->holders[i], t->fd, t->places, t->n_places, cpu_ns);
+	if (err == -EPIPE)
+		drop_holder(p, i);
+	return err;
+}
+
+/* The first file, mostly the C library, last: its traps stay for the shortest time. */
+static uint32_t attach(struct alloc_prober *p, struct probed_file **targets, uint32_t n, uint64_t *cpu_ns)
+{
+	uint32_t n_linked = 0;
+
+	for (uint32_t i = n; i--;) {
+		struct probed_file *t = targets[i];
+		int err = attach_one(p, i, t, cpu_ns);
+
+		t->is_linked = !err;
+		if (!err) {
+			t->n_failures = 0;
+			n_linked++;
+			continue;
+		}
+		if (++t->n_failures < ATTACH_FAILURES)
+			continue;
+		p->stats.n_failed++;
+		log_warn("alloc: probe '%s': %s, its allocations are not seen", t->name, strerror(-err));
+	}
+	return n_linked;
+}
+
+/* All at once: each waits until nobody is in its probes any more, and the traps of the next one would stay meanwhile. */
+static void detach(struct alloc_prober *p, struct probed_file **targets, uint32_t n, uint64_t *cpu_ns)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (targets[i]->is_linked && uprobe_holder__begin_detach(p->holders[i]))
+			log_warn("alloc: the process that holds probes is gone, ignoring");
+	for (uint32_t i = 0; i < n; i++) {
+		if (targets[i]->is_linked && uprobe_holder__end_detach(p->holders[i], cpu_ns))
+			drop_holder(p, i); /* the next one puts right what is left */
+		targets[i]->is_linked = false;
+	}
+}
+
+/* ---- the gate ---- */
+
+static void close_gate(struct alloc_gate *g)
+{
+	__atomic_store_n(&g->end_ns, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&g->begin_ns, NEVER, __ATOMIC_SEQ_CST);
+}
+
+static void open_gate(struct alloc_gate *g, uint64_t now, uint64_t length_ns, uint64_t most_ns)
+{
+	g->length_ns = length_ns;
+	__atomic_store_n(&g->end_ns, now + most_ns, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&g->begin_ns, now, __ATOMIC_SEQ_CST);
+}
+
+static void sleep_until(uint64_t at_ns)
+{
+	const struct timespec at = {.tv_sec = (time_t)(at_ns / NS_PER_SEC),
+				    .tv_nsec = (long)(at_ns % NS_PER_SEC)};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+		;
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* What a probe costs here and now: calls of a function of ours, with one in place and without. */
+static int calibrate(struct alloc_prober *p)
+{
+	void (*volatile call)(uint64_t) = alloc_prober__calibration;
+	struct alloc_gate *g = p->opts.maps->alloc_gate;
+	struct uprobe_place place = {.cookie = ALLOC_SIZE_ARG1};
+	uint64_t took[CALIBRATE_BATCHES];
+	int link_fd = FD_CLOSED, file_fd;
+	int err = uprobe__own_offset((const void *)(uintptr_t)alloc_prober__calibration, &place.offset);
+
+	file_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (!err)
+		err = file_fd < 0 ? -errno
+				  : uprobe__attach(p->opts.prog_fd, file_fd, &place, 1, (uint32_t)getpid(),
+						   &link_fd);
+	io__close(&file_fd);
+	if (err)
+		return err;
+	g->round = ++p->round;
+	g->interval = 1ull << 32;
+	g->cost_ns = 0;
+	open_gate(g, clock__mono_ns(), NS_PER_SEC, NS_PER_SEC);
+	for (int b = 0; b < CALIBRATE_BATCHES; b++) {
+		uint64_t began = clock__mono_ns();
+
+		for (int i = 0; i < CALIBRATE_CALLS; i++)
+			call(16);
+		took[b] = clock__mono_ns() - began;
+	}
+	close_gate(g);
+	io__close(&link_fd);
+	qsort(took, CALIBRATE_BATCHES, sizeof(*took), compare_u64);
+	p->probe_cost_ns = took[CALIBRATE_BATCHES / 2] / CALIBRATE_CALLS;
+	return 0;
+}
+
+/* ---- a window ---- */
+
+/* Opens the round's window: from here on rows of it may come. */
+static void begin_round(struct alloc_prober *p, double stretch_ns, uint64_t now)
+{
+	struct round *r = &p->rounds[p->round % ALLOC_ROUNDS_KEPT];
+
+	pthread_mutex_lock(&p->lock);
+	r->id = p->round;
+	r->scale = stretch_ns / ALLOC_WINDOW_NS;
+	r->n_corrected = 0;
+	open_gate(p->opts.maps->alloc_gate, now, ALLOC_WINDOW_NS, ALLOC_WINDOW_MOST_NS);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static bool is_of(const struct alloc_thread *t, uint32_t round)
+{
+	return __atomic_load_n(&t->owner, __ATOMIC_RELAXED) >> 32 == round;
+}
+
+/* Has any thread not had its window yet, for the time that its probes took? */
+static bool is_late(const struct alloc_prober *p)
+{
+	const struct alloc_thread *threads = p->opts.maps->alloc_threads;
+
+	for (uint32_t i = 0; i < ALLOC_THREADS; i++)
+		if (is_of(&threads[i], p->round) && threads[i].debt_ns > LATE_NS)
+			return true;
+	return false;
+}
+
+/* Threads that were seen for less than the window. */
+static void correct(struct alloc_prober *p, uint64_t open_ns)
+{
+	const struct alloc_thread *threads = p->opts.maps->alloc_threads;
+	struct round *r = &p->rounds[p->round % ALLOC_ROUNDS_KEPT];
+
+	pthread_mutex_lock(&p->lock);
+	for (uint32_t i = 0; i < ALLOC_THREADS && r->n_corrected < CORRECTED_MAX; i++) {
+		const struct alloc_thread *t = &threads[i];
+		double debt, own;
+
+		if (!is_of(t, p->round))
+			continue;
+		debt = (double)t->debt_ns;
+		own = (double)open_ns - debt;
+		if (own >= (double)ALLOC_WINDOW_NS * 0.995)
+			continue;
+		p->stats.n_late++;
+		if (own < SATURATED * ALLOC_WINDOW_NS) {
+			p->stats.n_saturated++;
+			own = SATURATED * ALLOC_WINDOW_NS;
+		}
+		r->corrected[r->n_corrected++] = (struct correction){
+			.tid = (uint32_t)t->owner,
+			.factor = (float)(ALLOC_WINDOW_NS / own),
+			.doubt = (float)(ALLOC_COST_ERROR * debt / own),
+		};
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+static uint64_t samples_so_far(const struct alloc_prober *p)
+{
+	int n = libbpf_num_possible_cpus();
+	struct alloc_clock *clocks = n > 0 ? calloc((size_t)n, sizeof(*clocks)) : NULL;
+	uint64_t sum = 0;
+	uint32_t zero = 0;
+
+	if (clocks && !bpf_map_lookup_elem(p->opts.maps->alloc_clocks_fd, &zero, clocks))
+		for (int i = 0; i < n; i++)
+			sum += clocks[i].n_samples;
+	free(clocks);
+	return sum;
+}
+
+/* What the window cost, and so when the next one may be. */
+static void settle(struct alloc_prober *p, struct alloc_bill *bill, double stretch_ns)
+{
+	const struct alloc_thread *threads = p->opts.maps->alloc_threads;
+	uint64_t samples = samples_so_far(p), hits = 0;
+
+	for (uint32_t i = 0; i < ALLOC_THREADS; i++) {
+		if (!is_of(&threads[i], p->round))
+			continue;
+		hits += threads[i].hits;
+		bill->probes_ns += threads[i].spent_ns;
+		if (threads[i].spent_ns > bill->worst_ns)
+			bill->worst_ns = threads[i].spent_ns;
+	}
+	bill->n_samples = (uint32_t)(samples - p->samples_before);
+	log_debug("alloc: window %u: in place %llu us, %llu hits, worst thread %llu us, all %llu us, own "
+		  "%llu us, "
+		  "%u samples",
+		  p->round, (unsigned long long)bill->in_place_ns / 1000, (unsigned long long)hits,
+		  (unsigned long long)bill->worst_ns / 1000, (unsigned long long)bill->probes_ns / 1000,
+		  (unsigned long long)bill->own_ns / 1000, bill->n_samples);
+	pthread_mutex_lock(&p->lock);
+	alloc_control__judge(&p->control, bill);
+	p->stats.n_windows++;
+	p->stats.n_hits += hits;
+	p->stats.n_samples += bill->n_samples;
+	p->stats.stretch_ns += (uint64_t)stretch_ns;
+	p->stats.in_place_ns += bill->in_place_ns;
+	p->stats.probes_ns += bill->probes_ns;
+	p->stats.own_ns += bill->own_ns;
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* A window that stands for so much time. False: there was nothing to probe. */
+static bool look(struct alloc_prober *p, double stretch_ns)
+{
+	struct probed_file *targets[ALLOC_LINKS_MAX];
+	struct alloc_gate *g = p->opts.maps->alloc_gate;
+	uint64_t cpu = clock__thread_cpu_ns(), opened, closed;
+	uint32_t groups = 0, n = choose(p, targets, &groups);
+	struct alloc_bill bill = {0};
+
+	if (!n)
+		return false;
+	p->samples_before = samples_so_far(p);
+	close_gate(g);
+	g->round = ++p->round;
+	g->interval = p->control.interval;
+	g->cost_ns = p->probe_cost_ns;
+	if (!attach(p, targets, n, &bill.own_ns))
+		return false;
+	opened = clock__mono_ns();
+	begin_round(p, stretch_ns * groups, opened);
+	sleep_until(opened + ALLOC_WINDOW_NS);
+	if (is_late(p))
+		sleep_until(opened + ALLOC_WINDOW_MOST_NS);
+	closed = clock__mono_ns();
+	close_gate(g);
+	correct(p, closed - opened < ALLOC_WINDOW_MOST_NS ? closed - opened : ALLOC_WINDOW_MOST_NS);
+	bill.in_place_ns = clock__mono_ns() - opened + AROUND_NS;
+	detach(p, targets, n, &bill.own_ns);
+	bill.own_ns += clock__thread_cpu_ns() - cpu;
+	settle(p, &bill, stretch_ns);
+	return true;
+}
+
+/* True: to be ended. */
+static bool wait_until(struct alloc_prober *p, uint64_t at_ns)
+{
+	const struct timespec at = {.tv_sec = (time_t)(at_ns / NS_PER_SEC),
+				    .tv_nsec = (long)(at_ns % NS_PER_SEC)};
+	bool is_stopping;
+	int err = 0;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->is_stopping && err != ETIMEDOUT)
+		err = pthread_cond_timedwait(&p->wake, &p->lock, &at);
+	is_stopping = p->is_stopping;
+	pthread_mutex_unlock(&p->lock);
+	return is_stopping;
+}
+
+/* Nobody's probes shall stay while we wait for a CPU. */
+static void hurry(void)
+{
+	const struct sched_param param = {.sched_priority = 1};
+
+	prctl(PR_SET_NAME, "everprof-alloc");
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	if (sched_setscheduler(0, SCHED_FIFO, &param))
+		setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), -20);
+}
+
+static void recalibrate(struct alloc_prober *p, uint64_t now)
+{
+	int err;
+
+	if (p->calibrated_ns && now - p->calibrated_ns < CALIBRATE_EVERY_NS)
+		return;
+	err = calibrate(p);
+	if (err && !p->calibrated_ns)
+		log_warn("alloc: measure the cost of a probe: %s, %u ns are assumed", strerror(-err),
+			 CALIBRATE_COST_NS);
+	if (!p->probe_cost_ns)
+		p->probe_cost_ns = CALIBRATE_COST_NS;
+	p->calibrated_ns = now ? now : 1;
+}
+
+static void *run(void *ctx)
+{
+	struct alloc_prober *p = ctx;
+	uint64_t begin = clock__mono_ns(), now;
+	double owed_ns = 0; /* stretches that had no window */
+
+	hurry();
+	recalibrate(p, begin);
+	for (;;) {
+		uint64_t stretch = p->control.stretch_ns;
+
+		if (wait_until(p, begin + (uint64_t)(draw(p) * (double)stretch)))
+			return NULL;
+		owed_ns = look(p, (double)stretch + owed_ns) ? 0 : owed_ns + (double)stretch;
+		begin += stretch;
+		now = clock__mono_ns();
+		if (now > begin + stretch) { /* we were late: what went by belongs to the next one */
+			owed_ns += (double)(now - begin);
+			begin = now;
+		}
+		recalibrate(p, now);
+	}
+}
+
+int alloc_prober__start(struct alloc_prober *p)
+{
+	pthread_attr_t attr;
+	int err;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, THREAD_STACK);
+	err = pthread_create(&p->thread, &attr, run, p);
+	pthread_attr_destroy(&attr);
+	p->is_started = !err;
+	return -err;
+}
+
+int alloc_prober__scale(struct alloc_prober *p, uint32_t round, uint32_t tid, double *ret_scale,
+			double *ret_doubt)
+{
+	const struct round *r = &p->rounds[round % ALLOC_ROUNDS_KEPT];
+	int err = -ENOENT;
+
+	pthread_mutex_lock(&p->lock);
+	if (r->id == round && r->scale > 0) {
+		*ret_scale = r->scale;
+		*ret_doubt = 0;
+		for (uint32_t i = 0; i < r->n_corrected; i++) {
+			if (r->corrected[i].tid != tid)
+				continue;
+			*ret_scale *= (double)r->corrected[i].factor;
+			*ret_doubt = (double)r->corrected[i].doubt;
+			break;
+		}
+		err = 0;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return err;
+}
+
+void alloc_prober__stats(struct alloc_prober *p, struct alloc_prober_stats *ret)
+{
+	pthread_mutex_lock(&p->lock);
+	*ret = p->stats;
+	ret->next_stretch_ns = p->control.stretch_ns;
+	ret->interval = p->control.interval;
+	ret->probe_cost_ns = p->probe_cost_ns;
+	ret->n_targets = p->n_targets;
+	for (uint32_t i = 0; i < p->n_targets; i++)
+		ret->n_places += p->targets[i]->n_places;
+	pthread_mutex_unlock(&p->lock);
+}
+
+void alloc_prober__set_budget(struct alloc_prober *p, uint64_t budget_ppm)
+{
+	pthread_mutex_lock(&p->lock);
+	p->control.budget_ppm = budget_ppm;
+	pthread_mutex_unlock(&p->lock);
+}
