@@ -341,7 +341,6 @@ static int http(const char *base, const char *path, const char *who, const char 
 static void serve(struct recording *r, char base[64])
 {
 	char text[2048], secrets[256];
-	int status;
 	FILE *f;
 
 	snprintf(secrets, sizeof(secrets), "%s", recording__file(r, "credentials"));
@@ -357,19 +356,7 @@ static void serve(struct recording *r, char base[64])
 		 r->dir, secrets);
 	agent__write_config(r, text);
 	agent__launch(r);
-	for (int i = 0; i < 200; i++) {
-		const char *line;
-
-		run__wait(&r->everprof, 50, &status);
-		line = strstr(run__errors(&r->everprof), "serving http://127.0.0.1:");
-		if (line && strchr(line, '\n')) {
-			snprintf(base, 64, "%.*s",
-				 (int)strcspn(line + 8, "/\n") + 2 + (int)strcspn(line + 15, "/\n"),
-				 line + 8);
-			return;
-		}
-	}
-	fail_msg("nothing is served: %s", run__errors(&r->everprof));
+	snprintf(base, 64, "http://127.0.0.1:%d", agent__expect_port(r, "http"));
 }
 
 #define LOOKING "Authorization: Bearer looking-only"

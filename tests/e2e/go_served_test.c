@@ -6,14 +6,12 @@
 
 #define RECEIVERS "**;main.receiver;runtime.goexit;main.makeAll"
 #define FORGOTTEN "**;main.forgotten;runtime.goexit;main.leaker"
-#define SERVING   "info: agent: serving "
 #define CPU_ONLY  "cpu: {enabled: true}"
 
 /* An agent that records these events in windows of 2 s; its address. */
 static void serve(struct recording *r, const char *events, char *address, size_t size)
 {
 	char text[4096];
-	const char *line = NULL;
 
 	snprintf(text, sizeof(text),
 		 "profiling:\n  window: 2s\n  offcpu: {enabled: false}\n  memory: {enabled: false}\n"
@@ -22,16 +20,7 @@ static void serve(struct recording *r, const char *events, char *address, size_t
 		 events, r->dir);
 	agent__write_config(r, text);
 	agent__launch(r);
-	for (int i = 0; i < 200 && !line; i++) {
-		int status;
-
-		if (!run__wait(&r->everprof, 50, &status))
-			fail_msg("the agent ended with %d: %s", status, run__errors(&r->everprof));
-		line = strstr(run__errors(&r->everprof), SERVING);
-	}
-	assert_non_null(line);
-	line += strlen(SERVING);
-	snprintf(address, size, "%.*s", (int)strcspn(line, "\n"), line);
+	snprintf(address, size, "http://127.0.0.1:%d/", agent__expect_port(r, "http"));
 }
 
 /* Into <dir>/answer, in the end with status 200; the process that serves may still be starting. */

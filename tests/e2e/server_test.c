@@ -95,27 +95,15 @@ static int status_of(int port, const char *path, const char *headers)
 /* An agent with a server on a port of its own, and that port. `events` stands below "profiling:", `more` below "server:". */
 static int launch(struct recording *r, const char *scheme, const char *events, const char *more)
 {
-	char text[4096], prefix[100];
-	int port = 0, status;
+	char text[4096];
 
 	snprintf(text, sizeof(text),
 		 "profiling:\n  window: 2s\n  %s\n  output: {directory: %s/store}\n"
 		 "server:\n  listen: 127.0.0.1:0\n%s",
 		 events, r->dir, more);
-	snprintf(prefix, sizeof(prefix), "info: agent: serving %s://127.0.0.1:", scheme);
 	agent__write_config(r, text);
 	agent__launch(r);
-	for (int i = 0; i < 200 && !port; i++) {
-		const char *line;
-
-		if (!run__wait(&r->everprof, 50, &status))
-			fail_msg("the agent ended with %d: %s", status, run__errors(&r->everprof));
-		line = strstr(run__errors(&r->everprof), prefix);
-		port = line ? atoi(line + strlen(prefix)) : 0;
-	}
-	if (!port)
-		fail_msg("no address in: %s", run__errors(&r->everprof));
-	return port;
+	return agent__expect_port(r, scheme);
 }
 
 /* The same without TLS, once it answers. */

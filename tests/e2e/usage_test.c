@@ -9,12 +9,9 @@
 #include "user/base/buf.h"
 #include "user/base/io.h"
 
-#define SERVING "serving http://127.0.0.1:"
-
 /* An agent with a server, and its port. */
 static int serve(struct recording *r)
 {
-	int port = 0, status;
 	char text[512];
 
 	snprintf(
@@ -23,16 +20,7 @@ static int serve(struct recording *r)
 		r->dir);
 	agent__write_config(r, text);
 	agent__launch(r);
-	for (int i = 0; i < 200 && !port; i++) {
-		const char *line;
-
-		if (!run__wait(&r->everprof, 50, &status))
-			fail_msg("the agent ended with %d: %s", status, run__errors(&r->everprof));
-		line = strstr(run__errors(&r->everprof), SERVING);
-		port = line ? atoi(line + strlen(SERVING)) : 0;
-	}
-	assert_true(port > 0);
-	return port;
+	return agent__expect_port(r, "http");
 }
 
 /* The body of an answer; status -1: there was none. */

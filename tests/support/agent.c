@@ -157,3 +157,22 @@ void agent__expect_n_files(struct recording *r, int n, struct agent_files *ret_f
 	fail_msg("%d files, expected %d; exit status %d: %s", ret_files->n, n, status,
 		 run__errors(&r->everprof));
 }
+
+int agent__expect_port(struct recording *r, const char *scheme)
+{
+	char prefix[100];
+	int port = 0, status;
+
+	snprintf(prefix, sizeof(prefix), "info: agent: serving %s://127.0.0.1:", scheme);
+	for (int i = 0; i < 200 && !port; i++) {
+		const char *line;
+
+		if (!run__wait(&r->everprof, 50, &status))
+			fail_msg("the agent ended with %d: %s", status, run__errors(&r->everprof));
+		line = strstr(run__errors(&r->everprof), prefix);
+		port = line ? atoi(line + strlen(prefix)) : 0;
+	}
+	if (!port)
+		fail_msg("no address in: %s", run__errors(&r->everprof));
+	return port;
+}

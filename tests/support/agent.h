@@ -28,6 +28,8 @@ void agent__write_config(const struct recording *r, const char *text);
 void agent__start(struct recording *r);
 /* Starts it only. */
 void agent__launch(struct recording *r);
+/* The port of 127.0.0.1 that it says it serves, "http" or "https"; the test fails when it ends before, or says none within ten seconds. */
+int agent__expect_port(struct recording *r, const char *scheme);
 void agent__signal(const struct recording *r, int signo);
 /* SIGTERM, and exit status 0 within ten seconds. */
 void agent__expect_end(struct recording *r);
