@@ -17,7 +17,8 @@
 struct cpu_events {
 	struct perf_event_attr attr;
 	bool enabled;
-	int fds[CPUS_MAX]; /* by CPU, FD_CLOSED where there is none */
+	int fds[CPUS_MAX];         /* by CPU, FD_CLOSED where there is none */
+	uint64_t ran_ns[CPUS_MAX]; /* of each, when it was looked at last; 0: not since it was enabled */
 	uint32_t n_open;
 };
 
@@ -93,6 +94,19 @@ int cpu_events__try(const struct perf_event_attr *attr)
 	return 0;
 }
 
+bool cpu_event__has_stopped(int fd, uint64_t *ran_ns)
+{
+	struct {
+		uint64_t count, enabled_ns;
+	} now;
+	uint64_t before = *ran_ns;
+
+	if (read(fd, &now, sizeof(now)) != sizeof(now))
+		return false; /* nothing is known: it is not closed for that */
+	*ran_ns = now.enabled_ns;
+	return before && now.enabled_ns == before;
+}
+
 int cpu_events__new(const struct perf_event_attr *attr, struct cpu_events **ret)
 {
 	struct cpu_events *e = calloc(1, sizeof(*e));
@@ -104,6 +118,7 @@ int cpu_events__new(const struct perf_event_attr *attr, struct cpu_events **ret)
 	e->attr = *attr;
 	e->attr.size = sizeof(e->attr);
 	e->attr.disabled = 1;
+	e->attr.read_format = CPU_EVENT_READ_FORMAT;
 	*ret = e;
 	return 0;
 }
@@ -115,6 +130,13 @@ void cpu_events__free(struct cpu_events *e)
 	for (uint32_t i = 0; i < CPUS_MAX; i++)
 		io__close(&e->fds[i]);
 	free(e);
+}
+
+static void cpu_events__close(struct cpu_events *e, uint32_t cpu)
+{
+	io__close(&e->fds[cpu]);
+	e->ran_ns[cpu] = 0;
+	e->n_open--;
 }
 
 static int open_one(struct cpu_events *e, uint32_t cpu, int prog_fd)
@@ -145,6 +167,9 @@ int cpu_events__attach(struct cpu_events *e, int prog_fd, struct err *err)
 		return err__set(err, n, "kernel: cannot read which CPUs are online: %s", strerror(-n));
 	for (int i = 0; i < n; i++) {
 		online[cpus[i]] = true;
+		if (e->fds[cpus[i]] >= 0 && e->enabled &&
+		    cpu_event__has_stopped(e->fds[cpus[i]], &e->ran_ns[cpus[i]]))
+			cpu_events__close(e, cpus[i]);
 		if (e->fds[cpus[i]] >= 0)
 			continue;
 		ret = open_one(e, cpus[i], prog_fd);
@@ -153,12 +178,9 @@ int cpu_events__attach(struct cpu_events *e, int prog_fd, struct err *err)
 		if (ret)
 			return cpu_events__explain(err, ret);
 	}
-	for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++) {
-		if (e->fds[cpu] >= 0 && !online[cpu]) {
-			io__close(&e->fds[cpu]);
-			e->n_open--;
-		}
-	}
+	for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++)
+		if (e->fds[cpu] >= 0 && !online[cpu])
+			cpu_events__close(e, cpu);
 	return 0;
 }
 
@@ -170,6 +192,7 @@ uint32_t cpu_events__n_open(const struct cpu_events *e)
 void cpu_events__enable(struct cpu_events *e, bool on)
 {
 	e->enabled = on;
+	memset(e->ran_ns, 0, sizeof(e->ran_ns)); /* what stood still by our will has not stopped */
 	for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++)
 		if (e->fds[cpu] >= 0)
 			ioctl(e->fds[cpu], on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);

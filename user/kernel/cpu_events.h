@@ -23,10 +23,18 @@ int cpus__online(uint32_t *cpus, uint32_t max);
 int cpu_events__explain(struct err *err, int code);
 /* Can such an event be opened, on ourselves? 0 or -errno. */
 int cpu_events__try(const struct perf_event_attr *attr);
+/*
+ * Has an event that is enabled stopped since the last call for it? The kernel takes the events of a CPU that goes offline away, and does not bring them back
+ * with the CPU: the descriptor lives, and nothing comes. *ran_ns is what the last call noted, 0 at first; attr.read_format of the event is CPU_EVENT_READ_FORMAT.
+ */
+#define CPU_EVENT_READ_FORMAT PERF_FORMAT_TOTAL_TIME_ENABLED
+bool cpu_event__has_stopped(int fd, uint64_t *ran_ns);
+
 /* Opens nothing yet, and starts nothing before it is enabled. */
 int cpu_events__new(const struct perf_event_attr *attr, struct cpu_events **ret);
 void cpu_events__free(struct cpu_events *e);
-/* Opens the event, and starts it where they are enabled, on each CPU that is online and has none, closes those of CPUs that went; for the start and for CPU hotplug. */
+/* Opens the event, and starts it where they are enabled, on each CPU that is online and has none that runs, closes those of CPUs that went; for the start and,
+ * called now and then, for CPU hotplug. */
 int cpu_events__attach(struct cpu_events *e, int prog_fd, struct err *err);
 uint32_t cpu_events__n_open(const struct cpu_events *e);
 /* Stops and starts all without closing them. */

@@ -14,6 +14,7 @@
 
 #include "user/base/cursor.h"
 #include "user/base/io.h"
+#include "user/kernel/cpu_events.h"
 
 /* linux/perf_event.h of Debian 12 has them; named here for the reader: pid, tid and time follow each record (sample_id_all). */
 #define TRAILER_BYTES  16
@@ -32,6 +33,7 @@ int perf_ring__open(struct perf_ring *r, uint32_t cpu, uint32_t n_pages)
 		.config = PERF_COUNT_SW_DUMMY,
 		.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_TIME,
 		.sample_id_all = 1,
+		.read_format = CPU_EVENT_READ_FORMAT,
 		.mmap = 1,
 		.mmap2 = 1,
 		.comm = 1,
@@ -44,6 +46,7 @@ int perf_ring__open(struct perf_ring *r, uint32_t cpu, uint32_t n_pages)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
 	r->at = NULL;
+	r->ran_ns = 0;
 	r->data_bytes = n_pages * page;
 	r->fd = (int)syscall(SYS_perf_event_open, &attr, -1, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	if (r->fd < 0)

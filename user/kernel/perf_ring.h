@@ -20,6 +20,7 @@ struct perf_ring {
 	int fd;
 	void *at; /* the control page, the data after it */
 	size_t data_bytes;
+	uint64_t ran_ns; /* cpu_event__has_stopped() */
 };
 
 /* A dummy event on that CPU which tells of mappings and execs of all processes. */

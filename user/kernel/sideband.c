@@ -22,8 +22,8 @@
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/io.h"
+#include "user/kernel/cpu_events.h"
 #include "user/kernel/loader.h"
-#include "user/kernel/perf_event.h"
 #include "user/kernel/perf_ring.h"
 
 #define HELD_MAX    4096
@@ -319,6 +319,16 @@ static int sideband__open_ring(struct sideband *s, uint32_t cpu)
 	return 0;
 }
 
+/* Of a CPU that went and came: what its ring still has is read, what was mapped meanwhile is not known. */
+static void sideband__close_stopped(struct sideband *s, struct perf_ring *r)
+{
+	if (r->fd < 0 || !cpu_event__has_stopped(r->fd, &r->ran_ns))
+		return;
+	perf_ring__read(r, s->scratch, sideband__on_record, s);
+	perf_ring__close(r);
+	s->lost = true;
+}
+
 int sideband__refresh_cpus(struct sideband *s, struct err *err)
 {
 	static uint32_t cpus[CPUS_MAX];
@@ -329,6 +339,7 @@ int sideband__refresh_cpus(struct sideband *s, struct err *err)
 	for (int i = 0; i < n; i++) {
 		int ret;
 
+		sideband__close_stopped(s, &s->rings[cpus[i]]);
 		if (s->rings[cpus[i]].fd >= 0)
 			continue;
 		ret = sideband__open_ring(s, cpus[i]);

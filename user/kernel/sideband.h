@@ -51,7 +51,7 @@ struct sideband_stats {
 int sideband__open(const struct kernel_maps *maps, const struct sideband_handler *handler,
 		   struct sideband **ret, struct err *err);
 void sideband__close(struct sideband *s);
-/* Opens rings for CPUs that came online. */
+/* Opens rings for CPUs that came online, also for those that went and came between two calls. */
 int sideband__refresh_cpus(struct sideband *s, struct err *err);
 /* Readable when a ring of mappings is half full: drain then, and do not wait for the next time. */
 int sideband__epoll_fd(const struct sideband *s);
