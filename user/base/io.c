@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -38,6 +39,16 @@
 #define RESOLVE_TRIES  16
 #define TMP_NAME_TRIES 16
 #define TMP_NAME_MAX   64
+
+void io__limit_files(unsigned n)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max < n ? limit.rlim_max : n;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 void io__close(int *fd)
 {

@@ -18,6 +18,11 @@ struct buf;
 
 #define FD_CLOSED (-1)
 
+/* How many descriptors this process may have: n, or what the hard limit allows. */
+#define IO_FILES_USUAL 1024 /* what programs expect that still use select(2) */
+#define IO_FILES_MANY  65536
+void io__limit_files(unsigned n);
+
 /* Closes and sets to FD_CLOSED; keeps errno; accepts FD_CLOSED. */
 void io__close(int *fd);
 /* Reads exactly len bytes, or fails: -ENODATA at an early end. */

@@ -18,6 +18,7 @@
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/log.h"
+#include "user/base/io.h"
 #include "user/base/loop.h"
 #include "user/cmd/alerting.h"
 #include "user/cmd/capturing.h"
@@ -459,6 +460,7 @@ static int agent__open(struct agent *a, struct err *err)
 	if (ret)
 		return ret;
 	log__set_level((enum log_level)a->config->log.level);
+	io__limit_files(IO_FILES_MANY); /* three for each CPU, and the files of which tables are made */
 	ret = loop__new(&a->loop);
 	if (!ret)
 		ret = agent__add_sources(a);

@@ -48,6 +48,7 @@ int run_process__main(int argc, char **argv)
 		fprintf(stderr, "everprof: run '%s': %s\n", argv[2], err.text);
 		return NOT_RUN;
 	}
+	io__limit_files(IO_FILES_USUAL);
 	execv(argv[2], argv + 2);
 	fprintf(stderr, "everprof: run '%s': %s\n", argv[2], strerror(errno));
 	return NOT_RUN;

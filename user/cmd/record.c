@@ -17,6 +17,7 @@
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/log.h"
+#include "user/base/io.h"
 #include "user/base/loop.h"
 #include "user/cmd/child.h"
 #include "user/cmd/output.h"
@@ -508,6 +509,7 @@ static int record__go(struct record *r, char **command, struct err *err)
 		ret = child__hold(&r->child, command, &mask);
 	if (ret)
 		return err__set(err, ret, "cannot start: %s", strerror(-ret));
+	io__limit_files(IO_FILES_MANY); /* ours, not the command's */
 	ret = collector__new(&r->collector, &ports, r->loop, &r->c, err);
 	if (!ret)
 		ret = record__run(r, err);
