@@ -111,12 +111,20 @@ static __always_inline int defer__wanted(__u8 end)
 	return end == END_NO_PROCESS || end == END_NO_MAPPING || end == END_NO_ROWS;
 }
 
+/* May one more stack go to user space? What comes in bursts (page faults of new processes) leaves to samples of CPU time what is kept for them. */
+static __always_inline int defer__take_token(enum event event)
+{
+	if (event != EVENT_CPU && gate.defer_tokens <= (__s64)gate.defer_kept)
+		return 0;
+	return __sync_fetch_and_add(&gate.defer_tokens, -1) > 0;
+}
+
 /* 0: user space has it now; else it has to be counted as it is. */
 static __noinline int defer__send(struct walk *w, const struct task_sample *s)
 {
 	struct unfinished_record *r = NULL;
 
-	if (__sync_fetch_and_add(&gate.defer_tokens, -1) <= 0) {
+	if (!defer__take_token(s->tag.event)) {
 		lose(s->tag.event, LOSS_DEFER_RATE, 1);
 		return -1;
 	}

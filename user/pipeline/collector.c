@@ -77,6 +77,13 @@ static void collector__weigh_ticks(struct collector *c)
 	c->tick_ns = busy__tick_ns(&c->busy, perf_clocks__period_ns(c->clocks));
 }
 
+/* Stacks of a slice that may be finished in user space. */
+static void collector__give_tokens(struct collector *c)
+{
+	__atomic_store_n(&c->maps->gate->defer_kept, c->orders.defer_tokens / 2, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->maps->gate->defer_tokens, c->orders.defer_tokens, __ATOMIC_RELAXED);
+}
+
 /*
  * Ends the slice: what is in the kernel comes into the windows. Samples go into the half until it is turned over; what a source tells by itself is as of its look.
  */
@@ -97,7 +104,7 @@ static void collector__end_slice(struct collector *c, bool all)
 		drain__read(&c->drain, collector__on_row, c);
 	else
 		c->lost_here.n[LOSS_DRAIN_LATE]++;
-	__atomic_store_n(&c->maps->gate->defer_tokens, c->orders.defer_tokens, __ATOMIC_RELAXED);
+	collector__give_tokens(c);
 	collector__slice_losses(c, lost);
 	for (enum event ev = 0; ev < EVENT_N; ev++)
 		if (c->windows[ev])
@@ -280,7 +287,7 @@ static int collector__new_kernel(struct collector *c, struct err *err)
 	c->maps = loader__maps(c->loader);
 	c->maps->gate->kernel_stacks = c->opts.kernel_stacks;
 	c->maps->gate->filter = selector__kernel_only_included(&c->opts.selector);
-	c->maps->gate->defer_tokens = c->orders.defer_tokens;
+	collector__give_tokens(c);
 	c->maps->gate->is_timer = perf_clocks__kind(c->clocks) == CLOCK_CPU;
 	drain__init(&c->drain, c->maps);
 	ret = event_sources__init(c, err);
