@@ -2,13 +2,13 @@
 /* Captures of the running agent: what was recorded before somebody asked, exact to the second, of whom was asked for; and whole, whatever is killed. */
 #include <errno.h>
 #include <glob.h>
-#include <jansson.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "tests/e2e/e2e.h"
 #include "tests/support/agent.h"
+#include "tests/support/captured.h"
 #include "user/base/clock.h"
 
 #define SPIKE_S "5"
@@ -26,60 +26,6 @@ static void configure(const struct recording *r)
 		 "off}\n",
 		 r->dir);
 	agent__write_config(r, text);
-}
-
-struct capture {
-	char dir[2048], id[64];
-	json_t *meta; /* borrowed until the next call */
-};
-
-/* All that are there, as anybody finds them; how many. The last of them in *ret. */
-static int find_captures(const struct recording *r, struct capture *ret)
-{
-	static json_t *meta;
-	char pattern[1100], path[2100];
-	glob_t found = {0};
-	int n;
-
-	snprintf(pattern, sizeof(pattern), "%s/store/captures/*/*", r->dir);
-	assert_true(glob(pattern, GLOB_ERR, NULL, &found) != GLOB_ABORTED);
-	n = (int)found.gl_pathc;
-	if (n) {
-		snprintf(ret->dir, sizeof(ret->dir), "%s", found.gl_pathv[n - 1]);
-		snprintf(ret->id, sizeof(ret->id), "%s", strrchr(ret->dir, '_') + 1);
-		snprintf(path, sizeof(path), "%s/meta.json", ret->dir);
-		json_decref(meta);
-		meta = json_load_file(path, 0, NULL);
-		assert_non_null(meta);
-		ret->meta = meta;
-	}
-	globfree(&found);
-	return n;
-}
-
-static void expect_capture(const struct recording *r, struct capture *ret)
-{
-	for (int i = 0; i < 300; i++) {
-		if (find_captures(r, ret) == 1)
-			return;
-		usleep(100000);
-	}
-	fail_msg("no capture appears in '%s'", r->dir);
-}
-
-static const char *text_of(const struct capture *c, const char *key)
-{
-	const char *s = json_string_value(json_object_get(c->meta, key));
-
-	return s ? s : "";
-}
-
-static struct profile *profile_of(const struct capture *c, const char *file)
-{
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%s/%s", c->dir, file);
-	return expect_profile(path);
 }
 
 /* Of all that were waited for. */
@@ -116,7 +62,7 @@ static void the_signal_keeps_what_burned_before_it_came(void **state)
 	struct recording *r = *state;
 	struct expect_filter mine;
 	struct expect_sum before, after, all;
-	struct capture f;
+	struct captured f;
 	const struct profile_meta *m;
 	struct profile *p;
 	uint64_t asked_ns, truth;
@@ -127,12 +73,12 @@ static void the_signal_keeps_what_burned_before_it_came(void **state)
 	usleep(1500000);
 	asked_ns = clock__real_ns();
 	agent__signal(r, SIGUSR2);
-	expect_capture(r, &f);
-	assert_string_equal(text_of(&f, "rule"), "manual");
+	captured__expect(r, &f);
+	assert_string_equal(captured__text(&f, "rule"), "manual");
 	assert_true(llabs((long long)json_integer_value(json_object_get(f.meta, "fired_unix_ns")) -
 			  (long long)asked_ns) < (long long)NS_PER_SEC / 2);
 
-	p = profile_of(&f, "before.cpu.pb.gz");
+	p = captured__profile(&f, "before.cpu.pb.gz");
 	m = profile__meta(p);
 	/* it ends with the slice in which the signal came, and begins 20 s before or where recording began */
 	assert_true(m->time_ns + m->duration_ns >= (int64_t)asked_ns - (int64_t)NS_PER_SEC / 20);
@@ -146,17 +92,17 @@ static void the_signal_keeps_what_burned_before_it_came(void **state)
 	expect_share(p, &mine, "top1;c1;b1;a1;tree_round" TO_ROOT, 0.5);
 	profile__free(p);
 
-	p = profile_of(&f, "after.cpu.pb.gz");
+	p = captured__profile(&f, "after.cpu.pb.gz");
 	assert_true(llabs((long long)profile__meta(p)->duration_ns - 2 * (long long)NS_PER_SEC) <
 		    (long long)NS_PER_SEC);
 	expect__sum(p, &mine, &after);
 	assert_int_equal(after.ns, 0);
 	profile__free(p);
-	p = profile_of(&f, "cpu.pb.gz");
+	p = captured__profile(&f, "cpu.pb.gz");
 	expect__sum(p, &mine, &all);
 	assert_int_equal(all.ns, before.ns);
 	profile__free(p);
-	p = profile_of(&f, "offcpu.pb.gz");
+	p = captured__profile(&f, "offcpu.pb.gz");
 	profile__free(p);
 	agent__expect_end(r);
 }
@@ -182,7 +128,7 @@ static void a_process_is_captured_alone_pinned_and_deleted(void **state)
 {
 	struct recording *r = *state;
 	struct expect_sum mine, all;
-	struct capture f;
+	struct captured f;
 	struct run run = {};
 	char pid[32], id[64];
 	struct profile *p;
@@ -196,19 +142,19 @@ static void a_process_is_captured_alone_pinned_and_deleted(void **state)
 				       "500", "--rule", "ByHand", "--cause", "a test", "--wait")),
 			 0);
 	run__done(&run);
-	expect_capture(r, &f);
+	captured__expect(r, &f);
 	snprintf(id, sizeof(id), "%s", f.id);
-	assert_string_equal(text_of(&f, "rule"), "ByHand");
+	assert_string_equal(captured__text(&f, "rule"), "ByHand");
 	assert_string_equal(json_string_value(json_object_get(json_object_get(f.meta, "trigger"), "cause")),
 			    "a test");
-	p = profile_of(&f, "cpu.pb.gz");
+	p = captured__profile(&f, "cpu.pb.gz");
 	expect__sum(p, &(struct expect_filter){.pid = r->pid}, &mine);
 	expect__sum(p, &(struct expect_filter){0}, &all);
 	assert_true(mine.ns > NS_PER_SEC / 5);
 	assert_int_equal(mine.ns, all.ns);
 	profile__free(p);
 	/* twice the configured frequency is what the tables are made for */
-	p = profile_of(&f, "after.cpu.pb.gz");
+	p = captured__profile(&f, "after.cpu.pb.gz");
 	assert_true(profile__meta(p)->period <= (int64_t)(NS_PER_SEC / 190));
 	profile__free(p);
 
@@ -278,7 +224,7 @@ static void a_kill_at_any_moment_leaves_whole_captures(void **state)
 {
 	static const char *const patterns[] = {"c*", "ca*", "cal*", "call*"};
 	struct recording *r = *state;
-	struct capture last;
+	struct captured last;
 	uint32_t seed = 7;
 	int n_files = 0;
 
@@ -308,7 +254,7 @@ static void a_kill_at_any_moment_leaves_whole_captures(void **state)
 		agent__signal(r, SIGKILL);
 		run__done(&r->everprof);
 		n_files = expect_all_whole(r);
-		find_captures(r, &last);
+		captured__find(r, &last);
 		agent__launch(r);
 	}
 	/* else nothing was written before a kill */
@@ -371,7 +317,7 @@ static void captures_are_asked_for_shown_and_pinned_over_http(void **state)
 					   "{\"alertname\":\"Slow\",\"instance\":\"elsewhere:9100\"}}]}";
 	struct recording *r = *state;
 	char base[64], path[256];
-	struct capture f;
+	struct captured f;
 	struct run run = {};
 	struct profile *p;
 	struct expect_sum mine, all;
@@ -391,9 +337,9 @@ static void captures_are_asked_for_shown_and_pinned_over_http(void **state)
 	assert_int_equal(http(base, "/api/v1/alerts/webhook", MAY, "POST", notification, &run), 200);
 	assert_non_null(strstr(run__out(&run), "it is of another host"));
 	run__done(&run);
-	expect_capture(r, &f);
-	assert_string_equal(text_of(&f, "rule"), "Slow");
-	p = profile_of(&f, "cpu.pb.gz");
+	captured__expect(r, &f);
+	assert_string_equal(captured__text(&f, "rule"), "Slow");
+	p = captured__profile(&f, "cpu.pb.gz");
 	expect__sum(p, &(struct expect_filter){.pid = r->pid}, &mine);
 	expect__sum(p, &(struct expect_filter){0}, &all);
 	assert_true(mine.ns > 0);
@@ -422,7 +368,7 @@ static void captures_are_asked_for_shown_and_pinned_over_http(void **state)
 	snprintf(path, sizeof(path), "/api/v1/capture/delete?id=%s", f.id);
 	assert_int_equal(http(base, path, MAY, "POST", NULL, &run), 409);
 	run__done(&run);
-	assert_int_equal(find_captures(r, &f), 1);
+	assert_int_equal(captured__find(r, &f), 1);
 	agent__expect_end(r);
 }
 

@@ -29,6 +29,8 @@ struct err;
 struct loop;
 struct store;
 
+typedef void (*capture_past_fn)(void *ctx, enum metric_id metric, uint64_t at_ns, double value);
+
 /* What captures need of the agent. */
 struct capture_port {
 	/* Events that are recorded now, bits. */
@@ -43,6 +45,9 @@ struct capture_port {
 	int (*run)(void *ctx, void (*fn)(void *fn_ctx, bool is_ending), void *fn_ctx);
 	/* Samples a second and CPU from now on, 0: as configured. What it is now, which is less where a limit says so. */
 	uint32_t (*raise)(void *ctx, uint32_t frequency_hz);
+	/* What is remembered of the target's metrics, from from_ns (CLOCK_MONOTONIC) on, one metric after the other, each the oldest first. NULL: nothing. */
+	void (*past)(void *ctx, const struct metric_target *target, uint64_t from_ns, capture_past_fn add,
+		     void *add_ctx);
 	/* The target's processes, at this moment. NULL: none. */
 	void (*describe)(void *ctx, const struct metric_target *target, bool command_lines,
 			 capture_process_fn add, void *add_ctx);
@@ -83,6 +88,9 @@ bool captures__is_busy(const struct captures *c, const struct metric_target *tar
 int captures__state(const struct captures *c, const char *id);
 /* For the port: the answer to `ask`. fd: a memfd that becomes the captures', FD_CLOSED with err. -ENODATA: nothing was recorded then. */
 void captures__profile_done(struct captures *c, uint64_t ask, int err, int fd);
+/* What a pass has measured of each target, for the minutes around; and its end. */
+void captures__take_sample(struct captures *c, const struct metric_sample *s);
+void captures__pass_done(struct captures *c, uint64_t mono_ns);
 void captures__stats(const struct captures *c, struct captures_stats *ret);
 
 #endif

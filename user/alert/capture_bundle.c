@@ -175,8 +175,30 @@ static int account__compare(const struct capture_case *c, struct store *store, s
 	return err == -ENOMEM || err == -E2BIG ? err : 0;
 }
 
+static int account__show(struct capture_account *a)
+{
+	struct idle_hidden ignored;
+	int err = a->whole ? idle__hide(a->whole, NULL, &a->shown, &a->hidden) : 0;
+
+	if (!err && a->baseline.profile)
+		err = idle__hide(a->baseline.profile, NULL, &a->shown_normal, &ignored);
+	return err;
+}
+
+const struct profile *capture_account__whole(const struct capture_account *a)
+{
+	return a->shown ? a->shown : a->whole;
+}
+
+const struct profile *capture_account__normal(const struct capture_account *a)
+{
+	return a->shown_normal ? a->shown_normal : a->baseline.profile;
+}
+
 static void account__done(struct capture_account *a)
 {
+	profile__free(a->shown);
+	profile__free(a->shown_normal);
 	for (int w = 0; w < WHEN_N; w++)
 		profile__free(a->of[w]);
 	profile__free(a->whole);
@@ -230,9 +252,9 @@ static int add_event(struct capture_bundle *b, const struct capture_account *a)
 	if (!a->whole)
 		return 0;
 	err = bundle__add_profile(b, "", a->event, a->whole);
-	if (!err)
+	if (!err && !a->is_state)
 		err = bundle__add_profile(b, "before.", a->event, a->of[WHEN_BEFORE]);
-	if (!err)
+	if (!err && !a->is_state)
 		err = bundle__add_profile(b, "after.", a->event, a->of[WHEN_AFTER]);
 	if (!err)
 		err = bundle__add_profile(b, "baseline.", a->event, a->baseline.profile);
@@ -274,9 +296,12 @@ int capture_bundle__make(const struct capture_case *c, struct store *store, stru
 		struct capture_account *a = &accounts[i];
 
 		a->event = c->parts[i].event;
+		a->is_state = c->parts[i].is_dump;
 		err = account__load(c, &c->parts[i], a);
 		if (!err)
 			err = account__compare(c, store, a);
+		if (!err)
+			err = account__show(a);
 		if (!err)
 			err = add_event(ret, a);
 	}

@@ -81,6 +81,7 @@ static int name_it(struct capture_case *c)
 
 int capture_case__new(const struct capture_request *r, const char *id, struct capture_case **ret)
 {
+	static const struct metric_target host = {.scope = SCOPE_SYSTEM};
 	struct capture_case *c = calloc(1, sizeof(*c));
 	int err;
 
@@ -95,6 +96,9 @@ int capture_case__new(const struct capture_request *r, const char *id, struct ca
 	c->points = arena__alloc(&c->arena, CAPTURE_POINTS_MAX * sizeof(*c->points));
 	c->processes = arena__alloc(&c->arena, CASE_PROCESSES_MAX * sizeof(*c->processes));
 	err = c->request.rule && c->points && c->processes ? name_it(c) : -ENOMEM;
+	if (!err)
+		err = capture_track__init(&c->track, r->selection ? &host : &r->target, r->metric,
+					  r->fired_mono_ns, r->fired_real_ns);
 	if (err) {
 		capture_case__free(c);
 		return err;
@@ -111,6 +115,7 @@ void capture_case__free(struct capture_case *c)
 	for (uint32_t i = 0; i < EVENT_N; i++)
 		for (int w = 0; w < WHEN_N; w++)
 			io__close(&c->parts[i].of[w].fd);
+	capture_track__done(&c->track);
 	arena__done(&c->arena);
 	free(c);
 }
@@ -144,6 +149,8 @@ void capture_case__read_series(struct capture_case *c)
 
 	if (n)
 		c->n_points = n;
+	for (uint32_t i = 0; i < c->n_points; i++)
+		capture_track__put(&c->track, r->metric, c->points[i].at_ns, c->points[i].value);
 }
 
 /* -- values -- */

@@ -11,6 +11,7 @@
 #define EVERPROF_ALERT_CAPTURE_CASE_H
 
 #include "user/alert/capture_request.h"
+#include "user/alert/capture_track.h"
 #include "user/base/arena.h"
 #include "user/config/event.h"
 #include "user/query/selection.h"
@@ -43,10 +44,12 @@ struct capture_case {
 	struct selection selection;
 	struct capture_name name;
 	char id[CAPTURE_ID_MAX];
+	char path[CAPTURE_PATH_MAX]; /* where its folder will be */
 	char host[65], kernel[200];
 	uint32_t configured_hz, raised_hz; /* 0: not raised */
 	struct capture_point *points;
 	uint32_t n_points;
+	struct capture_track track; /* of the target; of a selection, the host's */
 	struct capture_process *processes;
 	uint32_t n_processes;
 	struct capture_part parts[EVENT_N];

@@ -14,6 +14,7 @@
 #include "user/base/clock.h"
 #include "user/profile/profile.h"
 #include "user/profile/utf8.h"
+#include "user/query/deadlocks.h"
 #include "user/store/capture_folder.h"
 
 #define META_VERSION  1
@@ -196,6 +197,23 @@ static json_t *losses_json(const struct profile *p)
 	return o;
 }
 
+static void add_deadlock(void *ctx, const struct profile *p, const struct deadlock *d)
+{
+	json_t *threads = json_array();
+
+	(void)p;
+	for (uint32_t i = 0; i < d->n; i++) {
+		const struct deadlock_thread *t = &d->threads[i];
+
+		json_array_append_new(
+			threads, json_pack("{s:I,s:o,s:o,s:I,s:o}", "tid", (json_int_t)t->tid, "comm",
+					   text(t->comm), "waits_for", text(t->lock_address), "holder_tid",
+					   (json_int_t)t->holder_tid, "holder", text(t->holder)));
+	}
+	json_array_append_new(ctx, json_pack("{s:I,s:o,s:o}", "pid", (json_int_t)d->pid, "process",
+					     text(d->process), "threads", threads));
+}
+
 static json_t *event_json(const struct capture_account *a)
 {
 	static const char *const names[WHEN_N] = {"before", "after"};
@@ -212,10 +230,16 @@ static json_t *event_json(const struct capture_account *a)
 	put(o, "type", text(profile__str(a->whole, profile__type(a->whole, type).type)));
 	put(o, "unit", text(unit));
 	put(o, "all", span_json(a->whole));
-	for (int w = 0; w < WHEN_N; w++)
+	for (int w = 0; w < WHEN_N && !a->is_state; w++)
 		if (a->of[w])
 			put(o, names[w], span_json(a->of[w]));
 	put(o, "lost", losses_json(a->whole));
+	if (a->event == EVENT_THREADS) {
+		json_t *deadlocks = json_array();
+
+		deadlocks__each(a->whole, add_deadlock, deadlocks);
+		put(o, "deadlocks", deadlocks);
+	}
 	if (!a->baseline.profile) {
 		put(o, "no_baseline", text(a->no_baseline));
 		return o;
@@ -309,20 +333,26 @@ static int append(const char *bytes, size_t len, void *ctx)
 	return buf__err(ctx) ? -1 : 0;
 }
 
+int capture_meta__write_json(json_t *root, struct buf *to)
+{
+	int err = root && !json_dump_callback(root, append, to, JSON_INDENT(1) | JSON_REAL_PRECISION(15))
+			  ? 0
+			  : -ENOMEM;
+
+	json_decref(root);
+	buf__append_char(to, '\n');
+	return err ? err : buf__err(to);
+}
+
 int capture_meta__encode(const struct capture_case *c, const struct capture_account *accounts, uint32_t n,
 			 const struct capture_file *files, uint32_t n_files, struct buf *to)
 {
 	json_t *root = root_json(c);
-	int err;
 
 	put_accounts(root, c, accounts, n);
 	put(root, "series", series_json(c));
+	put(root, "metrics", capture_track__json(&c->track));
 	put(root, "processes", processes_json(c));
 	put(root, "files", files_json(files, n_files));
-	err = root && !json_dump_callback(root, append, to, JSON_INDENT(1) | JSON_REAL_PRECISION(15))
-		      ? 0
-		      : -ENOMEM;
-	json_decref(root);
-	buf__append_char(to, '\n');
-	return err ? err : buf__err(to);
+	return capture_meta__write_json(root, to);
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* summary.txt: what fired, what the target did, and what of that is new, on one page. */
+/*
+ * summary.txt: read this first. What fired and since when, what of that is not normal, and what to type next come before all detail, for somebody who has just
+ * been woken up.
+ */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,18 +12,20 @@
 #include "user/alert/capture_account.h"
 #include "user/base/buf.h"
 #include "user/base/clock.h"
+#include "user/config/units.h"
 #include "user/profile/amount.h"
 #include "user/profile/diff.h"
 #include "user/profile/profile.h"
+#include "user/query/deadlocks.h"
 #include "user/query/go_origins.h"
-#include "user/query/idle.h"
+#include "user/query/hot_stacks.h"
 #include "user/query/printable.h"
 #include "user/query/top.h"
 
-#define SLACK_NS  (1500 * NS_PER_MS) /* slices are of a second */
-#define TOP_ROWS  15
-#define WORD_MAX  512
-#define TWICE_MIN 0.01 /* of the total: what is less is no change worth a line */
+#define WORD_MAX      512
+#define PROCESSES_MAX 20
+#define CHANGE_MIN    0.05 /* of the total: what is less is not in short */
+#define LOG_MARGIN_NS (60 * NS_PER_SEC)
 
 static void print_time(uint64_t real_ns, struct buf *b)
 {
@@ -27,41 +33,22 @@ static void print_time(uint64_t real_ns, struct buf *b)
 
 	clock__format_date(real_ns, date);
 	clock__format_hms(real_ns, hms);
-	buf__printf(b, "%s %.2s:%.2s:%.2s.%03u UTC", date, hms, hms + 2, hms + 4,
-		    (unsigned)(real_ns / NS_PER_MS % 1000));
+	buf__printf(b, "%s %.2s:%.2s:%.2s", date, hms, hms + 2, hms + 4);
 }
 
 static void print_field(struct buf *b, const char *name, const char *text)
 {
 	if (!text || !*text)
 		return;
-	buf__printf(b, "%-12s", name);
+	buf__printf(b, "%-14s", name);
 	printable__append(b, text);
 	buf__append_char(b, '\n');
-}
-
-static void print_condition(const struct capture_case *c, struct buf *b)
-{
-	const struct capture_request *r = &c->request;
-	char value[CASE_VALUE_MAX];
-
-	print_field(b, "condition", r->condition);
-	if (r->metric < METRIC_N) {
-		capture_value__format(r->metric, r->value, false, value);
-		buf__printf(b, "%-12s%s is %s", "value", metric__get(r->metric)->name, value);
-		capture_value__format(r->metric, r->threshold, false, value);
-		buf__printf(b, ", the threshold %s", value);
-		if (r->held_ns)
-			buf__printf(b, ", for %.0f s by then", (double)r->held_ns / NS_PER_SEC);
-		buf__append_char(b, '\n');
-	}
-	print_field(b, "cause", r->cause);
 }
 
 static void print_pairs(struct buf *b, const char *name, const struct capture_pair *pairs, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		buf__printf(b, "%-12s", i ? "" : name);
+		buf__printf(b, "%-14s", i ? "" : name);
 		printable__append(b, pairs[i].key);
 		buf__append_str(b, " = ");
 		printable__append(b, pairs[i].value);
@@ -69,21 +56,330 @@ static void print_pairs(struct buf *b, const char *name, const struct capture_pa
 	}
 }
 
+/* -- the first lines: what fired, of whom, when -- */
+
+static void print_value(const struct capture_case *c, double value, struct buf *b)
+{
+	char text[CASE_VALUE_MAX];
+
+	capture_value__format(c->request.metric, value, false, text);
+	buf__append_str(b, text);
+}
+
+/* To the second: who is read this to has no use for more. */
+static void print_duration(uint64_t ns, struct buf *b)
+{
+	char text[UNITS_TEXT_MAX];
+
+	units__format_duration(ns < NS_PER_SEC ? ns : ns / NS_PER_SEC * NS_PER_SEC, text);
+	buf__append_str(b, text);
+}
+
+static void print_headline(const struct capture_case *c, struct buf *b)
+{
+	const struct capture_request *r = &c->request;
+	char who[WORD_MAX];
+
+	capture_target__describe(&r->target, r->selection, who, sizeof(who));
+	printable__append(b, r->rule);
+	buf__append_str(b, ": ");
+	printable__append(b, who);
+	buf__append_str(b, " on ");
+	printable__append(b, c->host);
+	buf__append_char(b, '\n');
+	print_time(r->fired_real_ns, b);
+	buf__append_str(b, " UTC");
+	if (r->condition) {
+		buf__append_str(b, ": ");
+		printable__append(b, r->condition);
+	}
+	if (r->cause) {
+		buf__append_str(b, r->condition ? ", " : ": ");
+		printable__append(b, r->cause);
+	}
+	buf__append_char(b, '\n');
+}
+
+/* -- in short -- */
+
+static void print_since(const struct capture_case *c, struct buf *b)
+{
+	const struct capture_request *r = &c->request;
+
+	if (r->metric >= METRIC_N)
+		return;
+	buf__printf(b, "  %s was ", metric__get(r->metric)->name);
+	print_value(c, r->value, b);
+	buf__append_str(b, " then; the threshold is ");
+	print_value(c, r->threshold, b);
+	if (r->held_ns >= NS_PER_SEC) {
+		buf__append_str(b, ", and it had held for ");
+		print_duration(r->held_ns, b);
+		buf__append_str(b, ", since ");
+		print_time(r->fired_real_ns - r->held_ns, b);
+		buf__append_str(b, " UTC");
+	}
+	buf__append_char(b, '\n');
+}
+
+static void print_hottest(const struct capture_account *a, struct buf *b)
+{
+	const struct profile *whole = capture_account__whole(a);
+	struct hot_stack hot[HOT_STACKS_MAX];
+	int64_t total = capture_account__total(whole, NULL);
+	uint32_t n;
+
+	if (hot_stacks__find(whole, NULL, hot, &n) || !n)
+		return;
+	buf__printf(b, "           %s of it in  ", amount__percent(hot[0].value, total).text);
+	hot_stack__print(whole, hot[0].stack, b);
+	buf__append_char(b, '\n');
+}
+
+/* The function that has grown most, by itself. */
+static void print_grown(const struct capture_account *a, struct buf *b)
+{
+	const struct top_opts opts = {.sort = TOP_BY_FLAT, .by = "function"};
+	int64_t total = capture_account__total(capture_account__whole(a), NULL);
+	struct top *t = NULL;
+
+	if (!a->diff || top__new(a->diff, &opts, &t, NULL))
+		return;
+	for (uint32_t i = 0; i < t->n; i++) {
+		if ((double)t->rows[i].flat < CHANGE_MIN * (double)total)
+			continue;
+		buf__printf(b, "           most above normal: %s more in ",
+			    amount__format(t->rows[i].flat, t->unit).text);
+		printable__append(b, top__name(t, i));
+		buf__append_char(b, '\n');
+		break;
+	}
+	top__free(t);
+}
+
+static void print_deadlock(void *ctx, const struct profile *p, const struct deadlock *d)
+{
+	struct buf *b = ctx;
+
+	(void)p;
+	buf__printf(b, "  DEADLOCK %u thread%s of process ", d->n, d->n == 1 ? "" : "s");
+	printable__append(b, d->process);
+	buf__printf(b, " (%" PRId64 ") wait%s for ever:\n", d->pid, d->n == 1 ? "s" : "");
+	for (uint32_t i = 0; i < d->n; i++) {
+		buf__append_str(b, "       ");
+		deadlock_thread__print(&d->threads[i], b);
+	}
+}
+
+static void print_rate(const struct capture_account *a, struct buf *b)
+{
+	char rate[WHEN_N][ACCOUNT_RATE_MAX] = {"", ""}, normal[ACCOUNT_RATE_MAX] = "";
+
+	for (int w = 0; w < WHEN_N; w++)
+		if (a->of[w])
+			capture_account__format_rate(a, a->of[w], rate[w]);
+	if (a->baseline.profile)
+		capture_account__format_rate(a, a->baseline.profile, normal);
+	buf__printf(b, "  %-8s ", event__name(a->event));
+	if (a->of[WHEN_BEFORE] && a->of[WHEN_AFTER])
+		buf__printf(b, "%s before that moment, %s after it", rate[WHEN_BEFORE], rate[WHEN_AFTER]);
+	else
+		buf__printf(b, "%s %s", a->of[WHEN_BEFORE] ? rate[WHEN_BEFORE] : rate[WHEN_AFTER],
+			    a->is_state          ? "then"
+			    : a->of[WHEN_BEFORE] ? "before that moment"
+						 : "after that moment");
+	if (*normal)
+		buf__printf(b, "; normally %s", normal);
+	buf__append_char(b, '\n');
+}
+
+static void print_short_event(const struct capture_account *a, struct buf *b)
+{
+	if (!a->whole) {
+		buf__printf(b, "  %-8s none: %s\n", event__name(a->event), a->missing);
+		return;
+	}
+	deadlocks__each(a->whole, print_deadlock, b);
+	print_rate(a, b);
+	if (a->event != EVENT_GOROUTINE || !go_origins__print_first(a->whole, b))
+		print_hottest(a, b);
+	print_grown(a, b);
+}
+
+/* Said once: it is mostly the same reason for all. */
+static void print_unknown(const struct capture_account *accounts, uint32_t n, struct buf *b)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (!accounts[i].whole || accounts[i].baseline.profile)
+			continue;
+		buf__printf(b, "  What is normal of %s is not known: %s\n", event__name(accounts[i].event),
+			    accounts[i].no_baseline);
+		return;
+	}
+}
+
+static void print_missing(const struct capture_case *c, struct buf *b)
+{
+	for (uint32_t ev = 0; ev < EVENT_N; ev++)
+		if (c->not_recorded >> ev & 1)
+			buf__printf(b, "  %-8s none: it is not recorded (profiling.%s.enabled)\n",
+				    event__name((enum event)ev), event__name((enum event)ev));
+	if (c->is_cut_short)
+		buf__append_str(b, "  It is cut short: everprof ended before it was over\n");
+}
+
+static void print_short(const struct capture_case *c, const struct capture_account *accounts, uint32_t n,
+			struct buf *b)
+{
+	buf__append_str(b, "\nIN SHORT\n");
+	print_since(c, b);
+	for (uint32_t i = 0; i < n; i++)
+		print_short_event(&accounts[i], b);
+	print_unknown(accounts, n, b);
+	print_missing(c, b);
+}
+
+/* -- the minutes around -- */
+
+struct spell {
+	const char *title;
+	int64_t from_s, to_s; /* around the moment: after the one, up to the other */
+};
+
+static const struct spell spells[] = {{"5m..2m", -300, -120}, {"2m..1m", -120, -60}, {"60s..30s", -60, -30},
+				      {"30s..10s", -30, -10}, {"last 10s", -10, 0},  {"after", 0, 300}};
+#define N_SPELLS (sizeof(spells) / sizeof(*spells))
+
+static bool print_minutes_of(const struct capture_case *c, enum metric_id metric, struct buf *b)
+{
+	uint64_t fired = c->request.fired_mono_ns;
+	char text[CASE_VALUE_MAX];
+	bool is_known = false;
+	size_t at = b->len;
+
+	buf__printf(b, "  %-22s", metric__get(metric)->name);
+	for (size_t i = 0; i < N_SPELLS; i++) {
+		int64_t from = (int64_t)fired + spells[i].from_s * (int64_t)NS_PER_SEC;
+		int64_t to = (int64_t)fired + spells[i].to_s * (int64_t)NS_PER_SEC;
+		double mean = capture_track__mean(&c->track, metric, from > 0 ? (uint64_t)from + 1 : 0,
+						  to > 0 ? (uint64_t)to + 1 : 0);
+
+		is_known = is_known || !isnan(mean);
+		/* of what is counted a mean has no use for parts */
+		if (fabs(mean) >= 10 && (metric__get(metric)->unit == METRIC_COUNT ||
+					 metric__get(metric)->unit == METRIC_COUNT_RATE))
+			mean = round(mean);
+		capture_value__format(metric, mean, false, text);
+		buf__printf(b, " %10s", isnan(mean) ? "-" : text);
+	}
+	buf__append_char(b, '\n');
+	if (!is_known)
+		b->len = at;
+	return is_known;
+}
+
+static void print_minutes(const struct capture_case *c, struct buf *b)
+{
+	size_t at = b->len;
+	bool any = false;
+
+	buf__printf(b, "\n%-24s", "HOW IT BUILT UP, means");
+	for (size_t i = 0; i < N_SPELLS; i++)
+		buf__printf(b, " %10s", spells[i].title);
+	buf__append_char(b, '\n');
+	for (uint32_t i = 0; i < c->track.n_metrics; i++)
+		any |= print_minutes_of(c, c->track.metrics[i], b);
+	if (!any)
+		b->len = at;
+}
+
+/* -- what to type -- */
+
+static void print_command(struct buf *b, const char *what, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void print_command(struct buf *b, const char *what, const char *fmt, ...)
+{
+	char text[WORD_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	buf__printf(b, "  %-66s %s\n", text, what);
+}
+
+/* A name that a shell takes as it is. */
+static bool is_plain(const char *s)
+{
+	return s && *s && *s != '-' &&
+	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@._:/-") == strlen(s);
+}
+
+static void print_journal(const struct capture_case *c, struct buf *b)
+{
+	const struct capture_request *r = &c->request;
+	char from[2][11], hms[2][7];
+	uint64_t since = r->fired_real_ns - (r->held_ns > r->before_ns ? r->held_ns : r->before_ns);
+	uint64_t at[2] = {since - LOG_MARGIN_NS, r->fired_real_ns + r->after_ns};
+
+	if (!is_plain(r->target.unit))
+		return;
+	for (int i = 0; i < 2; i++) {
+		clock__format_date(at[i], from[i]);
+		clock__format_hms(at[i], hms[i]);
+	}
+	buf__printf(
+		b, "  journalctl -u %s --since \"%s %.2s:%.2s:%.2s UTC\" --until \"%s %.2s:%.2s:%.2s UTC\"\n",
+		r->target.unit, from[0], hms[0], hms[0] + 2, hms[0] + 4, from[1], hms[1], hms[1] + 2,
+		hms[1] + 4);
+}
+
+static const struct capture_account *first_with_profile(const struct capture_account *accounts, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (accounts[i].whole)
+			return &accounts[i];
+	return NULL;
+}
+
+static void print_next(const struct capture_case *c, const struct capture_account *accounts, uint32_t n,
+		       struct buf *b)
+{
+	const struct capture_account *a = first_with_profile(accounts, n);
+	const char *ev = a ? event__name(a->event) : "";
+
+	buf__append_str(b, "\nLOOK NEXT\n");
+	if (is_plain(c->path))
+		buf__printf(b, "  cd %s\n", c->path);
+	if (a) {
+		print_command(b, "where it goes", "everprof top %s.pb.gz", ev);
+		print_command(b, "the same to click on", "everprof flamegraph -o %s.html %s.pb.gz", ev, ev);
+	}
+	if (a && a->of[WHEN_BEFORE] && a->of[WHEN_AFTER])
+		print_command(b, "what that moment changed", "everprof diff before.%s.pb.gz after.%s.pb.gz",
+			      ev, ev);
+	if (a && a->diff) {
+		print_command(b, "what is not normal", "everprof diff baseline.%s.pb.gz %s.pb.gz", ev, ev);
+		print_command(b, "the same, in a browser",
+			      "go tool pprof -http=: -diff_base baseline.%s.pb.gz %s.pb.gz", ev, ev);
+	}
+	print_journal(c, b);
+	print_command(b, "no limit deletes it then", "everprof captures pin %s", c->id);
+}
+
+/* -- who it is -- */
+
 static void print_target(const struct capture_case *c, struct buf *b)
 {
 	const struct metric_target *t = &c->request.target;
-	char text[WORD_MAX];
 
-	capture_target__describe(t, c->request.selection, text, sizeof(text));
-	print_field(b, "target", text);
 	if (c->request.selection)
 		return;
 	print_field(b, "  exe", t->exe);
-	if (t->scope != SCOPE_CGROUP)
-		print_field(b, "  cgroup", t->cgroup);
+	print_field(b, "  cgroup", t->cgroup);
 	print_field(b, "  unit", t->unit);
-	if (t->scope != SCOPE_CONTAINER)
-		print_field(b, "  container", t->container);
+	print_field(b, "  container", t->container);
 	print_field(b, "  pod", t->pod);
 }
 
@@ -92,7 +388,7 @@ static void print_processes(const struct capture_case *c, struct buf *b)
 	for (uint32_t i = 0; i < c->n_processes; i++) {
 		const struct capture_process *p = &c->processes[i];
 
-		buf__printf(b, "%-12s%s%-8u ", i ? "" : "processes", p->depth ? "  " : "> ", p->pid);
+		buf__printf(b, "  %-12s%s%-8u ", i ? "" : "processes", p->depth ? "  " : "> ", p->pid);
 		printable__append(b, p->comm);
 		buf__printf(b, "  (%c, parent %u, %u threads, %s resident)", p->state, p->parent,
 			    p->n_threads, amount__format((int64_t)p->resident_bytes, "bytes").text);
@@ -101,195 +397,44 @@ static void print_processes(const struct capture_case *c, struct buf *b)
 			printable__append(b, p->command_line);
 		}
 		buf__append_char(b, '\n');
-		if (i == 19 && c->n_processes > 20) {
-			buf__printf(b, "%-12s  and %u more, in meta.json\n", "", c->n_processes - 20);
+		if (i == PROCESSES_MAX - 1 && c->n_processes > PROCESSES_MAX) {
+			buf__printf(b, "  %-12s  and %u more, in meta.json\n", "",
+				    c->n_processes - PROCESSES_MAX);
 			break;
 		}
 	}
 }
 
-static void print_head(const struct capture_case *c, struct buf *b)
+static void print_who(const struct capture_case *c, struct buf *b)
 {
 	const struct capture_request *r = &c->request;
 
-	printable__append(b, r->rule);
-	buf__append_str(b, " on ");
-	printable__append(b, c->host);
-	buf__append_str(b, ", ");
-	print_time(r->fired_real_ns, b);
-	buf__append_str(b, "\n\n");
-	print_condition(c, b);
+	buf__append_str(b, "\nWHO, AND WHAT WAS ASKED FOR\n");
 	print_target(c, b);
-	buf__printf(b, "%-12s%.3g s before to %.3g s after that moment%s\n", "range",
-		    (double)r->before_ns / NS_PER_SEC, (double)r->after_ns / NS_PER_SEC,
-		    c->is_cut_short ? ", cut short: everprof ended before it was over" : "");
-	if (c->raised_hz)
-		buf__printf(b, "%-12s%u Hz after it, in the place of %u Hz\n", "frequency", c->raised_hz,
-			    c->configured_hz);
-	print_pairs(b, "labels", r->labels, r->n_labels);
-	print_pairs(b, "annotations", r->annotations, r->n_annotations);
 	print_processes(c, b);
-	for (uint32_t ev = 0; ev < EVENT_N; ev++)
-		if (c->not_recorded >> ev & 1)
-			buf__printf(b, "%-12s%s is not recorded (profiling.%s.enabled)\n", "missing",
-				    event__name((enum event)ev), event__name((enum event)ev));
-}
-
-/* -- one event -- */
-
-/* asked_ns: what it should span; 0: no matter. */
-static void print_span(const char *name, const struct profile *p, uint64_t asked_ns, struct buf *b)
-{
-	const struct profile_meta *m;
-	const char *unit;
-	int64_t total = capture_account__total(p, &unit);
-
-	if (!p)
-		return;
-	m = profile__meta(p);
-	buf__printf(b, "  %-9s%12s in %.1f s", name, amount__format(total, unit).text,
-		    (double)m->duration_ns / NS_PER_SEC);
-	if (!strcmp(unit, "nanoseconds") && m->duration_ns > 0)
-		buf__printf(b, ", %s of one CPU's time", amount__percent(total, m->duration_ns).text);
-	buf__append_str(b, ", from ");
-	print_time((uint64_t)m->time_ns, b);
-	if (asked_ns > (uint64_t)m->duration_ns + SLACK_NS)
-		buf__printf(b, "; %.0f s were asked for, there is no more", (double)asked_ns / NS_PER_SEC);
+	buf__append_str(b, "  range       ");
+	print_duration(r->before_ns, b);
+	buf__append_str(b, " before to ");
+	print_duration(r->after_ns, b);
+	buf__append_str(b, " after that moment\n");
+	if (c->raised_hz)
+		buf__printf(b, "  frequency   %u Hz after it, in the place of %u Hz\n", c->raised_hz,
+			    c->configured_hz);
+	print_pairs(b, "  labels", r->labels, r->n_labels);
+	print_pairs(b, "  annotations", r->annotations, r->n_annotations);
+	buf__append_str(b, "  kernel      ");
+	printable__append(b, c->kernel);
 	buf__append_char(b, '\n');
-}
-
-static void print_losses(const struct profile *p, struct buf *b)
-{
-	for (uint32_t i = 0; i < profile__n_comments(p); i++) {
-		const char *comment = profile__get_comment(p, i);
-
-		if (strncmp(comment, "lost ", 5) && strncmp(comment, "given up", 8))
-			continue;
-		buf__append_str(b, "  on the whole machine: ");
-		printable__append(b, comment);
-		buf__append_char(b, '\n');
-	}
-}
-
-static void print_rows(const struct top *t, const char *title, struct buf *b)
-{
-	if (!t->n)
-		return;
-	buf__printf(b, "\n  %s\n  %12s %8s %12s %8s\n", title, "self", "", "with callees", "");
-	for (uint32_t i = 0; i < t->n && i < TOP_ROWS; i++) {
-		const struct top_row *r = &t->rows[i];
-
-		buf__printf(b, "  %12s %8s %12s %8s  ", amount__format(r->flat, t->unit).text,
-			    amount__percent(r->flat, t->total).text, amount__format(r->cum, t->unit).text,
-			    amount__percent(r->cum, t->total).text);
-		printable__append(b, top__name(t, i));
-		buf__append_char(b, '\n');
-	}
-}
-
-static void print_top(const struct profile *p, enum top_sort sort, const char *title, struct buf *b)
-{
-	const struct top_opts opts = {.sort = sort, .by = "function"};
-	struct top *t;
-
-	if (top__new(p, &opts, &t, NULL))
-		return;
-	print_rows(t, title, b);
-	top__free(t);
-}
-
-static int64_t cum_of(const struct top *t, const char *name)
-{
-	for (uint32_t i = 0; i < t->n; i++)
-		if (!strcmp(top__name(t, i), name))
-			return t->rows[i].cum;
-	return 0;
-}
-
-/* Which functions have more or less than they normally have, with what they call. */
-static void print_changes(const struct profile *whole, const struct profile *baseline,
-			  const struct profile *difference, struct buf *b)
-{
-	const struct top_opts opts = {.sort = TOP_BY_CUM, .by = "function"};
-	struct top *now = NULL, *normal = NULL, *diff = NULL;
-	int64_t total;
-
-	if (top__new(whole, &opts, &now, NULL) || top__new(baseline, &opts, &normal, NULL) ||
-	    top__new(difference, &opts, &diff, NULL))
-		goto out;
-	total = now->total > normal->total ? now->total : normal->total;
-	buf__printf(b, "\n  What changed, with callees\n  %12s %12s %12s\n", "now", "normal", "change");
-	for (uint32_t i = 0, n = 0; i < diff->n && n < TOP_ROWS; i++) {
-		const char *name = top__name(diff, i);
-		int64_t change = diff->rows[i].cum;
-		char sign = change < 0 ? '-' : '+';
-
-		if ((double)llabs(change) < TWICE_MIN * (double)total)
-			break;
-		n++;
-		buf__printf(b, "  %12s %12s %c%11s  ", amount__format(cum_of(now, name), now->unit).text,
-			    amount__format(cum_of(normal, name), now->unit).text, sign,
-			    amount__format(llabs(change), now->unit).text);
-		printable__append(b, name);
-		buf__append_char(b, '\n');
-	}
-out:
-	top__free(now);
-	top__free(normal);
-	top__free(diff);
-}
-
-/* The tables; idle waits are left out of both sides. */
-static void print_tables(const struct capture_account *a, struct buf *b)
-{
-	struct profile *shown = NULL, *normal = NULL, *diff = NULL;
-	struct idle_hidden hidden = {0}, ignored;
-	const struct profile *whole;
-
-	if (!idle__hide(a->whole, NULL, &shown, &hidden) && shown) {
-		buf__append_str(b, "  left out below: ");
-		idle_hidden__print(&hidden, b);
-		buf__append_char(b, '\n');
-	}
-	whole = shown ? shown : a->whole;
-	if (a->event == EVENT_GOROUTINE) {
-		buf__append_char(b, '\n');
-		go_origins__print(whole, b);
-	}
-	print_top(whole, TOP_BY_FLAT, "Top functions by themselves", b);
-	print_top(whole, TOP_BY_CUM, "Top functions with what they call", b);
-	if (a->diff && !idle__hide(a->baseline.profile, NULL, &normal, &ignored) &&
-	    !profile__diff(normal ? normal : a->baseline.profile, whole, NULL, &diff))
-		print_changes(whole, normal ? normal : a->baseline.profile, diff, b);
-	profile__free(shown);
-	profile__free(normal);
-	profile__free(diff);
-}
-
-static void print_event(const struct capture_case *c, const struct capture_account *a, struct buf *b)
-{
-	buf__printf(b, "\n== %s: %s\n", event__name(a->event), event__help(a->event));
-	if (!a->whole) {
-		buf__printf(b, "  no profile: %s\n", a->missing);
-		return;
-	}
-	print_span("all", a->whole, 0, b);
-	print_span("before", a->of[WHEN_BEFORE], c->request.before_ns, b);
-	print_span("after", a->of[WHEN_AFTER], c->is_cut_short ? 0 : c->request.after_ns, b);
-	print_span("normal", a->baseline.profile, 0, b);
-	if (a->baseline.profile)
-		buf__printf(b, "  (normal: the %s, %u files of %.0f s in all, scaled)\n", a->baseline.kind,
-			    a->baseline.n_files, (double)a->baseline.observed_ns / NS_PER_SEC);
-	else
-		buf__printf(b, "  nothing to compare with: %s\n", a->no_baseline);
-	print_losses(a->whole, b);
-	print_tables(a, b);
 }
 
 void capture_summary__print(const struct capture_case *c, const struct capture_account *accounts, uint32_t n,
 			    struct buf *to)
 {
-	print_head(c, to);
+	print_headline(c, to);
+	print_short(c, accounts, n, to);
+	print_minutes(c, to);
+	print_next(c, accounts, n, to);
+	print_who(c, to);
 	for (uint32_t i = 0; i < n; i++)
-		print_event(c, &accounts[i], to);
+		capture_summary__print_event(c, &accounts[i], to);
 }

@@ -12,6 +12,7 @@
 #include "user/profile/profile.h"
 
 #define CONTAINER_CHARS 12 /* of an id: as docker shows it */
+#define START_TICK_NS   10000000ull
 
 static const char *last_component(const char *path)
 {
@@ -77,8 +78,14 @@ void capture_target__describe(const struct metric_target *t, const struct select
 
 bool capture_target__is_same(const struct metric_target *a, const struct metric_target *b)
 {
-	return a->scope == b->scope && a->pid == b->pid && a->start_ns == b->start_ns &&
-	       a->cgroup_id == b->cgroup_id;
+	uint64_t later = a->start_ns > b->start_ns ? a->start_ns : b->start_ns;
+
+	if (a->scope != b->scope || a->pid != b->pid)
+		return false;
+	/* /proc tells starts in ticks; and a process that was moved to another group is the same one */
+	if (a->scope == SCOPE_PROCESS)
+		return later - a->start_ns < START_TICK_NS && later - b->start_ns < START_TICK_NS;
+	return a->cgroup_id == b->cgroup_id;
 }
 
 static const char *text_label(const struct profile *p, uint32_t labels, const char *key)

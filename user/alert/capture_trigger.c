@@ -19,6 +19,7 @@ void capture_trigger__init(struct capture_trigger *t, uint64_t before_ns, uint64
 {
 	*t = (struct capture_trigger){0};
 	t->request = (struct capture_request){.rule = TRIGGER_RULE,
+					      .cause = "asked for by hand",
 					      .metric = METRIC_N,
 					      .fired_real_ns = clock__real_ns(),
 					      .fired_mono_ns = clock__mono_ns(),

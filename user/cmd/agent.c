@@ -427,8 +427,11 @@ static int agent__serve(struct agent *a, struct err *err)
 
 static int agent__capture(struct agent *a, struct err *err)
 {
-	struct capturing_parts parts = {
-		.loop = a->loop, .collector = a->collector, .publisher = a->publisher, .store = a->store};
+	struct capturing_parts parts = {.loop = a->loop,
+					.collector = a->collector,
+					.publisher = a->publisher,
+					.store = a->store,
+					.watching = a->watching};
 
 	/* without the socket only `everprof captures trigger` does not work */
 	if (control__new(a->loop, a->config->output.directory, &a->control, err))

@@ -14,6 +14,7 @@
 #include "user/base/err.h"
 #include "user/base/io.h"
 #include "user/cmd/control.h"
+#include "user/cmd/watching.h"
 #include "user/config/config.h"
 #include "user/pipeline/collector.h"
 #include "user/pipeline/event_source.h"
@@ -25,6 +26,7 @@
 #include "user/store/capture_folder.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
+#define PAST_MAX    600
 
 struct capturing {
 	struct capturing_parts parts;
@@ -135,6 +137,36 @@ static void tell(void *ctx, const struct process_tree_node *n)
 	};
 
 	t->add(t->ctx, &p);
+}
+
+/* A target that was looked up in /proc has its start in ticks, and nothing else knows it by that: its number will do for one that is there now. */
+static void past(void *ctx, const struct metric_target *target, uint64_t from_ns, capture_past_fn add,
+		 void *add_ctx)
+{
+	static const enum metric_id metrics[] = {METRIC_cpu_usage_percent, METRIC_rss, METRIC_thread_count,
+						 METRIC_major_fault_rate};
+	const struct capturing *g = ctx;
+	struct metric_target t = *target;
+	static struct usage_value values[PAST_MAX]; /* there is one loop */
+
+	t.start_ns = 0;
+	for (size_t m = 0; m < sizeof(metrics) / sizeof(*metrics); m++) {
+		uint32_t n = usage__points(watching__usage(g->parts.watching), &t, metrics[m], from_ns,
+					   values, PAST_MAX);
+
+		for (uint32_t i = 0; i < n; i++)
+			add(add_ctx, metrics[m], values[i].at_ns, values[i].value);
+	}
+}
+
+static void on_sample(void *ctx, const struct metric_sample *s)
+{
+	captures__take_sample(((struct capturing *)ctx)->captures, s);
+}
+
+static void on_pass_done(void *ctx, uint64_t at_ns)
+{
+	captures__pass_done(((struct capturing *)ctx)->captures, at_ns);
 }
 
 static void describe(void *ctx, const struct metric_target *target, bool command_lines,
@@ -305,8 +337,10 @@ int capturing__new(const struct config *c, const struct capturing_parts *parts, 
 					  .cancel = cancel_profile,
 					  .run = run_later,
 					  .raise = raise_frequency,
+					  .past = past,
 					  .describe = describe,
 					  .ctx = g};
+	const struct watcher watcher = {.ctx = g, .sample = on_sample, .done = on_pass_done};
 	static const struct {
 		const char *name;
 		control_fn fn;
@@ -328,6 +362,8 @@ int capturing__new(const struct config *c, const struct capturing_parts *parts, 
 		       : live__new(parts->loop, parts->collector, parts->publisher, &g->live);
 	if (!code)
 		code = captures__new(&opts, &port, parts->store, parts->loop, &g->captures, err);
+	if (!code)
+		code = watching__add(parts->watching, &watcher) < 0 ? -E2BIG : 0;
 	for (size_t i = 0; !code && parts->control && i < sizeof(verbs) / sizeof(*verbs); i++)
 		code = control__add(parts->control, verbs[i].name, true, verbs[i].fn, g);
 	if (code) {

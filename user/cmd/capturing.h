@@ -20,6 +20,7 @@ struct err;
 struct loop;
 struct publisher;
 struct store;
+struct watching;
 
 /* All are borrowed and must outlive it, but for the publisher: free that between capturing__stop and capturing__free. */
 struct capturing_parts {
@@ -27,6 +28,7 @@ struct capturing_parts {
 	struct collector *collector;
 	struct publisher *publisher;
 	struct store *store;
+	struct watching *watching;
 	struct control *control; /* NULL: nobody asks there */
 };
 

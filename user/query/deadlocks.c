@@ -68,51 +68,71 @@ static void print_stack(const struct profile *p, uint32_t stack, struct buf *to)
 	}
 }
 
-static void print_thread(const struct profile *p, const struct sample *s, struct buf *to)
+void deadlock_thread__print(const struct deadlock_thread *t, struct buf *to)
 {
-	buf__printf(to, "    thread %lld '", (long long)number_of(p, s, "tid"));
-	printable__append(to, text_of(p, s, "comm"));
-	buf__printf(to, "' waits for the lock at %s, which thread %lld '", text_of(p, s, "lock_address"),
-		    (long long)number_of(p, s, "holder_tid"));
-	printable__append(to, text_of(p, s, "holder"));
-	buf__printf(to, "' holds\n");
-	print_stack(p, s->stack, to);
+	buf__printf(to, "    thread %lld '", (long long)t->tid);
+	printable__append(to, t->comm);
+	buf__printf(to, "' waits for the lock at %s, which thread %lld '", t->lock_address,
+		    (long long)t->holder_tid);
+	printable__append(to, t->holder);
+	buf__append_str(to, "' holds\n");
+}
+
+static void print_circle(void *ctx, const struct profile *p, const struct deadlock *d)
+{
+	struct buf *to = ctx;
+
+	buf__printf(to, "deadlock: %u thread%s of process %lld '", d->n, d->n == 1 ? "" : "s",
+		    (long long)d->pid);
+	printable__append(to, d->process);
+	buf__append_str(to, d->n == 1 ? "' waits for itself\n" : "' wait for each other\n");
+	for (uint32_t i = 0; i < d->n; i++) {
+		deadlock_thread__print(&d->threads[i], to);
+		print_stack(p, d->threads[i].stack, to);
+	}
 }
 
 /* Around the circle, from the thread that it is named by. */
-static void print_circle(const struct profile *p, const char *circle, const struct sample *first,
-			 struct buf *to)
+static void follow(const struct profile *p, const char *circle, const struct sample *first,
+		   struct deadlock *ret)
 {
-	const struct sample *ring[DEADLOCK_THREADS_MAX];
 	const struct sample *s = first;
-	uint32_t n = 0;
 
-	while (s && n < DEADLOCK_THREADS_MAX && (!n || s != first)) {
-		ring[n++] = s;
+	*ret = (struct deadlock){.pid = number_of(p, first, "pid"), .process = text_of(p, first, "process")};
+	while (s && ret->n < DEADLOCK_THREADS_MAX && (!ret->n || s != first)) {
+		ret->threads[ret->n++] =
+			(struct deadlock_thread){.tid = number_of(p, s, "tid"),
+						 .holder_tid = number_of(p, s, "holder_tid"),
+						 .comm = text_of(p, s, "comm"),
+						 .holder = text_of(p, s, "holder"),
+						 .lock_address = text_of(p, s, "lock_address"),
+						 .stack = s->stack};
 		s = find(p, circle, number_of(p, s, "holder_tid"));
 	}
-	buf__printf(to, "deadlock: %u thread%s of process %lld '", n, n == 1 ? "" : "s",
-		    (long long)number_of(p, first, "pid"));
-	printable__append(to, text_of(p, first, "process"));
-	buf__printf(to, n == 1 ? "' waits for itself\n" : "' wait for each other\n");
-	for (uint32_t i = 0; i < n; i++)
-		print_thread(p, ring[i], to);
 }
 
-uint32_t deadlocks__print(const struct profile *p, struct buf *to)
+uint32_t deadlocks__each(const struct profile *p, deadlock_fn fn, void *ctx)
 {
 	uint32_t circles = 0;
 
 	for (uint32_t i = 0; i < profile__n_samples(p); i++) {
 		const struct sample *s = profile__get_sample(p, i);
 		const char *circle = text_of(p, s, DEADLOCK_LABEL);
+		struct deadlock d;
 		char tid[24];
 
 		snprintf(tid, sizeof(tid), "%lld", (long long)number_of(p, s, "tid"));
 		if (!*circle || strcmp(circle, tid) || find(p, circle, number_of(p, s, "tid")) != s)
 			continue; /* the thread that a circle is named by stands for it, once */
 		circles++;
-		print_circle(p, circle, s, to);
+		follow(p, circle, s, &d);
+		if (fn)
+			fn(ctx, p, &d);
 	}
 	return circles;
+}
+
+uint32_t deadlocks__print(const struct profile *p, struct buf *to)
+{
+	return deadlocks__each(p, print_circle, to);
 }

@@ -148,7 +148,8 @@ static void print_origin(const struct origins *o, const struct origin *e, struct
 	buf__append_char(to, '\n');
 }
 
-bool go_origins__print(const struct profile *p, struct buf *to)
+/* At most `shown` of them; with a title where there may be several. */
+static bool print_origins(const struct profile *p, uint32_t shown, struct buf *to)
 {
 	struct origins o = {.p = p};
 	uint32_t type;
@@ -159,15 +160,25 @@ bool go_origins__print(const struct profile *p, struct buf *to)
 	hashmap__init(&o.index);
 	for (uint32_t i = 0; o.items && i < profile__n_samples(p); i++)
 		take_sample(&o, profile__get_sample(p, i), type);
-	if (o.n) {
+	if (o.n)
 		qsort(o.items, o.n, sizeof(*o.items), compare_origins);
+	if (o.n && shown > 1)
 		buf__append_str(to, "Goroutines by the go statement that made them\n");
-	}
-	for (uint32_t i = 0; i < o.n && i < GO_ORIGINS_SHOWN; i++)
+	for (uint32_t i = 0; i < o.n && i < shown; i++)
 		print_origin(&o, &o.items[i], to);
-	if (o.n > GO_ORIGINS_SHOWN)
-		buf__printf(to, "  and %u more\n", o.n - GO_ORIGINS_SHOWN);
+	if (o.n > shown && shown > 1)
+		buf__printf(to, "  and %u more\n", o.n - shown);
 	hashmap__done(&o.index);
 	free(o.items);
 	return o.n > 0;
+}
+
+bool go_origins__print(const struct profile *p, struct buf *to)
+{
+	return print_origins(p, GO_ORIGINS_SHOWN, to);
+}
+
+bool go_origins__print_first(const struct profile *p, struct buf *to)
+{
+	return print_origins(p, 1, to);
 }

@@ -18,5 +18,7 @@ struct profile;
 
 /* "  8671  99.66%  main.leaker goroutines.go:71: main.forgotten, chan receive"; false, and nothing, where the profile is not one of goroutines. p is sealed. */
 bool go_origins__print(const struct profile *p, struct buf *to);
+/* The one line of the largest. */
+bool go_origins__print_first(const struct profile *p, struct buf *to);
 
 #endif

@@ -390,6 +390,21 @@ int capture_folder__open(const char *store_dir, const struct capture_folder *f, 
 	return err;
 }
 
+int capture_folder__add(const char *store_dir, const struct capture_folder *f, const char *file,
+			const void *bytes, size_t len)
+{
+	int fd, err;
+
+	if (!is_file_name(file))
+		return -EINVAL;
+	err = open_folder(store_dir, f, &fd);
+	if (err)
+		return err;
+	err = io__write_new(fd, file, bytes, len, FILE_MODE);
+	io__close(&fd);
+	return err;
+}
+
 int capture_folder__pin(const char *store_dir, const struct capture_folder *f, bool pinned)
 {
 	int fd, file, err = open_folder(store_dir, f, &fd);
@@ -444,12 +459,27 @@ int capture_folder__delete(const char *store_dir, const struct capture_folder *f
 
 /* -- after a crash -- */
 
+static int clean_file(int dir_fd, const char *name, void *ctx)
+{
+	(void)ctx;
+	if (!strncmp(name, IO_TMP_PREFIX, strlen(IO_TMP_PREFIX)))
+		unlinkat(dir_fd, name, 0);
+	return 0;
+}
+
 static int clean_one(int rule_fd, const char *name, void *ctx)
 {
 	uint32_t *n = ctx;
+	int fd;
 
-	if (strncmp(name, NEW, sizeof(NEW) - 1) && strncmp(name, GONE, sizeof(GONE) - 1))
+	if (strncmp(name, NEW, sizeof(NEW) - 1) && strncmp(name, GONE, sizeof(GONE) - 1)) {
+		/* one that is whole may have what was being added to it */
+		if (!open_dir(rule_fd, name, &fd)) {
+			each(fd, clean_file, NULL);
+			io__close(&fd);
+		}
 		return 0;
+	}
 	if (!remove_folder(rule_fd, name))
 		++*n;
 	return 0;

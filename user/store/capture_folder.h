@@ -56,6 +56,9 @@ int capture_folder__files(const char *store_dir, const struct capture_folder *f,
 /* One file for reading; the fd is the caller's. Names with a slash or a dot in front are -EINVAL. */
 int capture_folder__open(const char *store_dir, const struct capture_folder *f, const char *file,
 			 int *ret_fd);
+/* One more file for a capture that is there: whole or not at all. -EEXIST: it has one of that name. */
+int capture_folder__add(const char *store_dir, const struct capture_folder *f, const char *file,
+			const void *bytes, size_t len);
 int capture_folder__pin(const char *store_dir, const struct capture_folder *f, bool pinned);
 /* A pinned one stays: -EBUSY. */
 int capture_folder__delete(const char *store_dir, const struct capture_folder *f);

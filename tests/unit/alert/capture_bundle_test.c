@@ -93,6 +93,7 @@ static struct capture_case *new_case(bool baseline)
 	assert_int_equal(capture_case__new(&r, "a1b2c3d4e5f6", &c), 0);
 	strcpy(c->host, "host");
 	strcpy(c->kernel, "Linux 6.1.0");
+	strcpy(c->path, "/var/lib/everprof/captures/HighCPUUsage/of-it");
 	c->configured_hz = 99;
 	capture_case__add_process(c, &(struct capture_process){.pid = 7,
 							       .parent = 1,
@@ -190,7 +191,7 @@ static void without_files_of_the_time_before_there_is_no_baseline_and_it_says_so
 	assert_non_null(file_of(&b, "cpu.pb.gz"));
 	text = strndup(file_of(&b, CAPTURE_SUMMARY)->bytes, file_of(&b, CAPTURE_SUMMARY)->len);
 	assert_non_null(strstr(text, "nothing to compare with: the store has nothing of the time before"));
-	assert_non_null(strstr(text, "lock is not recorded"));
+	assert_non_null(strstr(text, "lock     none: it is not recorded"));
 	free(text);
 	capture_bundle__done(&b);
 	capture_case__free(c);

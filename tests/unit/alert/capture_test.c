@@ -213,13 +213,13 @@ static void one_target_has_one_capture_at_a_time(void **state)
 	assert_true(captures__is_busy(w.captures, &r.target));
 	assert_int_equal(begin(&r), -EBUSY);
 	/* the pid again, another process */
-	other.target.start_ns = 2;
+	other.target.start_ns += NS_PER_SEC;
 	assert_false(captures__is_busy(w.captures, &other.target));
 	for (int i = 1; i < CAPTURES_MAX; i++) {
-		other.target.start_ns++;
+		other.target.start_ns += NS_PER_SEC;
 		assert_int_equal(begin(&other), 0);
 	}
-	other.target.start_ns++;
+	other.target.start_ns += NS_PER_SEC;
 	assert_int_equal(begin(&other), -EAGAIN);
 }
 

@@ -256,6 +256,41 @@ static void a_full_disk_leaves_nothing_half_written(void **state)
 	assert_int_equal(n, 0);
 }
 
+static void a_file_is_added_whole_and_once(void **state)
+{
+	char names[CAPTURE_FILES_MAX][CAPTURE_FILE_NAME_MAX];
+	uint64_t lens[CAPTURE_FILES_MAX];
+	struct capture_folder *all, f;
+	char path[CAPTURE_RULE_MAX + CAPTURE_NAME_MAX + 128];
+	uint32_t n;
+	int fd;
+
+	(void)state;
+	assert_int_equal(write_capture("R", 1000, "aa", 'x', 100), 0);
+	assert_int_equal(count(&all), 1);
+	f = all[0];
+	free(all);
+	assert_int_equal(capture_folder__add(dir, &f, "metrics.json", "{}", 2), 0);
+	assert_int_equal(capture_folder__add(dir, &f, "metrics.json", "[]", 2), -EEXIST);
+	assert_int_equal(capture_folder__add(dir, &f, "../x", "{}", 2), -EINVAL);
+	assert_int_equal(capture_folder__files(dir, &f, names, lens, &n), 0);
+	assert_int_equal(n, 3);
+	assert_string_equal(names[2], "metrics.json");
+	/* what a kill has left of another is not listed, and goes with the next start; the capture stays */
+	snprintf(path, sizeof(path), "%s/captures/%s/%s/" IO_TMP_PREFIX "1", dir, f.rule, f.text);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(capture_folder__files(dir, &f, names, lens, &n), 0);
+	assert_int_equal(n, 3);
+	assert_int_equal(capture_folder__clean(dir, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_not_equal(access(path, F_OK), 0);
+	assert_int_equal(count(NULL), 1);
+	assert_int_equal(capture_folder__delete(dir, &f), 0);
+	assert_int_equal(capture_folder__add(dir, &f, "late.json", "{}", 2), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +306,7 @@ int main(void)
 						remove_dir),
 		cmocka_unit_test_setup_teardown(a_full_disk_leaves_nothing_half_written, make_dir,
 						remove_dir),
+		cmocka_unit_test_setup_teardown(a_file_is_added_whole_and_once, make_dir, remove_dir),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
