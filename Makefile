@@ -72,7 +72,7 @@ help: ## this list
 # ---- the binary -------------------------------------------------------------------------------------------------------
 $(BUILD)/everprof: $(BUILD)/obj/user/main.o $(ARCHIVES)
 	$(call msg,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(foreach d,$(call upto,$(lastword $(LAYERS))),$(call archive,$(d))) $(LDFLAGS) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wl,-z,relro,-z,now -o $@ $< $(foreach d,$(call upto,$(lastword $(LAYERS))),$(call archive,$(d))) $(LDFLAGS) $(LIBS)
 
 define archive_rule
 $(call archive,$(1)): $(call objects,$(1))

@@ -1,29 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-/* mallocs SECONDS: pairs of malloc and free of 64 bytes, as many as go, and nothing else. Prints millions a second. */
+/* mallocs N [THREADS]: N thousand pairs of malloc and free of 64 bytes in each thread, and nothing else. */
+#include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-static uint64_t now_ns(void)
+#define THREADS_MAX 64
+
+static void *run(void *ctx)
 {
-	struct timespec t;
+	for (uint64_t i = *(uint64_t *)ctx * 1000; i--;) {
+		void *volatile p = malloc(64);
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+		free(p);
+	}
+	return NULL;
 }
 
 int main(int argc, char **argv)
 {
-	double seconds = argc > 1 ? strtod(argv[1], NULL) : 1;
-	uint64_t began = now_ns(), end = began + (uint64_t)(seconds * 1e9), at = began, n = 0;
+	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000;
+	unsigned long n_threads = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
+	pthread_t threads[THREADS_MAX];
 
-	for (; at < end; at = now_ns(), n += 1000)
-		for (int i = 0; i < 1000; i++) {
-			void *volatile p = malloc(64);
-
-			free(p);
-		}
-	printf("%.4f\n", (double)n * 1e3 / (double)(at - began));
+	if (!n_threads || n_threads > THREADS_MAX)
+		return 2;
+	for (unsigned long i = 1; i < n_threads; i++)
+		if (pthread_create(&threads[i], NULL, run, &n))
+			return 1;
+	run(&n);
+	for (unsigned long i = 1; i < n_threads; i++)
+		pthread_join(threads[i], NULL);
 	return 0;
 }

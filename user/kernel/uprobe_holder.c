@@ -8,18 +8,25 @@
  * Idea: those calls are made by a process that nobody kills when they kill us: in a session of its own, deaf to all signals that can be blocked. When we are gone, its
  *   socket ends; it finishes its call, takes the probes away, and ends. Should somebody kill it alone, we make another, and its first link and the end of it
  *   put right what was left: the kernel goes through all mappings both times.
- * It is a plain copy of this process that calls nothing but the kernel: no thread, no allocation, no lock that another thread of ours could have held.
- * What it does not do: survive a SIGKILL to both at the same moment (of a whole control group). What that may leave goes with the first window of the next start.
+ * It is a copy of this process that calls nothing but the kernel: no thread, no allocation, no lock that another thread of ours could have held. What it
+ *   does not need of us it gives back at once: only loaded objects and the one stack stay. Otherwise each page that we write to later would be copied for its sake.
+ * Cost: some 0.3 MB each, of which most is shared with us.
+ * What it does not do: survive a SIGKILL to both at the same moment (of a whole control group). What that may leave goes with the first window of the next
+ *   start (tests/results/crash.md has how often that is, and what it does).
  */
 #include "user/kernel/uprobe_holder.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -30,6 +37,9 @@
 #include "user/base/io.h"
 
 #define HOLDER_PATIENCE_S 10
+#define KEPT_MAX          64
+/* Of user space with 48 bits of address: there is no more of ours. */
+#define ADDRESS_END (((uintptr_t)1 << 47) - 4096)
 /* Descriptors of the child: what else it inherited is closed. */
 #define CHILD_SOCKET 0
 #define CHILD_PROG   1
@@ -51,7 +61,97 @@ struct uprobe_holder {
 	int socket;
 };
 
+/* Memory that the child needs, in order of addresses; n 0: all of it. */
+struct kept {
+	struct range {
+		uintptr_t start, end;
+	} ranges[KEPT_MAX];
+	uint32_t n;
+};
+
+/* ---- what the child keeps ---- */
+
+static int keep(struct kept *k, uintptr_t start, uintptr_t end)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uint32_t at = k->n;
+
+	if (k->n == KEPT_MAX)
+		return -E2BIG;
+	while (at && k->ranges[at - 1].start > start)
+		at--;
+	memmove(&k->ranges[at + 1], &k->ranges[at], (k->n - at) * sizeof(*k->ranges));
+	k->ranges[at] = (struct range){.start = start & -page, .end = (end + page - 1) & -page};
+	k->n++;
+	return 0;
+}
+
+static int keep_object(struct dl_phdr_info *info, size_t size, void *ctx)
+{
+	uintptr_t start = UINTPTR_MAX, end = 0;
+
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+		uintptr_t from = info->dlpi_addr + h->p_vaddr;
+
+		if (h->p_type != PT_LOAD)
+			continue;
+		start = from < start ? from : start;
+		end = from + h->p_memsz > end ? from + h->p_memsz : end;
+	}
+	return start < end ? keep(ctx, start, end) : 0;
+}
+
+/*
+ * Loaded objects, and the stack of this thread with its own variables, which are at the end of one that the C library made. Functions of libraries were bound
+ * when the program was loaded (-z now): what binds them later needs memory of its own.
+ */
+static void keep_what_is_needed(struct kept *k)
+{
+	uintptr_t own = (uintptr_t)&errno;
+	pthread_attr_t attr;
+	void *stack = NULL;
+	size_t size = 0;
+
+	k->n = 0;
+#ifndef __SANITIZE_ADDRESS__ /* it looks up each access in memory of its own */
+	if (pthread_getattr_np(pthread_self(), &attr))
+		return;
+	pthread_attr_getstack(&attr, &stack, &size);
+	pthread_attr_destroy(&attr);
+	if (own - (uintptr_t)stack >= size || keep(k, (uintptr_t)stack, (uintptr_t)stack + size) ||
+	    dl_iterate_phdr(keep_object, k))
+		k->n = 0;
+#endif
+}
+
 /* ---- the child ---- */
+
+/* `k` is on the stack, which stays. What the kernel will not take stays, too. */
+static void give_back(const struct kept *k)
+{
+	uintptr_t from = 0;
+
+	for (uint32_t i = 0; i < k->n; i++) {
+		if (k->ranges[i].start > from)
+			munmap((void *)from, k->ranges[i].start - from);
+		if (k->ranges[i].end > from)
+			from = k->ranges[i].end;
+	}
+	if (k->n && from < ADDRESS_END)
+		munmap((void *)from, ADDRESS_END - from);
+}
+
+/* The clocks of the C library are in memory that is gone. */
+static uint64_t cpu_ns(void)
+{
+	struct rusage u = {0};
+
+	getrusage(RUSAGE_SELF, &u);
+	return ((uint64_t)u.ru_utime.tv_sec + (uint64_t)u.ru_stime.tv_sec) * NS_PER_SEC +
+	       ((uint64_t)u.ru_utime.tv_usec + (uint64_t)u.ru_stime.tv_usec) * 1000;
+}
 
 /* A request, and the descriptor that came with it. Negative: nobody will ask any more. */
 static ssize_t receive(struct request *r, int *ret_fd)
@@ -80,7 +180,7 @@ static void serve(void)
 	int link_fd = FD_CLOSED, file_fd;
 
 	while (receive(&r, &file_fd) >= 0) {
-		uint64_t cpu = clock__thread_cpu_ns();
+		uint64_t cpu = cpu_ns();
 		struct answer a = {0};
 
 		io__close(&link_fd);
@@ -88,17 +188,18 @@ static void serve(void)
 			a.err = file_fd < 0 ? -EBADF
 					    : uprobe__attach(CHILD_PROG, file_fd, r.places, r.n, 0, &link_fd);
 		io__close(&file_fd);
-		a.cpu_ns = clock__thread_cpu_ns() - cpu;
+		a.cpu_ns = cpu_ns() - cpu;
 		if (send(CHILD_SOCKET, &a, sizeof(a), MSG_NOSIGNAL) != sizeof(a))
 			break;
 	}
 	io__close(&link_fd);
 }
 
-static _Noreturn void be_child(int socket, int prog_fd)
+static _Noreturn void be_child(int socket, int prog_fd, const struct kept *kept)
 {
 	sigset_t all;
 
+	give_back(kept);
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	setsid();
@@ -119,10 +220,12 @@ int uprobe_holder__new(int prog_fd, struct uprobe_holder **ret)
 {
 	const struct timeval patience = {.tv_sec = HOLDER_PATIENCE_S};
 	struct uprobe_holder *h = calloc(1, sizeof(*h));
+	struct kept kept;
 	int pair[2], err;
 
 	if (!h)
 		return -ENOMEM;
+	keep_what_is_needed(&kept);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
 		err = -errno;
 		free(h);
@@ -131,7 +234,7 @@ int uprobe_holder__new(int prog_fd, struct uprobe_holder **ret)
 	/* as fork, but without a signal at its end, which others may wait for */
 	h->pid = (pid_t)syscall(SYS_clone, 0, NULL, NULL, NULL, 0);
 	if (!h->pid)
-		be_child(pair[1], prog_fd);
+		be_child(pair[1], prog_fd, &kept);
 	err = h->pid < 0 ? -errno : 0;
 	io__close(&pair[1]);
 	h->socket = pair[0];
@@ -143,6 +246,11 @@ int uprobe_holder__new(int prog_fd, struct uprobe_holder **ret)
 	}
 	*ret = h;
 	return 0;
+}
+
+pid_t uprobe_holder__pid(const struct uprobe_holder *h)
+{
+	return h->pid;
 }
 
 void uprobe_holder__free(struct uprobe_holder *h)

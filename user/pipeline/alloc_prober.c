@@ -41,6 +41,7 @@
 #include "user/kernel/uprobe_holder.h"
 #include "user/object/alloc_sites.h"
 #include "user/pipeline/alloc_estimate.h"
+#include "user/pipeline/footprint.h"
 
 #define CORRECTED_MAX   128
 #define ATTACH_FAILURES 3
@@ -93,7 +94,7 @@ struct alloc_prober {
 	struct round rounds[ALLOC_ROUNDS_KEPT];
 	struct alloc_control control;
 	struct alloc_prober_stats stats;
-	uint64_t probe_cost_ns, calibrated_ns, samples_before;
+	uint64_t probe_cost_ns, calibrated_ns, samples_before, holders_ns;
 	uint64_t random;
 };
 
@@ -131,10 +132,30 @@ static void free_target(struct probed_file *t)
 	free(t);
 }
 
+/* Only the thread, or who ended it, changes them; others look at them under the lock. */
+static void put_holder(struct alloc_prober *p, uint32_t i, struct uprobe_holder *h)
+{
+	struct uprobe_holder *old = p->holders[i];
+
+	pthread_mutex_lock(&p->lock);
+	p->holders[i] = h;
+	pthread_mutex_unlock(&p->lock);
+	uprobe_holder__free(old);
+}
+
+static int new_holder(struct alloc_prober *p, uint32_t i)
+{
+	struct uprobe_holder *h = NULL;
+	int err = uprobe_holder__new(p->opts.prog_fd, &h);
+
+	if (!err)
+		put_holder(p, i, h);
+	return err;
+}
+
 static void drop_holder(struct alloc_prober *p, uint32_t i)
 {
-	uprobe_holder__free(p->holders[i]);
-	p->holders[i] = NULL;
+	put_holder(p, i, NULL);
 }
 
 int alloc_prober__new(const struct alloc_prober_opts *opts, struct alloc_prober **ret)
@@ -265,7 +286,7 @@ static uint32_t choose(struct alloc_prober *p, struct probed_file *ret[ALLOC_LIN
 
 static int attach_one(struct alloc_prober *p, uint32_t i, const struct probed_file *t, uint64_t *cpu_ns)
 {
-	int err = p->holders[i] ? 0 : uprobe_holder__new(p->opts.prog_fd, &p->holders[i]);
+	int err = p->holders[i] ? 0 : new_holder(p, i);
 
 	if (!err)
 		err = uprobe_holder__attach(p->holders[i], t->fd, t->places, t->n_places, cpu_ns);
@@ -483,6 +504,7 @@ static void settle(struct alloc_prober *p, struct alloc_bill *bill, double stret
 	p->stats.in_place_ns += bill->in_place_ns;
 	p->stats.probes_ns += bill->probes_ns;
 	p->stats.own_ns += bill->own_ns;
+	p->stats.holders_ns = p->holders_ns;
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -514,6 +536,7 @@ static bool look(struct alloc_prober *p, double stretch_ns)
 	correct(p, closed - opened < ALLOC_WINDOW_MOST_NS ? closed - opened : ALLOC_WINDOW_MOST_NS);
 	bill.in_place_ns = clock__mono_ns() - opened + AROUND_NS;
 	detach(p, targets, n, &bill.own_ns);
+	p->holders_ns += bill.own_ns;
 	bill.own_ns += clock__thread_cpu_ns() - cpu;
 	settle(p, &bill, stretch_ns);
 	return true;
@@ -623,6 +646,9 @@ int alloc_prober__scale(struct alloc_prober *p, uint32_t round, uint32_t tid, do
 
 void alloc_prober__stats(struct alloc_prober *p, struct alloc_prober_stats *ret)
 {
+	pid_t holders[ALLOC_LINKS_MAX];
+	char dir[32];
+
 	pthread_mutex_lock(&p->lock);
 	*ret = p->stats;
 	ret->next_stretch_ns = p->control.stretch_ns;
@@ -631,7 +657,13 @@ void alloc_prober__stats(struct alloc_prober *p, struct alloc_prober_stats *ret)
 	ret->n_targets = p->n_targets;
 	for (uint32_t i = 0; i < p->n_targets; i++)
 		ret->n_places += p->targets[i]->n_places;
+	for (uint32_t i = 0; i < ALLOC_LINKS_MAX; i++)
+		holders[i] = p->holders[i] ? uprobe_holder__pid(p->holders[i]) : 0;
 	pthread_mutex_unlock(&p->lock);
+	for (uint32_t i = 0; i < ALLOC_LINKS_MAX; i++) {
+		snprintf(dir, sizeof(dir), "/proc/%d", (int)holders[i]);
+		ret->holders_bytes += holders[i] ? footprint__proportional(dir) : 0;
+	}
 }
 
 void alloc_prober__set_budget(struct alloc_prober *p, uint64_t budget_ppm)

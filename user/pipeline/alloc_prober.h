@@ -35,13 +35,15 @@ struct alloc_prober_opts {
 /* Now, and sums since the start. */
 struct alloc_prober_stats {
 	uint64_t n_windows, n_hits, n_samples;
-	uint64_t stretch_ns;  /* sum: the time that the windows stand for */
-	uint64_t in_place_ns; /* sum: probes were there */
-	uint64_t probes_ns;   /* sum: threads spent in them */
-	uint64_t own_ns;      /* sum: our CPU time */
-	uint64_t n_late;      /* threads whose window was cut short: most of it passed in probes */
-	uint64_t n_saturated; /* of those, so many that what they were seen to allocate is a lower bound */
-	uint64_t n_failed;    /* files that could not be probed */
+	uint64_t stretch_ns;    /* sum: the time that the windows stand for */
+	uint64_t in_place_ns;   /* sum: probes were there */
+	uint64_t probes_ns;     /* sum: threads spent in them */
+	uint64_t own_ns;        /* sum: our CPU time */
+	uint64_t holders_ns;    /* sum: of it, what is another process's (uprobe_holder) */
+	uint64_t holders_bytes; /* now: resident, shared pages by their share */
+	uint64_t n_late;        /* threads whose window was cut short: most of it passed in probes */
+	uint64_t n_saturated;   /* of those, so many that what they were seen to allocate is a lower bound */
+	uint64_t n_failed;      /* files that could not be probed */
 	uint64_t next_stretch_ns, interval, probe_cost_ns;
 	uint32_t n_targets, n_places;
 };

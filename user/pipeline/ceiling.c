@@ -41,7 +41,7 @@ static uint64_t bpf_ns(const struct ceiling *c, const struct collector_stats *s,
 	return sums.ns;
 }
 
-/* Maps once, and what is resident besides. */
+/* Maps once, and what is resident besides, here and in the processes that hold probes. */
 static uint64_t memory_bytes(struct ceiling *c, const struct collector_stats *s)
 {
 	uint64_t peak = publisher__take_peak(c->publisher);
@@ -51,7 +51,7 @@ static uint64_t memory_bytes(struct ceiling *c, const struct collector_stats *s)
 		f = (struct footprint){.resident_bytes = footprint__resident("/proc/self")};
 	if (peak > f.resident_bytes)
 		f.resident_bytes = peak;
-	return f.resident_bytes - f.bpf_bytes + s->map_bytes;
+	return f.resident_bytes - f.bpf_bytes + s->map_bytes + s->allocs.holders_bytes;
 }
 
 static void ceiling__read(struct ceiling *c, struct governor_reading *r)
@@ -65,7 +65,7 @@ static void ceiling__read(struct ceiling *c, struct governor_reading *r)
 	bpf = bpf_ns(c, &s, &ticks);
 	*r = (struct governor_reading){
 		.now_ns = clock__mono_ns(),
-		.cpu_ns = clock__process_cpu_ns() + bpf,
+		.cpu_ns = clock__process_cpu_ns() + s.allocs.holders_ns + bpf,
 		.sample_ns = ticks + s.finish_ns + s.drain_ns + p.naming_ns + p.encoding_ns,
 		.finish_ns = s.finish_ns,
 		.n_cpus = s.n_cpus,

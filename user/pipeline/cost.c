@@ -25,6 +25,8 @@ void cost__gather(struct cost *c, uint64_t started_ns, struct collector *collect
 	if (c->n_programs > COST_PROGRAMS_MAX)
 		c->n_programs = COST_PROGRAMS_MAX;
 	collector__stats(collector, &c->collector);
+	c->cpu_ns += c->collector.allocs.holders_ns;
+	c->resident_bytes += c->collector.allocs.holders_bytes;
 	if (publisher)
 		publisher__stats(publisher, &c->publish);
 	if (store)
@@ -119,13 +121,13 @@ static void log_allocs(const struct alloc_prober_stats *a)
 		return;
 	SAY("cost: allocations: %llu windows, probes in place %.3f s, %llu hits of %llu ns, %llu stacks; "
 	    "threads lost "
-	    "%.3f s, putting probes in place took %.3f s of CPU time; the next window in %.3g s; %u files, "
-	    "%llu "
-	    "could not be probed",
+	    "%.3f s, putting probes in place took %.3f s of CPU time, %.3f s of it in processes that hold "
+	    "them (%.1f MiB); the next window in %.3g s; %u files, %llu could not be probed",
 	    (unsigned long long)a->n_windows, (double)a->in_place_ns / 1e9, (unsigned long long)a->n_hits,
 	    (unsigned long long)a->probe_cost_ns, (unsigned long long)a->n_samples,
-	    (double)a->probes_ns / 1e9, (double)a->own_ns / 1e9, (double)a->next_stretch_ns / 1e9,
-	    a->n_targets, (unsigned long long)a->n_failed);
+	    (double)a->probes_ns / 1e9, (double)a->own_ns / 1e9, (double)a->holders_ns / 1e9,
+	    (double)a->holders_bytes / MIB, (double)a->next_stretch_ns / 1e9, a->n_targets,
+	    (unsigned long long)a->n_failed);
 }
 
 static void log_ceiling(const struct ceiling_stats *s)

@@ -20,9 +20,9 @@
 
 struct cost {
 	uint64_t wall_ns; /* since the start */
-	uint64_t cpu_ns;  /* of this process, user and system */
-	uint64_t resident_bytes, resident_max_bytes;
-	uint64_t bpf_ns; /* of all programs; 0 without run-time statistics */
+	uint64_t cpu_ns;  /* of this process and those that hold probes for it, user and system */
+	uint64_t resident_bytes, resident_max_bytes; /* the most: of this process alone */
+	uint64_t bpf_ns;                             /* of all programs; 0 without run-time statistics */
 	uint32_t n_programs;
 	struct program_stats programs[COST_PROGRAMS_MAX];
 	struct collector_stats collector;

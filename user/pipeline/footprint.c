@@ -88,6 +88,26 @@ int footprint__read(const char *pid_dir, struct footprint *ret)
 	return err;
 }
 
+/* smaps_rollup has one mapping, and for it what smaps has of each. */
+uint64_t footprint__proportional(const char *pid_dir)
+{
+	static const char field[] = "\nPss:";
+	char path[64];
+	const char *at = NULL;
+	uint64_t bytes = 0;
+	struct buf b;
+
+	if (snprintf(path, sizeof(path), "%s/smaps_rollup", pid_dir) >= (int)sizeof(path))
+		return 0;
+	buf__init(&b, 4096);
+	if (!io__read_at(-1, path, 4096, &b))
+		at = strstr(buf__str(&b), field);
+	if (at)
+		bytes = parse_kib(at + strlen(field), buf__str(&b) + b.len);
+	buf__done(&b);
+	return bytes;
+}
+
 /* Second field of statm, in pages. */
 uint64_t footprint__resident(const char *pid_dir)
 {

@@ -21,6 +21,8 @@ struct footprint {
 int footprint__parse_smaps(const char *text, size_t len, struct footprint *ret);
 /* Ours; pid_dir: "/proc/self". */
 int footprint__read(const char *pid_dir, struct footprint *ret);
+/* What would be free if that process ended: pages that others have too, by their share; 0 where it cannot be read. */
+uint64_t footprint__proportional(const char *pid_dir);
 /* The sum alone, from statm: a hundred times cheaper; 0 where it cannot be read. */
 uint64_t footprint__resident(const char *pid_dir);
 
