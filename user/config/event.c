@@ -48,3 +48,10 @@ int event__find(const char *name, enum event *ret_ev)
 	}
 	return -ENOENT;
 }
+
+bool event__is_state(const char *name)
+{
+	enum event ev;
+
+	return !event__find(name, &ev) && (ev == EVENT_HEAP || ev == EVENT_THREADS || ev == EVENT_GOROUTINE);
+}

@@ -7,6 +7,7 @@
 #ifndef EVERPROF_CONFIG_EVENT_H
 #define EVERPROF_CONFIG_EVENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bpf/event.h"
@@ -18,5 +19,10 @@ const char *event__counted(enum event ev);
 const char *event__added(enum event ev);
 const char *event__unit(enum event ev);
 int event__find(const char *name, enum event *ret_ev);
+/*
+ * Does a profile of this event tell how things are at a moment (threads, goroutines, the heap in use), rather than what happened in a stretch of time? States
+ * of several moments are never added up: of a range the last one counts. false for unknown names.
+ */
+bool event__is_state(const char *name);
 
 #endif

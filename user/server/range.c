@@ -20,6 +20,7 @@
 #include "user/base/buf.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
+#include "user/config/event.h"
 #include "user/profile/profile.h"
 #include "user/query/digest.h"
 #include "user/query/selection.h"
@@ -107,13 +108,15 @@ int range__load(struct link *l, const struct range *r, const struct selection *s
 	const struct profile_opts opts = {.limit_bytes = RANGE_BYTES_MAX};
 	struct profile *sum = profile__new(&opts), *rest = NULL;
 	struct store_file *files = NULL;
+	bool is_state = event__is_state(r->event);
 	uint32_t n = 0;
 	int code = sum ? link__list(l, r->event, r->from_ns, r->to_ns, false, &files, &n) : -ENOMEM;
 
-	for (uint32_t i = 0; !code && i < n; i++)
-		code = add_file(l, &files[i].name, s, sum);
-	if (!code && !load_rest(l, r, files, n, &rest))
+	if (!code && !load_rest(l, r, files, n, &rest) && (!is_state || profile__n_samples(rest)))
 		code = selection__merge(s, sum, rest);
+	/* of a state the last one counts: what is newest comes first, and the first that is there is all */
+	for (uint32_t i = n; !code && i > 0 && !(is_state && profile__n_types(sum)); i--)
+		code = add_file(l, &files[i - 1].name, s, sum);
 	if (code == -E2BIG)
 		err__set(err, code, "the profile of that range does not fit into %zu MiB: ask for less",
 			 RANGE_BYTES_MAX >> 20);

@@ -28,7 +28,7 @@ struct range {
 		rate_hz; /* of what is captured: at least so many samples a second, where that can be; 0: as it is */
 };
 
-/* Sealed. selection NULL: all. */
+/* Sealed; of a state (event__is_state) the last of the range. selection NULL: all. */
 int range__load(struct link *l, const struct range *r, const struct selection *s, struct profile **ret,
 		struct err *err);
 /* Sets from and to of the event's last complete window. -ENODATA: there is none of the last two hours. */

@@ -2,8 +2,10 @@
 /*
  * /api/v1/series: a timeline of a range, in all and by what a label says, with the largest by name and the rest as one; and the values of a label.
  *
- *      {"event","type","unit","by","times":[start of each point],"seconds":[its length],"total":[…],
+ *      {"event","type","unit","by","state":false,"times":[start of each point],"seconds":[its length],"total":[…],
  *       "series":[{"name":…,"sum":…,"values":[…]}, …], "n":how many there are in all}
+ *
+ * Of states (threads, goroutines, heap: "state" is true) values are not added up over time, and "sum" is the largest of them.
  *
  * With `function` it is the timeline of what has that function in its stack.
  */
@@ -18,6 +20,7 @@
 #include "user/base/err.h"
 #include "user/base/hashmap.h"
 #include "user/base/intern.h"
+#include "user/config/event.h"
 #include "user/profile/saturate.h"
 #include "user/query/digest.h"
 #include "user/query/idle.h"
@@ -44,12 +47,19 @@ struct cell {
 	int64_t value;
 };
 
+struct name_sum {
+	int64_t sum;  /* of all points; of a state the largest of one */
+	int64_t here; /* of point - 1 */
+	uint32_t point;
+};
+
 struct timeline {
 	const struct ask_for *ask;
 	int key;      /* of the label */
 	int idle_key; /* waits that have it are left out; -1: none are */
 	struct intern *names;
-	int64_t *sums; /* [name] */
+	bool is_state;
+	struct name_sum *sums; /* [name] */
 	uint32_t cap_sums;
 	struct point points[POINTS_MAX];
 	uint32_t n_points;
@@ -74,9 +84,11 @@ static int type_of(const struct timeline *t, const struct digest *d, uint32_t *r
 
 static int add_sum(struct timeline *t, uint32_t name, int64_t value)
 {
+	struct name_sum *of;
+
 	if (name >= t->cap_sums) {
 		uint32_t cap = name + name / 2 + 64;
-		int64_t *sums = realloc(t->sums, cap * sizeof(*sums));
+		struct name_sum *sums = realloc(t->sums, cap * sizeof(*sums));
 
 		if (!sums)
 			return -ENOMEM;
@@ -84,7 +96,16 @@ static int add_sum(struct timeline *t, uint32_t name, int64_t value)
 		t->sums = sums;
 		t->cap_sums = cap;
 	}
-	t->sums[name] = saturated_add(t->sums[name], value);
+	of = &t->sums[name];
+	if (of->point != t->n_points + 1) {
+		of->here = 0;
+		of->point = t->n_points + 1;
+	}
+	of->here = saturated_add(of->here, value);
+	if (!t->is_state)
+		of->sum = saturated_add(of->sum, value);
+	else if (of->here > of->sum)
+		of->sum = of->here;
 	return 0;
 }
 
@@ -152,8 +173,8 @@ static int compare_names(const void *a, const void *b, void *ctx)
 	const struct timeline *t = ctx;
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
-	if (t->sums[x] != t->sums[y])
-		return t->sums[x] > t->sums[y] ? -1 : 1;
+	if (t->sums[x].sum != t->sums[y].sum)
+		return t->sums[x].sum > t->sums[y].sum ? -1 : 1;
 	return strcmp(intern__str(t->names, x, NULL), intern__str(t->names, y, NULL));
 }
 
@@ -191,7 +212,7 @@ static int print_series(struct buf *b, const struct timeline *t, const uint32_t 
 	for (uint32_t i = 0; i < n; i++) {
 		buf__append_str(b, i ? ",\n{\"name\":" : "\n{\"name\":");
 		json__string(b, intern__str(t->names, order[i], NULL));
-		buf__printf(b, ",\"sum\":%" PRId64 ",\"values\":[", t->sums[order[i]]);
+		buf__printf(b, ",\"sum\":%" PRId64 ",\"values\":[", t->sums[order[i]].sum);
 		for (size_t j = 0; j < width; j++) {
 			if (j)
 				buf__append_char(b, ',');
@@ -212,7 +233,7 @@ static int print(const struct timeline *t, const char *by, uint64_t limit, struc
 	int err = order && rank ? 0 : -ENOMEM;
 
 	for (uint32_t i = 1; !err && i < n_all; i++)
-		if (i < t->cap_sums && t->sums[i])
+		if (i < t->cap_sums && t->sums[i].sum)
 			order[n++] = i;
 	if (!err && n)
 		qsort_r(order, n, sizeof(*order), compare_names, (void *)t);
@@ -227,6 +248,7 @@ static int print(const struct timeline *t, const char *by, uint64_t limit, struc
 		json__string(b, t->unit);
 		buf__append_str(b, ",\"by\":");
 		json__string(b, by);
+		buf__printf(b, ",\"state\":%s", t->is_state ? "true" : "false");
 		buf__printf(b, ",\"n\":%u,\"from\":%" PRIu64 ",\"to\":%" PRIu64, n,
 			    (uint64_t)(t->ask->range.from_ns / NS_PER_SEC),
 			    (uint64_t)(t->ask->range.to_ns / NS_PER_SEC));
@@ -255,6 +277,7 @@ static void answer_series(struct server *s, const struct http_request *r, struct
 	if (!err) {
 		by = a.format.root_label ? a.format.root_label : "process";
 		t->ask = &a;
+		t->is_state = event__is_state(a.range.event);
 		t->key = digest__key(by);
 		t->idle_key = request__param(&r->target, "idle") ? -1 : digest__key(IDLE_LABEL);
 		if (t->key < 0)

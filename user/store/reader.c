@@ -23,6 +23,7 @@
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/io.h"
+#include "user/config/event.h"
 #include "user/store/dir.h"
 #include "user/store/sum.h"
 
@@ -193,6 +194,7 @@ static int load_once(int snapshots_fd, const char *dir, const char *event, uint6
 		     struct store_sum *sum, struct store_report *report, bool may_miss, bool *ret_stale,
 		     struct err *err)
 {
+	bool is_state = event__is_state(event);
 	struct store_file *files;
 	uint32_t n;
 	int rc;
@@ -202,8 +204,8 @@ static int load_once(int snapshots_fd, const char *dir, const char *event, uint6
 	rc = list_files(snapshots_fd, dir, event, from_ns, to_ns, &files, &n, err);
 	if (rc)
 		return rc;
-	for (uint32_t i = 0; !rc && i < n; i++) {
-		rc = add_file(snapshots_fd, &files[i], sum, report, err);
+	for (uint32_t i = 0; !rc && i < n && !(is_state && report->n_files); i++) {
+		rc = add_file(snapshots_fd, &files[is_state ? n - 1 - i : i], sum, report, err);
 		if (rc == -ENOENT && may_miss)
 			rc = 0;
 		*ret_stale = rc == -ENOENT;

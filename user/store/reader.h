@@ -33,7 +33,7 @@ struct store_report {
 /* The files of a range by the rules of store_index__select; an own array, free it. event NULL: all. 0 files is success. */
 int store_reader__list(const char *dir, const char *event, uint64_t from_ns, uint64_t to_ns,
 		       struct store_file **ret_files, uint32_t *ret_n, struct err *err);
-/* Their sum, sealed. opts and ret_report may be NULL. */
+/* Their sum, sealed; of a state (event__is_state) the last of them that can be read. opts and ret_report may be NULL. */
 int store_reader__load(const char *dir, const char *event, uint64_t from_ns, uint64_t to_ns,
 		       const struct store_reader_opts *opts, struct profile **ret_profile,
 		       struct store_report *ret_report, struct err *err);

@@ -145,6 +145,42 @@ static void a_running_agents_store_is_read_without_its_lock(void **state)
 	assert_true(fixture__exists(f, "snapshots/2026-01-31/.everprof-tmp.1"));
 }
 
+/* As many threads at 09:20 as at 09:00 are not twice as many. */
+static void of_a_state_the_last_window_of_the_range_counts(void **state)
+{
+	static const char *const events[] = {"threads", "goroutine", "heap"};
+	struct fixture *f = *state;
+	struct store_opts opts = fixture__opts(f);
+	struct store_report report;
+	struct profile *p;
+
+	fixture__open(f, &opts);
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++) {
+		for (uint64_t m = 0; m < 60; m += 10)
+			window__put(f, events[i], AT(9, m),
+				    (struct window_value[]){{0, 7, 70}, {(uint32_t)m + 1, 5, 50}}, 2);
+		fixture__plant(f, "snapshots/2026-01-31/095500Z.60s.threads.pb.gz", "\x1f\x8b\x08 torn", 8);
+		f->real_ns = AT(36, 0);
+		roll_all(f);
+		assert_int_equal(fixture__stats(f).n_rollups, 0);
+		assert_int_equal(
+			store_reader__load(f->dir, events[i], AT(9, 10), AT(9, 50), NULL, &p, &report, NULL),
+			0);
+		assert_int_equal(window__value(p, "samples", 0), 7);
+		assert_int_equal(window__value(p, "samples", 41), 5);
+		assert_int_equal(window__value(p, "samples", 11), 0);
+		assert_int_equal(report.n_files, 1);
+		assert_int_equal(report.from_s, AT(9, 40) / NS_PER_SEC);
+		profile__free(p);
+		/* one that cannot be read gives way to the one before it */
+		assert_int_equal(
+			store_reader__load(f->dir, events[i], 0, UINT64_MAX, NULL, &p, &report, NULL), 0);
+		assert_int_equal(window__value(p, "samples", 51), 5);
+		assert_int_equal(report.n_damaged, i == 0);
+		profile__free(p);
+	}
+}
+
 static void damaged_and_other_files_are_skipped_and_counted(void **state)
 {
 	struct window_value value = {1, 1, 1};
@@ -228,6 +264,7 @@ int main(void)
 		fixture_test(values_of_a_range_are_exact),
 		fixture_test(a_rollup_that_holds_more_than_asked_is_reported),
 		fixture_test(a_running_agents_store_is_read_without_its_lock),
+		fixture_test(of_a_state_the_last_window_of_the_range_counts),
 		fixture_test(damaged_and_other_files_are_skipped_and_counted),
 		fixture_test(what_is_not_there_is_said),
 		fixture_test(a_range_over_the_memory_limit_is_refused),

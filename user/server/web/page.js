@@ -185,6 +185,8 @@
 
 	// What a value a second means: of CPU time, how many CPUs.
 	function rate(v, seconds, unit, event) {
+		if (series[event] && series[event].state)
+			return Everprof.amount(v, unit);
 		const r = v / seconds;
 		return unit === "nanoseconds" ? (r / 1e9).toFixed(2) + (event === "cpu" ? " CPUs" : " threads") : unit === "bytes" ? Everprof.amount(r, "bytes") + "/s" : r.toFixed(1) + "/s";
 	}
@@ -209,7 +211,7 @@
 		const { c, w, h } = Everprof.fitCanvas(canvas), [from, to] = range(), k = w / (to - from), dark = Everprof.theme.isDark();
 		c.clearRect(0, 0, w, h);
 		if (s && s.times.length) {
-			const rates = s.total.map((v, i) => v / Math.max(s.seconds[i], 1)), most = Math.max(...rates, 1e-9) * 1.08;
+			const per = (i) => s.state ? 1 : Math.max(s.seconds[i], 1), rates = s.total.map((v, i) => v / per(i)), most = Math.max(...rates, 1e-9) * 1.08;
 			const main = event === state.event, shown = main ? s.series.slice(0, 40) : [];
 			for (let i = 0; i < s.times.length; i++) {
 				const x = (s.times[i] - from) * k, wide = Math.max(s.seconds[i] * k - (s.seconds[i] * k > 3 ? 0.6 : 0), 0.8);
@@ -218,7 +220,7 @@
 				const height = rates[i] / most * (h - 3);
 				c.fillRect(x, h - height, wide, height);
 				for (const one of shown) {
-					const part = one.values[i] / Math.max(s.seconds[i], 1) / most * (h - 3);
+					const part = one.values[i] / per(i) / most * (h - 3);
 					if (part < 0.3)
 						continue;
 					c.fillStyle = colourOf(one.name);
@@ -228,7 +230,7 @@
 			}
 			const f = main ? chosenFunction.series : null;
 			for (let i = 0; f && i < f.times.length; i++) {
-				const height = f.total[i] / Math.max(f.seconds[i], 1) / most * (h - 3);
+				const height = f.total[i] / per(i) / most * (h - 3);
 				c.fillStyle = dark ? "#f2f4f8" : "#10151d";
 				c.fillRect((f.times[i] - from) * k, h - height, Math.max(f.seconds[i] * k - (f.seconds[i] * k > 3 ? 0.6 : 0), 0.8), height);
 			}
@@ -365,7 +367,8 @@
 		if (!s)
 			return { rows: [], total: 0, unit: "" };
 		const inside = s.times.map((t, i) => !r || (t >= r[0] - 1 && t < r[1] && t + s.seconds[i] <= r[1] + s.seconds[i] / 2));
-		const sum = (values) => values.reduce((a, v, i) => a + (inside[i] ? v : 0), 0);
+		// of a state (threads, goroutines, heap) the last one counts, as in the profile of that range
+		const last = inside.lastIndexOf(true), sum = (values) => s.state ? values[last] || 0 : values.reduce((a, v, i) => a + (inside[i] ? v : 0), 0);
 		const list = s.series.map((x) => ({ name: x.name, sum: sum(x.values) })).filter((x) => x.sum);
 		const total = sum(s.total), rest = total - list.reduce((a, x) => a + x.sum, 0);
 		if (rest > 0 && s.n > s.series.length)
