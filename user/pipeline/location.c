@@ -77,16 +77,21 @@ static int add_named(struct profile *p, uint32_t mapping, uint64_t address, cons
 	return err ? err : profile__location(p, mapping, address, false, &line, 1, ret);
 }
 
-static int add_symbol(struct profile *p, uint32_t mapping, uint64_t address, const struct symbol *s,
+static int add_symbol(const struct locator *l, uint32_t mapping, uint64_t address, const struct symbol *s,
 		      uint32_t *ret)
 {
+	struct profile *p = l->p;
 	struct line lines[LINES_MAX];
 	uint32_t n = s->n_lines < LINES_MAX ? s->n_lines : LINES_MAX;
 	bool has_file = false, has_line = false;
 	int err = 0;
 
 	for (uint32_t i = 0; i < n && !err; i++) {
-		err = add_function(p, &s->lines[i], &lines[i]);
+		struct symbol_line line = s->lines[i];
+
+		if (!l->n->system_names)
+			line.system_name = "";
+		err = add_function(p, &line, &lines[i]);
 		has_file |= *s->lines[i].file != '\0';
 		has_line |= s->lines[i].line != 0;
 	}
@@ -193,8 +198,7 @@ static int locate_batch(struct locator *l, const struct object *o, const struct 
 			break;
 		l->n_gone += symbols[i].reason == SYMBOL_OBJECT_GONE;
 		if (symbols[i].n_lines)
-			err = add_symbol(l->p, mapping, vaddrs[i], &symbols[i],
-					 &l->locations[frames[i].frame]);
+			err = add_symbol(l, mapping, vaddrs[i], &symbols[i], &l->locations[frames[i].frame]);
 		else
 			err = add_named(l->p, mapping, vaddrs[i],
 					symbol__fallback(fallback, o->path, symbols[i].start),
@@ -243,7 +247,7 @@ static int locate_kernel(struct locator *l, uint64_t address, uint32_t *ret)
 		return err;
 	symbolizer__kernel(l->n->symbolizer, address, &s, &module);
 	if (s.n_lines)
-		return add_symbol(l->p, l->kernel_mapping, address, &s, ret);
+		return add_symbol(l, l->kernel_mapping, address, &s, ret);
 	snprintf(text, sizeof(text), "[kernel]+0x%llx", (unsigned long long)address);
 	return add_named(l->p, l->kernel_mapping, address, text, ret);
 }

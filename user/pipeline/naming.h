@@ -25,6 +25,7 @@ struct naming {
 	struct object_cache *objects;
 	const char *clock; /* "cpu-clock", "cycles" */
 	bool label_tid;
+	bool system_names; /* beside readable names of C++ and Rust those of the symbol table: a sixth of a file */
 	struct idle_match *idle; /* which waits are marked as idle; NULL: none */
 	const char *proc_root;   /* NULL: "/proc"; where the roots of processes are found */
 };

@@ -89,6 +89,7 @@ int publish__once(const struct publish_opts *opts, const struct window *w, struc
 
 	if (!err) {
 		n = publish__naming(opts, symbolizer);
+		n.system_names = true;
 		err = naming__profile(&n, w, 0, UINT64_MAX, ret_profile);
 	}
 	symbolizer__free(symbolizer);

@@ -108,6 +108,7 @@ static inline struct profile *known__name(const struct known *k, const struct wi
 				 .objects = k->objects,
 				 .clock = "cpu-clock",
 				 .label_tid = tid,
+				 .system_names = true,
 				 .proc_root = k->tree.dir};
 	struct profile *p = NULL;
 
