@@ -330,7 +330,8 @@ static void agent__reload(struct agent *a)
 		log_warn("agent: labels.tid and profiling.output.compression change with the next start, "
 			 "ignoring");
 	if (a->store)
-		store__set_limits(a->store, fresh->output.retention_ns, fresh->output.max_size_bytes);
+		store__set_limits(a->store, fresh->output.retention_ns, fresh->output.window_retention_ns,
+				  fresh->output.max_size_bytes);
 	log__set_level((enum log_level)fresh->log.level);
 	config__free(a->config);
 	a->config = fresh;
@@ -375,6 +376,7 @@ static int agent__open_store(struct agent *a, struct err *err)
 	const struct store_opts opts = {
 		.dir = c->output.directory,
 		.retention_ns = c->output.retention_ns,
+		.window_retention_ns = c->output.window_retention_ns,
 		.max_bytes = c->output.max_size_bytes,
 	};
 

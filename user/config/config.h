@@ -58,7 +58,7 @@ struct config {
 		const char *directory;
 		uint32_t format;      /* enum config_format */
 		uint32_t compression; /* enum config_compression */
-		uint64_t retention_ns, max_size_bytes, cleanup_interval_ns;
+		uint64_t retention_ns, window_retention_ns, max_size_bytes, cleanup_interval_ns;
 	} output;
 	struct {
 		struct target_set include, exclude; /* exclude wins; an empty include is everything */

@@ -110,6 +110,8 @@ static const struct key keys[] = {
 	 "Of the files of a window: gzip opens in every tool, zstd is smaller and cheaper."},
 	{"profiling.output.retention", KEY_DURATION, AT(output.retention_ns), "7d", MINUTE, 3650 * DAY, NULL, NULL,
 	 "How long files are kept."},
+	{"profiling.output.window_retention", KEY_DURATION, AT(output.window_retention_ns), "2d", HOUR, 3650 * DAY, NULL, NULL,
+	 "How long the windows of an hour are kept beside its roll-up, which has all values by function, process and label, but no lines, addresses and minutes."},
 	{"profiling.output.max_size", KEY_SIZE, AT(output.max_size_bytes), "2GiB", 16 * MIB, 1ull << 50, NULL, NULL,
 	 "How many bytes the store may take; the oldest files go first."},
 	{"profiling.output.cleanup_interval", KEY_DURATION, AT(output.cleanup_interval_ns), "1m", NS, DAY, NULL, "PROFILE_CLEANUP_INTERVAL",

@@ -77,6 +77,8 @@ static int function_of(struct translation *t, uint32_t id, uint32_t *ret_id)
 
 	if (!t->functions[id]) {
 		f = *profile__get_function(t->from, id);
+		if (t->opts->functions_only)
+			f.system_name = 0;
 		err = string_of(t, f.name, &f.name);
 		if (!err)
 			err = string_of(t, f.system_name, &f.system_name);
@@ -95,19 +97,23 @@ static int location_of(struct translation *t, uint32_t id, uint32_t *ret_id)
 {
 	const struct location *l;
 	struct line lines[PROFILE_LINES_MAX];
+	bool as_function;
 	uint32_t mapping;
 	int err;
 
 	if (!t->locations[id]) {
 		l = profile__get_location(t->from, id);
+		as_function = t->opts->functions_only && l->n_lines;
 		err = mapping_of(t, l->mapping, &mapping);
 		for (uint32_t i = 0; !err && i < l->n_lines; i++) {
 			lines[i] = profile__lines(t->from, l)[i];
+			if (as_function)
+				lines[i].line = lines[i].column = 0;
 			err = function_of(t, lines[i].function, &lines[i].function);
 		}
 		if (!err)
-			err = profile__location(t->into, mapping, l->address, l->is_folded, lines, l->n_lines,
-						&t->locations[id]);
+			err = profile__location(t->into, mapping, as_function ? 0 : l->address, l->is_folded,
+						lines, l->n_lines, &t->locations[id]);
 		if (err)
 			return err;
 	}
@@ -178,6 +184,8 @@ static int labels_of(struct translation *t, uint32_t id, uint32_t *ret_id)
 		for (uint32_t i = 0; !err && i < n; i++) {
 			struct label *l = &out[n_out];
 
+			if (t->opts->drop && t->opts->drop(t->from, id, &labels[i], t->opts->drop_ctx))
+				continue;
 			*l = labels[i];
 			err = string_of(t, l->key, &l->key);
 			if (!err)

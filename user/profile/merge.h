@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct label;
 struct profile;
 
 #define MERGE_COMMENTS_MAX 1024
@@ -27,6 +28,11 @@ struct profile_merge_opts {
 	/* Which samples come in, by their label set (0: none); asked once for each set. NULL: all. */
 	bool (*keep)(const struct profile *from, uint32_t labels, void *ctx);
 	void *keep_ctx;
+	/* Which labels of a label set stay behind; samples that then have the same labels add up. NULL: none. */
+	bool (*drop)(const struct profile *from, uint32_t labels, const struct label *l, void *ctx);
+	void *drop_ctx;
+	/* Locations become their functions (inlined ones too): no address, no line, no name of the symbol table. */
+	bool functions_only;
 	/* Values times scale_num / scale_den; remainders go on from sample to sample, so that sums are exact. scale_den 0: as they are. */
 	uint64_t scale_num, scale_den;
 };

@@ -3,8 +3,8 @@
  * Problem. The store must stay within an age and a size, while the agent runs and when it starts, and what it gives up first should be
  *   what is missed least.
  *
- * Idea. Age is a promise: whatever ended before now - retention goes, roll-up or not. Size is a budget, and resolution is
- *   given up before time: first the parts that a roll-up covers, oldest first (those minutes stay visible as their hour, those hours as
+ * Idea. Age is a promise: whatever ended before now - retention goes, roll-up or not; and windows whose hour holds them go earlier, an hour at a time, when that
+ *   ended before now - window_retention. Size is a budget, and resolution is given up before time: first the parts that a roll-up covers, oldest first (those minutes stay visible as their hour, those hours as
  *   their day), then the oldest files of all.
  *
  *       oldest                                                         newest
@@ -98,8 +98,39 @@ static void reap_old(struct store *s)
 	reaper__finish(&r);
 }
 
+static void reap_parts(struct reaper *r, const struct store_name *rollup, enum store_deletion why)
+{
+	const struct store_index *ix = &r->s->index;
+
+	for (uint32_t i = store_index__lower_bound(ix, rollup->start_s);
+	     i < ix->n && ix->entries[i].name.start_s < store_name__end_s(rollup); i++)
+		if (!ix->entries[i].is_dead && store_name__is_within(&ix->entries[i].name, rollup))
+			reaper__take(r, i, why);
+}
+
+static void reap_old_windows(struct store *s)
+{
+	uint64_t now_ns = store__real_ns(s), kept_from_s;
+	struct reaper r = {s};
+
+	if (!s->opts.window_retention_ns || now_ns < s->opts.window_retention_ns)
+		return;
+	kept_from_s = (now_ns - s->opts.window_retention_ns) / NS_PER_SEC;
+	for (uint32_t i = 0;
+	     i < s->index.n && s->index.entries[i].name.start_s < kept_from_s && r.n_failed < FAILURES_MAX;
+	     i++) {
+		const struct store_entry *e = &s->index.entries[i];
+		struct store_name hour = store_name__rollup(e->name.event, e->name.start_s, STORE_HOUR);
+
+		if (!e->is_dead && !e->name.is_late && store_name__level(&e->name) == STORE_WINDOW &&
+		    store_name__end_s(&hour) <= kept_from_s && store_index__find(&s->index, &hour))
+			reap_parts(&r, &hour, STORE_DELETED_ROLLED);
+	}
+	reaper__finish(&r);
+}
+
 /* All parts of the roll-up that covers entry i. */
-static void reap_parts(struct reaper *r, uint32_t i)
+static void reap_covered(struct reaper *r, uint32_t i)
 {
 	const struct store_index *ix = &r->s->index;
 	struct store_name of = ix->entries[i].name;
@@ -107,10 +138,7 @@ static void reap_parts(struct reaper *r, uint32_t i)
 
 	if (store_name__level(&of) == STORE_HOUR || !store_index__find(ix, &rollup))
 		rollup = store_name__rollup(of.event, of.start_s, STORE_DAY);
-	for (i = store_index__lower_bound(ix, rollup.start_s);
-	     i < ix->n && ix->entries[i].name.start_s < store_name__end_s(&rollup); i++)
-		if (!ix->entries[i].is_dead && store_name__is_within(&ix->entries[i].name, &rollup))
-			reaper__take(r, i, STORE_DELETED_COVERED);
+	reap_parts(r, &rollup, STORE_DELETED_COVERED);
 }
 
 struct target {
@@ -134,7 +162,7 @@ static void reap_down_to(struct store *s, struct target target, enum store_delet
 		return;
 	for (uint32_t i = 0; i < ix->n && is_over(&r, &target); i++)
 		if (!ix->entries[i].is_dead && store_index__is_covered(ix, &ix->entries[i].name))
-			reap_parts(&r, i);
+			reap_covered(&r, i);
 	for (uint32_t i = 0; i < ix->n && is_over(&r, &target); i++)
 		if (!ix->entries[i].is_dead)
 			reaper__take(&r, i, why);
@@ -147,6 +175,7 @@ int store__apply_retention(struct store *s)
 	uint64_t errors_before = s->stats.n_delete_errors;
 
 	reap_old(s);
+	reap_old_windows(s);
 	reap_down_to(s, (struct target){max_bytes, s->index.limit}, STORE_DELETED_BYTES);
 	return s->stats.n_delete_errors == errors_before ? 0 : -EIO;
 }

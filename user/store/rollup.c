@@ -12,7 +12,7 @@
  *   Nothing is kept of an unfinished roll-up: after a kill the hour has no roll-up yet, is due, and begins anew. The file appears by a rename,
  *   and only from then on do its parts count as covered; the store deletes them when it wants the room, not before.
  *
- * Invariants. Values of a roll-up are the sums of its parts, exactly (integers are added). A part that cannot be read is left, counted and
+ * Invariants. Values of a roll-up are the sums of its parts, exactly (integers are added); what it does not hold of them abridged.c says. A part that cannot be read is left, counted and
  *   told in the roll-up as "lost windows_damaged". An hour that is refused blocks its day, so that a day never hides minutes that it does
  *   not hold.
  *
@@ -31,10 +31,11 @@
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/log.h"
+#include "user/config/event.h"
 #include "user/profile/profile.h"
+#include "user/store/abridged.h"
 #include "user/store/outage.h"
 #include "user/store/store.h"
-#include "user/store/sum.h"
 
 struct skip {
 	struct store_name rollup;
@@ -51,7 +52,7 @@ struct rollup {
 	struct store_name name;
 	struct store_name *parts;
 	uint32_t n_parts, next_part, n_damaged;
-	struct store_sum sum;
+	struct abridged sum;
 	struct buf encoded; /* len > 0: finished, waits for the disk */
 };
 
@@ -66,7 +67,7 @@ int rollup__new(const struct rollup_opts *opts, struct rollup **ret_rollup)
 		r->opts.grace_ns = ROLLUP_GRACE_NS;
 	if (!r->opts.limit_bytes)
 		r->opts.limit_bytes = ROLLUP_LIMIT_BYTES;
-	store_sum__init(&r->sum, r->opts.limit_bytes);
+	abridged__init(&r->sum, r->opts.limit_bytes);
 	buf__init(&r->encoded, r->opts.limit_bytes);
 	*ret_rollup = r;
 	return 0;
@@ -83,7 +84,7 @@ static void drop(struct rollup *r)
 	free(r->parts);
 	r->parts = NULL;
 	r->n_parts = r->next_part = r->n_damaged = 0;
-	store_sum__done(&r->sum);
+	abridged__done(&r->sum);
 	buf__done(&r->encoded);
 }
 
@@ -104,22 +105,12 @@ void rollup__stats(const struct rollup *r, struct rollup_stats *ret)
 
 /* ---- which ----------------------------------------------------------------------------------------------------------- */
 
-static bool is_level(const char *event)
-{
-	static const char *const levels[] = {"heap", "threads", "goroutine"};
-
-	for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++)
-		if (strcmp(event, levels[i]) == 0)
-			return true;
-	return false;
-}
-
 static enum store_verdict judge(const struct store_name *rollup, const void *ctx)
 {
 	const struct rollup *r = ctx;
 	uint32_t n = r->n_skips < ROLLUP_SKIPS_MAX ? r->n_skips : ROLLUP_SKIPS_MAX;
 
-	if (is_level(rollup->event))
+	if (event__is_state(rollup->event))
 		return STORE_ROLL_NOT_EVENT;
 	for (uint32_t i = 0; i < n; i++)
 		if (store_name__compare(&r->skips[i].rollup, rollup) == 0)
@@ -174,7 +165,7 @@ static int add_part(struct rollup *r, const struct store_name *part)
 		goto out;
 	}
 	if (!rc)
-		rc = store_sum__add(&r->sum, &file, &err);
+		rc = abridged__add(&r->sum, &file, &err);
 	if (!rc) {
 		r->stats.n_added++;
 	} else if (rc == -EBADMSG || rc == -EIO) {
@@ -193,11 +184,11 @@ static int encode(struct rollup *r)
 	int rc;
 
 	if (r->n_damaged)
-		rc = profile__comment(r->sum.profile, "lost windows_damaged: %u", r->n_damaged);
+		rc = profile__comment(r->sum.sum.profile, "lost windows_damaged: %u", r->n_damaged);
 	else
 		rc = 0;
 	if (!rc)
-		rc = store_sum__take(&r->sum, &sum);
+		rc = abridged__take(&r->sum, &sum);
 	if (!rc)
 		rc = pprof__encode(sum, &opts, &r->encoded);
 	profile__free(sum);
@@ -246,7 +237,7 @@ static int finish(struct rollup *r)
 	int rc;
 
 	if (!r->encoded.len) {
-		if (!r->sum.n_added) {
+		if (!r->sum.sum.n_added) {
 			skip_rollup(r, STORE_ROLL_EMPTY);
 			return 0;
 		}

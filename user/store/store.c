@@ -174,10 +174,12 @@ int store__flush(struct store *s)
 	return rc;
 }
 
-void store__set_limits(struct store *s, uint64_t retention_ns, uint64_t max_bytes)
+void store__set_limits(struct store *s, uint64_t retention_ns, uint64_t window_retention_ns,
+		       uint64_t max_bytes)
 {
 	lock(s);
 	s->opts.retention_ns = retention_ns;
+	s->opts.window_retention_ns = window_retention_ns;
 	s->opts.max_bytes = max_bytes;
 	unlock(s);
 }

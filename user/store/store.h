@@ -28,9 +28,11 @@ struct store;
 struct store_opts {
 	const char *dir;
 	uint64_t retention_ns; /* files whose end is older go; 0: never */
-	uint64_t max_bytes;    /* 0: no limit */
-	size_t spool_bytes;    /* 0: STORE_SPOOL_BYTES */
-	uint32_t max_files;    /* 0: STORE_FILES_MAX */
+	uint64_t
+		window_retention_ns; /* windows that an hour holds go when it ended so long ago; 0: as retention_ns */
+	uint64_t max_bytes;          /* 0: no limit */
+	size_t spool_bytes;          /* 0: STORE_SPOOL_BYTES */
+	uint32_t max_files;          /* 0: STORE_FILES_MAX */
 	/* The clocks, for tests; NULL: clock__real_ns, clock__mono_ns. */
 	uint64_t (*real_ns)(void *ctx);
 	uint64_t (*mono_ns)(void *ctx);
@@ -38,11 +40,12 @@ struct store_opts {
 };
 
 /* Why a file was deleted. */
-#define STORE_DELETIONS(X)                                              \
-	X(AGE, "age", "older than the retention")                       \
-	X(COVERED, "covered", "no room: its roll-up holds it")          \
-	X(BYTES, "bytes", "no room: the oldest")                        \
-	X(FULL, "full", "the disk was full: made room for a newer one") \
+#define STORE_DELETIONS(X)                                                    \
+	X(AGE, "age", "older than the retention")                             \
+	X(ROLLED, "rolled", "older than windows are kept: its hour holds it") \
+	X(COVERED, "covered", "no room: its roll-up holds it")                \
+	X(BYTES, "bytes", "no room: the oldest")                              \
+	X(FULL, "full", "the disk was full: made room for a newer one")       \
 	X(FILES, "files", "more files than the index holds")
 
 enum store_deletion {
@@ -87,7 +90,8 @@ int store__flush(struct store *s);
 /* Deletes by age, then by bytes; also done by store__put. Call it once a minute or so. */
 int store__enforce(struct store *s);
 /* Other limits from now on; the next store__enforce applies them. */
-void store__set_limits(struct store *s, uint64_t retention_ns, uint64_t max_bytes);
+void store__set_limits(struct store *s, uint64_t retention_ns, uint64_t window_retention_ns,
+		       uint64_t max_bytes);
 
 /* Calls fn for each file of the range by the rules of store_index__select, without any lock held. A non-zero return ends it and is passed on. */
 typedef int (*store_list_fn)(const struct store_file *file, void *ctx);

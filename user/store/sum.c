@@ -21,7 +21,7 @@ void store_sum__done(struct store_sum *s)
 	if (!s)
 		return;
 	profile__free(s->profile);
-	*s = (struct store_sum){.limit_bytes = s->limit_bytes};
+	*s = (struct store_sum){.limit_bytes = s->limit_bytes, .merge = s->merge};
 }
 
 /* Asked before merging: a merge that fails half-way spoils what it was added to. */
@@ -43,33 +43,41 @@ static bool types_agree(const struct profile *a, const struct profile *b)
 	return true;
 }
 
-int store_sum__add(struct store_sum *s, const struct buf *file, struct err *err)
+int store_sum__decode(const struct store_sum *s, const struct buf *file, struct profile **ret,
+		      struct err *err)
 {
 	struct pprof_decode_opts limits = {.limit_bytes = s->limit_bytes,
 					   .profile_limit_bytes = s->limit_bytes};
+
+	return pprof__decode(file->data, file->len, &limits, ret, err);
+}
+
+int store_sum__add_profile(struct store_sum *s, const struct profile *one, struct err *err)
+{
+	static const struct profile_merge_opts as_it_is;
 	struct profile_opts opts = {.limit_bytes = s->limit_bytes};
-	struct profile *one = NULL;
 	int rc;
 
-	rc = pprof__decode(file->data, file->len, &limits, &one, err);
-	if (rc)
-		goto out;
-	if (s->n_added && !types_agree(s->profile, one)) {
-		rc = err__set(err, -EINVAL, "its sample types are not those of the files before it");
-		goto out;
-	}
+	if (s->n_added && !types_agree(s->profile, one))
+		return err__set(err, -EINVAL, "its sample types are not those of the files before it");
 	if (!s->profile)
 		s->profile = profile__new(&opts);
-	if (!s->profile) {
-		rc = err__set(err, -ENOMEM, "out of memory");
-		goto out;
-	}
-	rc = profile__merge(s->profile, one);
+	if (!s->profile)
+		return err__set(err, -ENOMEM, "out of memory");
+	rc = profile__merge_as(s->profile, one, s->merge ? s->merge : &as_it_is);
 	if (rc)
-		err__set(err, rc, "adding it: %s", strerror(-rc));
-	else
-		s->n_added++;
-out:
+		return err__set(err, rc, "adding it: %s", strerror(-rc));
+	s->n_added++;
+	return 0;
+}
+
+int store_sum__add(struct store_sum *s, const struct buf *file, struct err *err)
+{
+	struct profile *one = NULL;
+	int rc = store_sum__decode(s, file, &one, err);
+
+	if (!rc)
+		rc = store_sum__add_profile(s, one, err);
 	profile__free(one);
 	return rc;
 }
@@ -84,6 +92,6 @@ int store_sum__take(struct store_sum *s, struct profile **ret_profile)
 	if (rc)
 		return rc;
 	*ret_profile = s->profile;
-	*s = (struct store_sum){.limit_bytes = s->limit_bytes};
+	*s = (struct store_sum){.limit_bytes = s->limit_bytes, .merge = s->merge};
 	return 0;
 }

@@ -16,9 +16,11 @@
 struct buf;
 struct err;
 struct profile;
+struct profile_merge_opts;
 
 struct store_sum {
 	struct profile *profile;
+	const struct profile_merge_opts *merge; /* how files are added; NULL: as they are */
 	size_t limit_bytes;
 	uint32_t n_added;
 };
@@ -27,6 +29,10 @@ void store_sum__init(struct store_sum *s, size_t limit_bytes);
 void store_sum__done(struct store_sum *s);
 /* -EBADMSG damaged, -EINVAL other sample types than those before: skipped, the sum is good. -E2BIG, -ENOMEM: the sum is lost. */
 int store_sum__add(struct store_sum *s, const struct buf *file, struct err *err);
+/* The two halves of it. */
+int store_sum__decode(const struct store_sum *s, const struct buf *file, struct profile **ret,
+		      struct err *err);
+int store_sum__add_profile(struct store_sum *s, const struct profile *one, struct err *err);
 /* Seals the sum and hands it over; -ENODATA where nothing was added. */
 int store_sum__take(struct store_sum *s, struct profile **ret_profile);
 

@@ -104,6 +104,40 @@ static void plant_sized(struct fixture *f, const char *name)
 	fixture__plant(f, path, bytes, sizeof(bytes));
 }
 
+static void windows_that_an_hour_holds_go_when_windows_are_kept_no_longer(void **state)
+{
+	struct fixture *f = *state;
+	struct store_opts opts = fixture__opts(f);
+	struct fixture_list l;
+
+	plant_sized(f, "080000Z.60s.cpu.pb.gz"); /* in no roll-up: kept as long as anything */
+	plant_sized(f, "090000Z.3600s.cpu.pb.zst");
+	plant_sized(f, "090000Z.60s.cpu.pb.gz");
+	plant_sized(f, "090000Z.60s.threads.pb.gz"); /* of another event */
+	plant_sized(f, "090100Z.60s.cpu.late.pb.gz");
+	plant_sized(f, "095900Z.60s.cpu.pb.gz");
+	plant_sized(f, "100000Z.3600s.cpu.pb.zst");
+	plant_sized(f, "100000Z.60s.cpu.pb.gz");
+	opts.window_retention_ns = 2 * HOUR_NS;
+	f->real_ns = AT(12, 0) - 1; /* the hour ended at 10:00 */
+	fixture__open(f, &opts);
+	assert_int_equal(fixture__stats(f).n_files, 8);
+	f->real_ns = AT(12, 0);
+	assert_int_equal(store__enforce(f->store), 0);
+	assert_string_equal(fixture__list(f, &l, NULL, 0, UINT64_MAX),
+			    "080000Z.60s.cpu.pb.gz 090000Z.3600s.cpu.pb.zst 090000Z.60s.threads.pb.gz "
+			    "090100Z.60s.cpu.late.pb.gz 100000Z.3600s.cpu.pb.zst");
+	assert_int_equal(fixture__stats(f).n_files, 6);
+	assert_int_equal(fixture__stats(f).n_deleted[STORE_DELETED_ROLLED], 2);
+	store__set_limits(f->store, 0, HOUR_NS, 0);
+	assert_int_equal(store__enforce(f->store), 0);
+	assert_int_equal(fixture__stats(f).n_deleted[STORE_DELETED_ROLLED], 3);
+	store__set_limits(f->store, 0, 0, 0);
+	f->real_ns = AT(480, 0);
+	assert_int_equal(store__enforce(f->store), 0);
+	assert_int_equal(fixture__stats(f).n_files, 5);
+}
+
 static void parts_of_rollups_go_before_older_files_and_all_together(void **state)
 {
 	struct fixture *f = *state;
@@ -203,6 +237,7 @@ int main(void)
 		fixture_test(a_start_enforces_what_was_missed),
 		fixture_test(no_retention_means_for_ever),
 		fixture_test(the_oldest_go_when_bytes_are_short_and_no_more_than_needed),
+		fixture_test(windows_that_an_hour_holds_go_when_windows_are_kept_no_longer),
 		fixture_test(parts_of_rollups_go_before_older_files_and_all_together),
 		fixture_test(hours_go_before_their_day),
 		fixture_test(more_files_than_the_index_holds_cost_the_oldest),
