@@ -24,6 +24,12 @@ int rule_reader__take_span(struct rule_reader *r, const struct yaml_node *node, 
 /* An unknown key below a field; known ends with NULL. */
 int rule_reader__unknown_below(struct rule_reader *r, const struct yaml_node *node, const char *const *known);
 
+/* One field, by the key of the node. */
+int rule__take_field(struct rule_reader *r, const struct yaml_node *node, struct rule *rule);
+int rule__take_name(struct rule_reader *r, const struct yaml_node *node, struct rule *rule);
+/* What concerns two fields at once, when all of them are in. */
+int rule__check_whole(struct rule *rule, struct err *e);
+
 /* Each keeps what the node does not speak of, so that defaults, template and rule can be read one after the other. */
 int rule__take_duration(struct rule_reader *r, const struct yaml_node *node, struct rule *rule);
 int rule__take_keep_firing(struct rule_reader *r, const struct yaml_node *node, struct rule *rule);
