@@ -16,20 +16,24 @@
 #define CROWD "300"
 
 /* One rule of process scope over alarm-*, learning nothing: the agent is as young as the test. */
-static void configure(const struct recording *r, const char *rule)
+static void configure_with(const struct recording *r, const char *events, const char *rule)
 {
 	char text[4096];
 
 	snprintf(text, sizeof(text),
-		 "profiling:\n  window: 5s\n  cpu: {frequency: 99}\n  memory: {enabled: false}\n  alloc: "
-		 "{enabled: false}\n"
+		 "profiling:\n  window: 5s\n  cpu: {frequency: 99}\n%s"
 		 "  output: {directory: %s/store}\nserver: {listen: off}\n"
 		 "alerting: {defaults: {scope: process, match: {comm: \"alarm-*\"}, keep_firing: 3s, action: "
 		 "keep,\n"
 		 "  capture: {before: 10s, after: 2s}, limits: {learning: 1s, targets: 3}}}\n"
 		 "alerts: [%s]\n",
-		 r->dir, rule);
+		 events, r->dir, rule);
 	agent__write_config(r, text);
+}
+
+static void configure(const struct recording *r, const char *rule)
+{
+	configure_with(r, "  memory: {enabled: false}\n  alloc: {enabled: false}\n", rule);
 }
 
 static void play(struct recording *r, const char *way, const char *seconds, const char *n,
@@ -191,11 +195,13 @@ static void a_leak_fires_and_a_sawtooth_does_not(void **state)
 {
 	static const char rule[] = "{name: Leak, condition: memory_growth_rate > 1MB/s, duration: 10s}";
 	struct recording *r = *state;
+	struct expect_filter mine;
 	struct run sawtooth = {};
-	char program[4096], target[64], dir[2048];
+	char program[4096], target[64], dir[2048], path[4096];
+	struct profile *p;
 	long long chosen, pid;
 
-	configure(r, rule);
+	configure_with(r, "  memory: {enabled: true}\n  alloc: {enabled: false}\n", rule);
 	agent__start(r);
 	run__path_workload("alarms", program);
 	assert_int_equal(run__start(&sawtooth, ARGS(program, "sawtooth", "120", "3")), 0);
@@ -212,6 +218,71 @@ static void a_leak_fires_and_a_sawtooth_does_not(void **state)
 	if (!strstr(dir, target))
 		fail_msg("process %lld leaks, captured is '%s'", chosen, dir);
 	run__done(&sawtooth);
+	/* where it grew: nearly all of it below the loop that keeps what it takes */
+	mine = (struct expect_filter){.pid = chosen};
+	snprintf(path, sizeof(path), "%s/memory.pb.gz", dir);
+	p = expect_profile(path);
+	expect_at_least(p, &mine, "**;take;saw" TO_ROOT, 0.9);
+	profile__free(p);
+	agent__expect_end(r);
+}
+
+static void a_function_that_takes_its_share_fires_for_who_burns_it(void **state)
+{
+	struct recording *r = *state;
+	char dir[2048], target[64];
+	long long chosen;
+
+	configure(r, "{name: Share, condition: {metric: function_share, of: \"spike_l*\", above: 60%, "
+		     "samples: 40}, "
+		     "duration: 1s}");
+	agent__start(r);
+	play(r, "spike", "60", "5", &chosen);
+	expect_comes(r, "captures", 1, 60);
+	usleep(4000000);
+	assert_int_equal(number_of(r, "fired"), 1);
+	assert_int_equal(find_captures(r, dir), 1);
+	snprintf(target, sizeof(target), "-%lld_", chosen);
+	if (!strstr(dir, target))
+		fail_msg("process %lld burned, captured is '%s'", chosen, dir);
+	agent__expect_end(r);
+}
+
+/* Runs what is at that path for so long; the path is what the program is known by. */
+static void run_build(struct recording *r, const char *build, const char *seconds)
+{
+	char command[4096], path[4096];
+
+	run__done(&r->workload);
+	run__path_workload(build, path);
+	snprintf(command, sizeof(command), "rm -f alarm-prog && cp %s alarm-prog", path);
+	assert_int_equal(recording__shell(r, command), 0);
+	assert_int_equal(run__start(&r->workload, ARGS(recording__file(r, "alarm-prog"), seconds)), 0);
+}
+
+/* A program is built anew: first the same work, then other work. Only the second is a drift. */
+static void a_new_build_fires_when_its_time_goes_elsewhere(void **state)
+{
+	struct recording *r = *state;
+	json_t *rule;
+
+	configure(
+		r,
+		"{name: Drift, condition: {metric: profile_drift, above: 40%, samples: 100}, duration: 1s}");
+	agent__start(r);
+	run_build(r, "calltree", "20");
+	usleep(17000000);
+	assert_int_equal(number_of(r, "measured"), 0);
+	run_build(r, "calltree_fp", "40");
+	expect_comes(r, "measured", 1, 40);
+	rule = ask_rule(r);
+	if (json_number_value(json_object_get(rule, "value")) > 25)
+		fail_msg("the same work drifts:\n%s", json_dumps(rule, JSON_INDENT(1)));
+	json_decref(rule);
+	usleep(6000000);
+	assert_int_equal(number_of(r, "fired"), 0);
+	run_build(r, "recursion", "60");
+	expect_comes(r, "fired", 1, 40);
 	agent__expect_end(r);
 }
 
@@ -439,6 +510,8 @@ int main(void)
 		e2e_test(a_spike_in_one_of_many_is_captured_with_what_was_before),
 		e2e_test(of_a_crowd_that_crosses_at_once_the_worst_few_are_captured),
 		e2e_test(a_leak_fires_and_a_sawtooth_does_not),
+		e2e_test(a_function_that_takes_its_share_fires_for_who_burns_it),
+		e2e_test(a_new_build_fires_when_its_time_goes_elsewhere),
 		e2e_test(values_that_hover_fire_once_also_over_sigkill),
 		e2e_test(a_fatal_signal_is_captured_once),
 		e2e_test(the_real_alertmanager_receives_firing_and_resolved),

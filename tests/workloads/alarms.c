@@ -29,7 +29,7 @@ static void nap(uint64_t ns)
 	nanosleep(&t, NULL);
 }
 
-static char *take(size_t bytes)
+WORK_FN static char *take(size_t bytes)
 {
 	char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -52,7 +52,7 @@ WORK_FN static void spike_caller(uint64_t end_ns)
 	}
 }
 
-static void saw(uint64_t end_ns, bool gives_back)
+WORK_FN static void saw(uint64_t end_ns, bool gives_back)
 {
 	char *taken[LEAKS_MAX];
 	int n = 0;

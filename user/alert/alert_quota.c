@@ -24,6 +24,35 @@ uint64_t alert_quota__bytes(const struct alert_quota *q, uint64_t real_ns)
 	return bytes;
 }
 
+uint64_t alert_quota__captures_from_ns(const struct alert_quota *q, uint64_t rule, uint64_t limit,
+				       uint64_t real_ns)
+{
+	uint64_t n = alert_quota__captures(q, rule, real_ns);
+	uint32_t first = (q->next + ALERT_QUOTA_MAX - q->n) % ALERT_QUOTA_MAX;
+
+	/* the oldest come first: so many of them have to go */
+	for (uint32_t i = 0; i < q->n && n >= limit; i++) {
+		uint32_t at = (first + i) % ALERT_QUOTA_MAX;
+		uint64_t until_ns = q->captures[at].at_ns + HOUR_NS;
+
+		if (until_ns <= real_ns || (rule && q->captures[at].rule != rule))
+			continue;
+		if (n-- == limit)
+			return until_ns;
+	}
+	return 0;
+}
+
+uint64_t alert_quota__bytes_from_ns(const struct alert_quota *q, uint64_t limit, uint64_t real_ns)
+{
+	uint64_t hour = real_ns / HOUR_NS;
+
+	for (uint64_t later = 0; later <= ALERT_QUOTA_HOURS + 1; later++)
+		if (alert_quota__bytes(q, (hour + later) * HOUR_NS) < limit)
+			return later ? (hour + later) * HOUR_NS : 0;
+	return 0;
+}
+
 void alert_quota__begun(struct alert_quota *q, uint64_t rule, uint64_t real_ns)
 {
 	q->captures[q->next].at_ns = real_ns;

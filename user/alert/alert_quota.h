@@ -30,6 +30,10 @@ struct alert_quota {
 /* In the hour before now; rule 0: of all. */
 uint32_t alert_quota__captures(const struct alert_quota *q, uint64_t rule, uint64_t real_ns);
 uint64_t alert_quota__bytes(const struct alert_quota *q, uint64_t real_ns);
+/* When fewer than `limit` captures, or bytes, will stand in the time before: 0 if that is so now. */
+uint64_t alert_quota__captures_from_ns(const struct alert_quota *q, uint64_t rule, uint64_t limit,
+				       uint64_t real_ns);
+uint64_t alert_quota__bytes_from_ns(const struct alert_quota *q, uint64_t limit, uint64_t real_ns);
 void alert_quota__begun(struct alert_quota *q, uint64_t rule, uint64_t real_ns);
 void alert_quota__written(struct alert_quota *q, uint64_t bytes, uint64_t real_ns);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * capture_baseline - what normal looked like: the same target in the store's files of the hour before, or of the same hour the day before, scaled to the length of
- * what it is compared with.
+ * what it is compared with. A process that is too young for that is compared with one of its program.
  *
  * Owns: the profile is the caller's. Thread: one that may wait for a disk. Limit: BASELINE_FILES_MAX files, taken evenly. Errors: -ENODATA there is no such time,
  * or the target was not there; -errno.
@@ -21,9 +21,9 @@ struct profile;
 struct store;
 
 struct capture_baseline {
-	const char *kind;        /* "hour before", "same hour the day before"; a literal */
+	const char *kind; /* "hour before", "same hour the day before", "…, its program"; a literal */
 	uint64_t from_ns, to_ns; /* CLOCK_REALTIME: of the files that were taken */
-	uint64_t observed_ns;    /* in them */
+	uint64_t observed_ns;    /* in them; of a program: of each of its processes */
 	uint32_t n_files, n_damaged;
 	struct profile *profile; /* sealed, and of length_ns */
 };

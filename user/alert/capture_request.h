@@ -60,6 +60,7 @@ struct capture_request {
 	uint64_t before_ns, after_ns;
 	uint32_t events; /* bits 1 << enum event; of what is not recorded that is told. 0: all that are */
 	uint32_t frequency_hz; /* raised during `after`; 0: as it is */
+	bool only_recorded;    /* the host is in need: nothing is recorded for it that is not anyway */
 	bool baseline;
 	const struct capture_pair *labels, *annotations;
 	uint32_t n_labels, n_annotations;

@@ -248,6 +248,7 @@ static void slot__plan(struct capture_slot *s)
 	struct capture_case *k = s->kase;
 	uint32_t recorded = c->port.recorded(c->port.ctx);
 	uint32_t wanted = k->request.events ? k->request.events : recorded;
+	uint32_t allowed = k->request.only_recorded ? recorded : UINT32_MAX;
 
 	for (enum event ev = 0; ev < EVENT_N; ev++) {
 		struct capture_part *p = &k->parts[k->n_parts];
@@ -256,7 +257,8 @@ static void slot__plan(struct capture_slot *s)
 			continue;
 		*p = (struct capture_part){.event = ev};
 		p->of[WHEN_BEFORE].fd = p->of[WHEN_AFTER].fd = FD_CLOSED;
-		if (slot__plan_dump(s, p) || slot__plan_windows(s, p, recorded >> ev & 1))
+		if (allowed >> ev & 1 &&
+		    (slot__plan_dump(s, p) || slot__plan_windows(s, p, recorded >> ev & 1)))
 			k->n_parts++;
 		else
 			k->not_recorded |= 1u << ev;

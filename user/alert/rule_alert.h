@@ -8,7 +8,9 @@
 #define EVERPROF_ALERT_RULE_ALERT_H
 
 #include "user/alert/alert_state.h"
+#include "user/alert/capture_case.h"
 #include "user/alert/capture_request.h"
+#include "user/alert/notice.h"
 #include "user/alert/rule_engine.h"
 #include "user/alert/trend.h"
 
@@ -68,10 +70,28 @@ struct target {
 	struct metric_target key; /* texts NULL; the names are the alerts' */
 	uint64_t texts;           /* hash */
 	uint64_t first_ns;        /* CLOCK_MONOTONIC, first seen */
+	uint64_t exec_ns;         /* … seen to run another program than before; 0: never */
+	uint32_t exec_id;
 	uint64_t matches[(RULES_MAX + 63) / 64];
 	uint32_t pass, first_alert;
 	bool is_used;
 	char comm[16]; /* for lists */
+};
+
+/* What one rule said of a target in the last pass. */
+struct verdict {
+	uint32_t pid, term;
+	uint64_t cgroup_id;
+	enum outcome outcome;
+	double value, threshold;
+	char name[NOTICE_TEXT_MAX];
+};
+
+struct close_up {
+	uint64_t rule;             /* hash; 0: none is looked at */
+	uint32_t pass, since_pass; /* that the verdicts are of; after which it began */
+	struct verdict *verdicts;
+	uint32_t n, cap, n_left_out;
 };
 
 #endif

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "user/alert/rule_engine_impl.h"
+#include "user/alert/rule_memory.h"
 #include "user/base/buf.h"
 #include "user/base/clock.h"
 
@@ -33,15 +34,15 @@
 /* What it reads like is what it is: a rule that was not changed has the same hash after a reload and after a restart. */
 static int hash_rule(const struct rule *r, uint64_t *ret)
 {
-	uint64_t h = 14695981039346656037ull; /* FNV-1a: hash_bytes is seeded anew in each process */
+	uint64_t h = 0;
 	struct buf b;
 	int err;
 
 	buf__init(&b, RULE_TEXT_MAX);
 	rule__format(r, &b);
 	err = buf__err(&b);
-	for (size_t i = 0; !err && i < b.len; i++)
-		h = (h ^ b.data[i]) * 1099511628211ull;
+	if (!err)
+		h = rule_memory__checksum(b.data, b.len);
 	buf__done(&b);
 	*ret = h ? h : 1;
 	return err;
@@ -89,6 +90,7 @@ int rule_engine__new(const struct rule_engine_opts *opts, const struct rule_port
 	e->free_target = e->free_alert = NONE;
 	e->started_ns = now->mono_ns;
 	e->now = *now;
+	e->system_cpu_percent = e->available_percent = NAN;
 	/* episodes of two runs must not meet */
 	e->next_episode = now->real_ns;
 	e->pass = 1;
@@ -114,6 +116,7 @@ void rule_engine__free(struct rule_engine *e)
 	free(e->alerts);
 	free(e->ready);
 	free(e->states);
+	free(e->close_up.verdicts);
 	free(e);
 }
 
@@ -182,8 +185,9 @@ void rule_engine__wants(const struct rule_engine *e, uint64_t ret_metrics[SCOPE_
 				ret_metrics[r->scope] |= 1ull << METRIC_rss;
 		}
 	}
-	/* how busy the machine is: nothing is raised when it is */
-	ret_metrics[SCOPE_SYSTEM] |= 1ull << METRIC_cpu_usage_percent;
+	/* how busy the machine is, and how short of memory: nothing more is measured when it is */
+	ret_metrics[SCOPE_SYSTEM] |=
+		1ull << METRIC_cpu_usage_percent | 1ull << METRIC_memory_available_percent;
 }
 
 /* ---- a pass ----------------------------------------------------------------------------------------------------------- */
@@ -196,6 +200,8 @@ void rule_engine__begin(struct rule_engine *e, const struct rule_time *now)
 	e->cpu_begin_ns = clock__thread_cpu_ns();
 	for (uint32_t i = 0; i < e->rules.n; i++) {
 		e->states[i].n_targets = e->states[i].n_known = 0;
+		e->states[i].n_few = 0;
+		e->states[i].most = 0;
 		e->states[i].has_best = false;
 	}
 }
@@ -272,8 +278,10 @@ void rule_engine__take(struct rule_engine *e, const struct metric_sample *s)
 {
 	struct target *t = rule_engine__see(e, &s->target);
 
-	if (s->target.scope == SCOPE_SYSTEM)
+	if (s->target.scope == SCOPE_SYSTEM) {
 		e->system_cpu_percent = metric_sample__value(s, METRIC_cpu_usage_percent);
+		e->available_percent = metric_sample__value(s, METRIC_memory_available_percent);
+	}
 	if (!t)
 		return;
 	for (uint32_t i = 0; i < e->rules.n; i++) {
@@ -287,6 +295,8 @@ void rule_engine__take(struct rule_engine *e, const struct metric_sample *s)
 		j = rule_engine__judge(e, i, t, &a, s);
 		if (!isnan(j.value))
 			note_best(e, i, &j, t);
+		if (e->close_up.rule == e->states[i].hash)
+			close_up__note(e, &s->target, &j);
 		if (!a && j.outcome == OUTCOME_HIT)
 			a = rule_engine__add_alert(e, i, t);
 		if (!a)

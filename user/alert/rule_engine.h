@@ -25,6 +25,7 @@
 
 struct buf;
 struct err;
+struct profile_value;
 struct rule_engine;
 
 enum alert_news_kind { NEWS_FIRING, NEWS_CAPTURED, NEWS_RESOLVED };
@@ -49,6 +50,9 @@ struct rule_port {
 	int (*capture)(void *ctx, const struct capture_request *r, char ret_id[CAPTURE_ID_MAX],
 		       struct err *err);
 	void (*tell)(void *ctx, const struct alert_news *news); /* NULL: nobody */
+	/* What the last window's profile says; false: nothing. NULL: there are none. */
+	bool (*of_profile)(void *ctx, const struct condition *c, const struct metric_target *target,
+			   struct profile_value *ret);
 	void *ctx;
 };
 
@@ -71,6 +75,8 @@ struct rule_engine_stats {
 	uint64_t judge_ns; /* CPU time of all passes */
 };
 
+/* Do the rule's scope and patterns fit? */
+bool rule__matches(const struct rule *r, const struct metric_target *t);
 /* rules are borrowed and must live until the next rule_engine__set_rules. */
 int rule_engine__new(const struct rule_engine_opts *opts, const struct rule_port *port,
 		     const struct rule_list *rules, const struct rule_time *now, struct rule_engine **ret);
@@ -100,6 +106,12 @@ int rule_engine__restore(struct rule_engine *e, const char *boot_id, const void 
 /* As JSON in Prometheus' shape, with why what has not fired has not (rule_report.c). */
 void rule_engine__report_rules(const struct rule_engine *e, const char *host, struct buf *to);
 void rule_engine__report_alerts(const struct rule_engine *e, const char *host, struct buf *to);
+/*
+ * One rule looked at closely: from the next pass on its verdict on each target is kept, and told by rule_engine__print_close_up, the worst first. -ENOENT: no such
+ * rule. -EAGAIN: no pass has ended since.
+ */
+int rule_engine__look_at(struct rule_engine *e, const char *rule);
+int rule_engine__print_close_up(struct rule_engine *e, const char *rule, struct buf *to);
 /* For people, as `everprof rules` prints it; and for /metrics. */
 void rule_engine__print(const struct rule_engine *e, struct buf *to);
 void rule_engine__print_metrics(const struct rule_engine *e, struct buf *to);

@@ -9,6 +9,7 @@
 #ifndef EVERPROF_ALERT_RULE_ENGINE_IMPL_H
 #define EVERPROF_ALERT_RULE_ENGINE_IMPL_H
 
+#include "user/alert/alert_programs.h"
 #include "user/alert/alert_quota.h"
 #include "user/alert/rule_alert.h"
 #include "user/alert/rule_engine.h"
@@ -22,6 +23,8 @@ struct rule_state {
 	struct alert_timing timing;
 	uint32_t n_firing, n_pending, n_targets, n_known; /* of the last pass */
 	uint32_t n_left; /* of the last pass: held, and had to wait for a limit */
+	uint32_t n_few;  /* … had too few samples */
+	uint64_t most;   /* samples, of those */
 	uint64_t fired, captures, refused;
 	bool has_best; /* the value that came closest in the last pass */
 	double best, best_threshold;
@@ -50,19 +53,26 @@ struct rule_engine {
 	uint32_t *ready; /* alerts of this pass that could fire */
 	uint32_t n_ready, ready_cap;
 	struct alert_capture captures[ALERT_CAPTURES];
+	struct close_up close_up;
 	struct alert_quota quota;
+	struct alert_programs programs;
 	struct rule_time now;
 	uint64_t started_ns, next_episode, cpu_begin_ns;
 	uint32_t pass;
-	double system_cpu_percent;
+	double system_cpu_percent, available_percent; /* of the host, NaN: not known */
 	bool is_dirty;
 	struct rule_engine_stats stats;
+};
+
+struct judgement {
+	enum outcome outcome;
+	uint32_t term;
+	double value, threshold;
 };
 
 /* ---- rule_target.c: who is there ---- */
 struct target *rule_engine__see(struct rule_engine *e, const struct metric_target *t);
 void rule_engine__drop_target(struct rule_engine *e, uint32_t index);
-bool rule__matches(const struct rule *r, const struct metric_target *t);
 struct alert *rule_engine__find_alert(struct rule_engine *e, uint32_t rule, const struct target *t);
 /* NULL: no room. */
 struct alert *rule_engine__add_alert(struct rule_engine *e, uint32_t rule, struct target *t);
@@ -71,12 +81,16 @@ void rule_engine__free_alert(struct rule_engine *e, struct alert *a);
 void rule_engine__note_point(struct rule_engine *e, struct alert *a);
 int alert__name(struct alert *a, const struct metric_target *t);
 
+/* ---- rule_report.c: in words ---- */
+#define WHY_MAX 320
+void rule_engine__why(const struct rule_engine *e, const struct alert *a, char ret[WHY_MAX]);
+/* With its unit; "-" where there is none. */
+void rule__format_value(const struct rule *r, uint32_t term, double value, char ret[CASE_VALUE_MAX]);
+
+/* ---- rule_close_up.c: one rule, each target ---- */
+void close_up__note(struct rule_engine *e, const struct metric_target *t, const struct judgement *j);
+
 /* ---- rule_judge.c: what the condition says ---- */
-struct judgement {
-	enum outcome outcome;
-	uint32_t term;
-	double value, threshold;
-};
 /* alert NULL: the target has none with this rule; conditions that need a memory make one. */
 struct judgement rule_engine__judge(struct rule_engine *e, uint32_t rule, struct target *t, struct alert **a,
 				    const struct metric_sample *s);

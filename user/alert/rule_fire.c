@@ -22,7 +22,9 @@
 #include "user/base/err.h"
 #include "user/config/units.h"
 
-#define BUSY_CPU_PERCENT 95.0 /* of all CPUs: nothing is measured in more detail then */
+/* Of all CPUs, and of all memory: beyond these what is there is kept, and nothing is measured in more detail. */
+#define BUSY_CPU_PERCENT 95.0
+#define SHORT_PERCENT    5.0
 
 const char *alert_wait__text(enum alert_wait wait)
 {
@@ -185,6 +187,11 @@ static void format_cause(const struct rule_engine *e, const struct alert *a, cha
 	}
 }
 
+static bool is_host_in_need(const struct rule_engine *e)
+{
+	return e->system_cpu_percent > BUSY_CPU_PERCENT || e->available_percent < SHORT_PERCENT;
+}
+
 static struct alert_capture *free_slot(struct rule_engine *e)
 {
 	for (int i = 0; i < ALERT_CAPTURES; i++)
@@ -221,8 +228,8 @@ static void begin_capture(struct rule_engine *e, struct alert *a, uint64_t held_
 			.before_ns = r->before_ns,
 			.after_ns = r->after_ns,
 			.events = r->capture_events,
-			.frequency_hz =
-				e->system_cpu_percent > BUSY_CPU_PERCENT ? 0 : (uint32_t)r->frequency_hz,
+			.frequency_hz = is_host_in_need(e) ? 0 : (uint32_t)r->frequency_hz,
+			.only_recorded = is_host_in_need(e),
 			.baseline = r->baseline,
 			.labels = labels,
 			.annotations = annotations,
@@ -278,6 +285,35 @@ static void try_capture(struct rule_engine *e, struct alert *a, uint64_t held_ns
 
 /* ---- alarms ----------------------------------------------------------------------------------------------------------- */
 
+static void note_program(struct rule_engine *e, const struct alert *a)
+{
+	const struct alert_program p = {.rule = e->states[a->rule].hash,
+					.program = alert_program__of(&a->told),
+					.fired_ns = e->now.real_ns,
+					.until_ns = a->cooling_until_ns,
+					.captured = a->captured,
+					.level = a->level};
+
+	if (p.program)
+		alert_programs__note(&e->programs, &p);
+}
+
+/* What began after its program's last alarm cools like the one that the alarm was of; others of that program have their own. */
+static void inherit_cooling(const struct rule_engine *e, struct alert *a)
+{
+	const struct alert_program *p =
+		alert_programs__find(&e->programs, e->states[a->rule].hash, alert_program__of(&a->told));
+	uint64_t age = a->told.start_ns && e->now.boot_ns > a->told.start_ns
+			       ? e->now.boot_ns - a->told.start_ns
+			       : e->now.mono_ns - e->targets[a->target].first_ns;
+
+	if (!p || a->fired_real_ns || p->until_ns <= e->now.real_ns || e->now.real_ns - age <= p->fired_ns)
+		return;
+	a->cooling_until_ns = p->until_ns;
+	a->captured = p->captured;
+	a->level = p->level;
+}
+
 static void fire(struct rule_engine *e, struct alert *a, uint32_t n_left)
 {
 	const struct rule *r = &e->rules.items[a->rule];
@@ -294,6 +330,7 @@ static void fire(struct rule_engine *e, struct alert *a, uint32_t n_left)
 	*a->capture = '\0';
 	format_cause(e, a, cause);
 	try_capture(e, a, held_ns, cause);
+	note_program(e, a);
 	e->states[a->rule].fired++;
 	e->stats.fired++;
 	news = news_of(e, a, NEWS_FIRING);
@@ -307,6 +344,7 @@ void rule_engine__fire_event(struct rule_engine *e, struct alert *a, double valu
 
 	a->value = value;
 	a->threshold = 0;
+	inherit_cooling(e, a);
 	if (a->cooling_until_ns > e->now.real_ns) {
 		a->wait = WAIT_COOLING;
 		return;
@@ -330,6 +368,7 @@ void rule_engine__rise(struct rule_engine *e, struct alert *a)
 		return;
 	try_capture(e, a, 0, "fires on, and is worse");
 	a->cooling_until_ns = e->now.real_ns + e->rules.items[a->rule].limits.cooldown_ns;
+	note_program(e, a);
 }
 
 void rule_engine__resolve(struct rule_engine *e, struct alert *a)
@@ -345,17 +384,18 @@ void rule_engine__resolve(struct rule_engine *e, struct alert *a)
 static bool is_learning(const struct rule_engine *e, const struct alert *a)
 {
 	uint64_t learning = e->rules.items[a->rule].limits.learning_ns;
-	uint64_t start = a->told.pid ? a->told.start_ns : 0;
+	uint64_t start = a->told.pid ? a->told.start_ns : 0, exec_ns = e->targets[a->target].exec_ns;
 
-	if (e->now.mono_ns - e->started_ns < learning)
+	if (e->now.mono_ns - e->started_ns < learning || (exec_ns && e->now.mono_ns - exec_ns < learning))
 		return true;
 	return start && e->now.boot_ns > start && e->now.boot_ns - start < learning;
 }
 
-static enum alert_wait wait_of(const struct rule_engine *e, const struct alert *a)
+static enum alert_wait wait_of(const struct rule_engine *e, struct alert *a)
 {
 	if (is_learning(e, a))
 		return WAIT_LEARNING;
+	inherit_cooling(e, a);
 	if (a->cooling_until_ns > e->now.real_ns && !is_worse_than_captured(e, a))
 		return WAIT_COOLING;
 	return WAIT_NOTHING;

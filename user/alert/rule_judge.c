@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "user/alert/profile_value.h"
 #include "user/alert/rule_engine_impl.h"
 
 #define SPAN_MIN_NS 10000000000ull
@@ -83,8 +84,9 @@ static bool is_usual_now(const struct rule_engine *e, const struct condition *c,
 	return a->state.phase != ALERT_INACTIVE && e->now.mono_ns - since > c->over_ns;
 }
 
+/* least: what it is at least, where it is an estimate. */
 static struct judgement judge_rise(struct rule_engine *e, const struct condition *c, struct trend *t,
-				   const struct alert *a, double value)
+				   const struct alert *a, double value, double least)
 {
 	struct judgement j = {.outcome = OUTCOME_UNKNOWN, .value = value};
 	uint64_t now = e->now.mono_ns;
@@ -94,7 +96,7 @@ static struct judgement judge_rise(struct rule_engine *e, const struct condition
 
 	if (known) {
 		j.threshold = fmax(usual * (1 + c->value), c->min);
-		j.outcome = value > j.threshold                                ? OUTCOME_HIT
+		j.outcome = least > j.threshold                                ? OUTCOME_HIT
 			    : value > fmax(usual * (1 + c->value / 2), c->min) ? OUTCOME_BETWEEN
 									       : OUTCOME_MISS;
 	}
@@ -133,12 +135,45 @@ static struct judgement judge_growth(const struct rule_engine *e, const struct c
 	return j;
 }
 
-static struct judgement judge_term(struct rule_engine *e, const struct rule *r, uint32_t term,
-				   struct alert *a, const struct metric_sample *s)
+/* Of estimates both ends have to be where the value is to be: what chance may have done neither fires nor ends anything. */
+static enum outcome compare_estimate(const struct condition *c, const struct profile_value *v)
 {
+	enum outcome outcome = compare_value(c, v->value);
+
+	if (outcome == OUTCOME_HIT && !(condition__holds(c, v->low) && condition__holds(c, v->high)))
+		return OUTCOME_BETWEEN;
+	return outcome;
+}
+
+/* What is measured of it: a value, or an estimate with its bounds. */
+static bool measure(struct rule_engine *e, uint32_t rule, const struct condition *c,
+		    const struct metric_sample *s, struct profile_value *ret)
+{
+	struct rule_state *st = &e->states[rule];
+
+	*ret = (struct profile_value){0};
+	if (metric_sample__knows(s, c->metric)) {
+		ret->value = ret->low = ret->high = s->values[c->metric];
+		return true;
+	}
+	if (!metric__is_of_profiles(c->metric) || !e->port.of_profile ||
+	    !e->port.of_profile(e->port.ctx, c, &s->target, ret))
+		return false;
+	if (ret->n >= c->samples)
+		return true;
+	st->n_few++;
+	if (ret->n > st->most)
+		st->most = ret->n;
+	return false;
+}
+
+static struct judgement judge_term(struct rule_engine *e, uint32_t rule, uint32_t term, struct alert *a,
+				   const struct metric_sample *s)
+{
+	const struct rule *r = &e->rules.items[rule];
 	const struct condition *c = &r->condition.terms[term];
 	struct judgement j = {.outcome = OUTCOME_UNKNOWN, .value = NAN, .threshold = c->value};
-	double value;
+	struct profile_value v;
 	struct trend *t = NULL;
 
 	if (c->kind == CONDITION_EVENT) {
@@ -153,16 +188,15 @@ static struct judgement judge_term(struct rule_engine *e, const struct rule *r, 
 	if (c->metric == METRIC_memory_growth_rate && c->kind != CONDITION_RISE &&
 	    c->kind != CONDITION_PREDICT)
 		return judge_growth(e, c, t, s);
-	value = metric_sample__value(s, c->metric);
-	if (isnan(value))
+	if (!measure(e, rule, c, s, &v) || isnan(v.value))
 		return j;
 	if (c->kind == CONDITION_RISE)
-		return judge_rise(e, c, t, a, value);
+		return judge_rise(e, c, t, a, v.value, v.low);
 	if (c->kind == CONDITION_PREDICT)
-		return judge_predict(e, c, t, value);
-	j.value = value;
-	j.outcome = compare_value(c, value);
-	if (c->kind == CONDITION_OUTSIDE && value < c->low)
+		return judge_predict(e, c, t, v.value);
+	j.value = v.value;
+	j.outcome = compare_estimate(c, &v);
+	if (c->kind == CONDITION_OUTSIDE && v.value < c->low)
 		j.threshold = c->low;
 	return j;
 }
@@ -188,7 +222,7 @@ struct judgement rule_engine__judge(struct rule_engine *e, uint32_t rule, struct
 	for (uint32_t i = 0; i < r->condition.n_terms; i++) {
 		double severity;
 
-		one = judge_term(e, r, i, *a, s);
+		one = judge_term(e, rule, i, *a, s);
 		outcomes[i] = one.outcome;
 		severity = isnan(one.value)
 				   ? -0.5

@@ -20,19 +20,22 @@
 #include "user/alert/rule_engine_impl.h"
 #include "user/base/buf.h"
 
-static const char magic[8] = "evalrt1";
+static const char magic[8] = "evalrt2";
 
 _Static_assert(RULE_MEMORY_NAMES == NAME_N && RULE_MEMORY_NAME_MAX == ALERT_NAME_MAX,
 	       "the names of an alert");
 _Static_assert(sizeof(((struct rule_memory_alert *)0)->capture) == CAPTURE_ID_MAX, "the id of a capture");
 
-uint64_t rule_memory__checksum(const void *bytes, size_t len)
+uint64_t rule_memory__hash(uint64_t h, const void *bytes, size_t len)
 {
-	uint64_t h = 14695981039346656037ull;
-
 	for (size_t i = 0; i < len; i++)
 		h = (h ^ ((const uint8_t *)bytes)[i]) * 1099511628211ull;
 	return h;
+}
+
+uint64_t rule_memory__checksum(const void *bytes, size_t len)
+{
+	return rule_memory__hash(RULE_MEMORY_HASH, bytes, len);
 }
 
 /* ---- parsing ---------------------------------------------------------------------------------------------------------- */
@@ -126,7 +129,8 @@ int rule_engine__save(struct rule_engine *e, const char *boot_id, struct buf *to
 {
 	struct rule_memory_header h = {.alert_size = sizeof(struct rule_memory_alert),
 				       .next_episode = e->next_episode,
-				       .quota = e->quota};
+				       .quota = e->quota,
+				       .programs = e->programs};
 	struct rule_memory_alert a;
 	uint64_t checksum;
 	size_t begin = to->len;
@@ -211,6 +215,7 @@ int rule_engine__restore(struct rule_engine *e, const char *boot_id, const void 
 		return err;
 	e->now = *now;
 	e->quota = m.header.quota;
+	e->programs = m.header.programs;
 	if (m.header.next_episode > e->next_episode)
 		e->next_episode = m.header.next_episode;
 	for (uint32_t i = 0; i < m.header.n_alerts; i++) {

@@ -2,7 +2,7 @@
 /*
  * rule_memory - what rules remember over a restart, as bytes: alarms that fire, cooling targets, captures of the last hour and bytes of the last day.
  *
- *      header  magic, sizes, boot id, captures[], hours[]      alerts  one fixed record each      checksum  of all before it
+ *      header  magic, sizes, boot id, captures[], hours[], programs[]      alerts  one fixed record each      checksum  of all before it
  *
  * Owns: nothing; rule_memory__parse gives a view into the bytes. Thread: any. Limit: RULE_MEMORY_ALERTS_MAX. Errors: -EBADMSG for what is no such file, or a
  * damaged one.
@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "user/alert/alert_programs.h"
 #include "user/alert/alert_quota.h"
 
 #define RULE_MEMORY_FILE       "alerts.state" /* in the store */
@@ -28,6 +29,7 @@ struct rule_memory_header {
 	char boot_id[RULE_MEMORY_BOOT_MAX];
 	uint64_t next_episode;
 	struct alert_quota quota;
+	struct alert_programs programs;
 };
 
 struct rule_memory_alert {
@@ -46,6 +48,10 @@ struct rule_memory {
 	const uint8_t *alerts; /* unaligned */
 };
 
+/* FNV-1a, over more bytes: the same in every process, which hash_bytes is not. */
+#define RULE_MEMORY_HASH 14695981039346656037ull
+uint64_t rule_memory__hash(uint64_t h, const void *bytes, size_t len);
+/* Of all before the checksum. */
 uint64_t rule_memory__checksum(const void *bytes, size_t len);
 /* All fields are in their ranges, all texts end. */
 int rule_memory__parse(const void *bytes, size_t len, struct rule_memory *ret);

@@ -13,15 +13,12 @@
 #include <string.h>
 
 #include "exporters/format/json.h"
-#include "user/alert/capture_case.h"
 #include "user/alert/notice.h"
 #include "user/alert/rule_engine_impl.h"
 #include "user/base/buf.h"
 #include "user/config/units.h"
 
-#define WHY_MAX 320
-
-static void format_value(const struct rule *r, uint32_t term, double value, char ret[CASE_VALUE_MAX])
+void rule__format_value(const struct rule *r, uint32_t term, double value, char ret[CASE_VALUE_MAX])
 {
 	enum metric_id metric = r->condition.terms[term].metric;
 
@@ -31,7 +28,7 @@ static void format_value(const struct rule *r, uint32_t term, double value, char
 		capture_value__format(metric, value, false, ret);
 }
 
-static void alert_why(const struct rule_engine *e, const struct alert *a, char ret[WHY_MAX])
+void rule_engine__why(const struct rule_engine *e, const struct alert *a, char ret[WHY_MAX])
 {
 	const struct alert_timing *t = &e->states[a->rule].timing;
 	char held_text[UNITS_TEXT_MAX], of_text[UNITS_TEXT_MAX];
@@ -70,8 +67,8 @@ static void best_text(const struct rule *r, const struct rule_state *st, char re
 {
 	char value[CASE_VALUE_MAX], threshold[CASE_VALUE_MAX], who[64] = "";
 
-	format_value(r, st->best_term, st->best, value);
-	format_value(r, st->best_term, st->best_threshold, threshold);
+	rule__format_value(r, st->best_term, st->best, value);
+	rule__format_value(r, st->best_term, st->best_threshold, threshold);
 	if (st->best_pid)
 		snprintf(who, sizeof(who), " of pid %u (%s)", st->best_pid, st->best_comm);
 	snprintf(ret, WHY_MAX, "%s is %s%s, the threshold is %s",
@@ -95,6 +92,9 @@ static void rule_why(const struct rule_engine *e, uint32_t rule, char ret[WHY_MA
 		snprintf(ret, WHY_MAX, "nothing was measured yet");
 	else if (!st->n_targets)
 		snprintf(ret, WHY_MAX, "nothing matches");
+	else if (!st->n_known && st->n_few)
+		snprintf(ret, WHY_MAX, "too few samples: %" PRIu64 " at most in the last window, of %u",
+			 st->most, r->condition.terms[0].samples);
 	else if (!st->n_known)
 		snprintf(ret, WHY_MAX, "no data: the metric is not known of any of %u targets (yet)",
 			 st->n_targets);
@@ -126,6 +126,71 @@ static bool is_shown(const struct alert *a)
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------------- */
 
+/* A time, or null for none. */
+static void write_time(const char *key, uint64_t real_ns, struct buf *to)
+{
+	char when[NOTICE_TIME_MAX];
+
+	notice__time(real_ns, when);
+	buf__printf(to, real_ns ? ",\"%s\":\"%s\"" : ",\"%s\":null", key, when);
+}
+
+static void write_number(const char *key, double value, struct buf *to)
+{
+	buf__printf(to, isnan(value) ? ",\"%s\":null" : ",\"%s\":%.10g", key, value);
+}
+
+/* Beside what Prometheus has. */
+static void write_alert_numbers(const struct rule_engine *e, const struct alert *a, struct buf *to)
+{
+	bool told = alert_state__is_told(&a->state);
+
+	write_number("threshold", a->threshold, to);
+	write_number("worst", told ? a->worst : a->value, to);
+	buf__printf(to, ",\"episode\":\"%" PRIx64 "\",\"capture\":", told ? a->episode : 0);
+	json__string(to, a->capture);
+	write_time("coolingUntil", a->cooling_until_ns > e->now.real_ns ? a->cooling_until_ns : 0, to);
+}
+
+/* When the limits of the rule and of the host let a capture begin: 0: now. */
+static uint64_t next_capture_ns(const struct rule_engine *e, uint32_t rule)
+{
+	uint64_t at = 0, one[3] = {alert_quota__captures_from_ns(
+					   &e->quota, e->states[rule].hash,
+					   e->rules.items[rule].limits.captures_per_hour, e->now.real_ns),
+				   alert_quota__captures_from_ns(&e->quota, 0, e->opts.captures_per_hour,
+								 e->now.real_ns),
+				   alert_quota__bytes_from_ns(&e->quota, e->opts.capture_bytes_per_day,
+							      e->now.real_ns)};
+
+	for (int i = 0; i < 3; i++)
+		at = one[i] > at ? one[i] : at;
+	return at;
+}
+
+/* The value that is nearest, of whom, and what the limits leave. */
+static void write_rule_numbers(const struct rule_engine *e, uint32_t rule, struct buf *to)
+{
+	const struct rule *r = &e->rules.items[rule];
+	const struct rule_state *st = &e->states[rule];
+	const struct condition *c = &r->condition.terms[st->has_best ? st->best_term : 0];
+
+	buf__append_str(to, ",\"metric\":");
+	json__string(to, c->metric == METRIC_N ? host_event__name(c->event) : metric__get(c->metric)->name);
+	write_number("value", st->has_best ? st->best : NAN, to);
+	write_number("threshold", st->has_best ? st->best_threshold : NAN, to);
+	buf__append_str(to, ",\"nearest\":");
+	json__string(to, st->has_best ? st->best_comm : "");
+	buf__printf(to, ",\"nearestPid\":%u", st->has_best ? st->best_pid : 0);
+	buf__printf(to,
+		    ",\"limits\":{\"targets\":%" PRIu64 ",\"capturesPerHour\":%" PRIu64
+		    ",\"capturesInHour\":%u,\"cooldown\":%.10g}",
+		    r->limits.targets, r->limits.captures_per_hour,
+		    alert_quota__captures(&e->quota, st->hash, e->now.real_ns),
+		    (double)r->limits.cooldown_ns / 1e9);
+	write_time("nextCapture", next_capture_ns(e, rule), to);
+}
+
 static void write_alert(const struct rule_engine *e, const struct alert *a, const char *host, struct buf *to)
 {
 	const struct notice_opts o = {.host = host, .url = "", .real_ns = e->now.real_ns};
@@ -147,8 +212,9 @@ static void write_alert(const struct rule_engine *e, const struct alert *a, cons
 		    ",\"state\":\"%s\",\"keepFiring\":%s,\"activeAt\":\"%s\",\"value\":\"%.10g\",\"why\":",
 		    alert_state__is_told(&a->state) ? "firing" : "pending",
 		    a->state.phase == ALERT_KEPT ? "true" : "false", when, isnan(a->value) ? 0 : a->value);
-	alert_why(e, a, why);
+	rule_engine__why(e, a, why);
 	json__string(to, why);
+	write_alert_numbers(e, a, to);
 	buf__append_char(to, '}');
 }
 
@@ -207,6 +273,7 @@ static void write_rule(const struct rule_engine *e, uint32_t rule, const char *h
 		    st->refused);
 	rule_why(e, rule, why);
 	json__string(to, why);
+	write_rule_numbers(e, rule, to);
 	buf__append_char(to, '}');
 }
 
@@ -254,8 +321,8 @@ void rule_engine__print(const struct rule_engine *e, struct buf *to)
 			if (!is_shown(a) || a->rule != i)
 				continue;
 			notice__target(&a->told, who);
-			format_value(r, a->term, a->value, value);
-			alert_why(e, a, why);
+			rule__format_value(r, a->term, a->value, value);
+			rule_engine__why(e, a, why);
 			buf__printf(to, "          %-11s %s, %s%s%s\n", alert_phase__name(a->state.phase),
 				    who, value, *why ? ", " : "", why);
 		}

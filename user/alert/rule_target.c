@@ -151,6 +151,9 @@ struct target *rule_engine__see(struct rule_engine *e, const struct metric_targe
 		to->texts = texts;
 		snprintf(to->comm, sizeof(to->comm), "%s", t->comm ? t->comm : "");
 	}
+	if (to->exec_id && t->exec_id && to->exec_id != t->exec_id)
+		to->exec_ns = e->now.mono_ns;
+	to->exec_id = t->exec_id ? t->exec_id : to->exec_id;
 	to->key.cgroup_id = t->cgroup_id;
 	to->pass = e->pass;
 	return to;

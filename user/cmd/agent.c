@@ -448,6 +448,7 @@ static int agent__watch(struct agent *a, struct err *err)
 		.loop = a->loop,
 		.watching = a->watching,
 		.captures = capturing__captures(a->capturing),
+		.publisher = a->publisher,
 		.control = a->control,
 	};
 

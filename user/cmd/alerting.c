@@ -11,6 +11,7 @@
 #include "user/alert/capture.h"
 #include "user/alert/capture_case.h"
 #include "user/alert/notice.h"
+#include "user/alert/profile_watch.h"
 #include "user/alert/rule_engine.h"
 #include "user/alert/rule_memory.h"
 #include "user/base/buf.h"
@@ -24,6 +25,7 @@
 #include "user/cmd/watching.h"
 #include "user/config/config.h"
 #include "user/pipeline/collector.h"
+#include "user/pipeline/publish.h"
 
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 #define HOST_MAX     256
@@ -34,6 +36,7 @@ struct alerting {
 	int watcher;
 	uint64_t pass_ns; /* of the pass whose samples come now */
 	struct rule_engine *engine;
+	struct profile_watch *profiles;
 	struct telling *telling;
 	bool is_stopped;
 	char boot_id[RULE_MEMORY_BOOT_MAX];
@@ -63,6 +66,28 @@ static int on_capture(void *ctx, const struct capture_request *r, char ret_id[CA
 		      struct err *err)
 {
 	return captures__begin(((struct alerting *)ctx)->parts.captures, r, ret_id, err);
+}
+
+static bool on_profile_asked(void *ctx, const struct condition *c, const struct metric_target *target,
+			     struct profile_value *ret)
+{
+	return profile_watch__find(((struct alerting *)ctx)->profiles, c, target, ret);
+}
+
+/* On the publisher's thread. */
+static void on_profile(void *ctx, enum event ev, const struct profile *profile)
+{
+	if (ev == EVENT_CPU)
+		profile_watch__look(((struct alerting *)ctx)->profiles, profile, clock__mono_ns());
+}
+
+static void watch_profiles(struct alerting *a)
+{
+	int err = profile_watch__set(a->profiles, &a->config->alerts);
+
+	if (err)
+		log_warn("rules: %s, some have no data, ignoring",
+			 err == -E2BIG ? "too many functions and libraries are watched" : strerror(-err));
 }
 
 static void log_news(const struct alert_news *n)
@@ -170,6 +195,7 @@ static void on_sample(void *ctx, const struct metric_sample *s)
 	if (a->pass_ns != s->at_ns) {
 		now = time_now();
 		a->pass_ns = now.mono_ns = s->at_ns;
+		profile_watch__turn(a->profiles, s->at_ns);
 		rule_engine__begin(a->engine, &now);
 	}
 	rule_engine__take(a->engine, s);
@@ -205,12 +231,21 @@ static void on_event(void *ctx, const struct host_event *event)
 static int on_asked(void *ctx, char *text, struct buf *to, struct err *err)
 {
 	const struct alerting *a = ctx;
+	int code;
 
-	(void)err;
-	if (!strncmp(text, "json", 4))
+	if (!strcmp(text, "json")) {
 		rule_engine__report_rules(a->engine, a->host, to);
-	else
+	} else if (!strncmp(text, "rule ", 5)) {
+		code = rule_engine__look_at(a->engine, text + 5);
+		if (!code)
+			code = rule_engine__print_close_up(a->engine, text + 5, to);
+		if (code)
+			return err__set(err, code,
+					code == -EAGAIN ? "nothing was measured for it yet"
+							: "the agent has no rule of that name");
+	} else {
 		rule_engine__print(a->engine, to);
+	}
 	return buf__err(to);
 }
 
@@ -228,11 +263,14 @@ static void warn_of_events(const struct config *c)
 static int open_all(struct alerting *a)
 {
 	const struct rule_engine_opts opts = engine_opts(a->config);
-	const struct rule_port port = {.capture = on_capture, .tell = on_news, .ctx = a};
+	const struct rule_port port = {
+		.capture = on_capture, .tell = on_news, .of_profile = on_profile_asked, .ctx = a};
 	struct watcher watcher = {.ctx = a, .sample = on_sample, .done = on_pass_done, .event = on_event};
 	const struct rule_time now = time_now();
-	int code = rule_engine__new(&opts, &port, &a->config->alerts, &now, &a->engine);
+	int code = profile_watch__new(&a->profiles);
 
+	if (!code)
+		code = rule_engine__new(&opts, &port, &a->config->alerts, &now, &a->engine);
 	if (!code)
 		code = telling__new(a->config, a->host, a->parts.loop, a->store_fd, &a->telling);
 	if (!code && a->parts.control)
@@ -240,9 +278,13 @@ static int open_all(struct alerting *a)
 	if (code)
 		return code;
 	restore(a);
+	watch_profiles(a);
 	rule_engine__wants(a->engine, watcher.want);
 	a->watcher = watching__add(a->parts.watching, &watcher);
-	return a->watcher < 0 ? a->watcher : 0;
+	if (a->watcher < 0)
+		return a->watcher;
+	publisher__show(a->parts.publisher, on_profile, a);
+	return 0;
 }
 
 int alerting__new(const struct config *c, const struct alerting_parts *parts, struct alerting **ret,
@@ -279,6 +321,7 @@ int alerting__set_config(struct alerting *a, const struct config *c, struct err 
 	if (code)
 		return err__set(err, code, "rules: cannot take the new ones: %s", strerror(-code));
 	a->config = c;
+	watch_profiles(a);
 	telling__set_config(a->telling, c);
 	warn_of_events(c);
 	rule_engine__wants(a->engine, wants);
@@ -307,6 +350,7 @@ void alerting__free(struct alerting *a)
 	alerting__stop(a);
 	telling__free(a->telling);
 	rule_engine__free(a->engine);
+	profile_watch__free(a->profiles);
 	io__close(&a->store_fd);
 	free(a);
 }

@@ -2,7 +2,7 @@
 /*
  * alerting - joins the rules to what the agent has: what the host uses once a second, captures, who is told, the store that keeps their memory.
  *
- * Owns: the engine, the passes over the host, deliveries. Thread: that of the loop. Limit: theirs. Errors: -errno with one clear line at the start; a memory that
+ * Owns: the engine, what it knows of profiles, deliveries. Thread: that of the loop; profiles are looked at on the publisher's, which ends first. Limit: theirs. Errors: -errno with one clear line at the start; a memory that
  * cannot be read or written is said and passed over.
  */
 #ifndef EVERPROF_CMD_ALERTING_H
@@ -15,6 +15,7 @@ struct config;
 struct control;
 struct err;
 struct loop;
+struct publisher;
 struct watching;
 
 /* All are borrowed and must outlive it. */
@@ -22,6 +23,7 @@ struct alerting_parts {
 	struct loop *loop;
 	struct watching *watching;
 	struct captures *captures;
+	struct publisher *publisher;
 	struct control *control; /* NULL: nobody asks there */
 };
 

@@ -5,32 +5,27 @@
 #include "user/cmd/cmd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "user/alert/notice.h"
-#include "user/alert/rule_engine.h"
 #include "user/base/buf.h"
-#include "user/base/clock.h"
 #include "user/base/err.h"
-#include "user/base/io.h"
 #include "user/cmd/control.h"
+#include "user/cmd/rules.h"
 #include "user/config/config.h"
-#include "user/pipeline/collector.h"
 
 extern char **environ;
 
-#define SERIES_BYTES_MAX ((size_t)256 << 20)
-#define FIELDS           5
-#define SERIES_START     1700000000ull /* of the first second, when the series does not tell the time of day */
+#define LOOK_AGAIN_MS 1200 /* a pass of the agent takes a second to come */
+#define LOOKS         4
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
 
-static const char usage_text[] = "usage: everprof rules [list|check [FILE]|test FILE SERIES] [options]\n";
+static const char usage_text[] =
+	"usage: everprof rules [list [RULE]|check [FILE]|test FILE SERIES] [options]\n";
 
 static const char help_text[] =
 	"\n"
@@ -38,8 +33,9 @@ static const char help_text[] =
 	"\n"
 	"  list                 of the running agent: each rule, what it sees, and why it has not fired "
 	"(default)\n"
-	"  check FILE           are the rules of the file good, and can this version record what they "
-	"capture\n"
+	"  list RULE            each target of that rule: its value, the threshold, its state and why\n"
+	"  check FILE           are the rules of the file good, can this version record what they "
+	"capture, does anything match now\n"
 	"  test FILE SERIES     what the rules of the file would have done: SERIES has lines of\n"
 	"                       SECONDS,PID,COMM,METRIC,VALUE (pid 0 is the system; values in the metric's "
 	"base unit, by rising time)\n"
@@ -69,7 +65,25 @@ static int load(const char *path, struct config **ret, struct err *e)
 
 /* ---- list ------------------------------------------------------------------------------------------------------------- */
 
-static int list(const struct rules *r)
+/* One rule is looked at from when it is asked for: its answer comes with the next pass. */
+static int ask(const struct rules *r, const char *store, const char *rule, struct buf *answer, struct err *e)
+{
+	char text[RULE_NAME_MAX + 16];
+	int err = -EAGAIN;
+
+	if (!rule)
+		return control__ask(store, "rules", r->json ? "json" : "", answer, e);
+	snprintf(text, sizeof(text), "rule %s", rule);
+	for (int i = 0; err == -EAGAIN && i < LOOKS; i++) {
+		if (i)
+			usleep(LOOK_AGAIN_MS * 1000);
+		buf__clear(answer);
+		err = control__ask(store, "rules", text, answer, e);
+	}
+	return err;
+}
+
+static int list(const struct rules *r, const char *rule)
 {
 	struct config *c = NULL;
 	struct err e = {0};
@@ -80,8 +94,7 @@ static int list(const struct rules *r)
 	if (!r->store)
 		err = load(r->config, &c, &e);
 	if (!err)
-		err = control__ask(r->store ? r->store : c->output.directory, "rules", r->json ? "json" : "",
-				   &answer, &e);
+		err = ask(r, r->store ? r->store : c->output.directory, rule, &answer, &e);
 	if (!err)
 		fwrite(answer.data, 1, answer.len, stdout);
 	buf__done(&answer);
@@ -89,23 +102,7 @@ static int list(const struct rules *r)
 	return err ? fail(&e, err) : EXIT_DONE;
 }
 
-/* ---- check ------------------------------------------------------------------------------------------------------------ */
-
-static void print_rule(const struct rule *r)
-{
-	printf("%s: %s, scope %s\n", r->name, r->condition.text, scope__name(r->scope));
-	for (enum event ev = 0; ev < EVENT_N; ev++)
-		if (r->capture_events >> ev & 1 && !collector__can_record(ev))
-			printf("  warning: captures %s, which this version does not record\n",
-			       event__name(ev));
-	if (r->scope != SCOPE_PROCESS &&
-	    (r->match.comm.n || r->match.process.n || r->match.exe.n || r->match.pid.n))
-		printf("  warning: matches by a process's name or id, which a %s does not have: it never "
-		       "fires\n",
-		       scope__name(r->scope));
-	if (r->captures && !r->duration_ns && !r->hits && !condition_set__is_event(&r->condition))
-		printf("  warning: fires with the first value that holds\n");
-}
+/* ---- check, test ------------------------------------------------------------------------------------------------------ */
 
 static int check(const struct rules *r, const char *path)
 {
@@ -115,151 +112,19 @@ static int check(const struct rules *r, const char *path)
 
 	if (err)
 		return fail(&e, err);
-	for (uint32_t i = 0; i < c->alerts.n; i++)
-		print_rule(&c->alerts.items[i]);
-	printf("%u rules are good\n", c->alerts.n);
+	rules__check(c);
 	config__free(c);
 	return EXIT_DONE;
 }
 
-/* ---- test ------------------------------------------------------------------------------------------------------------- */
-
-struct replay {
-	struct rule_engine *engine;
-	uint32_t n_fired;
-	double second; /* of the pass that is open; < 0: none */
-	struct metric_sample sample;
-	char comm[64];
-	bool has_sample;
-};
-
-static void print_news(void *ctx, const struct alert_news *n)
-{
-	struct replay *p = ctx;
-	char who[NOTICE_TEXT_MAX];
-
-	notice__target(n->target, who);
-	if (n->kind == NEWS_FIRING) {
-		p->n_fired++;
-		printf("%10.0f s  %s fires for %s, value %.10g\n", p->second, n->rule->name, who, n->value);
-	} else if (n->kind == NEWS_RESOLVED) {
-		printf("%10.0f s  %s is over for %s\n", p->second, n->rule->name, who);
-	}
-}
-
-static struct rule_time time_of(double second)
-{
-	uint64_t ns = (uint64_t)(second * 1e9);
-
-	/* processes of a series have no start: they are as old as the host */
-	return (struct rule_time){ns + NS_PER_SEC, SERIES_START * NS_PER_SEC + ns, ns + NS_PER_SEC};
-}
-
-static void end_sample(struct replay *p)
-{
-	if (p->has_sample)
-		rule_engine__take(p->engine, &p->sample);
-	p->has_sample = false;
-}
-
-static void begin_pass(struct replay *p, double second)
-{
-	struct rule_time now = time_of(second);
-
-	end_sample(p);
-	if (p->second >= 0)
-		rule_engine__end(p->engine);
-	p->second = second;
-	rule_engine__begin(p->engine, &now);
-}
-
-/* One value; values of one target in one second are one sample. */
-static int take_line(struct replay *p, char *line, struct err *e)
-{
-	char *fields[FIELDS], *end, *rest = line;
-	enum metric_id metric;
-	uint32_t pid;
-	double second, value;
-
-	for (int i = 0; i < FIELDS; i++) {
-		fields[i] = strsep(&rest, ",");
-		if (!fields[i])
-			return err__set(e, -EINVAL, "expected SECONDS,PID,COMM,METRIC,VALUE");
-	}
-	second = strtod(fields[0], &end);
-	if (*end || !(second >= 0) || second > 1e9 || floor(second) < p->second)
-		return err__set(e, -EINVAL,
-				"expected a time not before that of the line before, found '%.40s'",
-				fields[0]);
-	pid = (uint32_t)strtoul(fields[1], &end, 10);
-	if (*end || !*fields[1])
-		return err__set(e, -EINVAL, "expected a process id, found '%.40s'", fields[1]);
-	if (metric__find(fields[3], &metric))
-		return err__set(e, -EINVAL, "unknown metric '%.40s'", fields[3]);
-	value = strtod(fields[4], &end);
-	if (*end || !*fields[4] || !isfinite(value))
-		return err__set(e, -EINVAL, "expected a number, found '%.40s'", fields[4]);
-	if (floor(second) > p->second)
-		begin_pass(p, floor(second));
-	if (p->has_sample && p->sample.target.pid != pid)
-		end_sample(p);
-	if (!p->has_sample) {
-		snprintf(p->comm, sizeof(p->comm), "%s", fields[2]);
-		p->sample = (struct metric_sample){.target = {.scope = pid ? SCOPE_PROCESS : SCOPE_SYSTEM,
-							      .pid = pid,
-							      .comm = pid ? p->comm : NULL}};
-		p->has_sample = true;
-	}
-	p->sample.values[metric] = value;
-	p->sample.known |= 1ull << metric;
-	return 0;
-}
-
-static int replay(struct replay *p, char *text, const char *path, struct err *e)
-{
-	uint32_t n = 0;
-	char *line;
-	int err;
-
-	while ((line = strsep(&text, "\n"))) {
-		n++;
-		if (!*line || *line == '#')
-			continue;
-		err = take_line(p, line, e);
-		if (err)
-			return err__prefix(e, err, "%s:%u", path, n);
-	}
-	end_sample(p);
-	if (p->second >= 0)
-		rule_engine__end(p->engine);
-	return 0;
-}
-
 static int test(const char *rules_path, const char *series_path)
 {
-	const struct rule_engine_opts opts = {.captures_per_hour = 1000, .capture_bytes_per_day = UINT64_MAX};
-	struct replay p = {.second = -1};
-	const struct rule_port port = {.tell = print_news, .ctx = &p};
-	const struct rule_time start = time_of(0);
 	struct config *c = NULL;
 	struct err e = {0};
-	struct buf series;
 	int err = load(rules_path, &c, &e);
 
-	buf__init(&series, SERIES_BYTES_MAX);
-	if (!err) {
-		err = io__read_at(AT_FDCWD, series_path, SERIES_BYTES_MAX - 1, &series);
-		if (err)
-			err__set(&e, err, "cannot read '%s': %s", series_path, strerror(-err));
-	}
 	if (!err)
-		err = rule_engine__new(&opts, &port, &c->alerts, &start, &p.engine);
-	if (!err)
-		err = replay(&p, (char *)(uintptr_t)buf__str(&series), series_path, &e);
-	if (!err)
-		printf("%u alarms\n", p.n_fired);
-	rule_engine__free(p.engine);
-	buf__done(&series);
+		err = rules__replay(c, series_path, &e);
 	config__free(c);
 	return err ? fail(&e, err) : EXIT_DONE;
 }
@@ -308,8 +173,8 @@ int cmd_rules(int argc, char **argv)
 	}
 	n = argc - optind;
 	what = n ? argv[optind] : "list";
-	if (!strcmp(what, "list") && n <= 1)
-		return list(&r);
+	if (!strcmp(what, "list") && n <= 2 && !(n == 2 && r.json))
+		return list(&r, n == 2 ? argv[optind + 1] : NULL);
 	if (!strcmp(what, "check") && n <= 2)
 		return check(&r, n == 2 ? argv[optind + 1] : NULL);
 	if (!strcmp(what, "test") && n == 3)

@@ -127,6 +127,12 @@ int condition__parse(const char *text, struct condition *ret_condition, struct e
 	err = scan_metric(&p, &c.metric, e);
 	if (err)
 		return err;
+	if (metric__needs_name(c.metric))
+		return err__set(
+			e, -EINVAL,
+			"%s needs the name of what it is of: {metric: %s, of: \"PATTERN\", above: 30%%}",
+			metric__get(c.metric)->name, metric__get(c.metric)->name);
+	c.samples = CONDITION_SAMPLES;
 	p = skip_blanks(p);
 	err = scan_operator(&p, &c.compare, e);
 	if (err)

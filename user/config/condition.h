@@ -18,6 +18,7 @@ struct err;
 
 #define CONDITION_TEXT_MAX  256
 #define CONDITION_STEPS_MAX 8
+#define CONDITION_SAMPLES   200 /* at least so many, where a condition does not say otherwise */
 
 enum compare { COMPARE_ABOVE, COMPARE_AT_LEAST, COMPARE_BELOW, COMPARE_AT_MOST };
 
@@ -43,6 +44,9 @@ struct condition {
 	uint32_t n_steps;
 	uint64_t over_ns, ago_ns, within_ns;
 	enum host_event_kind event;
+	const char *of;   /* function_share, library_share: a pattern of names */
+	bool is_self;     /* … only what is in it, without what it calls */
+	uint32_t samples; /* of a metric of profiles: fewer say nothing */
 	const char *text; /* NULL where it was not one line */
 };
 

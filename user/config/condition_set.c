@@ -28,11 +28,13 @@
 #define SPAN_MIN_NS 10000000000ull
 #define SPAN_MAX_NS (7 * 24 * 3600ull * 1000000000)
 #define TEXT_MAX    4096
+#define SAMPLES_MIN 20
+#define SAMPLES_MAX 1000000
 
 /* The words of one section, each with the node that stands there or NULL. */
 struct form {
 	const struct yaml_node *metric, *above, *below, *clear, *rise, *over, *ago, *min, *steps, *predict,
-		*within;
+		*within, *of, *self, *samples;
 };
 
 /* clang-format off */
@@ -48,6 +50,9 @@ static const struct condition_field fields[] = {
 	{"steps", "A rising list: fires above the first, captures again above each further one."},
 	{"predict", "Holds where this value is reached `within` a time, if it goes on as in the time `over`."},
 	{"within", "How long before it would be reached."},
+	{"of", "`function_share`, `library_share`: the function by name, the binary or library by path or name; a pattern."},
+	{"self", "… `true`: only what is in it, without what it calls (false)."},
+	{"samples", "`function_share`, `library_share`, `profile_drift`: with fewer samples of the target it is not known (200)."},
 	{NULL, NULL},
 };
 /* clang-format on */
@@ -91,9 +96,9 @@ static int take_line(const struct yaml_node *node, struct arena *arena, struct c
 
 static int fill_form(const struct yaml_node *node, struct form *f, struct err *e)
 {
-	const struct yaml_node **const slots[] = {&f->metric, &f->above,   &f->below, &f->clear,
-						  &f->rise,   &f->over,    &f->ago,   &f->min,
-						  &f->steps,  &f->predict, &f->within};
+	const struct yaml_node **const slots[] = {&f->metric, &f->above, &f->below, &f->clear,  &f->rise,
+						  &f->over,   &f->ago,   &f->min,   &f->steps,  &f->predict,
+						  &f->within, &f->of,    &f->self,  &f->samples};
 	const struct yaml_node *child;
 	struct suggest s;
 	size_t i;
@@ -274,7 +279,36 @@ static int refuse_idle_words(const struct form *f, const struct condition *c, st
 	return idle ? err__set(e, -EINVAL, "%s: means nothing in this kind of condition", idle->key) : 0;
 }
 
-static int take_form(const struct yaml_node *node, struct condition *ret, struct err *e)
+/* Which part of a profile it is about, and how many samples that takes. */
+static int take_part(const struct form *f, struct arena *arena, struct condition *c, struct err *e)
+{
+	const struct yaml_node *idle = NULL;
+	uint64_t n = CONDITION_SAMPLES;
+
+	if (!metric__needs_name(c->metric))
+		idle = f->of ? f->of : f->self;
+	if (!metric__is_of_profiles(c->metric) && f->samples)
+		idle = f->samples;
+	if (idle)
+		return err__set(e, -EINVAL, "%s: means nothing for %s", idle->key,
+				metric__get(c->metric)->name);
+	if (metric__needs_name(c->metric) && (!f->of || !*f->of->text))
+		return err__set(e, -EINVAL, "expected 'of' beside it, the name of what %s is of",
+				metric__get(c->metric)->name);
+	if (f->self && strcmp(f->self->text, "true") && strcmp(f->self->text, "false"))
+		return err__set(e, -EINVAL, "self: expected true or false, found '%s'",
+				units__quote(f->self->text).text);
+	if (f->samples &&
+	    (units__parse_count(f->samples->text, &n, NULL) || n < SAMPLES_MIN || n > SAMPLES_MAX))
+		return err__set(e, -EINVAL, "samples: expected a number from %d to %d, found '%s'",
+				SAMPLES_MIN, SAMPLES_MAX, units__quote(f->samples->text).text);
+	c->samples = (uint32_t)n;
+	c->is_self = f->self && f->self->text[0] == 't';
+	c->of = f->of ? arena__strndup(arena, f->of->text, strlen(f->of->text)) : NULL;
+	return f->of && !c->of ? err__set(e, -ENOMEM, "out of memory") : 0;
+}
+
+static int take_form(const struct yaml_node *node, struct arena *arena, struct condition *ret, struct err *e)
 {
 	struct condition c = {.compare = COMPARE_ABOVE};
 	struct form f;
@@ -282,6 +316,8 @@ static int take_form(const struct yaml_node *node, struct condition *ret, struct
 
 	if (!err)
 		err = take_metric(f.metric, &c.metric, e);
+	if (!err)
+		err = take_part(&f, arena, &c, e);
 	if (err)
 		return err;
 	n = (f.above || f.below) + !!f.rise + !!f.steps + !!f.predict;
@@ -331,7 +367,7 @@ static int add_term(const struct yaml_node *node, struct arena *arena, struct co
 	if (node->kind == YAML_SCALAR)
 		err = take_line(node, arena, t, e);
 	else if (node->kind == YAML_MAP)
-		err = take_form(node, t, e);
+		err = take_form(node, arena, t, e);
 	else
 		err = wrong_kind(node, "'METRIC > VALUE', or a section such as {metric: rss, above: 2GiB}",
 				 e);

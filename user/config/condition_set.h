@@ -8,6 +8,7 @@
  *      {metric: alloc_rate, rise: 50%, over: 10m, min: 1MB/s}    half more than the mean of the ten minutes before; ago: 1d than a day before
  *      {metric: rss, steps: [1GiB, 2GiB, 4GiB]}           fires at the first, captures again at each further one
  *      {metric: fd_count, predict: 65536, within: 10m, over: 5m}  is there in ten minutes, if it goes on like the last five
+ *      {metric: function_share, of: "json_*", above: 25%}  of the target's samples; self: true, samples: 200
  *      oom_kill                                           an event of the host; fires at once
  *      [a, b]   {all: [a, b]}   {any: [a, {all: [b, c]}]} each a condition as above
  *

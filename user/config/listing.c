@@ -202,6 +202,8 @@ static void reference_conditions(struct buf *to)
 		"condition: {metric: thread_count, above: 500, below: 2}            # outside of a band\n"
 		"condition: {metric: alloc_rate, rise: 50%, over: 10m, min: 1MB/s}  # against the mean of "
 		"ten minutes\n"
+		"condition: {metric: function_share, of: \"json_*\", above: 25%}   # of the last window's "
+		"samples\n"
 		"condition: {metric: rss, steps: [1GiB, 2GiB, 4GiB]}\n"
 		"condition: {metric: fd_count, predict: 65536, within: 10m, over: 5m}\n"
 		"condition: oom_kill                                                # an event of the host\n"

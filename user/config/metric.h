@@ -45,6 +45,8 @@ enum metric_unit {
 	  "Memory that cannot be reclaimed, of the target's own limit.")                                    \
 	X(memory_limit_eta, DURATION, ON_GROUPS | ON_PROCESS,                                               \
 	  "Time until the memory limit is reached, at the present growth.")                                 \
+	X(memory_available_percent, PERCENT, ON_SYSTEM,                                                     \
+	  "Memory that could be had without swapping, of all.")                                             \
 	X(alloc_rate, BYTE_RATE, ON_ALL, "Bytes allocated through malloc and its family.")                  \
 	X(major_fault_rate, COUNT_RATE, ON_ALL, "Page faults that had to read from a disk.")                \
 	X(goroutine_count, COUNT, ON_ALL, "Goroutines of Go processes.")                                    \
@@ -68,6 +70,12 @@ enum metric_unit {
 	  "Pressure: time in which some task waited for I/O.")                                              \
 	X(psi_io_full_percent, PERCENT, ON_SYSTEM | ON_GROUPS,                                              \
 	  "Pressure: time in which all tasks waited for I/O.")                                              \
+	X(function_share, PERCENT, ON_ALL,                                                                  \
+	  "CPU time below a function (or in it alone: `self`), of the target's, in the last window.")       \
+	X(library_share, PERCENT, ON_ALL,                                                                   \
+	  "CPU time below a binary or library (or in it alone), of the target's, in the last window.")      \
+	X(profile_drift, PERCENT, ON_PROCESS,                                                               \
+	  "How much of its CPU time lies in other functions than before its program had a new build.")      \
 	X(everprof_lost_percent, PERCENT, ON_SYSTEM, "Samples that everprof itself lost, of all.")          \
 	X(everprof_cpu_percent, PERCENT, ON_SYSTEM, "CPU time of everprof itself, of all CPUs.")
 
@@ -79,6 +87,20 @@ enum metric_id {
 	METRIC_N,
 };
 /* clang-format on */
+
+/* Told from the samples of a window, with a bound on what chance may have done: what is compared is the bound, not the share. */
+#define METRICS_OF_PROFILES \
+	(1ull << METRIC_function_share | 1ull << METRIC_library_share | 1ull << METRIC_profile_drift)
+
+static inline int metric__is_of_profiles(enum metric_id id)
+{
+	return id != METRIC_N && METRICS_OF_PROFILES >> id & 1;
+}
+
+static inline int metric__needs_name(enum metric_id id)
+{
+	return id == METRIC_function_share || id == METRIC_library_share;
+}
 
 struct metric {
 	const char *name;

@@ -18,6 +18,7 @@ struct metric_target {
 	enum scope scope;
 	uint32_t pid;      /* of a process, else 0 */
 	uint64_t start_ns; /* of a process, CLOCK_BOOTTIME as the kernel has it */
+	uint32_t exec_id;  /* of a process: another one after exec; 0: not known */
 	uint64_t
 		cgroup_id; /* of a control group or a container; of a process: the one that it is in; 0: not known */
 	/* NULL: it has none, or it is not known */

@@ -17,7 +17,6 @@
 #include "user/base/err.h"
 #include "user/base/heap.h"
 #include "user/base/log.h"
-#include "user/config/event.h"
 #include "user/pipeline/footprint.h"
 #include "user/pipeline/idle_match.h"
 #include "user/pipeline/naming.h"
@@ -52,6 +51,8 @@ struct publisher {
 	} jobs[PUBLISH_JOBS_MAX];
 	uint32_t n_jobs;
 	bool ending;
+	publish_seen_fn seen;
+	void *seen_ctx;
 	size_t symbol_bytes;
 	uint64_t peak_bytes;
 	struct publish_stats stats;
@@ -96,6 +97,19 @@ int publish__once(const struct publish_opts *opts, const struct window *w, struc
 	return err;
 }
 
+static void publisher__tell(struct publisher *p, enum event ev, const struct profile *profile)
+{
+	publish_seen_fn seen;
+	void *ctx;
+
+	pthread_mutex_lock(&p->lock);
+	seen = p->seen;
+	ctx = p->seen_ctx;
+	pthread_mutex_unlock(&p->lock);
+	if (seen)
+		seen(ctx, ev, profile);
+}
+
 static int publisher__encode(struct publisher *p, const struct window *w, struct buf *b,
 			     uint64_t *ret_duration_ns, uint64_t *ret_time_ns)
 {
@@ -115,6 +129,7 @@ static int publisher__encode(struct publisher *p, const struct window *w, struct
 	if (err)
 		return err;
 	named = clock__thread_cpu_ns();
+	publisher__tell(p, w->event, profile);
 	err = pprof__encode(profile, &opts, b);
 	resident = footprint__resident("/proc/self"); /* now it is most */
 	*ret_duration_ns = (uint64_t)profile__meta(profile)->duration_ns;
@@ -404,6 +419,14 @@ void publisher__put(struct publisher *p, struct window *w)
 		log_warn("publish: a window is dropped: %d wait already", PUBLISH_QUEUE_MAX);
 		window__unref(dropped);
 	}
+}
+
+void publisher__show(struct publisher *p, publish_seen_fn fn, void *ctx)
+{
+	pthread_mutex_lock(&p->lock);
+	p->seen = fn;
+	p->seen_ctx = ctx;
+	pthread_mutex_unlock(&p->lock);
 }
 
 void publisher__set_idle(struct publisher *p, struct idle_match *idle)

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "user/config/event.h"
+
 #define PUBLISH_QUEUE_MAX 16
 
 #define PUBLISH_JOBS_MAX 16
@@ -60,6 +62,9 @@ int publisher__new(const struct publish_opts *opts, struct store *store, struct 
 void publisher__free(struct publisher *p);
 /* Other idle patterns from the next window on; takes the caller's reference. */
 void publisher__set_idle(struct publisher *p, struct idle_match *idle);
+/* Shows each profile of a window that was named to fn, on its thread; until it is freed. */
+typedef void (*publish_seen_fn)(void *ctx, enum event ev, const struct profile *profile);
+void publisher__show(struct publisher *p, publish_seen_fn fn, void *ctx);
 /* Takes the caller's reference. */
 void publisher__put(struct publisher *p, struct window *w);
 /* Lets it keep fewer symbols, or more; the thread sees to it within a second or so. */

@@ -147,6 +147,7 @@ static void usage__tell_process(struct usage *u, struct usage_process *p, usage_
 	struct metric_target t = {.scope = SCOPE_PROCESS,
 				  .pid = p->pid,
 				  .start_ns = p->start_ns,
+				  .exec_id = p->exec_id,
 				  .cgroup_id = p->group ? p->group->id : p->cgroup_id,
 				  .comm = p->comm};
 	double values[METRIC_N];

@@ -72,6 +72,13 @@ void usage__read_memory(struct usage *u)
 				  &u->host.memory); /* what is no such file leaves it as it was */
 }
 
+static void host__available(struct usage_host *h)
+{
+	if (h->memory.total_bytes)
+		host__set(h, METRIC_memory_available_percent,
+			  (double)h->memory.available_bytes / (double)h->memory.total_bytes * 100);
+}
+
 static void host__memory(struct usage *u)
 {
 	struct usage_host *h = &u->host;
@@ -81,6 +88,7 @@ static void host__memory(struct usage *u)
 	h->known &= ~WANT_MEMORY; /* shared memory would count for each that has it */
 	if (h->rss_at && !(u->want[SCOPE_SYSTEM] & WANT_MEMORY) && u->pass % MEMORY_EVERY) {
 		host__set(h, METRIC_rss, h->rss_bytes);
+		host__available(h);
 		return;
 	}
 	n = host__read(u, HOST_FILE_MEMORY);
@@ -88,6 +96,7 @@ static void host__memory(struct usage *u)
 		return;
 	rss = (double)h->memory.anon_bytes + (double)h->memory.mapped_bytes;
 	host__set(h, METRIC_rss, rss);
+	host__available(h);
 	if (h->rss_at && s > 0) {
 		h->growth = (rss - h->rss_bytes) / s;
 		host__set(h, METRIC_memory_growth_rate, h->growth);

@@ -45,12 +45,76 @@ static const struct {
 	{ALERT_FIRING, 99, 1, 1, MISS, ALERT_KEPT, ALERT_OVER},
 	{ALERT_KEPT, 29, 1, 1, MISS, ALERT_KEPT, ALERT_STAYS},
 	{ALERT_KEPT, 29, 1, 1, MID, ALERT_KEPT, ALERT_STAYS},
+	{ALERT_KEPT, 29, 1, 1, LOST, ALERT_KEPT, ALERT_STAYS},
 	{ALERT_KEPT, 29, 1, 1, HIT, ALERT_FIRING, ALERT_RESUMES},
 	{ALERT_KEPT, 30, 1, 1, MISS, ALERT_INACTIVE, ALERT_RESOLVES},
 	{ALERT_KEPT, 30, 1, 1, MID, ALERT_INACTIVE, ALERT_RESOLVES},
 	{ALERT_KEPT, 30, 1, 1, LOST, ALERT_INACTIVE, ALERT_RESOLVES},
 	{ALERT_KEPT, 99, 1, 1, HIT, ALERT_FIRING, ALERT_RESUMES},
 };
+
+/* "3 of 5 seconds": the seconds before that hit, the last one in bit 0. */
+static const struct {
+	enum alert_phase before;
+	uint64_t seconds;
+	enum outcome outcome;
+	enum alert_phase after;
+	enum alert_step step;
+} hits_table[] = {
+	{ALERT_INACTIVE, 0x0, HIT, ALERT_PENDING, ALERT_BEGINS},
+	{ALERT_INACTIVE, 0x0, MISS, ALERT_INACTIVE, ALERT_STAYS},
+	{ALERT_PENDING, 0x1, HIT, ALERT_PENDING, ALERT_STAYS},
+	{ALERT_PENDING, 0x5, HIT, ALERT_PENDING, ALERT_READY},
+	{ALERT_PENDING, 0x9, HIT, ALERT_PENDING, ALERT_READY},
+	{ALERT_PENDING, 0x11, HIT, ALERT_PENDING, ALERT_STAYS}, /* one is five seconds ago by now */
+	{ALERT_PENDING, 0x7, MISS, ALERT_PENDING, ALERT_STAYS}, /* three were, but not now */
+	{ALERT_PENDING, 0x7, LOST, ALERT_PENDING, ALERT_STAYS},
+	{ALERT_PENDING, 0x10, MISS, ALERT_INACTIVE, ALERT_DROPS},
+	{ALERT_PENDING, 0x10, MID, ALERT_INACTIVE, ALERT_DROPS},
+	{ALERT_FIRING, 0x7, MISS, ALERT_FIRING, ALERT_STAYS},
+	{ALERT_FIRING, 0x3, MISS, ALERT_KEPT, ALERT_OVER},
+	{ALERT_FIRING, 0x3, MID, ALERT_FIRING, ALERT_STAYS},
+	{ALERT_FIRING, 0x0, HIT, ALERT_FIRING, ALERT_STAYS},
+	{ALERT_KEPT, 0x0, HIT, ALERT_FIRING, ALERT_RESUMES},
+	{ALERT_KEPT, 0x7, MISS, ALERT_KEPT, ALERT_STAYS},
+};
+
+static void hits_in_seconds_lead_where_their_table_says(void **state)
+{
+	static const struct alert_timing t = {.hits = 3, .seconds = 5, .keep_ns = 30 * S};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(hits_table) / sizeof(*hits_table); i++) {
+		struct alert_state s = {.phase = hits_table[i].before,
+					.since_ns = NOW - 9 * S,
+					.last_ns = NOW - S,
+					.known_ns = NOW - S,
+					.seconds = {hits_table[i].seconds}};
+		enum alert_step step = alert_state__step(&s, &t, hits_table[i].outcome, NOW);
+
+		if (step != hits_table[i].step || s.phase != hits_table[i].after)
+			fail_msg("row %zu: step %d, phase %s", i, step, alert_phase__name(s.phase));
+	}
+}
+
+/* What does not come of a value: a limit lets it through, its target is gone. */
+static void from_every_state_it_may_be_let_through_and_may_end(void **state)
+{
+	(void)state;
+	for (int phase = 0; phase < ALERT_PHASE_N; phase++) {
+		struct alert_state s = {
+			.phase = (enum alert_phase)phase, .since_ns = NOW - 9 * S, .last_ns = NOW - S};
+
+		assert_int_equal(alert_state__is_told(&s), phase == ALERT_FIRING || phase == ALERT_KEPT);
+		alert_state__fire(&s, NOW);
+		assert_int_equal(s.phase, ALERT_FIRING);
+		assert_true(s.since_ns == NOW && s.fired_ns == NOW);
+		s.phase = (enum alert_phase)phase;
+		alert_state__end(&s);
+		assert_int_equal(s.phase, ALERT_INACTIVE);
+		assert_int_equal(alert_state__step(&s, &ten, MISS, NOW + S), ALERT_STAYS);
+	}
+}
 
 static void each_state_and_outcome_leads_where_the_table_says(void **state)
 {
@@ -255,6 +319,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_state_and_outcome_leads_where_the_table_says),
+		cmocka_unit_test(hits_in_seconds_lead_where_their_table_says),
+		cmocka_unit_test(from_every_state_it_may_be_let_through_and_may_end),
 		cmocka_unit_test(without_a_duration_the_first_hit_is_ready),
 		cmocka_unit_test(without_keep_firing_a_miss_resolves_at_once),
 		cmocka_unit_test(what_is_not_let_through_stays_ready_as_long_as_it_holds),

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "user/alert/rule_engine.h"
@@ -12,6 +17,7 @@
 #include "user/base/arena.h"
 #include "user/base/buf.h"
 #include "user/base/err.h"
+#include "user/base/io.h"
 #include "user/config/yaml.h"
 
 #define S 1000000000ull
@@ -30,7 +36,7 @@ struct fixture {
 	struct buf saved;
 	uint32_t n_captures, n_firing, n_resolved;
 	char resolved_comm[32];
-	uint64_t resolved_fired_ns;
+	uint64_t resolved_fired_ns, process_start_ns;
 };
 
 static int fake_capture(void *ctx, const struct capture_request *r, char ret_id[CAPTURE_ID_MAX],
@@ -63,9 +69,11 @@ static void start(struct fixture *f)
 
 	rule_engine__free(f->engine);
 	f->engine = NULL;
-	assert_int_equal(rule_engine__new(&opts, &(struct rule_port){fake_capture, fake_tell, f}, &f->rules,
-					  &f->now, &f->engine),
-			 0);
+	assert_int_equal(
+		rule_engine__new(&opts,
+				 &(struct rule_port){.capture = fake_capture, .tell = fake_tell, .ctx = f},
+				 &f->rules, &f->now, &f->engine),
+		0);
 }
 
 static int set_up(void **state)
@@ -74,7 +82,7 @@ static int set_up(void **state)
 	struct err e = {0};
 	struct yaml y;
 
-	f = (struct fixture){.now = {1000 * S, 1700000000 * S, 1000 * S}};
+	f = (struct fixture){.now = {1000 * S, 1700000000 * S, 1000 * S}, .process_start_ns = 5};
 	arena__init(&f.arena, 1 << 20);
 	buf__init(&f.saved, RULE_MEMORY_BYTES_MAX);
 	assert_int_equal(yaml__parse("f", rules_text, strlen(rules_text), &y, &e), 0);
@@ -109,8 +117,10 @@ static void pass(struct fixture *f, double system, uint32_t pid, double value)
 	s.values[METRIC_cpu_usage_percent] = system;
 	rule_engine__take(f->engine, &s);
 	if (pid) {
-		s.target = (struct metric_target){
-			.scope = SCOPE_PROCESS, .pid = pid, .start_ns = 5, .comm = "burner"};
+		s.target = (struct metric_target){.scope = SCOPE_PROCESS,
+						  .pid = pid,
+						  .start_ns = f->process_start_ns,
+						  .comm = "burner"};
 		s.values[METRIC_cpu_usage_percent] = value;
 		rule_engine__take(f->engine, &s);
 	}
@@ -220,6 +230,191 @@ static void a_damaged_file_is_refused_whole(void **state)
 	free(bytes);
 }
 
+static void a_program_that_comes_back_cools_over_a_restart_and_another_boot(void **state)
+{
+	struct fixture *f = *state;
+
+	pass(f, 10, 7, 99);
+	pass(f, 10, 0, 0);
+	assert_int_equal(f->n_resolved, 1);
+	restart(f, "boot-2");
+	f->process_start_ns = f->now.boot_ns;
+	for (int i = 0; i < 5; i++)
+		pass(f, 10, 8, 99);
+	assert_int_equal(f->n_firing, 1);
+}
+
+/* ---- SIGKILL ---------------------------------------------------------------------------------------------------------- */
+
+#define PIDS      40
+#define HOUR      (3600 * S)
+#define ALL_MAX   4096
+#define KILLS     30
+#define RULE_HOUR 12
+#define TARGETS   3
+
+/* What outlives the agent: the clock, and the captures whose files appeared. */
+struct world {
+	uint64_t real_ns;
+	uint32_t n_captures, n_told, most_firing;
+	uint64_t captured_ns[ALL_MAX];
+};
+
+struct life {
+	struct world *world;
+	struct capture_request asked[ALERT_QUOTA_MAX];
+	uint64_t asked_ns[ALERT_QUOTA_MAX];
+	uint32_t n_asked;
+};
+
+static int ask_capture(void *ctx, const struct capture_request *r, char ret_id[CAPTURE_ID_MAX],
+		       struct err *err)
+{
+	struct life *l = ctx;
+
+	(void)err;
+	l->asked[l->n_asked] = *r;
+	l->asked_ns[l->n_asked++] = r->fired_real_ns;
+	strcpy(ret_id, "id");
+	return 0;
+}
+
+static void count_news(void *ctx, const struct alert_news *n)
+{
+	((struct life *)ctx)->world->n_told += n->kind == NEWS_FIRING;
+}
+
+/* A capture is there when what follows the moment is over: in the pass after. */
+static void finish_captures(struct life *l)
+{
+	struct world *w = l->world;
+
+	for (uint32_t i = 0; i < l->n_asked; i++) {
+		assert_true(w->n_captures < ALL_MAX);
+		w->captured_ns[w->n_captures] = l->asked_ns[i];
+		w->n_captures++;
+		l->asked[i].done(l->asked[i].ctx,
+				 &(struct capture_result){.id = "id", .path = "/c", .bytes = 1});
+	}
+	l->n_asked = 0;
+}
+
+static void random_pass(struct rule_engine *e, const struct rule_time *now)
+{
+	rule_engine__begin(e, now);
+	for (uint32_t pid = 1; pid <= PIDS; pid++) {
+		struct metric_sample s = {
+			.target = {.scope = SCOPE_PROCESS, .pid = pid, .start_ns = 5, .comm = "p"},
+			.known = 1ull << METRIC_cpu_usage_percent};
+
+		s.values[METRIC_cpu_usage_percent] = rand() % 120;
+		if (rand() % 10)
+			rule_engine__take(e, &s);
+	}
+	rule_engine__end(e);
+}
+
+/* An agent's life, until it is killed: as cmd/alerting has it, with the file that it has. */
+static void live(struct world *w, int dir, const struct rule_list *rules, unsigned int seed)
+{
+	static struct life l;
+	const struct rule_engine_opts opts = {.captures_per_hour = RULE_HOUR + 5,
+					      .capture_bytes_per_day = 1ull << 40};
+	const struct rule_port port = {.capture = ask_capture, .tell = count_news, .ctx = &l};
+	struct rule_time now = {w->real_ns, w->real_ns, w->real_ns};
+	struct rule_engine_stats stats;
+	struct rule_engine *e;
+	struct buf b;
+
+	srand(seed);
+	l = (struct life){.world = w};
+	buf__init(&b, RULE_MEMORY_BYTES_MAX);
+	if (rule_engine__new(&opts, &port, rules, &now, &e))
+		_exit(3);
+	if (!io__read_at(dir, RULE_MEMORY_FILE, RULE_MEMORY_BYTES_MAX, &b) &&
+	    rule_engine__restore(e, "boot", b.data, b.len, &now))
+		_exit(4);
+	for (;;) {
+		now.mono_ns = now.boot_ns = now.real_ns = w->real_ns += S;
+		finish_captures(&l);
+		random_pass(e, &now);
+		rule_engine__stats(e, &stats);
+		if (stats.n_firing > w->most_firing)
+			w->most_firing = stats.n_firing;
+		buf__clear(&b);
+		if (rule_engine__is_dirty(e) &&
+		    (rule_engine__save(e, "boot", &b) ||
+		     io__write_replace(dir, RULE_MEMORY_FILE, b.data, b.len, 0600)))
+			_exit(5);
+	}
+}
+
+static uint32_t most_in_an_hour(const struct world *w)
+{
+	uint32_t most = 0;
+
+	for (uint32_t i = 0; i < w->n_captures; i++) {
+		uint32_t n = 0;
+
+		for (uint32_t k = 0; k < w->n_captures; k++)
+			n += w->captured_ns[k] <= w->captured_ns[i] &&
+			     w->captured_ns[i] - w->captured_ns[k] < HOUR;
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+/* Killed at any moment, also amid writing the file: no hour has more captures than may be, no moment more that fire. */
+static void limits_hold_over_sigkill_whenever_it_comes(void **state)
+{
+	static const char text[] =
+		"- {name: a, condition: cpu_usage_percent > 80, duration: 1s, action: keep, scope: "
+		"process, keep_firing: 2s, limits: {cooldown: 20s, learning: 0s, escalation: 5%, "
+		"targets: 3, captures_per_hour: 12}}";
+	struct fixture *f = *state;
+	struct world *w = mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char dir[] = "/tmp/everprof-memory.XXXXXX";
+	struct err err = {0};
+	uint64_t until_ns;
+	struct yaml y;
+	int fd, status;
+
+	assert_true(w != MAP_FAILED);
+	assert_non_null(mkdtemp(dir));
+	fd = open(dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	assert_int_equal(yaml__parse("f", text, strlen(text), &y, &err), 0);
+	assert_int_equal(
+		rule__parse_list(&(struct rule_source){"f", y.root}, NULL, NULL, &f->arena, &f->rules, &err),
+		0);
+	yaml__done(&y);
+	w->real_ns = 1700000000 * S;
+	srand(77);
+	for (int i = 0; i < KILLS; i++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			live(w, fd, &f->rules, (unsigned int)i);
+		until_ns = w->real_ns + (uint64_t)(1 + rand() % 30) * S;
+		for (int k = 0; k < 20000 && __atomic_load_n(&w->real_ns, __ATOMIC_RELAXED) < until_ns; k++)
+			usleep(500);
+		usleep((useconds_t)(rand() % 3000));
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	}
+	/* it did happen, and much more would have */
+	if (w->n_captures < RULE_HOUR || w->n_told <= w->n_captures)
+		fail_msg("only %u captures of %u alarms in %u s", w->n_captures, w->n_told,
+			 (unsigned int)(w->real_ns / S - 1700000000));
+	if (most_in_an_hour(w) > RULE_HOUR)
+		fail_msg("%u captures in an hour, %d may be", most_in_an_hour(w), RULE_HOUR);
+	assert_true(w->most_firing <= TARGETS);
+	unlinkat(fd, RULE_MEMORY_FILE, 0);
+	close(fd);
+	rmdir(dir);
+	munmap(w, sizeof(*w));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -230,6 +425,8 @@ int main(void)
 		TEST(captures_of_the_hour_are_counted_on),
 		TEST(after_another_boot_only_the_system_is_the_same),
 		TEST(a_damaged_file_is_refused_whole),
+		TEST(a_program_that_comes_back_cools_over_a_restart_and_another_boot),
+		TEST(limits_hold_over_sigkill_whenever_it_comes),
 	};
 
 	return cmocka_run_group_tests_name("rule_memory", tests, NULL, NULL);

@@ -78,6 +78,13 @@ static void each_form_is_what_it_says(void **state)
 	c = good("{metric: fd_count, predict: 65536, within: 10m}");
 	assert_true(c.terms[0].value == 65536 && c.terms[0].within_ns == 600 * S &&
 		    c.terms[0].over_ns == 300 * S);
+	c = good("{metric: function_share, of: \"json_*\", above: 25%, self: true, samples: 50}");
+	assert_string_equal(c.terms[0].of, "json_*");
+	assert_true(c.terms[0].is_self && c.terms[0].samples == 50 && c.terms[0].value == 25);
+	c = good("{metric: library_share, of: libz.so.1, below: 5%}");
+	assert_true(!c.terms[0].is_self && c.terms[0].samples == 200);
+	c = good("profile_drift > 30%");
+	assert_int_equal(c.terms[0].samples, 200);
 	c = good("oom_kill");
 	assert_true(condition_set__is_event(&c));
 	c = good("{any: [oom_kill, fatal_signal]}");
@@ -140,6 +147,17 @@ static const struct {
 	{"{metric: rss, predict: 1GB}", "predict: expected 'within' beside it"},
 	{"{metric: rss, above: 1GB, over: 1m}", "over: means nothing in this kind of condition"},
 	{"{metric: rss, above: [1GB]}", "above: expected a value, found a list"},
+	{"function_share > 20%",
+	 "function_share needs the name of what it is of: {metric: function_share, of:"},
+	{"{metric: function_share, above: 20%}",
+	 "expected 'of' beside it, the name of what function_share is of"},
+	{"{metric: rss, above: 1GB, of: f}", "of: means nothing for rss"},
+	{"{metric: profile_drift, above: 20%, self: true}", "self: means nothing for profile_drift"},
+	{"{metric: rss, above: 1GB, samples: 300}", "samples: means nothing for rss"},
+	{"{metric: function_share, of: f, above: 20%, self: yes}",
+	 "self: expected true or false, found 'yes'"},
+	{"{metric: function_share, of: f, above: 20%, samples: 3}",
+	 "samples: expected a number from 20 to 1000000"},
 	{"[oom_kill, rss > 1GB]", "an event happens once and does not join with a metric"},
 	{"[oom_kill, new_build]", "events join by 'any' only"},
 	{"[rss > 1GB, rss > 1GB, rss > 1GB, rss > 1GB, rss > 1GB, rss > 1GB, rss > 1GB, rss > 1GB, rss > "

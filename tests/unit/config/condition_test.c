@@ -141,6 +141,8 @@ static void every_metric_takes_a_value_of_its_unit(void **state)
 
 	(void)state;
 	for (int id = 0; id < METRIC_N; id++) {
+		if (metric__needs_name(id)) /* one line does not hold it */
+			continue;
 		const struct metric *m = metric__get(id);
 
 		snprintf(text, sizeof(text), "%s > %s", m->name, values[m->unit]);
