@@ -251,7 +251,7 @@ static void a_function_that_takes_its_share_fires_for_who_burns_it(void **state)
 /* Runs what is at that path for so long; the path is what the program is known by. */
 static void run_build(struct recording *r, const char *build, const char *seconds)
 {
-	char command[4096], path[4096];
+	char command[4200], path[4096];
 
 	run__done(&r->workload);
 	run__path_workload(build, path);

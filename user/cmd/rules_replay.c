@@ -19,6 +19,8 @@
 #include "user/base/err.h"
 #include "user/base/io.h"
 #include "user/config/config.h"
+#include "user/config/suggest.h"
+#include "user/config/units.h"
 
 #define FIELDS       5
 #define SERIES_START 1700000000ull /* of the first second, when the series does not tell the time of day */
@@ -72,6 +74,16 @@ static void begin_pass(struct replay *p, double second)
 	rule_engine__begin(p->engine, &now);
 }
 
+static int unknown_metric(const char *name, struct err *e)
+{
+	struct suggest s;
+
+	suggest__init(&s, name);
+	for (int i = 0; i < METRIC_N; i++)
+		suggest__offer(&s, metric__get(i)->name);
+	return err__set(e, -EINVAL, "unknown metric '%s'%s", units__quote(name).text, suggest__text(&s));
+}
+
 /* One value; values of one target in one second are one sample. */
 static int take_line(struct replay *p, char *line, struct err *e)
 {
@@ -83,7 +95,8 @@ static int take_line(struct replay *p, char *line, struct err *e)
 	for (int i = 0; i < FIELDS; i++) {
 		fields[i] = strsep(&rest, ",");
 		if (!fields[i])
-			return err__set(e, -EINVAL, "expected SECONDS,PID,COMM,METRIC,VALUE");
+			return err__set(e, -EINVAL,
+					"expected SECONDS,PID,COMM,METRIC,VALUE, found %d of these", i);
 	}
 	second = strtod(fields[0], &end);
 	if (*end || !(second >= 0) || second > 1e9 || floor(second) < p->second)
@@ -94,7 +107,7 @@ static int take_line(struct replay *p, char *line, struct err *e)
 	if (*end || !*fields[1])
 		return err__set(e, -EINVAL, "expected a process id, found '%.40s'", fields[1]);
 	if (metric__find(fields[3], &metric))
-		return err__set(e, -EINVAL, "unknown metric '%.40s'", fields[3]);
+		return unknown_metric(fields[3], e);
 	value = strtod(fields[4], &end);
 	if (*end || !*fields[4] || !isfinite(value))
 		return err__set(e, -EINVAL, "expected a number, found '%.40s'", fields[4]);
