@@ -80,10 +80,10 @@ static void the_signal_keeps_what_burned_before_it_came(void **state)
 
 	p = captured__profile(&f, "before.cpu.pb.gz");
 	m = profile__meta(p);
-	/* it ends with the slice in which the signal came, and begins 20 s before or where recording began */
+	/* it ends with the slice in which the signal came, and begins with that of 20 s before, or where recording began */
 	assert_true(m->time_ns + m->duration_ns >= (int64_t)asked_ns - (int64_t)NS_PER_SEC / 20);
 	assert_true(m->time_ns + m->duration_ns <= (int64_t)(asked_ns + 3 * NS_PER_SEC / 2));
-	assert_true(m->time_ns >= (int64_t)(asked_ns - 20 * NS_PER_SEC - NS_PER_SEC / 2));
+	assert_true(m->time_ns >= (int64_t)(asked_ns - 22 * NS_PER_SEC));
 	assert_true(m->duration_ns >= (int64_t)(7 * NS_PER_SEC));
 	expect__sum(p, &mine, &before);
 	if ((double)before.ns < 0.9 * (double)truth || (double)before.ns > 1.1 * (double)truth)

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Rules of the running agent over real processes: who fires, who does not, what is captured, who is told, and what is left after SIGKILL. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <glob.h>
 #include <jansson.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/socket.h>
 
 #include "tests/e2e/e2e.h"
 #include "tests/support/agent.h"
+#include "tests/support/alertmanager.h"
 #include "user/base/clock.h"
 
 #define MANY  "200"
@@ -347,19 +345,6 @@ static void a_fatal_signal_is_captured_once(void **state)
 
 /* ---- the real Alertmanager -------------------------------------------------------------------------------------------- */
 
-static int free_port(void)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-	close(fd);
-	return ntohs(a.sin_port);
-}
-
 /* The body at http://127.0.0.1:port/path, or "". */
 static const char *get(struct run *run, int port, const char *path)
 {
@@ -399,22 +384,6 @@ static bool is_received(int port, const char *status, int seconds)
 	return false;
 }
 
-static void start_alertmanager(struct recording *r, struct run *am, int port)
-{
-	char config[256], storage[256], address[64];
-	FILE *f = fopen(recording__file(r, "am.yml"), "w");
-
-	assert_non_null(f);
-	fputs("route: {receiver: none}\nreceivers: [{name: none}]\n", f);
-	assert_int_equal(fclose(f), 0);
-	snprintf(config, sizeof(config), "--config.file=%s/am.yml", r->dir);
-	snprintf(storage, sizeof(storage), "--storage.path=%s/am", r->dir);
-	snprintf(address, sizeof(address), "--web.listen-address=127.0.0.1:%d", port);
-	assert_int_equal(run__start(am, ARGS("/usr/bin/prometheus-alertmanager", config, storage, address,
-					     "--cluster.listen-address=")),
-			 0);
-}
-
 static void the_real_alertmanager_receives_firing_and_resolved(void **state)
 {
 	struct recording *r = *state;
@@ -425,9 +394,9 @@ static void the_real_alertmanager_receives_firing_and_resolved(void **state)
 	long long chosen;
 	int port;
 
-	if (access("/usr/bin/prometheus-alertmanager", X_OK))
+	if (!alertmanager__is_here())
 		skip();
-	port = free_port();
+	port = alertmanager__free_port();
 	snprintf(rule, sizeof(rule),
 		 "{name: Big, condition: rss > 10MiB, duration: 1s, labels: {severity: page}, "
 		 "annotations: {summary: \"{target} has {value}\"}, notify: [{alertmanager: "
@@ -439,7 +408,7 @@ static void the_real_alertmanager_receives_firing_and_resolved(void **state)
 	/* nobody is there yet: it waits on the disk, and is tried again */
 	expect_comes(r, "fired", 1, 30);
 	usleep(2000000);
-	start_alertmanager(r, &am, port);
+	alertmanager__start(r, &am, port, "{receiver: none}", "[{name: none}]");
 	assert_true(is_received(port, "firing", 40));
 	alerts = get(&answer, port, "/api/v2/alerts");
 	list = json_loads(alerts, 0, NULL);

@@ -20,6 +20,7 @@
 
 #define RETRY_NS   (10 * NS_PER_SEC)
 #define GIVE_UP_NS (600 * NS_PER_SEC)
+#define SLICE_NS   NS_PER_SEC
 
 /* -- on the thread that may wait -- */
 
@@ -134,7 +135,9 @@ static void slot__ask(struct capture_slot *s, struct capture_part *p, int when)
 {
 	const struct capture_request *r = &s->kase->request;
 	const struct capture_port *port = &s->job.owner->port;
-	uint64_t fired = r->fired_mono_ns, from = fired > r->before_ns ? fired - r->before_ns : 0;
+	/* what is asked for are slices that begin in the range: with that in which the range begins, it is not shorter than it should be */
+	uint64_t fired = r->fired_mono_ns, back = r->before_ns + SLICE_NS,
+		 from = fired > back ? fired - back : 0;
 	int err;
 
 	if (p->is_dump)

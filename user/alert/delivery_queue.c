@@ -68,6 +68,7 @@ static int describe(const void *bytes, size_t len, uint64_t seq, struct delivery
 
 	if (!err)
 		*ret = (struct delivery_entry){
+			.kind = d->kind,
 			.seq = seq,
 			.bytes = len,
 			.created_ns = d->created_ns,
@@ -191,7 +192,8 @@ static void give_up_old(struct delivery_queue *q, uint64_t real_ns)
 	}
 }
 
-uint64_t delivery_queue__next(struct delivery_queue *q, uint64_t mono_ns, uint64_t real_ns, struct buf *to)
+uint64_t delivery_queue__next(struct delivery_queue *q, enum delivery_kind kind, uint64_t mono_ns,
+			      uint64_t real_ns, struct buf *to)
 {
 	char name[NAME_MAX_];
 
@@ -199,7 +201,7 @@ uint64_t delivery_queue__next(struct delivery_queue *q, uint64_t mono_ns, uint64
 	for (uint32_t i = 0; i < q->n; i++) {
 		struct delivery_entry *e = &q->entries[i];
 
-		if (e->is_under_way || e->next_try_ns > mono_ns || is_behind(q, i))
+		if (e->kind != kind || e->is_under_way || e->next_try_ns > mono_ns || is_behind(q, i))
 			continue;
 		format_name(e->seq, name);
 		buf__clear(to);

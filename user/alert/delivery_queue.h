@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "user/alert/delivery.h"
+
 #define DELIVERY_QUEUE_MAX   256
 #define DELIVERY_QUEUE_BYTES ((size_t)4 << 20)
 #define DELIVERY_AGE_NS      (24ull * 3600 * 1000000000)
@@ -25,6 +27,7 @@
 struct buf;
 
 struct delivery_entry {
+	enum delivery_kind kind;
 	uint64_t seq, bytes, created_ns;
 	uint64_t address;               /* hash of the URL or the program */
 	uint64_t next_try_ns, pause_ns; /* CLOCK_MONOTONIC */
@@ -44,8 +47,9 @@ int delivery_queue__open(struct delivery_queue *q, int store_fd);
 void delivery_queue__close(struct delivery_queue *q);
 /* Bytes of delivery__write. */
 int delivery_queue__add(struct delivery_queue *q, const void *bytes, size_t len);
-/* The next that may be tried, marked as under way, its bytes appended; 0: none. */
-uint64_t delivery_queue__next(struct delivery_queue *q, uint64_t mono_ns, uint64_t real_ns, struct buf *to);
+/* The next of the kind that may be tried, marked as under way, its bytes appended; 0: none. */
+uint64_t delivery_queue__next(struct delivery_queue *q, enum delivery_kind kind, uint64_t mono_ns,
+			      uint64_t real_ns, struct buf *to);
 void delivery_queue__done(struct delivery_queue *q, uint64_t seq);
 /* Tried again later, at least after_ns. */
 void delivery_queue__failed(struct delivery_queue *q, uint64_t seq, uint64_t mono_ns, uint64_t after_ns);

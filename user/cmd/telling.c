@@ -21,14 +21,15 @@
 #define URL_MAX          1024
 #define ALERTMANAGER_API "/api/v2/alerts"
 #define LOOK_AGAIN_NS    (500 * NS_PER_MS)
+#define COURIERS         4 /* addresses that are slow at once, without holding up a fifth */
 
 struct telling {
 	const char *host;
-	char url[URL_MAX], server_url[URL_MAX], run_as[64];
+	char url[URL_MAX], server_url[URL_MAX], run_as[64], ca_file[COURIER_CA_MAX];
 	struct loop *loop;
 	struct loop_source *timer;
 	struct delivery_queue queue;
-	struct courier *courier;
+	struct courier *couriers[COURIERS];
 	struct program *program;
 	struct buf bytes;
 	struct delivery *current;
@@ -87,7 +88,8 @@ static int run_program(struct telling *t, uint64_t seq, const struct delivery *d
 	return program__run(t->program, seq, *t->run_as ? t->run_as : NULL, argv, env);
 }
 
-static void start_one(struct telling *t, uint64_t seq)
+/* courier NULL: a program. */
+static void start_one(struct telling *t, uint64_t seq, struct courier *courier)
 {
 	struct delivery *d = t->current;
 	int err = delivery__parse(t->bytes.data, t->bytes.len, d);
@@ -96,23 +98,34 @@ static void start_one(struct telling *t, uint64_t seq)
 		delivery_queue__refused(&t->queue, seq);
 		return;
 	}
-	err = d->kind == DELIVERY_RUN ? run_program(t, seq, d)
-				      : courier__post(t->courier, seq, d->url, d->body, d->body_len);
+	err = courier ? courier__post(courier, seq, d->url, t->ca_file, d->body, d->body_len)
+		      : run_program(t, seq, d);
 	if (!err)
 		return;
 	log_warn("rules: tell others: %s, will retry", strerror(-err));
 	delivery_queue__failed(&t->queue, seq, clock__mono_ns(), 0);
 }
 
-/* One at a time of each kind: whichever comes first holds the other up for its ten seconds at most. */
+static uint64_t next_of(struct telling *t, enum delivery_kind kind)
+{
+	return delivery_queue__next(&t->queue, kind, clock__mono_ns(), clock__real_ns(), &t->bytes);
+}
+
+/*
+ * One program at a time, and as many posts as there are couriers; to one address one at a time, as the queue has it. So who is slow to answer holds up nobody else.
+ * A courier that has nothing to do is kept, those beyond it are not: they are a process each.
+ */
 static void pump(struct telling *t)
 {
-	while (!courier__is_busy(t->courier) && !program__is_busy(t->program)) {
-		uint64_t seq = delivery_queue__next(&t->queue, clock__mono_ns(), clock__real_ns(), &t->bytes);
+	uint64_t seq;
 
-		if (!seq)
-			break;
-		start_one(t, seq);
+	while (!program__is_busy(t->program) && (seq = next_of(t, DELIVERY_RUN)) != 0)
+		start_one(t, seq, NULL);
+	for (int i = 0; i < COURIERS; i++) {
+		while (!courier__is_busy(t->couriers[i]) && (seq = next_of(t, DELIVERY_POST)) != 0)
+			start_one(t, seq, t->couriers[i]);
+		if (i && !courier__is_busy(t->couriers[i]))
+			courier__dismiss(t->couriers[i]);
 	}
 	loop__set_timer(t->timer, t->queue.n ? LOOK_AGAIN_NS : LOOP_TIMER_OFF, 0);
 }
@@ -230,7 +243,9 @@ int telling__new(const struct config *c, const char *host, struct loop *loop, in
 	t->queue.dir_fd = -1;
 	buf__init(&t->bytes, DELIVERY_BYTES_MAX);
 	t->current = malloc(sizeof(*t->current));
-	err = t->current ? courier__new(loop, on_posted, t, &t->courier) : -ENOMEM;
+	err = t->current ? 0 : -ENOMEM;
+	for (int i = 0; !err && i < COURIERS; i++)
+		err = courier__new(loop, on_posted, t, &t->couriers[i]);
 	if (!err)
 		err = program__new(loop, on_program_done, t, &t->program);
 	if (!err)
@@ -258,6 +273,7 @@ static void set_url(char to[URL_MAX], const char *url)
 void telling__set_config(struct telling *t, const struct config *c)
 {
 	set_url(t->url, c->alerting.external_url);
+	snprintf(t->ca_file, sizeof(t->ca_file), "%s", c->alerting.ca_file ? c->alerting.ca_file : "");
 	snprintf(t->run_as, sizeof(t->run_as), "%s", c->alerting.run_as ? c->alerting.run_as : "");
 }
 
@@ -271,7 +287,8 @@ void telling__free(struct telling *t)
 	if (!t)
 		return;
 	program__free(t->program);
-	courier__free(t->courier);
+	for (int i = 0; i < COURIERS; i++)
+		courier__free(t->couriers[i]);
 	if (t->timer)
 		loop__remove(t->loop, t->timer);
 	delivery_queue__close(&t->queue);

@@ -82,7 +82,8 @@ struct config {
 	struct {
 		struct rule_source rules, defaults, templates; /* what `alerts` is read from */
 		uint64_t captures_per_hour, capture_bytes_per_day;
-		const char *external_url, *run_as; /* NULL: the server's own; nobody */
+		const char *external_url, *run_as,
+			*ca_file; /* NULL: the server's own; nobody; the system's */
 	} alerting;
 	uint32_t n_exporters; /* always 0 in this version */
 	struct {

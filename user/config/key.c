@@ -169,6 +169,8 @@ static const struct key keys[] = {
 	 "What captures of all rules may write in any 24 hours."},
 	{"alerting.external_url", KEY_TEXT, AT(alerting.external_url), "off", 0, 0, "off", NULL,
 	 "Where people reach this agent's page, for links in what is told, `https://profiles.example/host-7/`; else the address that it listens on."},
+	{"alerting.ca_file", KEY_TEXT, AT(alerting.ca_file), "system", 0, 0, "system", NULL,
+	 "Certificates (PEM) by which those who are told over https are known; any user must be able to read the file; `system` for those that the system trusts."},
 	{"alerting.run_as", KEY_TEXT, AT(alerting.run_as), "nobody", 0, 0, "nobody", NULL,
 	 "The user that programs of `notify: [{run: …}]` run as; `nobody` has no privileges and owns nothing."},
 	{"exporters", KEY_EXPORTERS, AT(n_exporters), "[]", 0, 0, NULL, NULL,

@@ -185,16 +185,24 @@ bool courier__is_busy(const struct courier *c)
 	return c->id != 0;
 }
 
-int courier__post(struct courier *c, uint64_t id, const char *url, const void *body, size_t len)
+void courier__dismiss(struct courier *c)
+{
+	if (!c->id)
+		courier__stop(c);
+}
+
+int courier__post(struct courier *c, uint64_t id, const char *url, const char *ca_file, const void *body,
+		  size_t len)
 {
 	struct courier_post p = {.magic = COURIER_MAGIC, .timeout_ms = COURIER_TIMEOUT_MS, .id = id};
 	int fd = FD_CLOSED, code = 0;
 
 	if (c->id)
 		return -EBUSY;
-	if (strlen(url) >= sizeof(p.url))
+	if (strlen(url) >= sizeof(p.url) || strlen(ca_file) >= sizeof(p.ca_file))
 		return -E2BIG;
 	strcpy(p.url, url);
+	strcpy(p.ca_file, ca_file);
 	if (!c->pid)
 		code = courier__start(c);
 	if (!code)

@@ -19,6 +19,7 @@
 
 #define COURIER_URL_MAX    1100
 #define COURIER_TEXT_MAX   160
+#define COURIER_CA_MAX     512
 #define COURIER_TIMEOUT_MS 10000
 
 struct courier;
@@ -38,8 +39,14 @@ typedef void (*courier_done_fn)(void *ctx, const struct courier_answer *a);
 int courier__new(struct loop *loop, courier_done_fn done, void *ctx, struct courier **ret);
 void courier__free(struct courier *c);
 bool courier__is_busy(const struct courier *c);
-/* Answered later, once; never from inside of this call. The body is JSON. */
-int courier__post(struct courier *c, uint64_t id, const char *url, const void *body, size_t len);
+/*
+ * Answered later, once; never from inside of this call. The body is JSON. ca_file: of certificates by which others are known, which the courier reads as a user
+ * that may little; "": those of the system.
+ */
+int courier__post(struct courier *c, uint64_t id, const char *url, const char *ca_file, const void *body,
+		  size_t len);
+/* Ends the process where nothing is under way; the next post starts another. */
+void courier__dismiss(struct courier *c);
 /* The process's main: `everprof courier-process`. The exit status. */
 int courier__main(void);
 

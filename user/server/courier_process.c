@@ -43,6 +43,11 @@ static void set_options(CURL *curl, const struct courier_post *p, const struct b
 	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body->data);
 	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)body->len);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, ignore);
+	if (*p->ca_file) {
+		/* these alone: who names a file does not mean the two hundred of the system besides */
+		curl_easy_setopt(curl, CURLOPT_CAINFO, p->ca_file);
+		curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+	}
 }
 
 static void post(CURL *curl, const struct courier_post *p, const struct buf *body, struct courier_result *r)
@@ -57,11 +62,10 @@ static void post(CURL *curl, const struct courier_post *p, const struct buf *bod
 	headers = curl_slist_append(headers, "Expect:");
 	set_options(curl, p, body, headers);
 	code = curl_easy_perform(curl);
-	if (!code) {
-		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-		curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &after);
-	}
-	r->status = (int32_t)status;
+	/* Known once the answer's head is there; whatever becomes of its body, which may be cut off by a server that ends TLS without a word, it is taken or not. */
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &after);
+	r->status = status >= 200 ? (int32_t)status : 0;
 	r->error = (int32_t)code;
 	r->after_s = after > 0 && after < INT32_MAX ? (uint32_t)after : 0;
 	snprintf(r->text, sizeof(r->text), "%s", code ? curl_easy_strerror(code) : "");
@@ -102,7 +106,7 @@ int courier__main(void)
 	for (;;) {
 		n = wire__receive(COURIER_FD, &p, sizeof(p), &fd);
 		if (n != (int)sizeof(p) || p.magic != COURIER_MAGIC || !memchr(p.url, '\0', sizeof(p.url)) ||
-		    fd < 0)
+		    !memchr(p.ca_file, '\0', sizeof(p.ca_file)) || fd < 0)
 			break;
 		code = answer(curl, &p, fd);
 		io__close(&fd);

@@ -17,7 +17,7 @@
 struct courier_post {
 	uint32_t magic, timeout_ms;
 	uint64_t id;
-	char url[COURIER_URL_MAX];
+	char url[COURIER_URL_MAX], ca_file[COURIER_CA_MAX];
 };
 
 struct courier_result {

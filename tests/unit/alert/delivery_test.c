@@ -126,7 +126,7 @@ static const char *next(struct fixture *f, uint64_t mono_ns, uint64_t *ret_seq)
 {
 	const char *text;
 
-	*ret_seq = delivery_queue__next(&f->queue, mono_ns, NOW, &f->read);
+	*ret_seq = delivery_queue__next(&f->queue, DELIVERY_POST, mono_ns, NOW, &f->read);
 	text = *ret_seq ? strstr(buf__str(&f->read), "\n\n") : NULL;
 	return text ? text + 2 : "";
 }
