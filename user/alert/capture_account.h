@@ -22,6 +22,7 @@ struct profile;
 struct capture_account {
 	enum event event;
 	bool is_state;              /* as it was then; there is no after */
+	bool is_extra;              /* nobody asked for it by name: no word where there is none */
 	struct profile *of[WHEN_N]; /* sealed, of the target; NULL: none */
 	struct profile *whole;      /* both; NULL: see missing */
 	struct profile *diff;       /* against the baseline; NULL: none */

@@ -297,6 +297,7 @@ int capture_bundle__make(const struct capture_case *c, struct store *store, stru
 
 		a->event = c->parts[i].event;
 		a->is_state = c->parts[i].is_dump;
+		a->is_extra = c->parts[i].is_extra;
 		err = account__load(c, &c->parts[i], a);
 		if (!err)
 			err = account__compare(c, store, a);

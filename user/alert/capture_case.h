@@ -30,6 +30,7 @@ enum capture_when { WHEN_BEFORE, WHEN_AFTER, WHEN_N };
 struct capture_part {
 	enum event event;
 	bool is_dump;
+	bool is_extra; /* nobody asked for it by name */
 	struct {
 		uint64_t ask;  /* 0: there is nothing to ask for */
 		bool is_asked; /* else it is tried again */

@@ -280,7 +280,8 @@ static void put_accounts(json_t *root, const struct capture_case *c, const struc
 	json_t *events = json_object(), *build_ids = json_object(), *missing = json_array();
 
 	for (uint32_t i = 0; i < n; i++) {
-		put(events, event__name(accounts[i].event), event_json(&accounts[i]));
+		if (accounts[i].whole || !accounts[i].is_extra)
+			put(events, event__name(accounts[i].event), event_json(&accounts[i]));
 		add_build_ids(build_ids, accounts[i].whole);
 	}
 	for (uint32_t ev = 0; ev < EVENT_N; ev++)

@@ -250,9 +250,12 @@ static void slot__plan(struct capture_slot *s)
 	struct captures *c = s->job.owner;
 	struct capture_case *k = s->kase;
 	uint32_t recorded = c->port.recorded(c->port.ctx);
-	uint32_t wanted = k->request.events ? k->request.events : recorded;
 	uint32_t allowed = k->request.only_recorded ? recorded : UINT32_MAX;
+	uint32_t named = k->request.events ? k->request.events : recorded, wanted = named;
 
+	/* where memory went is told by more than its page faults: who allocated it, and what a Go program itself knows */
+	if (k->request.events >> EVENT_MEMORY & 1)
+		wanted |= (recorded & 1u << EVENT_ALLOC) | (c->port.dump ? 1u << EVENT_HEAP : 0);
 	for (enum event ev = 0; ev < EVENT_N; ev++) {
 		struct capture_part *p = &k->parts[k->n_parts];
 
@@ -262,8 +265,8 @@ static void slot__plan(struct capture_slot *s)
 		p->of[WHEN_BEFORE].fd = p->of[WHEN_AFTER].fd = FD_CLOSED;
 		if (allowed >> ev & 1 &&
 		    (slot__plan_dump(s, p) || slot__plan_windows(s, p, recorded >> ev & 1)))
-			k->n_parts++;
-		else
+			k->parts[k->n_parts++].is_extra = !(named >> ev & 1);
+		else if (named >> ev & 1)
 			k->not_recorded |= 1u << ev;
 	}
 }

@@ -18,6 +18,7 @@
 #include "user/profile/profile.h"
 #include "user/query/deadlocks.h"
 #include "user/query/go_origins.h"
+#include "user/query/go_waits.h"
 #include "user/query/hot_stacks.h"
 #include "user/query/printable.h"
 #include "user/query/top.h"
@@ -171,6 +172,35 @@ static void print_deadlock(void *ctx, const struct profile *p, const struct dead
 	}
 }
 
+/* Of the process that was asked for, or of those in which all stand still. */
+static void print_go_waits(const struct capture_case *c, const struct capture_account *a, struct buf *b)
+{
+	struct go_waits waits[GO_WAITS_MAX];
+	uint32_t n = go_waits__of(a->whole, waits);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct go_waits *w = &waits[i];
+		const char *comma = "";
+
+		if (!go_waits__all_stand(w) && c->request.target.pid != w->pid)
+			continue;
+		buf__printf(b,
+			    go_waits__all_stand(w) ? "  STANDSTILL all %" PRId64 " goroutines of process "
+						   : "           %" PRId64 " goroutines of process ",
+			    w->n_for_another);
+		printable__append(b, w->process);
+		buf__printf(b, " (%" PRId64 ") wait for another one%s: ", w->pid,
+			    go_waits__all_stand(w) ? ", and only a timer or a signal can end that" : "");
+		for (uint32_t r = 0; r < GO_WAITS_REASONS; r++) {
+			if (!w->by_reason[r])
+				continue;
+			buf__printf(b, "%s%s %" PRId64, comma, go_waits__reason(r), w->by_reason[r]);
+			comma = ", ";
+		}
+		buf__append_str(b, *comma ? "\n" : "none\n");
+	}
+}
+
 static void print_rate(const struct capture_account *a, struct buf *b)
 {
 	char rate[WHEN_N][ACCOUNT_RATE_MAX] = {"", ""}, normal[ACCOUNT_RATE_MAX] = "";
@@ -193,14 +223,18 @@ static void print_rate(const struct capture_account *a, struct buf *b)
 	buf__append_char(b, '\n');
 }
 
-static void print_short_event(const struct capture_account *a, struct buf *b)
+static void print_short_event(const struct capture_case *c, const struct capture_account *a, struct buf *b)
 {
+	if (!a->whole && a->is_extra)
+		return;
 	if (!a->whole) {
 		buf__printf(b, "  %-8s none: %s\n", event__name(a->event), a->missing);
 		return;
 	}
 	deadlocks__each(a->whole, print_deadlock, b);
 	print_rate(a, b);
+	if (a->event == EVENT_GOROUTINE)
+		print_go_waits(c, a, b);
 	if (a->event != EVENT_GOROUTINE || !go_origins__print_first(a->whole, b))
 		print_hottest(a, b);
 	print_grown(a, b);
@@ -234,7 +268,7 @@ static void print_short(const struct capture_case *c, const struct capture_accou
 	buf__append_str(b, "\nIN SHORT\n");
 	print_since(c, b);
 	for (uint32_t i = 0; i < n; i++)
-		print_short_event(&accounts[i], b);
+		print_short_event(c, &accounts[i], b);
 	print_unknown(accounts, n, b);
 	print_missing(c, b);
 }
@@ -436,5 +470,6 @@ void capture_summary__print(const struct capture_case *c, const struct capture_a
 	print_next(c, accounts, n, to);
 	print_who(c, to);
 	for (uint32_t i = 0; i < n; i++)
-		capture_summary__print_event(c, &accounts[i], to);
+		if (accounts[i].whole || !accounts[i].is_extra)
+			capture_summary__print_event(c, &accounts[i], to);
 }

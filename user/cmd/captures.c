@@ -290,23 +290,62 @@ static int find(const struct request *r, const char *id, struct capture_folder *
 	return err ? err__set(e, err, "cannot look for '%s' in '%s': %s", id, r->store, strerror(-err)) : 0;
 }
 
+#define BOLD  "\033[1m"
+#define RED   "\033[1;31m"
+#define PLAIN "\033[0m"
+
+/* What a line of the summary is shown in; NULL: as it is. */
+static const char *colour_of(const char *line, size_t len, bool is_first)
+{
+	size_t upper = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"), blank = strspn(line, " ");
+
+	if (is_first || (len > 3 && !strncmp(line, "== ", 3)) || upper >= 2)
+		return BOLD;
+	if (!strncmp(line + blank, "DEADLOCK ", 9) || !strncmp(line + blank, "STANDSTILL ", 11))
+		return RED;
+	return NULL;
+}
+
+/* On a terminal the eye finds its way by them; text is the summary, a line an end. */
+static void print_summary(const char *text, struct buf *to)
+{
+	bool is_first = true, coloured = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		const char *colour = coloured ? colour_of(text, len, is_first) : NULL;
+
+		buf__append_str(to, colour ? colour : "");
+		buf__append(to, text, len);
+		buf__append_str(to, colour ? PLAIN : "");
+		text += len;
+		if (*text)
+			buf__append_char(to, *text++);
+		is_first = false;
+	}
+}
+
 static int show(const struct request *r, const char *id)
 {
 	static char names[CAPTURE_FILES_MAX][CAPTURE_FILE_NAME_MAX];
 	static uint64_t lens[CAPTURE_FILES_MAX];
 	struct capture_folder f;
 	struct err e = {""};
-	struct buf b;
+	struct buf b, text;
 	uint32_t n = 0;
 	int fd = FD_CLOSED, err = find(r, id, &f, &e);
 
 	if (err)
 		return fail(&e, err);
 	buf__init(&b, OUTPUT_MAX);
+	buf__init(&text, OUTPUT_MAX / 4);
 	err = capture_folder__open(r->store, &f, CAPTURE_SUMMARY, &fd);
 	if (!err)
-		err = io__read_fd(fd, OUTPUT_MAX / 2, &b);
+		err = io__read_fd(fd, OUTPUT_MAX / 4, &text);
 	io__close(&fd);
+	if (!err)
+		print_summary(buf__str(&text), &b);
+	buf__done(&text);
 	if (!err)
 		err = capture_folder__files(r->store, &f, names, lens, &n);
 	if (err) {
