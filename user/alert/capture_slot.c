@@ -224,7 +224,7 @@ static bool slot__plan_dump(struct capture_slot *s, struct capture_part *p)
 	slot__ask(s, p, WHEN_BEFORE);
 	if (p->of[WHEN_BEFORE].err != -EOPNOTSUPP)
 		return true;
-	*p = (struct capture_part){.event = p->event};
+	*p = (struct capture_part){.event = p->event, .is_extra = p->is_extra};
 	p->of[WHEN_BEFORE].fd = p->of[WHEN_AFTER].fd = FD_CLOSED;
 	return false;
 }
@@ -245,12 +245,21 @@ static bool slot__plan_windows(struct capture_slot *s, struct capture_part *p, b
 	return p->of[WHEN_AFTER].ask && p->of[WHEN_AFTER].err != -ENOENT;
 }
 
+/* Where the host is in need, nothing is recorded that is not anyway; a look at what was asked for takes no probe, and is had all the same. */
+static bool slot__plan_part(struct capture_slot *s, struct capture_part *p, bool is_recorded)
+{
+	bool may_record = is_recorded || !s->kase->request.only_recorded;
+
+	if ((may_record || !p->is_extra) && slot__plan_dump(s, p))
+		return true;
+	return may_record && slot__plan_windows(s, p, is_recorded);
+}
+
 static void slot__plan(struct capture_slot *s)
 {
 	struct captures *c = s->job.owner;
 	struct capture_case *k = s->kase;
 	uint32_t recorded = c->port.recorded(c->port.ctx);
-	uint32_t allowed = k->request.only_recorded ? recorded : UINT32_MAX;
 	uint32_t named = k->request.events ? k->request.events : recorded, wanted = named;
 
 	/* where memory went is told by more than its page faults: who allocated it, and what a Go program itself knows */
@@ -258,15 +267,15 @@ static void slot__plan(struct capture_slot *s)
 		wanted |= (recorded & 1u << EVENT_ALLOC) | (c->port.dump ? 1u << EVENT_HEAP : 0);
 	for (enum event ev = 0; ev < EVENT_N; ev++) {
 		struct capture_part *p = &k->parts[k->n_parts];
+		bool is_named = named >> ev & 1;
 
 		if (!(wanted >> ev & 1))
 			continue;
-		*p = (struct capture_part){.event = ev};
+		*p = (struct capture_part){.event = ev, .is_extra = !is_named};
 		p->of[WHEN_BEFORE].fd = p->of[WHEN_AFTER].fd = FD_CLOSED;
-		if (allowed >> ev & 1 &&
-		    (slot__plan_dump(s, p) || slot__plan_windows(s, p, recorded >> ev & 1)))
-			k->parts[k->n_parts++].is_extra = !(named >> ev & 1);
-		else if (named >> ev & 1)
+		if (slot__plan_part(s, p, recorded >> ev & 1))
+			k->n_parts++;
+		else if (is_named)
 			k->not_recorded |= 1u << ev;
 	}
 }

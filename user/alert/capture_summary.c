@@ -255,7 +255,12 @@ static void print_unknown(const struct capture_account *accounts, uint32_t n, st
 static void print_missing(const struct capture_case *c, struct buf *b)
 {
 	for (uint32_t ev = 0; ev < EVENT_N; ev++)
-		if (c->not_recorded >> ev & 1)
+		if (c->not_recorded >> ev & 1 && c->request.only_recorded)
+			buf__printf(b,
+				    "  %-8s none: it is not recorded, and the machine had no CPU or memory "
+				    "to spare\n",
+				    event__name((enum event)ev));
+		else if (c->not_recorded >> ev & 1)
 			buf__printf(b, "  %-8s none: it is not recorded (profiling.%s.enabled)\n",
 				    event__name((enum event)ev), event__name((enum event)ev));
 	if (c->is_cut_short)

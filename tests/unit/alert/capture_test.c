@@ -271,6 +271,21 @@ static void a_state_is_looked_at_now_what_is_not_recorded_is_from_now_on_and_wha
 	buf__done(&meta);
 }
 
+/* What takes no probe is had all the same: the stacks of threads that hang are looked for most where nothing is left. */
+static void where_the_host_is_in_need_only_a_look_is_taken_besides(void **state)
+{
+	struct capture_request r = request();
+
+	(void)state;
+	r.only_recorded = true;
+	r.events = 1u << EVENT_CPU | 1u << EVENT_THREADS | 1u << EVENT_LOCK;
+	assert_int_equal(begin(&r), 0);
+	assert_int_equal(w.n_asks, 3);
+	for (uint32_t i = 0; i < w.n_asks; i++)
+		assert_true(w.asks[i].event != EVENT_LOCK &&
+			    w.asks[i].is_dump == (w.asks[i].event == EVENT_THREADS));
+}
+
 static void the_frequency_is_raised_for_after_and_no_further_than_allowed(void **state)
 {
 	struct capture_request r = request();
@@ -403,6 +418,7 @@ int main(void)
 		TEST(one_target_has_one_capture_at_a_time),
 		TEST(what_has_no_time_for_us_is_asked_again),
 		TEST(a_state_is_looked_at_now_what_is_not_recorded_is_from_now_on_and_what_cannot_be_is_told),
+		TEST(where_the_host_is_in_need_only_a_look_is_taken_besides),
 		TEST(the_frequency_is_raised_for_after_and_no_further_than_allowed),
 		TEST(what_the_disk_refuses_is_kept_and_written_later),
 		TEST(the_end_of_the_agent_keeps_what_there_is),
