@@ -141,11 +141,16 @@ static void print_hottest(const struct capture_account *a, struct buf *b)
 static void print_grown(const struct capture_account *a, struct buf *b)
 {
 	const struct top_opts opts = {.sort = TOP_BY_FLAT, .by = "function"};
-	int64_t total = capture_account__total(capture_account__whole(a), NULL);
+	const struct profile *whole = capture_account__whole(a), *base = capture_account__normal(a);
+	int64_t total = capture_account__total(whole, NULL);
+	struct profile *difference = NULL;
 	struct top *t = NULL;
 
-	if (!a->diff || top__new(a->diff, &opts, &t, NULL))
+	/* of what is shown: waits for work grow with the time of day */
+	if (!base || profile__diff(base, whole, NULL, &difference) || top__new(difference, &opts, &t, NULL)) {
+		profile__free(difference);
 		return;
+	}
 	for (uint32_t i = 0; i < t->n; i++) {
 		if ((double)t->rows[i].flat < CHANGE_MIN * (double)total)
 			continue;
@@ -156,6 +161,7 @@ static void print_grown(const struct capture_account *a, struct buf *b)
 		break;
 	}
 	top__free(t);
+	profile__free(difference);
 }
 
 static void print_deadlock(void *ctx, const struct profile *p, const struct deadlock *d)
@@ -231,7 +237,6 @@ static void print_short_event(const struct capture_case *c, const struct capture
 		buf__printf(b, "  %-8s none: %s\n", event__name(a->event), a->missing);
 		return;
 	}
-	deadlocks__each(a->whole, print_deadlock, b);
 	print_rate(a, b);
 	if (a->event == EVENT_GOROUTINE)
 		print_go_waits(c, a, b);
@@ -272,6 +277,9 @@ static void print_short(const struct capture_case *c, const struct capture_accou
 {
 	buf__append_str(b, "\nIN SHORT\n");
 	print_since(c, b);
+	for (uint32_t i = 0; i < n; i++)
+		if (accounts[i].whole)
+			deadlocks__each(accounts[i].whole, print_deadlock, b);
 	for (uint32_t i = 0; i < n; i++)
 		print_short_event(c, &accounts[i], b);
 	print_unknown(accounts, n, b);
