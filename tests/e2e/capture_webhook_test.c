@@ -37,24 +37,23 @@ static int serve(struct recording *r)
 }
 
 /* Tells the Alertmanager what a Prometheus would; until it listens. */
-static void raise_alert(int am_port)
+static void raise_alert(int am_port, long long pid)
 {
-	char url[128];
+	char url[128], alert[512];
 	int status = 1;
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/api/v2/alerts", am_port);
+	snprintf(alert, sizeof(alert),
+		 "[{\"labels\":{\"alertname\":\"SlowRequests\",\"pid\":\"%lld\",\"severity\":\"page\"},"
+		 "\"annotations\":{\"summary\":\"too slow\"}}]",
+		 pid);
 	for (int i = 0; status && i < 100; i++) {
 		struct run run = {};
 
-		assert_int_equal(
-			run__to_end(
-				&run, 20000, &status,
-				ARGS("/usr/bin/curl", "-s", "-f", "-m", "5", "-H",
-				     "Content-Type: application/json", "--data",
-				     "[{\"labels\":{\"alertname\":\"SlowRequests\",\"comm\":\"calltree\","
-				     "\"severity\":\"page\"},\"annotations\":{\"summary\":\"too slow\"}}]",
-				     url)),
-			0);
+		assert_int_equal(run__to_end(&run, 20000, &status,
+					     ARGS("/usr/bin/curl", "-s", "-f", "-m", "5", "-H",
+						  "Content-Type: application/json", "--data", alert, url)),
+				 0);
 		run__done(&run);
 		if (status)
 			usleep(200000);
@@ -83,7 +82,7 @@ static void the_real_alertmanagers_webhook_begins_a_capture(void **state)
 		 port);
 	alertmanager__start(r, &am, am_port, "{receiver: everprof, group_wait: 0s, group_by: [alertname]}",
 			    receivers);
-	raise_alert(am_port);
+	raise_alert(am_port, r->pid);
 	captured__expect(r, &c);
 	assert_string_equal(captured__text(&c, "rule"), "SlowRequests");
 	assert_string_equal(json_string_value(json_object_get(json_object_get(c.meta, "labels"), "severity")),
