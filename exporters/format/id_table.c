@@ -26,13 +26,9 @@ static bool pair_eq(uint32_t index, const void *key, const void *owner)
 	return ((const struct id_pair *)owner)[index].file_id == *(const uint64_t *)key;
 }
 
-uint32_t id_table__find(const struct id_table *t, uint64_t file_id)
+uint32_t id_table__find_unordered(const struct id_table *t, uint64_t file_id)
 {
-	uint32_t i;
-
-	if (file_id && file_id <= t->n && t->pairs[file_id - 1].file_id == file_id)
-		return t->pairs[file_id - 1].id;
-	i = hashmap__find(&t->map, hash_u64(file_id), pair_eq, &file_id, t->pairs);
+	uint32_t i = hashmap__find(&t->map, hash_u64(file_id), pair_eq, &file_id, t->pairs);
 	return i == HASHMAP_NONE ? 0 : t->pairs[i].id;
 }
 

@@ -27,7 +27,13 @@ struct id_table {
 void id_table__init(struct id_table *t, uint32_t max);
 void id_table__done(struct id_table *t);
 int id_table__add(struct id_table *t, uint64_t file_id, uint32_t id);
+uint32_t id_table__find_unordered(const struct id_table *t, uint64_t file_id);
 /* Our id, or 0. */
-uint32_t id_table__find(const struct id_table *t, uint64_t file_id);
+static inline uint32_t id_table__find(const struct id_table *t, uint64_t file_id)
+{
+	if (file_id && file_id <= t->n && t->pairs[file_id - 1].file_id == file_id)
+		return t->pairs[file_id - 1].id;
+	return id_table__find_unordered(t, file_id);
+}
 
 #endif

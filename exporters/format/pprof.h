@@ -13,6 +13,7 @@
 #ifndef EVERPROF_FORMAT_PPROF_H
 #define EVERPROF_FORMAT_PPROF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "exporters/format/compress.h"
@@ -32,6 +33,7 @@ struct pprof_opts {
 struct pprof_decode_opts {
 	size_t limit_bytes;         /* after decompression; 0: 256 MiB */
 	size_t profile_limit_bytes; /* of the profile; 0: 1 GiB */
+	bool as_list;               /* profile_opts.is_list */
 };
 
 /* Appends the file to `to`; opts NULL: gzip. The profile must be sealed. */

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 
 #include "exporters/format/id_table.h"
+#include "exporters/format/label_cache.h"
 #include "exporters/format/pprof_fields.h"
 #include "exporters/format/proto.h"
 #include "user/base/buf.h"
@@ -43,6 +44,7 @@ struct decoder {
 	struct file_string *strings;
 	uint32_t n_strings, cap_strings;
 	struct id_table mappings, functions, locations;
+	struct label_cache label_sets;
 	uint32_t n_samples;                /* seen, for messages */
 	uint32_t stack[PROFILE_DEPTH_MAX]; /* of this sample, leaf first */
 	uint32_t depth;
@@ -320,9 +322,8 @@ static int read_location(struct decoder *d, struct proto_field *f)
 	return err ? err : add_id(d, &d->locations, v[PPROF_LOCATION_ID], id, "location");
 }
 
-static bool add_frame(uint64_t v, void *ctx)
+static inline bool add_frame(struct decoder *d, uint64_t v)
 {
-	struct decoder *d = ctx;
 	uint32_t id = id_table__find(&d->locations, v);
 
 	d->too_many |= d->depth == PROFILE_DEPTH_MAX;
@@ -330,6 +331,21 @@ static bool add_frame(uint64_t v, void *ctx)
 		return false;
 	d->stack[d->depth++] = id;
 	return true;
+}
+
+/* As proto__numbers does it, without a call a frame: this is most of a file. */
+static bool add_frames(struct decoder *d, const struct proto_field *f)
+{
+	struct cursor c = f->bytes;
+	bool good = true;
+
+	if (f->wire == PROTO_VARINT)
+		return add_frame(d, f->value);
+	if (f->wire != PROTO_BYTES)
+		return false;
+	while (good && c.p < c.end)
+		good = add_frame(d, proto__read_varint(&c)) && !c.bad;
+	return good;
 }
 
 static bool add_value(uint64_t v, void *ctx)
@@ -375,7 +391,7 @@ static int read_sample_field(struct decoder *d, struct proto_field *f, struct la
 {
 	switch (f->number) {
 	case PPROF_SAMPLE_LOCATION:
-		if (proto__numbers(f, add_frame, d))
+		if (add_frames(d, f))
 			return 0;
 		if (d->too_many)
 			return err__set(d->err, -E2BIG, "pprof: sample %u is deeper than %d frames",
@@ -419,10 +435,12 @@ static int push_stack(struct decoder *d, uint32_t *ret_stack)
 
 static int read_sample(struct decoder *d, struct proto_field *f)
 {
+	const uint8_t *at, *rest = NULL; /* from the first label on, where nothing but labels follows */
 	struct label labels[PROFILE_LABELS_MAX];
 	uint32_t n_labels = 0, stack, label_set;
 	struct cursor c = f->bytes;
 	struct proto_field inner;
+	bool is_known = false;
 	int err = 0;
 
 	if (f->number != PPROF_SAMPLE)
@@ -432,16 +450,27 @@ static int read_sample(struct decoder *d, struct proto_field *f)
 	d->depth = 0;
 	d->n_values = 0;
 	d->n_samples++;
-	while (!err && proto__next(&c, &inner))
-		err = read_sample_field(d, &inner, labels, &n_labels);
+	for (at = c.p; !err && !is_known && proto__next(&c, &inner); at = c.p) {
+		if (inner.number != PPROF_SAMPLE_LABEL) {
+			rest = NULL;
+		} else if (!n_labels) {
+			rest = at;
+			is_known =
+				label_cache__find(&d->label_sets, rest, (size_t)(c.end - rest), &label_set);
+		}
+		if (!is_known)
+			err = read_sample_field(d, &inner, labels, &n_labels);
+	}
 	if (err || c.bad)
 		return err ? err : damaged(d, "a sample is damaged");
 	if (d->n_values != profile__n_types(d->p) || !d->n_values)
 		return err__set(d->err, -EBADMSG, "pprof: sample %u has %u values for %u types", d->n_samples,
 				d->n_values, profile__n_types(d->p));
 	err = push_stack(d, &stack);
-	if (!err)
+	if (!err && !is_known)
 		err = profile__labels(d->p, labels, n_labels, &label_set);
+	if (!err && !is_known && rest)
+		label_cache__keep(&d->label_sets, rest, (size_t)(c.end - rest), label_set);
 	return err ? err : profile__add(d->p, stack, label_set, d->values);
 }
 
@@ -499,7 +528,8 @@ int pprof__decode(const void *bytes, size_t len, const struct pprof_decode_opts 
 	id_table__init(&d->functions, PPROF_TABLE_MAX);
 	id_table__init(&d->locations, PPROF_TABLE_MAX);
 	buf__init(&plain, limit + 1);
-	d->p = profile__new(&(struct profile_opts){.limit_bytes = opts ? opts->profile_limit_bytes : 0});
+	d->p = profile__new(&(struct profile_opts){.limit_bytes = opts ? opts->profile_limit_bytes : 0,
+						   .is_list = opts && opts->as_list});
 	err = d->p ? inflate_all(bytes, len, limit, &plain, e) : -ENOMEM;
 	if (!err)
 		err = decode_plain(d, &plain);

@@ -58,32 +58,6 @@ void proto__bytes(struct buf *b, uint32_t field, const void *bytes, size_t len)
 	buf__append(b, bytes, len);
 }
 
-/*
- * A profile is nearly all varints, most of one byte, so they do not go through a call a byte. What is over 64 bits is
- * damaged.
- */
-static uint64_t read_varint(struct cursor *c)
-{
-	const uint8_t *p = c->p;
-	uint64_t v = 0;
-
-	if (!c->bad && p < c->end && *p < 0x80) {
-		c->p++;
-		return *p;
-	}
-	for (unsigned shift = 0; !c->bad && shift < 64 && p < c->end; shift += 7, p++) {
-		if (shift == 63 && *p > 1)
-			break;
-		v |= (uint64_t)(*p & 0x7f) << shift;
-		if (*p < 0x80) {
-			c->p = p + 1;
-			return v;
-		}
-	}
-	c->bad = true;
-	return 0;
-}
-
 bool proto__next(struct cursor *c, struct proto_field *ret_field)
 {
 	struct proto_field f = {0};
@@ -91,14 +65,14 @@ bool proto__next(struct cursor *c, struct proto_field *ret_field)
 
 	if (c->bad || !cursor__left(c))
 		return false;
-	key = read_varint(c);
+	key = proto__read_varint(c);
 	if (key >> 3 == 0 || key >> 3 > FIELD_MAX)
 		c->bad = true;
 	f.number = (uint32_t)(key >> 3);
 	f.wire = (enum proto_wire)(key & 7);
 	switch (f.wire) {
 	case PROTO_VARINT:
-		f.value = read_varint(c);
+		f.value = proto__read_varint(c);
 		break;
 	case PROTO_FIXED64:
 		f.value = cursor__u64(c);
@@ -107,7 +81,7 @@ bool proto__next(struct cursor *c, struct proto_field *ret_field)
 		f.value = cursor__u32(c);
 		break;
 	case PROTO_BYTES:
-		len = read_varint(c);
+		len = proto__read_varint(c);
 		if (len > cursor__left(c))
 			c->bad = true;
 		else
@@ -131,7 +105,7 @@ bool proto__numbers(const struct proto_field *f, proto_number_fn fn, void *ctx)
 	if (f->wire != PROTO_BYTES)
 		return false;
 	while (cursor__left(&c)) {
-		uint64_t v = read_varint(&c);
+		uint64_t v = proto__read_varint(&c);
 
 		if (c.bad || !fn(v, ctx))
 			return false;

@@ -36,6 +36,32 @@ void proto__bytes(struct buf *b, uint32_t field, const void *bytes, size_t len);
 void proto__open(struct buf *b, uint32_t field, size_t len);
 
 /* -- reading -- */
+/*
+ * A profile is nearly all varints, most of one byte, so they do not go through a call a byte. What is over 64 bits is
+ * damaged.
+ */
+static inline uint64_t proto__read_varint(struct cursor *c)
+{
+	const uint8_t *p = c->p;
+	uint64_t v = 0;
+
+	if (!c->bad && p < c->end && *p < 0x80) {
+		c->p++;
+		return *p;
+	}
+	for (unsigned shift = 0; !c->bad && shift < 64 && p < c->end; shift += 7, p++) {
+		if (shift == 63 && *p > 1)
+			break;
+		v |= (uint64_t)(*p & 0x7f) << shift;
+		if (*p < 0x80) {
+			c->p = p + 1;
+			return v;
+		}
+	}
+	c->bad = true;
+	return 0;
+}
+
 struct proto_field {
 	uint32_t number;
 	enum proto_wire wire;

@@ -78,6 +78,8 @@ struct sample {
 
 struct profile_opts {
 	size_t limit_bytes; /* 0: 1 GiB */
+	/* Equal stacks and samples are kept side by side, in the order of adding: for what is only read to be added to another profile, which finds them. */
+	bool is_list;
 };
 
 /* What stands once in a profile. */

@@ -21,12 +21,13 @@ static bool is_string(const struct profile *p, uint32_t id)
 static int find_or_add(struct profile *p, struct table *t, uint64_t hash, hashmap_eq_fn eq, const void *item,
 		       uint32_t *ret_id)
 {
-	uint32_t i = hashmap__find(&t->map, hash, eq, item, t->items);
+	uint32_t i = hashmap__find(&t->map, hash, eq, item, t->items), cap = t->cap, map_cap = t->map.cap;
 	int err;
 
 	if (i == HASHMAP_NONE) {
 		err = table__add(t, hash, item, profile__room(p));
-		profile__account(p);
+		if (t->cap != cap || t->map.cap != map_cap)
+			profile__account(p);
 		if (err)
 			return err;
 		i = t->n - 1;
@@ -207,7 +208,8 @@ int profile__stack_push(struct profile *p, uint32_t parent, uint32_t location, u
 		if (err)
 			return err;
 	}
-	err = stack_table__push(&p->stacks, parent, location, &id);
+	err = p->is_list ? stack_table__append(&p->stacks, parent, location, &id)
+			 : stack_table__push(&p->stacks, parent, location, &id);
 	if (err)
 		return err;
 	if (id > p->depths.n) {
@@ -340,6 +342,16 @@ int profile__add(struct profile *p, uint32_t stack, uint32_t labels, const int64
 		return -EROFS;
 	if (stack > p->stacks.n || labels > p->label_sets.n || !p->n_types)
 		return -EINVAL;
+	if (p->is_list) {
+		memcpy(key.values, values, p->n_types * sizeof(*values));
+		if (p->samples.n == p->samples.cap) {
+			err = table__reserve(&p->samples, 1, profile__room(p));
+			profile__account(p);
+			if (err)
+				return err;
+		}
+		return table__push(&p->samples, &key, 0);
+	}
 	err = find_or_add(p, &p->samples, hash_u64((uint64_t)stack << 32 | labels), sample_eq, &key, &id);
 	if (err)
 		return err;

@@ -20,7 +20,7 @@ struct label_set {
 struct profile {
 	size_t limit_bytes;
 	size_t own_bytes; /* all but the stacks; what they may take is the rest */
-	bool sealed;
+	bool sealed, is_list;
 	struct profile_meta meta;
 	struct value_type types[PROFILE_VALUES_MAX];
 	uint32_t n_types;

@@ -131,13 +131,14 @@ int profile__seal(struct profile *p)
 	err = name_locations(p);
 	if (err)
 		return err;
-	err = rank_stacks(p, &ranks);
-	if (err)
-		return err;
 	drop_zero_samples(p);
-	if (p->samples.n)
+	if (p->samples.n && !p->is_list) {
+		err = rank_stacks(p, &ranks);
+		if (err)
+			return err;
 		qsort_r(p->samples.items, p->samples.n, sizeof(struct sample), compare_samples, ranks);
-	free(ranks);
+		free(ranks);
+	}
 	table__trim(&p->mappings);
 	table__trim(&p->functions);
 	table__trim(&p->locations);

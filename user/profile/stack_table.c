@@ -154,6 +154,17 @@ int stack_table__push(struct stack_table *t, uint32_t parent, uint32_t item, uin
 	return 0;
 }
 
+int stack_table__append(struct stack_table *t, uint32_t parent, uint32_t item, uint32_t *ret_id)
+{
+	int err = parent > t->n ? -EINVAL : t->n == t->cap ? grow_nodes(t) : 0;
+
+	if (err)
+		return err;
+	t->nodes[t->n++] = (struct stack_node){.parent = parent, .item = item};
+	*ret_id = t->n;
+	return 0;
+}
+
 int stack_table__push_all(struct stack_table *t, const uint32_t *items, uint32_t n, uint32_t *ret_id)
 {
 	uint32_t id = 0;

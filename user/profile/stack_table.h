@@ -36,6 +36,8 @@ void stack_table__clear(struct stack_table *t); /* keeps the memory */
 
 /* The stack `parent` (0: none) plus one callee. */
 int stack_table__push(struct stack_table *t, uint32_t parent, uint32_t item, uint32_t *ret_id);
+/* The same without looking whether it is there: then there may be equal ones, and none of them is found. A table is made by one of the two. */
+int stack_table__append(struct stack_table *t, uint32_t parent, uint32_t item, uint32_t *ret_id);
 /* A whole stack, leaf first; n = 0 gives 0. On failure the nodes of its root end may stay behind, unused. */
 int stack_table__push_all(struct stack_table *t, const uint32_t *items, uint32_t n, uint32_t *ret_id);
 /* The node's id, or 0. */

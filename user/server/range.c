@@ -33,14 +33,15 @@
 #define LIVE_MAX_NS \
 	(3600 * NS_PER_SEC) /* how long ago the newest file may end for the rest to be looked for */
 
-static int decode(const struct buf *bytes, struct profile **ret, struct err *err)
+static int decode(const struct buf *bytes, bool as_list, struct profile **ret, struct err *err)
 {
-	const struct pprof_decode_opts opts = {.limit_bytes = FILE_BYTES_MAX,
-					       .profile_limit_bytes = RANGE_BYTES_MAX};
+	const struct pprof_decode_opts opts = {
+		.limit_bytes = FILE_BYTES_MAX, .profile_limit_bytes = RANGE_BYTES_MAX, .as_list = as_list};
 
 	return pprof__decode(bytes->data, bytes->len, &opts, ret, err);
 }
 
+/* To be added up, into a profile or a digest. */
 static int load_file(struct link *l, const struct store_name *name, struct profile **ret, struct err *err)
 {
 	struct buf b;
@@ -49,7 +50,7 @@ static int load_file(struct link *l, const struct store_name *name, struct profi
 	buf__init(&b, FILE_BYTES_MAX);
 	code = link__read_file(l, name, &b);
 	if (!code)
-		code = decode(&b, ret, err);
+		code = decode(&b, true, ret, err);
 	buf__done(&b);
 	return code;
 }
@@ -63,7 +64,7 @@ static int load_live(struct link *l, const struct range *r, const bool *cancelle
 	buf__init(&b, FILE_BYTES_MAX);
 	code = link__live(l, r->event, r->from_ns, r->to_ns, r->rate_hz, cancelled, &b);
 	if (!code)
-		code = decode(&b, ret, err);
+		code = decode(&b, false, ret, err);
 	buf__done(&b);
 	return code;
 }

@@ -46,8 +46,8 @@ static bool types_agree(const struct profile *a, const struct profile *b)
 int store_sum__decode(const struct store_sum *s, const struct buf *file, struct profile **ret,
 		      struct err *err)
 {
-	struct pprof_decode_opts limits = {.limit_bytes = s->limit_bytes,
-					   .profile_limit_bytes = s->limit_bytes};
+	struct pprof_decode_opts limits = {
+		.limit_bytes = s->limit_bytes, .profile_limit_bytes = s->limit_bytes, .as_list = true};
 
 	return pprof__decode(file->data, file->len, &limits, ret, err);
 }

@@ -15,6 +15,7 @@
 #include "tests/support/profile_text.h"
 #include "user/base/err.h"
 #include "user/profile/diff.h"
+#include "user/profile/merge.h"
 
 #define MIB    ((size_t)1 << 20)
 #define GOLDEN "tests/golden/pprof/small"
@@ -90,6 +91,39 @@ static void a_profile_comes_back_equal_through_each_compression(void **state)
 	}
 	free(x);
 	profile__free(p);
+}
+
+static void a_list_has_samples_as_the_file_has_them_and_adds_up_to_the_same(void **state)
+{
+	const struct pprof_decode_opts as_list = {.as_list = true};
+	struct profile *p = small(), *list, *whole, *sum = profile__new(NULL);
+	char *x, *y;
+	struct buf b;
+
+	(void)state;
+	encode(p, COMPRESSION_GZIP, &b);
+	assert_int_equal(pprof__decode(b.data, b.len, &as_list, &list, NULL), 0);
+	assert_true(profile__sealed(list));
+	whole = decode(&b);
+	assert_int_equal(profile__n_samples(list), profile__n_samples(whole));
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(profile__merge(sum, list), 0);
+	assert_int_equal(profile__merge_as(sum, whole, &(struct profile_merge_opts){.negate = true}), 0);
+	/* losses were added three times, and time is the time of all */
+	profile__meta_mut(sum)->duration_ns = profile__meta(whole)->duration_ns;
+	assert_int_equal(profile__seal(sum), 0);
+	x = profile_text(whole);
+	y = profile_text(sum);
+	assert_non_null(strstr(y, "lost count_full: 9"));
+	memcpy(strstr(y, "lost count_full: 9"), "lost count_full: 3", 18);
+	assert_string_equal(x, y);
+	free(x);
+	free(y);
+	profile__free(list);
+	profile__free(whole);
+	profile__free(sum);
+	profile__free(p);
+	buf__done(&b);
 }
 
 static void a_diff_with_negative_values_comes_back_equal(void **state)
@@ -510,6 +544,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_profile_comes_back_equal_through_each_compression),
+		cmocka_unit_test(a_list_has_samples_as_the_file_has_them_and_adds_up_to_the_same),
 		cmocka_unit_test(a_diff_with_negative_values_comes_back_equal),
 		cmocka_unit_test(the_same_profile_gives_the_same_bytes),
 		cmocka_unit_test(the_bytes_are_the_golden_ones),

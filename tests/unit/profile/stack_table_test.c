@@ -30,6 +30,26 @@ static void same_callers_share_nodes(void **state)
 	stack_table__done(&t);
 }
 
+static void what_is_appended_stands_beside_its_equals(void **state)
+{
+	struct stack_table t;
+	uint32_t a, b, leaf, out[4];
+
+	(void)state;
+	stack_table__init(&t, 1 << 20);
+	assert_int_equal(stack_table__append(&t, 0, 10, &a), 0);
+	assert_int_equal(stack_table__append(&t, 0, 10, &b), 0);
+	assert_int_not_equal(a, b);
+	assert_int_equal(stack_table__append(&t, b, 20, &leaf), 0);
+	assert_int_equal(stack_table__get(&t, leaf, out, 4), 2);
+	assert_int_equal(out[0], 20);
+	assert_int_equal(out[1], 10);
+	assert_int_equal(stack_table__append(&t, leaf + 1, 30, &leaf), -EINVAL);
+	/* no index was made */
+	assert_true(stack_table__bytes(&t) < 1 << 10);
+	stack_table__done(&t);
+}
+
 static void a_stack_comes_back_leaf_first_and_tells_its_depth_past_the_buffer(void **state)
 {
 	struct stack_table t;
@@ -137,6 +157,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_callers_share_nodes),
+		cmocka_unit_test(what_is_appended_stands_beside_its_equals),
 		cmocka_unit_test(a_stack_comes_back_leaf_first_and_tells_its_depth_past_the_buffer),
 		cmocka_unit_test(a_parent_that_is_not_there_is_refused),
 		cmocka_unit_test(
