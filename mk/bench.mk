@@ -3,7 +3,7 @@
 # Programs of `make bench`: meters, the kernel's own walk, and readers over our own libraries. tests/bench/run builds and runs them.
 
 BENCH := $(BUILD)/tests/bench
-BENCH_PROGRAMS := $(addprefix $(BENCH)/,meter mallocs kernel_walk kernel_walk.bpf.o empty_hook empty_hook.bpf.o rows reading recursion_fp)
+BENCH_PROGRAMS := $(addprefix $(BENCH)/,meter mallocs kernel_walk kernel_walk.bpf.o empty_hook empty_hook.bpf.o rows reading day recursion_fp)
 
 .PHONY: bench-programs
 bench-programs: $(BUILD)/everprof $(BENCH_PROGRAMS) $(WL)/recursion
@@ -14,8 +14,8 @@ $(BENCH)/meter $(BENCH)/mallocs $(BENCH)/kernel_walk $(BENCH)/empty_hook: $(BENC
 	$(Q)$(bench_cc) -o $@ $< -lbpf
 $(BENCH)/rows: tests/bench/rows.c $(foreach d,$(call upto,user/object),$(call archive,$(d)))
 	$(Q)$(bench_cc) -o $@ $^ $(LIBS)
-$(BENCH)/reading: tests/bench/reading.c $(foreach d,$(call upto,user/query),$(call archive,$(d)))
-	$(Q)$(bench_cc) -o $@ $^ $(LIBS)
+$(BENCH)/reading $(BENCH)/day: $(BENCH)/%: tests/bench/%.c $(foreach d,$(call upto,user/query),$(call archive,$(d)))
+	$(Q)$(bench_cc) -o $@ $^ $(LIBS) -lm
 $(BENCH)/recursion_fp: $(WL_DIR)/recursion.c $(WL_HEADERS)
 	$(Q)$(wl_cc) $(WL_FP) -o $@ $<
 $(BENCH)/%.bpf.o: tests/bench/%.bpf.c
