@@ -3,7 +3,9 @@
 #include <sched.h>
 #include <sys/mount.h>
 
-#include "tests/unit/store/files.h"
+#include "tests/unit/store/window.h"
+#include "user/store/reader.h"
+#include "user/store/rollup.h"
 
 #define KIB 1024u
 
@@ -146,6 +148,59 @@ static void a_long_outage_keeps_the_newest_and_counts_the_rest(void **state)
 	assert_string_equal(fixture__list(f, &l, "cpu", 0, UINT64_MAX),
 			    "110700Z.60s.cpu.pb.gz 110800Z.60s.cpu.pb.gz 110900Z.60s.cpu.pb.gz");
 	assert_int_equal(fixture__logged(f, "3 windows written late, 8 lost"), 1);
+}
+
+/* Windows of 10 to 11 o'clock that are counted, whether by themselves or in their hour. */
+static int64_t windows_of_the_hour(struct fixture *f)
+{
+	struct profile *p;
+	struct err err = {""};
+	int64_t n;
+
+	if (store_reader__load(f->dir, "cpu", AT(10, 0), AT(11, 0), NULL, &p, NULL, &err))
+		fail_msg("%s", err.text);
+	n = window__value(p, "samples", 0);
+	profile__free(p);
+	return n;
+}
+
+static void an_hour_that_the_disk_refuses_is_written_when_there_is_room_and_counts_once(void **state)
+{
+	struct fixture *f = *state;
+	struct store_opts opts = fixture__opts(f);
+	struct rollup_opts ro = {.mono_ns = fixture__mono_ns, .clock_ctx = f};
+	struct rollup_stats stats;
+	struct rollup *r;
+	bool more;
+
+	need_disk(f, "size=2m");
+	fixture__open(f, &opts);
+	/* too few for any to be given up for room */
+	for (uint64_t m = 0; m < 60; m += 10)
+		window__put(f, "cpu", AT(10, m), &(struct window_value){0, 1, 1}, 1);
+	ro.store = f->store;
+	assert_int_equal(rollup__new(&ro, &r), 0);
+	f->real_ns = AT(12, 0);
+	assert_int_equal(rollup__step(r, 3, &more), 0);
+	fill_disk(f, 0);
+	for (int i = 0; i < 10; i++) {
+		rollup__step(r, 30, &more);
+		step(f, MIN_NS);
+		assert_int_equal(windows_of_the_hour(f), 6);
+	}
+	rollup__stats(r, &stats);
+	assert_in_range(stats.n_write_failures, 2, 10);
+	assert_int_equal(stats.n_hours, 0);
+	free_disk(f);
+	step(f, MIN_NS);
+	do {
+		rollup__step(r, 60, &more);
+	} while (more);
+	rollup__stats(r, &stats);
+	assert_int_equal(stats.n_hours, 1);
+	assert_true(fixture__exists(f, "snapshots/2026-01-31/100000Z.3600s.cpu.pb.zst"));
+	assert_int_equal(windows_of_the_hour(f), 6);
+	rollup__free(r);
 }
 
 static void tries_become_rare(void **state)
@@ -382,6 +437,7 @@ int main(void)
 		outbox_test(a_full_disk_costs_the_oldest_and_no_window),
 		outbox_test(an_outage_is_told_once_and_loses_nothing_that_fits_the_spool),
 		outbox_test(a_long_outage_keeps_the_newest_and_counts_the_rest),
+		outbox_test(an_hour_that_the_disk_refuses_is_written_when_there_is_room_and_counts_once),
 		outbox_test(tries_become_rare),
 		outbox_test(history_is_not_given_up_for_one_big_window),
 		outbox_test(an_outage_costs_history_once),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/store/window.h"
+#include "user/store/reader.h"
 #include "user/store/rollup.h"
 
 #define HOUR_FILE "snapshots/2026-01-31/110000Z.3600s.cpu.pb.zst"
@@ -156,6 +157,57 @@ static void a_window_that_comes_late_counts_once_beside_the_hour(void **state)
 		"110200Z.60s.cpu.late.pb.gz");
 	run(r);
 	assert_int_equal(fixture__stats(f).n_rollups, 2);
+	rollup__free(r);
+}
+
+/* How many windows that put_minute wrote are counted in all. */
+static int64_t counted(struct fixture *f)
+{
+	struct profile *p;
+	struct err err = {""};
+	int64_t n;
+
+	if (store_reader__load(f->dir, "cpu", 0, UINT64_MAX, NULL, &p, NULL, &err))
+		fail_msg("%s", err.text);
+	n = window__value(p, "samples", 0);
+	profile__free(p);
+	return n;
+}
+
+/* The clock of a virtual machine: a day ahead for half an hour, then back to where it was, then on over midnight. */
+static void a_clock_that_is_set_over_a_day_and_back_counts_each_window_once(void **state)
+{
+	struct fixture *f = *state;
+	struct store_opts opts = fixture__opts(f);
+	struct rollup *r;
+	int64_t n = 0;
+
+	f->real_ns = AT(11, 0);
+	fixture__open(f, &opts);
+	r = new_rollup(f, 0);
+	for (uint64_t m = 0; m < 30; m++, n++)
+		put_minute(f, "cpu", 11, m);
+	for (uint64_t m = 30; m < 60; m++, n++) {
+		f->real_ns = AT(24 + 11, m);
+		put_minute(f, "cpu", 24 + 11, m);
+		run(r); /* the first day is over: its hour and its day are made of what there is */
+		assert_int_equal(counted(f), n + 1);
+	}
+	assert_true(fixture__exists(f, "snapshots/2026-01-31/000000Z.86400s.cpu.pb.zst"));
+	for (uint64_t m = 25; m < 13 * 60 + 30; m += 5, n++) {
+		f->real_ns = AT(11, m);
+		put_minute(f, "cpu", 11 + m / 60, m % 60);
+		run(r);
+		assert_int_equal(counted(f), n + 1);
+	}
+	/* and once everything that can be rolled up is, windows that hours hold included */
+	f->real_ns = AT(24 * 4, 0);
+	run(r);
+	assert_int_equal(counted(f), n);
+	store__set_limits(f->store, 0, HOUR_NS, 0);
+	assert_int_equal(store__enforce(f->store), 0);
+	assert_true(fixture__stats(f).n_deleted[STORE_DELETED_ROLLED] > 0);
+	assert_int_equal(counted(f), n);
 	rollup__free(r);
 }
 
@@ -392,6 +444,7 @@ int main(void)
 		fixture_test(an_hour_waits_for_its_end_and_grace),
 		fixture_test(missed_hours_and_days_are_made_at_the_next_start),
 		fixture_test(a_window_that_comes_late_counts_once_beside_the_hour),
+		fixture_test(a_clock_that_is_set_over_a_day_and_back_counts_each_window_once),
 		fixture_test(an_unfinished_rollup_begins_anew_after_a_kill),
 		fixture_test(a_damaged_window_is_left_counted_and_told),
 		fixture_test(an_hour_without_a_readable_window_is_tried_once_and_blocks_no_day),
