@@ -47,7 +47,7 @@ static void done(struct capture_job *j)
 	s->is_used = false;
 }
 
-/* Where all are in use, the one that has waited the longest is written as it is. */
+/* Where all are in use, the one that has waited the longest is written as it is, for the next; this one goes without. */
 static struct capture_sequel *free_sequel(struct captures *c)
 {
 	struct capture_sequel *oldest = NULL;
