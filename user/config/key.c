@@ -107,7 +107,7 @@ static const struct key keys[] = {
 	{"profiling.output.format", KEY_CHOICE, AT(output.format), "pprof", 0, 0, "pprof", NULL,
 	 "Format of the files."},
 	{"profiling.output.compression", KEY_CHOICE, AT(output.compression), "gzip", 0, 0, "gzip|zstd", NULL,
-	 "Of the files of a window: gzip opens in every tool, zstd is smaller and cheaper."},
+	 "Of the files of a window: gzip opens in every tool, zstd is cheaper and a seventh larger."},
 	{"profiling.output.retention", KEY_DURATION, AT(output.retention_ns), "7d", MINUTE, 3650 * DAY, NULL, NULL,
 	 "How long files are kept."},
 	{"profiling.output.window_retention", KEY_DURATION, AT(output.window_retention_ns), "2d", HOUR, 3650 * DAY, NULL, NULL,
