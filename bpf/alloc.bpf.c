@@ -78,6 +78,8 @@ static __always_inline struct alloc_thread *alloc__thread(struct task_struct *ta
 		t->last_ns = 0;
 		t->debt_ns = 0;
 		t->spent_ns = 0;
+		t->inside_ns = 0;
+		t->tgid = task->tgid;
 		t->sp = 0;
 		t->hits = 0;
 		t->sleeps = (__u32)task->nvcsw;
@@ -86,33 +88,36 @@ static __always_inline struct alloc_thread *alloc__thread(struct task_struct *ta
 	return NULL;
 }
 
-/* False: no allocation, or none that can be. */
-static __always_inline int alloc__size(const struct pt_regs *regs, __u32 kind, __u64 *ret_size)
-{
-	__u64 a = regs->rdi, b = regs->rsi, c = regs->rdx;
+/* All are read, and one is taken: a choice of the place to read from would be arithmetic with the context, which the verifier refuses. */
+#define ALLOC_TAKE(number, field)                      \
+	do {                                           \
+		__u64 v = regs->field;                 \
+                                                       \
+		asm volatile("" : "+r"(v));            \
+		taken = which == (number) ? v : taken; \
+	} while (0)
 
-	switch (kind) {
-	case ALLOC_SIZE_ARG1:
-		b = 1;
-		break;
-	case ALLOC_SIZE_ARG2:
-		a = 1;
-		break;
-	case ALLOC_SIZE_ARG3:
-		a = c;
-		b = 1;
-		break;
-	case ALLOC_SIZE_ARG1_2:
-		break;
-	case ALLOC_SIZE_ARG2_3:
-		a = c;
-		break;
-	default:
-		if (a && !b)
-			return 0;
-		a = 1;
-		break;
-	}
+/* A register by its number plus 1; 1 for none. */
+static __noinline __u64 alloc__register(const struct pt_regs *regs, __u32 which)
+{
+	__u64 taken = 1;
+
+	ALLOC_TAKE(ALLOC_REG_AX, rax);
+	ALLOC_TAKE(ALLOC_REG_CX, rcx);
+	ALLOC_TAKE(ALLOC_REG_DX, rdx);
+	ALLOC_TAKE(ALLOC_REG_SI, rsi);
+	ALLOC_TAKE(ALLOC_REG_DI, rdi);
+	ALLOC_TAKE(ALLOC_REG_8, r8);
+	return taken;
+}
+
+/* False: no allocation, or none that can be. */
+static __always_inline int alloc__size(const struct pt_regs *regs, __u32 where, __u64 *ret_size)
+{
+	__u64 a = alloc__register(regs, where & 0xf), b = alloc__register(regs, where >> 4 & 0xf);
+
+	if (where >> 8 && !a && alloc__register(regs, where >> 8))
+		return 0;
 	if (a > ALLOC_SIZE_MAX || b > ALLOC_SIZE_MAX)
 		return 0;
 	if (a > 0xffff &&
@@ -244,8 +249,10 @@ int alloc(struct pt_regs *ctx)
 		cost += bpf_ktime_get_ns() - now;
 	t->hits++;
 	t->spent_ns += cost;
-	if (is_in)
+	if (is_in) {
+		t->inside_ns += cost;
 		t->debt_ns += cost;
+	}
 	return 0;
 }
 

@@ -10,18 +10,31 @@
 
 #include <linux/types.h>
 
-/* Where a call's size is. In the low byte of a probe's cookie; above it: which site of which file. */
+/*
+ * Where a call's size is: the registers whose product it is, and where a call may free instead, the one of the block. Four bits each, a register's number in
+ * code plus 1; 0: none. It is in the low bits of a probe's cookie; above it: which site of which file.
+ */
+#define ALLOC_REG_BITS 4
+#define ALLOC_REG_AX   1
+#define ALLOC_REG_CX   2
+#define ALLOC_REG_DX   3
+#define ALLOC_REG_SI   7
+#define ALLOC_REG_DI   8
+#define ALLOC_REG_8    9
+
 enum alloc_size {
-	ALLOC_SIZE_ARG1,    /* malloc(size) */
-	ALLOC_SIZE_ARG2,    /* aligned_alloc(alignment, size) */
-	ALLOC_SIZE_ARG3,    /* posix_memalign(&p, alignment, size) */
-	ALLOC_SIZE_ARG1_2,  /* calloc(n, size) */
-	ALLOC_SIZE_ARG2_3,  /* reallocarray(p, n, size) */
-	ALLOC_SIZE_REALLOC, /* realloc(p, size), which frees where size is 0 */
+	ALLOC_SIZE_ARG1 = ALLOC_REG_DI,                       /* malloc(size) */
+	ALLOC_SIZE_ARG2 = ALLOC_REG_SI,                       /* aligned_alloc(alignment, size) */
+	ALLOC_SIZE_ARG3 = ALLOC_REG_DX,                       /* posix_memalign(&p, alignment, size) */
+	ALLOC_SIZE_ARG1_2 = ALLOC_REG_DI | ALLOC_REG_SI << 4, /* calloc(n, size) */
+	ALLOC_SIZE_ARG2_3 = ALLOC_REG_SI | ALLOC_REG_DX << 4, /* reallocarray(p, n, size) */
+	ALLOC_SIZE_REALLOC = ALLOC_REG_SI | ALLOC_REG_DI
+						    << 8, /* realloc(p, size), which frees where size is 0 */
+	ALLOC_SIZE_GO = ALLOC_REG_AX,                     /* mallocgc(size, …) in Go's registers */
 };
 
-#define ALLOC_COOKIE_SIZE_MASK  0xff
-#define ALLOC_COOKIE_SITE_SHIFT 8
+#define ALLOC_COOKIE_SIZE_MASK  0xfff
+#define ALLOC_COOKIE_SITE_SHIFT 12
 
 /* Threads that allocate within one window; a power of two. */
 #define ALLOC_THREADS      4096
@@ -39,12 +52,13 @@ struct alloc_thread {
 	__u64 owner;    /* round << 32 | tid */
 	__u64 last_ns;  /* its last call */
 	__u64 debt_ns;  /* of the window, this was spent in probes, and not caught up with by sleeping less */
-	__u64 spent_ns; /* in probes, in all */
-	__u64 sp, ret;  /* of its last call that was counted: where it returns to */
+	__u32 spent_ns; /* in probes, in all */
+	__u32 inside_ns; /* of it, while the window was open */
+	__u64 sp, ret;   /* of its last call that was counted: where it returns to */
 	__u32 hits;
 	__u32 site; /* of that call */
 	__u32 sleeps;
-	__u32 reserved;
+	__u32 tgid;
 };
 
 /* Written by the collector. */

@@ -16,7 +16,7 @@ WL_PLAIN := calltree recursion signal_handler realign vfork_child threads prefor
 	contained dlopen_late waits allocs alarms creator touch standstill storm_spawn storm_brief storm_crowd storm_mappings storm_dlopen
 WL_PROGRAMS := $(addprefix $(WL)/,$(WL_PLAIN) calltree_fp calltree_clang calltree_nopie calltree_static calltree_static_pie calltree_musl calltree_musl_static \
 	calltree_stripped calltree_buildid calltree_debuglink calltree_minidebug jit_static storm_brief_static asm_frames plt_spin plt_lazy cpp gotree gotree_stripped gogc \
-	allocs_static allocs_musl_static allocs_new allocs_new_static goroutines goroutines_stripped goroutines_pie goroutines_path gomemory gomemory_stripped gomemory_path \
+	allocs_static allocs_musl_static allocs_new allocs_new_static goallocs goallocs_stripped goroutines goroutines_stripped goroutines_pie goroutines_path gomemory gomemory_stripped gomemory_path \
 	liblate_a.so liblate_b.so)
 
 .PHONY: workloads
@@ -87,6 +87,10 @@ $(WL)/calltree_minidebug: $(WL_DIR)/calltree.c $(WL_HEADERS)
 wl_go = $(call msg,WL,$@); mkdir -p $(@D); CGO_ENABLED=0 GO111MODULE=off GOFLAGS= GOCACHE=$(abspath $(WL))/.go-cache $(GO) build
 $(WL)/gogc: $(WL_DIR)/gogc.go
 	$(Q)$(wl_go) -o $@ $<
+$(WL)/goallocs: $(WL_DIR)/goallocs.go
+	$(Q)$(wl_go) -o $@ $<
+$(WL)/goallocs_stripped: $(WL_DIR)/goallocs.go
+	$(Q)$(wl_go) -ldflags '-s -w' -o $@ $<
 $(WL)/gotree: $(WL_DIR)/gotree.go
 	$(Q)$(wl_go) -o $@ $<
 $(WL)/gotree_stripped: $(WL_DIR)/gotree.go

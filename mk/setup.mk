@@ -8,7 +8,8 @@ BUILD_PACKAGES := gcc libc6-dev make clang llvm libbpf-dev bpftool libelf-dev li
 	zlib1g-dev libzstd-dev libiberty-dev liblzma-dev libmicrohttpd-dev libcurl4-gnutls-dev libgnutls28-dev libseccomp-dev libcap-ng-dev pkg-config
 
 TEST_PACKAGES := libcmocka-dev libclang-rt-dev clang-format python3 python3-yaml g++ binutils elfutils xz-utils zstd file procps util-linux \
-	golang-go musl-tools gdb libc6-dbg linux-perf redis-server redis-tools nginx-light apache2-utils curl openssl prometheus-alertmanager
+	golang-go musl-tools gdb libc6-dbg linux-perf redis-server redis-tools nginx-light apache2-utils curl openssl prometheus-alertmanager \
+	libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0
 
 JOBS ?= $(shell nproc)
 # With a -j of the user's own, the jobs are shared out already.

@@ -284,6 +284,33 @@ static void a_new_build_fires_when_its_time_goes_elsewhere(void **state)
 	agent__expect_end(r);
 }
 
+/* Of two programs of one name the one that allocates. */
+static void who_allocates_fires_and_who_waits_does_not(void **state)
+{
+	struct recording *r = *state;
+	char built[4096], program[4096], dir[2048], target[64];
+	struct run idle = {0};
+
+	configure_with(
+		r, "  memory: {enabled: false}\n  alloc: {enabled: true}\n",
+		"{name: Churn, match: {comm: churner}, condition: alloc_rate > 500KB/s, duration: 2s}");
+	agent__start(r);
+	run__path_workload("allocs", built);
+	snprintf(program, sizeof(program), "%s", recording__file(r, "churner"));
+	recording__copy(built, program);
+	assert_int_equal(run__start(&idle, ARGS(program, "idle", "90")), 0);
+	recording__start(r, ARGS(program, "steady", "90"));
+	expect_comes(r, "captures", 1, 80);
+	usleep(8000000);
+	find_captures(r, dir); /* one more where it became worse: it ramps up */
+	snprintf(target, sizeof(target), "-%lld_", r->pid);
+	if (!strstr(dir, target))
+		fail_msg("a capture of another one than %lld: %s", r->pid, dir);
+	assert_int_equal(number_of(r, "fired"), 1);
+	kill(idle.pid, SIGKILL);
+	run__done(&idle);
+}
+
 static void values_that_hover_fire_once_also_over_sigkill(void **state)
 {
 	struct recording *r = *state;
@@ -481,6 +508,7 @@ int main(void)
 		e2e_test(a_leak_fires_and_a_sawtooth_does_not),
 		e2e_test(a_function_that_takes_its_share_fires_for_who_burns_it),
 		e2e_test(a_new_build_fires_when_its_time_goes_elsewhere),
+		e2e_test(who_allocates_fires_and_who_waits_does_not),
 		e2e_test(values_that_hover_fire_once_also_over_sigkill),
 		e2e_test(a_fatal_signal_is_captured_once),
 		e2e_test(the_real_alertmanager_receives_firing_and_resolved),

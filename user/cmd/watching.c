@@ -22,7 +22,6 @@ struct watching {
 	uint64_t flushed_ns;
 	struct usage *usage;
 	struct ceiling *ceiling;
-	struct usage_asides asides;
 	struct watcher watchers[WATCHERS_MAX];
 	int n_watchers;
 	uint64_t n_failed;
@@ -123,16 +122,12 @@ static double on_goroutines(void *ctx, const struct task_key *key)
 	const struct watching *w = ctx;
 	uint64_t n;
 
-	if (w->asides.goroutines)
-		return w->asides.goroutines(w->asides.ctx, key);
 	return collector__goroutines(w->collector, key, &n) ? __builtin_nan("") : (double)n;
 }
 
 static double on_allocated(void *ctx, const struct task_key *key)
 {
-	const struct usage_asides *a = &((const struct watching *)ctx)->asides;
-
-	return a->allocated ? a->allocated(a->ctx, key) : __builtin_nan("");
+	return collector__allocated(((const struct watching *)ctx)->collector, key);
 }
 
 int watching__new(struct loop *loop, struct collector *collector, struct ceiling *ceiling,
@@ -174,11 +169,6 @@ void watching__free(struct watching *w)
 		loop__remove(w->loop, w->flush_timer);
 	usage__free(w->usage);
 	free(w);
-}
-
-void watching__set_asides(struct watching *w, const struct usage_asides *asides)
-{
-	w->asides = *asides;
 }
 
 static void watching__merge(struct watching *w)

@@ -32,8 +32,6 @@ struct watcher {
 int watching__new(struct loop *loop, struct collector *collector, struct ceiling *ceiling,
 		  struct watching **ret);
 void watching__free(struct watching *w);
-/* Those that only others know: goroutines, allocations. Before the first pass. */
-void watching__set_asides(struct watching *w, const struct usage_asides *asides);
 /* Its number, or -E2BIG. */
 int watching__add(struct watching *w, const struct watcher *watcher);
 /* What the watcher of that number wants from now on. */

@@ -8,9 +8,14 @@
 
 #include "user/base/buf.h"
 #include "user/object/elf.h"
+#include "user/object/gopclntab.h"
 #include "user/object/x86_insn.h"
 
-#define CODE_MAX 24 /* bytes of a function that are looked at */
+#define CODE_MAX 32 /* bytes of a function that are looked at */
+/* All that the Go runtime gives passes through it, whatever release. */
+#define GO_MALLOC "runtime.mallocgc"
+#define GO_STACK_GUARD \
+	16 /* of a goroutine, whose g is in r14 since Go passes arguments in registers (1.17) */
 
 /*
  * In front of the family's names: of jemalloc where it is built so (je_, _rjem_ in Rust programs), of gperftools' and mimalloc's own. __libc_ is the C
@@ -48,7 +53,26 @@ static const struct alloc_site others[] = {
 	{.name = "mi_new", .size = ALLOC_SIZE_ARG1},
 	{.name = "mi_zalloc", .size = ALLOC_SIZE_ARG1},
 	{.name = "mi_malloc_aligned", .size = ALLOC_SIZE_ARG1},
+	/* CPython: up to 512 bytes of its own. Those with _ have a context in front; they are what is left to find where the others were inlined. */
+	{.name = "PyObject_Malloc", .size = ALLOC_SIZE_ARG1},
+	{.name = "PyObject_Calloc", .size = ALLOC_SIZE_ARG1_2},
+	{.name = "PyObject_Realloc", .size = ALLOC_SIZE_REALLOC},
+	{.name = "PyMem_Malloc", .size = ALLOC_SIZE_ARG1},
+	{.name = "PyMem_Calloc", .size = ALLOC_SIZE_ARG1_2},
+	{.name = "PyMem_Realloc", .size = ALLOC_SIZE_REALLOC},
+	{.name = "_PyObject_Malloc", .size = ALLOC_SIZE_ARG2},
+	{.name = "_PyObject_Calloc", .size = ALLOC_SIZE_ARG2_3},
+	{.name = "_PyObject_Realloc", .size = ALLOC_SIZE_ARG3},
+	{.name = GO_MALLOC, .size = ALLOC_SIZE_GO},
 };
+
+/* A file that has one of these gives memory; one that has others only calls these of another file, which is probed there. */
+static const char *const roots[] = {"malloc", "mallocx", "PyObject_Malloc", GO_MALLOC};
+
+#define ALLOC_REGISTERS 3 /* of an enum alloc_size */
+#define ANY             UINT32_MAX
+/* Those that bpf/alloc.bpf.c reads: a function may change them. */
+#define ALLOC_REG_OK 0x1c7u
 
 static bool find_in(const struct alloc_site *list, size_t n, const char *name, struct alloc_site *ret)
 {
@@ -89,22 +113,6 @@ static bool is_emulated(const struct x86_insn *in)
 				in->opcode == 0xeb || (in->opcode & 0xf0) == 0x70);
 }
 
-static uint32_t arguments(uint8_t size)
-{
-	switch (size) {
-	case ALLOC_SIZE_ARG1:
-		return 1u << X86_RDI;
-	case ALLOC_SIZE_ARG2:
-		return 1u << X86_RSI;
-	case ALLOC_SIZE_ARG3:
-		return 1u << X86_RDX;
-	case ALLOC_SIZE_ARG2_3:
-		return 1u << X86_RSI | 1u << X86_RDX;
-	default: /* realloc frees where its first is not 0 and its second is */
-		return 1u << X86_RDI | 1u << X86_RSI;
-	}
-}
-
 static bool moves_stack(const struct x86_insn *in)
 {
 	if (x86_insn__writes(in) & 1u << X86_RSP)
@@ -116,19 +124,81 @@ static bool moves_stack(const struct x86_insn *in)
 		in->opcode == 0xc9 || in->opcode == 0xff);
 }
 
-int alloc_site__parse(const uint8_t *code, size_t len, uint8_t size, uint32_t *ret_skip)
+/* Registers of a call's size, and in which others each of them is, too, a bit each. */
+struct holders {
+	uint32_t n;
+	uint32_t in[ALLOC_REGISTERS];
+};
+
+static void holders__init(struct holders *h, uint16_t size)
 {
+	*h = (struct holders){0};
+	for (; h->n < ALLOC_REGISTERS; h->n++) {
+		uint32_t which = size >> h->n * ALLOC_REG_BITS & 0xf;
+
+		h->in[h->n] = which ? 1u << (which - 1) : ANY;
+	}
+}
+
+/* What is left of them behind the instruction; false: one is lost. */
+static bool holders__step(struct holders *h, const struct x86_insn *in)
+{
+	bool is_copy = in->encoding == X86_LEGACY && in->map == X86_MAP_ONE && x86_insn__is_wide(in) &&
+		       in->modrm >= 0xc0 && (in->opcode == 0x89 || in->opcode == 0x8b);
+	uint32_t reg = x86_insn__reg(in), rm = x86_insn__rm(in);
+	uint32_t from = in->opcode == 0x89 ? reg : rm, to = in->opcode == 0x89 ? rm : reg;
+
+	for (uint32_t i = 0; i < h->n; i++) {
+		bool is_copied = is_copy && h->in[i] >> from & 1 && ALLOC_REG_OK >> to & 1;
+
+		if (h->in[i] == ANY)
+			continue;
+		h->in[i] &= ~x86_insn__writes(in);
+		if (is_copied)
+			h->in[i] |= 1u << to;
+		if (!h->in[i])
+			return false;
+	}
+	return true;
+}
+
+/* Where they are now; what is where it was stays there. */
+static uint16_t holders__size(const struct holders *h, uint16_t was)
+{
+	uint16_t size = 0;
+
+	for (uint32_t i = 0; i < h->n; i++) {
+		uint32_t which = was >> i * ALLOC_REG_BITS & 0xf;
+
+		if (which && !(h->in[i] >> (which - 1) & 1))
+			which = (uint32_t)__builtin_ctz(h->in[i]) + 1;
+		size |= (uint16_t)(which << i * ALLOC_REG_BITS);
+	}
+	return size;
+}
+
+static bool reads_stack_guard(const struct x86_insn *in)
+{
+	return x86_insn__is_memory(in) && in->base == X86_R14 && in->disp == GO_STACK_GUARD;
+}
+
+int alloc_site__parse(const uint8_t *code, size_t len, uint16_t *size, uint32_t *ret_skip)
+{
+	bool is_known = *size != ALLOC_SIZE_GO; /* where its arguments are */
+	struct holders h;
 	struct x86_insn in;
 
+	holders__init(&h, *size);
 	for (uint32_t at = 0; at < len; at += in.len) {
 		if (x86_insn__parse(code + at, len - at, &in))
 			return -ENOENT;
-		if (is_emulated(&in)) {
+		is_known |= reads_stack_guard(&in);
+		if (is_known && is_emulated(&in)) {
+			*size = holders__size(&h, *size);
 			*ret_skip = at;
 			return 0;
 		}
-		if (x86_insn__flow(&in) != X86_FLOW_NEXT || moves_stack(&in) ||
-		    x86_insn__writes(&in) & arguments(size))
+		if (x86_insn__flow(&in) != X86_FLOW_NEXT || moves_stack(&in) || !holders__step(&h, &in))
 			return -ENOENT;
 	}
 	return -ENOENT;
@@ -150,7 +220,7 @@ static int add(const struct elf *e, struct alloc_site site, uint64_t vaddr, stru
 	buf__init(&code, CODE_MAX);
 	err = elf__read_vaddr(e, vaddr, left < CODE_MAX ? (size_t)left : CODE_MAX, &code);
 	if (!err) {
-		if (alloc_site__parse(code.data, code.len, site.size, &skip)) {
+		if (alloc_site__parse(code.data, code.len, &site.size, &skip)) {
 			s->n_stepped++;
 		} else {
 			site.offset += skip;
@@ -203,13 +273,33 @@ static int by_address(const void *a, const void *b)
 	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
 }
 
-/* What has operator new or reallocarray only calls another file's malloc, which is probed there. */
 static bool has_own(const struct alloc_sites *s)
 {
 	for (uint32_t i = 0; i < s->n; i++)
-		if (!strcmp(s->sites[i].name, "malloc") || !strcmp(s->sites[i].name, "mallocx"))
-			return true;
+		for (size_t r = 0; r < sizeof(roots) / sizeof(*roots); r++)
+			if (!strcmp(s->sites[i].name, roots[r]))
+				return true;
 	return false;
+}
+
+/* A Go program without symbols: its runtime's own table has the names. */
+static int scan_go(const struct elf *e, struct alloc_sites *s)
+{
+	struct gopclntab_function f;
+	struct alloc_site site;
+	struct gopclntab *t;
+	int err = gopclntab__load(e, ALLOC_GO_TABLE_BYTES, &t);
+
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	for (uint32_t i = 0; !err && i < gopclntab__count(t); i++)
+		if (!gopclntab__get(t, i, &f) && !strcmp(f.name, GO_MALLOC) &&
+		    alloc_site__find(f.name, &site)) {
+			err = add(e, site, f.start, s);
+			break;
+		}
+	gopclntab__free(t);
+	return err;
 }
 
 int alloc_sites__load(const struct elf *e, struct alloc_sites *ret)
@@ -226,6 +316,8 @@ int alloc_sites__load(const struct elf *e, struct alloc_sites *ret)
 	/* what a library does not export is called by nobody else; programs have allocators linked into them */
 	if (!err && symtab && (elf__is_entered(e) || !dynsym))
 		err = scan(e, symtab, ret);
+	if (!err && !symtab && elf__is_entered(e))
+		err = scan_go(e, ret);
 	if (err)
 		return err;
 	if (!has_own(ret))

@@ -3,11 +3,11 @@
  * alloc_sites - where a file's allocators are entered: malloc and its family, by the names that they have in it.
  *
  * A place is the first instruction of the function that the kernel need not step through out of line (a step costs ten times the probe): a push, a
- * short nop or a jump, with the arguments still in their registers and the return address still on top of the stack. A function that has none there
+ * short nop or a jump, with its size still in registers and the return address still on top of the stack. A function that has none there
  * is left out.
  *
- * Owns: nothing. Thread: any. Limit: ALLOC_SITES_MAX a file; ALLOC_SYMBOLS_BYTES of symbols and of names. Errors: -ENOENT no allocator in it,
- * -EBADMSG, -ENOEXEC and others of elf.h.
+ * Owns: nothing. Thread: any. Limit: ALLOC_SITES_MAX a file; ALLOC_SYMBOLS_BYTES of symbols and of names, ALLOC_GO_TABLE_BYTES of the table of a Go
+ * program without symbols. Errors: -ENOENT no allocator in it, -EBADMSG, -ENOEXEC and others of elf.h.
  */
 #ifndef EVERPROF_OBJECT_ALLOC_SITES_H
 #define EVERPROF_OBJECT_ALLOC_SITES_H
@@ -20,14 +20,15 @@
 
 struct elf;
 
-#define ALLOC_SITES_MAX     48
-#define ALLOC_SYMBOLS_BYTES (64u << 20)
+#define ALLOC_SITES_MAX      48
+#define ALLOC_SYMBOLS_BYTES  (64u << 20)
+#define ALLOC_GO_TABLE_BYTES (128u << 20)
 
 struct alloc_site {
 	const char *name; /* as in our list */
 	uint64_t vaddr;   /* of the function */
 	uint64_t offset;  /* of the place, in the file */
-	uint8_t size;     /* enum alloc_size */
+	uint16_t size;    /* enum alloc_size, or other registers of that form */
 };
 
 struct alloc_sites {
@@ -38,8 +39,8 @@ struct alloc_sites {
 
 /* Is it the name of an allocator? Then name and size of `ret` are set. */
 bool alloc_site__find(const char *symbol, struct alloc_site *ret);
-/* -- pure: how far behind the entry the place is, in the function's first bytes. -ENOENT. */
-int alloc_site__parse(const uint8_t *code, size_t len, uint8_t size, uint32_t *ret_skip);
+/* -- pure: how far behind the entry the place is, in the function's first bytes, and where its size is there, in *size at the entry. -ENOENT. */
+int alloc_site__parse(const uint8_t *code, size_t len, uint16_t *size, uint32_t *ret_skip);
 int alloc_sites__load(const struct elf *e, struct alloc_sites *ret);
 
 #endif

@@ -25,6 +25,7 @@ enum x86_reg {
 	X86_RSI = 6,
 	X86_RDI = 7,
 	X86_R11 = 11,
+	X86_R14 = 14,
 	X86_REGS = 16,
 	X86_RIP = 16, /* as a base only */
 	X86_NO_REG = 17,

@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A ratio of fewer windows says too little. */
+#define ALLOC_MET_MIN 3
+/* Of the CPU time in windows: where most of it went into probes, what is left is a difference that is not known well enough. */
+#define ALLOC_OWN_MIN 0.5
+
 void alloc_estimate__init(struct alloc_estimate *e)
 {
 	*e = (struct alloc_estimate){0};
@@ -29,16 +34,29 @@ void alloc_estimate__clear(struct alloc_estimate *e)
 
 static void end_round(struct alloc_moments *m, uint32_t at)
 {
+	double cpu = m->open[at].cpu;
+
 	for (int i = 0; i < 2; i++) {
 		double x = m->open[at].value[i];
 
 		m->sum[i] += x;
 		m->squares[i] += x * x;
 		m->open[at].value[i] = 0;
+		if (!m->open[at].has_cpu)
+			continue;
+		m->with_cpu[i] += x;
+		m->with_cpu_squares[i] += x * x;
+		m->products[i] += x * cpu;
 	}
+	m->cpu += cpu;
+	m->cpu_squares += cpu * cpu;
+	m->n_met += cpu != 0;
+	m->open[at].cpu = 0;
+	m->open[at].has_cpu = false;
 }
 
-static void add(struct alloc_moments *m, uint32_t round, const double value[2], double doubt)
+/* Where sums of the round are made. */
+static uint32_t open_round(struct alloc_moments *m, uint32_t round)
 {
 	uint32_t at = round % ALLOC_ROUNDS_OPEN;
 
@@ -46,6 +64,13 @@ static void add(struct alloc_moments *m, uint32_t round, const double value[2], 
 		end_round(m, at);
 		m->open[at].round = round;
 	}
+	return at;
+}
+
+static void add(struct alloc_moments *m, uint32_t round, const double value[2], double doubt)
+{
+	uint32_t at = open_round(m, round);
+
 	for (int i = 0; i < 2; i++) {
 		m->open[at].value[i] += value[i];
 		m->doubt[i] += value[i] * doubt;
@@ -59,29 +84,38 @@ static bool is_key(uint32_t index, const void *key, const void *owner)
 	return !memcmp(&processes[index].key, key, sizeof(struct task_key));
 }
 
+static uint64_t hash_key(const struct task_key *key)
+{
+	return hash_pair(key->start_ns ^ key->exec_id, key->tgid);
+}
+
+const struct alloc_process *alloc_estimate__find(const struct alloc_estimate *e, const struct task_key *key)
+{
+	uint32_t at = hashmap__find(&e->by_key, hash_key(key), is_key, key, e->processes);
+
+	return at == HASHMAP_NONE ? NULL : &e->processes[at];
+}
+
 static int find(struct alloc_estimate *e, const struct task_key *key, struct alloc_process **ret)
 {
-	uint64_t hash = hash_pair(key->start_ns ^ key->exec_id, key->tgid);
-	uint32_t at = hashmap__find(&e->by_key, hash, is_key, key, e->processes);
+	*ret = (struct alloc_process *)alloc_estimate__find(e, key);
+	if (*ret)
+		return 0;
+	if (e->n == ALLOC_ESTIMATES_MAX)
+		return -E2BIG;
+	if (e->n == e->cap) {
+		uint32_t cap = e->cap ? e->cap * 2 : 32;
+		void *grown = reallocarray(e->processes, cap, sizeof(*e->processes));
 
-	if (at == HASHMAP_NONE) {
-		if (e->n == ALLOC_ESTIMATES_MAX)
-			return -E2BIG;
-		if (e->n == e->cap) {
-			uint32_t cap = e->cap ? e->cap * 2 : 32;
-			void *grown = reallocarray(e->processes, cap, sizeof(*e->processes));
-
-			if (!grown)
-				return -ENOMEM;
-			e->processes = grown;
-			e->cap = cap;
-		}
-		if (hashmap__add(&e->by_key, hash, e->n))
+		if (!grown)
 			return -ENOMEM;
-		at = e->n++;
-		e->processes[at] = (struct alloc_process){.key = *key};
+		e->processes = grown;
+		e->cap = cap;
 	}
-	*ret = &e->processes[at];
+	if (hashmap__add(&e->by_key, hash_key(key), e->n))
+		return -ENOMEM;
+	e->processes[e->n] = (struct alloc_process){.key = *key, .factor = {1, 1}};
+	*ret = &e->processes[e->n++];
 	return 0;
 }
 
@@ -124,18 +158,92 @@ struct alloc_total alloc_estimate__total(struct alloc_moments *m, uint32_t n_rou
 	};
 }
 
+void alloc_estimate__add_cpu(struct alloc_estimate *e, const struct task_key *key, uint32_t round,
+			     double cpu_ns, double probes_ns)
+{
+	struct alloc_process *p = (struct alloc_process *)alloc_estimate__find(e, key);
+	uint32_t at;
+
+	if (!p)
+		return;
+	at = open_round(&p->moments, round);
+	p->moments.open[at].cpu += cpu_ns;
+	p->moments.probes += probes_ns;
+	p->moments.open[at].has_cpu = true;
+}
+
+/* The sum that the ratio gives, and its error from what windows have more or less than it says; n - 2: where they are few, that is seen too small. */
+static double by_cpu(const struct alloc_moments *m, int i, double cpu_ns, double *ret_error)
+{
+	double ratio = m->with_cpu[i] / m->cpu, scale = cpu_ns / m->cpu, n = m->n_met, sum = ratio * cpu_ns;
+	double squares = m->with_cpu_squares[i] - 2 * ratio * m->products[i] + ratio * ratio * m->cpu_squares;
+	double doubt = m->doubt[i] * sum / m->sum[i];
+
+	*ret_error = sqrt((squares > 0 ? squares : 0) * scale * scale * n / (n - 2) + doubt * doubt);
+	return sum;
+}
+
+static void settle(struct alloc_process *p, uint32_t n_rounds, double factor, double cpu_ns)
+{
+	struct alloc_total *t = &p->total;
+	const struct alloc_moments *m = &p->moments;
+
+	*t = alloc_estimate__total(&p->moments, n_rounds);
+	if (cpu_ns > 0 && m->cpu > ALLOC_OWN_MIN * (m->cpu + m->probes) && m->n_met >= ALLOC_MET_MIN &&
+	    m->with_cpu[0] > 0 && m->with_cpu[1] > 0) {
+		t->objects = by_cpu(m, 0, cpu_ns, &t->objects_error);
+		t->bytes = by_cpu(m, 1, cpu_ns, &t->bytes_error);
+		p->factor[0] = t->objects / m->sum[0];
+		p->factor[1] = t->bytes / m->sum[1];
+		return;
+	}
+	t->objects *= factor;
+	t->bytes *= factor;
+	t->objects_error *= factor;
+	t->bytes_error *= factor;
+	p->factor[0] = p->factor[1] = factor;
+}
+
+void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_rounds, double factor,
+			    alloc_estimate_cpu_fn cpu, void *ctx)
+{
+	struct alloc_total all = alloc_estimate__total(&e->all, n_rounds), sum = {0};
+	double objects_error = 0, bytes_error = 0;
+	double rest_objects = all.objects, rest_bytes = all.bytes;
+
+	for (uint32_t i = 0; i < e->n; i++) {
+		struct alloc_process *p = &e->processes[i];
+		double cpu_ns;
+
+		settle(p, n_rounds, factor, cpu(ctx, &p->key, &cpu_ns) ? cpu_ns : 0);
+		rest_objects -= p->moments.sum[0];
+		rest_bytes -= p->moments.sum[1];
+		sum.objects += p->total.objects;
+		sum.bytes += p->total.bytes;
+		objects_error += p->total.objects_error * p->total.objects_error;
+		bytes_error += p->total.bytes_error * p->total.bytes_error;
+	}
+	if (e->n_left_out) { /* their windows are not known apart: their share of what is known of all */
+		sum.objects += rest_objects * factor;
+		sum.bytes += rest_bytes * factor;
+		objects_error += pow(all.objects_error * factor, 2) * rest_objects / all.objects;
+		bytes_error += pow(all.bytes_error * factor, 2) * rest_bytes / all.bytes;
+	}
+	sum.objects_error = sqrt(objects_error);
+	sum.bytes_error = sqrt(bytes_error);
+	e->total = sum;
+}
+
 static int by_bytes(const void *a, const void *b)
 {
-	double x = ((const struct alloc_process *)a)->moments.sum[1];
-	double y = ((const struct alloc_process *)b)->moments.sum[1];
+	double x = ((const struct alloc_process *)a)->total.bytes;
+	double y = ((const struct alloc_process *)b)->total.bytes;
 
 	return x > y ? -1 : x < y;
 }
 
 void alloc_estimate__sort(struct alloc_estimate *e)
 {
-	for (uint32_t i = 0; i < e->n; i++)
-		alloc_estimate__total(&e->processes[i].moments, 1); /* closes its rounds */
 	qsort(e->processes, e->n, sizeof(*e->processes), by_bytes);
 	hashmap__clear(&e->by_key); /* indices do not hold any more */
 }

@@ -76,9 +76,11 @@ struct correction {
 
 struct round {
 	uint32_t id;
-	uint32_t n_corrected;
-	double scale;
+	uint32_t n_corrected, n_shares;
+	bool is_over;
+	double scale, stretch; /* of samples; of what was seen whatever files were probed */
 	struct correction corrected[CORRECTED_MAX];
+	struct alloc_share shares[ALLOC_CLOCKS_MAX];
 };
 
 struct alloc_prober {
@@ -93,6 +95,7 @@ struct alloc_prober {
 	uint32_t round, n_ids;                          /* of targets: never used twice */
 	struct round rounds[ALLOC_ROUNDS_KEPT];
 	struct alloc_control control;
+	struct alloc_clocks clocks;
 	struct alloc_prober_stats stats;
 	uint64_t probe_cost_ns, calibrated_ns, samples_before, holders_ns;
 	uint64_t random;
@@ -401,14 +404,17 @@ static int calibrate(struct alloc_prober *p)
 /* ---- a window ---- */
 
 /* Opens the round's window: from here on rows of it may come. */
-static void begin_round(struct alloc_prober *p, double stretch_ns, uint64_t now)
+static void begin_round(struct alloc_prober *p, double stretch_ns, uint32_t groups, uint64_t now)
 {
 	struct round *r = &p->rounds[p->round % ALLOC_ROUNDS_KEPT];
 
 	pthread_mutex_lock(&p->lock);
 	r->id = p->round;
-	r->scale = stretch_ns / ALLOC_WINDOW_NS;
-	r->n_corrected = 0;
+	r->stretch = stretch_ns / ALLOC_WINDOW_NS;
+	r->scale = r->stretch * groups;
+	r->n_corrected = r->n_shares = 0;
+	r->is_over = false;
+	alloc_clocks__begin(&p->clocks);
 	open_gate(p->opts.maps->alloc_gate, now, ALLOC_WINDOW_NS, ALLOC_WINDOW_MOST_NS);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -457,6 +463,50 @@ static void correct(struct alloc_prober *p, uint64_t open_ns)
 			.doubt = (float)(ALLOC_COST_ERROR * debt / own),
 		};
 	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* What followed processes spent in the window's probes, and owe of it, as its threads do. */
+static void add_threads(const struct alloc_prober *p, double in_probes[ALLOC_CLOCKS_MAX],
+			double debt[ALLOC_CLOCKS_MAX])
+{
+	const struct alloc_thread *threads = p->opts.maps->alloc_threads;
+
+	for (uint32_t t = 0; t < ALLOC_THREADS; t++)
+		for (uint32_t i = 0; is_of(&threads[t], p->round) && i < p->clocks.n; i++) {
+			if (threads[t].tgid != p->clocks.followed[i].key.tgid)
+				continue;
+			in_probes[i] += threads[t].inside_ns;
+			if ((double)threads[t].debt_ns > debt[i])
+				debt[i] = (double)threads[t].debt_ns;
+		}
+}
+
+/* What processes would have used of the window without probes. */
+static void share(struct alloc_prober *p)
+{
+	struct round *r = &p->rounds[p->round % ALLOC_ROUNDS_KEPT];
+	double in_probes[ALLOC_CLOCKS_MAX] = {0}, debt[ALLOC_CLOCKS_MAX] = {0};
+
+	pthread_mutex_lock(&p->lock);
+	add_threads(p, in_probes, debt);
+	for (uint32_t i = 0; i < p->clocks.n; i++) {
+		const struct alloc_followed *f = &p->clocks.followed[i];
+		double used = (double)f->window.cpu_ns - in_probes[i],
+		       own = (double)f->window.at_ns - debt[i];
+
+		if (!f->is_read)
+			continue;
+		if (own < SATURATED * ALLOC_WINDOW_NS)
+			own = SATURATED * ALLOC_WINDOW_NS;
+		r->shares[r->n_shares++] = (struct alloc_share){
+			.key = f->key,
+			/* below 0 where probes are said to have cost more than was used: it evens out */
+			.cpu_ns = used * ALLOC_WINDOW_NS / own * r->stretch,
+			.probes_ns = in_probes[i] * ALLOC_WINDOW_NS / own * r->stretch,
+		};
+	}
+	r->is_over = true;
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -527,16 +577,20 @@ static bool look(struct alloc_prober *p, double stretch_ns)
 	if (!attach(p, targets, n, &bill.own_ns))
 		return false;
 	opened = clock__mono_ns();
-	begin_round(p, stretch_ns * groups, opened);
+	begin_round(p, stretch_ns, groups, opened);
 	sleep_until(opened + ALLOC_WINDOW_NS);
 	if (is_late(p))
 		sleep_until(opened + ALLOC_WINDOW_MOST_NS);
 	closed = clock__mono_ns();
 	close_gate(g);
+	pthread_mutex_lock(&p->lock);
+	alloc_clocks__end(&p->clocks);
+	pthread_mutex_unlock(&p->lock);
 	correct(p, closed - opened < ALLOC_WINDOW_MOST_NS ? closed - opened : ALLOC_WINDOW_MOST_NS);
 	bill.in_place_ns = clock__mono_ns() - opened + AROUND_NS;
 	detach(p, targets, n, &bill.own_ns);
 	p->holders_ns += bill.own_ns;
+	share(p);
 	bill.own_ns += clock__thread_cpu_ns() - cpu;
 	settle(p, &bill, stretch_ns);
 	return true;
@@ -642,6 +696,56 @@ int alloc_prober__scale(struct alloc_prober *p, uint32_t round, uint32_t tid, do
 	}
 	pthread_mutex_unlock(&p->lock);
 	return err;
+}
+
+void alloc_prober__follow(struct alloc_prober *p, const struct task_key *key, uint64_t born_ns,
+			  uint64_t from_ns)
+{
+	pthread_mutex_lock(&p->lock);
+	alloc_clocks__follow(&p->clocks, key, born_ns, from_ns, clock__mono_ns());
+	pthread_mutex_unlock(&p->lock);
+}
+
+int alloc_prober__shares(struct alloc_prober *p, uint32_t *round, struct alloc_share ret[ALLOC_CLOCKS_MAX],
+			 uint32_t *ret_n)
+{
+	int err = -ENOENT;
+
+	pthread_mutex_lock(&p->lock);
+	if (p->round - *round > ALLOC_ROUNDS_KEPT)
+		*round = p->round - ALLOC_ROUNDS_KEPT;
+	while (err && *round != p->round) {
+		const struct round *r = &p->rounds[(*round + 1) % ALLOC_ROUNDS_KEPT];
+
+		if (*round + 1 == p->round && (r->id != p->round || !r->is_over))
+			break; /* open */
+		++*round;
+		if (r->id != *round || !r->is_over)
+			continue; /* of a calibration */
+		memcpy(ret, r->shares, r->n_shares * sizeof(*ret));
+		*ret_n = r->n_shares;
+		err = 0;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return err;
+}
+
+void alloc_prober__restart_clocks(struct alloc_prober *p)
+{
+	pthread_mutex_lock(&p->lock);
+	alloc_clocks__restart(&p->clocks, clock__mono_ns());
+	pthread_mutex_unlock(&p->lock);
+}
+
+bool alloc_prober__cpu(struct alloc_prober *p, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
+		       double *ret_cpu_ns)
+{
+	bool is_known;
+
+	pthread_mutex_lock(&p->lock);
+	is_known = alloc_clocks__total(&p->clocks, key, from_ns, to_ns, clock__mono_ns(), ret_cpu_ns);
+	pthread_mutex_unlock(&p->lock);
+	return is_known;
 }
 
 void alloc_prober__stats(struct alloc_prober *p, struct alloc_prober_stats *ret)

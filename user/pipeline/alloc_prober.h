@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "user/kernel/uprobe.h"
+#include "user/pipeline/alloc_clocks.h"
 #include "user/pipeline/alloc_control.h"
 
 struct alloc_prober;
@@ -48,6 +49,13 @@ struct alloc_prober_stats {
 	uint32_t n_targets, n_places;
 };
 
+/* What a process had of a window. */
+struct alloc_share {
+	struct task_key key;
+	/* Scaled to the time that the window stands for: without probes, and in them. */
+	double cpu_ns, probes_ns;
+};
+
 int alloc_prober__new(const struct alloc_prober_opts *opts, struct alloc_prober **ret);
 /* Ends the thread first; no probe is left. */
 void alloc_prober__free(struct alloc_prober *p);
@@ -62,6 +70,15 @@ void alloc_prober__forget_unseen(struct alloc_prober *p);
 /* By how much a sample of the round has to be multiplied to stand for the whole time. doubt: the share by which that changes where a probe costs ALLOC_COST_ERROR more. -ENOENT. */
 int alloc_prober__scale(struct alloc_prober *p, uint32_t round, uint32_t tid, double *ret_scale,
 			double *ret_doubt);
+/* Reads the CPU clock of the process, too, from the next window on; times as in alloc_clocks.h. */
+void alloc_prober__follow(struct alloc_prober *p, const struct task_key *key, uint64_t born_ns,
+			  uint64_t from_ns);
+/* The next window behind *round that is over, and what processes had of it. -ENOENT. */
+int alloc_prober__shares(struct alloc_prober *p, uint32_t *round, struct alloc_share ret[ALLOC_CLOCKS_MAX],
+			 uint32_t *ret_n);
+void alloc_prober__restart_clocks(struct alloc_prober *p);
+bool alloc_prober__cpu(struct alloc_prober *p, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
+		       double *ret_cpu_ns);
 void alloc_prober__stats(struct alloc_prober *p, struct alloc_prober_stats *ret);
 void alloc_prober__set_budget(struct alloc_prober *p, uint64_t budget_ppm);
 

@@ -29,6 +29,7 @@
 #include "user/object/object_place.h"
 #include "user/pipeline/alloc_estimate.h"
 #include "user/pipeline/alloc_prober.h"
+#include "user/pipeline/alloc_rate.h"
 
 /* CPU time a second for looking through files, and at the start. */
 #define LOOK_NS       (10 * NS_PER_MS)
@@ -47,6 +48,7 @@ struct looked {
 struct alloc_state {
 	struct alloc_prober *prober;
 	struct alloc_estimate estimate;
+	struct alloc_rates rates;
 	struct looked *looked;
 	uint64_t *sets; /* ids of those that were looked at in this sweep */
 	struct hashmap looked_by_object, sets_by_id;
@@ -54,6 +56,7 @@ struct alloc_state {
 	uint64_t swept_ns;
 	bool is_sweep_whole;              /* every set so far could be looked at */
 	struct alloc_prober_stats before; /* when the open profile began */
+	uint32_t shared_round;            /* of which CPU times were taken */
 };
 
 static struct alloc_state *state_of(const struct collector *c)
@@ -201,6 +204,18 @@ static void look_at_all(struct collector *c, uint64_t budget_ns)
 	}
 }
 
+/* CPU times of the windows that are over. */
+static void take_shares(struct alloc_state *a)
+{
+	struct alloc_share shares[ALLOC_CLOCKS_MAX];
+	uint32_t n;
+
+	while (!alloc_prober__shares(a->prober, &a->shared_round, shares, &n))
+		for (uint32_t i = 0; i < n; i++)
+			alloc_estimate__add_cpu(&a->estimate, &shares[i].key, a->shared_round,
+						shares[i].cpu_ns, shares[i].probes_ns);
+}
+
 /* Once a slice: what is new. Now and then everything anew. */
 static void control_allocs(struct collector *c)
 {
@@ -209,6 +224,7 @@ static void control_allocs(struct collector *c)
 
 	if (!a->prober)
 		return;
+	take_shares(a);
 	alloc_prober__set_budget(a->prober, c->opts.alloc_budget_ppm);
 	if (now - a->swept_ns > SWEEP_NS) {
 		if (a->is_sweep_whole)
@@ -228,6 +244,16 @@ static double rounded(double x)
 	return floor(x + drand48());
 }
 
+/* It allocates: from here on its CPU time is read, too. */
+static void follow(struct collector *c, const struct task_key *key)
+{
+	struct alloc_state *a = state_of(c);
+	const struct process *p = process_table__find(c->processes, key);
+
+	if (p)
+		alloc_prober__follow(a->prober, key, p->born_ns, c->windows[EVENT_ALLOC]->from_ns);
+}
+
 static int weigh_alloc(struct collector *c, const struct task_key *key, struct window_sample *s)
 {
 	struct alloc_state *a = state_of(c);
@@ -239,8 +265,11 @@ static int weigh_alloc(struct collector *c, const struct task_key *key, struct w
 	objects = (double)s->count * scale;
 	bytes = (double)s->value * scale;
 	alloc_estimate__add(&a->estimate, key, s->tag.arg, objects, bytes, doubt, &p);
-	if (p && !p->name)
+	if (p && !p->name) {
 		p->name = c->windows[EVENT_ALLOC]->processes[s->process].name;
+		follow(c, key);
+	}
+	alloc_rates__add(&a->rates, key, clock__mono_ns(), bytes); /* without room: not known */
 	s->count = (uint64_t)rounded(objects);
 	s->value = (uint64_t)rounded(bytes);
 	s->tag.arg = 0; /* what it stands for is known: the same stack is the same row from here on */
@@ -255,8 +284,10 @@ static void begin_allocs(struct collector *c, struct window *w)
 
 	(void)w;
 	alloc_estimate__clear(&a->estimate);
-	if (a->prober)
-		alloc_prober__stats(a->prober, &a->before);
+	if (!a->prober)
+		return;
+	alloc_prober__stats(a->prober, &a->before);
+	alloc_prober__restart_clocks(a->prober);
 }
 
 static double percent(double error, double of)
@@ -264,33 +295,29 @@ static double percent(double error, double of)
 	return of > 0 ? error / of * 100 : 0;
 }
 
-static void note_total(struct buf *b, const char *who, const struct alloc_total *t, double factor)
+static void note_total(struct buf *b, const char *who, const struct alloc_total *t)
 {
-	buf__printf(b, "%s %.4g objects ±%.1f%%, %.4g bytes ±%.1f%%", who, t->objects * factor,
-		    percent(t->objects_error, t->objects), t->bytes * factor,
-		    percent(t->bytes_error, t->bytes));
+	buf__printf(b, "%s %.4g objects ±%.1f%%, %.4g bytes ±%.1f%%", who, t->objects,
+		    percent(t->objects_error, t->objects), t->bytes, percent(t->bytes_error, t->bytes));
 }
 
-static void note_largest(struct alloc_state *a, struct window *w, struct buf *b, uint32_t n_rounds,
-			 double factor)
+static void note_largest(struct alloc_state *a, struct window *w, struct buf *b)
 {
 	alloc_estimate__sort(&a->estimate);
 	for (uint32_t i = 0; i < a->estimate.n && i < NOTE_LARGEST; i++) {
-		struct alloc_process *p = &a->estimate.processes[i];
-		struct alloc_total t = alloc_estimate__total(&p->moments, n_rounds);
+		const struct alloc_process *p = &a->estimate.processes[i];
 
 		buf__printf(b, "; %u", p->key.tgid);
 		if (p->name)
 			buf__printf(b, " (%s)", window__str(w, p->name));
-		note_total(b, ":", &t, factor);
+		note_total(b, ":", &p->total);
 	}
 }
 
-static void note(struct alloc_state *a, struct window *w, const struct alloc_prober_stats *now, double factor)
+static void note(struct alloc_state *a, struct window *w, const struct alloc_prober_stats *now)
 {
 	const struct alloc_prober_stats *before = &a->before;
 	uint32_t n = (uint32_t)(now->n_windows - before->n_windows);
-	struct alloc_total all = alloc_estimate__total(&a->estimate.all, n);
 	struct buf b;
 
 	buf__init(&b, NOTE_MAX);
@@ -302,8 +329,8 @@ static void note(struct alloc_state *a, struct window *w, const struct alloc_pro
 		(unsigned long long)now->probe_cost_ns,
 		percent((double)(now->in_place_ns - before->in_place_ns), (double)(w->to_ns - w->from_ns)),
 		(double)now->next_stretch_ns / 1e9);
-	note_total(&b, "all", &all, factor);
-	note_largest(a, w, &b, n, factor);
+	note_total(&b, "all", &a->estimate.total);
+	note_largest(a, w, &b);
 	if (now->n_saturated > before->n_saturated)
 		buf__printf(
 			&b,
@@ -315,19 +342,53 @@ static void note(struct alloc_state *a, struct window *w, const struct alloc_pro
 }
 
 /* The stretches of the windows add up to about the profile's length; what they were more or less is put right. */
-static double settle_length(struct window *w, const struct alloc_prober_stats *before,
+static double length_factor(const struct window *w, const struct alloc_prober_stats *before,
 			    const struct alloc_prober_stats *now)
 {
 	double covered = (double)(now->stretch_ns - before->stretch_ns);
 	double factor = covered > 0 ? (double)(w->to_ns - w->from_ns) / covered : 1;
 
-	if (factor < 0.5 || factor > 2) /* a window or none: chance, and no measure of the time */
-		return 1;
+	return factor < 0.5 || factor > 2 ? 1
+					  : factor; /* a window or none: chance, and no measure of the time */
+}
+
+struct settling {
+	struct collector *c;
+	const struct window *w;
+};
+
+/* CPU time of a process in the profile. */
+static bool cpu_of(void *ctx, const struct task_key *key, double *ret_cpu_ns)
+{
+	const struct settling *s = ctx;
+	const struct process *p = process_table__find(s->c->processes, key);
+	uint64_t from = s->w->from_ns, to = s->w->to_ns;
+
+	if (!p)
+		return false;
+	if (p->born_ns > from)
+		from = p->born_ns;
+	if (p->died_ns && p->died_ns < to)
+		to = p->died_ns;
+	return alloc_prober__cpu(state_of(s->c)->prober, key, from, to, ret_cpu_ns);
+}
+
+/* Rows add up to the totals of their processes. */
+static void scale_rows(const struct alloc_estimate *e, struct window *w, double factor)
+{
+	uint32_t last = UINT32_MAX;
+	const struct alloc_process *p = NULL;
+
 	for (uint32_t i = 0; i < w->n_entries; i++) {
-		w->entries[i].count = (uint32_t)rounded(w->entries[i].count * factor);
-		w->entries[i].value = (uint64_t)rounded((double)w->entries[i].value * factor);
+		struct window_entry *entry = &w->entries[i];
+		uint32_t process = w->rows[entry->row].process;
+
+		if (process != last)
+			p = alloc_estimate__find(e, &w->processes[process].key);
+		last = process;
+		entry->count = (uint32_t)rounded(entry->count * (p ? p->factor[0] : factor));
+		entry->value = (uint64_t)rounded((double)entry->value * (p ? p->factor[1] : factor));
 	}
-	return factor;
 }
 
 static void settle_allocs(struct collector *c, struct window *w)
@@ -336,13 +397,19 @@ static void settle_allocs(struct collector *c, struct window *w)
 		"allocations are not recorded: the kernel has no uprobe_multi (Linux 6.6)";
 	struct alloc_state *a = state_of(c);
 	struct alloc_prober_stats now;
+	double factor;
 
 	if (!a->prober) {
 		intern__add(w->strings, missing, sizeof(missing) - 1, &w->note);
 		return;
 	}
+	take_shares(a);
 	alloc_prober__stats(a->prober, &now);
-	note(a, w, &now, settle_length(w, &a->before, &now));
+	factor = length_factor(w, &a->before, &now);
+	alloc_estimate__settle(&a->estimate, (uint32_t)(now.n_windows - a->before.n_windows), factor, cpu_of,
+			       &(struct settling){.c = c, .w = w});
+	scale_rows(&a->estimate, w, factor);
+	note(a, w, &now);
 }
 
 /* ---- life ---- */
@@ -392,6 +459,7 @@ static int init_allocs(struct collector *c, struct err *err)
 	if (!a)
 		return err__set(err, -ENOMEM, "alloc: no memory");
 	alloc_estimate__init(&a->estimate);
+	alloc_rates__init(&a->rates);
 	hashmap__init(&a->looked_by_object);
 	hashmap__init(&a->sets_by_id);
 	c->source_state[EVENT_ALLOC] = a;
@@ -411,6 +479,7 @@ static void free_allocs(struct collector *c)
 	hashmap__done(&a->looked_by_object);
 	hashmap__done(&a->sets_by_id);
 	alloc_estimate__done(&a->estimate);
+	alloc_rates__done(&a->rates);
 	free(a);
 	c->source_state[EVENT_ALLOC] = NULL;
 }
@@ -422,6 +491,13 @@ void collector__alloc_stats(const struct collector *c, struct alloc_prober_stats
 	*ret = (struct alloc_prober_stats){0};
 	if (a && a->prober)
 		alloc_prober__stats(a->prober, ret);
+}
+
+double collector__allocated(const struct collector *c, const struct task_key *key)
+{
+	struct alloc_state *a = state_of(c);
+
+	return a && a->prober ? alloc_rates__take(&a->rates, key, clock__mono_ns()) : NAN;
 }
 
 /* Bytes that a sample stands for, on average. */

@@ -15,11 +15,14 @@
 #include "user/object/alloc_sites.h"
 #include "user/object/elf.h"
 
-static int place(uint8_t size, const char *code, size_t len)
+static uint16_t size_there; /* where the last place's size is */
+
+static int place(uint16_t size, const char *code, size_t len)
 {
 	uint32_t skip = 0;
-	int err = alloc_site__parse((const uint8_t *)code, len, size, &skip);
+	int err = alloc_site__parse((const uint8_t *)code, len, &size, &skip);
 
+	size_there = size;
 	return err ? err : (int)skip;
 }
 #define PLACE(size, code) place(ALLOC_SIZE_##size, code, sizeof(code) - 1)
@@ -60,6 +63,30 @@ static void not_past_what_takes_the_size_or_the_stack_away(void **state)
 	assert_int_equal(PLACE(ARG2, "\x48\x83\xc7\x0f\x55"), 4);
 }
 
+static void a_size_that_was_moved_is_followed(void **state)
+{
+	(void)state;
+	/* mov %rdi,%rsi; mov %fs:(%rax),%rdi; cmp $0x400,%rsi; ja */
+	assert_int_equal(PLACE(ARG1, "\x48\x89\xfe\x64\x48\x8b\x38\x48\x81\xfe\x00\x04\x00\x00\x77\x29"), 14);
+	assert_int_equal(size_there, ALLOC_SIZE_ARG2);
+	/* mov %rdi,%rax; mov %fs:(%rdx),%rdi; cmp $1,%rax; je */
+	assert_int_equal(PLACE(ARG1_2, "\x48\x89\xf8\x64\x48\x8b\x3a\x48\x83\xf8\x01\x74\x08"), 11);
+	assert_int_equal(size_there, ALLOC_REG_AX | ALLOC_REG_SI << ALLOC_REG_BITS);
+	/* mov %rsi,%rdx; mov %rdi,%rsi; mov %rax,%rdi; jmp */
+	assert_int_equal(PLACE(REALLOC, "\x48\x89\xf2\x48\x89\xfe\x48\x89\xc7\xe9\x00\x00\x00\x00"), 9);
+	assert_int_equal(size_there, ALLOC_REG_DX | ALLOC_REG_SI << 2 * ALLOC_REG_BITS);
+	/* to where no probe looks: mov %rdi,%rbx; xor %edi,%edi; jmp */
+	assert_int_equal(PLACE(ARG1, "\x48\x89\xfb\x31\xff\xe9\x00\x00\x00\x00"), -ENOENT);
+}
+
+static void go_s_size_is_in_a_register_where_its_guard_is(void **state)
+{
+	(void)state;
+	assert_int_equal(PLACE(GO, "\x49\x3b\x66\x10\x76\x10"), 4); /* cmp 16(%r14),%rsp; jbe */
+	/* up to 1.16 arguments are on the stack: mov %fs:-8,%rcx; cmp 16(%rcx),%rsp; jbe */
+	assert_int_equal(PLACE(GO, "\x64\x48\x8b\x0c\x25\xf8\xff\xff\xff\x48\x3b\x61\x10\x76\x10"), -ENOENT);
+}
+
 static void prefixes_that_the_kernel_steps_are_no_place(void **state)
 {
 	(void)state;
@@ -81,6 +108,8 @@ static void names_of_allocators_are_known(void **state)
 	assert_int_equal(s.size, ALLOC_SIZE_ARG3);
 	assert_true(alloc_site__find("_Znwm", &s));
 	assert_true(alloc_site__find("mi_malloc_aligned", &s));
+	assert_true(alloc_site__find("PyObject_Malloc", &s));
+	assert_true(alloc_site__find("runtime.mallocgc", &s));
 	assert_false(alloc_site__find("free", &s));
 	assert_false(alloc_site__find("xmalloc", &s));
 	assert_false(alloc_site__find("malloc_usable_size", &s));
@@ -186,6 +215,8 @@ int main(void)
 		cmocka_unit_test(a_push_at_the_entry_is_the_place),
 		cmocka_unit_test(instructions_that_are_stepped_are_passed_by),
 		cmocka_unit_test(not_past_what_takes_the_size_or_the_stack_away),
+		cmocka_unit_test(a_size_that_was_moved_is_followed),
+		cmocka_unit_test(go_s_size_is_in_a_register_where_its_guard_is),
 		cmocka_unit_test(prefixes_that_the_kernel_steps_are_no_place),
 		cmocka_unit_test(names_of_allocators_are_known),
 		cmocka_unit_test(functions_of_a_library_are_found_at_their_offsets),

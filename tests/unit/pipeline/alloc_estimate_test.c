@@ -113,6 +113,86 @@ static void processes_past_the_limit_are_in_the_total(void **state)
 	alloc_estimate__done(&e);
 }
 
+static bool knows_cpu(void *ctx, const struct task_key *key, double *ret_cpu_ns)
+{
+	(void)key;
+	*ret_cpu_ns = *(double *)ctx;
+	return *ret_cpu_ns > 0;
+}
+
+/*
+ * A program that is at work in one window of four, and allocates by how much it works; and windows that come when it is at work twice as often as they should.
+ * By windows it has twice of what it has; by CPU time it is right, and known ten times as well.
+ */
+static void what_is_known_by_cpu_time_is_not_left_to_chance(void **state)
+{
+	enum { PROFILES = 400, WINDOWS = 100 };
+	const double truth = WINDOWS * 0.25 * 300;
+	double cpu_ns = WINDOWS * 0.25 * 1e6, error = 0, by_windows = 0;
+	int within = 0;
+
+	(void)state;
+	srand48(11);
+	for (int i = 0; i < PROFILES; i++) {
+		struct alloc_estimate e;
+		struct alloc_total t;
+
+		alloc_estimate__init(&e);
+		/* it is followed once it was seen */
+		alloc_estimate__add(&e, &first, 0, 1e-9, 1e-9, 0, NULL);
+		for (uint32_t round = 1; round <= WINDOWS; round++) {
+			bool is_met = drand48() < 0.5;
+			double part = is_met ? 0.2 + 1.6 * drand48() : 0; /* 1 on average */
+
+			if (is_met)
+				alloc_estimate__add(&e, &first, round, 300 * part * (0.8 + 0.4 * drand48()),
+						    1, 0, NULL);
+			alloc_estimate__add_cpu(&e, &first, round, part * 1e6, 0);
+		}
+		alloc_estimate__settle(&e, WINDOWS, 1, knows_cpu, &cpu_ns);
+		t = alloc_estimate__find(&e, &first)->total;
+		within += fabs(t.objects - truth) < t.objects_error;
+		error += t.objects_error / truth / PROFILES;
+		by_windows += e.all.sum[0] / truth / PROFILES;
+		assert_near(t.objects, alloc_estimate__find(&e, &first)->factor[0] * e.all.sum[0], 1e-6);
+		assert_near(e.total.objects, t.objects, 1e-6);
+		alloc_estimate__done(&e);
+	}
+	assert_in_range(within, PROFILES * 60 / 100, PROFILES * 76 / 100);
+	assert_true(error < 0.03);
+	assert_near(by_windows, 2, 0.05);
+}
+
+/* Two windows are no base for a ratio; nor is a process whose CPU time in all is not known. */
+static void without_enough_windows_or_cpu_time_windows_alone_count(void **state)
+{
+	double cpu_ns = 5e6, none = 0;
+	struct alloc_estimate e;
+
+	(void)state;
+	alloc_estimate__init(&e);
+	for (uint32_t round = 1; round <= 2; round++) {
+		alloc_estimate__add(&e, &first, round, 10, 1000, 0, NULL);
+		alloc_estimate__add_cpu(&e, &first, round, 1e6, 0);
+	}
+	alloc_estimate__add_cpu(&e, &second, 2, 1e6, 0); /* gave nothing so far */
+	alloc_estimate__settle(&e, 2, 1.5, knows_cpu, &cpu_ns);
+	assert_int_equal(e.n, 1);
+	assert_near(e.processes[0].total.objects, 30, 1e-9);
+	alloc_estimate__add(&e, &first, 3, 10, 1000, 0, NULL);
+	alloc_estimate__add_cpu(&e, &first, 3, 1e6, 0);
+	alloc_estimate__settle(&e, 3, 1.5, knows_cpu, &none);
+	assert_near(e.processes[0].total.objects, 45, 1e-9);
+	alloc_estimate__settle(&e, 3, 1.5, knows_cpu, &cpu_ns);
+	assert_near(e.processes[0].total.objects, 50, 1e-9);
+	assert_near(e.processes[0].total.objects_error, 0, 1e-6);
+	/* nearly all of its time in windows went into probes */
+	alloc_estimate__add_cpu(&e, &first, 4, 1e6, 100e6);
+	alloc_estimate__settle(&e, 4, 1.5, knows_cpu, &cpu_ns);
+	assert_near(e.processes[0].total.objects, 45, 1e-9);
+	alloc_estimate__done(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +200,8 @@ int main(void)
 		cmocka_unit_test(rows_of_a_window_may_come_late),
 		cmocka_unit_test(the_error_is_the_one_that_totals_have),
 		cmocka_unit_test(what_is_not_known_of_the_probes_cost_is_part_of_the_error),
+		cmocka_unit_test(what_is_known_by_cpu_time_is_not_left_to_chance),
+		cmocka_unit_test(without_enough_windows_or_cpu_time_windows_alone_count),
 		cmocka_unit_test(processes_past_the_limit_are_in_the_total),
 	};
 
