@@ -15,95 +15,17 @@
 #define RELEASE_FIRST 18
 #define RELEASE_LAST  26
 
+/* From the release in the first column to that before the next row's. */
+/* clang-format off */
 static const struct go_layout layouts[] = {
-	{
-		.minor = 18, /* to 1.20 */
-		.sched_bp = 104,
-		.syscallsp = 112,
-		.syscallpc = 120,
-		.status = 144,
-		.goid = 152,
-		.waitsince = 168,
-		.waitreason = 176,
-		.lockedm = 232,
-		.gopc = 296,
-		.startpc = 312,
-		.waiting = 328,
-		.g_bytes = 336,
-		.m_procid = 72,
-	},
-	{
-		.minor = 21, /* and 1.22 */
-		.sched_bp = 104,
-		.syscallsp = 112,
-		.syscallpc = 120,
-		.status = 144,
-		.goid = 152,
-		.waitsince = 168,
-		.waitreason = 176,
-		.lockedm = 208,
-		.parent_goid = 272,
-		.gopc = 280,
-		.startpc = 296,
-		.waiting = 312,
-		.g_bytes = 320,
-		.m_procid = 72,
-	},
-	{
-		.minor = 23, /* and 1.24 */
-		.sched_bp = 104,
-		.syscallsp = 112,
-		.syscallpc = 120,
-		.syscallbp = 128,
-		.status = 152,
-		.goid = 160,
-		.waitsince = 176,
-		.waitreason = 184,
-		.lockedm = 216,
-		.parent_goid = 280,
-		.gopc = 288,
-		.startpc = 304,
-		.waiting = 320,
-		.g_bytes = 328,
-		.m_procid = 72,
-	},
-	{
-		.minor = 25,
-		.sched_bp = 96,
-		.syscallsp = 104,
-		.syscallpc = 112,
-		.syscallbp = 120,
-		.status = 144,
-		.goid = 152,
-		.waitsince = 168,
-		.waitreason = 176,
-		.lockedm = 208,
-		.parent_goid = 272,
-		.gopc = 280,
-		.startpc = 296,
-		.waiting = 312,
-		.g_bytes = 320,
-		.m_procid = 64,
-	},
-	{
-		.minor = 26,
-		.sched_bp = 96,
-		.syscallsp = 104,
-		.syscallpc = 112,
-		.syscallbp = 120,
-		.status = 144,
-		.goid = 152,
-		.waitsince = 168,
-		.waitreason = 176,
-		.lockedm = 208,
-		.parent_goid = 280,
-		.gopc = 288,
-		.startpc = 304,
-		.waiting = 320,
-		.g_bytes = 328,
-		.m_procid = 64,
-	},
+	/* minor    bp  sysc.sp    pc    bp  status  goid  since  reason  lockedm  parent  gopc  startpc  waiting  bytes  procid */
+	{     18,  104,     112,  120,    0,    144,  152,   168,    176,     232,      0,  296,     312,     328,   336,     72},
+	{     21,  104,     112,  120,    0,    144,  152,   168,    176,     208,    272,  280,     296,     312,   320,     72},
+	{     23,  104,     112,  120,  128,    152,  160,   176,    184,     216,    280,  288,     304,     320,   328,     72},
+	{     25,   96,     104,  112,  120,    144,  152,   168,    176,     208,    272,  280,     296,     312,   320,     64},
+	{     26,   96,     104,  112,  120,    144,  152,   168,    176,     208,    280,  288,     304,     320,   328,     64},
 };
+/* clang-format on */
 
 int go_layout__parse_version(const char *version, uint32_t *ret_minor)
 {
