@@ -44,9 +44,9 @@ struct process_entry {
 /* An executable mapping, sorted by start within its set. Element 0 of each set is a header whose `start` is the set's id. */
 struct mapping_entry {
 	__u64 start;
-	__u64 bias;   /* pc - bias = virtual address in the object */
+	__u64 bias; /* pc - bias = virtual address in the object; of anonymous code its one struct unwind_row, 0: none */
 	__u32 pages;  /* length / 4096 */
-	__u32 object; /* 0: anonymous code, walked by frame pointers and kept as a raw address */
+	__u32 object; /* 0: anonymous code, kept as a raw address */
 };
 
 #define MAPPINGS_MAX         65536

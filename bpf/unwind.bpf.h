@@ -255,6 +255,15 @@ static __noinline int unwind__otherwise(struct walk *w, __u32 base)
 	}
 }
 
+/* In code of no file: the one rule that its JIT tells for all of it (user/runtime/jit_rule.c), else frame pointers. */
+static __always_inline void unwind__anonymous_row(const struct walk *w, struct unwind_row *row)
+{
+	if (w->mapping.bias)
+		__builtin_memcpy(row, &w->mapping.bias, sizeof(*row));
+	else
+		*row = (struct unwind_row){.cfa = ROW_CFA_FRAME_POINTER};
+}
+
 /* Records the frame at w->pc and moves to its caller. UNWIND_CONTINUE, or the end reason. */
 static __always_inline int unwind__step(struct walk *w)
 {
@@ -272,15 +281,14 @@ static __always_inline int unwind__step(struct walk *w)
 			return end;
 	}
 	if (w->mapping.object == 0) {
-		if (w->unchecked && !unwind__is_return_address(w))
-			return END_NO_CALL;
-		walk__push(w, frame_of_raw(pc));
-		return unwind__otherwise(w, ROW_CFA_FRAME_POINTER);
+		word = frame_of_raw(pc);
+		unwind__anonymous_row(w, &row);
+	} else {
+		word = frame_of_object(w->mapping.object, pc - w->mapping.bias);
+		end = unwind_find_row(w, word, &row);
+		if (end)
+			return end;
 	}
-	word = frame_of_object(w->mapping.object, pc - w->mapping.bias);
-	end = unwind_find_row(w, word, &row);
-	if (end)
-		return end;
 	/* nobody calls the trampoline that a signal handler returns to */
 	if (w->unchecked && row.cfa != ROW_CFA_SIGNAL && !unwind__is_return_address(w))
 		return END_NO_CALL;

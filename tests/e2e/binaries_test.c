@@ -268,6 +268,24 @@ static void jit_code_without_names_is_still_walked(void **state)
 			NEARLY_ALL);
 }
 
+static void jit_code_without_frame_pointers_is_walked_by_the_rule_that_it_tells(void **state)
+{
+	struct recording *r = *state;
+
+	recording__of(r, ARGS("jit_rule", RECORDING_LONG));
+	/* stacks are cut until the program has been asked and has answered, which takes as long as the machine likes */
+	expect_at_least(r->profile, &(struct expect_filter){.pid = r->pid}, "*;jit_call" TO_ROOT, 0.6);
+}
+
+static void jit_code_that_tells_nothing_is_cut_and_says_so(void **state)
+{
+	struct recording *r = *state;
+
+	recording__of(r, ARGS("jit_rule", RECORDING_LONG, "silent"));
+	expect_at_least(r->profile, &(struct expect_filter){.pid = r->pid}, "*;\\[truncated: bad_fp]",
+			NEARLY_ALL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +306,8 @@ int main(void)
 		e2e_test(jit_code_has_the_last_name_of_the_perf_map),
 		e2e_test(perf_maps_may_write_0x),
 		e2e_test(jit_code_without_names_is_still_walked),
+		e2e_test(jit_code_without_frame_pointers_is_walked_by_the_rule_that_it_tells),
+		e2e_test(jit_code_that_tells_nothing_is_cut_and_says_so),
 	};
 
 	return cmocka_run_group_tests_name("binaries", tests, NULL, NULL);

@@ -286,7 +286,8 @@ int sideband__drain(struct sideband *s, uint64_t until_ns)
 	ret = ring_buffer__consume(s->process_ring);
 	if (ret < 0 && ret != -EINTR)
 		return ret;
-	qsort(s->items, s->n_items, sizeof(*s->items), item__compare);
+	if (s->n_items)
+		qsort(s->items, s->n_items, sizeof(*s->items), item__compare);
 	for (i = 0; i < s->n_items && s->items[i].time_ns <= before_ns; i++)
 		sideband__deliver(s, &s->items[i]);
 	for (; i < s->n_items; i++) {

@@ -47,6 +47,8 @@ int variable__find_symbols(const struct elf *e, const char *const *names, size_t
 	struct buf symbols, strings;
 	int err;
 
+	if (!table) /* stripped: what it exports is left */
+		table = elf__find_section_type(e, SHT_DYNSYM);
 	if (!table || table->link >= elf__n_sections(e))
 		return -ENOENT;
 	text = elf__section(e, table->link);

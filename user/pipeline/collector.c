@@ -20,6 +20,7 @@
 #include "user/base/log.h"
 #include "bpf/walk.h"
 #include "user/pipeline/collector_impl.h"
+#include "user/pipeline/jit_asker.h"
 #include "user/runtime/go_programs.h"
 #include "user/symbolize/jit_maps.h"
 
@@ -457,6 +458,7 @@ void collector__free(struct collector *c)
 	history__done(&c->history);
 	jit_maps__free(c->jit_maps);
 	go_programs__free(c->go_programs);
+	jit_asker__free(c->jit_asker);
 	process_table__free(c->processes);
 	mapping_store__free(c->mappings);
 	tables__free(c->tables);

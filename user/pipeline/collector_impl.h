@@ -42,6 +42,7 @@ struct collector {
 	struct mapping_store *mappings;
 	struct tables *tables;
 	struct jit_maps *jit_maps;       /* NULL: not asked for */
+	struct jit_asker *jit_asker;     /* NULL: nobody had to be asked yet */
 	struct go_programs *go_programs; /* NULL: not asked for yet */
 	int proc_fd;
 	struct busy busy; /* what a tick of a cycle counter is worth … */

@@ -18,6 +18,7 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/kernel/task_list.h"
+#include "user/pipeline/collector_jit.h"
 
 #define EVENT_ROUNDS 4
 #define YOUNG_NS     (5 * NS_PER_MS)
@@ -87,6 +88,7 @@ static void collector__push(struct collector *c, struct process *p)
 {
 	const struct code_mapping *m;
 	uint32_t n, kept = 0;
+	bool has_jit = false;
 
 	if (p->flags & (PROCESS_KERNEL_THREAD | PROCESS_ENDED))
 		return;
@@ -95,13 +97,17 @@ static void collector__push(struct collector *c, struct process *p)
 	process_table__settle(c->processes, p);
 	collector__look_at_build(c, p);
 	m = mapping_set__mappings(p->mappings, &n);
-	for (uint32_t i = 0; i < n && kept < MAPPINGS_MAX - 1; i++)
+	for (uint32_t i = 0; i < n && kept < MAPPINGS_MAX - 1; i++) {
 		c->scratch[kept++] = (struct mapping_entry){
 			.start = m[i].start,
 			.bias = m[i].bias,
 			.pages = (uint32_t)((m[i].end - m[i].start) >> MAPPING_PAGE_SHIFT),
 			.object = m[i].object,
 		};
+		has_jit |= !m[i].object;
+	}
+	if (has_jit)
+		collector__ask_for_rule(c, p);
 	/* on failure its stacks are finished in user space; the store counts it */
 	mapping_store__set_process(c->mappings, &p->key, mapping_set__id(p->mappings), c->scratch, kept);
 }

@@ -12,6 +12,7 @@
 #include "user/base/clock.h"
 #include "user/base/io.h"
 #include "user/kernel/finish.h"
+#include "user/pipeline/collector_jit.h"
 #include "user/pipeline/collector_lock.h"
 #include "user/process/mapping_set.h"
 #include "user/process/namespace.h"
@@ -175,6 +176,7 @@ int collector__on_row(const struct count_slot *slot, const uint64_t *words, void
 	};
 
 	copy_comm(comm, slot->comm);
+	collector__look_for_rule(c, &slot->key, &s);
 	collector__count_kernel(c, &slot->key, &s);
 	return 0;
 }

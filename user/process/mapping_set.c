@@ -170,7 +170,7 @@ static struct code_mapping mapping__normal(const struct code_mapping *m)
 
 	out.reserved = 0;
 	if (out.object == 0)
-		out.bias = out.pgoff = 0;
+		out.pgoff = 0;
 	return out;
 }
 

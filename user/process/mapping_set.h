@@ -24,8 +24,9 @@ struct mapping_set;
 
 struct code_mapping {
 	uint64_t start, end;
-	uint64_t pgoff;  /* file offset of start */
-	uint64_t bias;   /* pc - bias = virtual address in the object (modulo 2^64) */
+	uint64_t pgoff; /* file offset of start */
+	uint64_t
+		bias; /* pc - bias = virtual address in the object (modulo 2^64); without one: bits of its unwind row, 0: none */
 	uint32_t object; /* 0: code in no file */
 	uint32_t reserved;
 };

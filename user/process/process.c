@@ -70,8 +70,16 @@ int process__set_exe(struct process *p, const char *path, size_t len)
 
 /* ---- mappings ---------------------------------------------------------------------------------------------------- */
 
-void process_reader__resolve(const struct process_reader *reader, enum maps_kind kind,
-			     const struct object_mapping *m, struct code_mapping *ret_mapping)
+void code_rule__apply(const struct code_rule *rule, struct code_mapping *m)
+{
+	/* a JIT that tells nothing of its first bytes has its own entry there */
+	if (!m->object && m->start < rule->end && rule->start < m->end)
+		m->bias = rule->row;
+}
+
+void process_reader__resolve(const struct process_reader *reader, const struct code_rule *rule,
+			     enum maps_kind kind, const struct object_mapping *m,
+			     struct code_mapping *ret_mapping)
 {
 	struct code_mapping out = {.start = m->start, .end = m->end, .pgoff = m->pgoff};
 	int r = 0;
@@ -83,12 +91,14 @@ void process_reader__resolve(const struct process_reader *reader, enum maps_kind
 					    &out.bias);
 	if (r < 0)
 		out.object = 0, out.bias = 0;
+	code_rule__apply(rule, &out);
 	*ret_mapping = out;
 }
 
 /* Mappings on their way into a set, each with a reference on its object. */
 struct collection {
 	const struct process_reader *reader;
+	const struct code_rule *rule;
 	uint32_t tgid;
 	int pid_dir_fd;
 	struct code_mapping *mappings;
@@ -130,7 +140,7 @@ static int collect_line(const struct maps_line *line, void *ctx)
 	}
 	if (c->n == c->cap && collection__grow(c) < 0)
 		return -ENOMEM;
-	process_reader__resolve(c->reader, line->kind, &m, &c->mappings[c->n]);
+	process_reader__resolve(c->reader, c->rule, line->kind, &m, &c->mappings[c->n]);
 	c->n++;
 	return 0;
 }
@@ -164,7 +174,8 @@ static int collection__build(struct collection *c, struct mapping_set **ret_set)
 
 static int read_mappings_in(struct process *p, const struct process_reader *reader, int pid_dir_fd)
 {
-	struct collection c = {.reader = reader, .tgid = p->key.tgid, .pid_dir_fd = pid_dir_fd};
+	struct collection c = {
+		.reader = reader, .rule = &p->rule, .tgid = p->key.tgid, .pid_dir_fd = pid_dir_fd};
 	struct mapping_set *set = NULL;
 	int read_error, r;
 

@@ -35,6 +35,11 @@
 #define PROCESS_PLACE_DUE \
 	0x40u /* its place is its parent's until somebody looks: process_table__learn_place */
 
+/* Of code in no file within [start, end): bits of its struct unwind_row; end 0: nothing is known. */
+struct code_rule {
+	uint64_t start, end, row;
+};
+
 struct process {
 	struct task_key key;
 	uint32_t flags;
@@ -47,6 +52,11 @@ struct process {
 	struct container *container;  /* NULL: not known */
 	struct mapping_set *mappings; /* never NULL; without what is pending */
 	struct pending_mappings pending;
+	struct code_rule rule; /* what its JIT tells of its code: process_table__set_rule */
+
+	/* For the table's owner: when its JIT may be asked for the rule again, and how often it was. */
+	uint64_t rule_ask_ns;
+	uint32_t n_rule_asks;
 
 	/* The table's own. */
 	uint32_t slot;
@@ -91,7 +101,10 @@ int read_process_mappings(struct process *p, const struct process_reader *reader
  * The mapping as a set takes it, its object found or described. The object's reference is the caller's, to put after
  * the set was built. Never fails: what cannot be resolved is code in no file.
  */
-void process_reader__resolve(const struct process_reader *reader, enum maps_kind kind,
-			     const struct object_mapping *m, struct code_mapping *ret_mapping);
+void process_reader__resolve(const struct process_reader *reader, const struct code_rule *rule,
+			     enum maps_kind kind, const struct object_mapping *m,
+			     struct code_mapping *ret_mapping);
+/* Code in no file has the rule's row where the rule speaks of it. */
+void code_rule__apply(const struct code_rule *rule, struct code_mapping *m);
 
 #endif

@@ -333,6 +333,7 @@ static void inherit_program(struct process *to, const struct process *from, cons
 		process__set_exe(to, from->exe, strlen(from->exe));
 	mapping_set__unref(to->mappings);
 	to->mappings = mapping_set__ref(from->mappings);
+	to->rule = from->rule;
 	to->flags |= PROCESS_FORKED | (from->flags & (PROCESS_KERNEL_THREAD | PROCESS_CUT | PROCESS_STALE));
 }
 
@@ -497,7 +498,7 @@ static void table__resolve(struct process_table *t, const struct process *p, con
 	enum maps_kind kind = event__kind(m, path, &om.deleted);
 
 	t->reader.now_ns = m->time_ns;
-	process_reader__resolve(&t->reader, kind, &om, ret_mapping);
+	process_reader__resolve(&t->reader, &p->rule, kind, &om, ret_mapping);
 }
 
 /* The program itself is mapped first, its interpreter second. */
@@ -677,6 +678,36 @@ int process_table__rescan_maps(struct process_table *t, uint64_t now_ns, struct 
 		table__tell_mappings(t, p);
 	if (ret_changed)
 		*ret_changed = changed;
+	return 0;
+}
+
+int process_table__set_rule(struct process_table *t, struct process *p, const struct code_rule *rule)
+{
+	struct mapping_set *set = mapping_set__ref(p->mappings), *next;
+	const struct code_mapping *m;
+	uint32_t n;
+	int err = 0;
+
+	p->rule = *rule;
+	m = mapping_set__mappings(p->mappings, &n); /* of p's set, which is held until the end */
+	for (uint32_t i = 0; i < n && !err; i++) {
+		struct code_mapping with = m[i];
+
+		code_rule__apply(rule, &with);
+		if (with.bias == m[i].bias)
+			continue;
+		err = mapping_set__with(set, &with, &next);
+		if (!err) {
+			mapping_set__unref(set);
+			set = next;
+		}
+	}
+	if (err || set == p->mappings) {
+		mapping_set__unref(set);
+		return err;
+	}
+	process__set_mappings(p, set);
+	table__tell_mappings(t, p);
 	return 0;
 }
 

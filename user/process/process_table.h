@@ -102,6 +102,8 @@ uint32_t process_table__ns_pid(struct process_table *t, struct process *p);
 /* Reads its mappings again; -EAGAIN: it was done not long ago. *ret_changed (may be NULL): they were different. */
 int process_table__rescan_maps(struct process_table *t, uint64_t now_ns, struct process *p,
 			       bool *ret_changed);
+/* What is known of its code in no file, from now on and for what it maps later. */
+int process_table__set_rule(struct process_table *t, struct process *p, const struct code_rule *rule);
 /*
  * Looks whether up to `budget` processes still run, the next ones each time: for exits whose event was lost. Returns
  * how many did not.

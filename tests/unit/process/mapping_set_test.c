@@ -161,10 +161,8 @@ static void neighbours_of_one_object_and_bias_are_joined(void **state)
 	mapping_set__unref(x);
 	/* a JIT that grows by pages */
 	for (uint64_t page = 0; page < 100; page++) {
-		struct code_mapping m = {.start = 0x100000 + page * 0x1000,
-					 .end = 0x101000 + page * 0x1000,
-					 .pgoff = page,
-					 .bias = page};
+		struct code_mapping m = {
+			.start = 0x100000 + page * 0x1000, .end = 0x101000 + page * 0x1000, .pgoff = page};
 
 		assert_int_equal(mapping_set__with(jit, &m, &y), 0);
 		mapping_set__unref(jit);
@@ -172,7 +170,14 @@ static void neighbours_of_one_object_and_bias_are_joined(void **state)
 	}
 	assert_int_equal(count(jit), 1);
 	assert_mapping(jit, 0, 0x100000, 0x164000, 0, 0);
+	/* code that has a rule of its own */
+	assert_int_equal(
+		mapping_set__with(jit, &(struct code_mapping){.start = 0x164000, .end = 0x165000, .bias = 7},
+				  &y),
+		0);
 	mapping_set__unref(jit);
+	assert_int_equal(count(y), 2);
+	mapping_set__unref(y);
 }
 
 static void find_is_exact_at_both_ends(void **state)

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * jit_asker - asks processes for the rule of their JIT's code, one after the other, on a thread of its own.
+ *
+ * A process can make whoever reads its memory wait for ever (it may be a file system that it serves itself), so the collector's thread must not. One that
+ * does has the asker for itself until it ends: others are refused meanwhile, and nothing else waits.
+ *
+ * Owns: the thread of a question, and its descriptor. Thread: that of its loop. Limit: one question at a time. Errors: -EBUSY; -errno.
+ */
+#ifndef EVERPROF_PIPELINE_JIT_ASKER_H
+#define EVERPROF_PIPELINE_JIT_ASKER_H
+
+#include <stdint.h>
+
+#include "bpf/abi.h"
+#include "user/runtime/jit_rule.h"
+
+struct jit_asker;
+struct loop;
+
+/* rule: with err 0. */
+typedef void (*jit_asker_fn)(void *ctx, const struct task_key *key, int err, const struct jit_rule *rule);
+
+int jit_asker__new(struct loop *loop, jit_asker_fn fn, void *ctx, struct jit_asker **ret_asker);
+void jit_asker__free(struct jit_asker *a);
+/* program_fd: of the program that runs there; taken, also on failure. */
+int jit_asker__ask(struct jit_asker *a, const struct task_key *key, int program_fd, uint64_t bias);
+
+#endif
