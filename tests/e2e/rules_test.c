@@ -2,6 +2,7 @@
 /* Rules of the running agent over real processes: who fires, who does not, what is captured, who is told, and what is left after SIGKILL. */
 #include <errno.h>
 #include <glob.h>
+#include <limits.h>
 #include <jansson.h>
 #include <signal.h>
 
@@ -13,19 +14,22 @@
 #define MANY  "200"
 #define CROWD "300"
 
-/* One rule of process scope over alarm-*, learning nothing: the agent is as young as the test. */
+/* One rule of process scope over the alarm-* of this test, learning nothing: the agent is as young as the test. */
 static void configure_with(const struct recording *r, const char *events, const char *rule)
 {
-	char text[4096];
+	char text[16384], workload[4096], program[PATH_MAX];
 
-	snprintf(text, sizeof(text),
-		 "profiling:\n  window: 5s\n  cpu: {frequency: 99}\n%s"
-		 "  output: {directory: %s/store}\nserver: {listen: off}\n"
-		 "alerting: {defaults: {scope: process, match: {comm: \"alarm-*\"}, keep_firing: 3s, action: "
-		 "keep,\n"
-		 "  capture: {before: 10s, after: 2s}, limits: {learning: 1s, targets: 3}}}\n"
-		 "alerts: [%s]\n",
-		 events, r->dir, rule);
+	run__path_workload("alarms", workload);
+	assert_non_null(realpath(workload, program));
+	snprintf(
+		text, sizeof(text),
+		"profiling:\n  window: 5s\n  cpu: {frequency: 99}\n%s"
+		"  output: {directory: %s/store}\nserver: {listen: off}\n"
+		"alerting: {defaults: {scope: process, match: {comm: \"alarm-*\", exe: [\"%s\", \"%s/*\"]},\n"
+		"  keep_firing: 3s, action: keep, capture: {before: 10s, after: 2s}, limits: {learning: 1s, "
+		"targets: 3}}}\n"
+		"alerts: [%s]\n",
+		events, r->dir, program, r->dir, rule);
 	agent__write_config(r, text);
 }
 

@@ -73,6 +73,7 @@ struct target {
 	uint64_t exec_ns;         /* … seen to run another program than before; 0: never */
 	uint32_t exec_id;
 	uint64_t matches[(RULES_MAX + 63) / 64];
+	uint64_t alerted[(RULES_MAX + 63) / 64]; /* of which it has an alert */
 	uint32_t pass, first_alert;
 	bool is_used;
 	char comm[16]; /* for lists */
@@ -88,7 +89,7 @@ struct verdict {
 };
 
 struct close_up {
-	uint64_t rule;             /* hash; 0: none is looked at */
+	uint64_t rule, until_ns;   /* hash, 0: none is looked at; CLOCK_MONOTONIC */
 	uint32_t pass, since_pass; /* that the verdicts are of; after which it began */
 	struct verdict *verdicts;
 	uint32_t n, cap, n_left_out;

@@ -3,7 +3,7 @@
  * One rule, and what it says of each of its targets: value, threshold, state, why.
  *
  * Nothing of a calm target is kept from pass to pass, so that hundreds of them cost nothing. Who wants to see all of one rule's says so, and the next pass writes down
- * what it judges. The last rule that was asked for is the one that is looked at.
+ * what it judges. The last rule that was asked for is the one that is looked at, for a minute.
  */
 #include <errno.h>
 #include <math.h>
@@ -14,8 +14,10 @@
 #include "user/alert/notice.h"
 #include "user/alert/rule_engine_impl.h"
 #include "user/base/buf.h"
+#include "user/base/clock.h"
 
 #define VERDICTS_MAX 4096
+#define LOOK_NS      (60 * NS_PER_SEC)
 
 static uint32_t find_rule(const struct rule_engine *e, const char *name)
 {
@@ -36,7 +38,18 @@ int rule_engine__look_at(struct rule_engine *e, const char *name)
 		e->close_up.since_pass = e->pass;
 		e->close_up.n = e->close_up.n_left_out = 0;
 	}
+	e->close_up.until_ns = e->now.mono_ns + LOOK_NS;
 	return 0;
+}
+
+void close_up__expire(struct rule_engine *e)
+{
+	struct close_up *c = &e->close_up;
+
+	if (!c->rule || e->now.mono_ns < c->until_ns)
+		return;
+	free(c->verdicts);
+	*c = (struct close_up){0};
 }
 
 void close_up__note(struct rule_engine *e, const struct metric_target *t, const struct judgement *j)

@@ -164,8 +164,13 @@ int rule_engine__set_rules(struct rule_engine *e, const struct rule_engine_opts 
 	/* patterns are compared anew with the next pass */
 	for (uint32_t i = 0; i < e->n_targets; i++) {
 		memset(e->targets[i].matches, 0, sizeof(e->targets[i].matches));
+		memset(e->targets[i].alerted, 0, sizeof(e->targets[i].alerted));
 		e->targets[i].texts = 0;
 	}
+	for (uint32_t i = 0; i < e->n_alerts; i++)
+		if (e->alerts[i].is_used)
+			e->targets[e->alerts[i].target].alerted[e->alerts[i].rule / 64] |=
+				1ull << e->alerts[i].rule % 64;
 	e->is_dirty = true;
 	return 0;
 }
@@ -198,6 +203,7 @@ void rule_engine__begin(struct rule_engine *e, const struct rule_time *now)
 	e->pass++;
 	e->n_ready = 0;
 	e->cpu_begin_ns = clock__thread_cpu_ns();
+	close_up__expire(e);
 	for (uint32_t i = 0; i < e->rules.n; i++) {
 		e->states[i].n_targets = e->states[i].n_known = 0;
 		e->states[i].n_few = 0;
@@ -208,14 +214,13 @@ void rule_engine__begin(struct rule_engine *e, const struct rule_time *now)
 
 static void note_best(struct rule_engine *e, uint32_t rule, const struct judgement *j, const struct target *t)
 {
-	const struct condition *c = &e->rules.items[rule].condition.terms[j->term];
 	struct rule_state *st = &e->states[rule];
 
 	st->n_known++;
-	if (st->has_best && condition__severity(c, j->value, j->threshold) <=
-				    condition__severity(c, st->best, st->best_threshold))
+	if (st->has_best && j->severity <= st->best_severity)
 		return;
 	st->has_best = true;
+	st->best_severity = j->severity;
 	st->best = j->value;
 	st->best_threshold = j->threshold;
 	st->best_term = j->term;

@@ -27,7 +27,7 @@ struct rule_state {
 	uint64_t most;   /* samples, of those */
 	uint64_t fired, captures, refused;
 	bool has_best; /* the value that came closest in the last pass */
-	double best, best_threshold;
+	double best, best_threshold, best_severity;
 	uint32_t best_pid, best_term;
 	char best_comm[16];
 };
@@ -67,7 +67,7 @@ struct rule_engine {
 struct judgement {
 	enum outcome outcome;
 	uint32_t term;
-	double value, threshold;
+	double value, threshold, severity;
 };
 
 /* ---- rule_target.c: who is there ---- */
@@ -88,6 +88,7 @@ void rule_engine__why(const struct rule_engine *e, const struct alert *a, char r
 void rule__format_value(const struct rule *r, uint32_t term, double value, char ret[CASE_VALUE_MAX]);
 
 /* ---- rule_close_up.c: one rule, each target ---- */
+void close_up__expire(struct rule_engine *e);
 void close_up__note(struct rule_engine *e, const struct metric_target *t, const struct judgement *j);
 
 /* ---- rule_judge.c: what the condition says ---- */

@@ -231,7 +231,10 @@ struct judgement rule_engine__judge(struct rule_engine *e, uint32_t rule, struct
 		severity += one.outcome == OUTCOME_HIT ? 1e9 : 0;
 		if (severity > worst) {
 			worst = severity;
-			all = (struct judgement){.term = i, .value = one.value, .threshold = one.threshold};
+			all = (struct judgement){.term = i,
+						 .value = one.value,
+						 .threshold = one.threshold,
+						 .severity = severity};
 		}
 	}
 	all.outcome = condition_set__join(&r->condition, outcomes);

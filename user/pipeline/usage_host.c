@@ -74,7 +74,7 @@ void usage__read_memory(struct usage *u)
 
 static void host__available(struct usage_host *h)
 {
-	if (h->memory.total_bytes)
+	if (h->memory.total_bytes && h->memory.available_bytes)
 		host__set(h, METRIC_memory_available_percent,
 			  (double)h->memory.available_bytes / (double)h->memory.total_bytes * 100);
 }

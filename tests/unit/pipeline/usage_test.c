@@ -575,7 +575,7 @@ static void host_is_measured_by_its_own_files(void **state)
 	pass(&w, 1);
 	put(&w, "proc/stat", "cpu  30 0 0 60 10 0 0 500 0 0\nctxt 600\n");
 	put(&w, "proc/pressure/cpu", "some avg10=0.00 total=301000\n");
-	put(&w, "proc/meminfo", "MemTotal: 100 kB\nAnonPages: 1034 kB\nMapped: 5 kB\n");
+	put(&w, "proc/meminfo", "MemTotal: 100 kB\nMemAvailable: 25 kB\nAnonPages: 1034 kB\nMapped: 5 kB\n");
 	w.queue.n[4] = 90;
 	w.queue.n[10] = 10;
 	w.own = (struct usage_own){.samples = 99, .lost = 1, .cpu_ns = NS_PER_SEC / 100};
@@ -586,6 +586,7 @@ static void host_is_measured_by_its_own_files(void **state)
 	assert_value(s, METRIC_context_switch_rate, 600);
 	assert_value(s, METRIC_psi_cpu_some_percent, 30);
 	assert_value(s, METRIC_rss, 1039 * 1024);
+	assert_value(s, METRIC_memory_available_percent, 25);
 	assert_value(s, METRIC_memory_growth_rate, MIB);
 	assert_value(s, METRIC_run_queue_latency_p50, (double)run_queue__bucket_ns(4) / 1e9);
 	assert_value(s, METRIC_run_queue_latency_p99, (double)run_queue__bucket_ns(10) / 1e9);
