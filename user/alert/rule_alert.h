@@ -81,8 +81,7 @@ struct target {
 
 /* What one rule said of a target in the last pass. */
 struct verdict {
-	uint32_t pid, term;
-	uint64_t cgroup_id;
+	uint32_t pid, target, term;
 	enum outcome outcome;
 	double value, threshold;
 	char name[NOTICE_TEXT_MAX];

@@ -52,10 +52,12 @@ void close_up__expire(struct rule_engine *e)
 	*c = (struct close_up){0};
 }
 
-void close_up__note(struct rule_engine *e, const struct metric_target *t, const struct judgement *j)
+void close_up__note(struct rule_engine *e, uint32_t target, const struct metric_target *t,
+		    const struct judgement *j)
 {
 	struct close_up *c = &e->close_up;
 	struct verdict *v;
+
 	if (c->pass != e->pass) {
 		c->pass = e->pass;
 		c->n = c->n_left_out = 0;
@@ -74,7 +76,7 @@ void close_up__note(struct rule_engine *e, const struct metric_target *t, const 
 	}
 	v = &c->verdicts[c->n++];
 	*v = (struct verdict){.pid = t->pid,
-			      .cgroup_id = t->cgroup_id,
+			      .target = target,
 			      .term = j->term,
 			      .outcome = j->outcome,
 			      .value = j->value,
@@ -92,22 +94,13 @@ static int by_severity(const void *x, const void *y, void *ctx)
 	return sa > sb ? -1 : sa < sb;
 }
 
-static const struct alert *alert_of(const struct rule_engine *e, uint32_t rule, const struct verdict *v)
-{
-	for (uint32_t i = 0; i < e->n_alerts; i++) {
-		const struct alert *a = &e->alerts[i];
-		const struct metric_target *t = a->is_used ? &e->targets[a->target].key : NULL;
-
-		if (t && a->rule == rule && t->pid == v->pid && (v->pid || t->cgroup_id == v->cgroup_id))
-			return a;
-	}
-	return NULL;
-}
-
-static void print_verdict(const struct rule_engine *e, uint32_t rule, const struct verdict *v, struct buf *to)
+static void print_verdict(struct rule_engine *e, uint32_t rule, const struct verdict *v, struct buf *to)
 {
 	const struct rule *r = &e->rules.items[rule];
-	const struct alert *a = alert_of(e, rule, v);
+	const struct target *t = &e->targets[v->target];
+	/* it may have gone since, and its place be another's */
+	const struct alert *a =
+		t->is_used && t->key.pid == v->pid ? rule_engine__find_alert(e, rule, t) : NULL;
 	char value[CASE_VALUE_MAX], threshold[CASE_VALUE_MAX], why[WHY_MAX] = "";
 
 	rule__format_value(r, v->term, v->value, value);

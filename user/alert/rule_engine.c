@@ -301,7 +301,7 @@ void rule_engine__take(struct rule_engine *e, const struct metric_sample *s)
 		if (!isnan(j.value))
 			note_best(e, i, &j, t);
 		if (e->close_up.rule == e->states[i].hash)
-			close_up__note(e, &s->target, &j);
+			close_up__note(e, (uint32_t)(t - e->targets), &s->target, &j);
 		if (!a && j.outcome == OUTCOME_HIT)
 			a = rule_engine__add_alert(e, i, t);
 		if (!a)

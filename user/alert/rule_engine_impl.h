@@ -89,7 +89,8 @@ void rule__format_value(const struct rule *r, uint32_t term, double value, char 
 
 /* ---- rule_close_up.c: one rule, each target ---- */
 void close_up__expire(struct rule_engine *e);
-void close_up__note(struct rule_engine *e, const struct metric_target *t, const struct judgement *j);
+void close_up__note(struct rule_engine *e, uint32_t target, const struct metric_target *t,
+		    const struct judgement *j);
 
 /* ---- rule_judge.c: what the condition says ---- */
 /* alert NULL: the target has none with this rule; conditions that need a memory make one. */
