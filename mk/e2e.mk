@@ -12,12 +12,12 @@ WL_FP := -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer
 MUSL_GCC ?= musl-gcc
 GO ?= $(firstword $(wildcard /usr/lib/go-*/bin/go) go)
 
-WL_PLAIN := calltree recursion signal_handler realign vfork_child threads prefork exec_in_place short_lived jit jit_rule syscall_heavy vdso_spin \
+WL_PLAIN := calltree recursion signal_handler realign vfork_child threads prefork exec_in_place short_lived jit jit_rule syscall_heavy vdso_spin touchy \
 	contained dlopen_late waits allocs alarms creator touch standstill storm_spawn storm_brief storm_crowd storm_mappings storm_dlopen
 WL_PROGRAMS := $(addprefix $(WL)/,$(WL_PLAIN) calltree_fp calltree_clang calltree_nopie calltree_static calltree_static_pie calltree_musl calltree_musl_static \
 	calltree_stripped calltree_buildid calltree_debuglink calltree_minidebug jit_static storm_brief_static asm_frames plt_spin plt_lazy cpp gotree gotree_stripped gogc \
 	allocs_static allocs_musl_static allocs_new allocs_new_static goallocs goallocs_stripped goroutines goroutines_stripped goroutines_pie goroutines_path gomemory gomemory_stripped gomemory_path \
-	liblate_a.so liblate_b.so)
+	liblate_a.so liblate_b.so liblacks.so)
 
 .PHONY: workloads
 workloads: $(WL_PROGRAMS) ## build the known-answer programs
@@ -66,6 +66,8 @@ $(WL)/plt_lazy: $(WL_DIR)/plt_spin.c $(WL)/libplt_target.so $(WL_HEADERS)
 	$(Q)$(wl_cc) -fplt -Wl,-z,lazy,-z,norelro -o $@ $< -L$(WL) -lplt_target '-Wl,-rpath,$$ORIGIN'
 $(WL)/liblate_a.so: $(WL_DIR)/late_library.c $(WL_HEADERS)
 	$(Q)$(wl_cc) -fPIC -shared -DLATE_ENTRY=late_a_entry -DLATE_LEAF=late_a_leaf -o $@ $<
+$(WL)/liblacks.so: $(WL_DIR)/lacks.c
+	$(Q)$(wl_cc) -fPIC -shared -o $@ $<
 $(WL)/liblate_b.so: $(WL_DIR)/late_library.c $(WL_HEADERS)
 	$(Q)$(wl_cc) -fPIC -shared -DLATE_ENTRY=late_b_entry -DLATE_LEAF=late_b_leaf -o $@ $<
 
