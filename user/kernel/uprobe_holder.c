@@ -12,7 +12,7 @@
  *   does not need of us it gives back at once: only loaded objects and the one stack stay. Otherwise each page that we write to later would be copied for its sake.
  * Cost: some 0.3 MB each, of which most is shared with us.
  * What it does not do: survive a SIGKILL to both at the same moment (of a whole control group). What that may leave goes with the first window of the next
- *   start (tests/results/crash.md has how often that is, and what it does).
+ *   start (tests/results/crash_windows.md has how often that is, and what it does).
  */
 #include "user/kernel/uprobe_holder.h"
 

@@ -58,6 +58,8 @@
 #define CALIBRATE_CALLS    100
 #define CALIBRATE_COST_NS  1000 /* where it cannot be measured */
 #define NEVER              UINT64_MAX
+/* Windows that are so many times as far apart as was said last are told. */
+#define TELL_TIMES 4
 
 struct probed_file {
 	int fd;
@@ -98,6 +100,7 @@ struct alloc_prober {
 	struct alloc_clocks clocks;
 	struct alloc_prober_stats stats;
 	uint64_t probe_cost_ns, calibrated_ns, samples_before, holders_ns;
+	uint64_t told_stretch_ns;
 	uint64_t random;
 };
 
@@ -171,6 +174,7 @@ int alloc_prober__new(const struct alloc_prober_opts *opts, struct alloc_prober 
 	p->opts = *opts;
 	p->random = clock__mono_ns() ^ clock__real_ns() << 20;
 	alloc_control__init(&p->control, opts->budget_ppm, opts->n_cpus);
+	p->told_stretch_ns = p->control.stretch_ns;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -524,6 +528,18 @@ static uint64_t samples_so_far(const struct alloc_prober *p)
 	return sum;
 }
 
+/* What the budget decides: in the metrics and files it is always; here where it has become another. */
+static void tell(struct alloc_prober *p)
+{
+	uint64_t stretch = p->control.stretch_ns;
+
+	if (stretch < p->told_stretch_ns * TELL_TIMES && stretch * TELL_TIMES > p->told_stretch_ns)
+		return;
+	p->told_stretch_ns = stretch;
+	log_info("alloc: a window costs %.1f ms: the next is within %.3g s, to keep profiling.alloc.budget",
+		 (double)p->control.cost_ns / 1e6, (double)stretch / 1e9);
+}
+
 /* What the window cost, and so when the next one may be. */
 static void settle(struct alloc_prober *p, struct alloc_bill *bill, double stretch_ns)
 {
@@ -556,6 +572,7 @@ static void settle(struct alloc_prober *p, struct alloc_bill *bill, double stret
 	p->stats.own_ns += bill->own_ns;
 	p->stats.holders_ns = p->holders_ns;
 	pthread_mutex_unlock(&p->lock);
+	tell(p);
 }
 
 /* A window that stands for so much time. False: there was nothing to probe. */
