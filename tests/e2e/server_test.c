@@ -497,6 +497,36 @@ static void roles_are_kept_apart(void **state)
 	}
 }
 
+/* Who hangs up makes room at once, not when his time is over. */
+static void a_client_that_hangs_up_frees_its_place(void **state)
+{
+	struct recording *r = *state;
+	int port = serve(r, "  max_captures: 1\n"), fd, status = 0;
+	static const char request[] = "GET /debug/pprof/%s?seconds=60 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	static const char *const pages[] = {"profile", "trace"};
+
+	for (int i = 0; i < 2; i++) {
+		char text[200];
+
+		snprintf(text, sizeof(text), request, pages[i]);
+		fd = connect_to(port);
+		assert_true(fd >= 0);
+		assert_int_equal(io__write_full(fd, text, strlen(text)), 0);
+		usleep(500000);
+		for (int j = 0; j < 200 && status != 429; j++) {
+			usleep(20000);
+			status = status_of(port, "/debug/pprof/profile?seconds=1", "");
+		}
+		assert_int_equal(status, 429);
+		io__close(&fd);
+		for (int j = 0; j < 200 && status != 200; j++) {
+			usleep(50000);
+			status = status_of(port, "/debug/pprof/profile?seconds=1", "");
+		}
+		assert_int_equal(status, 200);
+	}
+}
+
 static void other_sites_and_other_names_are_refused(void **state)
 {
 	struct recording *r = *state;
@@ -643,6 +673,7 @@ int main(void)
 		e2e_test(the_process_that_serves_may_nothing),
 		e2e_test(its_death_costs_no_sample_and_a_second),
 		e2e_test(roles_are_kept_apart),
+		e2e_test(a_client_that_hangs_up_frees_its_place),
 		e2e_test(other_sites_and_other_names_are_refused),
 		e2e_test(nobody_is_served_beyond_this_host_without_authentication),
 		e2e_test(only_certificates_that_are_known_come_in),

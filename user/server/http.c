@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +191,17 @@ static bool exchange__check(struct exchange *x, const char *method, const char *
 
 /* -- work and answer -- */
 
+/* A client that closed its side of the connection will not read an answer. */
+static bool client_is_gone(const void *of)
+{
+	const struct exchange *x = of;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct pollfd p = {.fd = info ? info->connect_fd : FD_CLOSED, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) > 0 && p.revents & (POLLRDHUP | POLLHUP | POLLERR);
+}
+
 static void exchange__work(struct exchange *x)
 {
 	x->http->router.answer(x->http->router.ctx, x->route, &x->request, &x->response);
@@ -202,7 +214,10 @@ static void work_and_resume(void *ctx)
 {
 	struct exchange *x = ctx;
 
-	exchange__work(x);
+	if (client_is_gone(x))
+		response__fail(&x->response, 503, "the client hung up"); /* while it waited for its turn */
+	else
+		exchange__work(x);
 	MHD_resume_connection(x->connection);
 }
 
@@ -249,6 +264,7 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
 	if (!x->is_checked) {
 		x->is_checked = true;
 		x->connection = connection;
+		x->request.cancel = (struct cancel){client_is_gone, x};
 		count(&x->http->stats.requests, 1);
 		/* an early answer also ends an upload that nobody wants */
 		return exchange__check(x, method, version) ? MHD_YES : exchange__answer(x);

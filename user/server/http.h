@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "user/server/cancel.h"
 #include "user/server/credential.h"
 #include "user/server/request.h"
 #include "user/server/response.h"
@@ -32,6 +33,7 @@ struct http_request {
 	enum role role;
 	const char *accept; /* header, "" for none */
 	struct buf body;    /* of a POST */
+	struct cancel cancel; /* when the client hangs up */
 };
 
 /* What a router says of a request before it is worked on: role it takes, and where it is done. ROLE_NONE: everybody. False: there is no such thing. */

@@ -15,6 +15,7 @@
 #include "user/base/err.h"
 #include "user/base/io.h"
 #include "user/base/memfd.h"
+#include "user/server/cancel.h"
 #include "user/server/wire.h"
 #include "user/store/capture_folder.h"
 #include "user/store/index.h"
@@ -147,7 +148,7 @@ static void link__cancel(struct link *l, uint64_t target)
 }
 
 /* Sends and waits; ret_fd is the caller's. */
-static int link__ask(struct link *l, struct wire_request *r, const char *text, const bool *cancelled,
+static int link__ask(struct link *l, struct wire_request *r, const char *text, const struct cancel *cancel,
 		     int *ret_fd)
 {
 	struct waiting *w;
@@ -165,7 +166,7 @@ static int link__ask(struct link *l, struct wire_request *r, const char *text, c
 	err = link__send(l, r, text);
 	while (!err && !w->is_done && !l->is_broken) {
 		wait_a_while(l);
-		if (cancelled && !told && __atomic_load_n(cancelled, __ATOMIC_RELAXED)) {
+		if (!told && cancel__is_wanted(cancel)) {
 			link__cancel(l, r->id);
 			told = true;
 		}
@@ -180,13 +181,13 @@ out:
 }
 
 /* Asks for something whose bytes come in a file. */
-static int link__fetch_with(struct link *l, struct wire_request *r, const char *text, const bool *cancelled,
+static int link__fetch_with(struct link *l, struct wire_request *r, const char *text, const struct cancel *cancel,
 			    struct buf *to)
 {
 	int fd = FD_CLOSED, err;
 
 	r->text_len = text ? (uint32_t)strlen(text) : 0;
-	err = r->text_len > WIRE_TEXT_MAX ? -E2BIG : link__ask(l, r, text, cancelled, &fd);
+	err = r->text_len > WIRE_TEXT_MAX ? -E2BIG : link__ask(l, r, text, cancel, &fd);
 
 	if (!err)
 		err = fd < 0 ? -EBADMSG : memfd__read(fd, REPLY_BYTES_MAX, to);
@@ -194,9 +195,9 @@ static int link__fetch_with(struct link *l, struct wire_request *r, const char *
 	return err;
 }
 
-static int link__fetch(struct link *l, struct wire_request *r, const bool *cancelled, struct buf *to)
+static int link__fetch(struct link *l, struct wire_request *r, const struct cancel *cancel, struct buf *to)
 {
-	return link__fetch_with(l, r, NULL, cancelled, to);
+	return link__fetch_with(l, r, NULL, cancel, to);
 }
 
 int link__list(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, bool windows_only,
@@ -262,21 +263,21 @@ int link__rules(struct link *l, bool alerts_only, struct buf *to)
 }
 
 int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, uint32_t rate_hz,
-	       const bool *cancelled, struct buf *to)
+	       const struct cancel *cancel, struct buf *to)
 {
 	struct wire_request r = {.type = WIRE_LIVE, .from_ns = from_ns, .to_ns = to_ns, .rate_hz = rate_hz};
 
 	if (strlen(event) >= sizeof(r.event))
 		return -EINVAL;
 	strcpy(r.event, event);
-	return link__fetch(l, &r, cancelled, to);
+	return link__fetch(l, &r, cancel, to);
 }
 
-int link__trace(struct link *l, uint64_t to_ns, const bool *cancelled, struct buf *to)
+int link__trace(struct link *l, uint64_t to_ns, const struct cancel *cancel, struct buf *to)
 {
 	struct wire_request r = {.type = WIRE_TRACE, .to_ns = to_ns};
 
-	return link__fetch(l, &r, cancelled, to);
+	return link__fetch(l, &r, cancel, to);
 }
 
 int link__captures(struct link *l, struct capture_folder **ret, uint32_t *ret_n)

@@ -14,6 +14,7 @@
 #define LINK_WAITING_MAX 64
 
 struct buf;
+struct cancel;
 struct link;
 struct store_file;
 struct store_name;
@@ -31,11 +32,11 @@ int link__usage(struct link *l, struct buf *to);
 int link__usage_series(struct link *l, uint32_t pid, struct buf *to);
 /* JSON: the rules, or the alerts alone. */
 int link__rules(struct link *l, bool alerts_only, struct buf *to);
-/* `cancelled` (NULL: cannot be) is looked at now and then. */
+/* `cancel` (NULL: cannot be) is looked at now and then. */
 int link__live(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, uint32_t rate_hz,
-	       const bool *cancelled, struct buf *to);
+	       const struct cancel *cancel, struct buf *to);
 /* A timeline of the scheduler from now on (exporters/format/trace.h). */
-int link__trace(struct link *l, uint64_t to_ns, const bool *cancelled, struct buf *to);
+int link__trace(struct link *l, uint64_t to_ns, const struct cancel *cancel, struct buf *to);
 
 /* An own array, free it. */
 struct capture_folder;

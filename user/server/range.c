@@ -55,14 +55,14 @@ static int load_file(struct link *l, const struct store_name *name, struct profi
 	return code;
 }
 
-static int load_live(struct link *l, const struct range *r, const bool *cancelled, struct profile **ret,
+static int load_live(struct link *l, const struct range *r, const struct cancel *cancel, struct profile **ret,
 		     struct err *err)
 {
 	struct buf b;
 	int code;
 
 	buf__init(&b, FILE_BYTES_MAX);
-	code = link__live(l, r->event, r->from_ns, r->to_ns, r->rate_hz, cancelled, &b);
+	code = link__live(l, r->event, r->from_ns, r->to_ns, r->rate_hz, cancel, &b);
 	if (!code)
 		code = decode(&b, false, ret, err);
 	buf__done(&b);
@@ -155,12 +155,12 @@ int range__last_window(struct link *l, struct range *range, struct err *err)
 	return code;
 }
 
-int range__capture(struct link *l, const struct range *r, const struct selection *s, const bool *cancelled,
+int range__capture(struct link *l, const struct range *r, const struct selection *s, const struct cancel *cancel,
 		   struct profile **ret, struct err *err)
 {
 	const struct profile_opts opts = {.limit_bytes = RANGE_BYTES_MAX};
 	struct profile *all = NULL, *chosen;
-	int code = load_live(l, r, cancelled, &all, err);
+	int code = load_live(l, r, cancel, &all, err);
 
 	if (code == -ENOENT)
 		return err__set(err, code, "this agent does not record the event '%s'", r->event);

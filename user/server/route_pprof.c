@@ -248,7 +248,7 @@ static void answer_page(struct server *s, const struct http_request *r, struct r
 	} else if (!err && seconds) {
 		range.from_ns = clock__real_ns();
 		range.to_ns = range.from_ns + seconds * NS_PER_SEC;
-		err = range__capture(s->link, &range, &selection, NULL, &p, &e);
+		err = range__capture(s->link, &range, &selection, &r->cancel, &p, &e);
 	} else if (!err) {
 		err = range__last_window(s->link, &range, &e);
 		if (!err)

@@ -67,7 +67,7 @@ static void answer_trace(struct server *s, const struct http_request *r, struct 
 	buf__init(&bytes, TRACE_BYTES_MAX);
 	err = ask__selection(&r->target, &selection, &e);
 	if (!err)
-		err = link__trace(s->link, clock__real_ns() + seconds * NS_PER_SEC, NULL, &bytes);
+		err = link__trace(s->link, clock__real_ns() + seconds * NS_PER_SEC, &r->cancel, &bytes);
 	if (err == -EOPNOTSUPP)
 		err__set(&e, err,
 			 "this kernel has no tracepoints sched_switch and sched_waking for BPF programs");

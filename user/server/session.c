@@ -14,6 +14,7 @@
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/profile/profile.h"
+#include "user/server/cancel.h"
 #include "user/server/range.h"
 #include "user/server/workers.h"
 
@@ -86,9 +87,17 @@ static void session__end(struct session *x, int code, const struct err *e)
 	pthread_mutex_unlock(&x->all->lock);
 }
 
+static bool session__is_cancelled(const void *of)
+{
+	const struct session *x = of;
+
+	return __atomic_load_n(&x->cancelled, __ATOMIC_RELAXED);
+}
+
 static void session__run(void *ctx)
 {
 	struct session *x = ctx;
+	const struct cancel cancel = {session__is_cancelled, x};
 	const struct range range = {.event = x->view.event,
 				    .from_ns = x->view.started_ns,
 				    .to_ns = x->view.started_ns + x->view.duration_ns,
@@ -100,7 +109,7 @@ static void session__run(void *ctx)
 	pthread_mutex_lock(&x->all->lock);
 	x->view.status = SESSION_RUNNING;
 	pthread_mutex_unlock(&x->all->lock);
-	code = range__capture(x->all->link, &range, &x->selection, &x->cancelled, &p, &e);
+	code = range__capture(x->all->link, &range, &x->selection, &cancel, &p, &e);
 	if (!code)
 		code = pprof__encode(p, NULL, &x->result);
 	profile__free(p);

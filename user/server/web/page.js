@@ -175,9 +175,10 @@
 	}
 
 	async function load() {
+		const profile = loadProfile(); // first: it is what takes longest, and what everybody waits for
 		await loadEvents();
 		buildLanes();
-		await Promise.all([loadSeries(), loadProfile()]);
+		await Promise.all([loadSeries(), profile]);
 	}
 
 	// -- the timeline -----------------------------------------------------------------------------------------------------
@@ -562,6 +563,8 @@
 	Everprof.theme.start();
 	state = read();
 	build();
+	buildLanes();
+	paint();
 	load().then(() => setTimeout(tick, 10000));
 	// a link to the list, for whoever is told of an alert
 	if (new URLSearchParams(location.hash.slice(1)).get("open") === "captures")

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// page.mjs NAME URL FRAMES: opens a page with a profile of at least so many distinct functions five times, and drags it about. Prints from the start of the
+// navigation to the first picture with that profile in it, and how long frames took while it moved.
+import { Browser } from "../support/browser.mjs";
+
+const [name, url, frames] = process.argv.slice(2), LOADS = 5, PAN_MS = 2000;
+
+// Runs before the page's own scripts: says when the first picture with the profile was handed to the screen.
+const WATCH = `window.addEventListener("DOMContentLoaded", () => {
+	const draw = Everprof.Rows.prototype.draw;
+	Everprof.Rows.prototype.draw = function () {
+		draw.call(this);
+		if (window.painted || this.tree.frames.n < ${frames})
+			return;
+		window.rows = this;
+		const channel = new MessageChannel();
+		channel.port1.onmessage = () => { window.painted = performance.now(); };
+		channel.port2.postMessage(0); // after this frame's rendering
+	};
+});`;
+
+// Moves a little each frame, as a finger does, at the whole and at two depths of zoom: [interval between frames, ms of script] of each.
+const PAN = `new Promise((resolve) => {
+	const intervals = [], works = [], rows = window.rows, begun = performance.now();
+	let last = 0, n = 0;
+	const step = (now) => {
+		if (last)
+			intervals.push(now - last);
+		last = now;
+		if (n % 40 === 39)
+			rows.scale(n % 120 === 119 ? 16 : 0.25, 300);
+		rows.pan(n++ % 80 < 40 ? -9 : 9, n % 80 < 40 ? -5 : 5);
+		const t = performance.now();
+		rows.draw();
+		works.push(performance.now() - t);
+		if (performance.now() - begun < ${PAN_MS})
+			requestAnimationFrame(step);
+		else
+			resolve({ intervals, works });
+	};
+	requestAnimationFrame(step);
+})`;
+
+const quantile = (list, q) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * q))];
+
+const browser = await Browser.start();
+try {
+	await browser.before(WATCH);
+	for (let i = 1; i <= LOADS; i++) {
+		await browser.open(url);
+		await browser.until("window.painted > 0", 60000);
+		console.log(`${name}.load.${i}.painted_ms`, await browser.run("window.painted"));
+		if (i === 1)
+			console.log(`${name}.frames`, await browser.run("window.rows.tree.frames.n"), `\n${name}.nodes`, await browser.run("window.rows.tree.n"));
+	}
+	const { intervals, works } = await browser.run(PAN);
+	for (const [what, list] of [["interval", intervals], ["script", works]])
+		for (const q of [0.5, 0.95])
+			console.log(`${name}.pan.${what}_ms_p${q * 100}`, quantile(list, q));
+	console.log(`${name}.pan.frames_a_second`, 1000 / (intervals.reduce((a, b) => a + b, 0) / intervals.length));
+	if (browser.problems.length)
+		throw new Error(browser.problems.join("\n"));
+} finally {
+	await browser.end();
+}
+process.exit(0);
