@@ -19,7 +19,7 @@ $(BUILD)/obj/exporters/format/report.o: $(addprefix $(ASSETS)/,viewer.js.gz view
 
 $(addprefix $(ASSETS)/,page.html.gz page.css.gz): $(ASSETS)/%.gz: user/server/web/%
 	$(Q)$(asset)
-$(ASSETS)/page.js.gz: $(addprefix user/server/web/,live.js captures.js page.js)
+$(ASSETS)/page.js.gz: $(addprefix user/server/web/,panel.js live.js captures.js rules.js sessions.js page.js)
 	$(Q)$(asset)
 
 $(BUILD)/obj/user/server/route_page.o: $(addprefix $(ASSETS)/,page.html.gz page.css.gz page.js.gz)

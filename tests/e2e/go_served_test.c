@@ -98,6 +98,35 @@ static void goroutines_as_text(void **state)
 }
 
 /* What the runtime of a Go program knows of its memory, without any seconds to wait. */
+/* A block for each, as a Go program that panics prints them; leaf first, at the end what made it. */
+static void goroutines_as_a_dump(void **state)
+{
+	struct recording *r = *state;
+	char address[128], path[128], *text;
+	uint32_t receivers = 0;
+	struct buf b;
+
+	recording__start(r, ARGS("goroutines", "3", recording__file(r, "runtime.pb"), NULL));
+	serve(r, CPU_ONLY, address, sizeof(address));
+	snprintf(path, sizeof(path), "/debug/pprof/goroutine?debug=2&pid=%lld", r->pid);
+	buf__init(&b, 16 << 20);
+	assert_int_equal(io__read_at(AT_FDCWD, get(r, address, path), 16 << 20, &b), 0);
+	text = buf__str(&b);
+	assert_int_equal(strncmp(text, "goroutine 1 [", 13), 0);
+	assert_null(strstr(text, "runtime.goexit"));
+	for (char *at = text; (at = strstr(at, "main.receiver(...)\n\t")); at++) {
+		char *end = strstr(at, "\n\n"), *by = strstr(at, "\ncreated by main.makeAll\n\t"), *head = at;
+
+		assert_true(end && by && by < end);
+		while (head > text && strncmp(head, "\n\n", 2))
+			head--;
+		assert_non_null(memmem(head, (size_t)(at - head), " [chan receive]:\n", 17));
+		receivers++;
+	}
+	assert_int_equal(receivers, 30);
+	buf__done(&b);
+}
+
 static void memory_is_told_at_once(void **state)
 {
 	struct recording *r = *state;
@@ -138,6 +167,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		e2e_test(goroutines_of_now_are_told_at_once),
 		e2e_test(goroutines_as_text),
+		e2e_test(goroutines_as_a_dump),
 		e2e_test(memory_is_told_at_once),
 		e2e_test(goroutines_of_each_window_are_kept),
 	};

@@ -35,8 +35,8 @@ int range__load(struct link *l, const struct range *r, const struct selection *s
 /* Sets from and to of the event's last complete window. -ENODATA: there is none of the last two hours. */
 int range__last_window(struct link *l, struct range *range, struct err *err);
 /* What will be recorded from now on, for `ns`; or with from_ns of the past, from then on. */
-int range__capture(struct link *l, const struct range *r, const struct selection *s, const struct cancel *cancel,
-		   struct profile **ret, struct err *err);
+int range__capture(struct link *l, const struct range *r, const struct selection *s,
+		   const struct cancel *cancel, struct profile **ret, struct err *err);
 
 /* -- timelines -- */
 struct range_point {

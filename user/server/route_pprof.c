@@ -17,11 +17,11 @@
 #include "user/profile/profile.h"
 #include "user/server/ask.h"
 #include "user/server/link.h"
+#include "user/server/pprof_text.h"
 #include "user/server/server.h"
 #include "user/store/index.h"
 
 #define PROFILE_SECONDS 30
-#define TEXT_STACKS_MAX 20000
 #define PREFIX          "/debug/pprof/"
 
 static const struct pprof_page {
@@ -31,6 +31,7 @@ static const struct pprof_page {
 	bool ignores_debug;
 	const char *help;
 	const char *chosen; /* event of chosen processes that have it; NULL: the same */
+	bool is_dump;       /* debug=2 is one stack after the other, as when a Go program panics */
 } pages[] = {
 	{"profile", "cpu", PROFILE_SECONDS, {NULL}, true, "on-CPU time over the next seconds (default 30)"},
 	{"heap",
@@ -56,7 +57,8 @@ static const struct pprof_page {
 	 {NULL},
 	 false,
 	 "the stacks of all threads; with pid and the like the goroutines of Go programs, threads of others",
-	 "goroutine"},
+	 "goroutine",
+	 true},
 	{"threadcreate", "threadcreate", 0, {NULL}, false, "where threads and processes were created"},
 	{"delta_heap", "alloc", 10, {NULL}, false, "as heap, over the next seconds (default 10)"},
 	{"delta_block",
@@ -111,86 +113,6 @@ static bool read_seconds(const struct http_request *r, const struct pprof_page *
 	return true;
 }
 
-static void print_stack(const struct profile *p, const struct sample *s, uint32_t type, bool with_labels,
-			struct buf *b)
-{
-	uint32_t locations[PROFILE_DEPTH_MAX], n_labels,
-		n = profile__get_stack(p, s->stack, locations, PROFILE_DEPTH_MAX);
-	const struct label *labels = profile__get_labels(p, s->labels, &n_labels);
-
-	buf__printf(b, "%" PRId64 " @", s->values[type]);
-	for (uint32_t i = 0; i < n; i++)
-		buf__printf(b, " 0x%" PRIx64, profile__get_location(p, locations[i])->address);
-	buf__append_char(b, '\n');
-	for (uint32_t i = 0; with_labels && i < n_labels; i++) {
-		buf__printf(b, "%s%s=", i ? " " : "# ", profile__str(p, labels[i].key));
-		if (labels[i].str)
-			buf__append_str(b, profile__str(p, labels[i].str));
-		else
-			buf__printf(b, "%" PRId64, labels[i].num);
-		if (i + 1 == n_labels)
-			buf__append_char(b, '\n');
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		const struct location *l = profile__get_location(p, locations[i]);
-
-		for (uint32_t j = 0; j < l->n_lines; j++) {
-			const struct line *line = &profile__lines(p, l)[j];
-			const struct function *f = profile__get_function(p, line->function);
-
-			buf__printf(b, "#\t0x%" PRIx64 "\t%s\t%s:%" PRId64 "\n", l->address,
-				    profile__str(p, f->name), profile__str(p, f->filename), line->line);
-		}
-	}
-	buf__append_char(b, '\n');
-}
-
-struct text_order {
-	const struct profile *p;
-	uint32_t type;
-};
-
-static int compare_samples(const void *a, const void *b, void *ctx)
-{
-	const struct text_order *o = ctx;
-	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
-	int64_t x = profile__get_sample(o->p, i)->values[o->type],
-		y = profile__get_sample(o->p, j)->values[o->type];
-
-	return x != y ? (x > y ? -1 : 1) : (i > j) - (i < j);
-}
-
-/* A count has no unit there: its readers want the number alone. */
-static void print_total(struct buf *b, const char *name, int64_t total, const char *unit)
-{
-	bool is_count = !strcmp(unit, "count");
-
-	buf__printf(b, "%s profile: total %" PRId64 "%s%s\n", name, total, is_count ? "" : " ",
-		    is_count ? "" : unit);
-}
-
-/* The text that Go prints for debug=1 and 2; 2 tells the labels too. */
-static int print_text(const struct profile *p, const char *name, bool with_labels, struct buf *b)
-{
-	uint32_t n = profile__n_samples(p), *order = malloc(((size_t)n + 1) * sizeof(*order));
-	struct text_order o = {.p = p};
-	int64_t total = 0;
-	int err = order ? profile__find_type(p, NULL, &o.type) : -ENOMEM;
-
-	for (uint32_t i = 0; !err && i < n; i++) {
-		order[i] = i;
-		total += profile__get_sample(p, i)->values[o.type];
-	}
-	if (!err && n)
-		qsort_r(order, n, sizeof(*order), compare_samples, &o);
-	if (!err)
-		print_total(b, name, total, profile__str(p, profile__type(p, o.type).unit));
-	for (uint32_t i = 0; !err && i < n && i < TEXT_STACKS_MAX; i++)
-		print_stack(p, profile__get_sample(p, order[i]), o.type, with_labels, b);
-	free(order);
-	return err ? err : buf__err(b);
-}
-
 static int encode_page(const struct http_request *r, const struct pprof_page *page, uint64_t seconds,
 		       const struct profile *p, struct response *to)
 {
@@ -198,7 +120,9 @@ static int encode_page(const struct http_request *r, const struct pprof_page *pa
 	bool is_delta = seconds && request__param(&r->target, "seconds") && !page->ignores_debug;
 
 	if (debug && *debug && strcmp(debug, "0") && !page->ignores_debug)
-		return print_text(p, page->name, !strcmp(debug, "2"), &to->body);
+		return !strcmp(debug, "2") && page->is_dump
+			       ? pprof_text__dump(p, &to->body)
+			       : pprof_text__print(p, page->name, !strcmp(debug, "2"), &to->body);
 	to->type = "application/octet-stream";
 	snprintf(to->file, sizeof(to->file), "%s%s", page->name, is_delta ? "-delta" : "");
 	return pprof__encode(p, NULL, &to->body);

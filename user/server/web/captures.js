@@ -28,11 +28,16 @@
 	}
 
 	// -- on the timeline --------------------------------------------------------------------------------------------------
-	function draw(c, from, k, h, colour) {
+	// isMain: with its mark; on the other lanes a line will do.
+	function draw(c, from, k, h, colour, isMain) {
 		for (const one of list) {
 			const x = Math.round((at(one) - from) * k);
 			c.fillStyle = colour;
-			c.fillRect(x, 0, 1.5, h);
+			c.globalAlpha = isMain ? 0.55 : 0.3;
+			c.fillRect(x, 0, 1, h);
+			c.globalAlpha = 1;
+			if (!isMain)
+				continue;
 			c.beginPath();
 			c.moveTo(x - 5, 0);
 			c.lineTo(x + 6, 0);
@@ -51,12 +56,6 @@
 	}
 
 	// -- the list ---------------------------------------------------------------------------------------------------------
-	async function post(url, problem) {
-		const r = await fetch(url, { method: "POST" });
-		problem.textContent = r.ok ? "" : (await r.text()).trim();
-		return r.ok;
-	}
-
 	// All of one: its summary, and its files to save.
 	async function details(c, room) {
 		const meta = await fetch(`api/v1/captures/${c.id}`).then((r) => r.json()).catch(() => ({}));
@@ -67,7 +66,7 @@
 	}
 
 	// open(capture, event, isDiff): show its profile in the page.
-	function row(c, open, refresh, problem) {
+	function row(c, open, act) {
 		const room = E("td", { colspan: "6" }), more = E("tr", { hidden: true }, room);
 		const show = async () => {
 			more.hidden = !more.hidden;
@@ -84,47 +83,39 @@
 			E("td", {},
 				c.events.length ? E("button", { title: "against what normal looked like", onclick: () => open(c, c.events[0], true) }, "Compare") : null, " ",
 				E("button", { onclick: show }, "Summary and files"), " ",
-				E("button", { title: "keep it whatever the limits say", "aria-pressed": String(c.pinned), onclick: async () => await post(`api/v1/capture/${c.pinned ? "unpin" : "pin"}?id=${c.id}`, problem) && refresh() }, c.pinned ? "Unpin" : "Pin"), " ",
-				c.pinned ? null : E("button", { onclick: async () => confirm(`Delete the capture of ${when(at(c))}?`) && await post(`api/v1/capture/delete?id=${c.id}`, problem) && refresh() }, "Delete"))),
+				E("button", { title: "keep it whatever the limits say", "aria-pressed": String(c.pinned), onclick: () => act(`api/v1/capture/${c.pinned ? "unpin" : "pin"}?id=${c.id}`) }, c.pinned ? "Unpin" : "Pin"), " ",
+				c.pinned ? null : E("button", { onclick: () => confirm(`Delete the capture of ${when(at(c))}?`) && act(`api/v1/capture/delete?id=${c.id}`) }, "Delete"))),
 			more];
 	}
 
 	// filters: [[label, pattern]], what a new one is of.
 	function dialog(filters, open) {
-		const table = E("table", {}), problem = E("p", { class: "ev-warn" }), box = E("dialog", { class: "panel wide" });
+		const table = E("table", {});
 		let shown = "";
-		const show = (c, event, isDiff) => {
-			box.close();
-			open(c, event, isDiff);
-		};
 		const refresh = async () => {
-			const r = await fetch("api/v1/captures").catch(() => null);
-			if (!r || !r.ok) {
-				problem.textContent = r ? (await r.text()).trim() : "the agent does not answer";
-				return;
-			}
-			const all = (await r.json()).captures, now = JSON.stringify(all);
+			const all = (await Everprof.fetchJson("api/v1/captures")).captures, now = JSON.stringify(all);
 			if (now === shown)
-				return;
+				return; // what is unfolded stays
 			shown = now;
 			table.replaceChildren(E("tr", {}, ...["When", "What fired, and why", "Of", "Open", "Size", ""].map((t) => E("th", {}, t))),
-				...(all.length ? all.flatMap((c) => row(c, show, refresh, problem)) : [E("tr", {}, E("td", { colspan: "6", class: "ev-quiet" }, "Nothing was captured yet."))]));
+				...(all.length ? all.flatMap((c) => row(c, show, act)) : [E("tr", {}, E("td", { colspan: "6", class: "ev-quiet" }, "Nothing was captured yet."))]));
 		};
 		const take = async () => {
 			const p = new URLSearchParams({ cause: "asked for on the page" });
 			for (const [key, pattern] of filters)
 				p.append(key, pattern);
-			if (await post("api/v1/captures/trigger?" + p, problem))
-				problem.textContent = "It is being taken: what was recorded before now is kept, and the next seconds follow.";
+			panel.tell(await Everprof.post("api/v1/captures/trigger?" + p) || "It is being taken: what was recorded before now is kept, and the next seconds follow.");
 		};
-		box.append(E("h2", {}, "Captures"), E("form", { onsubmit: (e) => e.preventDefault() },
-			E("button", { type: "button", onclick: take }, "Keep what is recorded around now"), filters.length ? `of ${filters.map((f) => f.join(" ")).join(", ")}` : "of the whole machine",
-			E("span", { class: "ev-gap" }), E("button", { type: "button", onclick: () => box.close() }, "Close")), problem, table);
-		document.body.append(box);
-		box.showModal();
-		refresh();
-		const timer = setInterval(refresh, 2000);
-		box.addEventListener("close", () => { clearInterval(timer); box.remove(); });
+		const panel = Everprof.panel("Captures", refresh, E("form", { onsubmit: (e) => e.preventDefault() },
+			E("button", { type: "button", onclick: take }, "Keep what is recorded around now"), filters.length ? `of ${filters.map((f) => f.join(" ")).join(", ")}` : "of the whole machine"), table);
+		const show = (c, event, isDiff) => {
+			panel.close();
+			open(c, event, isDiff);
+		};
+		const act = async (url) => {
+			panel.tell(await Everprof.post(url));
+			panel.refresh();
+		};
 	}
 
 	Everprof.captures = { load, draw, near, about, at, dialog, find: (id) => list.find((c) => c.id === id) };

@@ -4,38 +4,10 @@
 // a panel is open, never otherwise.
 Everprof.live = (function () {
 	"use strict";
-	const E = Everprof.element, REFRESH_MS = 2000, POINTS = 150;
+	const E = Everprof.element, POINTS = 150;
 	// Losses that are samples which stand in no profile; the others say what is less good of those that do.
 	const UNCOUNTED = ["count_full", "frames_full", "late_ticks", "unknown_process", "history_full"];
 	const history = { agent: [], system: [], processes: new Map() };
-
-	async function fetchJson(url, signal) {
-		const r = await fetch(url, { signal });
-		if (!r.ok)
-			throw new Error((await r.text()).trim() || r.statusText);
-		const data = await r.json();
-		data.note = r.headers.get("X-Everprof-Note") || "";
-		return data;
-	}
-
-	// A panel that calls `refresh` while it is open.
-	function panel(title, refresh, ...parts) {
-		const problem = E("p", { class: "ev-warn" });
-		const dialog = E("dialog", { class: "panel wide" }, E("div", { class: "head" }, E("h2", {}, title), E("span", { class: "ev-gap" }), E("button", { onclick: () => dialog.close() }, "Close")), problem, ...parts);
-		const act = async () => {
-			try {
-				await refresh();
-				problem.textContent = "";
-			} catch (e) {
-				problem.textContent = e.message;
-			}
-		};
-		document.body.append(dialog);
-		dialog.showModal();
-		act();
-		const timer = setInterval(act, REFRESH_MS);
-		dialog.addEventListener("close", () => { clearInterval(timer); dialog.remove(); });
-	}
 
 	function keep(list, point) {
 		list.push(point);
@@ -130,7 +102,7 @@ Everprof.live = (function () {
 		let sort = "rss";
 		const head = () => E("tr", {}, ...COLUMNS.map(([text, , by]) => E("th", {}, by ? E("button", { "aria-pressed": String(by === sort), onclick: () => { sort = by; refresh(); } }, text + (by === sort ? " ▼" : "")) : text)));
 		const refresh = async () => {
-			const [d, m] = await Promise.all([fetchJson("api/v1/profiling/memory?n=40&sort=" + sort), fetchMetrics()]), s = d.system, of = (k) => history.system.map((x) => x[k] || 0);
+			const [d, m] = await Promise.all([Everprof.fetchJson("api/v1/profiling/memory?n=40&sort=" + sort), fetchMetrics()]), s = d.system, of = (k) => history.system.map((x) => x[k] || 0);
 			const fresh = newWaits(m), n = fresh.reduce((a, x) => a + x[1], 0);
 			keep(history.system, { used: s.total_bytes - s.available_bytes, cpu: s.cpu_percent, faults: s.major_faults_per_second, threads: s.threads });
 			grid.replaceChildren(figure(`of ${bytes(s.total_bytes)} in use`, bytes(s.total_bytes - s.available_bytes), of("used"), s.available_bytes < s.total_bytes / 20),
@@ -140,7 +112,7 @@ Everprof.live = (function () {
 			waitsText.textContent = n ? `Waits for a CPU, the last two seconds: half below ${time(quantile(fresh, 0.5))}, 95 % below ${time(quantile(fresh, 0.95))}, 99 % below ${time(quantile(fresh, 0.99))}` : "No waits for a CPU are recorded now (profiling.offcpu)";
 			table.replaceChildren(head(), ...d.processes.map((p) => processRow(p, d.at)));
 		};
-		panel("Now", refresh, grid, waitsText, waits, table);
+		Everprof.panel("Now", refresh, grid, waitsText, waits, table);
 	}
 
 	function agent() {
@@ -165,8 +137,8 @@ Everprof.live = (function () {
 			losses.replaceChildren(E("tr", {}, E("th", {}, "Lost, since the start"), E("th", {}, "")), ...m.filter((x) => x[0] === "everprof_lost_total" && x[2]).map((x) => E("tr", {}, E("td", {}, x[1].reason), E("td", {}, x[2].toLocaleString("en")))),
 				...stacks.filter((x) => x[1].whole === "false" && x[2]).map((x) => E("tr", {}, E("td", {}, "stacks cut short: " + x[1].end), E("td", {}, x[2].toLocaleString("en")))));
 		};
-		panel("The agent, live", refresh, grid, losses);
+		Everprof.panel("The agent", refresh, grid, losses);
 	}
 
-	return { fetchJson, processes, agent };
+	return { processes, agent };
 })();

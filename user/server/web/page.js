@@ -4,7 +4,7 @@
 // can be sent to somebody; times there are absolute unless they follow the clock.
 (function () {
 	"use strict";
-	const E = Everprof.element, fetchJson = Everprof.live.fetchJson, LANES = ["cpu", "offcpu", "memory", "alloc", "lock", "threads"];
+	const E = Everprof.element, fetchJson = Everprof.fetchJson, LANES = ["cpu", "offcpu", "memory", "alloc", "lock", "threads"];
 	const RANGES = [["5m", 300], ["15m", 900], ["1h", 3600], ["3h", 10800], ["12h", 43200], ["24h", 86400], ["7d", 604800]];
 	const GROUPS = ["process", "container", "unit", "pod", "comm", "exe", "cgroup", "pid", "state"];
 	const LABELS = ["process", "comm", "container", "unit", "pod", "exe", "cgroup", "pid", "state", "namespace", "runtime", "wait", "syscall", "endpoint"];
@@ -107,7 +107,7 @@
 
 	async function loadSeries() {
 		const [from, to] = range();
-		await Promise.all([Everprof.captures.load(from, to), ...lanes().map(async (event) => {
+		await Promise.all([Everprof.captures.load(from, to), Everprof.rules.load(), ...lanes().map(async (event) => {
 			const main = event === state.event;
 			try {
 				series[event] = await fetchJson("api/v1/series?" + parameters({ event, from, to, by: state.by, n: main ? 200 : 1 }));
@@ -196,7 +196,7 @@
 		ui.lanes.replaceChildren();
 		ui.canvases = {};
 		for (const event of lanes()) {
-			const canvas = E("canvas", { "aria-label": "timeline of " + event, tabindex: "0" });
+			const canvas = E("canvas", { "aria-label": `timeline of ${event}: arrow keys choose a part, with Shift more of it, Escape all`, tabindex: "0" });
 			ui.canvases[event] = canvas;
 			ui.lanes.append(E("div", { class: "lane" + (event === state.event ? " main" : "") },
 				E("button", { "aria-pressed": String(event === state.event), title: "show " + event, onclick: () => { set({ event }); load(); } }, WORDS[event] || event),
@@ -253,7 +253,9 @@
 		mark(state.base, dark ? "#7f93b866" : "#5d78a84d");
 		mark(state.chosen, dark ? "#ffd47a59" : "#e59a0047");
 		mark(dragging && dragging.range, dark ? "#ffffff40" : "#00000026");
-		Everprof.captures.draw(c, from, k, h, dark ? "#ff8a5c" : "#c2410c");
+		if (event === state.event)
+			Everprof.rules.draw(c, from, to, k, dark);
+		Everprof.captures.draw(c, from, k, h, dark ? "#ff8a5c" : "#c2410c", event === state.event);
 	}
 
 	let dragging = null;
@@ -276,7 +278,7 @@
 				dragging.range = [Math.min(t, dragging.start), Math.max(t, dragging.start)];
 				drawLanes();
 			}
-			point(event, timeAt(e), captureAt(e));
+			point(event, timeAt(e), captureAt(e), e.offsetY);
 		});
 		canvas.addEventListener("pointerup", (e) => {
 			const d = dragging;
@@ -289,6 +291,17 @@
 				openCapture(captureAt(e), null, false);
 			else if (!d.range)
 				choose(pointRange(event, d.start), d.base);
+		});
+		canvas.addEventListener("keydown", (e) => {
+			const by = { ArrowLeft: -1, ArrowRight: 1 }[e.key], r = state.chosen;
+			if (by)
+				step(event, by, e.shiftKey);
+			else if (e.key === "Escape" && r)
+				choose(null, false);
+			else
+				return;
+			e.preventDefault();
+			e.stopPropagation();
 		});
 		canvas.addEventListener("dblclick", () => choose(null, false));
 		canvas.addEventListener("pointerleave", () => point(event, null));
@@ -316,6 +329,16 @@
 		return null;
 	}
 
+	// By keys: the point beside what is chosen, or that one too.
+	function step(event, by, extend) {
+		const s = series[event], r = state.chosen, n = s ? s.times.length : 0;
+		if (!n)
+			return;
+		const from = r ? s.times.findIndex((t, i) => t + s.seconds[i] > r[0]) : n, to = r ? s.times.findLastIndex((t) => t < r[1]) : n;
+		const i = Math.min(Math.max((by < 0 && extend ? from : to) + by, 0), n - 1), point = [s.times[i], s.times[i] + s.seconds[i]];
+		choose(extend && r ? [Math.min(r[0], point[0]), Math.max(r[1], point[1])] : point, false);
+	}
+
 	function choose(r, asBase) {
 		if (asBase)
 			set({ base: r, capture: "" });
@@ -332,11 +355,24 @@
 		load();
 	}
 
+	async function openCaptureId(id) {
+		const c = Everprof.captures.find(id) || (await fetchJson("api/v1/captures").catch(() => ({ captures: [] }))).captures.find((x) => x.id === id);
+		if (c)
+			openCapture(c, null, false);
+		else
+			ui.hint.textContent = `The capture ${id} is not there: it is being taken still, or was deleted.`;
+	}
+
 	const clock = (t, long) => new Date(t * 1000).toLocaleString("sv", long ? {} : { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
-	function point(event, t, capture) {
+	function point(event, t, capture, y) {
 		if (capture) {
 			ui.hint.replaceChildren(E("b", {}, `captured ${clock(Everprof.captures.at(capture), true)}`), "  ", Everprof.captures.about(capture), "  (click opens it)");
+			return;
+		}
+		const alerts = t === null ? [] : Everprof.rules.at(t, y);
+		if (alerts.length) {
+			ui.hint.replaceChildren(E("b", {}, "firing "), alerts.map(Everprof.rules.about).join("   "));
 			return;
 		}
 		const s = series[event], i = t === null || !s ? -1 : s.times.findIndex((from, j) => t >= from && t < from + s.seconds[j]);
@@ -387,7 +423,7 @@
 			const act = () => toggleFilter(state.by, x.name);
 			const row = E("tr", x.others || x.name === "(none)" ? {} : { tabindex: "0", "aria-selected": String(chosen.includes(quote(x.name))), title: `only ${state.by} ${x.name}`,
 				onclick: act, onkeydown: (e) => e.key === "Enter" && act() },
-				E("td", { class: "name" }, E("i", { style: `background:${x.others ? "transparent" : colourOf(x.name)}` }), x.name),
+				E("td", { class: "name" }, E("i", { style: `background:${x.others ? "transparent" : colourOf(x.name)}` }), x.name === "(none)" ? `(no ${state.by})` : x.name),
 				E("td", { class: "sum" }, Everprof.amount(x.sum, unit), " ", E("small", {}, Everprof.percent(x.sum, total))));
 			body.append(row);
 		}
@@ -416,46 +452,6 @@
 		} }, `${key}: ${pattern}`)));
 	}
 
-	// -- sessions and figures ---------------------------------------------------------------------------------------------
-	async function sessions() {
-		const table = E("table", {}), problem = E("p", { class: "ev-warn" });
-		const duration = E("input", { type: "text", value: "30s", size: "6", "aria-label": "duration" });
-		const event = E("select", { "aria-label": "event" }, ...[...new Set(["cpu", ...events])].map((n) => E("option", { value: n }, n)));
-		const start = async (e) => {
-			e.preventDefault();
-			const r = await fetch(`api/v1/profiling/${event.value}/start?` + parameters({ duration: duration.value }), { method: "POST" });
-			problem.textContent = r.ok ? "" : (await r.text()).trim();
-			refresh();
-		};
-		const dialog = E("dialog", { class: "panel" }, E("h2", {}, "Recordings"),
-			E("form", { onsubmit: start }, "Record", event, "for", duration, state.filters.length ? `of ${state.filters.map((f) => f.join(" ")).join(", ")}` : "of the whole machine",
-				E("button", {}, "Start"), E("span", { class: "ev-gap" }), E("button", { type: "button", onclick: () => dialog.close() }, "Close")), problem, table);
-		const refresh = async () => {
-			let list;
-			try {
-				list = await fetchJson("api/v1/profiling/sessions");
-			} catch (e) {
-				problem.textContent = e.message;
-				return;
-			}
-			table.replaceChildren(E("tr", {}, ...["Event", "Started", "For", "Status", ""].map((t) => E("th", {}, t))), ...list.map((s) => {
-				const from = Date.parse(s.started_at) / 1000, to = from + seconds(s.duration), over = s.status !== "running" && s.status !== "started";
-				return E("tr", {}, E("td", {}, s.type), E("td", {}, clock(from, true)), E("td", {}, s.duration),
-					E("td", {}, over ? s.status + (s.error ? ": " + s.error : "") : E("progress", { max: "1", value: String(s.progress) })),
-					E("td", {}, over ? null : E("button", { onclick: async () => { await fetch(`api/v1/profiling/${s.type}/cancel/${s.session_id}`, { method: "POST" }); refresh(); } }, "Cancel"),
-						s.download_url ? E("a", { href: s.download_url.slice(1), download: "" }, "Download") : null, s.download_url ? " " : null,
-						s.download_url ? E("button", { onclick: () => { dialog.close(); set({ event: s.type, range: [from - 300, to + 300], chosen: [from, to], live: false }); load(); } }, "Look at it") : null));
-			}));
-		};
-		document.body.append(dialog);
-		dialog.showModal();
-		refresh();
-		const timer = setInterval(refresh, 1000);
-		dialog.addEventListener("close", () => { clearInterval(timer); dialog.remove(); });
-	}
-
-	const seconds = (text) => [...text.matchAll(/([\d.]+)(ms|s|m|h|d)/g)].reduce((a, m) => a + m[1] * { ms: 0.001, s: 1, m: 60, h: 3600, d: 86400 }[m[2]], 0);
-
 	// -- the whole --------------------------------------------------------------------------------------------------------
 	function paint() {
 		ui.event.value = state.event;
@@ -464,9 +460,12 @@
 		ui.range.value = RANGES.some((r) => r[1] === state.range) ? String(state.range) : "";
 		ui.live.checked = state.live;
 		ui.idle.checked = state.idle;
-		ui.compare.textContent = state.base || (state.capture && state.against) ? "End comparison" : state.capture ? "Compare with normal" : "Compare with before";
+		ui.compare.textContent = state.base || (state.capture && state.against) ? "End comparison" : state.capture ? "Compare with normal" : "Compare";
 		const [from, to] = range();
 		ui.axis.replaceChildren(...[0, 0.25, 0.5, 0.75, 1].map((p) => E("span", {}, clock(from + p * (to - from), to - from > 86400).slice(0, to - from > 86400 ? 16 : 8))));
+		const n = Everprof.rules.firing().length;
+		ui.rules.textContent = n ? `Rules: ${n} firing` : "Rules";
+		ui.rules.classList.toggle("firing", n > 0);
 		drawChips();
 		drawLanes();
 		drawList();
@@ -491,6 +490,14 @@
 		set({ filters: [...state.filters, [key, pattern]] });
 		loadSeries();
 		loadProfile();
+	}
+
+	function record() {
+		const look = (event, from, to) => {
+			set({ event, range: [from - 300, to + 300], chosen: [from, to], live: false });
+			load();
+		};
+		Everprof.sessions.dialog([...new Set(["cpu", ...events])], parameters, state.filters.length ? `of ${state.filters.map((f) => f.join(" ")).join(", ")}` : "of the whole machine", look);
 	}
 
 	async function copyLink() {
@@ -525,7 +532,8 @@
 			}
 		} });
 		ui.chips = E("span", { class: "chips" });
-		ui.compare = E("button", { onclick: compare, title: "with the time of the same length before; or choose one by dragging with Shift" });
+		ui.compare = E("button", { onclick: compare, title: "with the time of the same length before it; or choose one by dragging with Shift" });
+		ui.rules = E("button", { title: "what is watched, what fired, and why not", onclick: () => Everprof.rules.dialog(openCaptureId) }, "Rules");
 		ui.link = E("button", { onclick: copyLink, title: "a link to exactly this" }, "Link");
 		ui.lanes = E("div", { class: "lanes" });
 		ui.axis = E("div", { class: "axis" });
@@ -535,7 +543,7 @@
 		ui.message = E("div", { class: "message", hidden: true });
 		page.append(E("div", { class: "top" }, E("h1", {}, "everprof", ui.host), ui.range, ui.event, ui.by, ui.group, ui.filter, ui.chips,
 			E("label", { title: "follow the clock" }, ui.live, "live"), E("label", { title: "show waits of threads that only wait for work" }, ui.idle, "idle"), E("span", { class: "gap" }),
-			ui.compare, E("button", { title: "what was kept when something was wrong", onclick: () => Everprof.captures.dialog(state.filters, openCapture) }, "Captures"), E("button", { onclick: sessions }, "Record"), E("button", { onclick: Everprof.live.processes }, "Now"), E("button", { onclick: Everprof.live.agent }, "Agent"), ui.link),
+			ui.compare, E("button", { title: "what was kept when something was wrong", onclick: () => Everprof.captures.dialog(state.filters, openCapture) }, "Captures"), ui.rules, E("button", { title: "record the next seconds", onclick: record }, "Record"), E("button", { title: "what every process uses now", onclick: Everprof.live.processes }, "Now"), E("button", { title: "what profiling costs and loses", onclick: Everprof.live.agent }, "Agent"), ui.link),
 			ui.lanes, ui.axis, ui.hint, E("div", { class: "below" }, ui.ran, ui.viewer));
 		ui.viewer.append(ui.message);
 		const file = (text, format, more) => ({ text, href: () => profileUrl(format, { download: "1", ...more }) });
@@ -566,7 +574,10 @@
 	buildLanes();
 	paint();
 	load().then(() => setTimeout(tick, 10000));
-	// a link to the list, for whoever is told of an alert
-	if (new URLSearchParams(location.hash.slice(1)).get("open") === "captures")
+	// a link to a list, for whoever is told of an alert
+	const opened = new URLSearchParams(location.hash.slice(1)).get("open");
+	if (opened === "captures")
 		Everprof.captures.dialog(state.filters, openCapture);
+	else if (opened === "rules")
+		Everprof.rules.dialog(openCaptureId);
 })();

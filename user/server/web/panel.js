@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A panel over the page: what it shows is asked for anew every two seconds while it is open, and never otherwise.
+"use strict";
+
+Everprof.panel = function (title, refresh, ...parts) {
+	const E = Everprof.element, REFRESH_MS = 2000, problem = E("p", { class: "ev-warn", role: "status" });
+	const dialog = E("dialog", { class: "panel", "aria-label": title },
+		E("div", { class: "head" }, E("h2", {}, title), E("span", { class: "ev-gap" }), E("button", { onclick: () => dialog.close() }, "Close")), problem, ...parts);
+	const act = async () => {
+		try {
+			await refresh();
+			if (problem.dataset.of === "refresh")
+				tell("");
+		} catch (e) {
+			tell(e.message, "refresh");
+		}
+	};
+	// A line of text until the next one; what went wrong with refreshing goes when it goes well again.
+	const tell = (text, of = "") => {
+		problem.textContent = text;
+		problem.dataset.of = of;
+	};
+	document.body.append(dialog);
+	dialog.showModal();
+	act();
+	const timer = setInterval(act, REFRESH_MS);
+	dialog.addEventListener("close", () => { clearInterval(timer); dialog.remove(); });
+	return { refresh: act, tell, close: () => dialog.close() };
+};
+
+Everprof.fetchJson = async function (url, signal) {
+	const r = await fetch(url, { signal });
+	if (!r.ok)
+		throw new Error((await r.text()).trim() || r.statusText);
+	const data = await r.json();
+	data.note = r.headers.get("X-Everprof-Note") || "";
+	return data;
+};
+
+// Does something; what the server says against it, or "".
+Everprof.post = async function (url) {
+	const r = await fetch(url, { method: "POST" }).catch(() => null);
+	return !r ? "the agent does not answer" : r.ok ? "" : (await r.text()).trim();
+};
