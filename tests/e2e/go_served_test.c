@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goroutines and memory of Go programs, asked of a running agent as a person would: each time as they are then. */
+#include <fcntl.h>
+
 #include "tests/e2e/e2e.h"
 #include "tests/support/agent.h"
+#include "user/base/buf.h"
 #include "user/base/clock.h"
+#include "user/base/io.h"
 
 #define RECEIVERS "**;main.receiver;runtime.goexit;main.makeAll"
 #define FORGOTTEN "**;main.forgotten;runtime.goexit;main.leaker"
@@ -102,7 +106,8 @@ static void goroutines_as_text(void **state)
 static void goroutines_as_a_dump(void **state)
 {
 	struct recording *r = *state;
-	char address[128], path[128], *text;
+	char address[128], path[128];
+	const char *text;
 	uint32_t receivers = 0;
 	struct buf b;
 
@@ -114,8 +119,8 @@ static void goroutines_as_a_dump(void **state)
 	text = buf__str(&b);
 	assert_int_equal(strncmp(text, "goroutine 1 [", 13), 0);
 	assert_null(strstr(text, "runtime.goexit"));
-	for (char *at = text; (at = strstr(at, "main.receiver(...)\n\t")); at++) {
-		char *end = strstr(at, "\n\n"), *by = strstr(at, "\ncreated by main.makeAll\n\t"), *head = at;
+	for (const char *at = text; (at = strstr(at, "main.receiver(...)\n\t")); at++) {
+		const char *end = strstr(at, "\n\n"), *by = strstr(at, "\ncreated by main.makeAll\n\t"), *head = at;
 
 		assert_true(end && by && by < end);
 		while (head > text && strncmp(head, "\n\n", 2))
