@@ -120,7 +120,8 @@ static void goroutines_as_a_dump(void **state)
 	assert_int_equal(strncmp(text, "goroutine 1 [", 13), 0);
 	assert_null(strstr(text, "runtime.goexit"));
 	for (const char *at = text; (at = strstr(at, "main.receiver(...)\n\t")); at++) {
-		const char *end = strstr(at, "\n\n"), *by = strstr(at, "\ncreated by main.makeAll\n\t"), *head = at;
+		const char *end = strstr(at, "\n\n"), *by = strstr(at, "\ncreated by main.makeAll\n\t"),
+			   *head = at;
 
 		assert_true(end && by && by < end);
 		while (head > text && strncmp(head, "\n\n", 2))

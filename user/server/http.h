@@ -31,8 +31,8 @@ struct http_request {
 	struct request target;
 	bool is_post, is_head;
 	enum role role;
-	const char *accept; /* header, "" for none */
-	struct buf body;    /* of a POST */
+	const char *accept;   /* header, "" for none */
+	struct buf body;      /* of a POST */
 	struct cancel cancel; /* when the client hangs up */
 };
 

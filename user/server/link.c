@@ -181,8 +181,8 @@ out:
 }
 
 /* Asks for something whose bytes come in a file. */
-static int link__fetch_with(struct link *l, struct wire_request *r, const char *text, const struct cancel *cancel,
-			    struct buf *to)
+static int link__fetch_with(struct link *l, struct wire_request *r, const char *text,
+			    const struct cancel *cancel, struct buf *to)
 {
 	int fd = FD_CLOSED, err;
 

@@ -155,8 +155,8 @@ int range__last_window(struct link *l, struct range *range, struct err *err)
 	return code;
 }
 
-int range__capture(struct link *l, const struct range *r, const struct selection *s, const struct cancel *cancel,
-		   struct profile **ret, struct err *err)
+int range__capture(struct link *l, const struct range *r, const struct selection *s,
+		   const struct cancel *cancel, struct profile **ret, struct err *err)
 {
 	const struct profile_opts opts = {.limit_bytes = RANGE_BYTES_MAX};
 	struct profile *all = NULL, *chosen;
