@@ -445,11 +445,11 @@
 	function drawChips() {
 		const known = state.capture && Everprof.captures.find(state.capture);
 		ui.chips.replaceChildren(...(state.capture ? [E("button", { class: "chip", title: "leave the capture", onclick: () => { set({ capture: "", against: false }); loadProfile(); } },
-			`capture ${known ? known.rule : state.capture}${state.against ? " against normal" : ""}`)] : []), ...state.filters.map(([key, pattern]) => E("button", { class: "chip", title: "remove", onclick: () => {
+			`capture ${known ? known.rule : state.capture}${state.against ? " against normal" : ""}`)] : []), ...state.filters.map(([key, pattern]) => E("button", { class: "chip", title: `${key}: ${pattern} (a click removes it)`, onclick: () => {
 			set({ filters: state.filters.filter((f) => f[0] !== key || f[1] !== pattern) });
 			loadSeries();
 			loadProfile();
-		} }, `${key}: ${pattern}`)));
+		} }, `${key}: ${pattern.length > 28 ? pattern.slice(0, 27) + "…" : pattern}`)));
 	}
 
 	// -- the whole --------------------------------------------------------------------------------------------------------
