@@ -8,7 +8,8 @@
  * Idea: turn the statistics on for as long as we look, and read the exact clocks: the process's CPU clock, the run time of every program
  *   that it holds open (by the ids in its fdinfo), before and after.
  * Output: one "key value" a line; times in ns, memory in bytes. `busy_ns` is the time that all CPUs together were not idle.
- * Memory: `resident` as the kernel counts it; `shared_maps` is what of it are pages of BPF maps, which `bpf_memory` holds too.
+ * Memory: `resident` as the kernel counts it; `shared_maps` is what of it are pages of BPF maps, which `bpf_memory` holds too; `children` is what its children
+ *   (who serves, who holds probes) add to it: their proportional share, as much of what they have is its own. Their CPU time is counted as its own.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,6 +26,7 @@
 
 #define PROGRAMS_MAX 64
 #define IDS_MAX      1024
+#define CHILDREN_MAX 64
 #define TICK_NS      (1000000000ull / 100) /* USER_HZ of /proc/stat */
 
 struct program {
@@ -34,14 +36,21 @@ struct program {
 	uint32_t insns;
 };
 
+struct child {
+	int pid;
+	uint64_t cpu_ns;
+};
+
 struct reading {
 	uint64_t wall_ns, cpu_ns, busy_ns;
+	struct child children[CHILDREN_MAX];
+	int n_children;
 	struct program programs[PROGRAMS_MAX];
 	int n_programs;
 };
 
 struct memory {
-	uint64_t resident, peak, anonymous, shared_maps, bpf_memory;
+	uint64_t resident, peak, anonymous, shared_maps, bpf_memory, children;
 };
 
 static uint64_t clock_ns(clockid_t clock)
@@ -154,6 +163,54 @@ static uint64_t read_bpf(int pid, struct reading *r)
 	return total;
 }
 
+/* The children that one thread of the process has now. */
+static int add_children(int pid, int tid, struct child *children, int n)
+{
+	FILE *f = open_proc(pid, "/proc/%d/task/%d/children", tid);
+	clockid_t clock;
+	int child;
+
+	while (f && n < CHILDREN_MAX && fscanf(f, "%d", &child) == 1)
+		if (!clock_getcpuclockid(child, &clock))
+			children[n++] = (struct child){child, clock_ns(clock)};
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static int read_children(int pid, struct child children[CHILDREN_MAX])
+{
+	char path[64];
+	struct dirent *e;
+	int n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir)))
+		if (e->d_name[0] != '.')
+			n = add_children(pid, atoi(e->d_name), children, n);
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static uint64_t children_ns(const struct reading *a, const struct reading *b)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < b->n_children; i++) {
+		const struct child *now = &b->children[i];
+		uint64_t was = 0;
+
+		for (int j = 0; j < a->n_children; j++)
+			if (a->children[j].pid == now->pid)
+				was = a->children[j].cpu_ns;
+		sum += now->cpu_ns - was;
+	}
+	return sum;
+}
+
 static int read_all(int pid, struct reading *r)
 {
 	clockid_t clock;
@@ -163,6 +220,7 @@ static int read_all(int pid, struct reading *r)
 		return -ESRCH;
 	r->wall_ns = clock_ns(CLOCK_MONOTONIC);
 	r->cpu_ns = clock_ns(clock);
+	r->n_children = read_children(pid, r->children);
 	r->busy_ns = busy_ns();
 	read_bpf(pid, r);
 	return 0;
@@ -176,13 +234,31 @@ static uint64_t kib_after(const char *line, const char *key)
 	return !strncmp(line, key, n) && sscanf(line + n, "%llu", &kib) == 1 ? kib << 10 : 0;
 }
 
+static uint64_t children_bytes(int pid)
+{
+	struct child children[CHILDREN_MAX];
+	int n = read_children(pid, children);
+	uint64_t bytes = 0;
+	char line[512];
+
+	for (int i = 0; i < n; i++) {
+		FILE *f = open_proc(children[i].pid, "/proc/%d/smaps_rollup", 0);
+
+		while (f && fgets(line, sizeof(line), f))
+			bytes += kib_after(line, "Pss:");
+		if (f)
+			fclose(f);
+	}
+	return bytes;
+}
+
 static void read_memory(int pid, struct memory *m)
 {
 	char line[512];
 	int in_map = 0;
 	FILE *f;
 
-	*m = (struct memory){.bpf_memory = read_bpf(pid, NULL)};
+	*m = (struct memory){.bpf_memory = read_bpf(pid, NULL), .children = children_bytes(pid)};
 	f = open_proc(pid, "/proc/%d/status", 0);
 	while (f && fgets(line, sizeof(line), f)) {
 		m->resident += kib_after(line, "VmRSS:");
@@ -214,7 +290,8 @@ static void say_difference(const struct reading *a, const struct reading *b)
 	uint64_t all = 0;
 
 	say("wall_ns", b->wall_ns - a->wall_ns);
-	say("cpu_ns", b->cpu_ns - a->cpu_ns);
+	say("cpu_ns", b->cpu_ns - a->cpu_ns + children_ns(a, b));
+	say("children_cpu_ns", children_ns(a, b));
 	say("busy_ns", b->busy_ns - a->busy_ns);
 	for (int i = 0; i < b->n_programs; i++) {
 		const struct program *now = &b->programs[i];
@@ -241,7 +318,8 @@ static void say_memory(int pid)
 	say("anonymous", m.anonymous);
 	say("shared_maps", m.shared_maps);
 	say("bpf_memory", m.bpf_memory);
-	say("memory", m.resident + m.bpf_memory - m.shared_maps);
+	say("children", m.children);
+	say("memory", m.resident + m.bpf_memory - m.shared_maps + m.children);
 }
 
 static int measure_process(int pid, double seconds)

@@ -100,6 +100,27 @@ start_agent()
 	exit 1
 }
 
+# Until the agent has written its first window.
+await_window()
+{
+	for _ in $(seq 150); do
+		[ -n "$(find "$work/store/snapshots" -name '*.pb.gz' 2>/dev/null)" ] && return
+		sleep 1
+	done
+	echo "bench: the agent wrote no window:" >&2
+	cat "$work/agent.log" >&2
+	exit 1
+}
+
+# Ends the agent; the loads go on.
+end_agent()
+{
+	kill -s TERM "$agent"
+	wait "$agent" || true
+	groups=${groups% "$agent"}
+	rm -rf "$work/store"
+}
+
 # The agent's own statistics go into its log; waits for them.
 ask_agent()
 {
