@@ -17,6 +17,9 @@
 #define MIB (1024.0 * 1024.0)
 /* Where the kernel keeps no run times: what a sample takes on a machine that is not new. */
 #define SAMPLE_NS 15000
+/* Pages of maps are looked for after so many readings, or such a change of what is resident. */
+#define MAPPED_EVERY        12
+#define MAPPED_CHANGE_BYTES (1u << 20)
 
 struct ceiling {
 	struct governor governor;
@@ -26,6 +29,8 @@ struct ceiling {
 	struct publisher *publisher;
 	struct bpf_cost *bpf_cost;
 	uint64_t n_readings, memory_max_bytes, n_shed_told;
+	uint64_t mapped_bytes, resident_then,
+		mapped_until; /* pages of maps; what was resident then; up to which reading that holds */
 	bool told_stuck;
 };
 
@@ -41,17 +46,33 @@ static uint64_t bpf_ns(const struct ceiling *c, const struct collector_stats *s,
 	return sums.ns;
 }
 
+/*
+ * What of the resident set are pages of maps. To tell takes the kernel a walk of our page tables, a twentieth of all CPU time of the agent where it is asked for at
+ * every reading. So it is asked when what is resident has changed, and else once a minute.
+ */
+static uint64_t mapped_bytes(struct ceiling *c, uint64_t resident)
+{
+	uint64_t change =
+		resident > c->resident_then ? resident - c->resident_then : c->resident_then - resident;
+	struct footprint f;
+
+	if (c->n_readings < c->mapped_until && change < MAPPED_CHANGE_BYTES)
+		return c->mapped_bytes;
+	if (footprint__read("/proc/self", &f))
+		return 0;
+	c->mapped_until = c->n_readings + MAPPED_EVERY;
+	c->resident_then = resident;
+	return c->mapped_bytes = f.bpf_bytes;
+}
+
 /* Maps once, and what is resident besides, here and in the processes that hold probes. */
 static uint64_t memory_bytes(struct ceiling *c, const struct collector_stats *s)
 {
-	uint64_t peak = publisher__take_peak(c->publisher);
-	struct footprint f;
+	uint64_t peak = publisher__take_peak(c->publisher), resident = footprint__resident("/proc/self");
+	uint64_t mapped = mapped_bytes(c, resident);
 
-	if (footprint__read("/proc/self", &f))
-		f = (struct footprint){.resident_bytes = footprint__resident("/proc/self")};
-	if (peak > f.resident_bytes)
-		f.resident_bytes = peak;
-	return f.resident_bytes - f.bpf_bytes + s->map_bytes + s->allocs.holders_bytes;
+	resident = peak > resident ? peak : resident;
+	return resident - (mapped < resident ? mapped : resident) + s->map_bytes + s->allocs.holders_bytes;
 }
 
 static void ceiling__read(struct ceiling *c, struct governor_reading *r)
