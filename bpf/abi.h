@@ -208,6 +208,9 @@ struct wait_clock {
 };
 
 /* What the pass over all threads tells of one, and what is told when it exits. Without a stack it ends before pc, else after n_kernel words. */
+/* Flags of a thread: what the kernel is to count of it (`targets`) is told as it is now, because after an exit nobody knows any more. */
+#define THREAD_IS_KERNEL   1
+#define THREAD_IS_INCLUDED 2
 struct thread_record {
 	struct task_key key; /* of its process */
 	__u32 tid;
@@ -219,7 +222,8 @@ struct thread_record {
 	__u64 for_cpu_ns;   /* of its wait now: since when it waits for a CPU */
 	__u64 cgroup;
 	char comm[COMM_LEN];
-	__u8 ended, is_kernel_thread;
+	__u8 flags; /* THREAD_IS_* */
+	__u8 ended;
 	__u8 state; /* enum wait_state, as it is now, or THREAD_* */
 	__u8 has_stack;
 	__s16 syscall;

@@ -41,6 +41,15 @@ static __always_inline int kmem__in_interrupt(void *ctx, struct walk *w, struct 
 	return w->pc - (__u64)task->stack >= KERNEL_STACK_MAX;
 }
 
+/* Where the allocation is, the second argument; 0: it failed. Linux 6.1 lets no program look at a pointer to const void itself. */
+static __always_inline __u64 kmem__got(__u64 *ctx)
+{
+	__u64 at = 0;
+
+	bpf_probe_read_kernel(&at, sizeof(at), ctx + 1);
+	return at;
+}
+
 /* Counts are whole: what is left over is one more by chance. */
 static __always_inline __u64 kmem__objects(__u64 weight, __u64 bytes)
 {
@@ -110,15 +119,16 @@ static __always_inline int kmem__allocated(void *ctx, __u32 kind, __u64 bytes)
 }
 
 SEC("?tp_btf/kmalloc")
-int BPF_PROG(kmem_kmalloc, unsigned long call_site, const void *at, unsigned long wanted, unsigned long bytes)
+int BPF_PROG(kmem_kmalloc, unsigned long call_site, const void *unused, unsigned long wanted,
+	     unsigned long bytes)
 {
-	return at ? kmem__allocated(ctx, KMEM_KMALLOC, bytes) : 0;
+	return kmem__got(ctx) ? kmem__allocated(ctx, KMEM_KMALLOC, bytes) : 0;
 }
 
 SEC("?tp_btf/kmem_cache_alloc")
-int BPF_PROG(kmem_cache, unsigned long call_site, const void *at, struct kmem_cache *cache)
+int BPF_PROG(kmem_cache, unsigned long call_site, const void *unused, struct kmem_cache *cache)
 {
-	return at ? kmem__allocated(ctx, KMEM_CACHE, cache->size) : 0;
+	return kmem__got(ctx) ? kmem__allocated(ctx, KMEM_CACHE, cache->size) : 0;
 }
 
 SEC("?tp_btf/mm_page_alloc")

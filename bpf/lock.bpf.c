@@ -229,8 +229,10 @@ int BPF_PROG(lock_end, void *lock, int ret)
 static __always_inline int waking__is_by_interrupt(void *ctx)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+	__u64 at = (__u64)ctx - (__u64)task; /* of two pointers this is a number, on all kernels */
 
-	if ((__u64)ctx - (__u64)task->stack >= THREAD_STACK_MAX)
+	barrier_var(at);
+	if (at + bpf_get_current_task() - (__u64)task->stack >= THREAD_STACK_MAX)
 		return 1;
 	return !(task->flags & PF_KTHREAD) && wait__syscall(task) == SYSCALL_NONE;
 }

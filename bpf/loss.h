@@ -30,6 +30,9 @@
 	  "stack in part by rules made from instructions: callers are checked, but not certain")            \
 	X(WAIT_SLOTS, "wait_slots", "waits: two other threads that wait had the places of this one")        \
 	X(WAIT_PENDING, "wait_pending", "waits without their user stack: too many were under way")          \
+	X(THREAD_ACCOUNTS, "thread_accounts",                                                               \
+	  "threads that ended without an account of the kernel: their waits stay as sampled (counted in "   \
+	  "threads)")                                                                                       \
 	X(GO_UNKNOWN, "go_unknown",                                                                         \
 	  "Go processes whose goroutines could not be read: a release or layout that is not known, or no "  \
 	  "permission")                                                                                     \

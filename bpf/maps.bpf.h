@@ -195,10 +195,11 @@ struct {
 	__type(value, struct target);
 } targets __weak SEC(".maps");
 
-/* What the kernel accounted of threads that ended (no wake-up). */
+/* What the kernel accounted of threads that ended: read with each slice, or when half of it is full. */
+#define THREAD_ENDS_BYTES (128 * 1024)
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 128 * 1024);
+	__uint(max_entries, THREAD_ENDS_BYTES);
 } thread_ends __weak SEC(".maps");
 
 /* Process events (no wake-up: the collector looks before it needs them) and unfinished stacks (wake it at once). */

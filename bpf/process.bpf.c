@@ -89,14 +89,18 @@ static __always_inline void process__thread_end(struct task_struct *task)
 {
 	struct thread_record *r = bpf_ringbuf_reserve(&thread_ends, offsetof(struct thread_record, pc), 0);
 
+	__u64 told = BPF_RB_NO_WAKEUP;
+
 	if (!r) {
-		lose(EVENT_N, LOSS_EVENT_RING, 1);
+		lose(EVENT_OFFCPU, LOSS_THREAD_ACCOUNTS, 1);
 		return;
 	}
 	__builtin_memset(r, 0, offsetof(struct thread_record, pc));
 	thread__record(r, task);
 	r->ended = 1;
-	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	if (bpf_ringbuf_query(&thread_ends, BPF_RB_AVAIL_DATA) > THREAD_ENDS_BYTES / 2)
+		told = BPF_RB_FORCE_WAKEUP; /* so many would not wait for the next slice */
+	bpf_ringbuf_submit(r, told);
 }
 
 SEC("tp_btf/sched_process_exit")

@@ -6,6 +6,14 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/task.bpf.h"
 
+static __always_inline int thread__is_included(const struct task_key *key)
+{
+	__u32 tgid = key->tgid; /* Linux 6.1 takes no key out of a ring's record */
+	const struct target *t = gate.filter ? bpf_map_lookup_elem(&targets, &tgid) : NULL;
+
+	return t && t->start_ns == key->start_ns && t->verdict == TARGET_INCLUDE;
+}
+
 /* r is zeroed. */
 static __always_inline void thread__record(struct thread_record *r, struct task_struct *task)
 {
@@ -18,7 +26,8 @@ static __always_inline void thread__record(struct thread_record *r, struct task_
 	if (bpf_core_field_exists(task->sched_info.run_delay))
 		r->run_delay_ns = task->sched_info.run_delay;
 	r->cgroup = task__cgroup(task);
-	r->is_kernel_thread = !!(task->flags & PF_KTHREAD);
+	r->flags = (task->flags & PF_KTHREAD ? THREAD_IS_KERNEL : 0) |
+		   (thread__is_included(&r->key) ? THREAD_IS_INCLUDED : 0);
 	r->syscall = SYSCALL_NONE;
 	task__comm(task, r->comm);
 }

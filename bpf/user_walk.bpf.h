@@ -37,13 +37,15 @@ static long user_walk__step(__u32 i, struct walk_loop *loop)
 }
 
 /* Those with which the task entered the kernel. 0, or the end reason. */
-static __always_inline int regs__entered(struct walk *w, struct task_struct *task)
+static __noinline int regs__entered(struct walk *w, struct task_struct *task)
 {
-	struct pt_regs regs;
+	/* in the window, which is empty yet: on the stack of the program they would take a third of all */
+	struct pt_regs *regs = (struct pt_regs *)w->window;
 
-	if (bpf_probe_read_kernel(&regs, sizeof(regs), (const void *)bpf_task_pt_regs(task)))
+	_Static_assert(sizeof(*regs) <= sizeof(w->window), "registers fit");
+	if (bpf_probe_read_kernel(regs, sizeof(*regs), (const void *)bpf_task_pt_regs(task)))
 		return END_NO_REGS;
-	return regs__begin(w, &regs);
+	return regs__begin(w, regs);
 }
 
 /* On from the registers that were put into w; why it ended. */

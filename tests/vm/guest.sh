@@ -60,6 +60,68 @@ for program in calltree recursion calltree_static threads signal_handler; do
 	fi
 done
 
+# waits WAY COMM STATE: time off the CPU as that thread says it itself, by passes alone where the kernel has no task work
+waits()
+{
+	if ! $everprof record -e offcpu -o /tmp/waits.pb.gz -- "$workloads/waits" "$1" 5 >/tmp/said 2>/tmp/errors; then
+		cat /tmp/errors
+		say bad "waits $1" "$(head -n 1 /tmp/errors)"
+		return
+	fi
+	cat /tmp/errors
+	$everprof top --idle -n 0 --by thread /tmp/waits.pb.gz | tee /tmp/by_thread
+	$everprof top --idle -n 0 --by state /tmp/waits.pb.gz | tee /tmp/by_state
+	awk -v comm="$2" -v state="$3" '
+		function seconds(s) { return s ~ /ms$/ ? s / 1000 : s ~ /us$/ ? s / 1e6 : s + 0 }
+		$1 == "truth" && $2 == comm {want += $3 / 1e9}
+		$6 == comm && $7 ~ /^[(][0-9]+[)]$/ {have += seconds($1)}
+		NF == 6 && $6 == state {of_state += seconds($1)}
+		END {
+			difference = have > want ? have - want : want - have
+			printf "%s %s %.3f s, %.3f s by itself; %.3f s %s in all", want && difference <= 0.03 * want + 0.02 && of_state >= 0.85 * want ? "ok" : "bad",
+				comm, have, want, of_state, state
+		}' /tmp/said /tmp/by_thread /tmp/by_state >/tmp/verdict
+	say "$(cut -d ' ' -f 1 /tmp/verdict)" "waits $1" "$(cut -d ' ' -f 2- /tmp/verdict)"
+}
+
+waits sleep sleeper blocked
+waits mutex waiter blocked
+waits pipe waiter blocked
+waits exiting brief blocked
+waits starve hog preempted
+
+# event NAME [ARGUMENT...]: is it taken, and is there anything in it?
+event()
+{
+	event=$1
+	shift
+	$everprof record -e "$event" -o /tmp/event.pb.gz "$@" >/tmp/said 2>/tmp/errors
+	status=$?
+	cat /tmp/errors
+	$everprof top -n 3 /tmp/event.pb.gz
+	line=$(grep -a 'pb.gz: ' /tmp/errors | tail -n 1)
+	line=${line#*: }
+	case "$status $line" in
+	"0 0 samples"*) say bad "record -e $event" "$line" ;;
+	"0 "*samples*) say ok "record -e $event" "$line" ;;
+	*) say bad "record -e $event" "status $status: $(head -n 1 /tmp/errors)" ;;
+	esac
+}
+
+event memory -- "$workloads/touch" anonymous 64
+event alloc -- "$workloads/allocs" steady 4
+event lock -- "$workloads/waits" mutex 3
+event threadcreate -- "$workloads/waits" exiting 3
+event threads -d 2s
+event kmem -d 2s
+if [ -x "$workloads/goroutines" ]; then
+	"$workloads/goroutines" 1 /tmp/goroutines.pb &
+	go=$!
+	sleep 3
+	event goroutine -d 2s -p $go
+	kill $go
+fi
+
 # -- the whole machine
 "$workloads/calltree" 30 >/dev/null &
 $everprof record -d 3s -o /tmp/all.pb.gz && $everprof top -n 10 /tmp/all.pb.gz
@@ -67,6 +129,19 @@ line=$($everprof record -d 3s -o /tmp/all.folded 2>&1 | tail -n 1)
 echo "$line"
 say ok "record of the machine" "${line#*: }"
 kill %1 2>/dev/null
+
+# -- what processes use: resident memory as the kernel's own file has it
+"$workloads/calltree" 60 >/dev/null &
+busy=$!
+$everprof agent -c profiler.yaml --set server.listen=127.0.0.1:6969 --store /tmp/usage_store >/tmp/usage.log 2>&1 &
+agent=$!
+sleep 15
+rss=$(curl -s -m 20 "http://127.0.0.1:6969/metrics/usage?pid=$busy" | sed -n "s/^everprof_process_resident_bytes{.*} //p")
+pages=$(cut -d ' ' -f 2 /proc/$busy/statm)
+[ "${rss:-none}" = $((pages * 4096)) ] && say ok usage "$rss bytes resident" || say bad usage "${rss:-nothing} bytes resident, $((pages * 4096)) by /proc"
+cat /tmp/usage.log
+kill $agent $busy
+wait $agent
 
 # -- the agent: statistics, a window on disk, a clean end
 $everprof agent -c profiler.yaml --set profiling.window=3s --store /tmp/store >/tmp/agent.log 2>&1 &

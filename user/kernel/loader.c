@@ -36,28 +36,44 @@ struct loader {
 	size_t mappings_bytes, slots_bytes, frames_bytes, waits_bytes, alloc_bytes;
 	struct bpf_link *hooks[HOOK_N]; /* those in place */
 	bool has_hook[HOOK_N], has_task_work;
+	uint32_t refused; /* bits of hooks that this kernel's verifier does not take */
 	int stats_fd;
 };
 
 /* The first warning of libbpf in the load that goes on: it names what failed, and its callback has no place for a context. */
 static char first_warning[200];
 
-/* libbpf explains a failed load in many lines; all are told where debugging is wanted, and the first that says why goes into the error. */
+/* The verifier's verdict comes in one piece with all that led to it: its end says what it did not like. */
+#define LINES_TOLD 24
+
+static void loader__tell(const char *text, bool is_warning)
+{
+	const char *from = text + strlen(text);
+	int n = 0;
+
+	while (from > text && n < LINES_TOLD)
+		n += *--from == '\n';
+	for (from += *from == '\n'; *from; from += strcspn(from, "\n"), from += *from == '\n')
+		log_debug("libbpf: %s%.*s", is_warning ? "warning: " : "", (int)strcspn(from, "\n"), from);
+}
+
+/* libbpf explains a failed load in many lines; they are told where debugging is wanted, and the first that says why goes into the error. */
 static int loader__print(enum libbpf_print_level level, const char *fmt, va_list args)
 {
 	static const char prefix[] = "libbpf: ";
-	char line[LOG_LINE_MAX];
+	const char *first;
+	char *text;
 
 	if (log__level() < LOG_LEVEL_DEBUG && (level != LIBBPF_WARN || *first_warning))
 		return 0;
-	vsnprintf(line, sizeof(line), fmt, args);
-	line[strcspn(line, "\n")] = '\0';
-	if (level == LIBBPF_WARN && !*first_warning)
-		snprintf(first_warning, sizeof(first_warning), "%.*s", (int)sizeof(first_warning) - 1,
-			 strncmp(line, prefix, strlen(prefix)) ? line : line + strlen(prefix));
-	if (log__level() < LOG_LEVEL_DEBUG)
+	if (vasprintf(&text, fmt, args) < 0)
 		return 0;
-	log_debug("libbpf: %s%s", level == LIBBPF_WARN ? "warning: " : "", line);
+	first = strncmp(text, prefix, strlen(prefix)) ? text : text + strlen(prefix);
+	if (level == LIBBPF_WARN && !*first_warning)
+		snprintf(first_warning, sizeof(first_warning), "%.*s", (int)strcspn(first, "\n"), first);
+	if (log__level() >= LOG_LEVEL_DEBUG)
+		loader__tell(first, level == LIBBPF_WARN);
+	free(text);
 	return 0;
 }
 
@@ -159,6 +175,12 @@ static int loader__map_memory(struct loader *l)
 /* A template for the inner maps of row_segments has to exist while the outer one is made. */
 static int loader__explain_load(struct err *err, int code)
 {
+	if (code == -EACCES && strstr(first_warning, "prog '"))
+		return err__set(
+			err, code,
+			"kernel: this kernel's verifier refuses a BPF program (%s; -v tells why): use "
+			"another kernel, and report it",
+			first_warning);
 	if (code == -EPERM || code == -EACCES)
 		return err__set(err, code,
 				"kernel: loading the BPF programs is not permitted: run as root, or give "
@@ -254,7 +276,8 @@ static int loader__choose(struct loader *l, uint32_t events)
 	if (!btf)
 		return errno ? -errno : -ENOENT;
 #define CHOOSE(name, event, kind, needs)                                                                \
-	l->has_hook[HOOK_##name] = events & 1u << EVENT_##event && kernel_has(btf, NEED_##kind, needs); \
+	l->has_hook[HOOK_##name] = !(l->refused & 1u << HOOK_##name) && events & 1u << EVENT_##event && \
+				   kernel_has(btf, NEED_##kind, needs);                                 \
 	bpf_program__set_autoload(skel->progs.name, l->has_hook[HOOK_##name]);                          \
 	bpf_program__set_autoattach(skel->progs.name, false);
 	LOADER_HOOKS(CHOOSE)
@@ -306,6 +329,31 @@ static int loader__load(struct loader *l, const struct loader_opts *opts, bool o
 	return everprof_bpf__load(l->skel);
 }
 
+/* Did the load fail for a program that is put in place on demand? Then it is left out from now on: one event less, and not none at all. */
+static bool loader__is_refused(struct loader *l, int code)
+{
+	static const char *const names[HOOK_N] = {
+#define HOOK_NAME(name, event, kind, needs) [HOOK_##name] = #name,
+		LOADER_HOOKS(HOOK_NAME)
+#undef HOOK_NAME
+	};
+	char start[64];
+
+	for (int i = 0; i < HOOK_N; i++) {
+		snprintf(start, sizeof(start), "prog '%s': BPF program load failed", names[i]);
+		if (l->refused & 1u << i || strncmp(first_warning, start, strlen(start)))
+			continue;
+		l->refused |= 1u << i;
+		*first_warning = '\0';
+		log_warn("kernel: this kernel's verifier refuses the program '%s' (%s; -v tells why): what "
+			 "needs it "
+			 "is left out",
+			 names[i], strerror(-code));
+		return true;
+	}
+	return false;
+}
+
 int loader__open(const struct loader_opts *opts, struct loader **ret_loader, struct err *err)
 {
 	struct loader *l = calloc(1, sizeof(*l));
@@ -322,6 +370,10 @@ int loader__open(const struct loader_opts *opts, struct loader **ret_loader, str
 		goto out;
 	}
 	ret = loader__load(l, opts, true);
+	while (ret && loader__is_refused(l, ret)) {
+		everprof_bpf__destroy(l->skel);
+		ret = loader__load(l, opts, true);
+	}
 	if (ret == -EINVAL) {
 		everprof_bpf__destroy(l->skel);
 		ret = loader__load(l, opts, false);

@@ -74,6 +74,7 @@ struct collector {
 	/* waits, see collector_wait.c */
 	struct thread_table threads;
 	struct ring_buffer *thread_ends;
+	struct loop_source *thread_ends_source;
 	uint32_t *
 		lock_rows; /* by row of the open window of waits: that of locks with the same stack + 1, or 0 */
 	uint32_t cap_lock_rows;

@@ -176,7 +176,7 @@ static bool is_wanted(const struct dump *d, const struct thread_record *r)
 
 	if (d->pid && r->key.tgid != d->pid)
 		return false;
-	if (c->opts.selector.only_tree && !collector__is_in_tree(c, &r->key))
+	if (c->opts.selector.only_tree && !(r->flags & THREAD_IS_INCLUDED))
 		return false;
 	memcpy(comm, r->comm, COMM_LEN);
 	return collector__wants(d->c, &r->key, comm);

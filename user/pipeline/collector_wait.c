@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -199,13 +200,6 @@ static void on_pass_only(struct collector *c, const struct thread_record *r, str
 	t->owed_switches = 0;
 }
 
-/* It forgets who has ended, so what was followed stays so. */
-static void follow(const struct collector *c, struct thread *t)
-{
-	if (c->opts.selector.only_tree && !t->is_followed)
-		t->is_followed = collector__is_in_tree(c, &t->key);
-}
-
 static int on_thread(const struct thread_record *r, void *ctx)
 {
 	struct collector *c = ctx;
@@ -214,11 +208,12 @@ static int on_thread(const struct thread_record *r, void *ctx)
 	uint32_t switches;
 	int err = thread_table__note(&c->threads, r, &t, &before);
 
-	if (err == -E2BIG)
-		return 0; /* its waits are samples all the same */
+	if (err == -E2BIG) { /* its waits are samples all the same */
+		collector__lose(c, EVENT_OFFCPU, LOSS_THREAD_ACCOUNTS, r->ended);
+		return 0;
+	}
 	if (err)
 		return err;
-	follow(c, t);
 	switches = r->switches - t->switches;
 	c->pass_switches += switches;
 	if (!c->windows[EVENT_OFFCPU] || !collector__wants_thread(c, t))
@@ -435,17 +430,36 @@ static void stop_waits(struct collector *c)
 	thread_table__init(&c->threads);
 }
 
+/* Threads end faster than slices do. */
+static int on_many_ends(int fd, uint32_t events, void *ctx)
+{
+	struct collector *c = ctx;
+
+	(void)fd, (void)events;
+	ring_buffer__consume(c->thread_ends);
+	return 0;
+}
+
 static int init_waits(struct collector *c, struct err *err)
 {
+	int code;
+
 	thread_table__init(&c->threads);
 	c->thread_ends = ring_buffer__new(c->maps->thread_ends_fd, on_thread_end, c, NULL);
-	return c->thread_ends ? 0
-			      : err__set(err, -errno, "kernel: cannot map the ring of threads that end: %s",
-					 strerror(errno));
+	if (!c->thread_ends)
+		return err__set(err, -errno, "kernel: cannot map the ring of threads that end: %s",
+				strerror(errno));
+	code = loop__add_fd(c->loop, ring_buffer__epoll_fd(c->thread_ends), EPOLLIN, on_many_ends, c,
+			    &c->thread_ends_source);
+	return code ? err__set(err, code, "kernel: cannot watch the ring of threads that end: %s",
+			       strerror(-code))
+		    : 0;
 }
 
 static void free_waits(struct collector *c)
 {
+	if (c->thread_ends_source)
+		loop__remove(c->loop, c->thread_ends_source);
 	thread_table__done(&c->threads);
 	ring_buffer__free(c->thread_ends);
 }

@@ -85,11 +85,11 @@ uint8_t collector__walk_thread(struct collector *c, const struct thread_record *
 		return c->walk->end = END_NO_ROOM;
 	}
 	describe(u, r);
-	if (r->is_kernel_thread || r->cs != USER_CS_64)
+	if (r->flags & THREAD_IS_KERNEL || r->cs != USER_CS_64)
 		return kernel_only(c, u,
-				   r->is_kernel_thread ? END_KERNEL_THREAD
-				   : r->cs             ? END_COMPAT
-						       : END_EXITING);
+				   r->flags & THREAD_IS_KERNEL ? END_KERNEL_THREAD
+				   : r->cs                     ? END_COMPAT
+							       : END_EXITING);
 	read_stack(u, STACK_COPY_SMALL);
 	if (!collector__walk(c, u, sizeof(*u)) && c->walk->end == END_STACK_COPY &&
 	    u->stack_bytes == STACK_COPY_SMALL) {

@@ -135,7 +135,8 @@ int thread_table__note(struct thread_table *t, const struct thread_record *r, st
 		th->switches = th->base.run_ns ? r->switches : 0;
 	}
 	th->key = r->key;
-	th->is_kernel_thread = r->is_kernel_thread;
+	th->is_kernel_thread = r->flags & THREAD_IS_KERNEL;
+	th->is_followed |= !!(r->flags & THREAD_IS_INCLUDED);
 	th->ended = r->ended;
 	th->pass = t->pass;
 	memcpy(th->comm, r->comm, COMM_LEN);

@@ -34,7 +34,7 @@ struct thread {
 	struct task_key key; /* of its process, as last told */
 	uint32_t tid;
 	bool is_kernel_thread, ended;
-	bool is_followed; /* for its owner: the kernel counts its process by name of a tree; stays when it has ended */
+	bool is_followed; /* its process was to be counted when the kernel told of it */
 	char comm[COMM_LEN + 1];
 	uint64_t start_ns;
 	struct thread_sums base, last;   /* at the window's beginning, and now */
