@@ -181,12 +181,13 @@ struct wait_slot {
 	__u64 since_ns; /* CLOCK_MONOTONIC: left the CPU, or what was before is accounted; 0: it runs */
 	__u64 row;      /* the collector's: where what was before was counted */
 	__u32 tid;
-	__u32 switches;  /* low half of how often it had left the CPU, as of that row */
-	__u16 round;     /* low half of gate.wait_round, as of that row */
-	__u8 state;      /* enum wait_state */
-	__u8 told;       /* a part of this wait was counted already: so will be the rest */
-	__u16 n_pending; /* waits that were taken since it was in user space … */
-	__u16 pending;   /* … and where the last of them is */
+	__u32 switches; /* low half of how often it had left the CPU, as of that row */
+	__u16 round;    /* low half of gate.wait_round, as of that row */
+	__u8 state;     /* enum wait_state */
+	__u8 told;      /* a part of this wait was counted already: so will be the rest */
+	__u8 n_pending; /* waits that were taken since it was in user space … */
+	__u8 waker;     /* WAKER_*, or where the stack of who ended it is */
+	__u16 pending;  /* … and where the last of the former is */
 };
 
 /* How often threads waited for a CPU, by log2 of how long. */
@@ -268,7 +269,7 @@ struct gate {
 	__u8 wait_told;         /* the rest of a wait of which a part was counted is always taken */
 	__u8 dump;              /* a pass tells the stack of every thread that does not run */
 	__u64 lock_interval_ns; /* as wait_interval_ns, of locks of the kernel */
-	__u8 locks_on, wakers_on, reserved2[6]; /* wakers: waits say who ended them */
+	__u8 locks_on, wakers_on, reserved2[6]; /* wakers: WAKERS_*, waits say who ended them */
 };
 
 /* Value of map `targets`, by tgid; inherited at fork, kept over exec. */

@@ -5,7 +5,7 @@
  *      63 62 61              40 39                              0
  *      0  0  object (22 bits)   virtual address in the object (40)     code of a file
  *      0  1  address (62)                                              user code in no file (JIT), or not resolved yet
- *      1  0  0 …  reason (8)                                           the stack was cut here: enum end_reason, or FRAME_LEFT_OUT
+ *      1  0  0 …  reason (8)                                           the stack was cut here: enum end_reason, or FRAME_*
  *      1  1  address                                                   kernel, the address as it is
  *
  * Addresses of frames that called point into the call already (return address - 1), those of interrupted frames at the
@@ -52,6 +52,11 @@ static inline __u64 frame_of_cut(__u8 end_reason)
 
 /* Between the innermost and the outermost frames of a stack that is deeper than what is kept. */
 #define FRAME_LEFT_OUT ((2ull << FRAME_KIND_SHIFT) | 0xff)
+/* Between the stack of a wait and that of who ended it, which lies below: of the same process, or of another. */
+#define FRAME_WOKEN_BY      ((2ull << FRAME_KIND_SHIFT) | 0xfe)
+#define FRAME_WOKEN_BY_AWAY ((2ull << FRAME_KIND_SHIFT) | 0xfd)
+/* Code in no file, of that other process: only there it has a name. */
+#define FRAME_AWAY ((2ull << FRAME_KIND_SHIFT) | 0xfc)
 
 static inline __u32 frame_object(__u64 word)
 {

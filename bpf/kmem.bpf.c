@@ -22,24 +22,12 @@
 /* Pages for user memory and the page cache; the same bit in all kernels since 5.10, include/linux/gfp_types.h. */
 #define GFP_HARDWALL 0x100000u
 
-#define KERNEL_STACK_MAX 32768 /* 16 KiB, twice that where the kernel watches its own accesses */
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, KMEM_KIND_MAX);
 	__type(key, __u32);
 	__type(value, struct walk);
 } kmem_walks SEC(".maps");
-
-/*
- * Interrupts run on a stack of their own, and what the tracepoint handed over lies on the stack that runs. The count of preemption would say it too, but
- * not every kernel shows where that is.
- */
-static __always_inline int kmem__in_interrupt(void *ctx, struct walk *w, struct task_struct *task)
-{
-	w->pc = (__u64)ctx; /* through memory: from there it is a number */
-	return w->pc - (__u64)task->stack >= KERNEL_STACK_MAX;
-}
 
 /* Where the allocation is, the second argument; 0: it failed. Linux 6.1 lets no program look at a pointer to const void itself. */
 static __always_inline __u64 kmem__got(__u64 *ctx)
@@ -77,7 +65,7 @@ static __always_inline void kmem__take(void *ctx, __u32 kind, __u64 bytes, __u64
 		return;
 	walk__clear(w);
 	own_stack__kernel(ctx, w, EVENT_KMEM);
-	w->end = kmem__in_interrupt(ctx, w, task) ? END_INTERRUPT : user_walk__entered(w, task);
+	w->end = own_stack__is_interrupt(ctx, task) ? END_INTERRUPT : user_walk__entered(w, task);
 	if (defer__wanted(w->end) && !defer__send(w, &s))
 		return;
 	if (w->derived)

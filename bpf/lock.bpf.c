@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * lock - a lock of the kernel is waited for: how long, in which stack, and who has it? And, of every thread that is woken: who wakes it?
+ * lock - a lock of the kernel is waited for: how long, in which stack, and who has it?
  *
  * Problem: the slow path of a spin lock may be taken a million times a second, by code that holds other locks, in interrupts, too.
  * Idea: the tracepoints of contention come on slow paths only. The first notes the time and the holder, in a slot that is found without a lock: a thread that
  *   sleeps has its own, by its id, and what spins has one of its CPU's, since it can not leave that. The second knows how long it took and decides as for
  *   waits (bpf/poisson.h): with one subtraction, by length. Only what is taken costs a stack, which is its own: it stands right there.
  *   Locks of user space are waits in futex, which off_cpu samples already; user space makes their rows out of those. What is missing there is who
- *   held it, and that is told by who wakes them: it is noted for each thread beside its wait.
+ *   held it, and that is told by who wakes them (bpf/waking.bpf.c).
  * Invariants: a slot is matched by its lock's address, so what never ended (a thread that was killed, an event that was missed because this very program
  *   was running) is overwritten by the next, and never counted. A mutex that first spins and then sleeps begins twice: its first time stays.
- * Cost: some 100 ns a contention that is not taken, 10 us one that is; 100 ns a wake-up.
+ * Cost: some 100 ns a contention that is not taken, 10 us one that is.
  * What it does not do: locks that are had without waiting; contention within the few hundred instructions of these programs.
  */
 #include "bpf/maps.bpf.h"
@@ -217,37 +217,6 @@ int BPF_PROG(lock_end, void *lock, int ret)
 	clock->n_taken++;
 	lock__take(ctx, &taken, d, weight);
 	clock->cost_ns += bpf_ktime_get_ns() - now;
-	return 0;
-}
-
-#define THREAD_STACK_MAX 65536 /* of any configuration */
-
-/*
- * An interrupt of the kernel has a stack of its own, and this program's arguments lie on the one that is in use. One of user space runs on the thread's,
- * which then is in no system call; so is who handles a page fault, and both count as interrupts.
- */
-static __always_inline int waking__is_by_interrupt(void *ctx)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
-	__u64 at = (__u64)ctx - (__u64)task; /* of two pointers this is a number, on all kernels */
-
-	barrier_var(at);
-	if (at + bpf_get_current_task() - (__u64)task->stack >= THREAD_STACK_MAX)
-		return 1;
-	return !(task->flags & PF_KTHREAD) && wait__syscall(task) == SYSCALL_NONE;
-}
-
-SEC("?tp_btf/sched_waking")
-int BPF_PROG(waking, struct task_struct *task)
-{
-	__u64 now = bpf_ktime_get_ns();
-	struct wait_waker *w;
-
-	w = wait__waker(task->pid, 0);
-	if (!w)
-		return 0;
-	w->at_us = (__u32)(now >> 10);
-	w->tid = waking__is_by_interrupt(ctx) ? WAKER_INTERRUPT : (__u32)bpf_get_current_pid_tgid();
 	return 0;
 }
 

@@ -31,10 +31,19 @@ enum lock_kind {
 /* What a waker is that is no thread: an interrupt. */
 #define WAKER_INTERRUPT 0xffffffffu
 
+/* What is wanted of wakers, gate.wakers_on. */
+#define WAKERS_NAMES  1
+#define WAKERS_STACKS 2
+
 /* Who woke a thread last. */
 struct wait_waker {
 	__u32 tid;   /* or WAKER_INTERRUPT */
 	__u32 at_us; /* CLOCK_MONOTONIC >> 10, low half */
 };
+
+/* Was it decided at the wake-up whether the wait is taken? (bpf/waker.bpf.h) */
+#define WAKER_UNDECIDED 0
+#define WAKER_NOT_TAKEN 0xff
+#define WAKER_STACKS    64 /* of waits that are taken, until they are counted; numbered from 1 */
 
 #endif

@@ -35,6 +35,7 @@ struct pending {
 	struct bpf_task_work work;
 	__u32 busy; /* PENDING_* */
 	__u32 tid;
+	__u32 waker, reserved; /* see struct task_sample */
 	struct task_key key;
 	struct sample_tag tag;
 	__u64 count, value, cpu_count, cpu_value; /* see struct task_sample */
@@ -116,6 +117,7 @@ static int off_cpu__resumed(struct bpf_map *map, void *key, void *value)
 		.key = p->key,
 		.tag = p->tag,
 		.tid = p->tid,
+		.waker = p->waker,
 		.count = p->count,
 		.value = p->value,
 		.cpu_count = p->cpu_count,
@@ -135,6 +137,7 @@ static int off_cpu__resumed(struct bpf_map *map, void *key, void *value)
 	else
 		p->walk.end = user_walk__entered(&p->walk, task);
 	wait__count(&p->walk, &s);
+	waker__put(p->waker);
 	pending__put(p);
 	clock = bpf_map_lookup_elem(&wait_clocks, &zero);
 	if (clock)
@@ -171,7 +174,7 @@ static __always_inline int pending__join(const struct wait_slot *slot, const str
 	__u32 at = slot->pending;
 	struct pending *p;
 
-	if (!slot->n_pending)
+	if (!slot->n_pending || s->waker)
 		return 0;
 	p = bpf_map_lookup_elem(&off_cpu_pending, &at);
 	if (!p || p->busy != PENDING_TAKEN || p->tid != s->tid || p->walk.hash != w->hash ||
@@ -196,12 +199,14 @@ static __always_inline __u32 off_cpu__waker(__u32 tid, __u64 d)
 }
 
 /* A wait of `d` that is taken; it stands for `weight`. The kernel's frames now; a user stack can be had only when the thread goes on. */
-static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *slot, __u64 d, __u64 weight)
+static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *slot, __u64 d, __u64 weight,
+				    __u32 waker)
 {
 	struct task_sample s = {
 		.task = task,
 		.tag = {.event = EVENT_OFFCPU, .state = slot->state, .syscall = wait__syscall(task)},
 		.tid = task->pid,
+		.waker = waker,
 	};
 	__u64 for_cpu = 0;
 	__u32 at = 0;
@@ -209,10 +214,12 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 
 	if (!p) {
 		lose(EVENT_OFFCPU, LOSS_WAIT_PENDING, 1);
+		waker__put(waker);
 		return 0;
 	}
 	task__key(task, &s.key);
 	if (!current__wanted(&p->walk, &s.key)) {
+		waker__put(waker);
 		pending__put(p);
 		return 0;
 	}
@@ -235,6 +242,7 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 	p->key = s.key;
 	p->tag = s.tag;
 	p->tid = s.tid;
+	p->waker = waker;
 	p->count = s.count;
 	p->value = s.value;
 	p->cpu_count = s.cpu_count;
@@ -247,8 +255,22 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 	}
 	p->walk.end = task->flags & PF_KTHREAD ? END_KERNEL_THREAD : END_NOT_TAKEN;
 	wait__count(&p->walk, &s);
+	waker__put(waker);
 	pending__put(p);
 	return 0;
+}
+
+/* It was decided at the wake-up that ended the wait of d. What that stands for; 0: it is not taken. */
+static __always_inline __u64 off_cpu__decided(struct task_struct *task, const struct wait_slot *slot,
+					      __u64 since, __u64 d, __u32 *ret_waker)
+{
+	const struct waker_stack *k = waker__find(slot->waker, task->pid, since);
+
+	if (!k || !k->d || d < k->d) /* a pass may have told a part of it meanwhile */
+		return slot->told && gate.wait_told ? d : 0;
+	*ret_waker = slot->waker;
+	/* the queue for a CPU, which came after it, stands for as much more */
+	return k->weight + ((d - k->d) * ((k->weight << 16) / k->d) >> 16);
 }
 
 /* True: its wait was taken. */
@@ -256,6 +278,7 @@ static __always_inline int off_cpu__came(struct task_struct *task, __u64 now, st
 {
 	struct wait_slot *slot = wait__find(task->pid);
 	__u64 since, d, weight;
+	__u32 waker = 0;
 
 	if (!slot)
 		return 0;
@@ -264,16 +287,15 @@ static __always_inline int off_cpu__came(struct task_struct *task, __u64 now, st
 		return 0;
 	wait__run_queue(clock, task);
 	d = weight = now - since;
-	if (!slot->told || !gate.wait_told) {
+	if (slot->waker) {
+		weight = off_cpu__decided(task, slot, since, d, &waker);
+	} else if (!slot->told || !gate.wait_told) {
 		clock->left_ns -= d;
-		if (clock->left_ns >= 0)
-			return 0;
-		weight = poisson__weight(d, clock->interval_ns);
-		clock->interval_ns = gate.wait_interval_ns;
-		clock->left_ns = poisson__distance((__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32(),
-						   clock->interval_ns);
+		weight = clock->left_ns < 0 ? wait_clock__draw(clock, d) : 0;
 	}
-	off_cpu__take(task, slot, d, weight);
+	if (!weight)
+		return 0;
+	off_cpu__take(task, slot, d, weight, waker);
 	return 1;
 }
 
@@ -289,6 +311,7 @@ static __always_inline void off_cpu__left(struct task_struct *task, __u64 now, u
 	slot->tid = task->pid;
 	slot->state = wait__state(task, state, is_preempted);
 	slot->told = 0;
+	slot->waker = WAKER_UNDECIDED;
 	if (slot->state == WAIT_THROTTLED)
 		throttle__left(task, now);
 	slot->since_ns = state & TASK_EXITED ? 0 : now;

@@ -17,6 +17,20 @@
  */
 #define OWN_STACK_SKIP 2
 
+#define KERNEL_STACK_MAX 32768 /* 16 KiB, twice that where the kernel watches its own accesses */
+
+/*
+ * Interrupts run on a stack of their own, and what a tracepoint hands over lies on the stack that runs. The count of preemption would say it too, but
+ * not every kernel shows where that is.
+ */
+static __always_inline int own_stack__is_interrupt(void *ctx, struct task_struct *task)
+{
+	__u64 at = (__u64)ctx - (__u64)task; /* of two pointers this is a number, on all kernels */
+
+	barrier_var(at);
+	return at + bpf_get_current_task() - (__u64)task->stack >= KERNEL_STACK_MAX;
+}
+
 static __always_inline void own_stack__kernel(void *ctx, struct walk *w, __u32 event)
 {
 	long bytes;

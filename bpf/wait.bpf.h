@@ -10,6 +10,19 @@
 #include "bpf/regs.bpf.h"
 #include "bpf/sample.bpf.h"
 #include "bpf/wait.h"
+#include "bpf/waker.bpf.h"
+#include "bpf/poisson.h"
+
+/* A wait of d was hit: what it stands for. The next point is drawn. */
+static __always_inline __u64 wait_clock__draw(struct wait_clock *clock, __u64 d)
+{
+	__u64 weight = poisson__weight(d, clock->interval_ns);
+
+	clock->interval_ns = gate.wait_interval_ns;
+	clock->left_ns = poisson__distance((__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32(),
+					   clock->interval_ns);
+	return weight;
+}
 
 /* The n-th place (0, 1) where the wait of this thread may be. Where pid_max is not above the number of slots, the first is its alone. */
 static __always_inline struct wait_slot *wait__place(__u32 tid, int n)
@@ -160,11 +173,16 @@ static __always_inline __u64 wait__count(struct walk *w, struct task_sample *s)
 {
 	__u64 row = 0;
 
-	if (defer__wanted(w->end) && !defer__send(w, s))
+	if (defer__wanted(w->end) && !defer__send(w, s)) {
+		if (s->waker)
+			lose(s->tag.event, LOSS_WAKER_STACK, 1);
 		return 0;
+	}
 	if (w->derived)
 		lose(s->tag.event, LOSS_DERIVED_RULES, 1);
 	walk__end(w);
+	if (s->waker)
+		waker__join(w, s->waker, s->tag.event);
 	if (s->value)
 		row = count__add(w, s);
 	if (s->cpu_value) {

@@ -14,6 +14,7 @@
  *      exiting    brief                     20 ms, one thread after the other, each only that
  *      exec       blocker                   until its program is replaced, after half of the time; then the sleeper
  *      starve     hog, four times           a CPU: all on the first
+ *      chain      third, second             what second gives, which waits for what first gives every 1 to 9 ms
  *      spin       spinner                   nothing: it works
  *      pause      blocker                   nothing that comes
  *
@@ -323,6 +324,60 @@ static void run_exec(char *program, double seconds)
 	exit(1);
 }
 
+/* -- who waits for whom: first wakes second, second wakes third -- */
+static sem_t links[2];
+
+static WORK_FN void wake_second(void)
+{
+	sem_post(&links[0]);
+}
+
+static WORK_FN void wait_for_first(void)
+{
+	sem_wait(&links[0]);
+}
+
+static WORK_FN void wake_third(void)
+{
+	sem_post(&links[1]);
+}
+
+static WORK_FN void wait_for_second(void)
+{
+	sem_wait(&links[1]);
+}
+
+static void step_first(void)
+{
+	sleep_us(some_us(1000, 9000));
+	wake_second();
+}
+
+static void step_second(void)
+{
+	wait_for_first();
+	wake_third();
+}
+
+static void run_chain(void)
+{
+	struct thread t[] = {{.comm = "third", .step = wait_for_second},
+			     {.comm = "second", .step = step_second, .is_other = true},
+			     {.comm = "first", .step = step_first, .is_other = true}};
+
+	sem_init(&links[0], 0, 0);
+	sem_init(&links[1], 0, 0);
+	for (int i = 0; i < 3; i++)
+		start(&t[i]);
+	work__ready();
+	pthread_join(t[0].id, NULL);
+	pthread_join(t[2].id, NULL);
+	wake_second(); /* it may have looked whether it is over just before it was */
+	pthread_join(t[1].id, NULL);
+	for (int i = 0; i < 3; i++)
+		tell(t[i].comm, &t[i].bill);
+}
+
 static void run_starve(void)
 {
 	struct thread hogs[N_HOGS];
@@ -380,6 +435,8 @@ int main(int argc, char **argv)
 		run_exiting();
 	else if (!strcmp(way, "exec"))
 		run_exec(argv[0], argc > 2 ? strtod(argv[2], NULL) : 5);
+	else if (!strcmp(way, "chain"))
+		run_chain();
 	else if (!strcmp(way, "starve"))
 		run_starve();
 	else

@@ -69,7 +69,7 @@ static const char help_text[] =
 	"      --clock CLOCK        auto (default), cycles, cpu-clock\n"
 	"      --no-kernel          user stacks only\n"
 	"      --idle               in pictures: waits of threads that only wait for work, too\n"
-	"      --waker              of waits, who ended them too: labels waker, waker_tid\n"
+	"      --waker              of waits, who ended them too: stack and labels waker, waker_tid\n"
 	"  -q, --quiet              no progress and no summary\n"
 	"  -v, --verbose            say what goes on\n"
 	"  -h, --help               this text\n"

@@ -86,7 +86,7 @@ static const struct key keys[] = {
 	{"profiling.offcpu.idle", KEY_IDLE, AT(offcpu.idle), "[defaults]", 0, 0, NULL, NULL,
 	 "Which waits are those of threads that only wait for work: they get the label `idle`, and are hidden until one asks for them. Listed below."},
 	{"profiling.offcpu.waker", KEY_BOOL, AT(offcpu.waker), "false", 0, 0, NULL, NULL,
-	 "Tell who ended a wait, in the labels `waker` and `waker_tid`. It costs some 100 ns a wake-up, and files grow with the number of pairs."},
+	 "Tell who ended a wait: its stack, below the frame `[woken by]`, and the labels `waker` and `waker_tid`. It costs some 100 ns a wake-up, 10 us one whose wait is taken, and files grow with the number of pairs."},
 	EVENT_SECTION(MEMORY, "memory", "true", "Where resident memory grew."),
 	{"profiling.memory.budget", KEY_SHARE, AT(event[EVENT_MEMORY].budget_ppm), "0.1%", 100, 10 * PERCENT, NULL, NULL,
 	 "Share of the machine's CPU time that it may cost; of fewer page faults it is asked where they came from, to stay below."},

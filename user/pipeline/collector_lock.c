@@ -141,6 +141,19 @@ void collector__name_waker(struct collector *c, struct window_sample *s)
 	s->tag.arg = w && waker && c->opts.wakers ? describe(c, w, NULL, "waker", waker) : 0;
 }
 
+const uint64_t *collector__hide_away(const struct window_sample *s, uint64_t to[STACK_WORDS_MAX])
+{
+	uint32_t at = 0;
+
+	while (at < s->n_words && s->words[at] != FRAME_WOKEN_BY_AWAY)
+		at++;
+	if (at == s->n_words || s->n_words > STACK_WORDS_MAX)
+		return s->words;
+	for (uint32_t i = 0; i < s->n_words; i++)
+		to[i] = i > at && FRAME_KIND(s->words[i]) == FRAME_RAW ? FRAME_AWAY : s->words[i];
+	return to;
+}
+
 void collector__pair_lock_row(struct collector *c, uint32_t wait_row, uint32_t lock_row)
 {
 	uint32_t cap = c->cap_lock_rows ? c->cap_lock_rows : 1024;
@@ -203,7 +216,9 @@ void collector__follow_wakers(struct collector *c)
 
 	if (err)
 		log_warn("collector: cannot look at who wakes whom: %s, ignoring", strerror(-err));
-	c->maps->gate->wakers_on = wanted && !err;
+	c->maps->gate->wakers_on = !wanted || err   ? 0
+				   : c->opts.wakers ? WAKERS_NAMES | WAKERS_STACKS
+						    : WAKERS_NAMES;
 }
 
 static int init_locks(struct collector *c, struct err *err)

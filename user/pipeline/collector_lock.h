@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "bpf/frame.h"
+
 struct collector;
 struct task_key;
 struct window_sample;
@@ -24,6 +26,8 @@ void collector__count_more_of_lock(struct collector *c, uint32_t wait_row, uint6
 void collector__forget_lock_rows(struct collector *c);
 /* Puts the hook on wake-ups in place where somebody wants it, or takes it away. */
 void collector__follow_wakers(struct collector *c);
+/* The words of a wait, or what is copied to `to`: code in no file, below the mark of a waker of another process, would be named as of this one. */
+const uint64_t *collector__hide_away(const struct window_sample *s, uint64_t to[STACK_WORDS_MAX]);
 /* Makes of a wait's tag.arg what is said of who ended it, where that is wanted. */
 void collector__name_waker(struct collector *c, struct window_sample *s);
 

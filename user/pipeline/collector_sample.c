@@ -145,11 +145,14 @@ static void copy_comm(char to[COMM_LEN + 1], const char *comm)
 /* What the kernel tells of its samples in numbers gets its words here. */
 static void collector__count_kernel(struct collector *c, const struct task_key *key, struct window_sample *s)
 {
+	uint64_t words[STACK_WORDS_MAX];
+
 	switch (s->tag.event) {
 	case EVENT_LOCK:
 		collector__count_lock(c, key, s);
 		break;
 	case EVENT_OFFCPU:
+		s->words = collector__hide_away(s, words);
 		collector__count_futex(c, key, s, s->tag.arg, NULL);
 		collector__name_waker(c, s);
 		collector__count(c, key, s);
@@ -260,6 +263,8 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 	};
 
 	copy_comm(comm, r->comm);
+	if (r->tag.event == EVENT_OFFCPU && r->tag.state >= WAIT_MAX)
+		return 0;              /* of who ended a wait: what the walk lacked is learnt now */
 	if (r->value || !r->cpu_value) /* of an event that only counts, there is no value */
 		collector__count_kernel(c, &r->key, &s);
 	if (r->cpu_value) {

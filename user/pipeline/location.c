@@ -263,6 +263,10 @@ static int locate_other(struct locator *l, const struct window_frame *f, uint32_
 	case FRAME_CUT:
 		if (f->word == FRAME_LEFT_OUT)
 			return add_named(l->p, 0, 0, "[frames left out]", ret);
+		if (f->word == FRAME_WOKEN_BY || f->word == FRAME_WOKEN_BY_AWAY)
+			return add_named(l->p, 0, 0, "[woken by]", ret);
+		if (f->word == FRAME_AWAY)
+			return add_named(l->p, 0, 0, "[code of another process]", ret);
 		snprintf(text, sizeof(text), "[truncated: %s]",
 			 end_reason__name((enum end_reason)(f->word & 0xff)));
 		return add_named(l->p, 0, 0, text, ret);

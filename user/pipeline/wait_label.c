@@ -157,6 +157,11 @@ static enum answer frame_in_set(const struct wait_labels *l, uint32_t frame, uin
 	return NO;
 }
 
+static bool is_waker_mark(uint64_t word)
+{
+	return word == FRAME_WOKEN_BY || word == FRAME_WOKEN_BY_AWAY;
+}
+
 /* All nodes of the tree at once: a caller's id is below its callees'. No memory is "no such function": the wait is shown then. */
 static bool set_is_ready(struct wait_labels *l, uint32_t set)
 {
@@ -173,6 +178,8 @@ static bool set_is_ready(struct wait_labels *l, uint32_t set)
 		if (frames[node->item] == UNASKED)
 			frames[node->item] = frame_in_set(l, node->item, set);
 		answers[id] = answers[node->parent] == YES ? YES : frames[node->item];
+		if (is_waker_mark(l->w->frames[node->item].word)) /* below it another thread works */
+			answers[id] = NO;
 	}
 	if (!frames) {
 		free(answers);
