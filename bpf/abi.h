@@ -18,6 +18,7 @@
 #include "bpf/tag.h"
 #include "bpf/tick.h"
 #include "bpf/wait.h"
+#include "bpf/wait_slot.h"
 
 /* ---- a stack ----------------------------------------------------------------------------------------------------- */
 #define COMM_LEN 16
@@ -172,46 +173,11 @@ struct unfinished_record {
 };
 
 /* ---- waits ------------------------------------------------------------------------------------------------------- */
-/*
- * A thread that is not running, in map `waits`, by tid: at slot tid, or at a second one where somebody else's wait is there. A slot belongs to
- * its tid while since_ns is set; the word is taken (exchanged for 0) by whoever accounts what has passed.
- */
-#define WAIT_SLOTS_MAX 65536 /* a power of two; less where the kernel's pid_max is smaller */
-struct wait_slot {
-	__u64 since_ns; /* CLOCK_MONOTONIC: left the CPU, or what was before is accounted; 0: it runs */
-	__u64 row;      /* the collector's: where what was before was counted */
-	__u32 tid;
-	__u32 switches; /* low half of how often it had left the CPU, as of that row */
-	__u16 round;    /* low half of gate.wait_round, as of that row */
-	__u8 state;     /* enum wait_state */
-	__u8 told;      /* a part of this wait was counted already: so will be the rest */
-	__u8 n_pending; /* waits that were taken since it was in user space … */
-	__u8 waker;     /* WAKER_*, or where the stack of who ended it is */
-	__u16 pending;  /* … and where the last of the former is */
-};
-
-/* How often threads waited for a CPU, by log2 of how long. */
-#define RUN_QUEUE_BUCKETS 32 /* below 1 us, 2 us, 4 us, … */
-#define RUN_QUEUE_GROUPS  512
-#define RUN_QUEUE_EVERY   16 /* one switch in so many is looked at for its control group */
-struct run_queue {
-	__u64 n[RUN_QUEUE_BUCKETS];
-};
-
-/* Sampling of waits on a CPU. */
-#define WAIT_COST_EVERY 256
-struct wait_clock {
-	__s64 left_ns;     /* to the next point (bpf/poisson.h); negative: a wait was hit */
-	__u64 interval_ns; /* by which it was drawn */
-	__u64 n_switches, n_taken;
-	__u64 cost_ns; /* of what was taken, and of WAIT_COST_EVERY-th switches times that */
-	struct run_queue run_queue;
-};
-
-/* What the pass over all threads tells of one, and what is told when it exits. Without a stack it ends before pc, else after n_kernel words. */
 /* Flags of a thread: what the kernel is to count of it (`targets`) is told as it is now, because after an exit nobody knows any more. */
 #define THREAD_IS_KERNEL   1
 #define THREAD_IS_INCLUDED 2
+
+/* What the pass over all threads tells of one, and what is told when it exits. Without a stack it ends before pc, else after n_kernel words. */
 struct thread_record {
 	struct task_key key; /* of its process */
 	__u32 tid;

@@ -230,7 +230,7 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 			for_cpu = 0;
 		}
 	} else if (slot->state < WAIT_RUNNABLE)
-		for_cpu = wait__for_cpu(task, d);
+		for_cpu = task__queued(task, d);
 	wait__split(&s, d, for_cpu, weight);
 	if (gate.wakers_on && slot->state < WAIT_RUNNABLE)
 		s.tag.arg = off_cpu__waker(task->pid, d);

@@ -23,4 +23,22 @@ static __always_inline __u64 task__cgroup(struct task_struct *task)
 	return task->cgroups->dfl_cgrp->kn->id;
 }
 
+/* Since when it waits for a CPU, as a length until now, at most `most`; 0: it does not, or the kernel keeps no account. */
+static __always_inline __u64 task__queued(struct task_struct *task, __u64 most)
+{
+	struct cfs_rq *cfs;
+	__u64 queued, now;
+
+	if (!bpf_core_field_exists(task->sched_info.last_queued) || !bpf_core_field_exists(task->se.cfs_rq))
+		return 0;
+	queued = task->sched_info.last_queued;
+	cfs = task->se.cfs_rq;
+	if (!queued || !cfs || !cfs->rq)
+		return 0;
+	now = cfs->rq->clock;
+	if (now <= queued)
+		return 0;
+	return now - queued < most ? now - queued : most;
+}
+
 #endif

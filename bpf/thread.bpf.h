@@ -24,7 +24,8 @@ static __always_inline void thread__record(struct thread_record *r, struct task_
 	r->now_ns = bpf_ktime_get_ns();
 	r->run_ns = task->se.sum_exec_runtime;
 	if (bpf_core_field_exists(task->sched_info.run_delay))
-		r->run_delay_ns = task->sched_info.run_delay;
+		/* and what it waits now, which the kernel adds when that is over */
+		r->run_delay_ns = task->sched_info.run_delay + task__queued(task, ~0ull);
 	r->cgroup = task__cgroup(task);
 	r->flags = (task->flags & PF_KTHREAD ? THREAD_IS_KERNEL : 0) |
 		   (thread__is_included(&r->key) ? THREAD_IS_INCLUDED : 0);

@@ -101,24 +101,6 @@ static __always_inline __u8 wait__state(struct task_struct *task, unsigned int s
 	return WAIT_BLOCKED;
 }
 
-/* Since when it waits for a CPU, as a length until now, at most `most`; 0: it does not, or the kernel keeps no account. */
-static __always_inline __u64 wait__for_cpu(struct task_struct *task, __u64 most)
-{
-	struct cfs_rq *cfs;
-	__u64 queued, now;
-
-	if (!bpf_core_field_exists(task->sched_info.last_queued) || !bpf_core_field_exists(task->se.cfs_rq))
-		return 0;
-	queued = task->sched_info.last_queued;
-	cfs = task->se.cfs_rq;
-	if (!queued || !cfs || !cfs->rq)
-		return 0;
-	now = cfs->rq->clock;
-	if (now <= queued)
-		return 0;
-	return now - queued < most ? now - queued : most;
-}
-
 /* Number of the system call that it waits in. */
 static __always_inline __s16 wait__syscall(struct task_struct *task)
 {
@@ -203,7 +185,7 @@ static __always_inline void wait__run_queue(struct wait_clock *clock, struct tas
 
 	if (clock->n_switches % RUN_QUEUE_EVERY)
 		return;
-	us = wait__for_cpu(task, ~0ull) >> 10;
+	us = task__queued(task, ~0ull) >> 10;
 	for (i = 16; i; i >>= 1) {
 		if (us >> i) {
 			us >>= i;

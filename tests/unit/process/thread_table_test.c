@@ -94,6 +94,26 @@ static void threads_that_ended_are_gone_with_the_next_window(void **state)
 	thread_table__done(&t);
 }
 
+/* Between two passes it began and ended, and its program with it: only its last record says that it was to be counted. */
+static void who_was_to_be_counted_stays_so_when_it_has_ended(void **state)
+{
+	struct thread_record end = record(11, 1500, 1600, 50, 5);
+	struct thread_table t;
+
+	(void)state;
+	thread_table__init(&t);
+	assert_int_equal(thread_table__begin(&t, 1000), 0);
+	end.ended = 1;
+	assert_false(note(&t, end)->is_followed);
+	end.flags = THREAD_IS_INCLUDED;
+	end.tid = 12;
+	assert_true(note(&t, end)->is_followed);
+	end.flags = THREAD_IS_KERNEL;
+	assert_true(note(&t, end)->is_followed);
+	assert_true(note(&t, end)->is_kernel_thread);
+	thread_table__done(&t);
+}
+
 static void tid_that_is_used_again_adds_up(void **state)
 {
 	struct thread_record end = record(11, 100, 2000, 900, 90);
@@ -132,6 +152,7 @@ int main(void)
 		cmocka_unit_test(thread_that_was_there_counts_from_the_windows_beginning),
 		cmocka_unit_test(thread_that_begins_in_the_window_counts_from_its_start),
 		cmocka_unit_test(threads_that_ended_are_gone_with_the_next_window),
+		cmocka_unit_test(who_was_to_be_counted_stays_so_when_it_has_ended),
 		cmocka_unit_test(tid_that_is_used_again_adds_up),
 		cmocka_unit_test(many_threads_are_found),
 	};

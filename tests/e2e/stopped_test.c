@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Waits that come from outside: of who was stopped, frozen or throttled, or whose file system or disk was. */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "tests/e2e/e2e.h"
+#include "tests/support/waits.h"
+
+/* -- stopped from outside -- */
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		fail_msg("write '%s' to '%s': %s", text, path, strerror(errno));
+	close(fd);
+}
+
+static double real_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+static void sleep_ms(long ms)
+{
+	struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+static volatile sig_atomic_t is_ended;
+
+static void on_end(int signal)
+{
+	(void)signal;
+	is_ended = 1;
+}
+
+/*
+ * In a process of its own: stops the workload for half of each second, and writes down from when to when, until the file says that it is over. How long a recording
+ * takes to begin on a busy machine nobody knows.
+ */
+static void interrupt_workload(struct recording *r, void (*stop)(struct recording *r),
+			       void (*go)(struct recording *r))
+{
+	FILE *f = fopen(recording__file(r, "stopped"), "w");
+
+	/* what it has stopped it lets go, even where the test died */
+	signal(SIGTERM, on_end);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	while (!is_ended && access(recording__file(r, "over"), F_OK)) {
+		double before, from, to;
+
+		sleep_ms(500);
+		before = real_ns();
+		stop(r);
+		from = real_ns();
+		sleep_ms(500);
+		to = real_ns();
+		go(r);
+		fprintf(f, "%.0f %.0f %.0f %.0f\n", before, from, to, real_ns());
+	}
+	fclose(f);
+	_exit(0);
+}
+
+/* For how long of the recording the workload was stopped. */
+static double stopped_in_recording(const struct recording *r)
+{
+	const struct profile_meta *meta = profile__meta(r->profile);
+	double begin = (double)meta->time_ns, end = begin + (double)meta->duration_ns, from, to, all = 0;
+	FILE *f = fopen(recording__file(r, "stopped"), "r");
+
+	assert_non_null(f);
+	while (fscanf(f, "%*f %lf %lf %*f", &from, &to) == 2) {
+		from = from > begin ? from : begin;
+		to = to < end ? to : end;
+		all += to > from ? to - from : 0;
+	}
+	fclose(f);
+	return all;
+}
+
+/* Records the workload while others stop it and let it go. Returns for how long it was stopped. */
+static double record_interrupted(struct recording *r, const char *event, void (*stop)(struct recording *r),
+				 void (*go)(struct recording *r))
+{
+	char pid[32];
+	pid_t helper = fork();
+	int fd;
+
+	if (!helper)
+		interrupt_workload(r, stop, go);
+	snprintf(pid, sizeof(pid), "%lld", r->pid);
+	recording__record(r, 0, ARGS("-e", event, "-d", "4s", "-p", pid));
+	fd = open(recording__file(r, "over"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	close(fd);
+	waitpid(helper, NULL, 0);
+	return stopped_in_recording(r);
+}
+
+static void stop_by_signal(struct recording *r)
+{
+	kill((pid_t)r->pid, SIGSTOP);
+}
+
+static void go_by_signal(struct recording *r)
+{
+	kill((pid_t)r->pid, SIGCONT);
+}
+
+static void a_stopped_process_is_stopped(void **state)
+{
+	struct recording *r = *state;
+	double stopped_ns;
+
+	recording__start(r, ARGS("waits", "spin", RECORDING_LONG));
+	stopped_ns = record_interrupted(r, "offcpu", stop_by_signal, go_by_signal);
+	assert_amount_slack(r->profile,
+			    (&(struct part){.comm = "spinner", .state = "stopped", .wait = "stop"}),
+			    stopped_ns, 20 * MS);
+	assert_amount_slack(r->profile, (&(struct part){.comm = "spinner", .idle = ""}),
+			    waits__sum(r->profile, &(struct part){.comm = "spinner"}).ns, 0);
+}
+
+/* -- control groups, of version 1 or 2 -- */
+static char group[4096];
+
+static bool make_group(const char *controller)
+{
+	bool is_v2 = !access("/sys/fs/cgroup/cgroup.controllers", F_OK);
+
+	snprintf(group, sizeof(group), "/sys/fs/cgroup/%s%severprof_e2e_%d", is_v2 ? "" : controller,
+		 is_v2 ? "" : "/", (int)getpid());
+	if (is_v2 && strcmp(controller, "freezer")) {
+		int fd = open("/sys/fs/cgroup/cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
+		const char *enable = strcmp(controller, "cpu") ? "+io" : "+cpu";
+
+		if (fd < 0 || write(fd, enable, strlen(enable)) != (ssize_t)strlen(enable))
+			print_message("cannot enable '%s': %s\n", enable, strerror(errno));
+		close(fd);
+	}
+	return !mkdir(group, 0755);
+}
+
+static void write_group(const char *file, const char *text)
+{
+	char path[8192];
+
+	snprintf(path, sizeof(path), "%s/%s", group, file);
+	write_file(path, text);
+}
+
+static bool group_has(const char *file)
+{
+	char path[8192];
+
+	snprintf(path, sizeof(path), "%s/%s", group, file);
+	return !access(path, F_OK);
+}
+
+static void leave_group(struct recording *r)
+{
+	run__done(&r->workload);
+	for (int i = 0; i < 100 && rmdir(group); i++)
+		usleep(10000);
+}
+
+static void join_group(struct recording *r)
+{
+	char pid[32];
+
+	snprintf(pid, sizeof(pid), "%lld", r->pid);
+	write_group("cgroup.procs", pid);
+}
+
+static void freeze_group(struct recording *r)
+{
+	(void)r;
+	if (group_has("cgroup.freeze"))
+		write_group("cgroup.freeze", "1");
+	else
+		write_group("freezer.state", "FROZEN");
+}
+
+static void thaw_group(struct recording *r)
+{
+	(void)r;
+	if (group_has("cgroup.freeze"))
+		write_group("cgroup.freeze", "0");
+	else
+		write_group("freezer.state", "THAWED");
+}
+
+static void a_frozen_group_is_stopped(void **state)
+{
+	struct recording *r = *state;
+	double frozen_ns;
+
+	if (geteuid() || !make_group("freezer"))
+		skip();
+	recording__start(r, ARGS("waits", "spin", RECORDING_LONG));
+	join_group(r);
+	frozen_ns = record_interrupted(r, "offcpu", freeze_group, thaw_group);
+	leave_group(r);
+	assert_amount_slack(r->profile,
+			    (&(struct part){.comm = "spinner", .state = "stopped", .wait = "freezer"}),
+			    frozen_ns, 20 * MS);
+}
+
+/* For how long the kernel says that the group was throttled. */
+static double throttled_ns(void)
+{
+	char path[8192], key[64];
+	double value, ns = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/cpu.stat", group);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while (fscanf(f, "%63s %lf", key, &value) == 2)
+		ns += !strcmp(key, "throttled_time")   ? value
+		      : !strcmp(key, "throttled_usec") ? value * 1000
+						       : 0;
+	fclose(f);
+	return ns;
+}
+
+/*
+ * A twentieth of a CPU, less than it gets on a busy machine: for most of the time it waits for nothing but its quota. The kernel's own figure is of the group, for a little longer than the
+ * recording, so it is held against it as a share of time.
+ */
+static void who_has_used_up_its_quota_is_throttled(void **state)
+{
+	struct recording *r = *state;
+	struct amount throttled, for_cpu;
+	double share, from_ns, from_throttled;
+	char pid[32];
+
+	if (geteuid() || !make_group("cpu"))
+		skip();
+	if (group_has("cpu.max")) {
+		write_group("cpu.max", "5000 100000");
+	} else if (group_has("cpu.cfs_quota_us")) {
+		write_group("cpu.cfs_quota_us", "5000");
+	} else {
+		rmdir(group);
+		skip();
+	}
+	recording__start(r, ARGS("waits", "spin", RECORDING_LONG));
+	join_group(r);
+	snprintf(pid, sizeof(pid), "%lld", r->pid);
+	sleep_ms(300);
+	from_ns = real_ns();
+	from_throttled = throttled_ns();
+	recording__record(r, 0, ARGS("-e", "offcpu", "-d", "5s", "-p", pid));
+	share = (throttled_ns() - from_throttled) / (real_ns() - from_ns);
+	leave_group(r);
+	throttled = waits__sum(r->profile, &(struct part){.comm = "spinner", .state = "throttled"});
+	for_cpu = waits__sum(r->profile, &(struct part){.comm = "spinner", .for_cpu = true});
+	print_message("throttled %.0f ms, for a CPU %.0f ms, %.0f %% of the time by the kernel\n",
+		      throttled.ns / MS, for_cpu.ns / MS, 100 * share);
+	if (for_cpu.ns < 0.75 * (double)profile__meta(r->profile)->duration_ns ||
+	    throttled.ns < 0.85 * share * (double)profile__meta(r->profile)->duration_ns -
+				   3 * sqrt(throttled.variance) ||
+	    throttled.ns > 1.15 * share * (double)profile__meta(r->profile)->duration_ns +
+				   3 * sqrt(throttled.variance)) {
+		waits__print(r->profile);
+		fail_msg("%.0f ms throttled of %.0f ms for a CPU", throttled.ns / MS, for_cpu.ns / MS);
+	}
+}
+
+/* -- a file system that is frozen -- */
+static void freeze_fs(struct recording *r)
+{
+	recording__shell(r, "fsfreeze -f mnt");
+}
+
+static void thaw_fs(struct recording *r)
+{
+	recording__shell(r, "fsfreeze -u mnt");
+}
+
+/* Records who creates files there; false: it cannot be made here. */
+static bool record_frozen_fs(struct recording *r, const char *event, double *ret_frozen_ns)
+{
+	if (geteuid() ||
+	    recording__shell(r, "truncate -s 32M fs && mkfs.ext4 -q fs && mkdir mnt && mount -o loop fs "
+				"mnt && chmod 777 mnt"))
+		return false;
+	recording__start(r, ARGS("waits", "create", RECORDING_LONG, recording__file(r, "mnt")));
+	*ret_frozen_ns = record_interrupted(r, event, freeze_fs, thaw_fs);
+	run__done(&r->workload);
+	assert_int_equal(recording__shell(r, "for i in 1 2 3 4 5; do umount mnt && break; sleep 0.2; done"),
+			 0);
+	return true;
+}
+
+static void a_frozen_file_system_blocks_uninterruptibly(void **state)
+{
+	struct recording *r = *state;
+	double frozen_ns;
+
+	if (!record_frozen_fs(r, "offcpu", &frozen_ns))
+		skip();
+	assert_amount_slack(r->profile,
+			    (&(struct part){.comm = "creator", .state = "disk", .wait = "freezer"}),
+			    frozen_ns, 20 * MS);
+}
+
+/* -- a disk that is slowed down -- */
+/* A loop device over a file; it goes with the descriptor, whatever becomes of the test. */
+static int open_loop(struct recording *r, char ret_path[64], unsigned int *ret_minor)
+{
+	struct stat st;
+	FILE *f;
+	int fd;
+
+	if (recording__shell(
+		    r, "truncate -s 64M disk && losetup -f --show --direct-io=on disk >loop || losetup -f "
+		       "--show disk >loop"))
+		return -1;
+	f = fopen(recording__file(r, "loop"), "r");
+	if (!f || fscanf(f, "%63s", ret_path) != 1)
+		fail_msg("losetup said nothing");
+	fclose(f);
+	fd = open(ret_path, O_RDONLY | O_CLOEXEC);
+	recording__shell(r, "losetup -d $(cat loop)");
+	if (fd < 0 || fstat(fd, &st))
+		fail_msg("open '%s': %s", ret_path, strerror(errno));
+	*ret_minor = minor(st.st_rdev);
+	return fd;
+}
+
+/* 200 reads a second, and it has nothing else to do. */
+static void reads_that_are_throttled_wait_for_the_disk(void **state)
+{
+	struct recording *r = *state;
+	char device[64] = "", limit[64], pid[32];
+	struct amount disk, all;
+	unsigned int minor_id = 0;
+	int fd;
+
+	if (geteuid() || !make_group("blkio"))
+		skip();
+	fd = open_loop(r, device, &minor_id);
+	if (fd < 0) {
+		rmdir(group);
+		skip();
+	}
+	snprintf(limit, sizeof(limit), group_has("io.max") ? "7:%u riops=200" : "7:%u 200", minor_id);
+	write_group(group_has("io.max") ? "io.max" : "blkio.throttle.read_iops_device", limit);
+	recording__start(r, ARGS("waits", "disk", RECORDING_LONG, device));
+	join_group(r);
+	sleep_ms(300);
+	snprintf(pid, sizeof(pid), "%lld", r->pid);
+	recording__record(r, 0, ARGS("-e", "offcpu", "-d", "4s", "-p", pid));
+	leave_group(r);
+	close(fd);
+	disk = waits__sum(r->profile,
+			  &(struct part){.comm = "reader", .state = "disk", .syscall = "pread64"});
+	all = waits__sum(r->profile, &(struct part){.comm = "reader", .for_other = true});
+	print_message("%.3f of %.3f ms, the recording took %.3f\n", disk.ns / MS, all.ns / MS,
+		      (double)profile__meta(r->profile)->duration_ns / MS);
+	/* it reads for some microseconds of each 5 ms, or waits for a CPU */
+	assert_true(disk.ns >= 0.97 * all.ns);
+	all.ns += waits__sum(r->profile, &(struct part){.comm = "reader", .for_cpu = true}).ns;
+	assert_true(all.ns >= 0.9 * (double)profile__meta(r->profile)->duration_ns);
+	assert_true(all.ns <= 1.001 * (double)profile__meta(r->profile)->duration_ns);
+}
+
+/* Stops that lie in the recording as a whole (one that had begun before is not seen to begin): how many, and for how long at least and at most. */
+static int whole_stops_in_recording(const struct recording *r, double *ret_least_ns, double *ret_most_ns)
+{
+	const struct profile_meta *meta = profile__meta(r->profile);
+	double begin = (double)meta->time_ns, end = begin + (double)meta->duration_ns, before, from, to,
+	       after;
+	FILE *f = fopen(recording__file(r, "stopped"), "r");
+	int n = 0;
+
+	assert_non_null(f);
+	*ret_least_ns = *ret_most_ns = 0;
+	while (fscanf(f, "%lf %lf %lf %lf", &before, &from, &to, &after) == 4) {
+		if (before < begin || to > end)
+			continue;
+		*ret_least_ns += to - from;
+		*ret_most_ns += after - before;
+		n++;
+	}
+	fclose(f);
+	return n;
+}
+
+/* What writes to a frozen file system waits for a lock of the kernel. */
+static void a_lock_of_the_kernel_is_waited_for_as_long_as_it_is_held(void **state)
+{
+	struct part part = {.comm = "creator", .lock = "percpu rwsem read", .state = "blocked"};
+	double frozen_ns, least_ns, most_ns;
+	struct recording *r = *state;
+	struct amount a;
+	int n;
+
+	if (!record_frozen_fs(r, "lock", &frozen_ns))
+		skip();
+	n = whole_stops_in_recording(r, &least_ns, &most_ns);
+	a = waits__sum(r->profile, &part);
+	print_message("%d times, %.3f to %.3f ms, recorded %.3f ms\n", n, least_ns / MS, most_ns / MS,
+		      a.ns / MS);
+	assert_true(n >= 2);
+	assert_int_equal(a.rows, 1); /* one stack */
+	assert_true(a.ns > least_ns - n * 20 * MS && a.ns < most_ns + n * 20 * MS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		e2e_test(a_stopped_process_is_stopped),
+		e2e_test(a_frozen_group_is_stopped),
+		e2e_test(who_has_used_up_its_quota_is_throttled),
+		e2e_test(a_frozen_file_system_blocks_uninterruptibly),
+		e2e_test(reads_that_are_throttled_wait_for_the_disk),
+		e2e_test(a_lock_of_the_kernel_is_waited_for_as_long_as_it_is_held),
+	};
+
+	/* mounts of our own: they are gone with the last of our processes */
+	if (!unshare(CLONE_NEWNS))
+		mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
