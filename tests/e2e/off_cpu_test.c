@@ -52,7 +52,7 @@ static void a_thread_that_wakes_on_another_cpu_each_time_is_counted_once(void **
 	assert_amount_slack(r->profile, (&(struct part){.comm = "nomad", .for_other = true}),
 			    truth.waited_ns - truth.delay_ns, 5 * MS);
 	assert_amount_slack(r->profile, (&(struct part){.comm = "nomad", .for_cpu = true}), truth.delay_ns,
-			    TOLERANCE * truth.waited_ns);
+			    WAITS_TOLERANCE * truth.waited_ns);
 	waits__expect_kind(r->profile, "nomad", "blocked", "clock_nanosleep", "sleep", "timer", 0.85);
 }
 
@@ -82,7 +82,7 @@ static void a_command_has_its_own_waits_only(void **state)
 
 	waits__record(r, "sleep", "2", NULL);
 	for (uint32_t i = 0; i < profile__n_samples(r->profile); i++) {
-		const char *comm = label(r->profile, profile__get_sample(r->profile, i), "comm");
+		const char *comm = waits__label(r->profile, profile__get_sample(r->profile, i), "comm");
 
 		if (strcmp(comm, "sleeper") && strcmp(comm, "waits") && strcmp(comm, "everprof"))
 			fail_msg("a sample of '%s'", comm);

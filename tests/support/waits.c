@@ -5,8 +5,6 @@
 
 #include "tests/e2e/e2e.h"
 
-#define TOLERANCE 0.03
-
 /* -- reading -- */
 struct bill waits__truth(struct recording *r, const char *comm)
 {
@@ -31,7 +29,7 @@ struct bill waits__truth(struct recording *r, const char *comm)
 	return b;
 }
 
-static const char *label(const struct profile *p, const struct sample *s, const char *key)
+const char *waits__label(const struct profile *p, const struct sample *s, const char *key)
 {
 	const struct label *l = profile__find_label(p, s->labels, key);
 
@@ -52,13 +50,13 @@ static bool is_in(const struct profile *p, const struct sample *s, const struct 
 		     {"holder", part->holder}, {"waker", part->waker}};
 
 	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++)
-		if (asked[i].want && strcmp(label(p, s, asked[i].key), asked[i].want))
+		if (asked[i].want && strcmp(waits__label(p, s, asked[i].key), asked[i].want))
 			return false;
 	if (part->has_ended && !s->values[0])
 		return false;
-	if (part->for_cpu && !is_for_cpu(label(p, s, "state")))
+	if (part->for_cpu && !is_for_cpu(waits__label(p, s, "state")))
 		return false;
-	return !part->for_other || !is_for_cpu(label(p, s, "state"));
+	return !part->for_other || !is_for_cpu(waits__label(p, s, "state"));
 }
 
 /* The period is the mean interval of what is taken: waits that are long against it have no chance in them. */
@@ -94,8 +92,9 @@ void waits__print(const struct profile *p)
 		const struct sample *s = profile__get_sample(p, i);
 
 		print_message("%10.3f ms %6lld  %s  %s  %s  %s  %s\n", (double)s->values[1] / MS,
-			      (long long)s->values[0], label(p, s, "comm"), label(p, s, "state"),
-			      label(p, s, "syscall"), label(p, s, "wait"), label(p, s, "idle"));
+			      (long long)s->values[0], waits__label(p, s, "comm"),
+			      waits__label(p, s, "state"), waits__label(p, s, "syscall"),
+			      waits__label(p, s, "wait"), waits__label(p, s, "idle"));
 	}
 	for (uint32_t i = 0; i < profile__n_comments(p); i++)
 		print_message("%s\n", profile__get_comment(p, i));
@@ -110,7 +109,7 @@ void waits__expect_amount(const struct profile *p, const struct part *part, doub
 	struct amount a = waits__sum(p, part);
 	double off = fabs(a.ns - want_ns), error = sqrt(a.variance);
 
-	if (off <= TOLERANCE * want_ns + slack_ns || off <= 3 * error)
+	if (off <= WAITS_TOLERANCE * want_ns + slack_ns || off <= 3 * error)
 		return;
 	waits__print(p);
 	fail_msg("line %d: %s %s %s: %.3f ms in %lld rows (standard error %.3f ms), expected %.3f ms", line,
@@ -156,6 +155,6 @@ void waits__expect_way(struct recording *r, const char *way, const char *path, c
 	assert_amount_slack(r->profile, (&(struct part){.comm = comm, .for_other = true}),
 			    truth.waited_ns - truth.delay_ns, 5 * MS);
 	assert_amount_slack(r->profile, (&(struct part){.comm = comm, .for_cpu = true}), truth.delay_ns,
-			    TOLERANCE * truth.waited_ns);
+			    WAITS_TOLERANCE * truth.waited_ns);
 	waits__expect_kind(r->profile, comm, state, syscall, wait, idle, 0.97);
 }

@@ -13,9 +13,11 @@
 
 struct profile;
 struct recording;
+struct sample;
 
-#define SECONDS "4"
-#define MS      1000000.0
+#define SECONDS         "4"
+#define WAITS_TOLERANCE 0.03
+#define MS              1000000.0
 
 /* What a program said of a thread, or of all of one name. */
 struct bill {
@@ -38,6 +40,8 @@ struct amount {
 
 struct bill waits__truth(struct recording *r, const char *comm);
 struct amount waits__sum(const struct profile *p, const struct part *part);
+/* The value of a label, "" without one. */
+const char *waits__label(const struct profile *p, const struct sample *s, const char *key);
 void waits__print(const struct profile *p);
 
 /* Records `waits WAY SECONDS PATH`, its waits alone. */
