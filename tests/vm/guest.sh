@@ -78,8 +78,8 @@ waits()
 		NF == 6 && $6 == state {of_state += seconds($1)}
 		END {
 			difference = have > want ? have - want : want - have
-			printf "%s %s %.3f s, %.3f s by itself; %.3f s %s in all", want && difference <= 0.03 * want + 0.02 && of_state >= 0.85 * want ? "ok" : "bad",
-				comm, have, want, of_state, state
+			good = want && difference <= 0.03 * want + 0.02 && of_state >= 0.85 * want
+			printf "%s %s %.3f s, %.3f s by itself; %.3f s %s in all", good ? "ok" : "bad", comm, have, want, of_state, state
 		}' /tmp/said /tmp/by_thread /tmp/by_state >/tmp/verdict
 	say "$(cut -d ' ' -f 1 /tmp/verdict)" "waits $1" "$(cut -d ' ' -f 2- /tmp/verdict)"
 }
