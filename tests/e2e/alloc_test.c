@@ -14,6 +14,9 @@
 #define SECONDS "6"
 /* Stated errors are standard errors of some fifty windows: of a hundred runs of all tests none is further off than so many. */
 #define ERRORS 4.5
+/* On top of that: what windows and probes do to the programs that they meet is corrected, but not exactly (docs/allocations.md). Eighteen
+ * programs on a quiet machine were 11 % low on average, the worst 41 %. */
+#define BIAS 0.3
 /* Functions are parts of what the error is stated of; each has its own luck. */
 #define PART_ERRORS 6
 #define KILLS       20
@@ -72,9 +75,10 @@ static struct stated stated_of(const struct profile *p, const char *process)
 
 static void assert_near(const char *what, double found, double truth, double error)
 {
+	error += BIAS;
 	if (fabs(found - truth) > error * truth)
-		fail_msg("%s: %.4g for %.4g, which is %+.1f %%; stated errors allow %.1f %%", what, found,
-			 truth, (found / truth - 1) * 100, error * 100);
+		fail_msg("%s: %.4g for %.4g, which is %+.1f %%; %.1f %% are allowed", what, found, truth,
+			 (found / truth - 1) * 100, error * 100);
 }
 
 /* What the luck of windows alone allows for a program that had a CPU for a part of the time only: it is met in so many of them. */
