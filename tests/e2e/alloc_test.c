@@ -100,8 +100,9 @@ static void assert_stacks(struct recording *r, const char *process, const char *
 	struct amount small = truth_of(r, "small"), large = truth_of(r, "large");
 	struct amount found = sum(r->profile, process, stack);
 	struct stated s = stated_of(r->profile, process);
+	double by_luck = luck(r); /* a program that is met a few times has an error that is known as badly */
 
-	most += 2 * luck(r);
+	most += 2 * by_luck;
 	print_message("%s: objects %+.1f %% (stated %.1f), bytes %+.1f %% (stated %.1f)\n", process,
 		      (found.objects / (small.objects + large.objects) - 1) * 100, s.objects_error * 100,
 		      (found.bytes / (small.bytes + large.bytes) - 1) * 100, s.bytes_error * 100);
@@ -109,8 +110,9 @@ static void assert_stacks(struct recording *r, const char *process, const char *
 		fail_msg("'%s': stated errors of %.1f %% and %.1f %%, expected up to %.0f %%", process,
 			 s.objects_error * 100, s.bytes_error * 100, most * 100);
 	assert_near("objects", found.objects, small.objects + large.objects,
-		    ERRORS * s.objects_error + beside);
-	assert_near("bytes", found.bytes, small.bytes + large.bytes, ERRORS * s.bytes_error + beside);
+		    ERRORS * fmax(s.objects_error, by_luck) + beside);
+	assert_near("bytes", found.bytes, small.bytes + large.bytes,
+		    ERRORS * fmax(s.bytes_error, by_luck) + beside);
 }
 
 static void assert_process(struct recording *r, const char *process, double most)
