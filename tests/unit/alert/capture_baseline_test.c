@@ -1,33 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What is normal for a process that has just been started: its program, by the mean of one of its processes. */
-#include <ftw.h>
 
 #include "tests/unit/alert/profiles.h"
 #include "user/alert/capture_baseline.h"
 #include "user/alert/capture_case.h"
+#include "tests/unit/alert/folder.h"
 #include "user/base/err.h"
 #include "user/store/store.h"
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-	(void)state;
-	strcpy(dir, "/tmp/everprof-baseline.XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 static uint64_t a_time(void *ctx)
 {

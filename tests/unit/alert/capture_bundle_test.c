@@ -1,35 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <ftw.h>
 
 #include "tests/unit/alert/profiles.h"
 #include "user/alert/capture_bundle.h"
 #include "user/alert/capture_case.h"
 #include "user/alert/capture_head.h"
+#include "tests/unit/alert/folder.h"
 #include "user/base/err.h"
 #include "user/store/store.h"
 
 #define GOLDEN "tests/golden/capture/"
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-	(void)state;
-	strcpy(dir, "/tmp/everprof-bundle.XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 static uint64_t a_time(void *ctx)
 {
