@@ -38,14 +38,11 @@
 #include "user/base/io.h"
 #include "user/base/log.h"
 #include "user/kernel/loader.h"
-#include "user/kernel/uprobe_holder.h"
-#include "user/object/alloc_sites.h"
+#include "user/kernel/uprobe.h"
 #include "user/pipeline/alloc_estimate.h"
-#include "user/pipeline/footprint.h"
 
-#define CORRECTED_MAX   128
-#define ATTACH_FAILURES 3
-#define THREAD_STACK    (256 * 1024)
+#define CORRECTED_MAX 128
+#define THREAD_STACK  (256 * 1024)
 /* Probes are there before the window opens and after it is closed; measured: 0.1 to 0.5 ms. */
 #define AROUND_NS 300000ull
 /* A thread whose own time in the window is below this share of it: what it is multiplied by says nothing any more. */
@@ -60,15 +57,6 @@
 #define NEVER              UINT64_MAX
 /* Windows that are so many times as far apart as was said last are told. */
 #define TELL_TIMES 4
-
-struct probed_file {
-	int fd;
-	uint64_t dev, ino;
-	char name[64];
-	struct uprobe_place places[ALLOC_SITES_MAX];
-	uint32_t n_places, n_failures;
-	bool is_seen, is_dead, is_linked;
-};
 
 /* A thread that was seen for less than the window. */
 struct correction {
@@ -91,10 +79,8 @@ struct alloc_prober {
 	bool is_started, is_stopping;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct probed_file *targets[ALLOC_TARGETS_MAX];
-	uint32_t n_targets;
-	struct uprobe_holder *holders[ALLOC_LINKS_MAX]; /* one a link of a window */
-	uint32_t round, n_ids;                          /* of targets: never used twice */
+	struct probed_files *files;
+	uint32_t round;
 	struct round rounds[ALLOC_ROUNDS_KEPT];
 	struct alloc_control control;
 	struct alloc_clocks clocks;
@@ -132,45 +118,19 @@ static double draw(struct alloc_prober *p)
 	return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
 }
 
-static void free_target(struct probed_file *t)
-{
-	io__close(&t->fd);
-	free(t);
-}
-
-/* Only the thread, or who ended it, changes them; others look at them under the lock. */
-static void put_holder(struct alloc_prober *p, uint32_t i, struct uprobe_holder *h)
-{
-	struct uprobe_holder *old = p->holders[i];
-
-	pthread_mutex_lock(&p->lock);
-	p->holders[i] = h;
-	pthread_mutex_unlock(&p->lock);
-	uprobe_holder__free(old);
-}
-
-static int new_holder(struct alloc_prober *p, uint32_t i)
-{
-	struct uprobe_holder *h = NULL;
-	int err = uprobe_holder__new(p->opts.prog_fd, &h);
-
-	if (!err)
-		put_holder(p, i, h);
-	return err;
-}
-
-static void drop_holder(struct alloc_prober *p, uint32_t i)
-{
-	put_holder(p, i, NULL);
-}
-
 int alloc_prober__new(const struct alloc_prober_opts *opts, struct alloc_prober **ret)
 {
 	struct alloc_prober *p = calloc(1, sizeof(*p));
 	pthread_condattr_t attr;
+	int err;
 
 	if (!p)
 		return -ENOMEM;
+	err = probed_files__new(opts->prog_fd, &p->files);
+	if (err) {
+		free(p);
+		return err;
+	}
 	p->opts = *opts;
 	p->random = clock__mono_ns() ^ clock__real_ns() << 20;
 	alloc_control__init(&p->control, opts->budget_ppm, opts->n_cpus);
@@ -184,6 +144,11 @@ int alloc_prober__new(const struct alloc_prober_opts *opts, struct alloc_prober 
 	return 0;
 }
 
+struct probed_files *alloc_prober__files(struct alloc_prober *p)
+{
+	return p->files;
+}
+
 void alloc_prober__free(struct alloc_prober *p)
 {
 	if (!p)
@@ -194,148 +159,10 @@ void alloc_prober__free(struct alloc_prober *p)
 	pthread_mutex_unlock(&p->lock);
 	if (p->is_started)
 		pthread_join(p->thread, NULL);
-	for (uint32_t i = 0; i < ALLOC_LINKS_MAX; i++)
-		drop_holder(p, i);
-	for (uint32_t i = 0; i < p->n_targets; i++)
-		free_target(p->targets[i]);
+	probed_files__free(p->files);
 	pthread_cond_destroy(&p->wake);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
-}
-
-/* ---- files ---- */
-
-static struct probed_file *find_target(struct alloc_prober *p, uint64_t dev, uint64_t ino)
-{
-	for (uint32_t i = 0; i < p->n_targets; i++)
-		if (p->targets[i]->dev == dev && p->targets[i]->ino == ino && !p->targets[i]->is_dead)
-			return p->targets[i];
-	return NULL;
-}
-
-bool alloc_prober__see(struct alloc_prober *p, uint64_t dev, uint64_t ino)
-{
-	struct probed_file *t;
-
-	pthread_mutex_lock(&p->lock);
-	t = find_target(p, dev, ino);
-	if (t)
-		t->is_seen = true;
-	pthread_mutex_unlock(&p->lock);
-	return t != NULL;
-}
-
-int alloc_prober__add(struct alloc_prober *p, int fd, uint64_t dev, uint64_t ino, const char *name,
-		      const struct alloc_sites *sites)
-{
-	struct probed_file *t = calloc(1, sizeof(*t));
-	int err = t ? 0 : -ENOMEM;
-
-	pthread_mutex_lock(&p->lock);
-	if (!err && p->n_targets == ALLOC_TARGETS_MAX)
-		err = -E2BIG;
-	if (!err && !find_target(p, dev, ino)) {
-		t->fd = fd;
-		t->dev = dev;
-		t->ino = ino;
-		t->is_seen = true;
-		snprintf(t->name, sizeof(t->name), "%s", name);
-		for (uint32_t i = 0; i < sites->n; i++)
-			t->places[t->n_places++] = (struct uprobe_place){
-				.offset = sites->sites[i].offset,
-				.cookie = ((uint64_t)p->n_ids << 8 | i) << ALLOC_COOKIE_SITE_SHIFT |
-					  sites->sites[i].size,
-			};
-		p->n_ids++;
-		log_debug("alloc: '%s' has %u allocators to probe", t->name, t->n_places);
-		p->targets[p->n_targets++] = t;
-		t = NULL;
-		fd = FD_CLOSED;
-	}
-	pthread_mutex_unlock(&p->lock);
-	io__close(&fd);
-	free(t);
-	return err;
-}
-
-void alloc_prober__forget_unseen(struct alloc_prober *p)
-{
-	pthread_mutex_lock(&p->lock);
-	for (uint32_t i = 0; i < p->n_targets; i++) {
-		p->targets[i]->is_dead |= !p->targets[i]->is_seen;
-		p->targets[i]->is_seen = false;
-	}
-	pthread_mutex_unlock(&p->lock);
-}
-
-/* Those whose turn it is; the dead ones go. Only this thread takes targets away, so they hold without the lock. */
-static uint32_t choose(struct alloc_prober *p, struct probed_file *ret[ALLOC_LINKS_MAX], uint32_t *ret_groups)
-{
-	uint32_t n = 0, kept = 0, groups, group;
-
-	pthread_mutex_lock(&p->lock);
-	for (uint32_t i = 0; i < p->n_targets; i++) {
-		if (p->targets[i]->is_dead)
-			free_target(p->targets[i]);
-		else
-			p->targets[kept++] = p->targets[i];
-	}
-	p->n_targets = kept;
-	groups = (kept + ALLOC_LINKS_MAX - 1) / ALLOC_LINKS_MAX;
-	group = groups ? (uint32_t)(draw(p) * groups) : 0;
-	for (uint32_t i = group; i < kept; i += groups)
-		if (p->targets[i]->n_failures < ATTACH_FAILURES)
-			ret[n++] = p->targets[i];
-	pthread_mutex_unlock(&p->lock);
-	*ret_groups = groups;
-	return n;
-}
-
-static int attach_one(struct alloc_prober *p, uint32_t i, const struct probed_file *t, uint64_t *cpu_ns)
-{
-	int err = p->holders[i] ? 0 : new_holder(p, i);
-
-	if (!err)
-		err = uprobe_holder__attach(p->holders[i], t->fd, t->places, t->n_places, cpu_ns);
-	if (err == -EPIPE)
-		drop_holder(p, i);
-	return err;
-}
-
-/* The first file, mostly the C library, last: its traps stay for the shortest time. */
-static uint32_t attach(struct alloc_prober *p, struct probed_file **targets, uint32_t n, uint64_t *cpu_ns)
-{
-	uint32_t n_linked = 0;
-
-	for (uint32_t i = n; i--;) {
-		struct probed_file *t = targets[i];
-		int err = attach_one(p, i, t, cpu_ns);
-
-		t->is_linked = !err;
-		if (!err) {
-			t->n_failures = 0;
-			n_linked++;
-			continue;
-		}
-		if (++t->n_failures < ATTACH_FAILURES)
-			continue;
-		p->stats.n_failed++;
-		log_warn("alloc: probe '%s': %s, its allocations are not seen", t->name, strerror(-err));
-	}
-	return n_linked;
-}
-
-/* All at once: each waits until nobody is in its probes any more, and the traps of the next one would stay meanwhile. */
-static void detach(struct alloc_prober *p, struct probed_file **targets, uint32_t n, uint64_t *cpu_ns)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (targets[i]->is_linked && uprobe_holder__begin_detach(p->holders[i]))
-			log_warn("alloc: the process that holds probes is gone, ignoring");
-	for (uint32_t i = 0; i < n; i++) {
-		if (targets[i]->is_linked && uprobe_holder__end_detach(p->holders[i], cpu_ns))
-			drop_holder(p, i); /* the next one puts right what is left */
-		targets[i]->is_linked = false;
-	}
 }
 
 /* ---- the gate ---- */
@@ -578,10 +405,9 @@ static void settle(struct alloc_prober *p, struct alloc_bill *bill, double stret
 /* A window that stands for so much time. False: there was nothing to probe. */
 static bool look(struct alloc_prober *p, double stretch_ns)
 {
-	struct probed_file *targets[ALLOC_LINKS_MAX];
 	struct alloc_gate *g = p->opts.maps->alloc_gate;
 	uint64_t cpu = clock__thread_cpu_ns(), opened, closed;
-	uint32_t groups = 0, n = choose(p, targets, &groups);
+	uint32_t groups = 0, n = probed_files__choose(p->files, draw(p), &groups);
 	struct alloc_bill bill = {0};
 
 	if (!n)
@@ -591,7 +417,7 @@ static bool look(struct alloc_prober *p, double stretch_ns)
 	g->round = ++p->round;
 	g->interval = p->control.interval;
 	g->cost_ns = p->probe_cost_ns;
-	if (!attach(p, targets, n, &bill.own_ns))
+	if (!probed_files__attach(p->files, &bill.own_ns))
 		return false;
 	opened = clock__mono_ns();
 	begin_round(p, stretch_ns, groups, opened);
@@ -605,7 +431,7 @@ static bool look(struct alloc_prober *p, double stretch_ns)
 	pthread_mutex_unlock(&p->lock);
 	correct(p, closed - opened < ALLOC_WINDOW_MOST_NS ? closed - opened : ALLOC_WINDOW_MOST_NS);
 	bill.in_place_ns = clock__mono_ns() - opened + AROUND_NS;
-	detach(p, targets, n, &bill.own_ns);
+	probed_files__detach(p->files, &bill.own_ns);
 	p->holders_ns += bill.own_ns;
 	share(p);
 	bill.own_ns += clock__thread_cpu_ns() - cpu;
@@ -767,24 +593,13 @@ bool alloc_prober__cpu(struct alloc_prober *p, const struct task_key *key, uint6
 
 void alloc_prober__stats(struct alloc_prober *p, struct alloc_prober_stats *ret)
 {
-	pid_t holders[ALLOC_LINKS_MAX];
-	char dir[32];
-
 	pthread_mutex_lock(&p->lock);
 	*ret = p->stats;
 	ret->next_stretch_ns = p->control.stretch_ns;
 	ret->interval = p->control.interval;
 	ret->probe_cost_ns = p->probe_cost_ns;
-	ret->n_targets = p->n_targets;
-	for (uint32_t i = 0; i < p->n_targets; i++)
-		ret->n_places += p->targets[i]->n_places;
-	for (uint32_t i = 0; i < ALLOC_LINKS_MAX; i++)
-		holders[i] = p->holders[i] ? uprobe_holder__pid(p->holders[i]) : 0;
 	pthread_mutex_unlock(&p->lock);
-	for (uint32_t i = 0; i < ALLOC_LINKS_MAX; i++) {
-		snprintf(dir, sizeof(dir), "/proc/%d", (int)holders[i]);
-		ret->holders_bytes += holders[i] ? footprint__proportional(dir) : 0;
-	}
+	probed_files__stats(p->files, &ret->files);
 }
 
 void alloc_prober__set_budget(struct alloc_prober *p, uint64_t budget_ppm)

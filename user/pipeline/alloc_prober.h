@@ -5,8 +5,7 @@
  * It is a thread of its own, of real-time priority where that is allowed, because a probe that stays while we wait for a CPU costs everybody; and because putting
  * one in place and away waits for the kernel for some tens of milliseconds.
  *
- * Owns: the files that it probes, links, the thread. Thread: any; one mutex, never held while it waits. Limit: ALLOC_TARGETS_MAX files, ALLOC_LINKS_MAX at a time (more
- * take turns), ALLOC_ROUNDS_KEPT rounds that can be asked for. Errors: -errno; what cannot be probed is told once and left.
+ * Owns: its files (probed_files), the thread. Thread: any; one mutex, never held while it waits. Limit: ALLOC_ROUNDS_KEPT rounds that can be asked for. Errors: -errno; what cannot be probed is told once and left.
  */
 #ifndef EVERPROF_PIPELINE_ALLOC_PROBER_H
 #define EVERPROF_PIPELINE_ALLOC_PROBER_H
@@ -14,16 +13,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "user/kernel/uprobe.h"
 #include "user/pipeline/alloc_clocks.h"
 #include "user/pipeline/alloc_control.h"
+#include "user/pipeline/probed_files.h"
 
 struct alloc_prober;
-struct alloc_sites;
 struct kernel_maps;
 
-#define ALLOC_TARGETS_MAX 256
-#define ALLOC_LINKS_MAX   8
 #define ALLOC_ROUNDS_KEPT 64
 
 struct alloc_prober_opts {
@@ -36,17 +32,15 @@ struct alloc_prober_opts {
 /* Now, and sums since the start. */
 struct alloc_prober_stats {
 	uint64_t n_windows, n_hits, n_samples;
-	uint64_t stretch_ns;    /* sum: the time that the windows stand for */
-	uint64_t in_place_ns;   /* sum: probes were there */
-	uint64_t probes_ns;     /* sum: threads spent in them */
-	uint64_t own_ns;        /* sum: our CPU time */
-	uint64_t holders_ns;    /* sum: of it, what is another process's (uprobe_holder) */
-	uint64_t holders_bytes; /* now: resident, shared pages by their share */
-	uint64_t n_late;        /* threads whose window was cut short: most of it passed in probes */
-	uint64_t n_saturated;   /* of those, so many that what they were seen to allocate is a lower bound */
-	uint64_t n_failed;      /* files that could not be probed */
+	uint64_t stretch_ns;  /* sum: the time that the windows stand for */
+	uint64_t in_place_ns; /* sum: probes were there */
+	uint64_t probes_ns;   /* sum: threads spent in them */
+	uint64_t own_ns;      /* sum: our CPU time */
+	uint64_t holders_ns;  /* sum: of it, what is another process's (uprobe_holder) */
+	uint64_t n_late;      /* threads whose window was cut short: most of it passed in probes */
+	uint64_t n_saturated; /* of those, so many that what they were seen to allocate is a lower bound */
 	uint64_t next_stretch_ns, interval, probe_cost_ns;
-	uint32_t n_targets, n_places;
+	struct probed_files_stats files;
 };
 
 /* What a process had of a window. */
@@ -60,13 +54,8 @@ int alloc_prober__new(const struct alloc_prober_opts *opts, struct alloc_prober 
 /* Ends the thread first; no probe is left. */
 void alloc_prober__free(struct alloc_prober *p);
 int alloc_prober__start(struct alloc_prober *p);
-/* Probes the file from the next window on; fd is taken. A file that is there already is seen once more. -E2BIG. */
-int alloc_prober__add(struct alloc_prober *p, int fd, uint64_t dev, uint64_t ino, const char *name,
-		      const struct alloc_sites *sites);
-/* Is it there? Then it is seen. */
-bool alloc_prober__see(struct alloc_prober *p, uint64_t dev, uint64_t ino);
-/* Lets go of files that were not seen since the last call. */
-void alloc_prober__forget_unseen(struct alloc_prober *p);
+/* What it probes; for whoever finds files. */
+struct probed_files *alloc_prober__files(struct alloc_prober *p);
 /* By how much a sample of the round has to be multiplied to stand for the whole time. doubt: the share by which that changes where a probe costs ALLOC_COST_ERROR more. -ENOENT. */
 int alloc_prober__scale(struct alloc_prober *p, uint32_t round, uint32_t tid, double *ret_scale,
 			double *ret_doubt);

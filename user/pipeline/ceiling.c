@@ -72,7 +72,8 @@ static uint64_t memory_bytes(struct ceiling *c, const struct collector_stats *s)
 	uint64_t mapped = mapped_bytes(c, resident);
 
 	resident = peak > resident ? peak : resident;
-	return resident - (mapped < resident ? mapped : resident) + s->map_bytes + s->allocs.holders_bytes;
+	return resident - (mapped < resident ? mapped : resident) + s->map_bytes +
+	       s->allocs.files.holders_bytes;
 }
 
 static void ceiling__read(struct ceiling *c, struct governor_reading *r)

@@ -143,7 +143,7 @@ static void probe_file(struct collector *c, const struct process *p, const struc
 	struct object_identity id;
 	int fd = FD_CLOSED, err = object_place__identify(c->proc_fd, &place, &id);
 
-	if (!err && alloc_prober__see(a->prober, id.dev, id.ino))
+	if (!err && probed_files__see(alloc_prober__files(a->prober), id.dev, id.ino))
 		return;
 	if (!err)
 		err = object_place__open(c->proc_fd, &place, OBJECT_PLACE_MAP_FILES, &fd);
@@ -152,7 +152,8 @@ static void probe_file(struct collector *c, const struct process *p, const struc
 	if (!err)
 		err = read_object_identity(fd, &id);
 	if (!err && !object_cache__get(c->objects, m->object, &object)) {
-		err = alloc_prober__add(a->prober, fd, id.dev, id.ino, object->basename, sites);
+		err = probed_files__add(alloc_prober__files(a->prober), fd, id.dev, id.ino, object->basename,
+					sites);
 		fd = FD_CLOSED; /* taken */
 		if (err)
 			log_warn("alloc: probe '%s': %s, ignoring", object->basename, strerror(-err));
@@ -228,7 +229,7 @@ static void control_allocs(struct collector *c)
 	alloc_prober__set_budget(a->prober, c->opts.alloc_budget_ppm);
 	if (now - a->swept_ns > SWEEP_NS) {
 		if (a->is_sweep_whole)
-			alloc_prober__forget_unseen(a->prober);
+			probed_files__forget_unseen(alloc_prober__files(a->prober));
 		hashmap__clear(&a->sets_by_id);
 		a->n_sets = 0;
 		a->swept_ns = now;

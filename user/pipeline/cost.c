@@ -26,7 +26,7 @@ void cost__gather(struct cost *c, uint64_t started_ns, struct collector *collect
 		c->n_programs = COST_PROGRAMS_MAX;
 	collector__stats(collector, &c->collector);
 	c->cpu_ns += c->collector.allocs.holders_ns;
-	c->resident_bytes += c->collector.allocs.holders_bytes;
+	c->resident_bytes += c->collector.allocs.files.holders_bytes;
 	if (publisher)
 		publisher__stats(publisher, &c->publish);
 	if (store)
@@ -126,8 +126,8 @@ static void log_allocs(const struct alloc_prober_stats *a)
 	    (unsigned long long)a->n_windows, (double)a->in_place_ns / 1e9, (unsigned long long)a->n_hits,
 	    (unsigned long long)a->probe_cost_ns, (unsigned long long)a->n_samples,
 	    (double)a->probes_ns / 1e9, (double)a->own_ns / 1e9, (double)a->holders_ns / 1e9,
-	    (double)a->holders_bytes / MIB, (double)a->next_stretch_ns / 1e9, a->n_targets,
-	    (unsigned long long)a->n_failed);
+	    (double)a->files.holders_bytes / MIB, (double)a->next_stretch_ns / 1e9, a->files.n_files,
+	    (unsigned long long)a->files.n_failed);
 }
 
 static void log_ceiling(const struct ceiling_stats *s)

@@ -107,8 +107,9 @@ static void print_allocs(const struct alloc_prober_stats *a, struct buf *b)
 		a->next_stretch_ns);
 	number(b, "alloc_interval_bytes", GAUGE, "In a window one call is taken in so many bytes, at first.",
 	       a->interval);
-	number(b, "alloc_files", GAUGE, "Files with allocators that are probed.", a->n_targets);
-	number(b, "alloc_files_failed_total", COUNTER, "Files that the kernel would not probe.", a->n_failed);
+	number(b, "alloc_files", GAUGE, "Files with allocators that are probed.", a->files.n_files);
+	number(b, "alloc_files_failed_total", COUNTER, "Files that the kernel would not probe.",
+	       a->files.n_failed);
 	number(b, "alloc_saturated_total", COUNTER,
 	       "Threads in windows that did so little else that what is shown of them is a lower bound.",
 	       a->n_saturated);

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/pipeline/probed_files.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf/alloc.h"
+#include "user/base/io.h"
+#include "user/base/log.h"
+#include "user/kernel/uprobe.h"
+#include "user/kernel/uprobe_holder.h"
+#include "user/object/alloc_sites.h"
+#include "user/pipeline/footprint.h"
+
+#define ATTACH_FAILURES 3
+
+struct probed_file {
+	int fd;
+	uint64_t dev, ino;
+	char name[64];
+	struct uprobe_place places[ALLOC_SITES_MAX];
+	uint32_t n_places, n_failures;
+	bool is_seen, is_dead, is_linked;
+};
+
+struct probed_files {
+	pthread_mutex_t lock;
+	int prog_fd;
+	struct probed_file *targets[PROBED_FILES_MAX];
+	struct probed_file *chosen[PROBED_LINKS_MAX];
+	uint32_t n_targets, n_chosen, n_ids;             /* n_ids: never used twice */
+	struct uprobe_holder *holders[PROBED_LINKS_MAX]; /* one a link of a window */
+	uint64_t n_failed;
+};
+
+int probed_files__new(int prog_fd, struct probed_files **ret)
+{
+	struct probed_files *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->prog_fd = prog_fd;
+	pthread_mutex_init(&f->lock, NULL);
+	*ret = f;
+	return 0;
+}
+
+static void free_target(struct probed_file *t)
+{
+	io__close(&t->fd);
+	free(t);
+}
+
+/* Only the thread, or who ended it, changes them; others look at them under the lock. */
+static void put_holder(struct probed_files *f, uint32_t i, struct uprobe_holder *h)
+{
+	struct uprobe_holder *old = f->holders[i];
+
+	pthread_mutex_lock(&f->lock);
+	f->holders[i] = h;
+	pthread_mutex_unlock(&f->lock);
+	uprobe_holder__free(old);
+}
+
+static int new_holder(struct probed_files *f, uint32_t i)
+{
+	struct uprobe_holder *h = NULL;
+	int err = uprobe_holder__new(f->prog_fd, &h);
+
+	if (!err)
+		put_holder(f, i, h);
+	return err;
+}
+
+static void drop_holder(struct probed_files *f, uint32_t i)
+{
+	put_holder(f, i, NULL);
+}
+
+void probed_files__free(struct probed_files *f)
+{
+	if (!f)
+		return;
+	for (uint32_t i = 0; i < PROBED_LINKS_MAX; i++)
+		drop_holder(f, i);
+	for (uint32_t i = 0; i < f->n_targets; i++)
+		free_target(f->targets[i]);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+static struct probed_file *find_target(struct probed_files *f, uint64_t dev, uint64_t ino)
+{
+	for (uint32_t i = 0; i < f->n_targets; i++)
+		if (f->targets[i]->dev == dev && f->targets[i]->ino == ino && !f->targets[i]->is_dead)
+			return f->targets[i];
+	return NULL;
+}
+
+bool probed_files__see(struct probed_files *f, uint64_t dev, uint64_t ino)
+{
+	struct probed_file *t;
+
+	pthread_mutex_lock(&f->lock);
+	t = find_target(f, dev, ino);
+	if (t)
+		t->is_seen = true;
+	pthread_mutex_unlock(&f->lock);
+	return t != NULL;
+}
+
+int probed_files__add(struct probed_files *f, int fd, uint64_t dev, uint64_t ino, const char *name,
+		      const struct alloc_sites *sites)
+{
+	struct probed_file *t = calloc(1, sizeof(*t));
+	int err = t ? 0 : -ENOMEM;
+
+	pthread_mutex_lock(&f->lock);
+	if (!err && f->n_targets == PROBED_FILES_MAX)
+		err = -E2BIG;
+	if (!err && !find_target(f, dev, ino)) {
+		t->fd = fd;
+		t->dev = dev;
+		t->ino = ino;
+		t->is_seen = true;
+		snprintf(t->name, sizeof(t->name), "%s", name);
+		for (uint32_t i = 0; i < sites->n; i++)
+			t->places[t->n_places++] = (struct uprobe_place){
+				.offset = sites->sites[i].offset,
+				.cookie = ((uint64_t)f->n_ids << 8 | i) << ALLOC_COOKIE_SITE_SHIFT |
+					  sites->sites[i].size,
+			};
+		f->n_ids++;
+		log_debug("alloc: '%s' has %u allocators to probe", t->name, t->n_places);
+		f->targets[f->n_targets++] = t;
+		t = NULL;
+		fd = FD_CLOSED;
+	}
+	pthread_mutex_unlock(&f->lock);
+	io__close(&fd);
+	free(t);
+	return err;
+}
+
+void probed_files__forget_unseen(struct probed_files *f)
+{
+	pthread_mutex_lock(&f->lock);
+	for (uint32_t i = 0; i < f->n_targets; i++) {
+		f->targets[i]->is_dead |= !f->targets[i]->is_seen;
+		f->targets[i]->is_seen = false;
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
+uint32_t probed_files__choose(struct probed_files *f, double draw, uint32_t *ret_groups)
+{
+	uint32_t n = 0, kept = 0, groups, group;
+
+	pthread_mutex_lock(&f->lock);
+	for (uint32_t i = 0; i < f->n_targets; i++) {
+		if (f->targets[i]->is_dead)
+			free_target(f->targets[i]);
+		else
+			f->targets[kept++] = f->targets[i];
+	}
+	f->n_targets = kept;
+	groups = (kept + PROBED_LINKS_MAX - 1) / PROBED_LINKS_MAX;
+	group = groups ? (uint32_t)(draw * groups) : 0;
+	for (uint32_t i = group; i < kept; i += groups)
+		if (f->targets[i]->n_failures < ATTACH_FAILURES)
+			f->chosen[n++] = f->targets[i];
+	pthread_mutex_unlock(&f->lock);
+	f->n_chosen = n;
+	*ret_groups = groups;
+	return n;
+}
+
+static int attach_one(struct probed_files *f, uint32_t i, const struct probed_file *t, uint64_t *cpu_ns)
+{
+	int err = f->holders[i] ? 0 : new_holder(f, i);
+
+	if (!err)
+		err = uprobe_holder__attach(f->holders[i], t->fd, t->places, t->n_places, cpu_ns);
+	if (err == -EPIPE)
+		drop_holder(f, i);
+	return err;
+}
+
+/* The first file, mostly the C library, last: its traps stay for the shortest time. */
+uint32_t probed_files__attach(struct probed_files *f, uint64_t *cpu_ns)
+{
+	uint32_t n_linked = 0;
+
+	for (uint32_t i = f->n_chosen; i--;) {
+		struct probed_file *t = f->chosen[i];
+		int err = attach_one(f, i, t, cpu_ns);
+
+		t->is_linked = !err;
+		if (!err) {
+			t->n_failures = 0;
+			n_linked++;
+			continue;
+		}
+		if (++t->n_failures < ATTACH_FAILURES)
+			continue;
+		f->n_failed++;
+		log_warn("alloc: probe '%s': %s, its allocations are not seen", t->name, strerror(-err));
+	}
+	return n_linked;
+}
+
+/* All at once: each waits until nobody is in its probes any more, and the traps of the next one would stay meanwhile. */
+void probed_files__detach(struct probed_files *f, uint64_t *cpu_ns)
+{
+	for (uint32_t i = 0; i < f->n_chosen; i++)
+		if (f->chosen[i]->is_linked && uprobe_holder__begin_detach(f->holders[i]))
+			log_warn("alloc: the process that holds probes is gone, ignoring");
+	for (uint32_t i = 0; i < f->n_chosen; i++) {
+		if (f->chosen[i]->is_linked && uprobe_holder__end_detach(f->holders[i], cpu_ns))
+			drop_holder(f, i); /* the next one puts right what is left */
+		f->chosen[i]->is_linked = false;
+	}
+}
+void probed_files__stats(struct probed_files *f, struct probed_files_stats *ret)
+{
+	pid_t holders[PROBED_LINKS_MAX];
+	char dir[32];
+
+	pthread_mutex_lock(&f->lock);
+	*ret = (struct probed_files_stats){.n_files = f->n_targets, .n_failed = f->n_failed};
+	for (uint32_t i = 0; i < f->n_targets; i++)
+		ret->n_places += f->targets[i]->n_places;
+	for (uint32_t i = 0; i < PROBED_LINKS_MAX; i++)
+		holders[i] = f->holders[i] ? uprobe_holder__pid(f->holders[i]) : 0;
+	pthread_mutex_unlock(&f->lock);
+	for (uint32_t i = 0; i < PROBED_LINKS_MAX; i++) {
+		snprintf(dir, sizeof(dir), "/proc/%d", (int)holders[i]);
+		ret->holders_bytes += holders[i] ? footprint__proportional(dir) : 0;
+	}
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * probed_files - the files that windows on allocations put probes on, and the links that do it.
+ *
+ * Owns: descriptors of the files, and the processes that hold links. Thread: files are added and seen by any, one mutex, never held while the kernel is waited for;
+ * choose, attach and detach are of the thread that opens windows. Limit: PROBED_FILES_MAX files, PROBED_LINKS_MAX at a time (more take turns). Errors: -errno; a file
+ * that cannot be probed is told once and left.
+ */
+#ifndef EVERPROF_PIPELINE_PROBED_FILES_H
+#define EVERPROF_PIPELINE_PROBED_FILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct alloc_sites;
+struct probed_files;
+
+#define PROBED_FILES_MAX 256
+#define PROBED_LINKS_MAX 8
+
+struct probed_files_stats {
+	uint64_t n_failed;      /* files that could not be probed */
+	uint64_t holders_bytes; /* resident, shared pages by their share */
+	uint32_t n_files, n_places;
+};
+
+int probed_files__new(int prog_fd, struct probed_files **ret);
+/* No probe is left. */
+void probed_files__free(struct probed_files *f);
+/* Probes the file from the next window on; fd is taken. A file that is there already is seen once more. -E2BIG. */
+int probed_files__add(struct probed_files *f, int fd, uint64_t dev, uint64_t ino, const char *name,
+		      const struct alloc_sites *sites);
+/* Is it there? Then it is seen. */
+bool probed_files__see(struct probed_files *f, uint64_t dev, uint64_t ino);
+/* Lets go of files that were not seen since the last call. */
+void probed_files__forget_unseen(struct probed_files *f);
+/*
+ * The files whose turn it is in this window, one group of ret_groups that draw, in [0, 1), chooses; returns how many, and the dead ones go. Only this takes
+ * files away: those chosen hold without the lock.
+ */
+uint32_t probed_files__choose(struct probed_files *f, double draw, uint32_t *ret_groups);
+/* Puts probes on the chosen files, or takes them away. cpu_ns: what the processes that do it used is added. Returns how many files were linked. */
+uint32_t probed_files__attach(struct probed_files *f, uint64_t *cpu_ns);
+void probed_files__detach(struct probed_files *f, uint64_t *cpu_ns);
+void probed_files__stats(struct probed_files *f, struct probed_files_stats *ret);
+
+#endif
