@@ -306,8 +306,10 @@ static void go_tool_pprof_reads_the_file_as_it_is_meant(void **state)
 	snprintf(path, sizeof(path), "%s/small.pb.gz", dir);
 	encode(p, COMPRESSION_GZIP, &b);
 	write_file(path, &b);
-	snprintf(command, sizeof(command), "HOME=%s TZ=UTC PPROF_TMPDIR=%s go tool pprof -raw %s 2>&1", dir,
-		 dir, path);
+	snprintf(command, sizeof(command),
+		 "export HOME=\"${HOME:-/root}\" && XDG_CONFIG_HOME=%s TZ=UTC PPROF_TMPDIR=%s go tool pprof "
+		 "-raw %s 2>&1",
+		 dir, dir, path);
 	text = run(command);
 	assert_non_null(text);
 	if (getenv("EVERPROF_GOLDEN")) {
