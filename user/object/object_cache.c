@@ -181,7 +181,7 @@ static int cache__add(struct object_cache *c, struct object *o, const struct obj
 	struct object_entry *e;
 	int r;
 
-	if (c->index.n >= c->opts.max_objects) {
+	if (slots__count(&c->index.slots) >= c->opts.max_objects) {
 		if (TAILQ_EMPTY(&c->idle)) {
 			c->stats.n_refused++;
 			return -E2BIG;
@@ -588,7 +588,7 @@ void object_cache__stats(struct object_cache *c, struct object_cache_stats *ret_
 {
 	pthread_mutex_lock(&c->lock);
 	*ret_stats = c->stats;
-	ret_stats->objects = c->index.n;
+	ret_stats->objects = slots__count(&c->index.slots);
 	ret_stats->bytes = object_index__bytes(&c->index);
 	pthread_mutex_unlock(&c->lock);
 }

@@ -41,7 +41,7 @@ struct name_key {
 
 static const struct object_entry *entry_at(uint32_t index, const void *owner)
 {
-	return ((const struct object_index *)owner)->slots[index];
+	return ((const struct object_index *)owner)->slots.items[index];
 }
 
 static bool eq_id(uint32_t index, const void *key, const void *owner)
@@ -120,7 +120,7 @@ static struct object_entry *lookup(const struct object_index *x, const struct ha
 {
 	uint32_t slot = hashmap__find(map, hash, eq, key, x);
 
-	return slot == HASHMAP_NONE ? NULL : x->slots[slot];
+	return slot == HASHMAP_NONE ? NULL : x->slots.items[slot];
 }
 
 struct object_entry *object_index__find(const struct object_index *x, uint32_t id)
@@ -216,43 +216,6 @@ void object_index__clear_inode(struct object_index *x, struct object_entry *e)
 	e->inode = (struct object_inode){};
 }
 
-static int index__grow(struct object_index *x)
-{
-	uint32_t cap = x->cap_slots ? x->cap_slots * 2 : 64;
-	struct object_entry **slots;
-	uint32_t *free_slots;
-
-	slots = realloc(x->slots, cap * sizeof(struct object_entry *));
-	if (!slots)
-		return -ENOMEM;
-	x->slots = slots;
-	free_slots = realloc(x->free_slots, cap * sizeof(*free_slots));
-	if (!free_slots)
-		return -ENOMEM;
-	x->free_slots = free_slots;
-	x->cap_slots = cap;
-	return 0;
-}
-
-static int index__take_slot(struct object_index *x, uint32_t *ret_slot)
-{
-	if (x->n_free > 0) {
-		*ret_slot = x->free_slots[--x->n_free];
-		return 0;
-	}
-	if (x->n_slots == x->cap_slots && index__grow(x) < 0)
-		return -ENOMEM;
-	x->slots[x->n_slots] = NULL;
-	*ret_slot = x->n_slots++;
-	return 0;
-}
-
-static void index__give_slot(struct object_index *x, uint32_t slot)
-{
-	x->slots[slot] = NULL;
-	x->free_slots[x->n_free++] = slot;
-}
-
 static int index__alias(struct object_index *x, struct object_entry *e,
 			const struct object_identity *identity)
 {
@@ -320,19 +283,17 @@ int object_index__add(struct object_index *x, struct object *o, const struct obj
 	e->fd = FD_CLOSED;
 	e->object = *o;
 	e->object.id = x->next_id;
-	r = index__take_slot(x, &e->slot);
+	r = slots__add(&x->slots, e, &e->slot);
 	if (r < 0)
 		goto out;
-	x->slots[e->slot] = e;
 	r = index__hash(x, e, identity);
 	if (r < 0) {
 		index__unhash(x, e);
-		index__give_slot(x, e->slot);
+		slots__remove(&x->slots, e->slot);
 		goto out;
 	}
 	memset(o, 0, sizeof(*o));
 	x->next_id++;
-	x->n++;
 	x->entry_bytes += entry__bytes(e);
 	*ret_entry = e;
 	return 0;
@@ -346,8 +307,7 @@ out:
 void object_index__remove(struct object_index *x, struct object_entry *e)
 {
 	index__unhash(x, e);
-	index__give_slot(x, e->slot);
-	x->n--;
+	slots__remove(&x->slots, e->slot);
 	x->entry_bytes -= entry__bytes(e);
 	entry__free(e);
 }
@@ -368,11 +328,13 @@ void object_index__init(struct object_index *x)
 
 void object_index__done(struct object_index *x)
 {
-	for (uint32_t i = 0; i < x->n_slots; i++) {
-		if (!x->slots[i])
+	for (uint32_t i = 0; i < x->slots.n; i++) {
+		struct object_entry *e = x->slots.items[i];
+
+		if (!e)
 			continue;
-		io__close(&x->slots[i]->fd);
-		entry__free(x->slots[i]);
+		io__close(&e->fd);
+		entry__free(e);
 	}
 	hashmap__done(&x->by_id);
 	hashmap__done(&x->by_file);
@@ -380,13 +342,12 @@ void object_index__done(struct object_index *x)
 	hashmap__done(&x->by_name);
 	hashmap__done(&x->by_place);
 	hashmap__done(&x->by_inode);
-	free(x->slots);
-	free(x->free_slots);
+	slots__done(&x->slots);
 }
 
 size_t object_index__bytes(const struct object_index *x)
 {
 	return x->entry_bytes + hashmap__bytes(&x->by_id) + hashmap__bytes(&x->by_file) +
 	       hashmap__bytes(&x->by_build) + hashmap__bytes(&x->by_name) + hashmap__bytes(&x->by_place) +
-	       hashmap__bytes(&x->by_inode) + x->cap_slots * (sizeof(*x->slots) + sizeof(*x->free_slots));
+	       hashmap__bytes(&x->by_inode) + slots__bytes(&x->slots);
 }

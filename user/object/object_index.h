@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "user/base/hashmap.h"
+#include "user/base/slots.h"
 #include "user/object/object.h"
 
 #define OBJECT_ALIASES_MAX 32
@@ -43,11 +44,8 @@ TAILQ_HEAD(object_entry_list, object_entry);
 
 struct object_index {
 	struct hashmap by_id, by_file, by_build, by_name, by_place, by_inode;
-	struct object_entry **slots;
-	uint32_t *free_slots;
-	uint32_t n_slots, cap_slots, n_free;
+	struct slots slots;
 	uint32_t next_id;
-	uint32_t n;
 	size_t entry_bytes;
 };
 

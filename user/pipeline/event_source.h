@@ -57,8 +57,8 @@ bool event_source__is_state(enum event ev);
 
 /* All events, each step in the order of their list. What fails in start leaves the others running; the first error is returned. */
 int event_sources__init(struct collector *c, struct err *err);
-/* Those that are wanted now and do not run yet; those that run and are not wanted any more are stopped. */
 int event_sources__weigh(struct collector *c, const struct task_key *key, struct window_sample *s);
+/* Those that are wanted now and do not run yet are started; those that run and are not wanted any more are stopped. */
 int event_sources__follow(struct collector *c);
 void event_sources__look(struct collector *c, bool all);
 void event_sources__control(struct collector *c);

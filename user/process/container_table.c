@@ -4,13 +4,12 @@
 #include <string.h>
 
 #include "user/base/hashmap.h"
+#include "user/base/slots.h"
 #include "user/process/container_table.h"
 
 struct container_table {
 	struct hashmap by_cgroup;
-	struct container **slots;
-	uint32_t *free_slots;
-	uint32_t n_slots, cap_slots, n_free;
+	struct slots slots;
 	size_t bytes;
 };
 
@@ -27,45 +26,18 @@ void container_table__free(struct container_table *t)
 {
 	if (!t)
 		return;
-	for (uint32_t i = 0; i < t->n_slots; i++)
-		free(t->slots[i]);
+	for (uint32_t i = 0; i < t->slots.n; i++)
+		free(t->slots.items[i]);
 	hashmap__done(&t->by_cgroup);
-	free(t->slots);
-	free(t->free_slots);
+	slots__done(&t->slots);
 	free(t);
 }
 
 static bool eq_cgroup(uint32_t index, const void *key, const void *owner)
 {
-	return strcmp(((const struct container_table *)owner)->slots[index]->cgroup, key) == 0;
-}
+	const struct container *c = ((const struct container_table *)owner)->slots.items[index];
 
-static int table__take_slot(struct container_table *t, uint32_t *ret_slot)
-{
-	uint32_t cap = t->cap_slots ? t->cap_slots * 2 : 64;
-	struct container **slots;
-	uint32_t *free_slots;
-
-	if (t->n_free > 0) {
-		*ret_slot = t->free_slots[--t->n_free];
-		return 0;
-	}
-	if (t->n_slots >= CONTAINER_TABLE_MAX)
-		return -E2BIG;
-	if (t->n_slots == t->cap_slots) {
-		slots = realloc(t->slots, cap * sizeof(struct container *));
-		if (!slots)
-			return -ENOMEM;
-		t->slots = slots;
-		free_slots = realloc(t->free_slots, cap * sizeof(*free_slots));
-		if (!free_slots)
-			return -ENOMEM;
-		t->free_slots = free_slots;
-		t->cap_slots = cap;
-	}
-	*ret_slot = t->n_slots;
-	t->slots[t->n_slots++] = NULL;
-	return 0;
+	return strcmp(c->cgroup, key) == 0;
 }
 
 static size_t container__bytes(const struct container *c)
@@ -109,21 +81,22 @@ int container_table__intern(struct container_table *t, const struct container_na
 	int r;
 
 	if (slot != HASHMAP_NONE) {
-		*ret_container = container__ref(t->slots[slot]);
+		*ret_container = container__ref(t->slots.items[slot]);
 		return 0;
 	}
+	if (slots__count(&t->slots) >= CONTAINER_TABLE_MAX)
+		return -E2BIG;
 	c = container__new(names);
 	if (!c)
 		return -ENOMEM;
-	r = table__take_slot(t, &c->slot);
+	r = slots__add(&t->slots, c, &c->slot);
 	if (r < 0)
 		goto out;
 	r = hashmap__add(&t->by_cgroup, hash, c->slot);
 	if (r < 0) {
-		t->free_slots[t->n_free++] = c->slot;
+		slots__remove(&t->slots, c->slot);
 		goto out;
 	}
-	t->slots[c->slot] = c;
 	t->bytes += container__bytes(c);
 	*ret_container = c;
 out:
@@ -144,8 +117,7 @@ void container_table__put(struct container_table *t, struct container *c)
 	if (!c || --c->refs > 0)
 		return;
 	hashmap__remove(&t->by_cgroup, hash_bytes(c->cgroup, strlen(c->cgroup)), c->slot);
-	t->slots[c->slot] = NULL;
-	t->free_slots[t->n_free++] = c->slot;
+	slots__remove(&t->slots, c->slot);
 	t->bytes -= container__bytes(c);
 	free(c);
 }
@@ -157,6 +129,5 @@ uint32_t container_table__count(const struct container_table *t)
 
 size_t container_table__bytes(const struct container_table *t)
 {
-	return t->bytes + hashmap__bytes(&t->by_cgroup) +
-	       t->cap_slots * (sizeof(*t->slots) + sizeof(*t->free_slots));
+	return t->bytes + hashmap__bytes(&t->by_cgroup) + slots__bytes(&t->slots);
 }

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "user/base/hashmap.h"
+#include "user/base/slots.h"
 #include "user/object/object_cache.h"
 #include "user/process/mapping_set.h"
 
@@ -36,9 +37,7 @@ struct mapping_set {
 struct mapping_pool {
 	struct mapping_pool_opts opts;
 	struct hashmap by_content;
-	struct mapping_set **slots;
-	uint32_t *free_slots;
-	uint32_t n_slots, cap_slots, n_free;
+	struct slots slots;
 	uint64_t next_id;
 	struct mapping_set *empty;
 	struct mapping_pool_stats stats;
@@ -56,7 +55,7 @@ static size_t set__bytes(uint32_t n)
 
 static bool eq_content(uint32_t index, const void *key, const void *owner)
 {
-	const struct mapping_set *set = ((const struct mapping_pool *)owner)->slots[index];
+	const struct mapping_set *set = ((const struct mapping_pool *)owner)->slots.items[index];
 	const struct content *k = key;
 
 	return set->n == k->n &&
@@ -64,31 +63,6 @@ static bool eq_content(uint32_t index, const void *key, const void *owner)
 }
 
 /* ---- making a set ------------------------------------------------------------------------------------------------ */
-
-static int pool__take_slot(struct mapping_pool *pool, uint32_t *ret_slot)
-{
-	uint32_t cap = pool->cap_slots ? pool->cap_slots * 2 : 64;
-	struct mapping_set **slots;
-	uint32_t *free_slots;
-
-	if (pool->n_free > 0) {
-		*ret_slot = pool->free_slots[--pool->n_free];
-		return 0;
-	}
-	if (pool->n_slots == pool->cap_slots) {
-		slots = realloc(pool->slots, cap * sizeof(struct mapping_set *));
-		if (!slots)
-			return -ENOMEM;
-		pool->slots = slots;
-		free_slots = realloc(pool->free_slots, cap * sizeof(*free_slots));
-		if (!free_slots)
-			return -ENOMEM;
-		pool->free_slots = free_slots;
-		pool->cap_slots = cap;
-	}
-	*ret_slot = pool->n_slots++;
-	return 0;
-}
 
 /* An object that was retired meanwhile is no object: the mapping stays as code in no file. */
 static void set__ref_objects(struct mapping_set *set)
@@ -125,17 +99,16 @@ static int pool__add(struct mapping_pool *pool, const struct content *content, u
 	*set = (struct mapping_set){.pool = pool, .hash = hash, .refs = 1, .n = content->n};
 	if (content->n > 0)
 		memcpy(set->mappings, content->mappings, content->n * sizeof(*content->mappings));
-	r = pool__take_slot(pool, &set->slot);
+	r = slots__add(&pool->slots, set, &set->slot);
 	if (r < 0)
 		goto out;
 	r = hashmap__add(&pool->by_content, hash, set->slot);
 	if (r < 0) {
-		pool->free_slots[pool->n_free++] = set->slot;
+		slots__remove(&pool->slots, set->slot);
 		goto out;
 	}
 	set__ref_objects(set);
 	set->id = pool->next_id++;
-	pool->slots[set->slot] = set;
 	pool->stats.sets++;
 	pool->stats.mappings += set->n;
 	pool->stats.bytes += set__bytes(set->n);
@@ -156,7 +129,7 @@ static int pool__intern(struct mapping_pool *pool, const struct code_mapping *ma
 
 	if (slot != HASHMAP_NONE) {
 		pool->stats.n_shared++;
-		*ret_set = mapping_set__ref(pool->slots[slot]);
+		*ret_set = mapping_set__ref(pool->slots.items[slot]);
 		return 0;
 	}
 	return pool__add(pool, &content, hash, ret_set);
@@ -288,8 +261,7 @@ void mapping_set__unref(struct mapping_set *set)
 		return;
 	pool = set->pool;
 	hashmap__remove(&pool->by_content, set->hash, set->slot);
-	pool->slots[set->slot] = NULL;
-	pool->free_slots[pool->n_free++] = set->slot;
+	slots__remove(&pool->slots, set->slot);
 	pool->stats.sets--;
 	pool->stats.mappings -= set->n;
 	pool->stats.bytes -= set__bytes(set->n);
@@ -352,16 +324,14 @@ void mapping_pool__free(struct mapping_pool *pool)
 		return;
 	mapping_set__unref(pool->empty);
 	hashmap__done(&pool->by_content);
-	free(pool->slots);
-	free(pool->free_slots);
+	slots__done(&pool->slots);
 	free(pool);
 }
 
 void mapping_pool__stats(const struct mapping_pool *pool, struct mapping_pool_stats *ret_stats)
 {
 	*ret_stats = pool->stats;
-	ret_stats->bytes += hashmap__bytes(&pool->by_content) +
-			    pool->cap_slots * (sizeof(*pool->slots) + sizeof(*pool->free_slots));
+	ret_stats->bytes += hashmap__bytes(&pool->by_content) + slots__bytes(&pool->slots);
 }
 
 struct mapping_set *mapping_pool__empty(struct mapping_pool *pool)

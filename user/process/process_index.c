@@ -5,15 +5,13 @@
  *
  * Invariant: the chain of one pid is sorted by start and exec id, newest first; by_tgid holds its head.
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "user/process/process_index.h"
 
 static const struct process *process_at(uint32_t slot, const void *owner)
 {
-	return ((const struct process_index *)owner)->slots[slot];
+	return ((const struct process_index *)owner)->slots.items[slot];
 }
 
 static bool eq_key(uint32_t slot, const void *key, const void *owner)
@@ -30,51 +28,25 @@ struct process *process_index__find(const struct process_index *x, const struct 
 {
 	uint32_t slot = hashmap__find(&x->by_key, process_key__hash(key), eq_key, key, x);
 
-	return slot == HASHMAP_NONE ? NULL : x->slots[slot];
+	return slot == HASHMAP_NONE ? NULL : x->slots.items[slot];
 }
 
 struct process *process_index__newest(const struct process_index *x, uint32_t tgid)
 {
 	uint32_t slot = hashmap__find(&x->by_tgid, hash_u64(tgid), eq_tgid, &tgid, x);
 
-	return slot == HASHMAP_NONE ? NULL : x->slots[slot];
+	return slot == HASHMAP_NONE ? NULL : x->slots.items[slot];
 }
 
 struct process *process_index__next(const struct process_index *x, uint32_t *cursor)
 {
-	while (*cursor < x->n_slots) {
-		struct process *p = x->slots[(*cursor)++];
+	while (*cursor < x->slots.n) {
+		struct process *p = x->slots.items[(*cursor)++];
 
 		if (p)
 			return p;
 	}
 	return NULL;
-}
-
-static int index__take_slot(struct process_index *x, uint32_t *ret_slot)
-{
-	uint32_t cap = x->cap_slots ? x->cap_slots * 2 : 256;
-	struct process **slots;
-	uint32_t *free_slots;
-
-	if (x->n_free > 0) {
-		*ret_slot = x->free_slots[--x->n_free];
-		return 0;
-	}
-	if (x->n_slots == x->cap_slots) {
-		slots = realloc(x->slots, cap * sizeof(struct process *));
-		if (!slots)
-			return -ENOMEM;
-		x->slots = slots;
-		free_slots = realloc(x->free_slots, cap * sizeof(*free_slots));
-		if (!free_slots)
-			return -ENOMEM;
-		x->free_slots = free_slots;
-		x->cap_slots = cap;
-	}
-	*ret_slot = x->n_slots;
-	x->slots[x->n_slots++] = NULL;
-	return 0;
 }
 
 /* Is `a` a later incarnation of the pid than `b`? Exec ids wrap around. */
@@ -124,10 +96,9 @@ int process_index__add(struct process_index *x, struct process *p)
 	uint64_t hash = process_key__hash(&p->key);
 	int r;
 
-	r = index__take_slot(x, &p->slot);
+	r = slots__add(&x->slots, p, &p->slot);
 	if (r < 0)
 		return r;
-	x->slots[p->slot] = p;
 	r = hashmap__add(&x->by_key, hash, p->slot);
 	if (r < 0)
 		goto out;
@@ -135,12 +106,8 @@ int process_index__add(struct process_index *x, struct process *p)
 	if (r < 0)
 		hashmap__remove(&x->by_key, hash, p->slot);
 out:
-	if (r < 0) {
-		x->slots[p->slot] = NULL;
-		x->free_slots[x->n_free++] = p->slot;
-	} else {
-		x->n++;
-	}
+	if (r < 0)
+		slots__remove(&x->slots, p->slot);
 	return r;
 }
 
@@ -159,9 +126,7 @@ void process_index__remove(struct process_index *x, struct process *p)
 			hashmap__add(&x->by_tgid, hash, p->older->slot);
 	}
 	hashmap__remove(&x->by_key, process_key__hash(&p->key), p->slot);
-	x->slots[p->slot] = NULL;
-	x->free_slots[x->n_free++] = p->slot;
-	x->n--;
+	slots__remove(&x->slots, p->slot);
 }
 
 void process_index__init(struct process_index *x)
@@ -175,12 +140,10 @@ void process_index__done(struct process_index *x)
 {
 	hashmap__done(&x->by_key);
 	hashmap__done(&x->by_tgid);
-	free(x->slots);
-	free(x->free_slots);
+	slots__done(&x->slots);
 }
 
 size_t process_index__bytes(const struct process_index *x)
 {
-	return hashmap__bytes(&x->by_key) + hashmap__bytes(&x->by_tgid) +
-	       x->cap_slots * (sizeof(*x->slots) + sizeof(*x->free_slots));
+	return hashmap__bytes(&x->by_key) + hashmap__bytes(&x->by_tgid) + slots__bytes(&x->slots);
 }

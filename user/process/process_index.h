@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "user/base/hashmap.h"
+#include "user/base/slots.h"
 #include "user/process/process.h"
 
 /* How far back the incarnations of one pid are looked through: a program that execs in a loop has thousands. */
@@ -19,10 +20,7 @@
 
 struct process_index {
 	struct hashmap by_key, by_tgid;
-	struct process **slots;
-	uint32_t *free_slots;
-	uint32_t n_slots, cap_slots, n_free;
-	uint32_t n;
+	struct slots slots;
 };
 
 void process_index__init(struct process_index *x);

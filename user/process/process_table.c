@@ -160,8 +160,8 @@ uint32_t process_table__verify(struct process_table *t, uint64_t now_ns, uint32_
 {
 	uint32_t n = 0;
 
-	for (uint32_t looked = 0; looked < t->index.n_slots && budget > 0; looked++) {
-		struct process *p = t->index.slots[t->verify_cursor++ % t->index.n_slots];
+	for (uint32_t looked = 0; looked < t->index.slots.n && budget > 0; looked++) {
+		struct process *p = t->index.slots.items[t->verify_cursor++ % t->index.slots.n];
 		struct proc_stat st;
 		int fd = FD_CLOSED;
 
@@ -183,7 +183,7 @@ uint32_t process_table__verify(struct process_table *t, uint64_t now_ns, uint32_
 
 static int table__make_room(struct process_table *t, uint64_t now_ns)
 {
-	if (t->index.n < t->opts.max_processes)
+	if (slots__count(&t->index.slots) < t->opts.max_processes)
 		return 0;
 	if (!t->ended_first)
 		process_table__verify(t, now_ns, VERIFY_WHEN_FULL);
@@ -786,9 +786,10 @@ void process_table__stats(const struct process_table *t, struct process_table_st
 	ret_stats->mapping_sets = pool.sets;
 	ret_stats->mappings = pool.mappings;
 	ret_stats->containers = container_table__count(t->reader.containers);
-	ret_stats->processes = t->index.n;
+	ret_stats->processes = slots__count(&t->index.slots);
 	ret_stats->bytes = pool.bytes + container_table__bytes(t->reader.containers) +
-			   process_index__bytes(&t->index) + t->index.n * sizeof(struct process);
+			   process_index__bytes(&t->index) +
+			   slots__count(&t->index.slots) * sizeof(struct process);
 	while ((p = process_index__next(&t->index, &cursor)))
 		ret_stats->bytes += p->exe ? strlen(p->exe) + 1 : 0;
 }
