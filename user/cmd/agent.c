@@ -5,7 +5,6 @@
 #include "user/cmd/cmd.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,9 +21,11 @@
 #include "user/base/loop.h"
 #include "user/cmd/alerting.h"
 #include "user/cmd/capturing.h"
+#include "user/cmd/command.h"
 #include "user/cmd/config_watch.h"
 #include "user/cmd/control.h"
 #include "user/cmd/serving.h"
+#include "user/cmd/config_choice.h"
 #include "user/cmd/watching.h"
 #include "user/config/config.h"
 #include "user/pipeline/ceiling.h"
@@ -34,36 +35,10 @@
 #include "user/pipeline/publish.h"
 #include "user/store/store.h"
 
-extern char **environ;
-
-#define SETS_MAX    256
 #define COST_LOG_NS (3600 * NS_PER_SEC)
 
-enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
-
-static const char usage_text[] = "usage: everprof agent [-c FILE] [--set KEY=VALUE]... [--store DIR]\n";
-
-static const char help_text[] =
-	"\n"
-	"Records where all processes spend their time, always, as pprof files a minute in a store that keeps "
-	"itself in bounds.\n"
-	"\n"
-	"  -c, --config FILE    default /etc/everprof/profiler.yaml, then ./profiler.yaml\n"
-	"      --set KEY=VALUE  wins over the file and the environment (`everprof config reference` lists "
-	"the keys)\n"
-	"      --store DIR      the same as --set profiling.output.directory=DIR\n"
-	"      --listen ADDR    the same as --set server.listen=ADDR\n"
-	"  -h, --help           this text\n"
-	"\n"
-	"SIGHUP, or a change of the file, loads the configuration again; a bad one is refused and the "
-	"running one stays.\n"
-	"SIGUSR1 prints what everprof itself costs, SIGUSR2 keeps what was recorded around this moment "
-	"(`everprof captures`). SIGINT and SIGTERM "
-	"write the last window and end.\n";
-
 struct agent {
-	struct config_opts opts;
-	const char *sets[SETS_MAX];
+	struct config_choice choice;
 	struct config *config;
 	struct loop *loop;
 	struct config_watch *watch;
@@ -80,64 +55,39 @@ struct agent {
 	bool told_first;
 };
 
-static int usage(void)
-{
-	fputs(usage_text, stderr);
-	return EXIT_USAGE;
-}
-
 /* --store DIR and --listen ADDR are settings by another name. */
-static bool agent__add_set(struct agent *a, const char *key, const char *value)
+static int take_store(const struct command_option *o, void *at, char *value, struct err *e)
 {
-	char *set = NULL;
-
-	if (a->opts.n_sets == SETS_MAX)
-		return false;
-	if (key && asprintf(&set, "%s=%s", key, value) < 0)
-		return false;
-	a->sets[a->opts.n_sets++] = key ? set : value;
-	return true;
+	(void)o;
+	return config_choice__add(at, "profiling.output.directory", value, e);
 }
 
-enum { OPT_SET = 256, OPT_STORE, OPT_LISTEN };
-
-static int agent__parse(struct agent *a, int argc, char **argv)
+static int take_listen(const struct command_option *o, void *at, char *value, struct err *e)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"set", required_argument, NULL, OPT_SET},
-		{"store", required_argument, NULL, OPT_STORE},
-		{"listen", required_argument, NULL, OPT_LISTEN},
-		{"help", no_argument, NULL, 'h'},
-		{},
-	};
-	bool good = true;
-	int opt;
-
-	optind = 1;
-	while (good && (opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (opt) {
-		case 'c':
-			a->opts.path = optarg;
-			break;
-		case OPT_SET:
-			good = agent__add_set(a, NULL, optarg);
-			break;
-		case OPT_STORE:
-			good = agent__add_set(a, "profiling.output.directory", optarg);
-			break;
-		case OPT_LISTEN:
-			good = agent__add_set(a, "server.listen", optarg);
-			break;
-		case 'h':
-			printf("%s%s", usage_text, help_text);
-			return -1;
-		default:
-			good = false;
-		}
-	}
-	return good && optind == argc ? EXIT_DONE : usage();
+	(void)o;
+	return config_choice__add(at, "server.listen", value, e);
 }
+
+static const struct command_option options[] = {
+	{CONFIG_CHOICE_FILE(struct agent, choice)},
+	{CONFIG_CHOICE_SET(struct agent, choice)},
+	{0, "store", "DIR", take_store, OPTION_AT(struct agent, choice, struct config_choice),
+	 "the same as --set profiling.output.directory=DIR"},
+	{0, "listen", "ADDR", take_listen, OPTION_AT(struct agent, choice, struct config_choice),
+	 "the same as --set server.listen=ADDR"},
+};
+
+static const struct command agent = {
+	.name = "agent",
+	.synopsis = "[-c FILE] [--set KEY=VALUE]... [--store DIR] [--listen ADDR]",
+	.text = "Records where all processes spend their time, always, as pprof files a minute in a store "
+		"that keeps itself in bounds.",
+	.end = "SIGHUP, or a change of the file, loads the configuration again; a bad one is refused and "
+	       "the running one stays. SIGUSR1 prints what everprof itself costs, SIGUSR2 keeps what was "
+	       "recorded around this moment (`everprof captures`). SIGINT and SIGTERM write the last window "
+	       "and end.",
+	COMMAND_OPTIONS(options),
+};
 
 static enum clock_kind clock_of(uint32_t config_clock)
 {
@@ -218,8 +168,8 @@ static void log_run_queue(const char *cgroup, const struct run_queue *r, void *c
 {
 	(void)ctx;
 	log__write(LOG_LEVEL_INFO, NULL,
-		   "cost: threads of '%s' waited for a CPU, median %.3g ms, 95 %% below %.3g ms, 99 %% below "
-		   "%.3g ms",
+		   "cost: threads of '%s' waited for a CPU, median %.3g ms, 95 %% below %.3g ms, 99 %% "
+		   "below %.3g ms",
 		   cgroup, (double)run_queue__quantile_ns(r, 0.5) / 1e6,
 		   (double)run_queue__quantile_ns(r, 0.95) / 1e6,
 		   (double)run_queue__quantile_ns(r, 0.99) / 1e6);
@@ -296,7 +246,7 @@ static void agent__reload(struct agent *a)
 	struct idle_match *idle = NULL;
 	struct config *fresh = NULL;
 	struct err err = {0};
-	int ret = config__load(&a->opts, &fresh, &err);
+	int ret = config__load(&a->choice.opts, &fresh, &err);
 
 	if (!ret)
 		ret = idle_match__new(&fresh->offcpu.idle, &idle);
@@ -462,7 +412,7 @@ static int agent__open(struct agent *a, struct err *err)
 	struct collector_opts opts;
 	int ret;
 
-	ret = config__load(&a->opts, &a->config, err);
+	ret = config__load(&a->choice.opts, &a->config, err);
 	if (ret)
 		return ret;
 	log__set_level((enum log_level)a->config->log.level);
@@ -561,20 +511,20 @@ static int agent__run(struct agent *a, struct err *err)
 int cmd_agent(int argc, char **argv)
 {
 	static struct agent a; /* there is one */
+	struct operands rest;
 	struct err err = {0};
 	int ret;
 
-	a = (struct agent){.opts = {.env = environ}, .started_ns = clock__mono_ns()};
-	a.opts.sets = a.sets;
-	ret = agent__parse(&a, argc, argv);
-	if (ret)
-		return ret < 0 ? EXIT_DONE : ret;
+	a = (struct agent){.choice = {.opts = {.env = environ}}, .started_ns = clock__mono_ns()};
+	ret = command__parse(&agent, argc, argv, &a, &rest);
+	if (ret != COMMAND_GO_ON)
+		return ret;
+	if (rest.n)
+		return command__misuse(&agent, COMMAND_TAKES_NONE, *rest.items);
 	ret = agent__run(&a, &err);
 	agent__close(&a);
-	if (ret) {
-		fprintf(stderr, "everprof: agent: %s\n", err__text(&err, ret));
-		return EXIT_FAILED;
-	}
+	if (ret)
+		return command__fail(&agent, &err, ret);
 	log_info("agent: ended");
 	return EXIT_DONE;
 }

@@ -5,7 +5,6 @@
 #include "user/cmd/cmd.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,173 +18,26 @@
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/io.h"
+#include "user/cmd/command.h"
 #include "user/cmd/control.h"
+#include "user/cmd/config_choice.h"
 #include "user/config/config.h"
 #include "user/profile/amount.h"
 #include "user/query/printable.h"
 #include "user/store/capture_folder.h"
 
-extern char **environ;
-
 #define OUTPUT_MAX ((size_t)64 << 20)
 #define WAIT_MAX_S 4000 /* beyond the longest range */
 #define WAIT_US    200000
 
-enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
-
-static const char usage_text[] =
-	"usage: everprof captures [list|show ID|pin ID|unpin ID|delete ID|trigger] [options]\n";
-
-static const char help_text[] =
-	"\n"
-	"Captures are what the agent kept because a rule fired or somebody asked: profiles from before that "
-	"moment to after it,\n"
-	"what normal looked like, and a summary. Each is a folder below captures/ of the store, made of "
-	"files that every tool reads.\n"
-	"\n"
-	"  list                 all of them, the newest last (default)\n"
-	"  show ID              the summary of one, and where its files are; ID as `list` shows it, or a "
-	"beginning of it\n"
-	"  pin ID, unpin ID     keep it whatever the limits say, or not any more\n"
-	"  delete ID...         delete it; one that is pinned stays\n"
-	"  trigger              have the running agent keep what was recorded around now: of the machine, or "
-	"of what is selected\n"
-	"\n"
-	"      --store DIR      the store (default: that of the configuration)\n"
-	"      --rule NAME      list: of this rule only; trigger: under this name (default manual)\n"
-	"\n"
-	"of trigger:\n"
-	"  -p, --pid PID        of this process\n"
-	"      --comm GLOB      of threads and processes of this name\n"
-	"      --cgroup GLOB    of this control group\n"
-	"      --container GLOB of this container, also by the beginning of its id\n"
-	"      --unit GLOB      of this systemd unit\n"
-	"      --pod GLOB       of this pod\n"
-	"  -e, --event LIST     cpu,offcpu,… (default: all that is recorded)\n"
-	"      --before TIME    how much from before (default profiling.captures.before)\n"
-	"      --after TIME     how much follows (default profiling.captures.after)\n"
-	"  -F, --frequency HZ   samples a second for what follows, at most twice those configured\n"
-	"      --cause TEXT     a line that says why\n"
-	"      --wait           until it is written; prints its folder in the place of its id\n"
-	"  -h, --help           this text\n";
-
 struct request {
-	const char *store;
-	struct config *config; /* where the store is its */
-	const char *rule;
+	struct config_choice choice;
+	const char *store, *rule;
 	struct buf trigger; /* lines of key=value */
-	bool wait, help;
+	bool wait;
 };
 
-enum {
-	OPT_STORE = 256,
-	OPT_RULE,
-	OPT_COMM,
-	OPT_CGROUP,
-	OPT_CONTAINER,
-	OPT_UNIT,
-	OPT_POD,
-	OPT_BEFORE,
-	OPT_AFTER,
-	OPT_CAUSE,
-	OPT_WAIT
-};
-
-static int usage(const char *what)
-{
-	if (what)
-		fprintf(stderr, "everprof: captures: %s\n", what);
-	fputs(usage_text, stderr);
-	return EXIT_USAGE;
-}
-
-static int fail(const struct err *e, int code)
-{
-	fprintf(stderr, "everprof: captures: %s\n", err__text(e, code));
-	return EXIT_FAILED;
-}
-
-/* What the option is called in the text of a trigger; NULL: it is not for it. */
-static const char *word_of(int opt)
-{
-	switch (opt) {
-	case 'p':
-		return "pid";
-	case 'e':
-		return "events";
-	case 'F':
-		return "frequency";
-	case OPT_COMM:
-		return "comm";
-	case OPT_CGROUP:
-		return "cgroup";
-	case OPT_CONTAINER:
-		return "container";
-	case OPT_UNIT:
-		return "unit";
-	case OPT_POD:
-		return "pod";
-	case OPT_BEFORE:
-		return "before";
-	case OPT_AFTER:
-		return "after";
-	case OPT_CAUSE:
-		return "cause";
-	case OPT_RULE:
-		return "rule";
-	default:
-		return NULL;
-	}
-}
-
-static int parse_option(int opt, struct request *r)
-{
-	const char *word = word_of(opt);
-
-	if (word && (strchr(optarg, '\n') || !*optarg))
-		return usage("an option wants one line of text");
-	if (word)
-		buf__printf(&r->trigger, "%s=%s\n", word, optarg);
-	if (opt == OPT_RULE)
-		r->rule = optarg;
-	else if (opt == OPT_STORE)
-		r->store = optarg;
-	else if (opt == OPT_WAIT)
-		r->wait = true;
-	else if (opt == 'h')
-		r->help = true;
-	else if (!word)
-		return usage(NULL);
-	return 0;
-}
-
-static int parse_arguments(int argc, char **argv, struct request *r)
-{
-	static const struct option options[] = {
-		{"store", required_argument, NULL, OPT_STORE},
-		{"rule", required_argument, NULL, OPT_RULE},
-		{"pid", required_argument, NULL, 'p'},
-		{"comm", required_argument, NULL, OPT_COMM},
-		{"cgroup", required_argument, NULL, OPT_CGROUP},
-		{"container", required_argument, NULL, OPT_CONTAINER},
-		{"unit", required_argument, NULL, OPT_UNIT},
-		{"pod", required_argument, NULL, OPT_POD},
-		{"event", required_argument, NULL, 'e'},
-		{"before", required_argument, NULL, OPT_BEFORE},
-		{"after", required_argument, NULL, OPT_AFTER},
-		{"frequency", required_argument, NULL, 'F'},
-		{"cause", required_argument, NULL, OPT_CAUSE},
-		{"wait", no_argument, NULL, OPT_WAIT},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	int opt, status = 0;
-
-	optind = 0;
-	while (!status && !r->help && (opt = getopt_long(argc, argv, "p:e:F:h", options, NULL)) != -1)
-		status = parse_option(opt, r);
-	return status;
-}
+static const struct command captures;
 
 /* -- list and show -- */
 
@@ -238,25 +90,17 @@ static void print_row(const struct request *r, const struct capture_folder *f, s
 	buf__append_str(b, h.is_cut_short ? ", cut short\n" : "\n");
 }
 
-static int flush(struct buf *b)
+static int list(void *request, char **operands, uint32_t n_operands)
 {
-	int err = buf__err(b);
-
-	if (!err && (fwrite(b->data, 1, b->len, stdout) != b->len || fflush(stdout)))
-		err = -EIO;
-	buf__done(b);
-	return err;
-}
-
-static int list(const struct request *r)
-{
+	const struct request *r = request;
 	struct capture_folder *all = NULL;
 	uint32_t n = 0, n_shown = 0;
 	char rule[CAPTURE_RULE_MAX] = "";
 	struct err e = {""};
 	struct buf b;
-	int err = capture_folder__list(r->store, &all, &n);
+	int status, err = capture_folder__list(r->store, &all, &n);
 
+	(void)operands, (void)n_operands;
 	if (r->rule)
 		capture_name__format_rule(r->rule, rule);
 	buf__init(&b, OUTPUT_MAX);
@@ -272,11 +116,13 @@ static int list(const struct request *r)
 	if (err) {
 		buf__done(&b);
 		err__set(&e, err, "cannot list '%s/captures': %s", r->store, strerror(-err));
-		return fail(&e, err);
+		return command__fail(&captures, &e, err);
 	}
 	if (!n_shown)
 		fprintf(stderr, "everprof: captures: there are none in '%s'\n", r->store);
-	return flush(&b) ? EXIT_FAILED : EXIT_DONE;
+	status = command__print(&captures, &b);
+	buf__done(&b);
+	return status;
 }
 
 static int find(const struct request *r, const char *id, struct capture_folder *f, struct err *e)
@@ -325,18 +171,21 @@ static void print_summary(const char *text, struct buf *to)
 	}
 }
 
-static int show(const struct request *r, const char *id)
+static int show(void *request, char **operands, uint32_t n_operands)
 {
 	static char names[CAPTURE_FILES_MAX][CAPTURE_FILE_NAME_MAX];
 	static uint64_t lens[CAPTURE_FILES_MAX];
+	const struct request *r = request;
+	const char *id = *operands;
 	struct capture_folder f;
 	struct err e = {""};
 	struct buf b, text;
 	uint32_t n = 0;
-	int fd = FD_CLOSED, err = find(r, id, &f, &e);
+	int fd = FD_CLOSED, status, err = find(r, id, &f, &e);
 
+	(void)n_operands;
 	if (err)
-		return fail(&e, err);
+		return command__fail(&captures, &e, err);
 	buf__init(&b, OUTPUT_MAX);
 	buf__init(&text, OUTPUT_MAX / 4);
 	err = capture_folder__open(r->store, &f, CAPTURE_SUMMARY, &fd);
@@ -351,33 +200,65 @@ static int show(const struct request *r, const char *id)
 	if (err) {
 		buf__done(&b);
 		err__set(&e, err, "cannot read the capture '%s': %s", id, strerror(-err));
-		return fail(&e, err);
+		return command__fail(&captures, &e, err);
 	}
 	buf__printf(&b, "\n%s/captures/%s/%s%s\n", r->store, f.rule, f.text, f.is_pinned ? "  (pinned)" : "");
 	for (uint32_t i = 0; i < n; i++)
 		buf__printf(&b, "  %-28s %10s\n", names[i], amount__format((int64_t)lens[i], "bytes").text);
-	return flush(&b) ? EXIT_FAILED : EXIT_DONE;
+	status = command__print(&captures, &b);
+	buf__done(&b);
+	return status;
 }
 
 /* -- pin, unpin, delete -- */
 
-static int change(const struct request *r, const char *verb, const char *id)
+/* Each of them, until one fails; what: as pin, unpin and delete say it. */
+static int change(const struct request *r, char **ids, const char *what,
+		  int (*one)(const char *store, const struct capture_folder *f))
 {
 	struct capture_folder f;
 	struct err e = {""};
-	int err = find(r, id, &f, &e);
+	int err = 0;
 
-	if (err)
-		return fail(&e, err);
-	if (!strcmp(verb, "delete"))
-		err = capture_folder__delete(r->store, &f);
-	else
-		err = capture_folder__pin(r->store, &f, !strcmp(verb, "pin"));
-	if (err == -EBUSY)
-		err__set(&e, err, "'%s' is pinned: unpin it first", id);
-	else if (err)
-		err__set(&e, err, "cannot %s '%s': %s", verb, id, strerror(-err));
-	return err ? fail(&e, err) : EXIT_DONE;
+	for (; *ids && !err; ids++) {
+		err = find(r, *ids, &f, &e);
+		if (err)
+			break;
+		err = one(r->store, &f);
+		if (err == -EBUSY)
+			err__set(&e, err, "'%s' is pinned: unpin it first", *ids);
+		else if (err)
+			err__set(&e, err, "cannot %s '%s': %s", what, *ids, strerror(-err));
+	}
+	return err ? command__fail(&captures, &e, err) : EXIT_DONE;
+}
+
+static int pin_one(const char *store, const struct capture_folder *f)
+{
+	return capture_folder__pin(store, f, true);
+}
+
+static int unpin_one(const char *store, const struct capture_folder *f)
+{
+	return capture_folder__pin(store, f, false);
+}
+
+static int pin(void *request, char **ids, uint32_t n)
+{
+	(void)n;
+	return change(request, ids, "pin", pin_one);
+}
+
+static int unpin(void *request, char **ids, uint32_t n)
+{
+	(void)n;
+	return change(request, ids, "unpin", unpin_one);
+}
+
+static int delete (void *request, char **ids, uint32_t n)
+{
+	(void)n;
+	return change(request, ids, "delete", capture_folder__delete);
 }
 
 /* -- trigger -- */
@@ -404,14 +285,16 @@ static int await(const struct request *r, const char *id, struct err *e)
 	return err__set(e, -ETIMEDOUT, "the capture '%s' does not appear", id);
 }
 
-static int trigger(const struct request *r)
+static int trigger(void *request, char **operands, uint32_t n)
 {
+	struct request *r = request;
 	struct err e = {""};
 	struct buf id;
 	int err;
 
+	(void)operands, (void)n;
 	buf__init(&id, CONTROL_ANSWER_MAX);
-	err = control__ask(r->store, "trigger", buf__str((struct buf *)&r->trigger), &id, &e);
+	err = control__ask(r->store, "trigger", buf__str(&r->trigger), &id, &e);
 	if (!err && id.len && id.data[id.len - 1] == '\n')
 		id.len--;
 	if (!err && !r->wait)
@@ -419,48 +302,92 @@ static int trigger(const struct request *r)
 	else if (!err)
 		err = await(r, buf__str(&id), &e);
 	buf__done(&id);
-	return err ? fail(&e, err) : EXIT_DONE;
+	return err ? command__fail(&captures, &e, err) : EXIT_DONE;
 }
 
-static int run(const struct request *r, int argc, char **argv)
+/* -- arguments -- */
+
+/* A line of a trigger's text, where most options are called alike. */
+static int take_line(const struct command_option *o, void *at, char *value, struct err *e)
 {
-	const char *verb = argc ? argv[0] : "list";
-	int status = EXIT_DONE;
-
-	if (!strcmp(verb, "list"))
-		return argc > 1 ? usage("list takes no ID") : list(r);
-	if (!strcmp(verb, "trigger"))
-		return argc > 1 ? usage("trigger takes options only") : trigger(r);
-	if (!strcmp(verb, "show"))
-		return argc != 2 ? usage("show wants an ID") : show(r, argv[1]);
-	if (strcmp(verb, "pin") && strcmp(verb, "unpin") && strcmp(verb, "delete"))
-		return usage("there is no such word");
-	if (argc < 2)
-		return usage("it wants an ID");
-	for (int i = 1; i < argc && status == EXIT_DONE; i++)
-		status = change(r, verb, argv[i]);
-	return status;
+	if (strchr(value, '\n') || !*value)
+		return err__set(e, -EINVAL, "expected one line of text");
+	buf__printf(at, "%s=%s\n", o->letter == 'e' ? "events" : o->name, value);
+	return 0;
 }
+
+/* Of a trigger, and of `list`. */
+static int take_rule(const struct command_option *o, void *at, char *value, struct err *e)
+{
+	struct request *r = at;
+
+	r->rule = value;
+	return take_line(o, &r->trigger, value, e);
+}
+
+#define MANY UINT32_MAX
+
+static const struct command_word words[] = {
+	{"list", NULL, 0, 0, list, "all of them, the newest last (default)"},
+	{"show", "ID", 1, 1, show,
+	 "the summary of one, and where its files are; ID as `list` shows it, or a beginning of it"},
+	{"pin", "ID...", 1, MANY, pin, "keep it whatever the limits say"},
+	{"unpin", "ID...", 1, MANY, unpin, "not any more"},
+	{"delete", "ID...", 1, MANY, delete, "delete it; one that is pinned stays"},
+	{"trigger", NULL, 0, 0, trigger,
+	 "have the running agent keep what was recorded around now: of the machine, or of what is selected"},
+};
+
+#define LINE take_line, OPTION_AT(struct request, trigger, struct buf)
+
+static const struct command_option options[] = {
+	{0, "store", "DIR", OPTION_TEXT(struct request, store),
+	 "the store (default: that of the configuration)"},
+	{CONFIG_CHOICE_FILE(struct request, choice)},
+	{0, "rule", "NAME", take_rule, 0,
+	 "list: of this rule only; trigger: under this name (default manual)"},
+	{.text = "of trigger:"},
+	{'p', "pid", "PID", LINE, "of this process"},
+	{0, "comm", "GLOB", LINE, "of threads and processes of this name"},
+	{0, "cgroup", "GLOB", LINE, "of this control group"},
+	{0, "container", "GLOB", LINE, "of this container, also by the beginning of its id"},
+	{0, "unit", "GLOB", LINE, "of this systemd unit"},
+	{0, "pod", "GLOB", LINE, "of this pod"},
+	{'e', "event", "LIST", LINE, "cpu,offcpu,… (default: all that is recorded)"},
+	{0, "before", "TIME", LINE, "how much from before (default profiling.captures.before)"},
+	{0, "after", "TIME", LINE, "how much follows (default profiling.captures.after)"},
+	{'F', "frequency", "HZ", LINE, "samples a second for what follows, at most twice those configured"},
+	{0, "cause", "TEXT", LINE, "a line that says why"},
+	{0, "wait", NULL, OPTION_FLAG(struct request, wait),
+	 "until it is written; prints its folder in the place of its id"},
+};
+
+static const struct command captures = {
+	.name = "captures",
+	.synopsis = "[list|show ID|pin ID...|unpin ID...|delete ID...|trigger] [options]",
+	.text = "Captures are what the agent kept because a rule fired or somebody asked: profiles from "
+		"before that moment to after it, what normal looked like, and a summary. Each is a folder "
+		"below captures/ of the store, made of files that every tool reads.",
+	.first_is_default = true,
+	COMMAND_WORDS(words),
+	COMMAND_OPTIONS(options),
+};
 
 int cmd_captures(int argc, char **argv)
 {
-	const struct config_opts co = {.env = environ};
-	struct request r = {0};
+	struct request r = {.choice = {.opts = {.env = environ}}};
+	struct config *config = NULL;
+	struct operands o;
 	struct err e = {""};
-	int status, err = 0;
+	int status, err;
 
 	buf__init(&r.trigger, TRIGGER_TEXT_MAX);
-	status = parse_arguments(argc, argv, &r);
-	if (!status && r.help) {
-		printf("%s%s", usage_text, help_text);
-	} else if (!status) {
-		if (!r.store)
-			err = config__load(&co, &r.config, &e);
-		if (!err && !r.store)
-			r.store = r.config->output.directory;
-		status = err ? fail(&e, err) : run(&r, argc - optind, argv + optind);
+	status = command__parse(&captures, argc, argv, &r, &o);
+	if (status == COMMAND_GO_ON) {
+		err = config_choice__find_store(&r.choice, &r.store, &config, &e);
+		status = err ? command__fail(&captures, &e, err) : command__run(&captures, &o, &r);
 	}
-	config__free(r.config);
+	config__free(config);
 	buf__done(&r.trigger);
 	return status;
 }

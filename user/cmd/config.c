@@ -4,139 +4,100 @@
  */
 #include "user/cmd/cmd.h"
 
-#include <errno.h>
-#include <getopt.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "user/base/buf.h"
 #include "user/base/err.h"
+#include "user/cmd/command.h"
+#include "user/cmd/config_choice.h"
 #include "user/config/config.h"
 #include "user/config/listing.h"
 
-#define SETS_MAX   256
 #define OUTPUT_MAX (16u << 20)
 
-enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
+struct request {
+	struct config_choice choice;
+};
 
-static const char usage_text[] = "usage: everprof config check FILE\n"
-				 "       everprof config show [-c FILE] [--set KEY=VALUE]...\n"
-				 "       everprof config reference\n";
+static const struct command config;
 
-static const char help_text[] =
-	"\n"
-	"check      say whether FILE is a good configuration: nothing and exit 0, or one line and exit 1\n"
-	"show       print every effective value, and where it came from, as YAML that can be loaded again\n"
-	"reference  print the reference of all keys as Markdown (docs/configuration.md)\n"
-	"\n"
-	"  -c, --config FILE    default /etc/everprof/profiler.yaml, then ./profiler.yaml\n"
-	"      --set KEY=VALUE  as in `agent`: wins over the file and the environment\n"
-	"  -h, --help           this text\n";
-
-static int usage(void)
+static int check(void *request, char **operands, uint32_t n)
 {
-	fputs(usage_text, stderr);
-	return EXIT_USAGE;
-}
-
-static int help(void)
-{
-	printf("%s%s", usage_text, help_text);
-	return EXIT_DONE;
-}
-
-static int failed(const struct err *e, int code)
-{
-	fprintf(stderr, "everprof: config: %s\n", err__text(e, code));
-	return EXIT_FAILED;
-}
-
-static int print(struct buf *b)
-{
-	struct err e = {0};
-	int err = buf__err(b);
-
-	if (!err && (fwrite(b->data, 1, b->len, stdout) != b->len || fflush(stdout)))
-		err = errno ? -errno : -EIO;
-	buf__done(b);
-	return err ? failed(&e, err__set(&e, err, "cannot print: %s", strerror(-err))) : EXIT_DONE;
-}
-
-static int check(const char *path)
-{
+	const struct config_opts *s = &((const struct request *)request)->choice.opts;
 	/* the file alone: what this shell's environment would change is no property of the file */
-	struct config_opts o = {.path = path};
+	const struct config_opts o = {.path = *operands};
 	struct config *c = NULL;
 	struct err e = {0};
-	int err = config__load(&o, &c, &e);
+	int err;
 
+	(void)n;
+	if (s->path || s->n_sets)
+		return command__misuse(&config, "check is of the file alone: it takes neither -c nor --set");
+	err = config__load(&o, &c, &e);
 	config__free(c);
-	return err ? failed(&e, err) : EXIT_DONE;
+	return err ? command__fail(&config, &e, err) : EXIT_DONE;
 }
 
-static int show(const struct config_opts *o)
+static int show(void *request, char **operands, uint32_t n)
 {
+	const struct config_opts *s = &((const struct request *)request)->choice.opts;
 	struct config *c = NULL;
 	struct err e = {0};
 	struct buf b;
-	int err;
+	int err, status;
 
-	err = config__load(o, &c, &e);
+	(void)operands, (void)n;
+	err = config__load(s, &c, &e);
 	if (err)
-		return failed(&e, err);
+		return command__fail(&config, &e, err);
 	buf__init(&b, OUTPUT_MAX);
 	listing__show(c, &b);
 	config__free(c);
-	return print(&b);
+	status = command__print(&config, &b);
+	buf__done(&b);
+	return status;
 }
 
-static int reference(void)
+static int reference(void *request, char **operands, uint32_t n)
 {
 	struct buf b;
+	int status;
 
+	(void)request, (void)operands, (void)n;
 	buf__init(&b, OUTPUT_MAX);
 	listing__reference(&b);
-	return print(&b);
+	status = command__print(&config, &b);
+	buf__done(&b);
+	return status;
 }
+
+static const struct command_word words[] = {
+	{"check", "FILE", 1, 1, check,
+	 "say whether FILE is a good configuration: nothing and exit 0, or one line and exit 1"},
+	{"show", NULL, 0, 0, show,
+	 "print every effective value, and where it came from, as YAML that can be loaded again"},
+	{"reference", NULL, 0, 0, reference,
+	 "print the reference of all keys as Markdown (docs/configuration.md)"},
+};
+
+static const struct command_option options[] = {
+	{CONFIG_CHOICE_FILE(struct request, choice)},
+	{CONFIG_CHOICE_SET(struct request, choice)},
+};
+
+static const struct command config = {
+	.name = "config",
+	.synopsis = "check FILE\nshow [-c FILE] [--set KEY=VALUE]...\nreference",
+	.text = "Checks a configuration, or shows what one means.",
+	COMMAND_WORDS(words),
+	COMMAND_OPTIONS(options),
+};
 
 int cmd_config(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"set", required_argument, NULL, 's'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	const char *sets[SETS_MAX];
-	struct config_opts o = {.sets = sets, .env = environ};
-	const char *verb;
-	int n, opt;
+	struct request r = {.choice = {.opts = {.env = environ}}};
+	struct operands o;
+	int status = command__parse(&config, argc, argv, &r, &o);
 
-	optind = 0; /* 0 and not 1: glibc's own state goes too, so that a test can call this again */
-	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (opt) {
-		case 'c':
-			o.path = optarg;
-			break;
-		case 's':
-			if (o.n_sets == SETS_MAX)
-				return usage();
-			sets[o.n_sets++] = optarg;
-			break;
-		case 'h':
-			return help();
-		default:
-			return usage();
-		}
-	}
-	n = argc - optind;
-	verb = n ? argv[optind] : "";
-	if (!strcmp(verb, "check") && n == 2 && !o.path && !o.n_sets)
-		return check(argv[optind + 1]);
-	if (!strcmp(verb, "show") && n == 1)
-		return show(&o);
-	if (!strcmp(verb, "reference") && n == 1 && !o.path && !o.n_sets)
-		return reference();
-	return usage();
+	return status == COMMAND_GO_ON ? command__run(&config, &o, &r) : status;
 }

@@ -5,7 +5,6 @@
 #include "user/cmd/cmd.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,48 +12,36 @@
 
 #include "user/base/buf.h"
 #include "user/base/err.h"
+#include "user/cmd/command.h"
+#include "user/cmd/config_choice.h"
 #include "user/config/config.h"
 #include "user/kernel/probe.h"
 #include "user/kernel/probe_report.h"
 
-#define SETS_MAX   256
 #define OUTPUT_MAX (1u << 20)
 
-enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
-
-static const char usage_text[] =
-	"usage: everprof doctor [-c FILE] [--set KEY=VALUE]... [--store DIR] [--json]\n";
-
-static const char help_text[] =
-	"\n"
-	"Tries what a profile needs on this machine, as this user, and says what is lost without it and what "
-	"to do.\n"
-	"Exit status: 0 everprof can run here (maybe with less), 1 it cannot.\n"
-	"\n"
-	"  -c, --config FILE    default /etc/everprof/profiler.yaml, then ./profiler.yaml\n"
-	"      --set KEY=VALUE  as in `agent`: wins over the file and the environment\n"
-	"      --store DIR      where profiles would be kept (profiling.output.directory)\n"
-	"      --json           print the report as JSON\n"
-	"  -h, --help           this text\n";
-
-struct doctor_opts {
-	struct config_opts config;
-	const char *sets[SETS_MAX];
+struct request {
+	struct config_choice choice;
 	const char *store;
 	bool json;
 };
 
-static int usage(void)
-{
-	fputs(usage_text, stderr);
-	return EXIT_USAGE;
-}
+static const struct command_option options[] = {
+	{CONFIG_CHOICE_FILE(struct request, choice)},
+	{CONFIG_CHOICE_SET(struct request, choice)},
+	{0, "store", "DIR", OPTION_TEXT(struct request, store),
+	 "where profiles would be kept (profiling.output.directory)"},
+	{0, "json", NULL, OPTION_FLAG(struct request, json), "print the report as JSON"},
+};
 
-static int failed(const struct err *e, int code)
-{
-	fprintf(stderr, "everprof: doctor: %s\n", err__text(e, code));
-	return EXIT_FAILED;
-}
+static const struct command doctor = {
+	.name = "doctor",
+	.synopsis = "[-c FILE] [--set KEY=VALUE]... [--store DIR] [--json]",
+	.text = "Tries what a profile needs on this machine, as this user, and says what is lost without it "
+		"and what "
+		"to do.\nExit status: 0 everprof can run here (maybe with less), 1 it cannot.",
+	COMMAND_OPTIONS(options),
+};
 
 /* A configuration that cannot be loaded keeps the agent from starting: a finding like the others. */
 static void add_config_check(struct probe_report *r, const struct config *c, const struct err *e)
@@ -82,24 +69,21 @@ static int print_report(const struct probe_report *r, bool json)
 	bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	struct err e = {0};
 	struct buf b;
-	int err = 0;
+	int err = 0, status;
 
 	buf__init(&b, OUTPUT_MAX);
 	if (json)
 		err = probe_report__encode_json(r, &b);
 	else
 		probe_report__format(r, colour, &b);
-	if (!err)
-		err = buf__err(&b);
-	if (!err && (fwrite(b.data, 1, b.len, stdout) != b.len || fflush(stdout)))
-		err = errno ? -errno : -EIO;
+	status = err ? command__fail(&doctor, &e, err) : command__print(&doctor, &b);
 	buf__done(&b);
-	if (err)
-		return failed(&e, err__set(&e, err, "cannot print: %s", strerror(-err)));
+	if (status != EXIT_DONE)
+		return status;
 	return probe_report__obstacle(r) ? EXIT_FAILED : EXIT_DONE;
 }
 
-static int examine(const struct doctor_opts *o)
+static int examine(const struct request *o)
 {
 	struct probe_opts probe = {.live = true, .store = o->store};
 	struct probe_report *r = calloc(1, sizeof(*r));
@@ -108,8 +92,8 @@ static int examine(const struct doctor_opts *o)
 	int err;
 
 	if (!r)
-		return failed(&e, -ENOMEM);
-	if (!config__load(&o->config, &c, &config_err)) {
+		return command__fail(&doctor, &e, -ENOMEM);
+	if (!config__load(&o->choice.opts, &c, &config_err)) {
 		if (!probe.store)
 			probe.store = c->output.directory;
 		probe.debug_directories = c->symbols.debug_directories.items;
@@ -119,7 +103,9 @@ static int examine(const struct doctor_opts *o)
 	}
 	err = probe__run(&probe, r);
 	if (err) {
-		err = failed(&e, err__set(&e, err, "cannot look at the root directory: %s", strerror(-err)));
+		err = command__fail(
+			&doctor, &e,
+			err__set(&e, err, "cannot look at the root directory: %s", strerror(-err)));
 	} else {
 		add_config_check(r, c, &config_err);
 		err = print_report(r, o->json);
@@ -131,38 +117,11 @@ static int examine(const struct doctor_opts *o)
 
 int cmd_doctor(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
-		{"store", required_argument, NULL, 'd'},  {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},         {0},
-	};
-	struct doctor_opts o = {.config = {.env = environ}};
-	int opt;
+	struct request r = {.choice = {.opts = {.env = environ}}};
+	struct operands rest;
+	int status = command__parse(&doctor, argc, argv, &r, &rest);
 
-	o.config.sets = o.sets;
-	optind = 0; /* 0 and not 1: glibc's own state goes too, so that a test can call this again */
-	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (opt) {
-		case 'c':
-			o.config.path = optarg;
-			break;
-		case 's':
-			if (o.config.n_sets == SETS_MAX)
-				return usage();
-			o.sets[o.config.n_sets++] = optarg;
-			break;
-		case 'd':
-			o.store = optarg;
-			break;
-		case 'j':
-			o.json = true;
-			break;
-		case 'h':
-			printf("%s%s", usage_text, help_text);
-			return EXIT_DONE;
-		default:
-			return usage();
-		}
-	}
-	return optind == argc ? examine(&o) : usage();
+	if (status != COMMAND_GO_ON)
+		return status;
+	return rest.n ? command__misuse(&doctor, COMMAND_TAKES_NONE, *rest.items) : examine(&r);
 }

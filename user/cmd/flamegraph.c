@@ -4,12 +4,11 @@
  */
 #include "user/cmd/cmd.h"
 
-#include <getopt.h>
-#include <stdio.h>
-#include <string.h>
+#include <errno.h>
 
 #include "exporters/format/format.h"
 #include "user/base/err.h"
+#include "user/cmd/command.h"
 #include "user/cmd/inputs.h"
 #include "user/cmd/output.h"
 #include "user/config/units.h"
@@ -17,119 +16,54 @@
 #include "user/profile/profile.h"
 #include "user/query/source.h"
 
-enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
-enum { OPT_TYPE = INPUTS_OPT_MAX, OPT_BY, OPT_THRESHOLD, OPT_BASE, OPT_IDLE };
-
-static const char usage_text[] = "usage: everprof flamegraph [options] [FILE|DIR]...\n";
-
-static const char help_text[] =
-	"\n"
-	"Draws a profile. FILE is a pprof file (.pb.gz, .pb.zst; - is standard input), several are added up. "
-	"DIR is a "
-	"store, of which the\n"
-	"last 10 minutes are drawn, or a folder that `record` wrote. Without any, the store of the "
-	"configuration.\n"
-	"\n"
-	"  -o, --output FILE       default flamegraph.svg; by its end: .svg a picture, .html a page to look "
-	"around in, "
-	".json for\n"
-	"                          speedscope, .flame.json for programs, .folded text\n"
-	"      --type TYPE         sample type, as samples or cpu (default: the profile's own)\n"
-	"      --by LABEL          this label's text as the lowest frame: process, container, comm, …\n"
-	"      --threshold SHARE   fold calls away that have less than this of the whole (default 0.02%; 0%: "
-	"none)\n"
-	"      --base FILE         show what changed since that profile: blue is less, orange is more\n"
-	"      --idle              waits of threads that only wait for work, too\n"
-	"      --event EVENT       of a store or folder: cpu (default), offcpu, memory, …\n"
-	"      --from TIME         of a store: now-1h, 2026-01-31T10:00:00Z (UTC) or seconds since 1970\n"
-	"      --to TIME           the same\n"
-	"  -h, --help              this text\n";
-
 struct request {
 	struct source_opts source;
 	struct output_opts output;
 	const char *path, *base;
-	bool help;
 };
 
-static int usage(const char *what)
+static int take_threshold(const struct command_option *o, void *at, char *value, struct err *e)
 {
-	if (what)
-		fprintf(stderr, "everprof: flamegraph: %s\n", what);
-	fputs(usage_text, stderr);
-	return EXIT_USAGE;
-}
-
-static int parse_option(int opt, struct request *r)
-{
-	struct err e = {""};
 	uint64_t ppm;
 
-	switch (opt) {
-	case 'o':
-		r->path = optarg;
-		return 0;
-	case OPT_TYPE:
-		r->output.format.type = optarg;
-		return 0;
-	case OPT_BY:
-		r->output.format.root_label = optarg;
-		return 0;
-	case OPT_BASE:
-		r->base = optarg;
-		return 0;
-	case OPT_THRESHOLD:
-		if (units__parse_share(optarg, &ppm, &e) || ppm > 1000000)
-			return usage("--threshold wants a share of the whole, such as 0.1%");
-		r->output.format.threshold_ppm = (uint32_t)ppm;
-		return 0;
-	case OPT_IDLE:
-		r->output.keep_idle = true;
-		return 0;
-	case INPUTS_EVENT:
-	case INPUTS_FROM:
-	case INPUTS_TO:
-		return inputs__option(&r->source, opt, optarg, &e) ? usage(e.text) : 0;
-	case 'h':
-		r->help = true;
-		return 0;
-	default:
-		return usage(NULL);
-	}
+	(void)o;
+	if (units__parse_share(value, &ppm, NULL) || ppm > 1000000)
+		return err__set(e, -EINVAL, "expected a share of the whole, such as 0.1%%, found '%s'",
+				units__quote(value).text);
+	*(uint32_t *)at = (uint32_t)ppm;
+	return 0;
 }
 
-static int parse_arguments(int argc, char **argv, struct request *r)
-{
-	static const struct option options[] = {
-		{"output", required_argument, NULL, 'o'},
-		{"type", required_argument, NULL, OPT_TYPE},
-		{"by", required_argument, NULL, OPT_BY},
-		{"threshold", required_argument, NULL, OPT_THRESHOLD},
-		{"base", required_argument, NULL, OPT_BASE},
-		{"idle", no_argument, NULL, OPT_IDLE},
-		{"event", required_argument, NULL, INPUTS_EVENT},
-		{"from", required_argument, NULL, INPUTS_FROM},
-		{"to", required_argument, NULL, INPUTS_TO},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	int opt, status = 0;
+static const struct command_option options[] = {
+	{'o', "output", "FILE", OPTION_TEXT(struct request, path),
+	 "default flamegraph.svg; by its end: .svg a picture, .html a page to look around in, .json for "
+	 "speedscope, .flame.json for programs, .folded text"},
+	{0, "type", "TYPE", OPTION_TEXT(struct request, output.format.type),
+	 "sample type, as samples or cpu (default: the profile's own)"},
+	{0, "by", "LABEL", OPTION_TEXT(struct request, output.format.root_label),
+	 "this label's text as the lowest frame: process, container, comm, …"},
+	{0, "threshold", "SHARE", take_threshold,
+	 OPTION_AT(struct request, output.format.threshold_ppm, uint32_t),
+	 "fold calls away that have less than this of the whole (default 0.02%; 0%: none)"},
+	{0, "base", "FILE", OPTION_TEXT(struct request, base),
+	 "show what changed since that profile: blue is less, orange is more"},
+	{INPUTS_IDLE(struct request, output.keep_idle)},
+	{INPUTS_EVENT(struct request, source)},
+	{INPUTS_FROM(struct request, source)},
+	{INPUTS_TO(struct request, source)},
+};
 
-	optind = 0;
-	while (!status && !r->help && (opt = getopt_long(argc, argv, "o:h", options, NULL)) != -1)
-		status = parse_option(opt, r);
-	if (!status && !inputs__is_range(&r->source))
-		status = usage("--from must lie before --to");
-	if (!status && !output__is_known(r->path))
-		status = usage("cannot tell the format of the output: use .svg, .html, .json or .folded");
-	return status;
-}
+static const struct command flamegraph = {
+	.name = "flamegraph",
+	.synopsis = "[options] [FILE|DIR]...",
+	.text = "Draws a profile. " INPUTS_WHAT,
+	COMMAND_OPTIONS(options),
+};
 
-static int load(const struct request *r, int argc, char **argv, struct profile **ret, struct err *e)
+static int load(const struct request *r, const struct operands *from, struct profile **ret, struct err *e)
 {
 	struct profile *p = NULL, *base = NULL;
-	int err = inputs__load((const char *const *)argv + optind, (uint32_t)(argc - optind), &r->source, &p,
-			       e);
+	int err = inputs__load((const char *const *)from->items, from->n, &r->source, &p, e);
 
 	if (!err && !r->base) {
 		*ret = p;
@@ -152,20 +86,19 @@ int cmd_flamegraph(int argc, char **argv)
 {
 	struct request r = {.path = "flamegraph.svg", .output = {.format = {.threshold_ppm = 200}}};
 	struct profile *p = NULL;
+	struct operands from;
 	struct err e = {""};
-	int err, status = parse_arguments(argc, argv, &r);
+	int err, status = command__parse(&flamegraph, argc, argv, &r, &from);
 
-	if (status)
+	if (status != COMMAND_GO_ON)
 		return status;
-	if (r.help) {
-		printf("%s%s", usage_text, help_text);
-		return EXIT_DONE;
-	}
-	err = load(&r, argc, argv, &p, &e);
+	if (!inputs__is_range(&r.source))
+		return command__misuse(&flamegraph, "--from must lie before --to");
+	if (!output__is_known(r.path))
+		return command__misuse(&flamegraph, OUTPUT_UNKNOWN, r.path);
+	err = load(&r, &from, &p, &e);
 	if (!err)
 		err = output__write_as(p, r.path, &r.output, &e);
 	profile__free(p);
-	if (err)
-		fprintf(stderr, "everprof: flamegraph: %s\n", err__text(&e, err));
-	return err ? EXIT_FAILED : EXIT_DONE;
+	return err ? command__fail(&flamegraph, &e, err) : EXIT_DONE;
 }

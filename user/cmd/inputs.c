@@ -8,13 +8,10 @@
 #include "user/query/source.h"
 #include "user/query/time_point.h"
 
-int inputs__option(struct source_opts *o, int opt, const char *value, struct err *err)
+int inputs__take_time(const struct command_option *o, void *at, char *value, struct err *e)
 {
-	if (opt == INPUTS_EVENT) {
-		o->event = value;
-		return 0;
-	}
-	return time_point__parse(value, clock__real_ns(), opt == INPUTS_FROM ? &o->from_ns : &o->to_ns, err);
+	(void)o;
+	return time_point__parse(value, clock__real_ns(), at, e);
 }
 
 bool inputs__is_range(const struct source_opts *o)

@@ -10,15 +10,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "user/cmd/command.h"
 struct err;
 struct profile;
 struct source_opts;
 
-/* getopt values of --event, --from, --to; a command's own begin at INPUTS_OPT_MAX. */
-enum { INPUTS_EVENT = 256, INPUTS_FROM, INPUTS_TO, INPUTS_OPT_MAX };
+#define INPUTS_WHAT                                                                                  \
+	"FILE is a pprof file (.pb.gz, .pb.zst; - is standard input), several are added up. DIR is " \
+	"a store, of which the last 10 minutes are taken, or a folder that `record` wrote. Without " \
+	"any, the store of the configuration."
 
-/* One of the above; -EINVAL with the err set. */
-int inputs__option(struct source_opts *o, int opt, const char *value, struct err *err);
+int inputs__take_time(const struct command_option *o, void *at, char *value, struct err *e);
+
+/* Rows for a request with a `struct source_opts`. */
+#define INPUTS_EVENT(type, field)                            \
+	0, "event", "EVENT", OPTION_TEXT(type, field.event), \
+		"of a store or folder: cpu (default), offcpu, memory, …"
+#define INPUTS_FROM(type, field)                                                        \
+	0, "from", "TIME", inputs__take_time, OPTION_AT(type, field.from_ns, uint64_t), \
+		"of a store: now-1h, 2026-01-31T10:00:00Z (UTC) or seconds since 1970"
+#define INPUTS_TO(type, field) \
+	0, "to", "TIME", inputs__take_time, OPTION_AT(type, field.to_ns, uint64_t), "the same"
+/* Where waits are shown: into a bool. */
+#define INPUTS_IDLE(type, field)                   \
+	0, "idle", NULL, OPTION_FLAG(type, field), \
+		"waits of threads that only wait for work, too (profiling.offcpu.idle)"
+
 /* Is the range empty? Then false. */
 bool inputs__is_range(const struct source_opts *o);
 /* The sum of all paths; without any the store of the configuration. */

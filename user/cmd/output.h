@@ -13,7 +13,7 @@
 
 #define OUTPUT_BYTES_MAX (1u << 30)
 
-#define OUTPUT_SUFFIXES ".pb.gz, .pb.zst, .folded, .svg, .html or .json"
+#define OUTPUT_UNKNOWN "cannot tell the format of '%s': use .pb.gz, .pb.zst, .folded, .svg, .html or .json"
 
 struct err;
 struct profile;

@@ -5,7 +5,6 @@
 #include "user/cmd/cmd.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,9 +19,11 @@
 #include "user/base/io.h"
 #include "user/base/loop.h"
 #include "user/cmd/child.h"
+#include "user/cmd/command.h"
 #include "user/cmd/output.h"
 #include "user/config/config.h"
 #include "user/config/event.h"
+#include "user/config/suggest.h"
 #include "user/config/units.h"
 #include "user/pipeline/collector.h"
 #include "user/pipeline/event_source.h"
@@ -38,50 +39,13 @@
 #define ALLOC_BUDGET_PPM 20000 /* likewise */
 #define EXIT_PROFILER    125   /* with a command: the profiler itself failed */
 
-enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
-
-static const char usage_text[] = "usage: everprof record [options] [-- COMMAND [ARG]...]\n";
-
-static const char help_text[] =
-	"\n"
-	"Records where time goes, for a while, into a file that `go tool pprof` opens.\n"
-	"\n"
-	"  -e, --event EVENT        cpu (default), offcpu, memory, alloc, kmem, heap, lock, threads,\n"
-	"                           goroutine, threadcreate; several with commas between, or -e again\n"
-	"  -d, --duration TIME      30s (default), 5m, …; 0: until Ctrl-C\n"
-	"  -F, --frequency HZ       samples a second and CPU, 1 to 1000 (default 99)\n"
-	"  -o, --output FILE        default everprof.EVENT.pb.gz; by its end: .pb.gz .pb.zst pprof, .folded "
-	"folded\n"
-	"                           stacks, .svg flame graph, .html the same to look around in, .json "
-	"speedscope; - is standard\n"
-	"                           output (pprof); of several events, a directory (everprof) with "
-	"EVENT.pb.gz each\n"
-	"  -p, --pid PID            only this process, all its threads; may be given again\n"
-	"      --comm GLOB          only threads of that name, or all of processes of that name\n"
-	"      --process GLOB       only processes of that name\n"
-	"      --exe GLOB           only processes that run this file (path)\n"
-	"      --cgroup GLOB        only processes in this cgroup (path)\n"
-	"      --unit GLOB          only processes of this systemd unit\n"
-	"      --container GLOB     only processes of this container (id)\n"
-	"      --pod GLOB           only processes of this pod\n"
-	"      --exclude KIND=GLOB  not these; KIND as above: pid, comm, process, exe, cgroup, unit, "
-	"container, pod\n"
-	"      --clock CLOCK        auto (default), cycles, cpu-clock\n"
-	"      --no-kernel          user stacks only\n"
-	"      --idle               in pictures: waits of threads that only wait for work, too\n"
-	"      --waker              of waits, who ended them too: stack and labels waker, waker_tid\n"
-	"  -q, --quiet              no progress and no summary\n"
-	"  -v, --verbose            say what goes on\n"
-	"  -h, --help               this text\n"
-	"\n"
-	"Patterns of several kinds add up; exclusion beats inclusion. With COMMAND, it and its children are "
-	"recorded for as\n"
-	"long as it runs, and its exit status is passed on (125: everprof itself failed).\n";
+static const char *const kinds[] = {"comm", "process", "exe", "cgroup", "unit", "container", "pod"};
+#define N_KINDS (sizeof(kinds) / sizeof(*kinds))
 
 /* Patterns of all kinds, in the storage that the target_set's lists point to. */
 struct patterns {
 	struct target_set set;
-	const char *texts[7][PATTERNS_MAX];
+	const char *texts[N_KINDS][PATTERNS_MAX];
 	uint32_t pids[PATTERNS_MAX];
 };
 
@@ -104,105 +68,164 @@ struct record {
 	uint32_t n_interrupts;
 };
 
-static int usage(const char *fmt, const char *what)
-{
-	fputs("everprof: record: ", stderr);
-	fprintf(stderr, fmt, what);
-	fprintf(stderr, "\n%s", usage_text);
-	return EXIT_USAGE;
-}
-
-/* Adds a pattern of a kind; false where there is no such kind, or too many. */
-static bool patterns__add(struct patterns *p, const char *kind, const char *glob)
+/* Adds a pattern of a kind. */
+static int patterns__add(struct patterns *p, const char *kind, const char *glob, struct err *e)
 {
 	struct text_list *lists[] = {&p->set.comm, &p->set.process,   &p->set.exe, &p->set.cgroup,
 				     &p->set.unit, &p->set.container, &p->set.pod};
-	static const char *const kinds[] = {"comm", "process", "exe", "cgroup", "unit", "container", "pod"};
-	char *end;
+	bool is_pid = !strcmp(kind, "pid");
+	uint64_t pid;
+	size_t i = 0;
 
-	if (!strcmp(kind, "pid")) {
-		unsigned long pid = strtoul(glob, &end, 10);
-
-		if (*end || end == glob || !pid || pid > TARGET_PID_MAX || p->set.pid.n == PATTERNS_MAX)
-			return false;
+	while (!is_pid && i < N_KINDS && strcmp(kind, kinds[i]))
+		i++;
+	if (i == N_KINDS)
+		return err__set(e, -EINVAL, "there is no kind '%s'", units__quote(kind).text);
+	if ((is_pid ? p->set.pid.n : lists[i]->n) == PATTERNS_MAX)
+		return err__set(e, -E2BIG, "at most %d can be given", PATTERNS_MAX);
+	if (is_pid) {
+		if (units__parse_count(glob, &pid, NULL) || !pid || pid > TARGET_PID_MAX)
+			return err__set(e, -EINVAL, "not a process id: '%s'", units__quote(glob).text);
 		p->pids[p->set.pid.n] = (uint32_t)pid;
 		p->set.pid = (struct pid_list){.items = p->pids, .n = p->set.pid.n + 1};
-		return true;
+		return 0;
 	}
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		if (strcmp(kind, kinds[i]))
-			continue;
-		if (lists[i]->n == PATTERNS_MAX || !*glob)
-			return false;
-		p->texts[i][lists[i]->n] = glob;
-		*lists[i] = (struct text_list){.items = p->texts[i], .n = lists[i]->n + 1};
-		return true;
-	}
-	return false;
+	if (!*glob)
+		return err__set(e, -EINVAL, "a pattern is needed");
+	p->texts[i][lists[i]->n] = glob;
+	*lists[i] = (struct text_list){.items = p->texts[i], .n = lists[i]->n + 1};
+	return 0;
 }
 
-static bool patterns__exclude(struct patterns *p, char *kind_and_glob)
+/* -p, --comm and the others are called as their kinds. */
+static int take_pattern(const struct command_option *o, void *at, char *value, struct err *e)
 {
-	char *equals = strchr(kind_and_glob, '=');
-
-	if (!equals)
-		return false;
-	*equals = '\0';
-	return patterns__add(p, kind_and_glob, equals + 1);
+	return patterns__add(at, o->name, value, e);
 }
 
-static bool parse_clock(const char *text, enum clock_kind *ret)
+static int take_exclusion(const struct command_option *o, void *at, char *value, struct err *e)
 {
-	if (!strcmp(text, "auto"))
-		*ret = CLOCK_AUTO;
-	else if (!strcmp(text, "cycles"))
-		*ret = CLOCK_CYCLES;
-	else if (!strcmp(text, "cpu-clock"))
-		*ret = CLOCK_CPU;
-	else
-		return false;
-	return true;
+	char kind[16];
+	size_t len = strcspn(value, "=");
+
+	(void)o;
+	if (!value[len] || len >= sizeof(kind))
+		return err__set(e, -EINVAL, "expected KIND=GLOB, found '%s'", units__quote(value).text);
+	snprintf(kind, sizeof(kind), "%.*s", (int)len, value);
+	return patterns__add(at, kind, value + len + 1, e);
 }
 
-enum { OPT_EXCLUDE = 256, OPT_CLOCK, OPT_NO_KERNEL, OPT_IDLE, OPT_WAKER, OPT_KIND };
+static int unknown_event(const char *name, struct err *e)
+{
+	struct suggest s;
 
-static const struct option options[] = {
-	{"event", required_argument, NULL, 'e'},
-	{"duration", required_argument, NULL, 'd'},
-	{"frequency", required_argument, NULL, 'F'},
-	{"output", required_argument, NULL, 'o'},
-	{"pid", required_argument, NULL, 'p'},
-	{"comm", required_argument, NULL, OPT_KIND},
-	{"process", required_argument, NULL, OPT_KIND},
-	{"exe", required_argument, NULL, OPT_KIND},
-	{"cgroup", required_argument, NULL, OPT_KIND},
-	{"unit", required_argument, NULL, OPT_KIND},
-	{"container", required_argument, NULL, OPT_KIND},
-	{"pod", required_argument, NULL, OPT_KIND},
-	{"exclude", required_argument, NULL, OPT_EXCLUDE},
-	{"clock", required_argument, NULL, OPT_CLOCK},
-	{"no-kernel", no_argument, NULL, OPT_NO_KERNEL},
-	{"idle", no_argument, NULL, OPT_IDLE},
-	{"waker", no_argument, NULL, OPT_WAKER},
-	{"quiet", no_argument, NULL, 'q'},
-	{"verbose", no_argument, NULL, 'v'},
-	{"help", no_argument, NULL, 'h'},
-	{},
-};
+	suggest__init(&s, name);
+	for (enum event ev = 0; ev < EVENT_N; ev++)
+		if (collector__can_record(ev))
+			suggest__offer(&s, event__name(ev));
+	return err__set(e, -EINVAL, "unknown event '%s'%s", units__quote(name).text, suggest__text(&s));
+}
 
 /* "cpu,offcpu": adds to what is recorded. */
-static int record__events(struct record *r, char *list)
+static int take_events(const struct command_option *o, void *at, char *value, struct err *e)
 {
+	struct record *r = at;
 	enum event ev;
 
-	for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
-		if (event__find(name, &ev) || !collector__can_record(ev))
-			return usage("event '%s' cannot be recorded by this version", name);
+	(void)o;
+	for (char *rest = value, *name; (name = strsep(&rest, ","));) {
+		if (!*name)
+			continue;
+		if (event__find(name, &ev))
+			return unknown_event(name, e);
+		if (!collector__can_record(ev))
+			return err__set(e, -EOPNOTSUPP, "event '%s' cannot be recorded by this version",
+					name);
 		r->n_events += !r->collector.events[ev].on;
 		r->collector.events[ev].on = true;
 	}
-	return r->n_events ? EXIT_DONE : usage("%s", "-e: an event is needed");
+	return r->n_events ? 0 : err__set(e, -EINVAL, "an event is needed");
 }
+
+static int take_duration(const struct command_option *o, void *at, char *value, struct err *e)
+{
+	struct record *r = at;
+
+	(void)o;
+	r->has_duration = true;
+	return units__parse_duration(value, &r->duration_ns, e);
+}
+
+static int take_frequency(const struct command_option *o, void *at, char *value, struct err *e)
+{
+	uint64_t n;
+
+	(void)o;
+	if (units__parse_count(value, &n, NULL) || n < 1 || n > 1000)
+		return err__set(e, -ERANGE, "expected 1 to 1000, found '%s'", units__quote(value).text);
+	*(uint32_t *)at = (uint32_t)n;
+	return 0;
+}
+
+static int take_no_kernel(const struct command_option *o, void *at, char *value, struct err *e)
+{
+	(void)o, (void)value, (void)e;
+	*(bool *)at = false;
+	return 0;
+}
+
+static int take_verbose(const struct command_option *o, void *at, char *value, struct err *e)
+{
+	(void)o, (void)at, (void)value, (void)e;
+	log__set_level(LOG_LEVEL_DEBUG);
+	return 0;
+}
+
+#define PATTERN take_pattern, OPTION_AT(struct record, include, struct patterns)
+
+static const struct command_option options[] = {
+	{'e', "event", "EVENT", take_events, 0,
+	 "cpu (default), offcpu, memory, alloc, kmem, heap, lock, threads, goroutine, threadcreate; "
+	 "several with commas between, or -e again"},
+	{'d', "duration", "TIME", take_duration, 0, "30s (default), 5m, …; 0: until Ctrl-C"},
+	{'F', "frequency", "HZ", take_frequency, OPTION_AT(struct record, collector.frequency_hz, uint32_t),
+	 "samples a second and CPU, 1 to 1000 (default 99)"},
+	{'o', "output", "FILE", OPTION_TEXT(struct record, path),
+	 "default everprof.EVENT.pb.gz; by its end: .pb.gz .pb.zst pprof, .folded folded stacks, .svg "
+	 "flame graph, .html the same to look around in, .json speedscope; - is standard output (pprof); "
+	 "of several events, a directory (everprof) with EVENT.pb.gz each"},
+	{'p', "pid", "PID", PATTERN, "only this process, all its threads; may be given again"},
+	{0, "comm", "GLOB", PATTERN, "only threads of that name, or all of processes of that name"},
+	{0, "process", "GLOB", PATTERN, "only processes of that name"},
+	{0, "exe", "GLOB", PATTERN, "only processes that run this file (path)"},
+	{0, "cgroup", "GLOB", PATTERN, "only processes in this cgroup (path)"},
+	{0, "unit", "GLOB", PATTERN, "only processes of this systemd unit"},
+	{0, "container", "GLOB", PATTERN, "only processes of this container (id)"},
+	{0, "pod", "GLOB", PATTERN, "only processes of this pod"},
+	{0, "exclude", "KIND=GLOB", take_exclusion, OPTION_AT(struct record, exclude, struct patterns),
+	 "not these; KIND as above: pid, comm, process, exe, cgroup, unit, container, pod"},
+	{0, "clock", "auto|cycles|cpu-clock", OPTION_CHOICE(struct record, collector.clock),
+	 "what ticks (default auto: cycles where there is a PMU)"},
+	{0, "no-kernel", NULL, take_no_kernel, OPTION_AT(struct record, collector.kernel_stacks, bool),
+	 "user stacks only"},
+	{0, "idle", NULL, OPTION_FLAG(struct record, keep_idle),
+	 "in pictures: waits of threads that only wait for work, too"},
+	{0, "waker", NULL, OPTION_FLAG(struct record, collector.wakers),
+	 "of waits, who ended them too: stack and labels waker, waker_tid"},
+	{'q', "quiet", NULL, OPTION_FLAG(struct record, quiet), "no progress and no summary"},
+	{'v', "verbose", NULL, take_verbose, 0, "say what goes on"},
+};
+
+static const struct command record = {
+	.name = "record",
+	.synopsis = "[options] [-- COMMAND [ARG]...]",
+	.text = "Records where time goes, for a while, into a file that `go tool pprof` opens.",
+	.end = "Patterns of several kinds add up; exclusion beats inclusion. With COMMAND, it and its "
+	       "children are recorded for as long as it runs, and its exit status is passed on (125: "
+	       "everprof itself failed).",
+	.ends_at_operand = true,
+	COMMAND_OPTIONS(options),
+};
 
 /* What is not said: the event, the path. */
 static void record__complete(struct record *r)
@@ -220,85 +243,25 @@ static void record__complete(struct record *r)
 	r->path = r->n_events > 1 ? "everprof" : r->default_path;
 }
 
-/* One option; EXIT_DONE to go on, EXIT_USAGE, or -1 where --help was answered. */
-static int record__option(struct record *r, int opt, const char *name)
+/* What the command line says as a whole; as command__parse(). */
+static int record__parse(struct record *r, int argc, char **argv, struct operands *command)
 {
-	struct err e = {0};
-	uint64_t n;
+	int status = command__parse(&record, argc, argv, r, command);
 
-	switch (opt) {
-	case 'e':
-		return record__events(r, optarg);
-	case 'd':
-		if (units__parse_duration(optarg, &r->duration_ns, &e))
-			return usage("-d: %s", err__text(&e, -EINVAL));
-		r->has_duration = true;
-		return EXIT_DONE;
-	case 'F':
-		if (units__parse_count(optarg, &n, &e) || n < 1 || n > 1000)
-			return usage("-F: expected 1 to 1000, found '%s'", optarg);
-		r->collector.frequency_hz = (uint32_t)n;
-		return EXIT_DONE;
-	case 'o':
-		r->path = optarg;
-		return EXIT_DONE;
-	case 'p':
-		return patterns__add(&r->include, "pid", optarg)
-			       ? EXIT_DONE
-			       : usage("-p: not a process id: '%s'", optarg);
-	case OPT_KIND:
-		return patterns__add(&r->include, name, optarg) ? EXIT_DONE
-								: usage("--%s: a pattern is needed", name);
-	case OPT_EXCLUDE:
-		return patterns__exclude(&r->exclude, optarg)
-			       ? EXIT_DONE
-			       : usage("--exclude: expected KIND=GLOB near '%s'", optarg);
-	case OPT_CLOCK:
-		return parse_clock(optarg, &r->collector.clock) ? EXIT_DONE
-								: usage("--clock: no clock '%s'", optarg);
-	case OPT_IDLE:
-		r->keep_idle = true;
-		return EXIT_DONE;
-	case OPT_WAKER:
-		r->collector.wakers = true;
-		return EXIT_DONE;
-	case OPT_NO_KERNEL:
-		r->collector.kernel_stacks = false;
-		return EXIT_DONE;
-	case 'q':
-		r->quiet = true;
-		return EXIT_DONE;
-	case 'v':
-		log__set_level(LOG_LEVEL_DEBUG);
-		return EXIT_DONE;
-	case 'h':
-		printf("%s%s", usage_text, help_text);
-		return -1;
-	default:
-		return usage("%s", "see --help");
-	}
-}
-
-static int record__parse(struct record *r, int argc, char **argv)
-{
-	int opt, index = 0, ret = EXIT_DONE;
-
-	optind = 1;
-	while (ret == EXIT_DONE && (opt = getopt_long(argc, argv, "+e:d:F:o:p:qvh", options, &index)) != -1)
-		ret = record__option(r, opt, options[index].name);
-	if (ret != EXIT_DONE)
-		return ret;
+	if (status != COMMAND_GO_ON)
+		return status;
 	record__complete(r);
-	r->has_command = optind < argc;
-	if (r->has_command && strcmp(argv[optind - 1], "--"))
-		return usage("put -- before the command '%s'", argv[optind]);
+	r->has_command = command->n;
+	if (r->has_command && !command->are_behind_dashes)
+		return command__misuse(&record, "put -- before the command '%s'", *command->items);
 	if (r->has_command && !target_set__is_empty(&r->include.set))
-		return usage("%s", "a command and a choice of processes exclude each other");
+		return command__misuse(&record, "a command and a choice of processes exclude each other");
 	if (r->n_events > 1 && !strcmp(r->path, "-"))
-		return usage("%s", "several events do not fit on standard output: -o names a directory");
+		return command__misuse(&record,
+				       "several events do not fit on standard output: -o names a directory");
 	if (r->n_events == 1 && !output__is_known(r->path))
-		return usage("-o: cannot tell the format of '%s': use " OUTPUT_SUFFIXES, r->path);
-	return EXIT_DONE;
+		return command__misuse(&record, OUTPUT_UNKNOWN, r->path);
+	return COMMAND_GO_ON;
 }
 
 static void record__take_window(void *ctx, struct window *w)
@@ -521,6 +484,7 @@ static int record__go(struct record *r, char **command, struct err *err)
 int cmd_record(int argc, char **argv)
 {
 	static struct record r; /* large, and there is one */
+	struct operands command;
 	struct err err = {0};
 	int ret;
 
@@ -538,15 +502,15 @@ int cmd_record(int argc, char **argv)
 	governor__budgets(MEMORY_BYTES, &r.collector.budgets);
 	r.collector.budgets.window_bytes = MEMORY_BYTES / 2; /* there is one, however long it takes */
 	log__set_level(LOG_LEVEL_WARN);
-	ret = record__parse(&r, argc, argv);
-	if (ret)
-		return ret < 0 ? EXIT_DONE : ret;
+	ret = record__parse(&r, argc, argv, &command);
+	if (ret != COMMAND_GO_ON)
+		return ret;
 	r.collector.selector = (struct selector){
 		.include = &r.include.set,
 		.exclude = &r.exclude.set,
 		.only_tree = r.has_command,
 	};
-	ret = record__go(&r, argv + optind, &err);
+	ret = record__go(&r, command.items, &err);
 	collector__free(r.c);
 	child__done(&r.child);
 	loop__free(r.loop);
@@ -554,7 +518,7 @@ int cmd_record(int argc, char **argv)
 	for (int ev = 0; ev < EVENT_N; ev++)
 		window__unref(r.windows[ev]);
 	if (ret) {
-		fprintf(stderr, "everprof: record: %s\n", err__text(&err, ret));
+		command__fail(&record, &err, ret);
 		if (r.exec_failed)
 			return child__exit_status(&r.child); /* 126 or 127, as a shell says it */
 		return r.has_command ? EXIT_PROFILER : EXIT_FAILED;

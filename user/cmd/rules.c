@@ -5,68 +5,33 @@
 #include "user/cmd/cmd.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "user/base/buf.h"
 #include "user/base/err.h"
+#include "user/cmd/command.h"
 #include "user/cmd/control.h"
 #include "user/cmd/rules.h"
+#include "user/cmd/config_choice.h"
 #include "user/config/config.h"
-
-extern char **environ;
 
 #define LOOK_AGAIN_MS 1200 /* a pass of the agent takes a second to come */
 #define LOOKS         4
 
-enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
-
-static const char usage_text[] =
-	"usage: everprof rules [list [RULE]|check [FILE]|test FILE SERIES] [options]\n";
-
-static const char help_text[] =
-	"\n"
-	"Rules (`alerts` in the configuration) capture by themselves when something is wrong.\n"
-	"\n"
-	"  list                 of the running agent: each rule, what it sees, and why it has not fired "
-	"(default)\n"
-	"  list RULE            each target of that rule: its value, the threshold, its state and why\n"
-	"  check FILE           are the rules of the file good, can this version record what they "
-	"capture, does anything match now\n"
-	"  test FILE SERIES     what the rules of the file would have done: SERIES has lines of\n"
-	"                       SECONDS,PID,COMM,METRIC,VALUE (pid 0 is the system; values in the metric's "
-	"base unit, by rising time)\n"
-	"\n"
-	"      --json           list: as JSON, like /api/v1/rules\n"
-	"      --store DIR      list: of the agent of this store (default: that of the configuration)\n"
-	"  -c, --config FILE    the configuration, where --store is not given\n"
-	"  -h, --help           this text\n";
-
-struct rules {
-	const char *store, *config;
+struct request {
+	struct config_choice choice;
+	const char *store;
 	bool json;
 };
 
-static int fail(const struct err *e, int code)
-{
-	fprintf(stderr, "everprof: rules: %s\n", err__text(e, code));
-	return EXIT_FAILED;
-}
-
-static int load(const char *path, struct config **ret, struct err *e)
-{
-	const struct config_opts o = {.path = path, .env = environ};
-
-	return config__load(&o, ret, e);
-}
+static const struct command rules;
 
 /* ---- list ------------------------------------------------------------------------------------------------------------- */
 
 /* One rule is looked at from when it is asked for: its answer comes with the next pass. */
-static int ask(const struct rules *r, const char *store, const char *rule, struct buf *answer, struct err *e)
+static int ask(const struct request *r, const char *store, const char *rule, struct buf *answer,
+	       struct err *e)
 {
 	char text[RULE_NAME_MAX + 16];
 	int err = -EAGAIN;
@@ -83,101 +48,100 @@ static int ask(const struct rules *r, const char *store, const char *rule, struc
 	return err;
 }
 
-static int list(const struct rules *r, const char *rule)
+static int list(void *request, char **operands, uint32_t n)
 {
+	struct request *r = request;
 	struct config *c = NULL;
 	struct err e = {0};
 	struct buf answer;
-	int err = 0;
+	int err, status;
 
+	if (n && r->json)
+		return command__misuse(&rules, "--json is of all rules, not of one");
 	buf__init(&answer, CONTROL_ANSWER_MAX);
-	if (!r->store)
-		err = load(r->config, &c, &e);
+	err = config_choice__find_store(&r->choice, &r->store, &c, &e);
 	if (!err)
-		err = ask(r, r->store ? r->store : c->output.directory, rule, &answer, &e);
-	if (!err)
-		fwrite(answer.data, 1, answer.len, stdout);
+		err = ask(r, r->store, *operands, &answer, &e);
+	status = err ? command__fail(&rules, &e, err) : command__print(&rules, &answer);
 	buf__done(&answer);
 	config__free(c);
-	return err ? fail(&e, err) : EXIT_DONE;
+	return status;
 }
 
 /* ---- check, test ------------------------------------------------------------------------------------------------------ */
 
-static int check(const struct rules *r, const char *path)
+/* With the rules of a file; path NULL: the configuration's own. */
+static int load(const struct request *r, const char *path, struct config **ret, struct err *e)
+{
+	struct config_opts o = r->choice.opts;
+
+	o.path = path ? path : o.path;
+	return config__load(&o, ret, e);
+}
+
+static int check(void *request, char **operands, uint32_t n)
 {
 	struct config *c = NULL;
 	struct err e = {0};
-	int err = load(path ? path : r->config, &c, &e);
+	int err = load(request, *operands, &c, &e);
 
+	(void)n;
 	if (err)
-		return fail(&e, err);
+		return command__fail(&rules, &e, err);
 	rules__check(c);
 	config__free(c);
 	return EXIT_DONE;
 }
 
-static int test(const char *rules_path, const char *series_path)
+static int test(void *request, char **operands, uint32_t n)
 {
 	struct config *c = NULL;
 	struct err e = {0};
-	int err = load(rules_path, &c, &e);
+	int err = load(request, operands[0], &c, &e);
 
+	(void)n;
 	if (!err)
-		err = rules__replay(c, series_path, &e);
+		err = rules__replay(c, operands[1], &e);
 	config__free(c);
-	return err ? fail(&e, err) : EXIT_DONE;
+	return err ? command__fail(&rules, &e, err) : EXIT_DONE;
 }
 
 /* ---- arguments -------------------------------------------------------------------------------------------------------- */
 
-static int usage(void)
-{
-	fputs(usage_text, stderr);
-	return EXIT_USAGE;
-}
+static const struct command_word words[] = {
+	{"list", "[RULE]", 0, 1, list,
+	 "of the running agent: each rule, what it sees, and why it has not fired (default); of RULE each "
+	 "target: its value, the threshold, its state and why"},
+	{"check", "[FILE]", 0, 1, check,
+	 "are the rules of the file good, can this version record what they capture, does anything match "
+	 "now"},
+	{"test", "FILE SERIES", 2, 2, test,
+	 "what the rules of the file would have done: SERIES has lines of SECONDS,PID,COMM,METRIC,VALUE "
+	 "(pid 0 is the system; values in the metric's base unit, by rising time)"},
+};
 
-enum { OPT_JSON = 256, OPT_STORE };
+static const struct command_option options[] = {
+	{0, "json", NULL, OPTION_FLAG(struct request, json), "list: as JSON, like /api/v1/rules"},
+	{0, "store", "DIR", OPTION_TEXT(struct request, store),
+	 "list: of the agent of this store (default: that of the configuration)"},
+	{CONFIG_CHOICE_FILE(struct request, choice)},
+	{CONFIG_CHOICE_SET(struct request, choice)},
+};
+
+static const struct command rules = {
+	.name = "rules",
+	.synopsis = "[list [RULE]|check [FILE]|test FILE SERIES] [options]",
+	.text = "Rules (`alerts` in the configuration) capture by themselves when something is wrong.",
+	.first_is_default = true,
+	COMMAND_WORDS(words),
+	COMMAND_OPTIONS(options),
+};
 
 int cmd_rules(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"json", no_argument, NULL, OPT_JSON},
-		{"store", required_argument, NULL, OPT_STORE},
-		{"config", required_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},
-		{},
-	};
-	struct rules r = {0};
-	const char *what;
-	int opt, n;
+	struct request r = {.choice = {.opts = {.env = environ}}};
+	struct operands o;
+	int status = command__parse(&rules, argc, argv, &r, &o);
 
-	optind = 1;
-	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (opt) {
-		case OPT_JSON:
-			r.json = true;
-			break;
-		case OPT_STORE:
-			r.store = optarg;
-			break;
-		case 'c':
-			r.config = optarg;
-			break;
-		case 'h':
-			printf("%s%s", usage_text, help_text);
-			return EXIT_DONE;
-		default:
-			return usage();
-		}
-	}
-	n = argc - optind;
-	what = n ? argv[optind] : "list";
-	if (!strcmp(what, "list") && n <= 2 && !(n == 2 && r.json))
-		return list(&r, n == 2 ? argv[optind + 1] : NULL);
-	if (!strcmp(what, "check") && n <= 2)
-		return check(&r, n == 2 ? argv[optind + 1] : NULL);
-	if (!strcmp(what, "test") && n == 3)
-		return test(argv[optind + 1], argv[optind + 2]);
-	return usage();
+	return status == COMMAND_GO_ON ? command__run(&rules, &o, &r) : status;
 }

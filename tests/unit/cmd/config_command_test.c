@@ -10,8 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-/* cmd/ is the highest layer and links all the others; its part for this folder needs none of them. */
-#include "user/cmd/config.c"
+#include "user/cmd/cmd.h"
 
 struct result {
 	int status;
