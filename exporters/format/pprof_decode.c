@@ -20,6 +20,7 @@
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "exporters/format/id_table.h"
 #include "exporters/format/label_cache.h"
@@ -52,6 +53,8 @@ struct decoder {
 		uint32_t location, node;
 	} path[PROFILE_DEPTH_MAX];
 	uint32_t path_depth;
+	struct cursor packed,
+		last_packed; /* this sample's frames, not read yet, and the last one's; without bytes: none */
 	int64_t values[PROFILE_VALUES_MAX];
 	uint32_t n_values;
 	bool too_many;
@@ -348,6 +351,19 @@ static bool add_frames(struct decoder *d, const struct proto_field *f)
 	return good;
 }
 
+/* A list that stands alone waits for push_stack; frames that come in pieces are put together here. */
+static bool take_frames(struct decoder *d, const struct proto_field *f)
+{
+	const struct proto_field waiting = {.wire = PROTO_BYTES, .bytes = d->packed};
+
+	if (!d->depth && !d->packed.p && f->wire == PROTO_BYTES) {
+		d->packed = f->bytes;
+		return true;
+	}
+	d->packed = (struct cursor){0};
+	return (!waiting.bytes.p || add_frames(d, &waiting)) && add_frames(d, f);
+}
+
 static bool add_value(uint64_t v, void *ctx)
 {
 	struct decoder *d = ctx;
@@ -386,18 +402,20 @@ static int read_label(struct decoder *d, const struct proto_field *f, struct lab
 	return 0;
 }
 
+static int bad_frames(struct decoder *d)
+{
+	if (d->too_many)
+		return err__set(d->err, -E2BIG, "pprof: sample %u is deeper than %d frames", d->n_samples,
+				PROFILE_DEPTH_MAX);
+	return err__set(d->err, -EBADMSG, "pprof: sample %u has a location that is not there", d->n_samples);
+}
+
 static int read_sample_field(struct decoder *d, struct proto_field *f, struct label *labels,
 			     uint32_t *n_labels)
 {
 	switch (f->number) {
 	case PPROF_SAMPLE_LOCATION:
-		if (add_frames(d, f))
-			return 0;
-		if (d->too_many)
-			return err__set(d->err, -E2BIG, "pprof: sample %u is deeper than %d frames",
-					d->n_samples, PROFILE_DEPTH_MAX);
-		return err__set(d->err, -EBADMSG, "pprof: sample %u has a location that is not there",
-				d->n_samples);
+		return take_frames(d, f) ? 0 : bad_frames(d);
 	case PPROF_SAMPLE_VALUE:
 		if (proto__numbers(f, add_value, d))
 			return 0;
@@ -410,18 +428,74 @@ static int read_sample_field(struct decoder *d, struct proto_field *f, struct la
 	}
 }
 
+/* How many bytes at the end of both are the same numbers: the numbers before may share their last bytes, which do not count. */
+static size_t common_tail(const struct cursor *a, const struct cursor *b)
+{
+	size_t a_len = (size_t)(a->end - a->p), b_len = (size_t)(b->end - b->p), n = 0;
+	size_t most = a_len < b_len ? a_len : b_len;
+
+	for (uint64_t x, y; n + sizeof(x) <= most; n += sizeof(x)) {
+		memcpy(&x, a->end - n - sizeof(x), sizeof(x));
+		memcpy(&y, b->end - n - sizeof(y), sizeof(y));
+		if (x != y)
+			break;
+	}
+	while (n < most && a->end[-1 - (ptrdiff_t)n] == b->end[-1 - (ptrdiff_t)n])
+		n++;
+	if ((n < a_len && a->end[-1 - (ptrdiff_t)n] >= 0x80) ||
+	    (n < b_len && b->end[-1 - (ptrdiff_t)n] >= 0x80))
+		while (n && a->end[-(ptrdiff_t)n--] >= 0x80)
+			;
+	return n;
+}
+
+/* Each number ends in the one byte of it that is below 0x80. */
+static uint32_t count_numbers(const uint8_t *bytes, size_t n)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += bytes[i] < 0x80;
+	return count;
+}
+
 /*
- * Samples of a file that was written in tree order share most of their callers with the one before: only where the paths part
- * is the tree asked.
+ * Samples of a file that was written in tree order share most of their callers with the one before. Frames stand leaf first, so those are the same bytes at the
+ * end, and only what stands before them is read; without such bytes, frames are compared.
  */
+static int shared_depth(struct decoder *d, uint32_t *ret_at)
+{
+	size_t tail;
+	uint32_t at = 0;
+
+	if (!d->packed.p) {
+		for (; at < d->depth && at < d->path_depth &&
+		       d->path[at].location == d->stack[d->depth - 1 - at];)
+			at++;
+		d->last_packed = (struct cursor){0};
+		*ret_at = at;
+		return 0;
+	}
+	tail = d->last_packed.p ? common_tail(&d->packed, &d->last_packed) : 0;
+	at = count_numbers(d->packed.end - tail, tail);
+	d->last_packed = d->packed;
+	d->packed.end -= tail;
+	if (!add_frames(d, &(struct proto_field){.wire = PROTO_BYTES, .bytes = d->packed}))
+		return bad_frames(d);
+	d->too_many = d->depth + at > PROFILE_DEPTH_MAX;
+	d->depth += at;
+	*ret_at = at;
+	return d->too_many ? bad_frames(d) : 0;
+}
+
 static int push_stack(struct decoder *d, uint32_t *ret_stack)
 {
-	uint32_t node = 0, at = 0;
-	int err;
+	uint32_t node, at = 0;
+	int err = shared_depth(d, &at);
 
-	for (; at < d->depth && at < d->path_depth && d->path[at].location == d->stack[d->depth - 1 - at];
-	     at++)
-		node = d->path[at].node;
+	if (err)
+		return err;
+	node = at ? d->path[at - 1].node : 0;
 	for (d->path_depth = at; at < d->depth; d->path_depth = ++at) {
 		d->path[at].location = d->stack[d->depth - 1 - at];
 		err = profile__stack_push(d->p, node, d->path[at].location, &node);
@@ -448,6 +522,7 @@ static int read_sample(struct decoder *d, struct proto_field *f)
 	if (f->wire != PROTO_BYTES)
 		return damaged(d, "a sample is damaged");
 	d->depth = 0;
+	d->packed = (struct cursor){0};
 	d->n_values = 0;
 	d->n_samples++;
 	for (at = c.p; !err && !is_known && proto__next(&c, &inner); at = c.p) {

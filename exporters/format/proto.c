@@ -58,7 +58,7 @@ void proto__bytes(struct buf *b, uint32_t field, const void *bytes, size_t len)
 	buf__append(b, bytes, len);
 }
 
-bool proto__next(struct cursor *c, struct proto_field *ret_field)
+bool proto__next_of_any(struct cursor *c, struct proto_field *ret_field)
 {
 	struct proto_field f = {0};
 	uint64_t key, len;

@@ -69,8 +69,21 @@ struct proto_field {
 	struct cursor bytes; /* of a length-delimited one */
 };
 
-/* The next field; false at the end or where the bytes are damaged (then c->bad). */
-bool proto__next(struct cursor *c, struct proto_field *ret_field);
+bool proto__next_of_any(struct cursor *c, struct proto_field *ret_field);
+/* The next field; false at the end or where the bytes are damaged (then c->bad). Short messages, of which a file has most, take no call. */
+static inline bool proto__next(struct cursor *c, struct proto_field *ret_field)
+{
+	const uint8_t *p = c->p;
+
+	if (c->bad || c->end - p < 2 || p[0] >= 0x80 || p[0] < 8 || (p[0] & 7) != PROTO_BYTES ||
+	    p[1] >= 0x80 || p[1] > c->end - p - 2)
+		return proto__next_of_any(c, ret_field);
+	c->p = p + 2 + p[1];
+	*ret_field = (struct proto_field){.number = p[0] >> 3,
+					  .wire = PROTO_BYTES,
+					  .bytes = {.start = p + 2, .p = p + 2, .end = c->p, .big = c->big}};
+	return true;
+}
 /*
  * A repeated number comes packed or one by one. Calls the function for each number in this field; false where the field is not
  * a list of varints or `fn` said no.

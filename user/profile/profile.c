@@ -44,6 +44,7 @@ struct profile *profile__new(const struct profile_opts *opts)
 		return NULL;
 	p->limit_bytes = opts && opts->limit_bytes ? opts->limit_bytes : DEFAULT_LIMIT_BYTES;
 	p->is_list = opts && opts->is_list;
+	p->adds_late = opts && opts->adds_late;
 	p->strings = intern__new(p->limit_bytes);
 	if (!p->strings) {
 		free(p);

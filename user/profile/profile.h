@@ -80,6 +80,8 @@ struct profile_opts {
 	size_t limit_bytes; /* 0: 1 GiB */
 	/* Equal stacks and samples are kept side by side, in the order of adding: for what is only read to be added to another profile, which finds them. */
 	bool is_list;
+	/* Equal samples are added up when there are twice as many as the last time, and at the end: quicker by half where most of millions are met once or twice. */
+	bool adds_late;
 };
 
 /* What stands once in a profile. */

@@ -331,6 +331,22 @@ static bool sample_eq(uint32_t index, const void *key, const void *owner)
 	return a->stack == b->stack && a->labels == b->labels;
 }
 
+#define LATE_FIRST (1u << 16)
+
+static int append_sample(struct profile *p, const struct sample *s)
+{
+	int err = 0;
+
+	if (p->samples.n < p->samples.cap)
+		return table__push(&p->samples, s, 0);
+	if (p->adds_late && p->samples.n >= LATE_FIRST && p->samples.n / 2 >= p->n_added_up)
+		err = profile__add_up(p);
+	if (!err)
+		err = table__reserve(&p->samples, 1, profile__room(p));
+	profile__account(p);
+	return err ? err : table__push(&p->samples, s, 0);
+}
+
 int profile__add(struct profile *p, uint32_t stack, uint32_t labels, const int64_t *values)
 {
 	struct sample key = {.stack = stack, .labels = labels};
@@ -342,15 +358,9 @@ int profile__add(struct profile *p, uint32_t stack, uint32_t labels, const int64
 		return -EROFS;
 	if (stack > p->stacks.n || labels > p->label_sets.n || !p->n_types)
 		return -EINVAL;
-	if (p->is_list) {
+	if (p->is_list || p->adds_late) {
 		memcpy(key.values, values, p->n_types * sizeof(*values));
-		if (p->samples.n == p->samples.cap) {
-			err = table__reserve(&p->samples, 1, profile__room(p));
-			profile__account(p);
-			if (err)
-				return err;
-		}
-		return table__push(&p->samples, &key, 0);
+		return append_sample(p, &key);
 	}
 	err = find_or_add(p, &p->samples, hash_u64((uint64_t)stack << 32 | labels), sample_eq, &key, &id);
 	if (err)

@@ -20,7 +20,8 @@ struct label_set {
 struct profile {
 	size_t limit_bytes;
 	size_t own_bytes; /* all but the stacks; what they may take is the rest */
-	bool sealed, is_list;
+	bool sealed, is_list, adds_late;
+	uint32_t n_added_up; /* adds_late: so many samples were left the last time */
 	struct profile_meta meta;
 	struct value_type types[PROFILE_VALUES_MAX];
 	uint32_t n_types;
@@ -47,6 +48,8 @@ static inline size_t profile__room(const struct profile *p)
 
 /* To be called where a column or the strings grew: moves the stacks' limit. */
 void profile__account(struct profile *p);
+/* Samples in the order of the tree, equal ones as one: see adds_late. */
+int profile__add_up(struct profile *p);
 /* A location that nobody gave a function gets one named after its address. */
 int profile__name_location(struct profile *p, struct location *l);
 

@@ -17,6 +17,7 @@
 
 #include "user/base/buf.h"
 #include "user/profile/profile_impl.h"
+#include "user/profile/saturate.h"
 
 /* ranks[id] = the node's place in preorder; ranks[0] = 0 is the empty stack. */
 static int rank_stacks(const struct profile *p, uint32_t **ret_ranks)
@@ -49,14 +50,64 @@ static int rank_stacks(const struct profile *p, uint32_t **ret_ranks)
 	return 0;
 }
 
-static int compare_samples(const void *a, const void *b, void *ctx)
+static int compare_samples(const void *a, const void *b)
 {
 	const struct sample *x = a, *y = b;
-	const uint32_t *ranks = ctx;
 
-	if (x->stack != y->stack)
-		return ranks[x->stack] < ranks[y->stack] ? -1 : 1;
 	return x->labels < y->labels ? -1 : x->labels > y->labels;
+}
+
+/* Places are dense, so samples are dealt out to them; those of one stack are few. */
+static int order_samples(struct profile *p)
+{
+	uint32_t *ranks, n_places = stack_table__count(&p->stacks) + 1;
+	uint32_t *ends = calloc((size_t)n_places + 1, sizeof(*ends));
+	struct sample *from = p->samples.items, *to = malloc((size_t)p->samples.n * sizeof(*to));
+	int err = ends && to ? rank_stacks(p, &ranks) : -ENOMEM;
+
+	if (err) {
+		free(ends);
+		free(to);
+		return err;
+	}
+	for (uint32_t i = 0; i < p->samples.n; i++)
+		ends[ranks[from[i].stack] + 1]++;
+	for (uint32_t i = 0; i < n_places; i++)
+		ends[i + 1] += ends[i];
+	for (uint32_t i = 0; i < p->samples.n; i++)
+		to[ends[ranks[from[i].stack]]++] = from[i];
+	for (uint32_t i = 0, first = 0; i < n_places; first = ends[i++])
+		if (ends[i] - first > 1)
+			qsort(to + first, ends[i] - first, sizeof(*to), compare_samples);
+	free(ranks);
+	free(ends);
+	free(p->samples.items);
+	p->samples.items = to;
+	p->samples.cap = p->samples.n;
+	return 0;
+}
+
+int profile__add_up(struct profile *p)
+{
+	struct sample *samples, *last = NULL;
+	uint32_t n = 0;
+	int err = p->samples.n ? order_samples(p) : 0;
+
+	samples = p->samples.items;
+	for (uint32_t i = 0; !err && p->adds_late && i < p->samples.n; i++) {
+		const struct sample *s = &samples[i];
+
+		if (!last || last->stack != s->stack || last->labels != s->labels) {
+			last = &samples[n++];
+			*last = *s;
+			continue;
+		}
+		for (uint32_t v = 0; v < p->n_types; v++)
+			last->values[v] = saturated_add(last->values[v], s->values[v]);
+	}
+	if (!err && p->adds_late)
+		p->samples.n = p->n_added_up = n;
+	return err;
 }
 
 static void drop_zero_samples(struct profile *p)
@@ -123,7 +174,6 @@ static int name_locations(struct profile *p)
 
 int profile__seal(struct profile *p)
 {
-	uint32_t *ranks;
 	int err;
 
 	if (p->sealed)
@@ -131,14 +181,10 @@ int profile__seal(struct profile *p)
 	err = name_locations(p);
 	if (err)
 		return err;
+	err = p->is_list ? 0 : profile__add_up(p);
+	if (err)
+		return err;
 	drop_zero_samples(p);
-	if (p->samples.n && !p->is_list) {
-		err = rank_stacks(p, &ranks);
-		if (err)
-			return err;
-		qsort_r(p->samples.items, p->samples.n, sizeof(struct sample), compare_samples, ranks);
-		free(ranks);
-	}
 	table__trim(&p->mappings);
 	table__trim(&p->functions);
 	table__trim(&p->locations);

@@ -25,6 +25,7 @@
 #include "user/query/digest.h"
 #include "user/query/selection.h"
 #include "user/server/link.h"
+#include "user/store/feed.h"
 #include "user/store/index.h"
 
 #define FILE_BYTES_MAX ((size_t)256 << 20)
@@ -90,23 +91,44 @@ static int no_data(const struct range *r, struct err *err)
 	return err__set(err, -ENODATA, "nothing of event '%s' was recorded in that range", r->event);
 }
 
-/* Damaged files and those of other types are left out, as everprof top does; a file that was deleted meanwhile is no error. */
-static int add_file(struct link *l, const struct store_name *name, const struct selection *s,
-		    struct profile *sum)
+static int read_for_feed(void *link, const struct store_name *name, struct buf *to)
 {
-	struct profile *p = NULL;
-	int code = load_file(l, name, &p, NULL);
+	return link__read_file(link, name, to);
+}
 
-	if (!code)
-		code = selection__merge(s, sum, p);
-	profile__free(p);
-	return code == -ENOENT || code == -EBADMSG || code == -EINVAL ? 0 : code;
+/* Damaged files and those of other types are left out, as everprof top does; a file that was deleted meanwhile is no error. Of a state the first that is there
+ * is all. */
+static int add_files(struct link *l, const struct store_file *files, uint32_t n, bool is_state,
+		     const struct selection *s, struct profile *sum)
+{
+	const struct feed_opts opts = {.files = files,
+				       .n = n,
+				       .read = read_for_feed,
+				       .ctx = l,
+				       .file_bytes = FILE_BYTES_MAX,
+				       .limit_bytes = RANGE_BYTES_MAX};
+	const struct store_file *file;
+	struct feed *feed = NULL;
+	int code = feed__new(&opts, &feed);
+
+	for (uint32_t i = 0; !code && i < n && !(is_state && profile__n_types(sum)); i++) {
+		struct profile *p = NULL;
+
+		code = feed__next(feed, &file, &p, NULL);
+		if (!code)
+			code = selection__merge(s, sum, p);
+		profile__free(p);
+		if (code == -ENOENT || code == -EBADMSG || code == -EINVAL)
+			code = 0;
+	}
+	feed__free(feed);
+	return code;
 }
 
 int range__load(struct link *l, const struct range *r, const struct selection *s, struct profile **ret,
 		struct err *err)
 {
-	const struct profile_opts opts = {.limit_bytes = RANGE_BYTES_MAX};
+	const struct profile_opts opts = {.limit_bytes = RANGE_BYTES_MAX, .adds_late = true};
 	struct profile *sum = profile__new(&opts), *rest = NULL;
 	struct store_file *files = NULL;
 	bool is_state = event__is_state(r->event);
@@ -115,9 +137,11 @@ int range__load(struct link *l, const struct range *r, const struct selection *s
 
 	if (!code && !load_rest(l, r, files, n, &rest) && (!is_state || profile__n_samples(rest)))
 		code = selection__merge(s, sum, rest);
-	/* of a state the last one counts: what is newest comes first, and the first that is there is all */
-	for (uint32_t i = n; !code && i > 0 && !(is_state && profile__n_types(sum)); i--)
-		code = add_file(l, &files[i - 1].name, s, sum);
+	/* of a state the last one counts */
+	if (!code && !(is_state && profile__n_types(sum))) {
+		store_files__turn(files, n);
+		code = add_files(l, files, n, is_state, s, sum);
+	}
 	if (code == -E2BIG)
 		err__set(err, code, "the profile of that range does not fit into %zu MiB: ask for less",
 			 RANGE_BYTES_MAX >> 20);

@@ -282,6 +282,16 @@ int store_index__select(const struct store_index *ix, const char *event, uint64_
 	return 0;
 }
 
+void store_files__turn(struct store_file *files, uint32_t n)
+{
+	for (uint32_t i = 0; i < n / 2; i++) {
+		struct store_file first = files[i];
+
+		files[i] = files[n - 1 - i];
+		files[n - 1 - i] = first;
+	}
+}
+
 /* ---- roll-ups -------------------------------------------------------------------------------------------------------- */
 
 static bool is_part(const struct store_name *n, const struct store_name *rollup)

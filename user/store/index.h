@@ -65,6 +65,8 @@ struct store_file {
 	uint64_t bytes;
 	bool is_cut;
 };
+/* The last one first: what is newest, or all that counts of a state. */
+void store_files__turn(struct store_file *files, uint32_t n);
 /* An own array (free it); 0 files is success with NULL. */
 int store_index__select(const struct store_index *ix, const char *event, uint64_t from_ns, uint64_t to_ns,
 			struct store_file **ret_files, uint32_t *ret_n);

@@ -6,7 +6,7 @@
  * Idea. Names are read once and chosen by the same pure rule as in the agent. A file that is missing when it is opened means that the
  *   choice is out of date: the whole is begun again with a new look, a few times; then it counts as deleted for age.
  *
- * Cost. One stat a file of the days in question; files are opened one at a time, and one at a time is in memory beside the sum.
+ * Cost. One stat a file of the days in question; files are read ahead as feed.h says, and some of them are in memory beside the sum.
  *
  * What it does not do. It takes no lock, so a sum may lack the window that appears while it is made.
  */
@@ -24,7 +24,9 @@
 #include "user/base/err.h"
 #include "user/base/io.h"
 #include "user/config/event.h"
+#include "user/profile/profile.h"
 #include "user/store/dir.h"
+#include "user/store/feed.h"
 #include "user/store/sum.h"
 
 #define FRESH_LOOKS 4
@@ -153,19 +155,14 @@ static void note_added(struct store_report *report, const struct store_file *fil
 	report->n_cut += file->is_cut;
 }
 
-static int add_file(int snapshots_fd, const struct store_file *file, struct store_sum *sum,
+/* rc: what came of reading it. */
+static int add_file(const struct store_file *file, int rc, const struct profile *p, struct store_sum *sum,
 		    struct store_report *report, struct err *err)
 {
 	char path[STORE_PATH_MAX];
-	struct buf bytes;
-	int rc;
 
-	buf__init(&bytes, sum->limit_bytes);
-	rc = store_dir__read(snapshots_fd, &file->name, sum->limit_bytes, &bytes);
 	if (!rc)
-		rc = store_sum__add(sum, &bytes, err);
-	else
-		err__set(err, rc, "%s", strerror(-rc));
+		rc = store_sum__add_profile(sum, p, err);
 	switch (rc) {
 	case 0:
 		note_added(report, file);
@@ -185,8 +182,41 @@ static int add_file(int snapshots_fd, const struct store_file *file, struct stor
 		break;
 	}
 	store_name__format_path(&file->name, path);
-	buf__done(&bytes);
 	return rc ? err__prefix(err, rc, "store: read '%s'", path) : 0;
+}
+
+struct source_folder {
+	int snapshots_fd;
+	size_t limit_bytes;
+};
+
+static int read_file(void *ctx, const struct store_name *name, struct buf *to)
+{
+	const struct source_folder *s = ctx;
+
+	return store_dir__read(s->snapshots_fd, name, s->limit_bytes, to);
+}
+
+/* Adds files up; of a state the first of them that can be read. */
+static int add_files(const struct feed_opts *files, bool is_state, struct store_sum *sum,
+		     struct store_report *report, bool may_miss, bool *ret_stale, struct err *err)
+{
+	const struct store_file *file;
+	struct profile *p;
+	struct feed *feed = NULL;
+	int rc = feed__new(files, &feed);
+
+	for (uint32_t i = 0; !rc && i < files->n && !(is_state && report->n_files); i++) {
+		p = NULL;
+		rc = feed__next(feed, &file, &p, err);
+		rc = add_file(file, rc, p, sum, report, err);
+		profile__free(p);
+		if (rc == -ENOENT && may_miss)
+			rc = 0;
+		*ret_stale = rc == -ENOENT;
+	}
+	feed__free(feed);
+	return rc;
 }
 
 /* One look; -ENOENT with *ret_stale where a file went away meanwhile and may_miss is not set. */
@@ -194,22 +224,23 @@ static int load_once(int snapshots_fd, const char *dir, const char *event, uint6
 		     struct store_sum *sum, struct store_report *report, bool may_miss, bool *ret_stale,
 		     struct err *err)
 {
-	bool is_state = event__is_state(event);
+	struct source_folder folder = {snapshots_fd, sum->limit_bytes};
+	struct feed_opts opts = {.read = read_file,
+				 .ctx = &folder,
+				 .file_bytes = sum->limit_bytes,
+				 .limit_bytes = sum->limit_bytes};
 	struct store_file *files;
-	uint32_t n;
 	int rc;
 
 	*ret_stale = false;
 	*report = (struct store_report){0};
-	rc = list_files(snapshots_fd, dir, event, from_ns, to_ns, &files, &n, err);
+	rc = list_files(snapshots_fd, dir, event, from_ns, to_ns, &files, &opts.n, err);
 	if (rc)
 		return rc;
-	for (uint32_t i = 0; !rc && i < n && !(is_state && report->n_files); i++) {
-		rc = add_file(snapshots_fd, &files[is_state ? n - 1 - i : i], sum, report, err);
-		if (rc == -ENOENT && may_miss)
-			rc = 0;
-		*ret_stale = rc == -ENOENT;
-	}
+	opts.files = files;
+	if (event__is_state(event))
+		store_files__turn(files, opts.n);
+	rc = add_files(&opts, event__is_state(event), sum, report, may_miss, ret_stale, err);
 	free(files);
 	return rc;
 }

@@ -55,7 +55,7 @@ int store_sum__decode(const struct store_sum *s, const struct buf *file, struct 
 int store_sum__add_profile(struct store_sum *s, const struct profile *one, struct err *err)
 {
 	static const struct profile_merge_opts as_it_is;
-	struct profile_opts opts = {.limit_bytes = s->limit_bytes};
+	struct profile_opts opts = {.limit_bytes = s->limit_bytes, .adds_late = true};
 	int rc;
 
 	if (s->n_added && !types_agree(s->profile, one))
