@@ -231,11 +231,14 @@ struct gate {
 	__s32 wait_tokens;      /* stacks that the pass may still take */
 	__u32 wait_left;        /* threads that the pass left for the next one, for want of tokens */
 	__u8 waits_on;
-	__u8 waits_by_pass;     /* no hook: the pass alone samples */
-	__u8 wait_told;         /* the rest of a wait of which a part was counted is always taken */
-	__u8 dump;              /* a pass tells the stack of every thread that does not run */
-	__u64 lock_interval_ns; /* as wait_interval_ns, of locks of the kernel */
-	__u8 locks_on, wakers_on, reserved2[6]; /* wakers: WAKERS_*, waits say who ended them */
+	__u8 waits_by_pass;       /* no hook: the pass alone samples */
+	__u8 wait_told;           /* the rest of a wait of which a part was counted is always taken */
+	__u8 dump;                /* a pass tells the stack of every thread that does not run */
+	__u64 lock_interval_ns;   /* as wait_interval_ns, of locks of the kernel */
+	__u8 locks_on, wakers_on; /* wakers: WAKERS_*, waits say who ended them */
+	__u8 unfollowed;          /* forks, execs and ends are not told, but of processes with an entry */
+	__u8 reserved2[5];
+	__u64 n_life; /* forks, execs and ends of processes, told or not */
 };
 
 /* Value of map `targets`, by tgid; inherited at fork, kept over exec. */
@@ -263,7 +266,7 @@ ABI_ASSERT(sizeof(struct task_record) == 40);
 ABI_ASSERT(sizeof(struct wait_slot) == 32);
 ABI_ASSERT(sizeof(struct thread_record) == 1264);
 ABI_ASSERT(sizeof(struct settings) == 24);
-ABI_ASSERT(sizeof(struct gate) == 112);
+ABI_ASSERT(sizeof(struct gate) == 120);
 ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);
 ABI_ASSERT(STACK_WORDS_MAX < FRAME_CHUNK_WORDS);
 ABI_ASSERT((ROW_MEMO_SLOTS & (ROW_MEMO_SLOTS - 1)) == 0);

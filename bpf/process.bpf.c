@@ -36,8 +36,12 @@ static __always_inline struct process_record *process__record(__u32 type, const 
 static __always_inline void process__send(__u32 type, const struct task_key *key,
 					  const struct task_key *parent, struct task_struct *task)
 {
-	struct process_record *r = process__record(type, key, task);
+	struct process_record *r;
 
+	__sync_fetch_and_add(&gate.n_life, 1);
+	if (gate.unfollowed)
+		return;
+	r = process__record(type, key, task);
 	if (!r)
 		return;
 	r->parent = *parent;
@@ -108,14 +112,18 @@ int BPF_PROG(process_exit, struct task_struct *task)
 {
 	struct process_record *r;
 	struct task_key key;
+	int is_known;
 
 	if (gate.waits_on)
 		process__thread_end(task);
 	if (task->flags & PF_KTHREAD || task->signal->live.counter != 0)
 		return 0;
 	task__key(task, &key);
-	bpf_map_delete_elem(&processes, &key.tgid);
+	is_known = !bpf_map_delete_elem(&processes, &key.tgid);
 	bpf_map_delete_elem(&targets, &key.tgid);
+	__sync_fetch_and_add(&gate.n_life, 1);
+	if (gate.unfollowed && !is_known && !(task->exit_code & 0x7f))
+		return 0;
 	r = process__record(RECORD_EXIT, &key, task);
 	if (r) {
 		r->signal = task->exit_code & 0x7f;

@@ -4,6 +4,7 @@
 What it costs is what the kernel says of the process, not what it says of itself. All it leaves behind is removed.
 """
 import collections
+import contextlib
 import glob
 import os
 import re
@@ -26,6 +27,7 @@ server: {{listen: 'off'}}
 """
 TICKS = os.sysconf("SC_CLK_TCK")
 Cost = collections.namedtuple("Cost", "rss_kib fds cpu_s")
+Taken = collections.namedtuple("Taken", "at cpu_s memory_bytes")
 
 
 class Dead(Exception):
@@ -94,6 +96,32 @@ class Agent:
         with open(proc + "/stat", encoding="utf-8") as f:
             stat = f.read().rpartition(")")[2].split()
         return Cost(rss, len(os.listdir(proc + "/fd")), (int(stat[11]) + int(stat[12])) / TICKS)
+
+    def taken(self):
+        """All that the limits count, as the kernel tells it: CPU seconds of the agent, of those that hold its probes and, where the kernel is asked to measure them, of
+        its BPF programs; resident memory without pages of maps, and the maps."""
+        pids, cpu, bpf_ns, resident, maps = [self.process.pid], 0, 0, 0, {}
+        for path in glob.glob("/proc/[0-9]*/stat"):
+            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as f:
+                head, _, rest = f.read().rpartition(")")
+                if int(rest.split()[1]) == self.process.pid and head.endswith("(everprof-probe"):
+                    pids.append(int(path.split("/")[2]))
+        self.expect_alive()
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+                    cpu += sum(int(x) for x in f.read().rpartition(")")[2].split()[11:15])  # with children that ended
+                with open(f"/proc/{pid}/smaps", encoding="utf-8", errors="replace") as f:
+                    for area in re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", f.read(), flags=re.M):
+                        kind = r"^Rss:\s*(\d+)" if pid == self.process.pid else r"^Pss:\s*(\d+)"
+                        resident += 0 if not area or "bpf" in area.split("\n")[0] else int(re.search(kind, area, re.M)[1]) * 1024
+        for path in glob.glob(f"/proc/{self.process.pid}/fdinfo/*"):
+            with contextlib.suppress(OSError), open(path, encoding="ascii") as f:
+                info = dict(re.findall(r"^(map_id|prog_id|prog_type|memlock|run_time_ns):\s*(\d+)", f.read(), re.M))
+            if "prog_type" in info or "map_id" in info:
+                maps[info.get("map_id") or "prog " + info["prog_id"]] = int(info.get("memlock", 0))
+                bpf_ns += int(info.get("run_time_ns", 0))
+        return Taken(time.monotonic(), cpu / TICKS + bpf_ns / 1e9, resident + sum(maps.values()))
 
     def bpf_ids(self):
         """Ids of the maps and programs that it holds: {('map', 7), …}."""

@@ -109,10 +109,6 @@ static struct collector_opts agent__collector_opts(const struct config *c)
 		.kernel_stacks = c->cpu.kernel,
 		.wakers = c->offcpu.waker,
 		.perf_maps = c->symbols.perf_maps,
-		.wait_budget_ppm = c->event[EVENT_OFFCPU].budget_ppm,
-		.memory_budget_ppm = c->event[EVENT_MEMORY].budget_ppm,
-		.kmem_budget_ppm = c->event[EVENT_KMEM].budget_ppm,
-		.alloc_budget_ppm = c->event[EVENT_ALLOC].budget_ppm,
 		.selector = {.include = &c->targets.include, .exclude = &c->targets.exclude},
 	};
 
@@ -121,6 +117,7 @@ static struct collector_opts agent__collector_opts(const struct config *c)
 			.on = c->profiling.enabled && c->event[ev].enabled &&
 			      collector__can_record((enum event)ev),
 			.window_ns = c->event[ev].snapshot_interval_ns,
+			.budget_ppm = c->event[ev].budget_ppm,
 		};
 	governor__budgets(c->limits.memory_bytes, &o.budgets);
 	return o;

@@ -489,16 +489,12 @@ int cmd_record(int argc, char **argv)
 	int ret;
 
 	r = (struct record){
-		.collector = {.frequency_hz = 99,
-			      .kernel_stacks = true,
-			      .perf_maps = true,
-			      .wait_budget_ppm = WAIT_BUDGET_PPM,
-			      .memory_budget_ppm = WAIT_BUDGET_PPM,
-			      .kmem_budget_ppm = WAIT_BUDGET_PPM,
-			      .alloc_budget_ppm = ALLOC_BUDGET_PPM},
+		.collector = {.frequency_hz = 99, .kernel_stacks = true, .perf_maps = true},
 		.duration_ns = 30 * NS_PER_SEC,
 		.child = {.pid = -1, .go_fd = -1, .failed_fd = -1},
 	};
+	for (int ev = 0; ev < EVENT_N; ev++)
+		r.collector.events[ev].budget_ppm = ev == EVENT_ALLOC ? ALLOC_BUDGET_PPM : WAIT_BUDGET_PPM;
 	governor__budgets(MEMORY_BYTES, &r.collector.budgets);
 	r.collector.budgets.window_bytes = MEMORY_BYTES / 2; /* there is one, however long it takes */
 	log__set_level(LOG_LEVEL_WARN);

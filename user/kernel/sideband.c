@@ -15,8 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 #include <bpf/libbpf.h>
+#include <linux/perf_event.h>
 
 #include "user/base/arena.h"
 #include "user/base/clock.h"
@@ -62,7 +64,7 @@ struct sideband {
 	uint32_t n_items, cap_items;
 	struct held *held;
 	uint32_t n_held;
-	bool lost;
+	bool lost, unfollowed;
 	struct sideband_stats stats;
 };
 
@@ -335,6 +337,8 @@ int sideband__refresh_cpus(struct sideband *s, struct err *err)
 	static uint32_t cpus[CPUS_MAX];
 	int n = cpus__online(cpus, CPUS_MAX);
 
+	if (s->unfollowed)
+		return 0; /* their time stands still, and a new one would tell */
 	if (n < 0)
 		return err__set(err, n, "kernel: cannot read which CPUs are online: %s", strerror(-n));
 	for (int i = 0; i < n; i++) {
@@ -411,6 +415,15 @@ void sideband__close(struct sideband *s)
 	free(s->scratch);
 	free(s->items);
 	free(s);
+}
+
+void sideband__follow(struct sideband *s, bool follow)
+{
+	for (uint32_t cpu = 0; cpu < s->n_rings; cpu++)
+		if (s->rings[cpu].fd >= 0)
+			ioctl(s->rings[cpu].fd, follow ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
+	s->lost |= follow && s->unfollowed;
+	s->unfollowed = !follow;
 }
 
 int sideband__epoll_fd(const struct sideband *s)

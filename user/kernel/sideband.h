@@ -55,6 +55,8 @@ void sideband__close(struct sideband *s);
 int sideband__refresh_cpus(struct sideband *s, struct err *err);
 /* Readable when a ring of mappings is half full: drain then, and do not wait for the next time. */
 int sideband__epoll_fd(const struct sideband *s);
+/* False: the kernel tells nothing of mappings until it is true again; then what is known of any process may be old. */
+void sideband__follow(struct sideband *s, bool follow);
 /* Hands on all that has happened until then (UINT64_MAX: now); what came later stays for the next call. */
 int sideband__drain(struct sideband *s, uint64_t until_ns);
 /* Were mappings lost since the last call? Then what is known of any process may be incomplete. */

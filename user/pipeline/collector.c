@@ -91,7 +91,7 @@ static void collector__give_tokens(struct collector *c)
 static void collector__end_slice(struct collector *c, bool all)
 {
 	uint64_t began = c->slice_ns = clock__mono_ns(), looked_ns, took,
-		 cpu = clock__thread_cpu_ns() - c->stats.finish_ns;
+		 cpu = clock__thread_cpu_ns() - c->stats.finish_ns - c->stats.follow_ns;
 	struct losses lost[EVENT_N];
 	bool is_turned;
 
@@ -114,8 +114,7 @@ static void collector__end_slice(struct collector *c, bool all)
 					  &lost[ev]);
 	c->stats.slices++;
 	took = clock__mono_ns() - began;
-	c->stats.drain_ns +=
-		clock__thread_cpu_ns() - c->stats.finish_ns - cpu; /* finishing is counted there */
+	c->stats.drain_ns += clock__thread_cpu_ns() - c->stats.finish_ns - c->stats.follow_ns - cpu;
 	if (took > c->stats.drain_max_ns)
 		c->stats.drain_max_ns = took;
 }
@@ -531,6 +530,7 @@ int collector__obey(struct collector *c, const struct governor_orders *orders, c
 	c->history.limit_bytes = orders->history_bytes;
 	history__trim(&c->history, clock__mono_ns());
 	tables__shrink(c->tables, orders->row_segments);
+	collector__follow_processes(c, !orders->unfollowed);
 	err = collector__set_frequency(c, c->opts.frequency_hz);
 	collector__note_shed(c); /* after it: a window that ended was still as it says */
 	collector__limit_windows(c);
@@ -588,6 +588,8 @@ void collector__stats(struct collector *c, struct collector_stats *ret)
 	ret->clock = perf_clocks__name(c->clocks);
 	ret->frequency_hz = c->frequency_hz;
 	ret->events = sideband__stats(c->sideband)->events;
+	ret->must_follow = !selector__is_everything(&c->opts.selector);
+	ret->process_events = __atomic_load_n(&c->maps->gate->n_life, __ATOMIC_RELAXED);
 	for (int ev = 0; ev < EVENT_N; ev++)
 		ret->window_bytes += c->windows[ev] ? window__bytes(c->windows[ev]) : 0;
 	ret->history_bytes = c->history.bytes;

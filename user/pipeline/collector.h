@@ -33,7 +33,8 @@ struct loop;
 /* What is recorded of an event. */
 struct collector_event {
 	bool on;
-	uint64_t window_ns; /* 0: one window until collector__flush */
+	uint64_t window_ns;  /* 0: one window until collector__flush */
+	uint64_t budget_ppm; /* of all CPUs (alloc: of each thread's time, too): what recording it may cost */
 };
 
 struct collector_opts {
@@ -44,11 +45,6 @@ struct collector_opts {
 	uint64_t history_ns;                /* how long closed windows are kept */
 	uint64_t duty_on_ns, duty_every_ns; /* 0: always on */
 	struct governor_budgets budgets;    /* who may take how much memory */
-	uint64_t wait_budget_ppm;           /* of all CPUs: what recording waits may cost … */
-	uint64_t memory_budget_ppm;         /* … page faults … */
-	uint64_t kmem_budget_ppm;           /* … and the stacks of the kernel's allocations */
-	uint64_t
-		alloc_budget_ppm; /* of each thread's time, and of all CPUs: what recording allocations may cost */
 	bool kernel_stacks, perf_maps;
 	bool wakers; /* waits say who ended them */
 	struct selector selector;

@@ -226,7 +226,7 @@ static void control_allocs(struct collector *c)
 	if (!a->prober)
 		return;
 	take_shares(a);
-	alloc_prober__set_budget(a->prober, c->opts.alloc_budget_ppm);
+	alloc_prober__set_budget(a->prober, collector__budget_ppm(c, EVENT_ALLOC));
 	if (now - a->swept_ns > SWEEP_NS) {
 		if (a->is_sweep_whole)
 			probed_files__forget_unseen(alloc_prober__files(a->prober));
@@ -420,7 +420,7 @@ static int start_allocs(struct collector *c)
 	struct alloc_state *a = state_of(c);
 	const struct alloc_prober_opts opts = {.prog_fd = loader__hook_fd(c->loader, HOOK_alloc),
 					       .maps = c->maps,
-					       .budget_ppm = c->opts.alloc_budget_ppm,
+					       .budget_ppm = collector__budget_ppm(c, EVENT_ALLOC),
 					       .n_cpus = c->stats.n_cpus};
 	int err;
 

@@ -86,6 +86,12 @@ struct collector {
 	struct collector_stats stats;
 };
 
+/* What recording the event may cost now. */
+static inline uint64_t collector__budget_ppm(const struct collector *c, enum event ev)
+{
+	return c->opts.events[ev].budget_ppm >> c->orders.budget_shift;
+}
+
 /* Lost in user space; told with the slice. */
 static inline void collector__lose(struct collector *c, enum event ev, enum loss reason, uint64_t n)
 {
@@ -99,6 +105,11 @@ void collector__wait_stats(const struct collector *c, struct wait_stats *ret);
 void collector__memory_stats(const struct collector *c, struct memory_stats *ret);
 /* collector_alloc.c */
 void collector__alloc_stats(const struct collector *c, struct alloc_prober_stats *ret);
+
+/* collector_process.c */
+/* Reads what processes did until then, and counts what that takes. */
+int collector__read_sideband(struct collector *c, uint64_t until_ns);
+void collector__follow_processes(struct collector *c, bool follow);
 
 /* collector_window.c */
 /* Is the event to be recorded now: by the options, or because somebody asked? */

@@ -48,7 +48,7 @@ static int start_kmem(struct collector *c)
 {
 	int err = 0;
 
-	kmem_control__init(control_of(c), c->opts.kmem_budget_ppm, c->stats.n_cpus);
+	kmem_control__init(control_of(c), collector__budget_ppm(c, EVENT_KMEM), c->stats.n_cpus);
 	c->maps->kmem->interval_bytes = control_of(c)->interval_bytes;
 	for (size_t i = 0; i < HOOKS && !err; i++)
 		err = loader__hook(c->loader, hooks[i], true);
@@ -65,6 +65,7 @@ static void control_kmem(struct collector *c)
 	struct kmem_control *k = control_of(c);
 	uint64_t taken = 0, cost_ns = 0;
 
+	k->budget_ppm = collector__budget_ppm(c, EVENT_KMEM);
 	/* what a sample stands for goes with it: windows may see several intervals */
 	if (!read_clocks(c, &taken, &cost_ns) && kmem_control__judge(k, clock__mono_ns(), taken, cost_ns))
 		c->maps->kmem->interval_bytes = k->interval_bytes;

@@ -103,7 +103,7 @@ static int start_memory(struct collector *c)
 	int code;
 
 	ask_layout(c, m);
-	memory_control__init(&m->control, c->opts.memory_budget_ppm, c->stats.n_cpus);
+	memory_control__init(&m->control, collector__budget_ppm(c, EVENT_MEMORY), c->stats.n_cpus);
 	attr.sample_period = memory_control__period(&m->control);
 	c->maps->faults->first = (uint32_t)attr.sample_period / 2;
 	c->maps->faults->slice_bits = memory_control__slice_bits(&m->control);
@@ -173,6 +173,8 @@ static void control_memory(struct collector *c)
 	if (++m->slices % ATTACH_EVERY == 0 &&
 	    cpu_events__attach(m->events, loader__hook_fd(c->loader, HOOK_memory), &err))
 		log_warn("%s, ignoring", err__text(&err, 0));
+	m->control.budget_ppm = collector__budget_ppm(c, EVENT_MEMORY);
+	c->maps->faults->slice_bits = memory_control__slice_bits(&m->control);
 	if (!read_now(c, &r) && memory_control__judge(&m->control, &r))
 		set_period(c, m);
 }

@@ -256,6 +256,25 @@ const struct sideband_handler collector_sideband_handler = {
 	.mmap = collector__on_mmap,
 };
 
+int collector__read_sideband(struct collector *c, uint64_t until_ns)
+{
+	uint64_t began = clock__thread_cpu_ns();
+	int err = sideband__drain(c->sideband, until_ns);
+
+	c->stats.follow_ns += clock__thread_cpu_ns() - began;
+	return err;
+}
+
+/*
+ * The last thing to give up: a process is then read from /proc when a sample of it comes, if it is still there. Keys tell incarnations apart, and new code in
+ * the place of old is still told of processes that are known, so nothing is mixed up. With the return all is read again (on_upkeep, as after a loss).
+ */
+void collector__follow_processes(struct collector *c, bool follow)
+{
+	c->maps->gate->unfollowed = !follow;
+	sideband__follow(c->sideband, follow);
+}
+
 /*
  * What the kernel forgot since we read must not come back with a push of what we knew (see process_gone): then everything once more. Where libraries come
  * and go faster than we read, the last round pushes all the same; the next reading puts it right.
@@ -267,7 +286,7 @@ void collector__read_events(struct collector *c)
 
 	do {
 		before = collector__n_gone(c);
-		err = sideband__drain(c->sideband, UINT64_MAX);
+		err = collector__read_sideband(c, UINT64_MAX);
 		if (err)
 			log_warn("collector: read process events: %s, ignoring", strerror(-err));
 		if (round == EVENT_ROUNDS)

@@ -243,7 +243,7 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 		c->lost_here.n[LOSS_BAD_RECORD]++; /* of which event is not to be told */
 		return 0;
 	}
-	sideband__drain(c->sideband, r->time_ns); /* an error shows in the reading that follows */
+	collector__read_sideband(c, r->time_ns); /* an error shows in the reading that follows */
 	began = clock__thread_cpu_ns();
 	if (r->end == END_NO_PROCESS)
 		collector__show(c, &r->key);

@@ -45,7 +45,9 @@ struct collector_stats {
 	uint64_t ends[END_MAX]; /* of all events */
 	struct losses lost;
 	uint64_t unfinished, finished_whole, finish_ns; /* CPU time */
-	uint64_t events;
+	uint64_t events, process_events; /* process_events: forks, execs and exits, told or not */
+	uint64_t follow_ns;              /* CPU time for following processes */
+	bool must_follow;                /* only what a process is tells whether it is wanted */
 	uint64_t host_events[HOST_EVENT_N];
 	uint64_t drain_ns, drain_max_ns; /* CPU time; the longest by the clock */
 	uint64_t window_bytes, history_bytes, history_evicted, map_bytes;

@@ -383,6 +383,7 @@ static void control_waits(struct collector *c)
 		.cost_ns = s.cost_ns,
 		.pass_ns = c->pass_ns,
 	};
+	c->wait_control.budget_ppm = collector__budget_ppm(c, EVENT_OFFCPU);
 	if (wait_control__judge(&c->wait_control, &r, &orders))
 		obey_waits(c, &orders, false);
 }
@@ -412,7 +413,7 @@ int collector__run_queues(struct collector *c, run_queue_fn fn, void *ctx)
 
 static int start_waits(struct collector *c)
 {
-	wait_control__init(&c->wait_control, c->opts.wait_budget_ppm, c->stats.n_cpus,
+	wait_control__init(&c->wait_control, collector__budget_ppm(c, EVENT_OFFCPU), c->stats.n_cpus,
 			   loader__has_hook(c->loader, HOOK_off_cpu));
 	obey_waits(c, &c->wait_control.orders, true);
 	c->maps->gate->waits_on = 1;

@@ -5,11 +5,11 @@
  * Idea: each part starts with a share of the limit (governor__budgets) that is plenty for an ordinary machine. What is really taken is read every few
  *   seconds; over the limit, parts are given up in the order in which they are missed least, and taken back in the opposite one.
  *
- *      memory   history -> symbols of files -> unwind rows of binaries that are walked rarely -> room of the open window -> frequency
- *      CPU      stacks finished in user space -> frequency: 99 -> 49 -> 19 -> 7
+ *      memory   history -> symbols of files -> unwind rows of binaries that are walked rarely -> room of the open window -> budgets -> frequency
+ *      CPU      stacks finished in user space -> budgets of events -> frequency: 99 -> 49 -> 19 -> 7 -> following processes
  *
  *   Memory has exact prices: over the upper mark, just the excess over the lower one is taken from part after part. CPU time has none, so it goes by rungs,
- *   each watched for a while. A frequency only changes with a window, so that the values of each stay true.
+ *   each watched for a while; at over twice the limit, one of each kind at once. A frequency only changes with a window, so that the values of each stay true.
  * Invariants: a share grows back only as far as the memory that it could then take stays below the lower mark, and a rung is taken back only
  *   where the cost that it could have then does. So a step back alone never causes the next one forth; where the machine does, right after, the wait
  *   before the next try doubles.
@@ -23,17 +23,18 @@
 #include "bpf/abi.h"
 #include "user/base/buf.h"
 
-#define MIB              ((uint64_t)1 << 20)
-#define SEGMENT          ((uint64_t)ROW_SEGMENT_BYTES)
-#define PPM              1000000ull
-#define UNLIMITED_BYTES  (4096 * MIB)
-#define FIXED_BYTES      (24 * MIB) /* code, maps and tables of processes on a small machine */
-#define SYMBOL_FLOOR     MIB
-#define WINDOW_FLOOR     MIB
-#define SEGMENTS_FLOOR   8
-#define DEFER_RUNGS      2
-#define DEFER_RUNG_SHIFT 2 /* a rung is a quarter of the one above */
-#define RELAPSES_MAX     5
+#define MIB             ((uint64_t)1 << 20)
+#define SEGMENT         ((uint64_t)ROW_SEGMENT_BYTES)
+#define PPM             1000000ull
+#define UNLIMITED_BYTES (4096 * MIB)
+#define FIXED_BYTES     (24 * MIB) /* code, maps and tables of processes on a small machine */
+#define SYMBOL_FLOOR    MIB
+#define WINDOW_FLOOR    MIB
+#define SEGMENTS_FLOOR  8
+#define DEFER_RUNGS     2
+#define BUDGET_RUNGS    2 /* a quarter each, likewise */
+#define RUNG_SHIFT      2 /* a rung is a quarter of the one above */
+#define RELAPSES_MAX    5
 
 /* Prime or nearly, out of step with timers of round periods. */
 static const uint32_t lower_hz[] = {499, 199, 99, 49, 19, 7};
@@ -72,7 +73,9 @@ void governor__budgets(uint64_t memory_bytes, struct governor_budgets *ret)
 static void governor__order_rates(struct governor *g)
 {
 	g->orders.frequency_hz = g->rungs_hz[at_least(g->cpu_rung, g->memory_rung)];
-	g->orders.defer_tokens = GOVERNOR_DEFER_TOKENS >> (DEFER_RUNG_SHIFT * g->defer_rung);
+	g->orders.defer_tokens = GOVERNOR_DEFER_TOKENS >> (RUNG_SHIFT * g->defer_rung);
+	g->orders.budget_shift = RUNG_SHIFT * (uint32_t)at_least(g->cpu_budget_rung, g->memory_budget_rung);
+	g->orders.unfollowed = g->unfollowed;
 }
 
 void governor__init(struct governor *g, const struct governor_opts *opts)
@@ -108,7 +111,8 @@ static bool orders__eq(const struct governor_orders *a, const struct governor_or
 {
 	return a->history_bytes == b->history_bytes && a->symbol_bytes == b->symbol_bytes &&
 	       a->window_bytes == b->window_bytes && a->row_segments == b->row_segments &&
-	       a->defer_tokens == b->defer_tokens && a->frequency_hz == b->frequency_hz;
+	       a->defer_tokens == b->defer_tokens && a->frequency_hz == b->frequency_hz &&
+	       a->budget_shift == b->budget_shift && a->unfollowed == b->unfollowed;
 }
 
 /* How long to wait before a step back. */
@@ -164,7 +168,7 @@ static uint64_t share_ppm(uint64_t busy_ns, uint64_t span_ns, uint32_t n_cpus)
 
 /* Shares of the machine, in ppm. */
 struct cpu_shares {
-	uint64_t all, sample, finish;
+	uint64_t all, sample, finish, budget, follow;
 };
 
 /* Is it a part of the trouble, or enough to end it? What would not help is not given up. */
@@ -173,38 +177,93 @@ static bool matters(const struct governor *g, const struct cpu_shares *s, uint64
 	return ppm * 8 >= g->opts.cpu_ppm || s->all - at_most(s->all, ppm / 2) <= g->opts.cpu_ppm;
 }
 
-/* Down one rung. */
-static bool governor__shed_cpu(struct governor *g, const struct cpu_shares *s)
+static bool governor__shed_finishing(struct governor *g, const struct cpu_shares *s)
+{
+	if (g->defer_rung == DEFER_RUNGS || !matters(g, s, s->finish))
+		return false;
+	g->defer_rung++;
+	return true;
+}
+
+static bool governor__shed_budgets(struct governor *g, const struct cpu_shares *s)
+{
+	uint32_t rung = (uint32_t)at_least(g->cpu_budget_rung, g->memory_budget_rung);
+
+	if (rung == BUDGET_RUNGS || !matters(g, s, s->budget))
+		return false;
+	g->cpu_budget_rung = rung + 1;
+	return true;
+}
+
+static bool governor__shed_frequency(struct governor *g, const struct cpu_shares *s)
 {
 	uint32_t rung = (uint32_t)at_least(g->cpu_rung, g->memory_rung);
 
-	if (g->defer_rung < DEFER_RUNGS && matters(g, s, s->finish))
-		g->defer_rung++;
-	else if (rung + 1 < g->n_rungs && matters(g, s, s->sample))
-		g->cpu_rung = rung + 1;
-	else
+	if (rung + 1 >= g->n_rungs || !matters(g, s, s->sample))
 		return false;
+	g->cpu_rung = rung + 1;
 	return true;
+}
+
+static bool governor__shed_following(struct governor *g, const struct cpu_shares *s)
+{
+	if (g->unfollowed || !matters(g, s, s->follow))
+		return false;
+	return g->unfollowed = true;
+}
+
+/* Down one rung of the first kind that helps; where that cannot be enough, of each. */
+static bool governor__shed_cpu(struct governor *g, const struct cpu_shares *s)
+{
+	bool is_far = s->all > 2 * g->opts.cpu_ppm, any;
+
+	any = governor__shed_finishing(g, s);
+	if (!any || is_far)
+		any |= governor__shed_budgets(g, s);
+	if (!any || is_far)
+		any |= governor__shed_frequency(g, s);
+	return any || governor__shed_following(g, s);
 }
 
 /* Up one rung, where what it could cost then leaves room. */
 static bool governor__back_cpu(struct governor *g, const struct cpu_shares *s)
 {
-	uint64_t then = s->all + s->finish * ((1u << DEFER_RUNG_SHIFT) - 1);
-	bool is_frequency = g->cpu_rung;
+	const uint64_t more = (1u << RUNG_SHIFT) - 1;
+	uint64_t then = s->all;
 
-	if (is_frequency)
-		then = s->all + s->sample * g->rungs_hz[g->cpu_rung - 1] / g->rungs_hz[g->cpu_rung] -
-		       s->sample;
-	else if (!g->defer_rung)
+	if (g->unfollowed)
+		then += s->follow;
+	else if (g->cpu_rung)
+		then += s->sample * g->rungs_hz[g->cpu_rung - 1] / g->rungs_hz[g->cpu_rung] - s->sample;
+	else if (g->cpu_budget_rung)
+		then += s->budget * more;
+	else if (g->defer_rung)
+		then += s->finish * more;
+	else
 		return false;
 	if (then > g->opts.cpu_ppm * 4 / 5)
 		return false;
-	if (is_frequency)
+	if (g->unfollowed)
+		g->unfollowed = false;
+	else if (g->cpu_rung)
 		g->cpu_rung--;
+	else if (g->cpu_budget_rung)
+		g->cpu_budget_rung--;
 	else
 		g->defer_rung--;
 	return true;
+}
+
+/* What following takes, or would take of what happens now. */
+static uint64_t governor__follow_ns(struct governor *g, const struct governor_reading *from,
+				    const struct governor_reading *to)
+{
+	uint64_t n = to->n_events - from->n_events, ns = to->follow_ns - from->follow_ns;
+
+	if (g->unfollowed)
+		return (uint64_t)(g->event_ns * (double)n);
+	g->event_ns = n ? (double)ns / (double)n : 0;
+	return ns;
 }
 
 static void governor__judge_cpu(struct governor *g, const struct governor_reading *r)
@@ -222,6 +281,8 @@ static void governor__judge_cpu(struct governor *g, const struct governor_readin
 	s.all = share_ppm(r->cpu_ns - from->cpu_ns, span, r->n_cpus);
 	s.sample = share_ppm(r->sample_ns - from->sample_ns, span, r->n_cpus);
 	s.finish = share_ppm(r->finish_ns - from->finish_ns, span, r->n_cpus);
+	s.budget = share_ppm(r->budget_ns - from->budget_ns, span, r->n_cpus);
+	s.follow = share_ppm(governor__follow_ns(g, from, r), span, r->n_cpus);
 	g->cpu_ppm = s.all;
 	full = span >= GOVERNOR_SPAN_NS;
 	/* the start has much to learn and is not judged by its first seconds */
@@ -278,14 +339,20 @@ static bool governor__shed_memory(struct governor *g, const struct governor_read
 }
 
 /* The last resort: fewer samples make fewer stacks. Slow, because it shows with the next window only. */
-static bool governor__shed_memory_rung(struct governor *g, uint64_t now)
+static bool governor__shed_memory_rung(struct governor *g, const struct governor_reading *r)
 {
 	uint32_t rung = (uint32_t)at_least(g->cpu_rung, g->memory_rung);
+	uint32_t budget_rung = (uint32_t)at_least(g->cpu_budget_rung, g->memory_budget_rung);
 
-	if (rung + 1 >= g->n_rungs || (g->memory_rung_ns && now - g->memory_rung_ns < GOVERNOR_SPAN_NS))
+	if (g->memory_rung_ns && r->now_ns - g->memory_rung_ns < GOVERNOR_SPAN_NS)
 		return false;
-	g->memory_rung = rung + 1;
-	g->memory_rung_ns = now;
+	if (r->budget_ns && budget_rung < BUDGET_RUNGS)
+		g->memory_budget_rung = budget_rung + 1;
+	else if (rung + 1 < g->n_rungs)
+		g->memory_rung = rung + 1;
+	else
+		return false;
+	g->memory_rung_ns = r->now_ns;
 	governor__forget_readings(g);
 	return true;
 }
@@ -307,10 +374,13 @@ static bool governor__back_memory(struct governor *g, const struct governor_read
 		 symbols = g->orders.symbol_bytes, history = g->orders.history_bytes;
 	bool any;
 
-	if (g->memory_rung) {
+	if (g->memory_rung || g->memory_budget_rung) {
 		if (r->window_bytes * 2 > spare)
 			return false;
-		g->memory_rung--;
+		if (g->memory_rung)
+			g->memory_rung--;
+		else
+			g->memory_budget_rung--;
 		g->memory_rung_ns = r->now_ns;
 		governor__forget_readings(g);
 		return true;
@@ -349,7 +419,7 @@ static void governor__judge_memory(struct governor *g, const struct governor_rea
 		if (g->memory_step_ns && since < GOVERNOR_MEMORY_SETTLE_NS)
 			return;
 		if (!governor__shed_memory(g, r, r->memory_bytes - lower) &&
-		    (r->memory_bytes <= limit || !governor__shed_memory_rung(g, r->now_ns))) {
+		    (r->memory_bytes <= limit || !governor__shed_memory_rung(g, r))) {
 			g->memory_stuck = r->memory_bytes > limit;
 			return;
 		}
@@ -399,6 +469,12 @@ void governor__text(const struct governor *g, char ret_text[GOVERNOR_TEXT_MAX])
 	if (o->defer_tokens < GOVERNOR_DEFER_TOKENS)
 		buf__printf(&b, "%sunfinished stacks %u of %u a second (limits.cpu)", b.len ? ", " : "",
 			    o->defer_tokens, GOVERNOR_DEFER_TOKENS);
+	if (o->budget_shift)
+		buf__printf(&b, "%sbudgets of events 1/%u (%s)", b.len ? ", " : "", 1u << o->budget_shift,
+			    g->cpu_budget_rung >= g->memory_budget_rung ? "limits.cpu" : "limits.memory");
+	if (o->unfollowed)
+		buf__printf(&b, "%sprocesses are known from their samples only (limits.cpu)",
+			    b.len ? ", " : "");
 	say_bytes(&b, "window", o->window_bytes, g->budgets.window_bytes);
 	say_bytes(&b, "unwind rows", o->row_segments * SEGMENT, g->budgets.row_segments * SEGMENT);
 	say_bytes(&b, "symbols", o->symbol_bytes, g->budgets.symbol_bytes);

@@ -24,7 +24,7 @@
 	(120 * NS_PER_SEC)    /* without a step, before the first one back; doubled at each relapse */
 #define GOVERNOR_READINGS  16 /* kept; at five seconds each, more than the span */
 #define GOVERNOR_RUNGS_MAX 10
-#define GOVERNOR_TEXT_MAX  256
+#define GOVERNOR_TEXT_MAX  512
 #define GOVERNOR_DEFER_TOKENS \
 	400 /* stacks a slice: more than a small machine samples, a bound on a large one */
 
@@ -51,6 +51,9 @@ struct governor_reading {
 	uint64_t cpu_ns;    /* since the start, of the agent and of its BPF programs */
 	uint64_t sample_ns; /* of it, what grows with the frequency */
 	uint64_t finish_ns; /* of that, for stacks that are finished in user space */
+	uint64_t budget_ns; /* what events with a budget take; 0: none is recorded */
+	uint64_t follow_ns; /* for following processes … */
+	uint64_t n_events;  /* … of which so many forks, execs and exits there were, told or not */
 	uint32_t n_cpus;
 	uint64_t memory_bytes; /* all of it, the most since the last reading */
 	uint64_t history_bytes, symbol_bytes, row_bytes, window_bytes; /* of it */
@@ -60,7 +63,9 @@ struct governor_orders {
 	size_t history_bytes, symbol_bytes, window_bytes;
 	uint32_t row_segments;
 	uint32_t defer_tokens; /* a slice */
+	uint32_t budget_shift; /* budgets of events are their configured ones >> this */
 	uint32_t frequency_hz;
+	bool unfollowed; /* processes are learnt from their samples, not when they begin */
 };
 
 struct governor {
@@ -70,6 +75,9 @@ struct governor {
 	uint32_t rungs_hz[GOVERNOR_RUNGS_MAX], n_rungs; /* frequencies, the wanted one first */
 	uint32_t cpu_rung, memory_rung; /* indices; the lower frequency of the two is ordered */
 	uint32_t defer_rung;
+	uint32_t cpu_budget_rung, memory_budget_rung; /* likewise, of budgets */
+	bool unfollowed;
+	double event_ns; /* what following one fork, exec or exit cost, as last seen */
 	struct governor_reading readings[GOVERNOR_READINGS]; /* since the last step for CPU; a ring */
 	uint32_t first, n_readings;
 	bool started;

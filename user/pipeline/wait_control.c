@@ -42,6 +42,9 @@ static void wait_control__hook(struct wait_control *w, double switches, double b
 		w->rest--;
 	} else if (hook_ns < budget_ns / 2) {
 		w->orders.hook = w->has_hook;
+		/* how many it takes is not known from passes: few at first, else its first seconds cost many budgets */
+		if (w->has_hook && w->orders.interval_ns < WAIT_INTERVAL_RETURN_NS)
+			w->orders.interval_ns = WAIT_INTERVAL_RETURN_NS;
 	}
 }
 

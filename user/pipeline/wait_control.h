@@ -15,12 +15,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WAIT_INTERVAL_MIN_NS   5000000ull
-#define WAIT_INTERVAL_START_NS 20000000ull
-#define WAIT_INTERVAL_MAX_NS   4000000000ull /* below POISSON_INTERVAL_MAX */
-#define WAIT_TAKEN_A_CPU       200           /* a second: more says nothing more */
-#define WAIT_HOOK_PATIENCE     2             /* slices over the budget before the hook goes */
-#define WAIT_HOOK_REST         30            /* slices before it may come back */
+#define WAIT_INTERVAL_MIN_NS    5000000ull
+#define WAIT_INTERVAL_START_NS  20000000ull
+#define WAIT_INTERVAL_MAX_NS    4000000000ull /* below POISSON_INTERVAL_MAX */
+#define WAIT_INTERVAL_RETURN_NS 500000000ull  /* at least, when the hook comes back */
+#define WAIT_TAKEN_A_CPU        200           /* a second: more says nothing more */
+#define WAIT_HOOK_PATIENCE      2             /* slices over the budget before the hook goes */
+#define WAIT_HOOK_REST          30            /* slices before it may come back */
 
 /* Sums since the start. */
 struct wait_reading {

@@ -18,9 +18,11 @@ struct machine {
 	struct governor g;
 	struct governor_orders orders;
 	struct governor_reading r;
-	uint64_t cpu_ppm_a_hz; /* cost of sampling, of the machine */
-	uint64_t cpu_ppm_base; /* of everything else */
-	uint64_t finish_ppm;   /* of finishing stacks, at all tokens */
+	uint64_t cpu_ppm_a_hz;              /* cost of sampling, of the machine */
+	uint64_t cpu_ppm_base;              /* of everything else */
+	uint64_t finish_ppm;                /* of finishing stacks, at all tokens */
+	uint64_t budget_ppm;                /* of events, at their whole budgets */
+	uint64_t event_ns, events_a_second; /* of processes */
 	uint64_t fixed_bytes;
 	uint64_t wants_history, wants_symbols, wants_rows, wants_window;
 	uint32_t n_changes;
@@ -46,11 +48,16 @@ static bool machine__step(struct machine *m)
 {
 	const struct governor_orders *o = &m->orders;
 	uint64_t finish = m->finish_ppm * o->defer_tokens / GOVERNOR_DEFER_TOKENS;
-	uint64_t ppm = m->cpu_ppm_base + m->cpu_ppm_a_hz * o->frequency_hz + finish;
+	uint64_t budget = m->budget_ppm >> o->budget_shift;
+	uint64_t follow_ns = o->unfollowed ? 0 : m->event_ns * m->events_a_second * (EVERY / NS_PER_SEC);
+	uint64_t ppm = m->cpu_ppm_base + m->cpu_ppm_a_hz * o->frequency_hz + finish + budget;
 	bool changed;
 
 	m->r.now_ns += EVERY;
-	m->r.cpu_ns += ppm * m->r.n_cpus * (EVERY / 1000000);
+	m->r.cpu_ns += ppm * m->r.n_cpus * (EVERY / 1000000) + follow_ns;
+	m->r.budget_ns += budget * m->r.n_cpus * (EVERY / 1000000);
+	m->r.follow_ns += follow_ns;
+	m->r.n_events += m->events_a_second * (EVERY / NS_PER_SEC);
 	m->r.sample_ns += (m->cpu_ppm_a_hz * o->frequency_hz + finish) * m->r.n_cpus * (EVERY / 1000000);
 	m->r.finish_ns += finish * m->r.n_cpus * (EVERY / 1000000);
 	m->r.history_bytes = at_most(m->wants_history, o->history_bytes);
@@ -260,6 +267,76 @@ static void finishing_stacks_is_given_up_before_the_frequency_where_it_costs(voi
 	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS);
 }
 
+static void budgets_go_before_the_frequency_and_come_back_after_it(void **state)
+{
+	char text[GOVERNOR_TEXT_MAX];
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 0, 10000, 99);
+	m.cpu_ppm_a_hz = 60;
+	m.budget_ppm = 8000; /* 1.4 % */
+	machine__run(&m, 65);
+	assert_int_equal(m.orders.budget_shift, 2);
+	assert_int_equal(m.orders.frequency_hz, 99);
+	governor__text(&m.g, text);
+	assert_string_equal(text, "budgets of events 1/4 (limits.cpu)");
+	m.cpu_ppm_a_hz = 200; /* 2 % and more: both that are left, and then the frequency alone */
+	machine__run(&m, 600);
+	assert_int_equal(m.orders.budget_shift, 4);
+	assert_int_equal(m.orders.frequency_hz, 19);
+	m.cpu_ppm_a_hz = 20;
+	m.budget_ppm = 3000;
+	machine__run(&m, 3600);
+	assert_int_equal(m.orders.budget_shift, 0);
+	assert_int_equal(m.orders.frequency_hz, 99);
+}
+
+/* 1,000 processes a second of 60 us each are 3 % of two CPUs whatever the frequency. */
+static void following_processes_is_given_up_last_and_returns_when_they_are_few(void **state)
+{
+	char text[GOVERNOR_TEXT_MAX];
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 0, 5000, 99);
+	m.cpu_ppm_a_hz = 30;
+	m.event_ns = 20000;
+	m.events_a_second = 3000;
+	machine__run(&m, 1200);
+	assert_true(m.orders.unfollowed);
+	assert_false(m.g.cpu_stuck);
+	governor__text(&m.g, text);
+	assert_non_null(strstr(text, "processes are known from their samples only (limits.cpu)"));
+	machine__run(&m, 3600);
+	assert_true(m.orders.unfollowed); /* as many still begin: not even tried */
+	m.events_a_second = 30;
+	machine__run(&m, 3600);
+	governor__text(&m.g, text);
+	assert_string_equal(text, "");
+}
+
+static void memory_takes_from_budgets_before_the_frequency(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	machine__init(&m, 100 * MIB, 0, 99);
+	m.budget_ppm = 1000;
+	m.fixed_bytes = 101 * MIB;
+	machine__run(&m, 50);
+	assert_int_equal(m.orders.budget_shift, 2);
+	machine__run(&m, 60);
+	assert_int_equal(m.orders.budget_shift, 4);
+	assert_int_equal(m.orders.frequency_hz, 99);
+	machine__run(&m, 200);
+	assert_int_equal(m.orders.frequency_hz, 7);
+	m.fixed_bytes = 20 * MIB;
+	machine__run(&m, 3600);
+	assert_int_equal(m.orders.budget_shift, 0);
+	assert_int_equal(m.orders.frequency_hz, 99);
+}
+
 static void a_burst_gives_way_and_the_frequency_returns(void **state)
 {
 	char text[GOVERNOR_TEXT_MAX];
@@ -406,6 +483,9 @@ int main(void)
 		cmocka_unit_test(a_part_grows_back_only_into_memory_that_is_there),
 		cmocka_unit_test(cost_over_the_limit_lowers_the_frequency_step_by_step),
 		cmocka_unit_test(finishing_stacks_is_given_up_before_the_frequency_where_it_costs),
+		cmocka_unit_test(budgets_go_before_the_frequency_and_come_back_after_it),
+		cmocka_unit_test(following_processes_is_given_up_last_and_returns_when_they_are_few),
+		cmocka_unit_test(memory_takes_from_budgets_before_the_frequency),
 		cmocka_unit_test(a_burst_gives_way_and_the_frequency_returns),
 		cmocka_unit_test(a_load_that_comes_and_goes_is_not_followed),
 		cmocka_unit_test(what_would_not_help_is_not_given_up),
