@@ -40,6 +40,12 @@
 #define KEPT_MAX          64
 /* Of user space with 48 bits of address: there is no more of ours. */
 #define ADDRESS_END (((uintptr_t)1 << 47) - 4096)
+/* AddressSanitizer looks up each access in memory of its own. */
+#ifdef __SANITIZE_ADDRESS__
+#define IS_SANITIZED true
+#else
+#define IS_SANITIZED false
+#endif
 /* Descriptors of the child: what else it inherited is closed. */
 #define CHILD_SOCKET 0
 #define CHILD_PROG   1
@@ -115,15 +121,13 @@ static void keep_what_is_needed(struct kept *k)
 	size_t size = 0;
 
 	k->n = 0;
-#ifndef __SANITIZE_ADDRESS__ /* it looks up each access in memory of its own */
-	if (pthread_getattr_np(pthread_self(), &attr))
+	if (IS_SANITIZED || pthread_getattr_np(pthread_self(), &attr))
 		return;
 	pthread_attr_getstack(&attr, &stack, &size);
 	pthread_attr_destroy(&attr);
 	if (own - (uintptr_t)stack >= size || keep(k, (uintptr_t)stack, (uintptr_t)stack + size) ||
 	    dl_iterate_phdr(keep_object, k))
 		k->n = 0;
-#endif
 }
 
 /* ---- the child ---- */
