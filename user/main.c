@@ -7,6 +7,7 @@
 
 #include "user/cmd/cmd.h"
 #include "user/cmd/program.h"
+#include "user/config/suggest.h"
 #include "user/server/courier.h"
 #include "user/server/server.h"
 
@@ -35,12 +36,38 @@ static void help(FILE *to)
 	fputs("\n`everprof COMMAND --help` tells more; `everprof --version` the version.\n", to);
 }
 
+static int run(int argc, char **argv)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcmp(argv[0], commands[i].name))
+			return commands[i].run(argc, argv);
+	return -1;
+}
+
+static int no_command(const char *name)
+{
+	struct suggest s;
+
+	suggest__init(&s, name);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		suggest__offer(&s, commands[i].name);
+	fprintf(stderr, "everprof: there is no command '%s'%s\n", name, suggest__text(&s));
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
+	int status;
 
 	if (!strcmp(name, "--version") || !strcmp(name, "-V") || !strcmp(name, "version"))
 		return printf("everprof %s\n", EVERPROF_VERSION) < 0;
+	if (!strcmp(name, "help") && argc > 2) {
+		char *argv_help[] = {argv[2], "--help", NULL};
+
+		status = run(2, argv_help);
+		return status < 0 ? no_command(argv[2]) : status;
+	}
 	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
 		help(stdout);
 		return 0;
@@ -52,11 +79,10 @@ int main(int argc, char **argv)
 		return courier__main();
 	if (!strcmp(name, "run-process"))
 		return run_process__main(argc - 1, argv + 1);
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		if (!strcmp(name, commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
-	if (*name)
-		fprintf(stderr, "everprof: there is no command '%s'\n", name);
-	help(stderr);
-	return 2;
+	if (!*name) {
+		help(stderr);
+		return 2;
+	}
+	status = run(argc - 1, argv + 1);
+	return status < 0 ? no_command(name) : status;
 }
