@@ -195,6 +195,30 @@ void rule_engine__wants(const struct rule_engine *e, uint64_t ret_metrics[SCOPE_
 		1ull << METRIC_cpu_usage_percent | 1ull << METRIC_memory_available_percent;
 }
 
+/* The lowest of all rules; a later threshold of the same rule is reached by the pass that is at least there. */
+void rule_engine__pressures(const struct rule_engine *e, double ret_above[SCOPE_N][PRESSURE_LINES])
+{
+	memset(ret_above, 0, SCOPE_N * sizeof(*ret_above));
+	for (uint32_t i = 0; i < e->rules.n; i++) {
+		const struct rule *r = &e->rules.items[i];
+
+		for (uint32_t j = 0; j < r->condition.n_terms; j++) {
+			const struct condition *c = &r->condition.terms[j];
+			int line = (int)c->metric - METRIC_psi_cpu_some_percent;
+			double above = c->kind == CONDITION_STEPS ? c->steps[0] : c->value;
+			double *at;
+
+			if (line < 0 || line >= PRESSURE_LINES ||
+			    (c->kind != CONDITION_STEPS &&
+			     (c->kind != CONDITION_COMPARE || compare__is_below(c->compare))))
+				continue;
+			at = &ret_above[r->scope][line];
+			if (*at <= 0 || above < *at)
+				*at = above;
+		}
+	}
+}
+
 /* ---- a pass ----------------------------------------------------------------------------------------------------------- */
 
 void rule_engine__begin(struct rule_engine *e, const struct rule_time *now)

@@ -86,6 +86,8 @@ int rule_engine__set_rules(struct rule_engine *e, const struct rule_engine_opts 
 			   const struct rule_list *rules, const struct rule_time *now);
 /* Bits 1 << enum metric_id by scope: what has to be measured. */
 void rule_engine__wants(const struct rule_engine *e, uint64_t ret_metrics[SCOPE_N]);
+/* Above which percentages rules have thresholds of pressure, by scope and line from psi_cpu_some_percent on; 0: none. */
+void rule_engine__pressures(const struct rule_engine *e, double ret_above[SCOPE_N][PRESSURE_LINES]);
 
 void rule_engine__begin(struct rule_engine *e, const struct rule_time *now);
 void rule_engine__take(struct rule_engine *e, const struct metric_sample *s);

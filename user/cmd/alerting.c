@@ -260,6 +260,14 @@ static void warn_of_events(const struct config *c)
 					 c->alerts.items[i].line, c->alerts.items[i].name, event__name(ev));
 }
 
+static void watch_pressure(struct alerting *a)
+{
+	double above[SCOPE_N][PRESSURE_LINES];
+
+	rule_engine__pressures(a->engine, above);
+	watching__arm(a->parts.watching, above);
+}
+
 static int open_all(struct alerting *a)
 {
 	const struct rule_engine_opts opts = engine_opts(a->config);
@@ -283,6 +291,7 @@ static int open_all(struct alerting *a)
 	a->watcher = watching__add(a->parts.watching, &watcher);
 	if (a->watcher < 0)
 		return a->watcher;
+	watch_pressure(a);
 	publisher__show(a->parts.publisher, on_profile, a);
 	return 0;
 }
@@ -326,6 +335,7 @@ int alerting__set_config(struct alerting *a, const struct config *c, struct err 
 	warn_of_events(c);
 	rule_engine__wants(a->engine, wants);
 	watching__want(a->parts.watching, a->watcher, wants);
+	watch_pressure(a);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #define LOG_EVERY      600               /* passes that fail */
 #define FLUSH_AFTER_NS (300 * NS_PER_MS) /* the victim dies meanwhile, and is sampled to its end */
 #define FLUSH_EVERY_NS (10 * NS_PER_SEC)
+#define LEAST_GAP_NS   (500 * NS_PER_MS) /* between passes: rates of a shorter time are noise */
 
 struct watching {
 	struct loop *loop;
@@ -21,6 +22,8 @@ struct watching {
 	struct collector *collector;
 	uint64_t flushed_ns;
 	struct usage *usage;
+	struct pressure_triggers triggers;
+	uint64_t passed_ns;
 	struct ceiling *ceiling;
 	struct watcher watchers[WATCHERS_MAX];
 	int n_watchers;
@@ -47,7 +50,7 @@ static bool watching__is_watched(const struct watching *w)
 static int on_pass(uint64_t n_expired, void *ctx)
 {
 	struct watching *w = ctx;
-	uint64_t now = clock__mono_ns();
+	uint64_t now = w->passed_ns = clock__mono_ns();
 	int err = usage__pass(w->usage, now, watching__is_watched(w) ? on_sample : NULL, w);
 
 	(void)n_expired;
@@ -58,6 +61,15 @@ static int on_pass(uint64_t n_expired, void *ctx)
 		if (w->watchers[i].done)
 			w->watchers[i].done(w->watchers[i].ctx, now);
 	return 0;
+}
+
+/* Pressure is judged now, and not with the next second. */
+static void on_pressure(void *ctx)
+{
+	struct watching *w = ctx;
+	uint64_t since = clock__mono_ns() - w->passed_ns;
+
+	loop__set_timer(w->timer, since < LEAST_GAP_NS ? LEAST_GAP_NS - since : 0, USAGE_PASS_NS);
 }
 
 static int on_flush(uint64_t n_expired, void *ctx)
@@ -134,7 +146,7 @@ int watching__new(struct loop *loop, struct collector *collector, struct ceiling
 		  struct watching **ret)
 {
 	struct watching *w = calloc(1, sizeof(*w));
-	const struct usage_opts opts = {0};
+	struct usage_opts opts = {0};
 	struct usage_port port = {
 		.asides = {.ctx = w, .goroutines = on_goroutines, .allocated = on_allocated}};
 	int err;
@@ -144,6 +156,8 @@ int watching__new(struct loop *loop, struct collector *collector, struct ceiling
 	w->loop = loop;
 	w->collector = collector;
 	w->ceiling = ceiling;
+	w->triggers = (struct pressure_triggers){.loop = loop, .fired = on_pressure, .ctx = w};
+	opts.triggers = &w->triggers;
 	usage_port__of_collector(collector, &port);
 	if (ceiling)
 		port.asides.bpf_ns = on_bpf_ns;
@@ -195,6 +209,11 @@ void watching__want(struct watching *w, int watcher, const uint64_t want[SCOPE_N
 {
 	memcpy(w->watchers[watcher].want, want, sizeof(w->watchers[watcher].want));
 	watching__merge(w);
+}
+
+void watching__arm(struct watching *w, const double above[SCOPE_N][PRESSURE_LINES])
+{
+	usage__arm(w->usage, above);
 }
 
 struct usage *watching__usage(struct watching *w)

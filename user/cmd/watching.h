@@ -36,6 +36,8 @@ void watching__free(struct watching *w);
 int watching__add(struct watching *w, const struct watcher *watcher);
 /* What the watcher of that number wants from now on. */
 void watching__want(struct watching *w, int watcher, const uint64_t want[SCOPE_N]);
+/* Above which percentages of pressure the kernel is to tell at once (usage__arm): a pass follows then. */
+void watching__arm(struct watching *w, const double above[SCOPE_N][PRESSURE_LINES]);
 /* For collector_ports.happened: logs it and tells the watchers; after a kill for memory the windows so far are written, the victim's last in them. */
 void watching__happened(struct watching *w, const struct host_event *e);
 struct usage *watching__usage(struct watching *w);

@@ -86,6 +86,8 @@ enum metric_id {
 #undef METRIC_ID
 	METRIC_N,
 };
+/* What /proc/pressure and its like tell, from psi_cpu_some_percent on. */
+#define PRESSURE_LINES (METRIC_psi_io_full_percent - METRIC_psi_cpu_some_percent + 1)
 /* clang-format on */
 
 /* Told from the samples of a window, with a bound on what chance may have done: what is compared is the bound, not the share. */

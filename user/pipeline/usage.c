@@ -5,6 +5,7 @@
  * Idea: one walk over all threads in the kernel (bpf/usage.bpf.c) tells everything of processes. What only the files of control groups and of the host tell
  *   is read where somebody looks at it. All values are levels of now, or rates of the time since the pass before.
  * Layout: records -> processes (usage_process.c) -> groups (usage_group.c) and the host (usage_host.c) -> a sample each, and a point of its series.
+ *   Where rules have thresholds of pressure, the kernel watches them as well (pressure_trigger), and what it tells is the least of the next pass.
  * Rejected: averages that the kernel keeps (PSI avg10, load): their windows are not those of rules. Sums over processes for the CPU time and memory of
  *   groups: they miss processes that came and went, and count shared memory often; they stand in where nobody wants the exact ones.
  * Invariants: a value that was not measured is not known, and never 0. Targets are the same between passes where pid and start, or path, are.
@@ -71,6 +72,14 @@ void usage__want(struct usage *u, const uint64_t metrics[SCOPE_N])
 		u->want[s] = metrics[s];
 		u->want_any |= metrics[s];
 	}
+}
+
+void usage__arm(struct usage *u, const double above[SCOPE_N][PRESSURE_LINES])
+{
+	if (!memcmp(u->arm_above, above, sizeof(u->arm_above)))
+		return;
+	memcpy(u->arm_above, above, sizeof(u->arm_above));
+	u->arm_turn++;
 }
 
 /* ---- series ------------------------------------------------------------------------------------------------------ */

@@ -19,6 +19,7 @@
 
 #include "bpf/abi.h"
 #include "user/config/metric_sample.h"
+#include "user/pipeline/pressure_trigger.h"
 
 struct buf;
 struct collector;
@@ -35,7 +36,8 @@ struct usage_record;
 struct usage_opts {
 	const char *proc; /* NULL: "/proc"; where stat, meminfo and pressure are */
 	const char *root; /* NULL: ""; in front of the mount points of control groups, for trees of tests */
-	size_t series_bytes; /* most for the series of all targets together; 0: 2 MiB */
+	struct pressure_triggers *triggers; /* NULL: pressure is told by its sums alone */
+	size_t series_bytes;                /* most for the series of all targets together; 0: 2 MiB */
 };
 
 /* What everprof itself has lost and cost, sums since its start. */
@@ -90,6 +92,11 @@ void usage_port__of_collector(struct collector *c, struct usage_port *ret);
  * threads come with the pass itself and are always known; what takes reading further files is read where it is wanted.
  */
 void usage__want(struct usage *u, const uint64_t metrics[SCOPE_N]);
+/*
+ * Above which percentage pressure is to be told at once, by scope and line (pressure_trigger.h); 0: not. A pass that follows what the kernel told of a window has at
+ * least that value. Groups come in no order: where there is no room for all, the rest goes by the sums.
+ */
+void usage__arm(struct usage *u, const double above[SCOPE_N][PRESSURE_LINES]);
 /*
  * One pass. fn gets the host first, then each control group and container that has processes, then each process; it may be NULL. Texts and the sample itself
  * hold during the call. In the first pass that meets a target, what is a rate is not known.

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,9 @@ static void group__free(struct usage *u, struct usage_group *g)
 		io__close(&g->files[i].fd);
 	}
 	usage_series__done(&g->series, &u->allowance);
+	if (g->pressed)
+		usage_pressed__disarm(g->pressed);
+	free(g->pressed);
 	free(g->path);
 	free(g->unit);
 	free(g->container);
@@ -366,17 +370,53 @@ static void group__memory_limit(struct usage_group *g)
 					      : USAGE_FOREVER_S);
 }
 
+static const struct {
+	enum cgroup_file file;
+	uint64_t bits;
+} kinds[PRESSURE_N] = {
+	{CGROUP_FILE_CPU_PRESSURE, BIT(psi_cpu_some_percent)},
+	{CGROUP_FILE_MEMORY_PRESSURE, BIT(psi_memory_some_percent) | BIT(psi_memory_full_percent)},
+	{CGROUP_FILE_IO_PRESSURE, BIT(psi_io_some_percent) | BIT(psi_io_full_percent)},
+};
+
+struct group_of {
+	const struct usage *u;
+	const struct usage_group *g;
+};
+
+static bool group__pressure_path(void *ctx, enum pressure_kind kind, char *ret_path, size_t size)
+{
+	const struct group_of *of = ctx;
+
+	_Static_assert(CGROUP_PATH_MAX <= PATH_MAX, "room for the path");
+	return size >= CGROUP_PATH_MAX && of->u->has_tree &&
+	       !cgroup_tree__path(&of->u->tree, of->u->root, of->g->path, kinds[kind].file, ret_path);
+}
+
+/* Thresholds of groups, and of containers where it is one: the lower of the two. */
+static void group__watch_pressure(struct usage *u, struct usage_group *g)
+{
+	struct group_of of = {u, g};
+	double above[PRESSURE_LINES], any = 0;
+
+	for (int i = 0; i < PRESSURE_LINES; i++) {
+		double other = g->is_container ? u->arm_above[SCOPE_CONTAINER][i] : 0;
+
+		above[i] = u->arm_above[SCOPE_CGROUP][i];
+		if (other > 0 && (above[i] <= 0 || other < above[i]))
+			above[i] = other;
+		any += above[i];
+	}
+	if (!g->pressed && any > 0)
+		g->pressed = calloc(1, sizeof(*g->pressed));
+	if (!g->pressed)
+		return;
+	usage_pressed__arm(g->pressed, u->opts.triggers, u->arm_turn, above, group__pressure_path, &of);
+	usage_pressed__raise(g->pressed, g->values, &g->known);
+}
+
 static void group__pressure(struct usage *u, struct usage_group *g, uint64_t want)
 {
-	static const struct {
-		enum cgroup_file file;
-		uint64_t bits;
-	} kinds[PRESSURE_N] = {
-		{CGROUP_FILE_CPU_PRESSURE, BIT(psi_cpu_some_percent)},
-		{CGROUP_FILE_MEMORY_PRESSURE, BIT(psi_memory_some_percent) | BIT(psi_memory_full_percent)},
-		{CGROUP_FILE_IO_PRESSURE, BIT(psi_io_some_percent) | BIT(psi_io_full_percent)},
-	};
-
 	for (int k = 0; k < PRESSURE_N; k++) {
 		struct pressure now;
 		ssize_t n;
@@ -392,6 +432,8 @@ static void group__pressure(struct usage *u, struct usage_group *g, uint64_t wan
 		g->pressure[k] = now;
 		g->pressure_at[k] = u->now_ns;
 	}
+	if (u->opts.triggers)
+		group__watch_pressure(u, g);
 }
 
 static void group__pids(struct usage *u, struct usage_group *g)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "user/kernel/run_queue.h"
+#include "user/pipeline/usage_pressed.h"
 #include "user/pipeline/usage_rates.h"
 #include "user/pipeline/usage_series.h"
 #include "user/process/cgroup_stat.h"
@@ -38,6 +39,7 @@ struct usage_group {
 	/* of the pass before */
 	struct cgroup_cpu cpu;
 	struct pressure pressure[PRESSURE_N];
+	struct usage_pressed *pressed; /* NULL: nothing */
 	struct run_queue run_queue;
 	uint64_t cpu_ns_at, pressure_at[PRESSURE_N]; /* when; 0: not yet */
 	double rss_bytes, slow_growth;

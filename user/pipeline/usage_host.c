@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "user/base/io.h"
@@ -105,6 +106,13 @@ static void host__memory(struct usage *u)
 	h->rss_at = u->now_ns;
 }
 
+static bool host__pressure_path(void *ctx, enum pressure_kind kind, char *ret_path, size_t size)
+{
+	const struct usage *u = ctx;
+
+	return (size_t)snprintf(ret_path, size, "%s/pressure/%s", u->proc, pressure_kind__name(kind)) < size;
+}
+
 static void host__pressure(struct usage *u)
 {
 	static const uint64_t bits[PRESSURE_N] = {
@@ -129,6 +137,11 @@ static void host__pressure(struct usage *u)
 		h->pressure[k] = now;
 		h->pressure_at[k] = u->now_ns;
 	}
+	if (!u->opts.triggers)
+		return;
+	usage_pressed__arm(&h->pressed, u->opts.triggers, u->arm_turn, u->arm_above[SCOPE_SYSTEM],
+			   host__pressure_path, u);
+	usage_pressed__raise(&h->pressed, h->values, &h->known);
 }
 
 static void host__run_queue(struct usage *u)
@@ -185,4 +198,5 @@ void usage__close_host(struct usage *u)
 {
 	for (int i = 0; i < HOST_FILE_N; i++)
 		io__close(&u->host.files[i]);
+	usage_pressed__disarm(&u->host.pressed);
 }

@@ -26,6 +26,7 @@ struct usage_host {
 	struct host_cpu cpu;
 	struct host_memory memory;
 	struct pressure pressure[PRESSURE_N];
+	struct usage_pressed pressed;
 	struct run_queue run_queue;
 	struct usage_own own;
 	uint64_t cpu_at, pressure_at[PRESSURE_N], run_queue_at, own_at;
@@ -44,6 +45,8 @@ struct usage {
 	struct cgroup_tree tree;
 	bool has_tree;
 	uint64_t want[SCOPE_N], want_any;
+	double arm_above[SCOPE_N][PRESSURE_LINES];
+	uint32_t arm_turn; /* counts usage__arm */
 	uint32_t pass, n_cpus;
 	uint64_t now_ns, last_ns; /* CLOCK_MONOTONIC: this pass, and the one before */
 	int64_t boot_offset_ns;   /* CLOCK_BOOTTIME is later by so much */

@@ -532,34 +532,95 @@ static void groups_are_measured_by_their_files_in_version_1(void **state)
 	world__close(&w);
 }
 
-static void process_is_held_against_the_limits_of_its_group(void **state)
+/* Ten MiB and half a CPU, then a MiB more each second, in a group that may have 40 MiB and two CPUs and begins with 20 MiB. */
+static void expect_held_against_limits(struct world *w)
 {
 	struct usage_record *r;
+
+	w->cgroup = "/box/inner";
+	r = process(w, 10);
+	r->rss_pages[USAGE_ANON] = 2560;
+	want_all(w, SCOPE_PROCESS);
+	pass(w, 1);
+	for (int i = 0; i < 100; i++) {
+		r->sums.run_ns += NS_PER_SEC / 2;
+		r->rss_pages[USAGE_ANON] += 256;
+		pass(w, 1);
+	}
+	assert_value(of_pid(w, 10), METRIC_cpu_usage_percent, 50);
+	assert_value(of_pid(w, 10), METRIC_cpu_limit_percent, 25);
+	assert_value(of_pid(w, 10), METRIC_memory_limit_percent, (10 + 100) / 40.0 * 100);
+	/* 20 MiB are left, and it grows by one a second */
+	assert_true(fabs(metric_sample__value(of_pid(w, 10), METRIC_memory_limit_eta) - 20) < 0.5);
+	for (int i = 0; i < 300; i++)
+		pass(w, 1);
+	assert_true(metric_sample__value(of_pid(w, 10), METRIC_memory_limit_eta) > 1e6);
+}
+
+static void process_is_held_against_the_limits_of_its_group(void **state)
+{
 	struct world w;
 
 	(void)state;
 	world__open(&w, V2);
-	w.cgroup = "/box/inner";
-	r = process(&w, 10);
-	r->rss_pages[USAGE_ANON] = 2560;
 	put_v2(&w, "/box", 0, 0, 0, 20 << 20);
 	put(&w, "sys/fs/cgroup/box/memory.max", "41943040\n");
 	put(&w, "sys/fs/cgroup/box/cpu.max", "200000 100000\n");
-	want_all(&w, SCOPE_PROCESS);
+	expect_held_against_limits(&w);
+	world__close(&w);
+}
+
+/* The limits are in the trees of version 1, pressure in the unified one beside them. */
+#define HYBRID                                                          \
+	"30 24 0:26 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n" \
+	"35 29 0:31 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"   \
+	"37 29 0:33 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+
+static void put_v1(const struct world *w)
+{
+	put(w, "sys/fs/cgroup/cpu/box/cpu.cfs_quota_us", "200000\n");
+	put(w, "sys/fs/cgroup/cpu/box/cpu.cfs_period_us", "100000\n");
+	put(w, "sys/fs/cgroup/memory/box/memory.limit_in_bytes", "41943040\n");
+	put(w, "sys/fs/cgroup/memory/box/memory.usage_in_bytes", "22020096\n");
+	put(w, "sys/fs/cgroup/memory/box/memory.stat",
+	    "hierarchical_memory_limit 41943040\ntotal_rss 20971520\ntotal_mapped_file "
+	    "0\ntotal_inactive_file 1048576\n");
+}
+
+static void process_is_held_against_limits_of_version_1(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world__open(&w, "35 29 0:31 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
+			"37 29 0:33 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
+	put_v1(&w);
+	expect_held_against_limits(&w);
+	world__close(&w);
+}
+
+static void hybrid_hierarchy_has_limits_and_pressure(void **state)
+{
+	const struct metric_sample *s;
+	struct world w;
+
+	(void)state;
+	world__open(&w, HYBRID);
+	put_v1(&w);
+	expect_held_against_limits(&w);
+	put(&w, "sys/fs/cgroup/unified/box/cpu.pressure", "some avg10=0.00 total=0\n");
+	put(&w, "sys/fs/cgroup/cpu/box/cpu.stat", "nr_periods 0\nnr_throttled 0\nthrottled_time 0\n");
+	want_all(&w, SCOPE_CGROUP);
+	for (int i = 0; i < 40; i++) /* what was not there is looked for again after a while */
+		pass(&w, 1);
+	put(&w, "sys/fs/cgroup/unified/box/cpu.pressure", "some avg10=0.00 total=300000\n");
+	put(&w, "sys/fs/cgroup/cpu/box/cpu.stat", "nr_periods 10\nnr_throttled 4\nthrottled_time 5\n");
 	pass(&w, 1);
-	for (int i = 0; i < 100; i++) {
-		r->sums.run_ns += NS_PER_SEC / 2;
-		r->rss_pages[USAGE_ANON] += 256;
-		pass(&w, 1);
-	}
-	assert_value(of_pid(&w, 10), METRIC_cpu_usage_percent, 50);
-	assert_value(of_pid(&w, 10), METRIC_cpu_limit_percent, 25);
-	assert_value(of_pid(&w, 10), METRIC_memory_limit_percent, (10 + 100) / 40.0 * 100);
-	/* 20 MiB are left, and it grows by one a second */
-	assert_true(fabs(metric_sample__value(of_pid(&w, 10), METRIC_memory_limit_eta) - 20) < 0.5);
-	for (int i = 0; i < 300; i++)
-		pass(&w, 1);
-	assert_true(metric_sample__value(of_pid(&w, 10), METRIC_memory_limit_eta) > 1e6);
+	s = of_group(&w, SCOPE_CGROUP, "/box");
+	assert_non_null(s);
+	assert_value(s, METRIC_psi_cpu_some_percent, 30);
+	assert_value(s, METRIC_throttled_percent, 40);
+	assert_value(s, METRIC_memory_limit_percent, 50);
 	world__close(&w);
 }
 
@@ -608,6 +669,8 @@ int main(void)
 		cmocka_unit_test(groups_are_measured_by_their_files_in_version_2),
 		cmocka_unit_test(groups_are_measured_by_their_files_in_version_1),
 		cmocka_unit_test(process_is_held_against_the_limits_of_its_group),
+		cmocka_unit_test(process_is_held_against_limits_of_version_1),
+		cmocka_unit_test(hybrid_hierarchy_has_limits_and_pressure),
 		cmocka_unit_test(host_is_measured_by_its_own_files),
 		cmocka_unit_test(what_was_seen_is_kept_pass_by_pass),
 	};

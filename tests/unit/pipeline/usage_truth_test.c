@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Processes of known behaviour, seen by a pass on this kernel: growth, threads, descriptors, faults, CPU time, throttling, beside what /proc says of them
+ * Processes of known behaviour, seen by a pass on this kernel: growth, threads, descriptors, faults, CPU time, limits of groups, pressure, beside what /proc says of them
  * in the same moment. Needs root and a kernel with BPF; without, each test is skipped.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -28,6 +29,7 @@
 #include "user/base/err.h"
 #include "user/base/io.h"
 #include "user/base/key_lines.h"
+#include "user/base/loop.h"
 #include "user/kernel/loader.h"
 #include "user/kernel/task_list.h"
 #include "user/pipeline/usage.h"
@@ -63,12 +65,19 @@ static bool on_labels(void *ctx, const struct task_key *key, uint64_t cgroup, st
 	return true;
 }
 
+static void open_usage(const struct usage_opts *opts)
+{
+	const struct usage_port port = {.list = on_list, .labels = on_labels};
+	uint64_t want[SCOPE_N];
+
+	memset(want, 0xff, sizeof(want));
+	assert_int_equal(usage__new(opts, &port, &w.usage), 0);
+	usage__want(w.usage, want);
+}
+
 static int open_world(void **state)
 {
 	const struct loader_opts opts = {.period_ns = 10 * NS_PER_MS, .slice_ns = NS_PER_SEC, .n_cpus = 1};
-	const struct usage_port port = {.list = on_list, .labels = on_labels};
-	const struct usage_opts usage = {0};
-	uint64_t want[SCOPE_N];
 	struct err err = {0};
 	int ret;
 
@@ -80,9 +89,7 @@ static int open_world(void **state)
 		return 0;
 	}
 	assert_int_equal(ret, 0);
-	memset(want, 0xff, sizeof(want));
-	assert_int_equal(usage__new(&usage, &port, &w.usage), 0);
-	usage__want(w.usage, want);
+	open_usage(&(struct usage_opts){0});
 	return 0;
 }
 
@@ -386,31 +393,52 @@ static bool put_file(const char *name, const char *text)
 	return good;
 }
 
-/* With a quota of 20 ms in 100 ms; false where this host lets nobody have one. */
-static bool make_group(void)
+/* In the hierarchy of that file, with that controller; false where this host lets nobody have one. */
+static bool make_group(enum cgroup_file of, const char *controller)
 {
 	static char name[64];
 	struct cgroup_tree tree;
-	char text[32], *up;
+	char *up;
 
 	snprintf(name, sizeof(name), "/everprof-usage-%d", getpid());
-	if (read_cgroup_tree("/proc", &tree) ||
-	    cgroup_tree__path(&tree, "", name, CGROUP_FILE_CPU_STAT, group_dir))
+	if (read_cgroup_tree("/proc", &tree) || cgroup_tree__path(&tree, "", name, of, group_dir))
 		return false;
 	*strrchr(group_dir, '/') = '\0';
-	if (!cgroup_tree__is_v1(&tree, CGROUP_FILE_CPU_STAT)) {
+	if (!cgroup_tree__is_v1(&tree, of)) {
 		up = strrchr(group_dir, '/');
 		*up = '\0';
-		put_file("cgroup.subtree_control", "+cpu");
+		put_file("cgroup.subtree_control", controller);
 		*up = '/';
 	}
-	if (mkdir(group_dir, 0755))
-		return false;
 	w.group = name;
-	snprintf(text, sizeof(text), "%d", w.child);
-	return (put_file("cpu.max", "20000 100000") ||
-		(put_file("cpu.cfs_period_us", "100000") && put_file("cpu.cfs_quota_us", "20000"))) &&
-	       put_file("cgroup.procs", text);
+	return !mkdir(group_dir, 0755);
+}
+
+static bool join_group(pid_t pid)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	return put_file("cgroup.procs", text);
+}
+
+static void need(bool made, const char *what)
+{
+	if (made)
+		return;
+	rmdir(group_dir);
+	print_message("no control group with %s can be made here\n", what);
+	skip();
+}
+
+static void end_group(void)
+{
+	kill(w.child, SIGKILL);
+	waitpid(w.child, NULL, 0);
+	w.child = 0;
+	for (int i = 0; i < 100 && rmdir(group_dir); i++)
+		nap(0.02); /* the dead leave it in their own time */
+	assert_int_equal(access(group_dir, F_OK), -1);
 }
 
 static void throttled_group_is_seen_against_its_limit(void **state)
@@ -419,24 +447,130 @@ static void throttled_group_is_seen_against_its_limit(void **state)
 
 	(void)state;
 	start(burn);
-	if (!make_group()) {
-		rmdir(group_dir);
-		print_message("no control group with a CPU quota can be made here\n");
-		skip();
-	}
+	/* 20 ms in 100 ms */
+	need(make_group(CGROUP_FILE_CPU_STAT, "+cpu") &&
+		     (put_file("cpu.max", "20000 100000") ||
+		      (put_file("cpu.cfs_period_us", "100000") && put_file("cpu.cfs_quota_us", "20000"))) &&
+		     join_group(w.child),
+	     "a CPU quota");
 	nap(0.5);
 	pass();
 	nap(3);
 	pass();
 	limit = metric_sample__value(&w.cgroup, METRIC_cpu_limit_percent);
 	throttled = metric_sample__value(&w.cgroup, METRIC_throttled_percent);
-	kill(w.child, SIGKILL);
-	waitpid(w.child, NULL, 0);
-	w.child = 0;
-	assert_int_equal(rmdir(group_dir), 0);
+	end_group();
 	if (!(limit > 60 && limit < 125) || !(throttled > 60 && throttled <= 100))
 		fail_msg("%g %% of the limit, throttled in %g %% of the periods", limit, throttled);
 	assert_near(METRIC_cpu_limit_percent, value(METRIC_cpu_usage_percent) / 0.2, 0.001);
+}
+
+/* It grows by up to 10 MiB a second, and may have 200 MiB. */
+static void process_comes_nearer_to_the_memory_limit_of_its_group(void **state)
+{
+	double limit, eta, growth, rss, first = 0;
+	uint64_t began = 0;
+
+	(void)state;
+	start(grow);
+	need(make_group(CGROUP_FILE_MEMORY_MAX, "+memory") &&
+		     (put_file("memory.max", "209715200") ||
+		      put_file("memory.limit_in_bytes", "209715200")) &&
+		     join_group(w.child),
+	     "a memory limit");
+	for (int i = 0; i < 8; i++) {
+		pass();
+		if (i == 2) { /* it has settled */
+			first = value(METRIC_rss);
+			began = clock__mono_ns();
+		}
+		nap(1);
+	}
+	pass();
+	limit = value(METRIC_memory_limit_percent);
+	eta = value(METRIC_memory_limit_eta);
+	rss = value(METRIC_rss);
+	growth = (rss - first) / ((double)(clock__mono_ns() - began) / 1e9);
+	end_group();
+	/* what it had before it came into the group is not the group's */
+	if (limit < 5 || limit > rss / (200 * MIB) * 100 + 3)
+		fail_msg("%g %% of 200 MiB, with %g MiB resident", limit, rss / MIB);
+	/* told by growth that is smoothed over 15 seconds, of which 8 are over: never too soon, and three times too late */
+	if (eta < 0.7 * (1 - limit / 100) * 200 * MIB / growth ||
+	    eta > 4 * (1 - limit / 100) * 200 * MIB / growth)
+		fail_msg("%g s to the limit at %g %% of it, growing by %g MiB a second", eta, limit,
+			 growth / MIB);
+}
+
+/* ---- what the kernel tells by itself ----------------------------------------------------------------------------- */
+
+static int stop_loop(uint64_t n, void *ctx)
+{
+	(void)n;
+	loop__stop(ctx);
+	return 0;
+}
+
+/* For so long, the triggers heard. */
+static void listen_for(struct loop *l, struct loop_source *timer, double seconds)
+{
+	loop__set_timer(timer, (uint64_t)(seconds * 1e9), 0);
+	assert_int_equal(loop__run(l), 0);
+}
+
+/* Two on one CPU: one of them always waits. */
+static void quarrel(void)
+{
+	cpu_set_t first;
+
+	setpgid(0, 0);
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	sched_setaffinity(0, sizeof(first), &first);
+	if (!fork())
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		;
+}
+
+/* Four and a half seconds of waiting are less than half of the ten between two passes, and all of the one or two seconds that the kernel looks at. */
+static void pressure_between_passes_is_that_of_its_worst_window(void **state)
+{
+	double above[SCOPE_N][PRESSURE_LINES] = {0}, told;
+	struct pressure_triggers triggers = {0};
+	struct loop_source *timer;
+	struct loop *l;
+
+	(void)state;
+	assert_int_equal(loop__new(&l), 0);
+	assert_int_equal(loop__add_timer(l, LOOP_TIMER_OFF, 0, stop_loop, l, &timer), 0);
+	triggers.loop = l;
+	usage__free(w.usage);
+	open_usage(&(struct usage_opts){.triggers = &triggers});
+	start(quarrel);
+	kill(w.child, SIGSTOP);
+	need(make_group(CGROUP_FILE_CPU_PRESSURE, "") && join_group(w.child), "pressure");
+	above[SCOPE_CGROUP][0] = 60;
+	usage__arm(w.usage, above);
+	pass();
+	if (!triggers.n) { /* this kernel has none */
+		end_group();
+		loop__free(l);
+		skip();
+	}
+	kill(w.child, SIGCONT);
+	listen_for(l, timer, 4.5);
+	kill(-w.child, SIGSTOP);
+	listen_for(l, timer, 5.5);
+	pass();
+	told = metric_sample__value(&w.cgroup, METRIC_psi_cpu_some_percent);
+	end_group();
+	if (!triggers.n_fired || !(told > 60))
+		fail_msg("%g %%, of %llu triggers that fired", told, (unsigned long long)triggers.n_fired);
+	usage__free(w.usage);
+	w.usage = NULL;
+	assert_int_equal(triggers.n, 0);
+	loop__free(l);
 }
 
 #define truth_test(fn) cmocka_unit_test_setup_teardown(fn, open_world, close_world)
@@ -449,6 +583,8 @@ int main(void)
 		truth_test(faults_and_switches_are_those_of_proc),
 		truth_test(cpu_time_is_that_of_proc),
 		truth_test(throttled_group_is_seen_against_its_limit),
+		truth_test(process_comes_nearer_to_the_memory_limit_of_its_group),
+		truth_test(pressure_between_passes_is_that_of_its_worst_window),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
