@@ -262,7 +262,7 @@ static void run_build(struct recording *r, const char *build, const char *second
 	assert_int_equal(run__start(&r->workload, ARGS(recording__file(r, "alarm-prog"), seconds)), 0);
 }
 
-/* A program is built anew: first the same work, then other work. Only the second is a drift. */
+/* A program is built anew: first the same work, then, while no agent runs, other work. Only the second is a drift. */
 static void a_new_build_fires_when_its_time_goes_elsewhere(void **state)
 {
 	struct recording *r = *state;
@@ -283,7 +283,9 @@ static void a_new_build_fires_when_its_time_goes_elsewhere(void **state)
 	json_decref(rule);
 	usleep(6000000);
 	assert_int_equal(number_of(r, "fired"), 0);
+	agent__expect_end(r);
 	run_build(r, "recursion", "60");
+	agent__start(r);
 	expect_comes(r, "fired", 1, 40);
 	agent__expect_end(r);
 }

@@ -69,9 +69,12 @@ void agent__launch(struct recording *r)
 void agent__start(struct recording *r)
 {
 	struct agent_files files;
+	int n;
 
+	agent__expect_files(r, &files); /* of one before it */
+	n = files.n;
 	agent__launch(r);
-	agent__expect_n_files(r, 1, &files);
+	agent__expect_n_files(r, n + 1, &files);
 }
 
 void agent__signal(const struct recording *r, int signo)

@@ -11,14 +11,17 @@
  *
  *      value = max(TV - E, 0)   E = ½ Σ sqrt(2/π · p(1 - p)(1/n + 1/m))     half width = 1.96 · ½ · sqrt(1/n + 1/m)
  *
- * Invariants. Builds that were there when the first window was seen have none before them: a start of the agent tells nothing. Two builds side by side do not mix.
+ * A start has forgotten all that, and a deployment may come with one, or while the agent is away: what it recorded is in the store, window by window, and is taken in
+ * again before the first window. So there is no file of its own to keep, and none that could be damaged or of another version.
+ *
+ * Invariants. Builds that were there when the first window was seen have none before them: a start without a store tells nothing. Two builds side by side do not mix.
  * Code without names is one function a file, else all of a stripped program would have moved.
  *
  * Rejected. Comparing functions one by one (a page of alarms for one deployment); chi-square (says that something differs, not how much).
  *
- * Cost. A look-up a sample and window, on the thread that names it; 8 KiB a build.
+ * Cost. A look-up a sample and window, on the thread that names it; 8 KiB a build. A start reads up to an hour of the store once, on that thread.
  *
- * What it does not do: know why. More load, or another hour of the day, moves time as well: the threshold is to be above that. A restart of the agent forgets.
+ * What it does not do: know why. More load, or another hour of the day, moves time as well: the threshold is to be above that.
  */
 #include "user/alert/build_drift.h"
 
@@ -26,8 +29,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/clock.h"
 #include "user/base/hashmap.h"
 #include "user/profile/profile.h"
+#include "user/store/reader.h"
 
 #define SAMPLES_KEPT 20000.0
 #define NONE         UINT32_MAX
@@ -318,7 +323,8 @@ static int tell(const struct build_drift *d, const struct members *l, uint64_t n
 		const struct drift_build *b = &d->builds[l->items[i].build], *o;
 		struct profile_value v;
 
-		o = now_ns - b->first_ns <= DRIFT_FOR_NS ? before(d, b) : NULL;
+		/* a clock that was set back tells nothing */
+		o = now_ns >= b->first_ns && now_ns - b->first_ns <= DRIFT_FOR_NS ? before(d, b) : NULL;
 		if (!o || o->weights->total_ns <= 0 || b->weights->total_ns <= 0)
 			continue;
 		v = drift_weights__distance(o->weights, b->weights);
@@ -327,9 +333,17 @@ static int tell(const struct build_drift *d, const struct members *l, uint64_t n
 	return err;
 }
 
-int build_drift__take(struct build_drift *d, const struct profile *p, uint64_t now_ns,
+static uint64_t end_of(const struct profile *p)
+{
+	const struct profile_meta *m = profile__meta(p);
+
+	return (uint64_t)m->time_ns + (uint64_t)m->duration_ns;
+}
+
+int build_drift__take(struct build_drift *d, const struct profile *p,
 		      int (*fn)(void *ctx, uint32_t pid, const struct profile_value *v), void *ctx)
 {
+	uint64_t now_ns = end_of(p);
 	struct members l = {0};
 	int err;
 
@@ -338,10 +352,39 @@ int build_drift__take(struct build_drift *d, const struct profile *p, uint64_t n
 	if (!err)
 		err = add_samples(d, p, &l);
 	if (!err)
-		err = tell(d, &l, now_ns, fn, ctx);
+		err = fn ? tell(d, &l, now_ns, fn, ctx) : 0;
 	for (uint32_t i = 0; i < d->n; i++)
 		drift_weights__age(d->builds[i].weights);
 	hashmap__done(&l.by_pid);
 	free(l.items);
 	return err;
+}
+
+uint32_t build_drift__recall(struct build_drift *d, const char *store_dir, const struct profile *p)
+{
+	uint64_t to_ns = (uint64_t)profile__meta(p)->time_ns, from_ns, end_ns;
+	struct store_file *files = NULL;
+	uint32_t n = 0, step, n_taken = 0;
+
+	if (store_reader__span(store_dir, "cpu", &from_ns, &end_ns, NULL))
+		return 0;
+	to_ns = end_ns < to_ns ? end_ns : to_ns;
+	if (to_ns <= from_ns)
+		return 0;
+	from_ns = to_ns - from_ns > DRIFT_FOR_NS ? to_ns - DRIFT_FOR_NS : from_ns;
+	if (store_reader__list(store_dir, "cpu", from_ns, to_ns, &files, &n, NULL))
+		return 0;
+	step = (n + DRIFT_FILES_MAX - 1) / DRIFT_FILES_MAX;
+	for (uint32_t i = 0; i < n; i += step) {
+		const struct store_name *name = &files[i].name;
+		struct profile *past;
+
+		if (store_reader__load(store_dir, "cpu", name->start_s * NS_PER_SEC,
+				       store_name__end_s(name) * NS_PER_SEC, NULL, &past, NULL, NULL))
+			continue;
+		n_taken += !build_drift__take(d, past, NULL, NULL);
+		profile__free(past);
+	}
+	free(files);
+	return n_taken;
 }

@@ -19,6 +19,7 @@
 #define DRIFT_FUNCTIONS  384
 #define DRIFT_SLOTS      512
 #define DRIFT_FOR_NS     (3600ull * 1000000000) /* after a new build's first window; later it is the usual one */
+#define DRIFT_FILES_MAX  120                    /* that a start reads */
 
 struct profile;
 
@@ -33,8 +34,8 @@ struct drift_weights {
 };
 
 struct drift_build {
-	uint64_t program, build; /* hashes: of its path, of its build-id */
-	uint64_t first_ns, last_ns;
+	uint64_t program, build;    /* hashes: of its path, of its build-id */
+	uint64_t first_ns, last_ns; /* ends of windows, CLOCK_REALTIME */
 	struct drift_weights *weights;
 };
 
@@ -44,8 +45,13 @@ struct build_drift {
 };
 
 void build_drift__done(struct build_drift *d);
-/* Takes in a sealed profile of the window that ends at now_ns, and calls fn for each process in it whose program has a new build. */
-int build_drift__take(struct build_drift *d, const struct profile *p, uint64_t now_ns,
+/*
+ * What a store holds of the DRIFT_FOR_NS before the window p, or of its last such time where it ends earlier: windows that another agent saw. For a start, before the first
+ * window is taken in. How many profiles there were; what cannot be read is left out.
+ */
+uint32_t build_drift__recall(struct build_drift *d, const char *store_dir, const struct profile *p);
+/* Takes in a sealed profile of a window, and calls fn for each process in it whose program has a new build. */
+int build_drift__take(struct build_drift *d, const struct profile *p,
 		      int (*fn)(void *ctx, uint32_t pid, const struct profile_value *v), void *ctx);
 /* Total variation, less what chance alone would make of it; n: samples of the smaller one. */
 struct profile_value drift_weights__distance(const struct drift_weights *a, const struct drift_weights *b);

@@ -9,6 +9,7 @@
 #include "user/alert/build_drift.h"
 #include "user/alert/share_table.h"
 #include "user/base/clock.h"
+#include "user/base/log.h"
 #include "user/config/rule.h"
 #include "user/profile/profile.h"
 
@@ -32,15 +33,20 @@ struct profile_watch {
 	struct seen fresh;
 	bool has_fresh;
 	struct seen now;          /* of the thread that judges */
-	struct build_drift drift; /* of the thread that names */
+	struct build_drift drift; /* of the thread that names, as what follows */
+	char *store;              /* NULL: it was read */
 };
 
-int profile_watch__new(struct profile_watch **ret)
+int profile_watch__new(const char *store, struct profile_watch **ret)
 {
 	struct profile_watch *w = calloc(1, sizeof(*w));
 
-	if (!w)
+	if (w && store)
+		w->store = strdup(store);
+	if (!w || (store && !w->store)) {
+		free(w);
 		return -ENOMEM;
+	}
 	pthread_mutex_init(&w->lock, NULL);
 	share_table__init(&w->fresh.table);
 	share_table__init(&w->now.table);
@@ -63,6 +69,7 @@ void profile_watch__free(struct profile_watch *w)
 	share_table__done(&w->fresh.table);
 	share_table__done(&w->now.table);
 	build_drift__done(&w->drift);
+	free(w->store);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 }
@@ -131,6 +138,19 @@ static int on_drift(void *ctx, uint32_t pid, const struct profile_value *v)
 	return share_table__set_drift(ctx, pid, v);
 }
 
+static int profile_watch__drift(struct profile_watch *w, const struct profile *p, struct share_table *to)
+{
+	if (w->store) {
+		uint32_t n = build_drift__recall(&w->drift, w->store, p);
+
+		if (n)
+			log_debug("alerts: builds of programs are known from %u windows of the store", n);
+		free(w->store);
+		w->store = NULL;
+	}
+	return build_drift__take(&w->drift, p, on_drift, to);
+}
+
 void profile_watch__look(struct profile_watch *w, const struct profile *p, uint64_t now_ns)
 {
 	uint64_t length = profile__meta(p)->duration_ns > 0 ? (uint64_t)profile__meta(p)->duration_ns : 0;
@@ -145,7 +165,7 @@ void profile_watch__look(struct profile_watch *w, const struct profile *p, uint6
 	if (!err && wants.n)
 		err = share_table__fill(&seen.table, p, wants.items, wants.n, wants.scopes);
 	if (!err && wants.drift)
-		err = build_drift__take(&w->drift, p, now_ns, on_drift, &seen.table);
+		err = profile_watch__drift(w, p, &seen.table);
 	wants__done(&wants);
 	if (err) { /* no memory: nothing is known until the next one */
 		share_table__done(&seen.table);

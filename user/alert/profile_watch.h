@@ -22,7 +22,8 @@ struct profile;
 struct profile_watch;
 struct rule_list;
 
-int profile_watch__new(struct profile_watch **ret);
+/* store: where the windows of agents before this one are; NULL: nowhere. */
+int profile_watch__new(const char *store, struct profile_watch **ret);
 void profile_watch__free(struct profile_watch *w);
 /* Which patterns: those of the rules, copied. -E2BIG: more than SHARE_WANTS_MAX, the rest is not known. */
 int profile_watch__set(struct profile_watch *w, const struct rule_list *rules);

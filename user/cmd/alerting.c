@@ -275,7 +275,7 @@ static int open_all(struct alerting *a)
 		.capture = on_capture, .tell = on_news, .of_profile = on_profile_asked, .ctx = a};
 	struct watcher watcher = {.ctx = a, .sample = on_sample, .done = on_pass_done, .event = on_event};
 	const struct rule_time now = time_now();
-	int code = profile_watch__new(&a->profiles);
+	int code = profile_watch__new(a->config->output.directory, &a->profiles);
 
 	if (!code)
 		code = rule_engine__new(&opts, &port, &a->config->alerts, &now, &a->engine);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A program's new build: told apart from the old one where its time went elsewhere, and from nothing but chance. */
 #include "tests/unit/alert/profiles.h"
+#include "tests/unit/alert/folder.h"
 #include "user/alert/build_drift.h"
+#include "user/base/err.h"
+#include "user/store/store.h"
 
 #define MINUTE (60 * NS_PER_SEC)
 #define TOLD   16
@@ -40,12 +43,19 @@ static void burn(struct profile *p, uint32_t pid, const char *build, const char 
 			 0);
 }
 
+static void end_at(struct profile *p, uint64_t now_ns)
+{
+	profile__meta_mut(p)->time_ns = (int64_t)(now_ns - MINUTE);
+	profile__meta_mut(p)->duration_ns = (int64_t)MINUTE;
+	assert_int_equal(profile__seal(p), 0);
+}
+
 static struct told take(struct build_drift *d, struct profile *p, uint64_t now_ns)
 {
 	struct told t = {0};
 
-	assert_int_equal(profile__seal(p), 0);
-	assert_int_equal(build_drift__take(d, p, now_ns, on_drift, &t), 0);
+	end_at(p, now_ns);
+	assert_int_equal(build_drift__take(d, p, on_drift, &t), 0);
 	profile__free(p);
 	return t;
 }
@@ -147,6 +157,81 @@ static void what_was_there_at_the_start_is_not_new(void **state)
 	build_drift__done(&d);
 }
 
+static uint64_t a_time(void *ctx)
+{
+	(void)ctx;
+	return FIRED_NS;
+}
+
+/* What an agent before this one recorded: ten minutes of a build, then five of its next. */
+static void fill_store(void)
+{
+	const struct store_opts opts = {.dir = dir, .real_ns = a_time, .mono_ns = a_time};
+	struct store *s;
+	struct err e = {""};
+
+	assert_int_equal(store__open(&opts, &s, &e), 0);
+	for (uint64_t i = 15; i > 0; i--) {
+		uint64_t end = FIRED_NS - i * MINUTE;
+		struct profile *p = empty();
+		struct buf b;
+
+		burn(p, 7, i > 5 ? "b1" : "b2", i > 5 ? "fast" : "slow", 300);
+		end_at(p, end);
+		encode(p, COMPRESSION_GZIP, &b);
+		assert_int_equal(store__put(s, "cpu", end - MINUTE, MINUTE, b.data, b.len), 0);
+		buf__done(&b);
+	}
+	store__close(s);
+}
+
+/* As an agent that starts does: what the store says of the time before this window. */
+static struct told recalled_window(const char *build, const char *function, uint64_t end_ns,
+				   uint32_t n_before)
+{
+	static struct build_drift d;
+	struct profile *p = empty();
+	struct told t = {0};
+
+	d = (struct build_drift){0};
+	burn(p, 8, build, function, 300);
+	end_at(p, end_ns);
+	assert_int_equal(build_drift__recall(&d, dir, p), n_before);
+	assert_int_equal(build_drift__take(&d, p, on_drift, &t), 0);
+	build_drift__done(&d);
+	profile__free(p);
+	return t;
+}
+
+static void builds_are_known_after_a_restart(void **state)
+{
+	struct told t;
+
+	(void)state;
+	fill_store();
+	/* one that came while no agent ran */
+	t = recalled_window("b3", "other", FIRED_NS, 15);
+	assert_int_equal(t.n, 1);
+	assert_true(t.last.low > 80);
+	assert_int_equal(t.last.n, 300);
+	/* one that is new for minutes, and goes on being told */
+	t = recalled_window("b2", "slow", FIRED_NS, 15);
+	assert_int_equal(t.n, 1);
+	assert_true(t.last.low > 80 && t.last.n == 1800);
+	/* and no longer than without a restart */
+	assert_int_equal(recalled_window("b2", "slow", FIRED_NS + 56 * MINUTE, 15).n, 0);
+	/* the agent was away for a day: what it saw last is known */
+	assert_int_equal(recalled_window("b3", "other", FIRED_NS + 24 * 60 * MINUTE, 15).n, 1);
+	/* nothing of the window itself, nor of after it */
+	assert_int_equal(recalled_window("b1", "fast", FIRED_NS - 10 * MINUTE, 5).n, 0);
+}
+
+static void without_a_store_nothing_is_recalled(void **state)
+{
+	(void)state;
+	assert_int_equal(recalled_window("b2", "slow", FIRED_NS, 0).n, 0);
+}
+
 static void the_compilers_names_are_one_function(void **state)
 {
 	(void)state;
@@ -186,6 +271,8 @@ int main(void)
 		cmocka_unit_test(a_new_build_that_does_something_else_is_told),
 		cmocka_unit_test(a_new_build_that_does_the_same_is_below_any_threshold),
 		cmocka_unit_test(what_was_there_at_the_start_is_not_new),
+		cmocka_unit_test_setup_teardown(builds_are_known_after_a_restart, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(without_a_store_nothing_is_recalled, make_dir, remove_dir),
 		cmocka_unit_test(the_compilers_names_are_one_function),
 		cmocka_unit_test(builds_and_functions_without_end_take_their_room_and_no_more),
 	};
