@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What happens once, as the agent tells it: a kill for memory with the victim's last profile, a fatal signal, a new build. */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "tests/e2e/e2e.h"
@@ -53,15 +54,33 @@ static void signals_that_dump_core_are_told_and_others_are_not(void **state)
 	agent__expect_end(r);
 }
 
+/* What lives for a moment is looked at. */
+static void run_two_builds(struct recording *r)
+{
+	recording__shell(r, "mkdir old new && cp /bin/sleep old/changing_program && old/changing_program 1");
+	recording__shell(r, "cp /bin/cat new/changing_program && sleep 1 | new/changing_program");
+}
+
 static void another_build_under_the_same_name_is_told(void **state)
 {
 	struct recording *r = *state;
 
 	launch(r);
-	/* what lives for a moment is looked at */
-	recording__shell(r, "cp /bin/sleep changing_program && ./changing_program 1");
-	recording__shell(
-		r, "rm changing_program && cp /bin/cat changing_program && sleep 1 | ./changing_program");
+	run_two_builds(r);
+	assert_told(r, "changing_program' (");
+	assert_told(r, "runs a new build");
+	agent__expect_end(r);
+}
+
+/* The machine is so busy that the agent comes to nothing while they live: it hears of their lives as a whole. */
+static void builds_that_came_and_went_unseen_are_told(void **state)
+{
+	struct recording *r = *state;
+
+	launch(r);
+	agent__signal(r, SIGSTOP);
+	run_two_builds(r);
+	agent__signal(r, SIGCONT);
 	assert_told(r, "changing_program' (");
 	assert_told(r, "runs a new build");
 	agent__expect_end(r);
@@ -125,6 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		e2e_test(signals_that_dump_core_are_told_and_others_are_not),
 		e2e_test(another_build_under_the_same_name_is_told),
+		e2e_test(builds_that_came_and_went_unseen_are_told),
 		e2e_test(victim_of_a_kill_for_memory_is_told_and_its_last_profile_kept),
 	};
 

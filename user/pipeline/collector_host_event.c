@@ -5,7 +5,8 @@
  * Kills and ends come with the events of processes, so that they are told within a quarter of a second, in their order, and before the process is
  * forgotten. Signals count that dump core by default: a fault, an abort, a time limit; to be told to end is no failure. A build is new where a program of
  * that name ran before from a file with another build-id: the first of a name is only learnt, or each new program of the host would be one. It is looked at
- * when a program's mappings are first shown to the kernel, which those that end at once never are.
+ * when a program's mappings are first shown to the kernel, which those that end at once never are. On a machine so busy that a program comes and goes before its events
+ * are read, it is looked at with its end, where it lived for LIVED_NS; its file then has to be where it was.
  *
  * Cost: two comparisons for an event; for a new program that lives, a look through its mappings and some 1000 pairs of numbers.
  */
@@ -20,6 +21,8 @@
 #define CORE_SIGNALS                                                                             \
 	(1ull << SIGQUIT | 1ull << SIGILL | 1ull << SIGTRAP | 1ull << SIGABRT | 1ull << SIGBUS | \
 	 1ull << SIGFPE | 1ull << SIGSEGV | 1ull << SIGXCPU | 1ull << SIGXFSZ | 1ull << SIGSYS)
+
+#define LIVED_NS (100 * NS_PER_MS)
 
 static const char *or_null(const char *text)
 {
@@ -79,26 +82,40 @@ void collector__tell_end(struct collector *c, const struct process_record *r)
 		collector__tell(c, &e, &r->key, process_table__find(c->processes, &r->key));
 }
 
-/* The program's own file: among the objects that it has mapped, that of its path. */
+static void take_build(const struct object *o, struct host_build *ret)
+{
+	ret->build = hash_bytes(o->build_id, o->build_id_len);
+	object__format_build_id(o, ret->id);
+}
+
+/*
+ * The program's own file: among the objects that it has mapped, that of its path; where another path of the same build was met before, that is the object's, and
+ * the program is the one that the kernel mapped lowest.
+ */
 static bool collector__read_build(struct collector *c, const struct process *p, struct host_build *ret)
 {
 	uint32_t n, last = 0;
 	const struct code_mapping *m = mapping_set__mappings(p->mappings, &n);
-	bool found = false;
+	const char *slash = strrchr(p->exe, '/'), *name = slash ? slash + 1 : p->exe;
+	bool found = false, is_lowest = true;
 
-	for (uint32_t i = 0; i < n && !found; i++) {
+	ret->name = hash_bytes(name, strlen(name));
+	for (uint32_t i = 0; i < n; i++) {
 		const struct object *o;
+		bool is_own;
 
 		if (!m[i].object || m[i].object == last || object_cache__get(c->objects, m[i].object, &o))
 			continue;
 		last = m[i].object;
-		found = o->build_id_len && o->path && !strcmp(o->path, p->exe);
-		if (found) {
-			ret->name = hash_bytes(o->basename, strlen(o->basename));
-			ret->build = hash_bytes(o->build_id, o->build_id_len);
-			object__format_build_id(o, ret->id);
+		is_own = o->build_id_len && o->path && !strcmp(o->path, p->exe);
+		if (is_own || (is_lowest && o->build_id_len)) {
+			take_build(o, ret);
+			found = true;
 		}
+		is_lowest = false;
 		object_cache__put(c->objects, last);
+		if (is_own)
+			break;
 	}
 	return found;
 }
@@ -116,4 +133,15 @@ void collector__look_at_build(struct collector *c, struct process *p)
 	e.build_id = b.id;
 	e.path = p->exe;
 	collector__tell(c, &e, &p->key, p);
+}
+
+void collector__look_at_last(struct collector *c, const struct process_record *r)
+{
+	struct process *p = process_table__find(c->processes, &r->key);
+
+	if (!p || p->flags & (PROCESS_BUILD_KNOWN | PROCESS_FORKED | PROCESS_KERNEL_THREAD) ||
+	    r->time_ns < p->born_ns + LIVED_NS)
+		return;
+	process_table__settle(c->processes, p);
+	collector__look_at_build(c, p);
 }

@@ -24,5 +24,7 @@ void collector__on_oom(void *ctx, const struct process_record *r);
 void collector__tell_end(struct collector *c, const struct process_record *r);
 /* Its mappings were settled. */
 void collector__look_at_build(struct collector *c, struct process *p);
+/* Before the end of a process is taken in. */
+void collector__look_at_last(struct collector *c, const struct process_record *r);
 
 #endif

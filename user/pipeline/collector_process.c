@@ -203,6 +203,7 @@ static void collector__on_exit(void *ctx, const struct process_record *r)
 
 	if (r->signal)
 		collector__tell_end(c, r);
+	collector__look_at_last(c, r);
 	process_table__exit(c->processes, r->time_ns, &r->key);
 	/* the kernel did this already, but a push between then and now may have brought it back */
 	if (!selector__is_everything(&c->opts.selector) &&
