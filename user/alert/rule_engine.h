@@ -84,9 +84,8 @@ void rule_engine__free(struct rule_engine *e);
 /* Rules that read the same as before keep their states; alerts of others that fired are told to be over. */
 int rule_engine__set_rules(struct rule_engine *e, const struct rule_engine_opts *opts,
 			   const struct rule_list *rules, const struct rule_time *now);
-/* Bits 1 << enum metric_id by scope: what has to be measured. */
+/* Bits 1 << enum metric_id by scope: what has to be measured; above which percentages rules have thresholds of pressure, by line from psi_cpu_some_percent on, 0: none. */
 void rule_engine__wants(const struct rule_engine *e, uint64_t ret_metrics[SCOPE_N]);
-/* Above which percentages rules have thresholds of pressure, by scope and line from psi_cpu_some_percent on; 0: none. */
 void rule_engine__pressures(const struct rule_engine *e, double ret_above[SCOPE_N][PRESSURE_LINES]);
 
 void rule_engine__begin(struct rule_engine *e, const struct rule_time *now);

@@ -92,10 +92,7 @@ void usage_port__of_collector(struct collector *c, struct usage_port *ret);
  * threads come with the pass itself and are always known; what takes reading further files is read where it is wanted.
  */
 void usage__want(struct usage *u, const uint64_t metrics[SCOPE_N]);
-/*
- * Above which percentage pressure is to be told at once, by scope and line (pressure_trigger.h); 0: not. A pass that follows what the kernel told of a window has at
- * least that value. Groups come in no order: where there is no room for all, the rest goes by the sums.
- */
+/* Above which percentage pressure is to be told at once, by scope and line (pressure_trigger.h), 0: not: then a pass has at least what the kernel told of a window. */
 void usage__arm(struct usage *u, const double above[SCOPE_N][PRESSURE_LINES]);
 /*
  * One pass. fn gets the host first, then each control group and container that has processes, then each process; it may be NULL. Texts and the sample itself
