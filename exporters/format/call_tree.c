@@ -279,16 +279,32 @@ static void add_up(struct grower *g)
 	}
 }
 
+static uint64_t magnitude(int64_t v)
+{
+	return v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+}
+
+static bool is_small(const struct grower *g, uint32_t node)
+{
+	uint64_t a = magnitude(g->values[0][node].total), b = magnitude(g->values[1][node].total);
+
+	return (a > b ? a : b) < g->threshold;
+}
+
+/* By name; those that are too small to be written come last, in any order that is always the same. */
 static int compare_children(const void *a, const void *b, void *ctx)
 {
 	const struct grower *g = ctx;
-	const struct stack_node *x = stack_table__node(&g->trie, *(const uint32_t *)a);
-	const struct stack_node *y = stack_table__node(&g->trie, *(const uint32_t *)b);
+	const uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
+	const struct stack_node *x = stack_table__node(&g->trie, i), *y = stack_table__node(&g->trie, k);
+	bool is_x_small = is_small(g, i), is_y_small = is_small(g, k);
 	const struct call_frame *f = &g->t->frames[x->item], *h = &g->t->frames[y->item];
 	int c;
 
 	if (x->parent != y->parent)
 		return x->parent < y->parent ? -1 : 1;
+	if (is_x_small || is_y_small)
+		return is_x_small != is_y_small ? (int)is_x_small - (int)is_y_small : i < k ? -1 : i > k;
 	c = strcmp(intern__str(g->t->texts, f->name, NULL), intern__str(g->t->texts, h->name, NULL));
 	if (!c)
 		c = strcmp(intern__str(g->t->texts, f->binary, NULL),
@@ -313,18 +329,6 @@ static int sort_children(struct grower *g)
 	for (uint32_t i = n; i-- > 0;)
 		g->first[stack_table__node(&g->trie, g->order[i])->parent] = i;
 	return 0;
-}
-
-static uint64_t magnitude(int64_t v)
-{
-	return v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-}
-
-static bool is_small(const struct grower *g, uint32_t node)
-{
-	uint64_t a = magnitude(g->values[0][node].total), b = magnitude(g->values[1][node].total);
-
-	return (a > b ? a : b) < g->threshold;
 }
 
 /* What the children that are too small add up to, as one node. */
@@ -420,6 +424,50 @@ static bool is_difference(const struct profile *p)
 	return found;
 }
 
+static bool is_within(const struct grower *g, uint32_t node, uint32_t frame)
+{
+	while ((node = stack_table__node(&g->trie, node)->parent))
+		if (stack_table__node(&g->trie, node)->item == frame)
+			return true;
+	return false;
+}
+
+/* A folded node tells how much its branches have, not of which functions: those are added up here, of the whole trie. */
+static int add_rows(struct grower *g)
+{
+	uint32_t n_frames = g->t->n_frames, n = 0;
+	struct call_row *rows = calloc((size_t)n_frames + 1, sizeof(*rows));
+
+	if (!rows)
+		return -ENOMEM;
+	for (uint32_t node = 1; node <= g->trie.n; node++) {
+		const struct side *now = &g->values[0][node], *base = &g->values[1][node];
+		struct call_row *r = &rows[stack_table__node(&g->trie, node)->item];
+
+		r->self = saturated_add(r->self, now->self);
+		r->base_self = saturated_add(r->base_self, base->self);
+		if (is_within(g, node, stack_table__node(&g->trie, node)->item))
+			continue;
+		r->total = saturated_add(r->total, now->total);
+		r->base_total = saturated_add(r->base_total, base->total);
+	}
+	for (uint32_t i = 0; i < n_frames; i++) {
+		uint64_t a = magnitude(rows[i].total), b = magnitude(rows[i].base_total);
+
+		if (g->t->frames[i].kind == FRAME_LABEL || (!a && !b))
+			continue;
+		if ((a > b ? a : b) < g->threshold) {
+			g->t->n_rows_small++;
+			continue;
+		}
+		rows[n] = rows[i];
+		rows[n++].frame = i;
+	}
+	g->t->rows = rows;
+	g->t->n_rows = n;
+	return 0;
+}
+
 static int grow(struct grower *g, const struct call_tree_opts *opts)
 {
 	uint64_t whole[2];
@@ -437,7 +485,9 @@ static int grow(struct grower *g, const struct call_tree_opts *opts)
 	if (!g->threshold)
 		g->threshold = 1; /* what is nothing on both sides is not there */
 	err = sort_children(g);
-	return err ? err : write_preorder(g);
+	if (!err)
+		err = write_preorder(g);
+	return !err && opts->with_rows && g->t->n_folded ? add_rows(g) : err;
 }
 
 int call_tree__new(const struct profile *p, const struct call_tree_opts *opts, struct call_tree **ret)
@@ -481,6 +531,7 @@ void call_tree__free(struct call_tree *t)
 	if (!t)
 		return;
 	intern__free(t->texts);
+	free(t->rows);
 	free(t->frames);
 	free(t->nodes);
 	free(t);

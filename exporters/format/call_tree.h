@@ -37,6 +37,7 @@ struct call_tree_opts {
 	const char *
 		root_label; /* this label's text as the first frame, "(none)" without one; NULL: no such frame */
 	uint32_t threshold_ppm; /* of the whole; 0: everything is kept */
+	bool with_rows;         /* fill `rows` where something is folded away */
 };
 
 struct call_frame {
@@ -51,7 +52,16 @@ struct call_node {
 	int64_t base_self, base_total; /* of a difference; else 0 */
 };
 
+/* What a function has in all the places where it stands, folded away or not; recursion counts once in the total. */
+struct call_row {
+	uint32_t frame;
+	int64_t self, total, base_self, base_total;
+};
+
 struct call_tree {
+	struct call_row
+		*rows; /* those of at least the threshold, in order of their frames; NULL: see with_rows */
+	uint32_t n_rows, n_rows_small;
 	struct intern *texts;
 	struct call_frame *frames;
 	struct call_node *nodes;

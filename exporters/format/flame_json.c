@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "exporters/format/flame_json.h"
 
+#include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 
 #include "exporters/format/call_tree.h"
 #include "exporters/format/json.h"
@@ -52,78 +54,167 @@ static void head(const struct profile *p, const struct call_tree *t, struct buf 
 	json__int(b, t->n_folded);
 }
 
-static void frames(const struct call_tree *t, struct buf *b)
+/* Frames and texts of what is written, in order of their first use: most of a large profile's names are of nodes that were folded away. */
+struct used {
+	const struct call_tree *t;
+	uint32_t *frames, *texts;             /* [of the tree] = number in the file + 1, 0: not used */
+	uint32_t *frames_in_order, *in_order; /* [number in the file] = of the tree */
+	uint32_t n_frames, n_texts;
+};
+
+static void use_text(struct used *u, uint32_t text)
+{
+	if (u->texts[text])
+		return;
+	u->in_order[u->n_texts++] = text;
+	u->texts[text] = u->n_texts;
+}
+
+static void use_frame(struct used *u, uint32_t frame)
+{
+	if (u->frames[frame])
+		return;
+	u->frames_in_order[u->n_frames++] = frame;
+	u->frames[frame] = u->n_frames;
+	use_text(u, u->t->frames[frame].name);
+	use_text(u, u->t->frames[frame].binary);
+}
+
+static int find_used(const struct call_tree *t, struct used *u)
+{
+	size_t n_texts = intern__count(t->texts);
+
+	*u = (struct used){.t = t};
+	u->frames = calloc((size_t)t->n_frames + 1, sizeof(uint32_t));
+	u->frames_in_order = calloc((size_t)t->n_frames + 1, sizeof(uint32_t));
+	u->texts = calloc(n_texts + 1, sizeof(uint32_t));
+	u->in_order = calloc(n_texts + 1, sizeof(uint32_t));
+	if (!u->frames || !u->frames_in_order || !u->texts || !u->in_order)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < t->n_nodes; i++)
+		use_frame(u, t->nodes[i].frame);
+	for (uint32_t i = 0; i < t->n_rows; i++)
+		use_frame(u, t->rows[i].frame);
+	return 0;
+}
+
+static void used__done(struct used *u)
+{
+	free(u->frames);
+	free(u->frames_in_order);
+	free(u->texts);
+	free(u->in_order);
+}
+
+static void frames(const struct used *u, struct buf *b)
 {
 	field(b, "texts");
 	buf__append_char(b, '[');
-	for (uint32_t i = 0; i < intern__count(t->texts); i++) {
+	for (uint32_t i = 0; i < u->n_texts; i++) {
 		if (i)
 			buf__append_char(b, ',');
-		json__string(b, intern__str(t->texts, i, NULL));
+		json__string(b, intern__str(u->t->texts, u->in_order[i], NULL));
 	}
 	buf__append_char(b, ']');
 	field(b, "frames");
 	buf__append_char(b, '[');
-	for (uint32_t i = 0; i < t->n_frames; i++) {
+	for (uint32_t i = 0; i < u->n_frames; i++) {
+		const struct call_frame *f = &u->t->frames[u->frames_in_order[i]];
+
 		if (i)
 			buf__append_char(b, ',');
-		json__int(b, t->frames[i].name);
+		json__int(b, u->texts[f->name] - 1);
 		buf__append_char(b, ',');
-		json__int(b, t->frames[i].binary);
+		json__int(b, u->texts[f->binary] - 1);
 		buf__append_char(b, ',');
-		json__int(b, t->frames[i].kind);
+		json__int(b, f->kind);
 	}
 	buf__append_char(b, ']');
 }
 
-static int64_t depth_of(const struct call_node *n)
+static int64_t depth_of(const struct used *u, const struct call_node *n)
 {
+	(void)u;
 	return n->depth;
 }
 
-static int64_t frame_of(const struct call_node *n)
+static int64_t frame_of(const struct used *u, const struct call_node *n)
 {
-	return n->frame;
+	return u->frames[n->frame] - 1;
 }
 
-static int64_t self_of(const struct call_node *n)
+static int64_t self_of(const struct used *u, const struct call_node *n)
 {
+	(void)u;
 	return n->self;
 }
 
-static int64_t base_of(const struct call_node *n)
+static int64_t base_of(const struct used *u, const struct call_node *n)
 {
+	(void)u;
 	return n->base_self;
 }
 
-static void column(const struct call_tree *t, const char *name, int64_t (*of)(const struct call_node *),
-		   struct buf *b)
+static void column(const struct used *u, const char *name,
+		   int64_t (*of)(const struct used *, const struct call_node *), struct buf *b)
 {
 	field(b, name);
 	buf__append_char(b, '[');
-	for (uint32_t i = 0; i < t->n_nodes; i++) {
+	for (uint32_t i = 0; i < u->t->n_nodes; i++) {
 		if (i)
 			buf__append_char(b, ',');
-		json__int(b, of(&t->nodes[i]));
+		json__int(b, of(u, &u->t->nodes[i]));
 	}
 	buf__append_char(b, ']');
+}
+
+/* Five numbers a function: see call_row. */
+static void rows(const struct used *u, struct buf *b)
+{
+	const struct call_tree *t = u->t;
+
+	field(b, "rows");
+	for (uint32_t i = 0; i < t->n_rows; i++) {
+		const struct call_row *r = &t->rows[i];
+		const int64_t numbers[] = {u->frames[r->frame] - 1, r->self, r->total, r->base_self,
+					   r->base_total};
+
+		for (size_t k = 0; k < sizeof(numbers) / sizeof(*numbers); k++) {
+			buf__append_char(b, i || k ? ',' : '[');
+			json__int(b, numbers[k]);
+		}
+	}
+	buf__append_str(b, t->n_rows ? "]" : "[]");
+	field(b, "rows_folded");
+	json__int(b, t->n_rows_small);
 }
 
 int flame_json__encode(const struct profile *p, const struct call_tree_opts *opts, struct buf *to)
 {
+	struct call_tree_opts with_rows = opts ? *opts : (struct call_tree_opts){0};
 	struct call_tree *t;
-	int err = call_tree__new(p, opts, &t);
+	struct used u;
+	int err;
+
+	with_rows.with_rows = true;
+	err = call_tree__new(p, &with_rows, &t);
 
 	if (err)
 		return err;
-	head(p, t, to);
-	frames(t, to);
-	column(t, "depth", depth_of, to);
-	column(t, "frame", frame_of, to);
-	column(t, "self", self_of, to);
-	if (t->is_diff)
-		column(t, "base", base_of, to);
-	buf__append_str(to, "}\n");
+	err = find_used(t, &u);
+	if (!err) {
+		head(p, t, to);
+		frames(&u, to);
+		column(&u, "depth", depth_of, to);
+		column(&u, "frame", frame_of, to);
+		column(&u, "self", self_of, to);
+		if (t->is_diff)
+			column(&u, "base", base_of, to);
+		if (t->rows)
+			rows(&u, to);
+		buf__append_str(to, "}\n");
+	}
+	used__done(&u);
 	call_tree__free(t);
-	return buf__err(to);
+	return err ? err : buf__err(to);
 }

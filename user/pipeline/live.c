@@ -59,6 +59,7 @@ struct ask {
 	void *ctx;
 	bool is_used, is_busy, is_last, is_cancelled;
 	bool has_demand;  /* the event is recorded for it */
+	bool is_over;     /* the event is not recorded now, and nothing more of the range will come */
 	bool is_dump;     /* of a state: what is now, whatever the range */
 	uint64_t seen_ns; /* what is earlier is in the sum */
 	struct window *windows[WINDOWS_MAX];
@@ -228,9 +229,11 @@ static void ask__step(struct ask *a)
 		ask__dump(a);
 		return;
 	}
-	a->is_last = seen >= a->to_ns || clock__mono_ns() > a->to_ns + LATE_NS;
+	a->is_last = a->is_over || seen >= a->to_ns || clock__mono_ns() > a->to_ns + LATE_NS;
 	err = collector__take(l->collector, a->event, from_ns, a->to_ns, a->is_last, a->windows, WINDOWS_MAX,
 			      &a->n_windows);
+	if (!err && a->is_over && !a->n_windows && !a->sum)
+		err = -ENODATA; /* nothing to be named: nobody waits for the thread that does */
 	if (err)
 		ask__end(a, err, FD_CLOSED);
 	else if (a->n_windows || a->is_last)
@@ -334,6 +337,8 @@ int live__ask(struct live *l, uint64_t id, const struct live_want *want, live_do
 			  .done = done,
 			  .ctx = ctx,
 			  .is_used = true,
+			  .is_over = !is_to_come &&
+				     collector__seen_ns(l->collector, want->event) + LATE_NS < want->to_ns,
 			  .is_dump = event_source__is_state(want->event) && is_to_come,
 			  .fd = FD_CLOSED};
 	if (!l->n_asks++)

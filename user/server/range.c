@@ -29,7 +29,8 @@
 #include "user/store/index.h"
 
 #define FILE_BYTES_MAX ((size_t)256 << 20)
-#define FRESH_NS       (2 * NS_PER_SEC)        /* a gap at the end that is shorter is not asked for */
+#define FRESH_NS       (2 * NS_PER_SEC)   /* a gap at the end that is shorter is not asked for */
+#define SETTLED_NS     (1250 * NS_PER_MS) /* what is older has been read from the kernel: nobody waits for it */
 #define LOOK_BACK_NS   (2 * 3600 * NS_PER_SEC) /* how old the last complete window may be */
 #define LIVE_MAX_NS \
 	(3600 * NS_PER_SEC) /* how long ago the newest file may end for the rest to be looked for */
@@ -74,9 +75,9 @@ static int load_live(struct link *l, const struct range *r, const struct cancel 
 static int load_rest(struct link *l, const struct range *r, const struct store_file *files, uint32_t n,
 		     struct profile **ret)
 {
-	uint64_t now = clock__real_ns();
+	uint64_t now = clock__real_ns(), settled = now - SETTLED_NS;
 	struct range rest = {
-		.event = r->event, .from_ns = r->from_ns, .to_ns = r->to_ns < now ? r->to_ns : now};
+		.event = r->event, .from_ns = r->from_ns, .to_ns = r->to_ns < settled ? r->to_ns : settled};
 
 	for (uint32_t i = 0; i < n; i++)
 		if (store_name__end_s(&files[i].name) * NS_PER_SEC > rest.from_ns)

@@ -35,6 +35,8 @@ static int load(struct server *s, const struct http_request *r, const struct ask
 		return err;
 	}
 	err = range__load(s->link, &base, &a->selection, &before, e);
+	if (err)
+		err__prefix(e, err, "what is to be compared with");
 	if (!err)
 		err = profile__diff(before, now, NULL, ret);
 	profile__free(before);

@@ -119,6 +119,20 @@ Everprof.Rows = class {
 		this.redraw();
 	}
 
+	// What is seen, in shares of the whole.
+	place() {
+		const whole = this.tree.width[0] || 1;
+		return { from: this.from / whole, to: this.to / whole, scroll: this.scroll };
+	}
+
+	moveTo({ from, to, scroll }) {
+		const whole = this.tree.width[0] || 1;
+		this.from = from * whole;
+		this.to = to * whole;
+		this.scroll = scroll;
+		this.redraw();
+	}
+
 	redraw() {
 		if (this.waiting)
 			return;

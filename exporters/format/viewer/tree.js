@@ -66,8 +66,16 @@ Everprof.Tree = class {
 			frames.binaries[i] = d.texts[d.frames[3 * i + 1]];
 			frames.kinds[i] = d.frames[3 * i + 2];
 		}
-		return new Everprof.Tree(frames, new Uint32Array(d.depth), new Uint32Array(d.frame), new Float64Array(d.self),
+		const tree = new Everprof.Tree(frames, new Uint32Array(d.depth), new Uint32Array(d.frame), new Float64Array(d.self),
 			d.base ? new Float64Array(d.base) : null);
+		// of branches that are folded away only the sender knows the functions
+		if (d.rows)
+			tree.rows = Array.from({ length: d.rows.length / 5 }, (_, i) => {
+				const [frame, self, total, base, baseTotal] = d.rows.slice(5 * i, 5 * i + 5);
+				return { frame, self, total, base, baseTotal };
+			});
+		tree.rowsFolded = d.rows_folded || 0;
+		return tree;
 	}
 
 	name(i) { return this.frames.names[this.frame[i]]; }

@@ -120,13 +120,17 @@ Everprof.Viewer = class {
 			canvas.toBlob((blob) => blob.arrayBuffer().then((bytes) => Everprof.save("profile.png", bytes, "image/png")));
 	}
 
+	// state null: the same profile with more of it; what was moved to stays where it is.
 	setData(data, state) {
+		const place = state === null && this.rows ? this.rows.place() : null;
 		this.data = data;
 		this.tree = Everprof.Tree.fromJson(data);
 		Object.assign(this.state, state || {});
 		this.search.value = this.state.search;
 		this.tell();
 		this.restyle();
+		if (place && this.rows)
+			this.rows.moveTo(place);
 	}
 
 	set(change) {
@@ -268,7 +272,7 @@ Everprof.Viewer = class {
 			name: (r) => f.names[r.frame], binary: (r) => f.binaries[r.frame] };
 		const key = value[s.sort] || value.self, factor = s.ascending ? 1 : -1, text = s.sort === "name" || s.sort === "binary";
 		const size = t.base && !text ? (r) => Math.abs(key(r)) : key;
-		let rows = t.functions().filter((r) => f.kinds[r.frame] !== Everprof.KIND.LABEL && (!this.hit || this.hit[r.frame]));
+		let rows = t.functions().filter((r) => ![Everprof.KIND.LABEL, Everprof.KIND.FOLDED].includes(f.kinds[r.frame]) && (!this.hit || this.hit[r.frame]));
 		rows = rows.sort((a, b) => (size(a) < size(b) ? -factor : size(a) > size(b) ? factor : 0) || (f.names[a.frame] < f.names[b.frame] ? -1 : 1));
 		const head = (id, name) => E("th", { "aria-sort": s.sort === id ? (s.ascending ? "ascending" : "descending") : "none" },
 			E("button", { onclick: () => this.set({ sort: id, ascending: s.sort === id ? !s.ascending : id === "name" || id === "binary" }) },
@@ -282,8 +286,10 @@ Everprof.Viewer = class {
 				E("td", { class: "ev-name", title: name }, E("i", { class: "ev-dot", style: `background:${this.palette.fill(r.frame)}` }), name),
 				E("td", { class: "ev-binary", title: binary }, Everprof.baseName(binary) || Everprof.KIND_NAMES[f.kinds[r.frame]])));
 		}
-		if (rows.length > limit)
-			body.append(E("tr", {}, E("td", { colspan: "4", class: "ev-quiet" }, `and ${rows.length - limit} more: search to find them`)));
+		const said = [rows.length > limit ? `and ${rows.length - limit} more: search to find them` : "",
+			t.rowsFolded && !this.hit ? `${t.rowsFolded} functions have too little to be listed` : ""].filter((x) => x);
+		if (said.length)
+			body.append(E("tr", {}, E("td", { colspan: "4", class: "ev-quiet" }, said.join("; "))));
 		return E("table", {}, E("thead", {}, E("tr", {}, head("self", "Self"), head("total", "Total"), head("name", "Function"), head("binary", "Binary"))), body);
 	}
 
@@ -300,7 +306,8 @@ Everprof.Viewer = class {
 			this.callees = new Everprof.Rows(down, { ...this.events(() => this.callees.tree), click: chosen(() => this.callees.tree) });
 			this.callers.up = true;
 		}
-		const names = this.tree.frames.names, hottest = this.tree.functions().reduce((a, b) => !a || b.self > a.self ? b : a, null);
+		const names = this.tree.frames.names, K = Everprof.KIND;
+		const hottest = this.tree.functions().filter((r) => ![K.LABEL, K.FOLDED].includes(this.tree.frames.kinds[r.frame])).reduce((a, b) => !a || b.self > a.self ? b : a, null);
 		let frame = this.tree.functions().filter((r) => names[r.frame] === this.state.frame).reduce((a, b) => !a || b.total > a.total ? b : a, null);
 		frame = frame || hottest;
 		this.list.replaceChildren(this.table(300, (r) => this.set({ frame: names[r.frame] })));

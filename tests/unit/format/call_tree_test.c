@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "exporters/format/call_tree.h"
+#include "user/base/intern.h"
 #include "tests/support/profile_text.h"
 #include "user/profile/diff.h"
 
@@ -178,6 +179,36 @@ static void recursion_is_a_chain(void **state)
 	profile__free(p);
 }
 
+static void what_was_folded_away_still_counts_for_its_functions(void **state)
+{
+	struct profile *p = text_profile("cpu", "nanoseconds", NULL, NULL);
+	struct call_tree *t;
+	uint32_t n = 0;
+
+	(void)state;
+	put(p, "main@/a;big@/a", "", 960, 0);
+	put(p, "main@/a;small_a@/a;hot@/a", "", 15, 0);
+	put(p, "main@/a;small_b@/a;hot@/a;hot@/a", "", 14, 0);
+	put(p, "main@/a;small_c@/a", "", 11, 0);
+	assert_int_equal(call_tree__new(sealed(p),
+					&(struct call_tree_opts){.threshold_ppm = 20000, .with_rows = true},
+					&t),
+			 0);
+	for (uint32_t i = 0; i < t->n_rows; i++) {
+		const struct call_row *r = &t->rows[i];
+		const char *name = intern__str(t->texts, t->frames[r->frame].name, NULL);
+
+		assert_true(!strcmp(name, "main") || !strcmp(name, "big") || !strcmp(name, "hot"));
+		assert_int_equal(r->self, !strcmp(name, "main") ? 0 : !strcmp(name, "big") ? 960 : 29);
+		assert_int_equal(r->total, !strcmp(name, "main") ? 1000 : !strcmp(name, "big") ? 960 : 29);
+		n++;
+	}
+	assert_int_equal(n, 3);
+	assert_int_equal(t->n_rows_small, 3);
+	call_tree__free(t);
+	profile__free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +216,7 @@ int main(void)
 		cmocka_unit_test(kinds_are_told_apart),
 		cmocka_unit_test(a_root_label_stands_above_its_stacks),
 		cmocka_unit_test(what_is_under_the_threshold_is_one_node_and_nothing_is_lost),
+		cmocka_unit_test(what_was_folded_away_still_counts_for_its_functions),
 		cmocka_unit_test(a_difference_keeps_both_sides),
 		cmocka_unit_test(an_empty_profile_is_a_root_alone),
 		cmocka_unit_test(recursion_is_a_chain),

@@ -5,7 +5,7 @@
 (function () {
 	"use strict";
 	const E = Everprof.element, fetchJson = Everprof.fetchJson, LANES = ["cpu", "offcpu", "memory", "alloc", "lock", "threads"];
-	const RANGES = [["5m", 300], ["15m", 900], ["1h", 3600], ["3h", 10800], ["12h", 43200], ["24h", 86400], ["7d", 604800]];
+	const RANGES = [["5m", 300], ["15m", 900], ["30m", 1800], ["1h", 3600], ["3h", 10800], ["12h", 43200], ["24h", 86400], ["7d", 604800]];
 	const GROUPS = ["process", "container", "unit", "pod", "comm", "exe", "cgroup", "pid", "state"];
 	const LABELS = ["process", "comm", "container", "unit", "pod", "exe", "cgroup", "pid", "state", "namespace", "runtime", "wait", "syscall", "endpoint"];
 	const WORDS = { cpu: "CPU", offcpu: "waiting", memory: "memory", alloc: "alloc", lock: "locks", threads: "threads" };
@@ -136,16 +136,23 @@
 		drawLane(event);
 	}
 
-	async function loadProfile() {
+	async function loadProfile(isRefresh) {
 		if (asking)
 			asking.abort();
 		const mine = asking = new AbortController();
 		ui.viewer.classList.add("busy");
+		// first what is as wide as half a pixel, so that a picture is there at once; then what can be zoomed into, searched for and counted
+		const isPicture = !isRefresh && !["table", "sandwich"].includes(state.view.view);
+		const urls = [...(isPicture ? [`${(50 / window.innerWidth).toFixed(4)}%`] : []), "0.005%"].map((threshold) => profileUrl("json", { threshold }));
 		try {
-			const data = await fetchJson(profileUrl("json", { threshold: "0.005%" }), mine.signal);
-			viewer.options.note = () => data.note;
-			ui.message.hidden = true;
-			viewer.setData(data, state.view);
+			for (const [i, url] of urls.entries()) {
+				const data = await fetchJson(url, mine.signal);
+				viewer.options.note = () => data.note;
+				ui.message.hidden = true;
+				viewer.setData(data, i ? null : state.view);
+				if (!data.folded)
+					break;
+			}
 		} catch (e) {
 			if (e.name === "AbortError")
 				return;
@@ -525,7 +532,7 @@
 		ui.group = select("group the graph", [["", "one graph"], ...LABELS.map((g) => [g, "group by " + g])], () => { set({ group: ui.group.value }); loadProfile(); });
 		ui.live = E("input", { type: "checkbox", onchange: () => set({ live: ui.live.checked, chosen: ui.live.checked ? null : state.chosen }) });
 		ui.idle = E("input", { type: "checkbox", onchange: () => { set({ idle: ui.idle.checked }); loadSeries(); loadProfile(); } });
-		ui.filter = E("input", { type: "text", placeholder: "Only …  (nginx*, container=4f2a…)", "aria-label": "filter", onkeydown: (e) => {
+		ui.filter = E("input", { type: "text", placeholder: "Only … (nginx*)", title: "a process, or label=pattern, such as container=4f2a*; then Enter", "aria-label": "filter", onkeydown: (e) => {
 			if (e.key === "Enter") {
 				addFilter(ui.filter.value);
 				ui.filter.value = "";
@@ -563,7 +570,7 @@
 		if (!document.hidden && !document.querySelector("dialog[open]")) {
 			await loadSeries();
 			if (state.live && !state.chosen && !state.base && !dragging && !(state.view.zoom || []).length)
-				await loadProfile();
+				await loadProfile(true);
 		}
 		setTimeout(tick, state.live ? 10000 : 30000);
 	}
