@@ -435,7 +435,7 @@
 			body.append(row);
 		}
 		if (!list.length)
-			body.append(E("tr", {}, E("td", { colspan: "2", class: "ev-quiet" }, "nothing was recorded here")));
+			body.append(E("tr", {}, E("td", { colspan: "2", class: "ev-quiet" }, series[state.event] === undefined ? "…" : "nothing was recorded here")));
 		ui.ran.replaceChildren(E("table", {}, E("thead", {}, E("tr", {}, head("name", state.by), head("sum", WORDS[state.event] || state.event))), body));
 	}
 
