@@ -337,8 +337,7 @@ int live__ask(struct live *l, uint64_t id, const struct live_want *want, live_do
 			  .done = done,
 			  .ctx = ctx,
 			  .is_used = true,
-			  .is_over = !is_to_come &&
-				     collector__seen_ns(l->collector, want->event) + LATE_NS < want->to_ns,
+			  .is_over = !is_to_come && !collector__seen_ns(l->collector, want->event),
 			  .is_dump = event_source__is_state(want->event) && is_to_come,
 			  .fd = FD_CLOSED};
 	if (!l->n_asks++)
