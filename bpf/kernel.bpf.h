@@ -44,9 +44,13 @@ struct percpu_counter {
 	__s32 *counters; /* per CPU: an offset, not an address */
 };
 
+struct task_struct;
+
 /* Since 6.2; before, struct mm_struct___counts. */
 struct mm_struct {
 	__u64 *pgd;
+	struct task_struct *owner; /* CONFIG_MEMCG */
+	struct file *exe_file;
 	struct percpu_counter rss_stat[4];
 };
 
@@ -67,8 +71,6 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
-struct task_struct;
-
 struct super_block {
 	unsigned long s_magic;
 };
@@ -77,8 +79,39 @@ struct inode {
 	struct super_block *i_sb;
 };
 
+struct rb_node {
+	struct rb_node *rb_right, *rb_left;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
+struct rb_root_cached {
+	struct rb_root rb_root;
+};
+
+struct address_space {
+	struct rb_root_cached i_mmap; /* of vm_area_struct.shared */
+};
+
+struct qstr {
+	__u32 len;
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
 struct file {
 	struct inode *f_inode;
+	struct path f_path;
+	struct address_space *f_mapping;
 };
 
 struct kmem_cache {
@@ -86,8 +119,13 @@ struct kmem_cache {
 };
 
 struct vm_area_struct {
-	unsigned long vm_start, vm_end, vm_flags;
+	unsigned long vm_start, vm_end, vm_flags, vm_pgoff;
+	struct mm_struct *vm_mm;
 	struct file *vm_file;
+	struct {
+		struct rb_node rb;
+		unsigned long rb_subtree_last; /* the last page of the file that this node's branch has */
+	} shared;
 };
 
 struct rq {

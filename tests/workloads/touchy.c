@@ -9,12 +9,17 @@
  * exec     its children execute it anew all the while, allocate and end
  * traced   another process stops it, steps it and lets it go on
  * vfork    its children allocate in its memory
+ * reads    it has the C library mapped as data and compares it with the file, as an emulator or a copying tool reads it
  * signals  a handler that is called two thousand times a second allocates, too
  */
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -232,6 +237,28 @@ static int signals(struct work *w)
 	return n_handled ? 0 : 1;
 }
 
+/* What it was mapped amid has passed when it begins to look. */
+static int reads(struct work *w)
+{
+	const struct timespec moment = {.tv_sec = 1};
+	char *mapped, *read_bytes;
+	struct stat st;
+	Dl_info info;
+	int fd = dladdr(dlsym(RTLD_DEFAULT, "malloc"), &info) ? open(info.dli_fname, O_RDONLY) : -1;
+
+	if (fd < 0 || fstat(fd, &st))
+		return 1;
+	mapped = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	read_bytes = malloc((size_t)st.st_size);
+	if (mapped == MAP_FAILED || !read_bytes || read(fd, read_bytes, (size_t)st.st_size) != st.st_size)
+		return 1;
+	nanosleep(&moment, NULL);
+	while (work__now_ns(CLOCK_MONOTONIC) < w->end_ns)
+		if (memcmp(mapped, read_bytes, (size_t)st.st_size))
+			return 1;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -239,7 +266,7 @@ int main(int argc, char **argv)
 		int (*run)(struct work *w);
 	} ways[] = {{"strict", strict}, {"filtered", filtered}, {"setuid", as_root_for_somebody},
 		    {"brief", brief},   {"exec", execs},        {"traced", traced},
-		    {"vfork", vforks},  {"signals", signals}};
+		    {"reads", reads},   {"vfork", vforks},      {"signals", signals}};
 	struct work w;
 
 	if (argc < 3)

@@ -36,6 +36,7 @@ struct loader;
 	X(kmem_pages, KMEM, TRACEPOINT, "mm_page_alloc")                   \
 	X(thread_create, THREADCREATE, TRACEPOINT, "sched_process_fork")   \
 	X(alloc, ALLOC, FUNCTION, "bpf_uprobe_multi_link_attach")          \
+	X(code_reader, ALLOC, FUNCTION, "bpf_uprobe_multi_link_attach")    \
 	X(trace_switch, N, TRACEPOINT, "sched_switch") X(trace_waking, N, TRACEPOINT, "sched_waking")
 
 /* clang-format off */
@@ -101,9 +102,8 @@ int loader__on_cpu_fd(const struct loader *l);
 int loader__list_processes_link(const struct loader *l);
 int loader__list_threads_link(const struct loader *l);
 int loader__list_usage_link(const struct loader *l);
-/* Does this kernel have a place for it? */
+/* Does this kernel have a place for it? Can a program be run by a thread on its way back to user space? */
 bool loader__has_hook(const struct loader *l, enum hook hook);
-/* Can a program be run by a thread on its way back to user space? */
 bool loader__has_task_work(const struct loader *l);
 /* Puts a program in place where its section says, or takes it away. -EOPNOTSUPP: there is no place. */
 int loader__hook(struct loader *l, enum hook hook, bool on);

@@ -18,6 +18,7 @@
 #include "user/pipeline/alloc_prober.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -54,7 +55,9 @@
 #define CALIBRATE_BATCHES  9
 #define CALIBRATE_CALLS    100
 #define CALIBRATE_COST_NS  1000 /* where it cannot be measured */
-#define NEVER              UINT64_MAX
+/* A window says little of a time that is longer past. */
+#define OWED_MAX_NS (10.0 * NS_PER_SEC)
+#define NEVER       UINT64_MAX
 /* Windows that are so many times as far apart as was said last are told. */
 #define TELL_TIMES 4
 
@@ -126,7 +129,7 @@ int alloc_prober__new(const struct alloc_prober_opts *opts, struct alloc_prober 
 
 	if (!p)
 		return -ENOMEM;
-	err = probed_files__new(opts->prog_fd, &p->files);
+	err = probed_files__new(opts->prog_fd, opts->reader_fd, &p->files);
 	if (err) {
 		free(p);
 		return err;
@@ -196,22 +199,29 @@ static int compare_u64(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* A probe on a function of ours, in this process only. */
+static int attach_own(const struct alloc_prober *p, int *ret_link_fd)
+{
+	struct uprobe_place place = {.cookie = ALLOC_SIZE_ARG1};
+	int err = uprobe__own_offset((const void *)(uintptr_t)alloc_prober__calibration, &place.offset);
+	int file_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	if (!err)
+		err = file_fd < 0 ? -errno
+				  : uprobe__attach(p->opts.prog_fd, file_fd, &place, 1, (uint32_t)getpid(),
+						   ret_link_fd);
+	io__close(&file_fd);
+	return err;
+}
+
 /* What a probe costs here and now: calls of a function of ours, with one in place and without. */
 static int calibrate(struct alloc_prober *p)
 {
 	void (*volatile call)(uint64_t) = alloc_prober__calibration;
 	struct alloc_gate *g = p->opts.maps->alloc_gate;
-	struct uprobe_place place = {.cookie = ALLOC_SIZE_ARG1};
 	uint64_t took[CALIBRATE_BATCHES];
-	int link_fd = FD_CLOSED, file_fd;
-	int err = uprobe__own_offset((const void *)(uintptr_t)alloc_prober__calibration, &place.offset);
+	int link_fd = FD_CLOSED, err = attach_own(p, &link_fd);
 
-	file_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	if (!err)
-		err = file_fd < 0 ? -errno
-				  : uprobe__attach(p->opts.prog_fd, file_fd, &place, 1, (uint32_t)getpid(),
-						   &link_fd);
-	io__close(&file_fd);
 	if (err)
 		return err;
 	g->round = ++p->round;
@@ -402,13 +412,48 @@ static void settle(struct alloc_prober *p, struct alloc_bill *bill, double stret
 	tell(p);
 }
 
-/* A window that stands for so much time. False: there was nothing to probe. */
+/* Between opening and closing the gate. */
+static void watch(struct alloc_prober *p, double stretch_ns, uint32_t groups, struct alloc_bill *bill)
+{
+	uint64_t opened = clock__mono_ns(), closed;
+
+	begin_round(p, stretch_ns, groups, opened);
+	sleep_until(opened + ALLOC_WINDOW_NS);
+	if (is_late(p))
+		sleep_until(opened + ALLOC_WINDOW_MOST_NS);
+	closed = clock__mono_ns();
+	close_gate(p->opts.maps->alloc_gate);
+	pthread_mutex_lock(&p->lock);
+	alloc_clocks__end(&p->clocks);
+	pthread_mutex_unlock(&p->lock);
+	correct(p, closed - opened < ALLOC_WINDOW_MOST_NS ? closed - opened : ALLOC_WINDOW_MOST_NS);
+	bill->in_place_ns = clock__mono_ns() - opened + AROUND_NS;
+}
+
+/*
+ * Puts probes on the chosen files, unless somebody reads their code, and looks once more when they are there. The first link of some time makes the kernel wait for a
+ * grace period: that is one of our own, so that only some 0.1 ms a file are between the first look and the second.
+ */
+static bool attach(struct alloc_prober *p, uint64_t *cpu_ns, int *ret_own_fd)
+{
+	attach_own(p, ret_own_fd); /* without it the looks are further apart */
+	if (!probed_files__spare(p->files) || !probed_files__attach(p->files, cpu_ns))
+		return false;
+	if (!probed_files__are_read(p->files))
+		return true;
+	probed_files__detach(p->files, ret_own_fd, cpu_ns);
+	return false;
+}
+
+/* A window that stands for so much time. False: there was nothing to probe, or it had to be left alone. */
 static bool look(struct alloc_prober *p, double stretch_ns)
 {
 	struct alloc_gate *g = p->opts.maps->alloc_gate;
-	uint64_t cpu = clock__thread_cpu_ns(), opened, closed;
+	uint64_t cpu = clock__thread_cpu_ns();
 	uint32_t groups = 0, n = probed_files__choose(p->files, draw(p), &groups);
 	struct alloc_bill bill = {0};
+	int own_fd = FD_CLOSED;
+	bool is_attached;
 
 	if (!n)
 		return false;
@@ -417,21 +462,14 @@ static bool look(struct alloc_prober *p, double stretch_ns)
 	g->round = ++p->round;
 	g->interval = p->control.interval;
 	g->cost_ns = p->probe_cost_ns;
-	if (!probed_files__attach(p->files, &bill.own_ns))
+	is_attached = attach(p, &bill.own_ns, &own_fd);
+	if (is_attached) {
+		watch(p, stretch_ns, groups, &bill);
+		probed_files__detach(p->files, &own_fd, &bill.own_ns);
+	}
+	io__close(&own_fd);
+	if (!is_attached)
 		return false;
-	opened = clock__mono_ns();
-	begin_round(p, stretch_ns, groups, opened);
-	sleep_until(opened + ALLOC_WINDOW_NS);
-	if (is_late(p))
-		sleep_until(opened + ALLOC_WINDOW_MOST_NS);
-	closed = clock__mono_ns();
-	close_gate(g);
-	pthread_mutex_lock(&p->lock);
-	alloc_clocks__end(&p->clocks);
-	pthread_mutex_unlock(&p->lock);
-	correct(p, closed - opened < ALLOC_WINDOW_MOST_NS ? closed - opened : ALLOC_WINDOW_MOST_NS);
-	bill.in_place_ns = clock__mono_ns() - opened + AROUND_NS;
-	probed_files__detach(p->files, &bill.own_ns);
 	p->holders_ns += bill.own_ns;
 	share(p);
 	bill.own_ns += clock__thread_cpu_ns() - cpu;
@@ -495,6 +533,7 @@ static void *run(void *ctx)
 		if (wait_until(p, begin + (uint64_t)(draw(p) * (double)stretch)))
 			return NULL;
 		owed_ns = look(p, (double)stretch + owed_ns) ? 0 : owed_ns + (double)stretch;
+		owed_ns = fmin(owed_ns, fmax(OWED_MAX_NS, (double)stretch));
 		begin += stretch;
 		now = clock__mono_ns();
 		if (now > begin + stretch) { /* we were late: what went by belongs to the next one */

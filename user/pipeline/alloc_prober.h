@@ -23,7 +23,8 @@ struct kernel_maps;
 #define ALLOC_ROUNDS_KEPT 64
 
 struct alloc_prober_opts {
-	int prog_fd;
+	int prog_fd,
+		reader_fd; /* the probes', and the one that finds who reads code (bpf/code_reader.bpf.c) */
 	const struct kernel_maps *maps;
 	uint64_t budget_ppm;
 	uint32_t n_cpus;

@@ -337,6 +337,11 @@ static void note(struct alloc_state *a, struct window *w, const struct alloc_pro
 			&b,
 			"; %llu times a thread did so little else that what is shown of it is a lower bound",
 			(unsigned long long)(now->n_saturated - before->n_saturated));
+	if (now->files.n_spared > before->files.n_spared)
+		buf__printf(&b,
+			    "; %llu times a file was left out of a window, because a program read its code "
+			    "as data",
+			    (unsigned long long)(now->files.n_spared - before->files.n_spared));
 	if (!buf__err(&b))
 		intern__add(w->strings, buf__str(&b), b.len, &w->note);
 	buf__done(&b);
@@ -419,6 +424,7 @@ static int start_allocs(struct collector *c)
 {
 	struct alloc_state *a = state_of(c);
 	const struct alloc_prober_opts opts = {.prog_fd = loader__hook_fd(c->loader, HOOK_alloc),
+					       .reader_fd = loader__hook_fd(c->loader, HOOK_code_reader),
 					       .maps = c->maps,
 					       .budget_ppm = collector__budget_ppm(c, EVENT_ALLOC),
 					       .n_cpus = c->stats.n_cpus};
@@ -429,6 +435,10 @@ static int start_allocs(struct collector *c)
 			 "allocations are not recorded");
 		return 0;
 	}
+	if (opts.reader_fd < 0)
+		log_warn("alloc: this kernel does not tell who reads code as data: emulators of this "
+			 "architecture and "
+			 "instrumenters can be harmed");
 	err = alloc_prober__new(&opts, &a->prober);
 	if (err)
 		return err;

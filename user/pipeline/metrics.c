@@ -108,6 +108,9 @@ static void print_allocs(const struct alloc_prober_stats *a, struct buf *b)
 	number(b, "alloc_interval_bytes", GAUGE, "In a window one call is taken in so many bytes, at first.",
 	       a->interval);
 	number(b, "alloc_files", GAUGE, "Files with allocators that are probed.", a->files.n_files);
+	number(b, "alloc_files_spared_total", COUNTER,
+	       "Times that a file was left out of a window, because a program read its code as data.",
+	       a->files.n_spared);
 	number(b, "alloc_files_failed_total", COUNTER, "Files that the kernel would not probe.",
 	       a->files.n_failed);
 	number(b, "alloc_saturated_total", COUNTER,

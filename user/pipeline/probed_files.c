@@ -6,16 +6,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "bpf/alloc.h"
+#include "user/base/clock.h"
 #include "user/base/io.h"
 #include "user/base/log.h"
+#include "user/kernel/watched_code.h"
 #include "user/kernel/uprobe.h"
 #include "user/kernel/uprobe_holder.h"
 #include "user/object/alloc_sites.h"
 #include "user/pipeline/footprint.h"
 
 #define ATTACH_FAILURES 3
+/* A program that starts maps a library as data for some 0.1 ms, before it maps its code: worth waiting for. */
+#define SPARE_TRIES   4
+#define SPARE_WAIT_NS (NS_PER_MS / 2)
 
 struct probed_file {
 	int fd;
@@ -23,26 +29,28 @@ struct probed_file {
 	char name[64];
 	struct uprobe_place places[ALLOC_SITES_MAX];
 	uint32_t n_places, n_failures;
-	bool is_seen, is_dead, is_linked;
+	bool is_seen, is_dead, is_linked, is_read;
+	struct watched_code code;
 };
 
 struct probed_files {
 	pthread_mutex_t lock;
-	int prog_fd;
+	int prog_fd, reader_fd;
 	struct probed_file *targets[PROBED_FILES_MAX];
 	struct probed_file *chosen[PROBED_LINKS_MAX];
 	uint32_t n_targets, n_chosen, n_ids;             /* n_ids: never used twice */
 	struct uprobe_holder *holders[PROBED_LINKS_MAX]; /* one a link of a window */
-	uint64_t n_failed;
+	uint64_t n_failed, n_spared;
 };
 
-int probed_files__new(int prog_fd, struct probed_files **ret)
+int probed_files__new(int prog_fd, int reader_fd, struct probed_files **ret)
 {
 	struct probed_files *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return -ENOMEM;
 	f->prog_fd = prog_fd;
+	f->reader_fd = reader_fd;
 	pthread_mutex_init(&f->lock, NULL);
 	*ret = f;
 	return 0;
@@ -50,6 +58,7 @@ int probed_files__new(int prog_fd, struct probed_files **ret)
 
 static void free_target(struct probed_file *t)
 {
+	watched_code__done(&t->code);
 	io__close(&t->fd);
 	free(t);
 }
@@ -112,11 +121,23 @@ bool probed_files__see(struct probed_files *f, uint64_t dev, uint64_t ino)
 	return t != NULL;
 }
 
+/* The pages that its probes are in. */
+static int watch(struct probed_file *t, int fd, const struct alloc_sites *sites)
+{
+	uint64_t first = UINT64_MAX, last = 0;
+
+	for (uint32_t i = 0; i < sites->n; i++) {
+		first = sites->sites[i].offset < first ? sites->sites[i].offset : first;
+		last = sites->sites[i].offset > last ? sites->sites[i].offset : last;
+	}
+	return watched_code__init(&t->code, fd, first, last);
+}
+
 int probed_files__add(struct probed_files *f, int fd, uint64_t dev, uint64_t ino, const char *name,
 		      const struct alloc_sites *sites)
 {
 	struct probed_file *t = calloc(1, sizeof(*t));
-	int err = t ? 0 : -ENOMEM;
+	int err = t ? watch(t, fd, sites) : -ENOMEM;
 
 	pthread_mutex_lock(&f->lock);
 	if (!err && f->n_targets == PROBED_FILES_MAX)
@@ -141,7 +162,10 @@ int probed_files__add(struct probed_files *f, int fd, uint64_t dev, uint64_t ino
 	}
 	pthread_mutex_unlock(&f->lock);
 	io__close(&fd);
-	free(t);
+	if (t) {
+		t->fd = FD_CLOSED;
+		free_target(t);
+	}
 	return err;
 }
 
@@ -176,6 +200,75 @@ uint32_t probed_files__choose(struct probed_files *f, double draw, uint32_t *ret
 	f->n_chosen = n;
 	*ret_groups = groups;
 	return n;
+}
+
+/* Told once while it lasts, not for every window. */
+static void tell_reader(const struct probed_file *t, const struct code_reader *r)
+{
+	uint32_t len = r->program_len < CODE_READER_NAME ? r->program_len : CODE_READER_NAME;
+
+	if (r->kind == CODE_READER_UNKNOWN)
+		log_warn("alloc: find who reads the code of '%s' as data: too much changed, not probed "
+			 "meanwhile",
+			 t->name);
+	else
+		log_info("alloc: process %u (%.*s) reads the code of '%s' as data and could take a probe for "
+			 "it: not probed meanwhile",
+			 r->pid, (int)len, r->program + CODE_READER_NAME - len, t->name);
+}
+
+/* A file that cannot be asked about is not known to be safe; where nothing can be asked, that was told at the start. */
+static bool is_read(const struct probed_files *f, struct probed_file *t, struct code_reader *ret)
+{
+	if (f->reader_fd < 0)
+		return false;
+	if (watched_code__ask(&t->code, f->reader_fd, ret))
+		ret->kind = CODE_READER_UNKNOWN;
+	return ret->kind != CODE_READER_NONE;
+}
+
+static bool stays_read(const struct probed_files *f, struct probed_file *t, struct code_reader *ret)
+{
+	const struct timespec wait = {.tv_nsec = SPARE_WAIT_NS};
+
+	for (int i = 0; i < SPARE_TRIES; i++) {
+		if (!is_read(f, t, ret))
+			return false;
+		nanosleep(&wait, NULL);
+	}
+	return true;
+}
+
+uint32_t probed_files__spare(struct probed_files *f)
+{
+	uint32_t n = 0;
+	struct code_reader r;
+
+	for (uint32_t i = 0; i < f->n_chosen; i++) {
+		struct probed_file *t = f->chosen[i];
+		bool was_read = t->is_read;
+
+		t->is_read = was_read ? is_read(f, t, &r) : stays_read(f, t, &r);
+		if (t->is_read && !was_read)
+			tell_reader(t, &r);
+		if (!t->is_read)
+			f->chosen[n++] = t;
+	}
+	pthread_mutex_lock(&f->lock);
+	f->n_spared += f->n_chosen - n;
+	pthread_mutex_unlock(&f->lock);
+	f->n_chosen = n;
+	return n;
+}
+
+bool probed_files__are_read(const struct probed_files *f)
+{
+	struct code_reader r;
+
+	for (uint32_t i = 0; i < f->n_chosen; i++)
+		if (f->chosen[i]->is_linked && is_read(f, f->chosen[i], &r))
+			return true;
+	return false;
 }
 
 static int attach_one(struct probed_files *f, uint32_t i, const struct probed_file *t, uint64_t *cpu_ns)
@@ -213,24 +306,27 @@ uint32_t probed_files__attach(struct probed_files *f, uint64_t *cpu_ns)
 }
 
 /* All at once: each waits until nobody is in its probes any more, and the traps of the next one would stay meanwhile. */
-void probed_files__detach(struct probed_files *f, uint64_t *cpu_ns)
+void probed_files__detach(struct probed_files *f, int *own_fd, uint64_t *cpu_ns)
 {
 	for (uint32_t i = 0; i < f->n_chosen; i++)
 		if (f->chosen[i]->is_linked && uprobe_holder__begin_detach(f->holders[i]))
 			log_warn("alloc: the process that holds probes is gone, ignoring");
+	io__close(own_fd);
 	for (uint32_t i = 0; i < f->n_chosen; i++) {
 		if (f->chosen[i]->is_linked && uprobe_holder__end_detach(f->holders[i], cpu_ns))
 			drop_holder(f, i); /* the next one puts right what is left */
 		f->chosen[i]->is_linked = false;
 	}
 }
+
 void probed_files__stats(struct probed_files *f, struct probed_files_stats *ret)
 {
 	pid_t holders[PROBED_LINKS_MAX];
 	char dir[32];
 
 	pthread_mutex_lock(&f->lock);
-	*ret = (struct probed_files_stats){.n_files = f->n_targets, .n_failed = f->n_failed};
+	*ret = (struct probed_files_stats){
+		.n_files = f->n_targets, .n_failed = f->n_failed, .n_spared = f->n_spared};
 	for (uint32_t i = 0; i < f->n_targets; i++)
 		ret->n_places += f->targets[i]->n_places;
 	for (uint32_t i = 0; i < PROBED_LINKS_MAX; i++)

@@ -19,12 +19,14 @@ struct probed_files;
 #define PROBED_LINKS_MAX 8
 
 struct probed_files_stats {
-	uint64_t n_failed;      /* files that could not be probed */
+	uint64_t n_failed; /* files that could not be probed */
+	uint64_t
+		n_spared; /* times that a file was left out of a window, because somebody read its code as data */
 	uint64_t holders_bytes; /* resident, shared pages by their share */
 	uint32_t n_files, n_places;
 };
 
-int probed_files__new(int prog_fd, struct probed_files **ret);
+int probed_files__new(int prog_fd, int reader_fd, struct probed_files **ret);
 /* No probe is left. */
 void probed_files__free(struct probed_files *f);
 /* Probes the file from the next window on; fd is taken. A file that is there already is seen once more. -E2BIG. */
@@ -39,9 +41,14 @@ void probed_files__forget_unseen(struct probed_files *f);
  * files away: those chosen hold without the lock.
  */
 uint32_t probed_files__choose(struct probed_files *f, double draw, uint32_t *ret_groups);
+/* Leaves out those whose code somebody reads as data; returns how many are left. Waits some milliseconds for a reader that is soon done. */
+uint32_t probed_files__spare(struct probed_files *f);
+/* Has somebody begun to, since? Of those with probes. */
+bool probed_files__are_read(const struct probed_files *f);
 /* Puts probes on the chosen files, or takes them away. cpu_ns: what the processes that do it used is added. Returns how many files were linked. */
 uint32_t probed_files__attach(struct probed_files *f, uint64_t *cpu_ns);
-void probed_files__detach(struct probed_files *f, uint64_t *cpu_ns);
+/* own_fd: a link of the caller's that is closed meanwhile, because that waits as long. */
+void probed_files__detach(struct probed_files *f, int *own_fd, uint64_t *cpu_ns);
 void probed_files__stats(struct probed_files *f, struct probed_files_stats *ret);
 
 #endif
