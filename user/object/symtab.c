@@ -183,6 +183,26 @@ static bool may_be_function(const Elf64_Sym *sym, bool is_complete)
 	return is_complete && (type != STT_NOTYPE || bind != STB_LOCAL);
 }
 
+/* Is any wanted address less than `near` before start, or before end + near? */
+static bool is_wanted(const struct builder *b, uint64_t start, uint64_t size, uint64_t near)
+{
+	uint64_t from = start > near ? start - near : 0,
+		 end = start + (size < UINT32_MAX ? size : UINT32_MAX);
+	size_t lo = 0, hi = b->opts->n_wanted;
+
+	if (!b->opts->wanted)
+		return true;
+	while (lo < hi) { /* the first wanted address at or after `from` */
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (b->opts->wanted[mid] < from)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < b->opts->n_wanted && b->opts->wanted[lo] - from < end - from + near;
+}
+
 static int add_candidate(struct builder *b, uint8_t source, const Elf64_Sym *sym)
 {
 	const struct symtab_source *src = &b->sources[source];
@@ -191,6 +211,8 @@ static int add_candidate(struct builder *b, uint8_t source, const Elf64_Sym *sym
 	uint16_t len;
 
 	if (!may_be_function(sym, src->is_complete) || sym->st_name >= src->strings_len)
+		return 0;
+	if (b->opts->around && !is_wanted(b, sym->st_value, sym->st_size, SYMTAB_AROUND))
 		return 0;
 	end = range_end(b, sym->st_value);
 	offset = sym->st_value - b->table->base;
@@ -267,29 +289,12 @@ static int compare_candidates(const void *vx, const void *vy, void *vb)
 	return compare_names(vb, x, y);
 }
 
-static bool is_wanted(const struct builder *b, uint64_t start, uint32_t size)
-{
-	size_t lo = 0, hi = b->opts->n_wanted;
-
-	if (!b->opts->wanted)
-		return true;
-	while (lo < hi) { /* the first wanted address at or after start */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (b->opts->wanted[mid] < start)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < b->opts->n_wanted && b->opts->wanted[lo] - start < size;
-}
-
 static int emit(struct builder *b, const struct candidate *c, uint32_t size)
 {
 	const struct symtab_source *src = &b->sources[c->source];
 	struct symtab *t = b->table;
 
-	if (!is_wanted(b, t->base + c->start, size))
+	if (!b->opts->around && !is_wanted(b, t->base + c->start, size, 0))
 		return 0;
 	if (t->n == t->cap) {
 		uint32_t cap = t->cap ? t->cap + t->cap / 2 : 256;

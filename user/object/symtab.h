@@ -20,7 +20,10 @@ struct symtab;
 #define SYMTAB_SYMBOLS_MAX (4u << 20)  /* function symbols of one file, aliases included */
 #define SYMTAB_NAME_MAX    8192        /* bytes; longer names are cut */
 #define SYMTAB_UNSIZED_MAX (16u << 10) /* bytes that a symbol without a size may cover */
-#define SYMTAB_NEST_MAX    16          /* symbols inside a symbol that a lookup looks past */
+#define SYMTAB_REACH       SYMTAB_UNSIZED_MAX
+#define SYMTAB_AROUND \
+	(SYMTAB_REACH + SYMTAB_UNSIZED_MAX) /* for what reaches into it, and what that is bounded by */
+#define SYMTAB_NEST_MAX 16                  /* symbols inside a symbol that a lookup looks past */
 
 struct symtab_opts {
 	size_t limit_bytes; /* memory of the finished table; 0: 64 MiB */
@@ -29,6 +32,8 @@ struct symtab_opts {
 	 * large to be kept whole still names what is asked now. */
 	const uint64_t *wanted;
 	size_t n_wanted;
+	/* And all that lies within SYMTAB_AROUND of them: within SYMTAB_REACH the answers are those of the whole table, of which some thousandth is read. */
+	bool around;
 };
 
 struct symtab_symbol {

@@ -24,6 +24,7 @@ struct object_symbols {
 	struct symtab *table; /* NULL: none, or not looked for yet */
 	bool table_tried;
 	bool is_partial;           /* names only what was asked for: not to be kept */
+	uint64_t reach;            /* so far around that the table answers as a whole one does */
 	enum symbol_reason reason; /* of addresses that no table covers */
 	size_t bytes;              /* when it was last looked at */
 };
@@ -41,6 +42,7 @@ struct object_symbols_request {
 	struct debug_file_roots roots; /* where debug files are looked for */
 	const uint64_t *vaddrs;        /* ascending: what is asked now */
 	size_t n;
+	bool in_part; /* what is near those is enough: it is not to be kept */
 };
 
 /* Frees what `s` has. A zeroed one has nothing. */

@@ -48,6 +48,8 @@
 #include "user/symbolize/demangle.h"
 #include "user/symbolize/kallsyms.h"
 
+#define IN_PART_MAX \
+	256 /* addresses of a file that it is not made whole for, where the cache has no room for it */
 #define BPF_MODULE   "bpf"
 #define KERNEL_STALE 30 /* times kernel_refresh_ns: how old the name of a BPF program may be */
 #define KERNEL_BACKOFF_MAX \
@@ -371,9 +373,14 @@ static void remember(struct symbolizer *s, uint32_t object, const struct object_
 		.reason = sym->reason,
 	};
 
-	/* a table that has only what was asked does not know how far its answers reach */
-	if (o->table && !o->is_partial)
+	if (o->table &&
+	    o->reach) { /* one that has only what was asked does not know how far its answers go */
 		symtab__stretch(o->table, vaddr, &r.start, &r.end);
+		if (vaddr - r.start > o->reach)
+			r.start = vaddr - o->reach;
+		if (r.end - vaddr > o->reach)
+			r.end = vaddr + o->reach;
+	}
 	(void)range_cache__add(s->ranges, object, &r);
 }
 
@@ -484,6 +491,7 @@ static int load_object(struct symbolizer *s, const struct symbol_object *object,
 		.debug = {.dirs = s->opts.debug_dirs, .n_dirs = s->opts.n_debug_dirs},
 	};
 	int root = object->open_root ? object->open_root(object->ctx) : FD_CLOSED;
+	struct symbol_cache_stats cache;
 	struct object_symbols_request request = {
 		.fd = b->fd,
 		.path = object->path,
@@ -493,7 +501,11 @@ static int load_object(struct symbolizer *s, const struct symbol_object *object,
 	};
 	struct object_symbols loaded = {0};
 	uint64_t start = clock__mono_ns();
-	int err = object_symbols__load(&loaded, &request, &opts);
+	int err;
+
+	symbol_cache__stats(s->cache, &cache);
+	request.in_part = b->n <= IN_PART_MAX && cache.bytes > s->opts.cache_bytes / 4 * 3;
+	err = object_symbols__load(&loaded, &request, &opts);
 
 	if (!err)
 		err = symbol_cache__add(s->cache, key, &loaded, ret);

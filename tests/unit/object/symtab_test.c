@@ -301,6 +301,51 @@ static void only_what_is_wanted_is_kept(void **state)
 	symtab__free(s);
 }
 
+/* Of the answers alone: the name of what covers the address, "" for a gap. */
+static const char *answer(const struct symtab *t, uint64_t addr)
+{
+	struct symtab_symbol s;
+
+	return symtab__find(t, addr, &s) ? "" : s.name;
+}
+
+/* Sized, unsized, nested and aliased symbols at random, close and far apart. */
+static void what_lies_around_answers_as_the_whole_table_does(void **state)
+{
+	const struct symtab_range code = {0x1000, 0x80000};
+
+	(void)state;
+	srand(7);
+	for (int round = 0; round < 300; round++) {
+		uint64_t at = 0x10000 + (uint64_t)rand() % 0x60000, wanted[] = {at, at + 0x200};
+		const struct symtab_opts opts = {.wanted = wanted, .n_wanted = 2, .around = true};
+		struct symtab *whole = NULL, *part = NULL;
+		struct symtab_source source;
+		struct table t = {0};
+
+		for (int i = 0; i < SYMBOLS_MAX; i++) {
+			char name[16];
+
+			snprintf(name, sizeof(name), "f%d", rand() % 40);
+			add(&t, name, 0x1000 + (uint64_t)(rand() % 0x7f00) * 16,
+			    rand() % 3 ? (uint64_t)(1 << rand() % 18) : 0, rand() % 2 ? STB_GLOBAL : STB_WEAK,
+			    STT_FUNC);
+		}
+		source = source_of(&t, round % 2);
+		assert_int_equal(symtab__parse(&source, 1, &code, 1, NULL, &whole), 0);
+		if (symtab__parse(&source, 1, &code, 1, &opts, &part)) { /* nothing near */
+			assert_string_equal(answer(whole, at), "");
+			symtab__free(whole);
+			continue;
+		}
+		assert_true(symtab__count(part) <= symtab__count(whole));
+		for (uint64_t a = at - SYMTAB_REACH; a <= at + 0x200 + SYMTAB_REACH; a += 5)
+			assert_string_equal(answer(part, a), answer(whole, a));
+		symtab__free(part);
+		symtab__free(whole);
+	}
+}
+
 static void limits_are_errors_and_not_memory(void **state)
 {
 	const struct symtab_opts opts = {.limit_bytes = 64};
@@ -442,6 +487,7 @@ int main(void)
 		cmocka_unit_test(data_and_foreign_symbols_are_left_out),
 		cmocka_unit_test(version_is_no_part_of_the_name),
 		cmocka_unit_test(only_what_is_wanted_is_kept),
+		cmocka_unit_test(what_lies_around_answers_as_the_whole_table_does),
 		cmocka_unit_test(limits_are_errors_and_not_memory),
 		cmocka_unit_test(names_outside_the_strings_and_absurd_sizes_do_no_harm),
 		cmocka_unit_test(compiled_library_is_named_whole_and_stripped),
