@@ -4,9 +4,9 @@
  *
  * Problem: a probe costs a hundred times what the call costs, so it may be in place for a millisecond at a time only; and in that millisecond it slows down
  *   what it measures.
- * Idea: the collector opens windows at random times. A thread's window is so much of its own time: what its probes took is taken off, so that the slowed
- *   program is seen for as long as it would have run. A thread that slept since its last call has caught up with as much of that as it may have slept
- *   (a program that works to a timetable starts its next burst when it would have anyway).
+ * Idea: the collector opens windows at random times, all of one length, and is told what of it each thread spent in probes: so much less of the program was seen.
+ *   A thread that slept since its last call may have caught up with as much of that as it slept (a program that works to a timetable starts its next burst
+ *   when it would have anyway), or not (one that sleeps for so long whenever it is done): both are kept, and the collector judges.
  *   Within the window calls are taken by size (bpf/poisson.h); the interval doubles as samples of the CPU get many, so that a window costs no more for a busy
  *   program, and stays unbiased: each sample weighs by the interval that it was drawn with.
  * calloc may call malloc, realloc jumps to it: a call is an inner one, and not counted, where the last one of its thread has not returned, which shows in its
@@ -206,21 +206,20 @@ static __always_inline int alloc__sample(struct pt_regs *ctx, __u64 size, __u32 
 	return 1;
 }
 
-/* The call, if it is in the thread's window; true: a sample was taken. */
+/* A call in the window; true: a sample was taken. */
 static __always_inline int alloc__call(struct pt_regs *ctx, struct task_struct *task, struct alloc_thread *t,
 				       __u64 now)
 {
-	__u64 cookie = bpf_get_attach_cookie(ctx), sp = ctx->rsp, ret = 0, size, slept;
-	__u32 site = (__u32)(cookie >> ALLOC_COOKIE_SITE_SHIFT);
+	__u64 cookie = bpf_get_attach_cookie(ctx), sp = ctx->rsp, ret = 0, size;
+	__u32 site = (__u32)(cookie >> ALLOC_COOKIE_SITE_SHIFT), slept;
 
+	now -= alloc_gate.begin_ns;
 	if (t->sleeps != (__u32)task->nvcsw) {
 		t->sleeps = (__u32)task->nvcsw;
-		slept = now - t->last_ns;
+		slept = (__u32)now - t->last_ns;
 		t->debt_ns = t->debt_ns > slept ? t->debt_ns - slept : 0;
 	}
-	t->last_ns = now;
-	if (now - alloc_gate.begin_ns >= alloc_gate.length_ns + t->debt_ns)
-		return 0;
+	t->last_ns = (__u32)now;
 	bpf_probe_read_user(&ret, sizeof(ret), (const void *)sp);
 	if (alloc__is_inner(t, sp, ret, site))
 		return 0;
@@ -236,7 +235,7 @@ SEC("?uprobe")
 int alloc(struct pt_regs *ctx)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
-	__u64 now = bpf_ktime_get_ns(), cost = alloc_gate.cost_ns;
+	__u64 now = bpf_ktime_get_ns(), cost = alloc_gate.cost_ns, switches = task->nvcsw + task->nivcsw;
 	struct alloc_thread *t = alloc__thread(task, alloc_gate.round);
 	int is_in;
 
@@ -245,13 +244,13 @@ int alloc(struct pt_regs *ctx)
 		return 0;
 	}
 	is_in = now >= alloc_gate.begin_ns && now < alloc_gate.end_ns;
-	if (is_in && alloc__call(ctx, task, t, now))
+	if (is_in && alloc__call(ctx, task, t, now) && task->nvcsw + task->nivcsw == switches)
 		cost += bpf_ktime_get_ns() - now;
 	t->hits++;
-	t->spent_ns += cost;
+	t->spent_ns += (__u32)cost;
 	if (is_in) {
-		t->inside_ns += cost;
-		t->debt_ns += cost;
+		t->inside_ns += (__u32)cost;
+		t->debt_ns += (__u32)cost;
 	}
 	return 0;
 }

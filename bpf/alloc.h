@@ -49,22 +49,22 @@ enum alloc_size {
 
 /* A thread in a round. Claimed by a compare-and-swap on `owner`, then only its thread writes. */
 struct alloc_thread {
-	__u64 owner;    /* round << 32 | tid */
-	__u64 last_ns;  /* its last call */
-	__u64 debt_ns;  /* of the window, this was spent in probes, and not caught up with by sleeping less */
-	__u32 spent_ns; /* in probes, in all */
-	__u32 inside_ns; /* of it, while the window was open */
+	__u64 owner;     /* round << 32 | tid */
 	__u64 sp, ret;   /* of its last call that was counted: where it returns to */
+	__u32 last_ns;   /* its last call in the window, after it began */
+	__u32 spent_ns;  /* in probes, in all */
+	__u32 inside_ns; /* of it, while the window was open */
+	__u32 debt_ns;   /* of that, what it cannot have caught up with by sleeping less */
 	__u32 hits;
-	__u32 site; /* of that call */
+	__u32 site; /* of the last call that was counted */
 	__u32 sleeps;
 	__u32 tgid;
+	__u32 reserved[2];
 };
 
 /* Written by the collector. */
 struct alloc_gate {
 	__u64 begin_ns, end_ns; /* CLOCK_MONOTONIC; calls outside are not counted */
-	__u64 length_ns;        /* of each thread's own time, probes taken off */
 	__u64 cost_ns;          /* of a probe */
 	__u64 interval;         /* bytes */
 	__u32 round;
@@ -81,7 +81,7 @@ struct alloc_clock {
 };
 
 _Static_assert(sizeof(struct alloc_thread) == 64, "one cache line each");
-_Static_assert(sizeof(struct alloc_gate) == 48, "no hidden padding");
+_Static_assert(sizeof(struct alloc_gate) == 40, "no hidden padding");
 _Static_assert((ALLOC_THREADS & (ALLOC_THREADS - 1)) == 0, "a power of two");
 
 #endif

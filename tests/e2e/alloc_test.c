@@ -12,11 +12,9 @@
 #include "tests/e2e/e2e.h"
 
 #define SECONDS "6"
-/* Stated errors are standard errors of some fifty windows: of a hundred runs of all tests none is further off than so many. */
-#define ERRORS 4.5
-/* On top of that: what windows and probes do to the programs that they meet is corrected, but not exactly (docs/allocations.md). Eighteen
- * programs on a quiet machine were 11 % low on average, the worst 41 %. */
-#define BIAS 0.3
+/* Stated errors are standard errors of some dozen windows: of a hundred runs of all tests none is further off than so many. */
+#define ERRORS      4
+#define WINDOWS_MIN 10 /* of 15 to 60 on two CPUs that do nothing else */
 /* Functions are parts of what the error is stated of; each has its own luck. */
 #define PART_ERRORS 6
 #define KILLS       20
@@ -73,36 +71,44 @@ static struct stated stated_of(const struct profile *p, const char *process)
 	return s;
 }
 
+/* The error is a share of what was found, as it is stated. */
 static void assert_near(const char *what, double found, double truth, double error)
 {
-	error += BIAS;
-	if (fabs(found - truth) > error * truth)
-		fail_msg("%s: %.4g for %.4g, which is %+.1f %%; %.1f %% are allowed", what, found, truth,
-			 (found / truth - 1) * 100, error * 100);
+	if (fabs(found - truth) > error * found)
+		fail_msg("%s: %.4g for %.4g, which is %+.1f %%; off by %.1f %% of itself is allowed", what,
+			 found, truth, (found / truth - 1) * 100, error * 100);
+}
+
+static double n_windows(struct recording *r)
+{
+	const char *text = expect__comment(r->profile, "allocations in ");
+
+	return text ? atof(text) : 0;
 }
 
 /* What the luck of windows alone allows for a program that had a CPU for a part of the time only: it is met in so many of them. */
 static double luck(struct recording *r)
 {
-	const char *text = expect__comment(r->profile, "allocations in ");
 	const char *line = strstr(run__out(&r->everprof), "cpu_ns ");
-	double n = text ? atof(text) : 0, p = line ? atof(line + strlen("cpu_ns ")) / 1e9 / atof(SECONDS) : 0;
+	double n = n_windows(r), p = line ? atof(line + strlen("cpu_ns ")) / 1e9 / atof(SECONDS) : 0;
 
 	if (n < 1 || p <= 0)
 		fail_msg("no windows, or no CPU time: %s", run__out(&r->everprof));
 	return p < 1 ? sqrt((1 - p) / p / n) : 0;
 }
 
-/* `most`: beside that no error may be stated that is larger. `beside`: bytes and objects of the process that no truth is told of, a share. */
+/*
+ * `most`: no error may be stated that is larger, unless the machine was so busy with other things that the budget opened few windows. `beside`: bytes and
+ * objects of the process that no truth is told of, a share.
+ */
 static void assert_stacks(struct recording *r, const char *process, const char *stack, double most,
 			  double beside)
 {
 	struct amount small = truth_of(r, "small"), large = truth_of(r, "large");
 	struct amount found = sum(r->profile, process, stack);
 	struct stated s = stated_of(r->profile, process);
-	double by_luck = luck(r); /* a program that is met a few times has an error that is known as badly */
 
-	most += 2 * by_luck;
+	most = n_windows(r) < WINDOWS_MIN ? INFINITY : most + 2 * luck(r);
 	print_message("%s: objects %+.1f %% (stated %.1f), bytes %+.1f %% (stated %.1f)\n", process,
 		      (found.objects / (small.objects + large.objects) - 1) * 100, s.objects_error * 100,
 		      (found.bytes / (small.bytes + large.bytes) - 1) * 100, s.bytes_error * 100);
@@ -110,9 +116,8 @@ static void assert_stacks(struct recording *r, const char *process, const char *
 		fail_msg("'%s': stated errors of %.1f %% and %.1f %%, expected up to %.0f %%", process,
 			 s.objects_error * 100, s.bytes_error * 100, most * 100);
 	assert_near("objects", found.objects, small.objects + large.objects,
-		    ERRORS * fmax(s.objects_error, by_luck) + beside);
-	assert_near("bytes", found.bytes, small.bytes + large.bytes,
-		    ERRORS * fmax(s.bytes_error, by_luck) + beside);
+		    ERRORS * s.objects_error + beside);
+	assert_near("bytes", found.bytes, small.bytes + large.bytes, ERRORS * s.bytes_error + beside);
 }
 
 static void assert_process(struct recording *r, const char *process, double most)
@@ -147,7 +152,7 @@ static void a_steady_program_is_known_by_function(void **state)
 	struct recording *r = *state;
 
 	record_program(r, "allocs", "steady");
-	assert_process(r, "allocs", 0.4);
+	assert_process(r, "allocs", 0.5);
 	assert_function(r, "allocs", "malloc;take_small;**", "small");
 	assert_function(r, "allocs", "calloc;take_large;**", "large");
 }
@@ -156,7 +161,7 @@ static void a_steady_program_is_known_by_function(void **state)
 static void a_program_that_never_waits_is_not_undercounted(void **state)
 {
 	record_program(*state, "allocs", "spin");
-	assert_process(*state, "allocs", 0.4);
+	assert_process(*state, "allocs", 0.5);
 }
 
 /* By the clock: what probes take comes out of its sleep. */
@@ -166,10 +171,11 @@ static void bursts_by_the_clock_are_not_overcounted(void **state)
 	assert_process(*state, "allocs", 0.5);
 }
 
+/* So densely that most of a window goes into probes: the error is what is not known of their cost, several times over. */
 static void calls_within_calls_are_counted_once(void **state)
 {
 	record_program(*state, "allocs", "tiny");
-	assert_process(*state, "allocs", 0.4);
+	assert_process(*state, "allocs", 2.5);
 }
 
 static void few_large_blocks_have_the_error_that_is_stated(void **state)
@@ -181,14 +187,14 @@ static void few_large_blocks_have_the_error_that_is_stated(void **state)
 static void threads_are_added_up(void **state)
 {
 	record_program(*state, "allocs", "threads");
-	assert_process(*state, "allocs", 0.4);
+	assert_process(*state, "allocs", 0.5);
 }
 
 /* One of them jumps to malloc for what malloc gives anyway. */
 static void aligned_blocks_are_counted_once(void **state)
 {
 	record_program(*state, "allocs", "aligned");
-	assert_process(*state, "allocs", 0.4);
+	assert_process(*state, "allocs", 0.5);
 }
 
 /* -- allocators -- */

@@ -13,8 +13,7 @@
 
 #include <stdint.h>
 
-#define ALLOC_WINDOW_NS      1000000ull /* of a thread's own time */
-#define ALLOC_WINDOW_MOST_NS 1500000ull /* by the clock */
+#define ALLOC_WINDOW_NS      1000000ull
 #define ALLOC_STRETCH_MIN_NS 100000000ull
 #define ALLOC_STRETCH_MAX_NS 120000000000ull
 #define ALLOC_INTERVAL_MIN   16u

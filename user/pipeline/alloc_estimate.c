@@ -7,10 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/pipeline/alloc_cost.h"
+
 /* A ratio of fewer windows says too little. */
-#define ALLOC_MET_MIN 3
-/* Of the CPU time in windows: where most of it went into probes, what is left is a difference that is not known well enough. */
-#define ALLOC_OWN_MIN 0.5
+#define ALLOC_MET_MIN 4
+/* So well, as a share, CPU time in windows has to be known, because it is divided by: it is a difference, and the kernel moves a thread's clock with a tick only. */
+#define ALLOC_CPU_ERROR 0.25
+
+/* What opens a window holds up a CPU for a moment, and after each probe a program has caches that are not its own: totals of known programs differ from the
+ * truth by that beside all that is estimated. */
+#define ALLOC_OTHER_ERROR 0.05
 
 void alloc_estimate__init(struct alloc_estimate *e)
 {
@@ -36,12 +42,13 @@ static void end_round(struct alloc_moments *m, uint32_t at)
 {
 	double cpu = m->open[at].cpu;
 
+	m->n_met += cpu != 0 || m->open[at].value[0] > 0;
 	for (int i = 0; i < 2; i++) {
-		double x = m->open[at].value[i];
+		double value = m->open[at].value[i], x = m->open[at].plain[i];
 
-		m->sum[i] += x;
-		m->squares[i] += x * x;
-		m->open[at].value[i] = 0;
+		m->sum[i] += value;
+		m->squares[i] += value * value;
+		m->open[at].value[i] = m->open[at].plain[i] = 0;
 		if (!m->open[at].has_cpu)
 			continue;
 		m->with_cpu[i] += x;
@@ -50,7 +57,6 @@ static void end_round(struct alloc_moments *m, uint32_t at)
 	}
 	m->cpu += cpu;
 	m->cpu_squares += cpu * cpu;
-	m->n_met += cpu != 0;
 	m->open[at].cpu = 0;
 	m->open[at].has_cpu = false;
 }
@@ -67,13 +73,18 @@ static uint32_t open_round(struct alloc_moments *m, uint32_t round)
 	return at;
 }
 
-static void add(struct alloc_moments *m, uint32_t round, const double value[2], double doubt)
+static void add(struct alloc_moments *m, uint32_t round, const double value[2], const struct alloc_weight *w)
 {
 	uint32_t at = open_round(m, round);
 
 	for (int i = 0; i < 2; i++) {
-		m->open[at].value[i] += value[i];
-		m->doubt[i] += value[i] * doubt;
+		double plain = value[i] * w->scale, middle = plain * (w->low + w->high) / 2;
+
+		m->open[at].plain[i] += plain;
+		m->open[at].value[i] += middle;
+		m->range[i] +=
+			plain * (w->high - w->low) / 2; /* a program does mostly the one or the other */
+		m->doubt[i] += middle * w->doubt;
 	}
 }
 
@@ -120,30 +131,41 @@ static int find(struct alloc_estimate *e, const struct task_key *key, struct all
 }
 
 int alloc_estimate__add(struct alloc_estimate *e, const struct task_key *key, uint32_t round, double objects,
-			double bytes, double doubt, struct alloc_process **ret_process)
+			double bytes, const struct alloc_weight *weight, struct alloc_process **ret_process)
 {
 	const double value[2] = {objects, bytes};
 	struct alloc_process *p;
 	int err;
 
-	add(&e->all, round, value, doubt);
+	add(&e->all, round, value, weight);
 	err = find(e, key, &p);
 	if (err) {
 		e->n_left_out++;
 		return err;
 	}
-	add(&p->moments, round, value, doubt);
+	add(&p->moments, round, value, weight);
 	if (ret_process)
 		*ret_process = p;
 	return 0;
 }
 
-/* Of the sum of n independent estimates, and by how much the probe's cost may move it. */
-static double error_of(double sum, double squares, double doubt, double n)
+/* What an error is more where n windows tell it: Student's quantile of one standard error. */
+static double few(double n)
 {
-	double variance = n > 1 ? (squares - sum * sum / n) * n / (n - 1) : sum * sum;
+	return n > 1 ? 1 + 0.64 / (n - 1) : 2;
+}
 
-	return sqrt((variance > 0 ? variance : 0) + doubt * doubt);
+/* Of the sum of n independent windows, and by how much what is not known may move it. One more like those that gave something might have been met. */
+static double error_of(const struct alloc_moments *m, int i, double n)
+{
+	double sum = m->sum[i], squares = m->squares[i];
+	double variance = n > 1 ? (squares - sum * sum / n) * n / (n - 1) : sum * sum;
+	double met = squares > 0 ? sum * sum / (n * squares)
+				 : 1; /* the share of windows, 1 for a steady program */
+	double one_more = sum > 0 && met < 1 ? squares / sum * sqrt(1 - met) : 0;
+
+	return sqrt(fmax(variance, 0) * few(n) * few(n) + one_more * one_more + m->doubt[i] * m->doubt[i] +
+		    m->range[i] * m->range[i]);
 }
 
 struct alloc_total alloc_estimate__total(struct alloc_moments *m, uint32_t n_rounds)
@@ -152,9 +174,9 @@ struct alloc_total alloc_estimate__total(struct alloc_moments *m, uint32_t n_rou
 		end_round(m, i);
 	return (struct alloc_total){
 		.objects = m->sum[0],
-		.objects_error = error_of(m->sum[0], m->squares[0], m->doubt[0], n_rounds),
+		.objects_error = error_of(m, 0, n_rounds),
 		.bytes = m->sum[1],
-		.bytes_error = error_of(m->sum[1], m->squares[1], m->doubt[1], n_rounds),
+		.bytes_error = error_of(m, 1, n_rounds),
 	};
 }
 
@@ -172,36 +194,42 @@ void alloc_estimate__add_cpu(struct alloc_estimate *e, const struct task_key *ke
 	p->moments.open[at].has_cpu = true;
 }
 
-/* The sum that the ratio gives, and its error from what windows have more or less than it says; n - 2: where they are few, that is seen too small. */
-static double by_cpu(const struct alloc_moments *m, int i, double cpu_ns, double *ret_error)
+/* The sum that the ratio gives, and its error from what windows have more or less than it says. False: none. */
+static bool by_cpu(const struct alloc_moments *m, int i, double cpu_ns, double *ret_sum, double *ret_error)
 {
-	double ratio = m->with_cpu[i] / m->cpu, scale = cpu_ns / m->cpu, n = m->n_met, sum = ratio * cpu_ns;
-	double squares = m->with_cpu_squares[i] - 2 * ratio * m->products[i] + ratio * ratio * m->cpu_squares;
-	double doubt = m->doubt[i] * sum / m->sum[i];
+	double ratio, scale, squares, n = m->n_met, doubt;
 
-	*ret_error = sqrt((squares > 0 ? squares : 0) * scale * scale * n / (n - 2) + doubt * doubt);
-	return sum;
+	if (cpu_ns <= 0 || m->cpu <= 0 || m->n_met < ALLOC_MET_MIN || m->with_cpu[i] <= 0)
+		return false;
+	if (m->cpu_squares - m->cpu * m->cpu / n > pow(ALLOC_CPU_ERROR * m->cpu, 2))
+		return false;
+	ratio = m->with_cpu[i] / m->cpu;
+	scale = cpu_ns / m->cpu;
+	squares = m->with_cpu_squares[i] - 2 * ratio * m->products[i] + ratio * ratio * m->cpu_squares;
+	doubt = ALLOC_COST_ERROR * m->probes / m->cpu;
+	*ret_sum = ratio * cpu_ns;
+	*ret_error = hypot(sqrt(fmax(squares, 0) * n / (n - 1)) * few(n) * scale, doubt * *ret_sum);
+	return true;
 }
 
 static void settle(struct alloc_process *p, uint32_t n_rounds, double factor, double cpu_ns)
 {
 	struct alloc_total *t = &p->total;
-	const struct alloc_moments *m = &p->moments;
+	double *sums[2] = {&t->objects, &t->bytes}, *errors[2] = {&t->objects_error, &t->bytes_error};
 
 	*t = alloc_estimate__total(&p->moments, n_rounds);
-	if (cpu_ns > 0 && m->cpu > ALLOC_OWN_MIN * (m->cpu + m->probes) && m->n_met >= ALLOC_MET_MIN &&
-	    m->with_cpu[0] > 0 && m->with_cpu[1] > 0) {
-		t->objects = by_cpu(m, 0, cpu_ns, &t->objects_error);
-		t->bytes = by_cpu(m, 1, cpu_ns, &t->bytes_error);
-		p->factor[0] = t->objects / m->sum[0];
-		p->factor[1] = t->bytes / m->sum[1];
-		return;
+	for (int i = 0; i < 2; i++) {
+		double sum, error;
+
+		*sums[i] *= factor;
+		*errors[i] *= factor;
+		if (by_cpu(&p->moments, i, cpu_ns, &sum, &error) && error * *sums[i] < *errors[i] * sum) {
+			*sums[i] = sum;
+			*errors[i] = error;
+		}
+		*errors[i] = hypot(*errors[i], ALLOC_OTHER_ERROR * *sums[i]);
+		p->factor[i] = p->moments.sum[i] > 0 ? *sums[i] / p->moments.sum[i] : factor;
 	}
-	t->objects *= factor;
-	t->bytes *= factor;
-	t->objects_error *= factor;
-	t->bytes_error *= factor;
-	p->factor[0] = p->factor[1] = factor;
 }
 
 void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_rounds, double factor,

@@ -4,11 +4,11 @@
  *
  * Each window on allocations gives an estimate of the whole time; how much they differ from each other says how far their mean may be from the truth.
  * That holds whatever the reasons are: chance of the windows' times, of the calls that were taken in them, bursts. What it cannot see is added: the cost of a
- * probe is known to ALLOC_COST_ERROR only, which matters for threads that spent most of a window in probes.
+ * probe is known to ALLOC_COST_ERROR only, and a thread that slept may have caught up with what its probes took, or not.
  *
- * What differs most is how much of a window a program was at work in. Where its CPU time in the windows is known, and in all, its total is what it allocated
- * by CPU time times all of that (a ratio estimate): the error is that of the ratio, and whether windows meet a program more often than its share, because
- * what opens them holds up a CPU, does not matter.
+ * What differs most is how much of a window a program was at work in. Where its CPU time in the windows is known, and in all, its total may be told by what it
+ * allocated by CPU time (a ratio estimate): whether windows meet a program more often than its share does not matter then, nor what it did for the time that its
+ * probes took; but all that is not known of the probes' cost does, the more the denser they are. Of both the one is taken whose error is smaller.
  *
  * Owns: its tables. Thread: one owner. Limit: ALLOC_ESTIMATES_MAX processes; more are in the total only. Errors: -ENOMEM.
  */
@@ -24,23 +24,31 @@
 
 #define ALLOC_ESTIMATES_MAX 1024
 #define ALLOC_ROUNDS_OPEN   16 /* a row comes at most so many windows late */
-#define ALLOC_COST_ERROR    0.05
 
 /* A total and its standard error. */
 struct alloc_total {
 	double objects, objects_error, bytes, bytes_error;
 };
 
+/* What a sample stands for. */
+struct alloc_weight {
+	double scale; /* windows are a part of the time only */
+	double low,
+		high; /* times this: a thread was seen for less than the window, where it caught up by sleeping less, and where it did not */
+	double doubt; /* the share by which that changes where a probe costs ALLOC_COST_ERROR more */
+};
+
 /* Sums over windows; [2]: objects, bytes. */
 struct alloc_moments {
-	double sum[2], squares[2];
-	double doubt[2]; /* what they change by with the probe's cost */
-	/* of the windows whose CPU time is known: */
+	double sum[2], squares[2]; /* in the middle of low and high */
+	double range[2];           /* one standard error of that, all in one direction */
+	double doubt[2];           /* what they change by with the probe's cost */
+	/* of the windows whose CPU time is known, samples by their scale alone: */
 	double probes, cpu, cpu_squares, with_cpu[2], with_cpu_squares[2], products[2];
 	uint32_t n_met; /* in which it had some */
 	struct {
 		uint32_t round;
-		double value[2], cpu;
+		double value[2], plain[2], cpu;
 		bool has_cpu;
 	} open[ALLOC_ROUNDS_OPEN];
 };
@@ -65,9 +73,9 @@ struct alloc_estimate {
 void alloc_estimate__init(struct alloc_estimate *e);
 void alloc_estimate__done(struct alloc_estimate *e);
 void alloc_estimate__clear(struct alloc_estimate *e);
-/* A sample of a round, scaled to the whole time. doubt: the share by which it changes where a probe costs ALLOC_COST_ERROR more. ret_process may be NULL. */
+/* A sample of a round. ret_process may be NULL. */
 int alloc_estimate__add(struct alloc_estimate *e, const struct task_key *key, uint32_t round, double objects,
-			double bytes, double doubt, struct alloc_process **ret_process);
+			double bytes, const struct alloc_weight *weight, struct alloc_process **ret_process);
 /* CPU time of a process in the round, without probes and in them, scaled likewise, 0 included. A process that gave no sample yet is none. */
 void alloc_estimate__add_cpu(struct alloc_estimate *e, const struct task_key *key, uint32_t round,
 			     double cpu_ns, double probes_ns);

@@ -8,8 +8,8 @@
  *   the last window cost (alloc_control): so the budget holds for each thread, not only for the machine.
  *   One call of the kernel for each file, with all its places. Putting them in place waits for a grace period before the first trap is written, and
  *   taking away waits after the last one is gone: only what lies between costs anybody anything. Files are taken away side by side, because each waits.
- * A thread's window is a millisecond of its own time (bpf/alloc.bpf.c). Where half a millisecond of probes was not enough for that, the window ends all the
- *   same; the thread was then seen for less, and its samples weigh more.
+ * A thread is seen for the window less what it spent in probes (bpf/alloc.bpf.c), and its samples weigh more for that. Windows are all of one length: one that
+ *   lasted longer for who was met would end by what it saw.
  * Invariants: links are descriptors of processes that outlive us by a moment (uprobe_holder): whatever ends us, the probes are taken away. The gate is closed before links are.
  * Cost: some 1 ms of CPU time a window for sixty processes; a millisecond or two of those that do nothing but allocate.
  * Rejected: probes by perf events (the trap stays for some 30 ms around a window of 1 ms).
@@ -30,8 +30,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <fcntl.h>
-
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
@@ -39,8 +37,7 @@
 #include "user/base/io.h"
 #include "user/base/log.h"
 #include "user/kernel/loader.h"
-#include "user/kernel/uprobe.h"
-#include "user/pipeline/alloc_estimate.h"
+#include "user/pipeline/alloc_cost.h"
 
 #define CORRECTED_MAX 128
 #define THREAD_STACK  (256 * 1024)
@@ -48,13 +45,11 @@
 #define AROUND_NS 300000ull
 /* A thread whose own time in the window is below this share of it: what it is multiplied by says nothing any more. */
 #define SATURATED 0.05
-/* So much of a window in probes is made up for by letting it last longer. */
-#define LATE_NS (ALLOC_WINDOW_NS / 10)
-/* A probe's cost is measured so often, on a function of ours. */
-#define CALIBRATE_EVERY_NS (60 * NS_PER_SEC)
-#define CALIBRATE_BATCHES  9
-#define CALIBRATE_CALLS    100
-#define CALIBRATE_COST_NS  1000 /* where it cannot be measured */
+/* A share of a window that is not worth a correction. */
+#define NEGLIGIBLE 0.005
+/* A probe's cost is measured so often; what it is taken for where it cannot be. */
+#define CALIBRATE_EVERY_NS (20 * NS_PER_SEC)
+#define ASSUMED_COST_NS    1000
 /* A window says little of a time that is longer past. */
 #define OWED_MAX_NS (10.0 * NS_PER_SEC)
 #define NEVER       UINT64_MAX
@@ -64,7 +59,7 @@
 /* A thread that was seen for less than the window. */
 struct correction {
 	uint32_t tid;
-	float factor, doubt;
+	struct alloc_weight weight; /* scale apart */
 };
 
 struct round {
@@ -88,27 +83,11 @@ struct alloc_prober {
 	struct alloc_control control;
 	struct alloc_clocks clocks;
 	struct alloc_prober_stats stats;
-	uint64_t probe_cost_ns, calibrated_ns, samples_before, holders_ns;
+	double probe_cost_ns;
+	uint64_t calibrated_ns, samples_before, holders_ns;
 	uint64_t told_stretch_ns;
 	uint64_t random;
 };
-
-/* A function whose first instruction is one that the kernel does by itself; nobody else calls it. */
-void alloc_prober__calibration(uint64_t size);
-__asm__(".text\n"
-	".p2align 4\n"
-	".hidden alloc_prober__calibration\n"
-	".globl alloc_prober__calibration\n"
-	".type alloc_prober__calibration, @function\n"
-	"alloc_prober__calibration:\n"
-	"	.cfi_startproc\n"
-	"	push %rbp\n"
-	"	.cfi_adjust_cfa_offset 8\n"
-	"	pop %rbp\n"
-	"	.cfi_adjust_cfa_offset -8\n"
-	"	ret\n"
-	"	.cfi_endproc\n"
-	".size alloc_prober__calibration, . - alloc_prober__calibration\n");
 
 /* In [0, 1). */
 static double draw(struct alloc_prober *p)
@@ -176,10 +155,9 @@ static void close_gate(struct alloc_gate *g)
 	__atomic_store_n(&g->begin_ns, NEVER, __ATOMIC_SEQ_CST);
 }
 
-static void open_gate(struct alloc_gate *g, uint64_t now, uint64_t length_ns, uint64_t most_ns)
+static void open_gate(struct alloc_gate *g, uint64_t now)
 {
-	g->length_ns = length_ns;
-	__atomic_store_n(&g->end_ns, now + most_ns, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&g->end_ns, now + ALLOC_WINDOW_NS, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&g->begin_ns, now, __ATOMIC_SEQ_CST);
 }
 
@@ -192,62 +170,13 @@ static void sleep_until(uint64_t at_ns)
 		;
 }
 
-static int compare_u64(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* A probe on a function of ours, in this process only. */
-static int attach_own(const struct alloc_prober *p, int *ret_link_fd)
-{
-	struct uprobe_place place = {.cookie = ALLOC_SIZE_ARG1};
-	int err = uprobe__own_offset((const void *)(uintptr_t)alloc_prober__calibration, &place.offset);
-	int file_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-
-	if (!err)
-		err = file_fd < 0 ? -errno
-				  : uprobe__attach(p->opts.prog_fd, file_fd, &place, 1, (uint32_t)getpid(),
-						   ret_link_fd);
-	io__close(&file_fd);
-	return err;
-}
-
-/* What a probe costs here and now: calls of a function of ours, with one in place and without. */
-static int calibrate(struct alloc_prober *p)
-{
-	void (*volatile call)(uint64_t) = alloc_prober__calibration;
-	struct alloc_gate *g = p->opts.maps->alloc_gate;
-	uint64_t took[CALIBRATE_BATCHES];
-	int link_fd = FD_CLOSED, err = attach_own(p, &link_fd);
-
-	if (err)
-		return err;
-	g->round = ++p->round;
-	g->interval = 1ull << 32;
-	g->cost_ns = 0;
-	open_gate(g, clock__mono_ns(), NS_PER_SEC, NS_PER_SEC);
-	for (int b = 0; b < CALIBRATE_BATCHES; b++) {
-		uint64_t began = clock__mono_ns();
-
-		for (int i = 0; i < CALIBRATE_CALLS; i++)
-			call(16);
-		took[b] = clock__mono_ns() - began;
-	}
-	close_gate(g);
-	io__close(&link_fd);
-	qsort(took, CALIBRATE_BATCHES, sizeof(*took), compare_u64);
-	p->probe_cost_ns = took[CALIBRATE_BATCHES / 2] / CALIBRATE_CALLS;
-	return 0;
-}
-
 /* ---- a window ---- */
 
-/* Opens the round's window: from here on rows of it may come. */
-static void begin_round(struct alloc_prober *p, double stretch_ns, uint32_t groups, uint64_t now)
+/* Opens the round's window: from here on rows of it may come. When it was opened. */
+static uint64_t begin_round(struct alloc_prober *p, double stretch_ns, uint32_t groups)
 {
 	struct round *r = &p->rounds[p->round % ALLOC_ROUNDS_KEPT];
+	uint64_t now;
 
 	pthread_mutex_lock(&p->lock);
 	r->id = p->round;
@@ -256,8 +185,10 @@ static void begin_round(struct alloc_prober *p, double stretch_ns, uint32_t grou
 	r->n_corrected = r->n_shares = 0;
 	r->is_over = false;
 	alloc_clocks__begin(&p->clocks);
-	open_gate(p->opts.maps->alloc_gate, now, ALLOC_WINDOW_NS, ALLOC_WINDOW_MOST_NS);
+	now = clock__mono_ns(); /* not before clocks were read, which takes a part of a window */
+	open_gate(p->opts.maps->alloc_gate, now);
 	pthread_mutex_unlock(&p->lock);
+	return now;
 }
 
 static bool is_of(const struct alloc_thread *t, uint32_t round)
@@ -265,19 +196,16 @@ static bool is_of(const struct alloc_thread *t, uint32_t round)
 	return __atomic_load_n(&t->owner, __ATOMIC_RELAXED) >> 32 == round;
 }
 
-/* Has any thread not had its window yet, for the time that its probes took? */
-static bool is_late(const struct alloc_prober *p)
+/* Own time of a thread that lost so much of a window. */
+static double own_of(double lost_ns)
 {
-	const struct alloc_thread *threads = p->opts.maps->alloc_threads;
+	double own = ALLOC_WINDOW_NS - lost_ns;
 
-	for (uint32_t i = 0; i < ALLOC_THREADS; i++)
-		if (is_of(&threads[i], p->round) && threads[i].debt_ns > LATE_NS)
-			return true;
-	return false;
+	return own < SATURATED * ALLOC_WINDOW_NS ? SATURATED * ALLOC_WINDOW_NS : own;
 }
 
 /* Threads that were seen for less than the window. */
-static void correct(struct alloc_prober *p, uint64_t open_ns)
+static void correct(struct alloc_prober *p)
 {
 	const struct alloc_thread *threads = p->opts.maps->alloc_threads;
 	struct round *r = &p->rounds[p->round % ALLOC_ROUNDS_KEPT];
@@ -285,66 +213,50 @@ static void correct(struct alloc_prober *p, uint64_t open_ns)
 	pthread_mutex_lock(&p->lock);
 	for (uint32_t i = 0; i < ALLOC_THREADS && r->n_corrected < CORRECTED_MAX; i++) {
 		const struct alloc_thread *t = &threads[i];
-		double debt, own;
 
-		if (!is_of(t, p->round))
+		if (!is_of(t, p->round) || t->inside_ns < NEGLIGIBLE * ALLOC_WINDOW_NS)
 			continue;
-		debt = (double)t->debt_ns;
-		own = (double)open_ns - debt;
-		if (own >= (double)ALLOC_WINDOW_NS * 0.995)
-			continue;
-		p->stats.n_late++;
-		if (own < SATURATED * ALLOC_WINDOW_NS) {
-			p->stats.n_saturated++;
-			own = SATURATED * ALLOC_WINDOW_NS;
-		}
+		p->stats.n_saturated += t->debt_ns > (1 - SATURATED) * ALLOC_WINDOW_NS;
 		r->corrected[r->n_corrected++] = (struct correction){
 			.tid = (uint32_t)t->owner,
-			.factor = (float)(ALLOC_WINDOW_NS / own),
-			.doubt = (float)(ALLOC_COST_ERROR * debt / own),
+			.weight = {.low = ALLOC_WINDOW_NS / own_of(t->debt_ns),
+				   .high = ALLOC_WINDOW_NS / own_of(t->inside_ns),
+				   .doubt = ALLOC_COST_ERROR * t->debt_ns / own_of(t->debt_ns)},
 		};
 	}
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* What followed processes spent in the window's probes, and owe of it, as its threads do. */
-static void add_threads(const struct alloc_prober *p, double in_probes[ALLOC_CLOCKS_MAX],
-			double debt[ALLOC_CLOCKS_MAX])
+/* What followed processes spent in the window's probes. */
+static void add_threads(const struct alloc_prober *p, double in_probes[ALLOC_CLOCKS_MAX])
 {
 	const struct alloc_thread *threads = p->opts.maps->alloc_threads;
 
 	for (uint32_t t = 0; t < ALLOC_THREADS; t++)
-		for (uint32_t i = 0; is_of(&threads[t], p->round) && i < p->clocks.n; i++) {
-			if (threads[t].tgid != p->clocks.followed[i].key.tgid)
-				continue;
-			in_probes[i] += threads[t].inside_ns;
-			if ((double)threads[t].debt_ns > debt[i])
-				debt[i] = (double)threads[t].debt_ns;
-		}
+		for (uint32_t i = 0; is_of(&threads[t], p->round) && i < p->clocks.n; i++)
+			if (threads[t].tgid == p->clocks.followed[i].key.tgid)
+				in_probes[i] += threads[t].inside_ns;
 }
 
-/* What processes would have used of the window without probes. */
+/* What processes used of the window; their clocks were read a little before and behind it. */
 static void share(struct alloc_prober *p)
 {
 	struct round *r = &p->rounds[p->round % ALLOC_ROUNDS_KEPT];
-	double in_probes[ALLOC_CLOCKS_MAX] = {0}, debt[ALLOC_CLOCKS_MAX] = {0};
+	double in_probes[ALLOC_CLOCKS_MAX] = {0};
 
 	pthread_mutex_lock(&p->lock);
-	add_threads(p, in_probes, debt);
+	add_threads(p, in_probes);
 	for (uint32_t i = 0; i < p->clocks.n; i++) {
 		const struct alloc_followed *f = &p->clocks.followed[i];
-		double used = (double)f->window.cpu_ns - in_probes[i],
-		       own = (double)f->window.at_ns - debt[i];
+		double used = (double)f->window.cpu_ns * ALLOC_WINDOW_NS / (double)f->window.at_ns;
 
 		if (!f->is_read)
 			continue;
-		if (own < SATURATED * ALLOC_WINDOW_NS)
-			own = SATURATED * ALLOC_WINDOW_NS;
 		r->shares[r->n_shares++] = (struct alloc_share){
 			.key = f->key,
-			/* below 0 where probes are said to have cost more than was used: it evens out */
-			.cpu_ns = used * ALLOC_WINDOW_NS / own * r->stretch,
-			.probes_ns = in_probes[i] * ALLOC_WINDOW_NS / own * r->stretch,
+			/* below 0 where the clock of a thread that ran was not moved in the window: it evens out */
+			.cpu_ns = (used - in_probes[i]) * r->stretch,
+			.probes_ns = in_probes[i] * r->stretch,
 		};
 	}
 	r->is_over = true;
@@ -415,18 +327,13 @@ static void settle(struct alloc_prober *p, struct alloc_bill *bill, double stret
 /* Between opening and closing the gate. */
 static void watch(struct alloc_prober *p, double stretch_ns, uint32_t groups, struct alloc_bill *bill)
 {
-	uint64_t opened = clock__mono_ns(), closed;
+	uint64_t opened = begin_round(p, stretch_ns, groups);
 
-	begin_round(p, stretch_ns, groups, opened);
 	sleep_until(opened + ALLOC_WINDOW_NS);
-	if (is_late(p))
-		sleep_until(opened + ALLOC_WINDOW_MOST_NS);
-	closed = clock__mono_ns();
 	close_gate(p->opts.maps->alloc_gate);
 	pthread_mutex_lock(&p->lock);
 	alloc_clocks__end(&p->clocks);
 	pthread_mutex_unlock(&p->lock);
-	correct(p, closed - opened < ALLOC_WINDOW_MOST_NS ? closed - opened : ALLOC_WINDOW_MOST_NS);
 	bill->in_place_ns = clock__mono_ns() - opened + AROUND_NS;
 }
 
@@ -436,7 +343,7 @@ static void watch(struct alloc_prober *p, double stretch_ns, uint32_t groups, st
  */
 static bool attach(struct alloc_prober *p, uint64_t *cpu_ns, int *ret_own_fd)
 {
-	attach_own(p, ret_own_fd); /* without it the looks are further apart */
+	alloc_cost__attach_own(p->opts.prog_fd, ret_own_fd); /* without it the looks are further apart */
 	if (!probed_files__spare(p->files) || !probed_files__attach(p->files, cpu_ns))
 		return false;
 	if (!probed_files__are_read(p->files))
@@ -461,7 +368,7 @@ static bool look(struct alloc_prober *p, double stretch_ns)
 	close_gate(g);
 	g->round = ++p->round;
 	g->interval = p->control.interval;
-	g->cost_ns = p->probe_cost_ns;
+	g->cost_ns = (uint64_t)p->probe_cost_ns;
 	is_attached = attach(p, &bill.own_ns, &own_fd);
 	if (is_attached) {
 		watch(p, stretch_ns, groups, &bill);
@@ -471,6 +378,7 @@ static bool look(struct alloc_prober *p, double stretch_ns)
 	if (!is_attached)
 		return false;
 	p->holders_ns += bill.own_ns;
+	correct(p);
 	share(p);
 	bill.own_ns += clock__thread_cpu_ns() - cpu;
 	settle(p, &bill, stretch_ns);
@@ -510,13 +418,14 @@ static void recalibrate(struct alloc_prober *p, uint64_t now)
 
 	if (p->calibrated_ns && now - p->calibrated_ns < CALIBRATE_EVERY_NS)
 		return;
-	err = calibrate(p);
+	p->opts.maps->alloc_gate->round = ++p->round;
+	err = alloc_cost__measure(p->opts.prog_fd, p->opts.maps->alloc_gate, &p->probe_cost_ns);
 	if (err && !p->calibrated_ns)
 		log_warn("alloc: measure the cost of a probe: %s, %u ns are assumed", strerror(-err),
-			 CALIBRATE_COST_NS);
-	if (!p->probe_cost_ns)
-		p->probe_cost_ns = CALIBRATE_COST_NS;
-	p->calibrated_ns = now ? now : 1;
+			 ASSUMED_COST_NS);
+	if (p->probe_cost_ns <= 0)
+		p->probe_cost_ns = ASSUMED_COST_NS;
+	p->calibrated_ns = now;
 }
 
 static void *run(void *ctx)
@@ -557,23 +466,18 @@ int alloc_prober__start(struct alloc_prober *p)
 	return -err;
 }
 
-int alloc_prober__scale(struct alloc_prober *p, uint32_t round, uint32_t tid, double *ret_scale,
-			double *ret_doubt)
+int alloc_prober__weight(struct alloc_prober *p, uint32_t round, uint32_t tid, struct alloc_weight *ret)
 {
 	const struct round *r = &p->rounds[round % ALLOC_ROUNDS_KEPT];
 	int err = -ENOENT;
 
 	pthread_mutex_lock(&p->lock);
 	if (r->id == round && r->scale > 0) {
-		*ret_scale = r->scale;
-		*ret_doubt = 0;
-		for (uint32_t i = 0; i < r->n_corrected; i++) {
-			if (r->corrected[i].tid != tid)
-				continue;
-			*ret_scale *= (double)r->corrected[i].factor;
-			*ret_doubt = (double)r->corrected[i].doubt;
-			break;
-		}
+		*ret = (struct alloc_weight){.low = 1, .high = 1};
+		for (uint32_t i = 0; i < r->n_corrected; i++)
+			if (r->corrected[i].tid == tid)
+				*ret = r->corrected[i].weight;
+		ret->scale = r->scale;
 		err = 0;
 	}
 	pthread_mutex_unlock(&p->lock);
@@ -636,7 +540,7 @@ void alloc_prober__stats(struct alloc_prober *p, struct alloc_prober_stats *ret)
 	*ret = p->stats;
 	ret->next_stretch_ns = p->control.stretch_ns;
 	ret->interval = p->control.interval;
-	ret->probe_cost_ns = p->probe_cost_ns;
+	ret->probe_cost_ns = (uint64_t)p->probe_cost_ns;
 	pthread_mutex_unlock(&p->lock);
 	probed_files__stats(p->files, &ret->files);
 }

@@ -15,6 +15,7 @@
 
 #include "user/pipeline/alloc_clocks.h"
 #include "user/pipeline/alloc_control.h"
+#include "user/pipeline/alloc_estimate.h"
 #include "user/pipeline/probed_files.h"
 
 struct alloc_prober;
@@ -38,8 +39,8 @@ struct alloc_prober_stats {
 	uint64_t probes_ns;   /* sum: threads spent in them */
 	uint64_t own_ns;      /* sum: our CPU time */
 	uint64_t holders_ns;  /* sum: of it, what is another process's (uprobe_holder) */
-	uint64_t n_late;      /* threads whose window was cut short: most of it passed in probes */
-	uint64_t n_saturated; /* of those, so many that what they were seen to allocate is a lower bound */
+	uint64_t
+		n_saturated; /* of those, nearly all of it: what they were seen to allocate is a lower bound */
 	uint64_t next_stretch_ns, interval, probe_cost_ns;
 	struct probed_files_stats files;
 };
@@ -47,7 +48,7 @@ struct alloc_prober_stats {
 /* What a process had of a window. */
 struct alloc_share {
 	struct task_key key;
-	/* Scaled to the time that the window stands for: without probes, and in them. */
+	/* Scaled to the time that the window stands for: CPU time without probes, and in them. */
 	double cpu_ns, probes_ns;
 };
 
@@ -57,9 +58,8 @@ void alloc_prober__free(struct alloc_prober *p);
 int alloc_prober__start(struct alloc_prober *p);
 /* What it probes; for whoever finds files. */
 struct probed_files *alloc_prober__files(struct alloc_prober *p);
-/* By how much a sample of the round has to be multiplied to stand for the whole time. doubt: the share by which that changes where a probe costs ALLOC_COST_ERROR more. -ENOENT. */
-int alloc_prober__scale(struct alloc_prober *p, uint32_t round, uint32_t tid, double *ret_scale,
-			double *ret_doubt);
+/* What a sample of the round stands for. -ENOENT. */
+int alloc_prober__weight(struct alloc_prober *p, uint32_t round, uint32_t tid, struct alloc_weight *ret);
 /* Reads the CPU clock of the process, too, from the next window on; times as in alloc_clocks.h. */
 void alloc_prober__follow(struct alloc_prober *p, const struct task_key *key, uint64_t born_ns,
 			  uint64_t from_ns);

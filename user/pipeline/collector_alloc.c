@@ -258,14 +258,16 @@ static void follow(struct collector *c, const struct task_key *key)
 static int weigh_alloc(struct collector *c, const struct task_key *key, struct window_sample *s)
 {
 	struct alloc_state *a = state_of(c);
-	double scale, doubt, objects, bytes;
+	double scale, objects = (double)s->count, bytes = (double)s->value;
 	struct alloc_process *p = NULL;
+	struct alloc_weight w;
 
-	if (!a->prober || alloc_prober__scale(a->prober, s->tag.arg, s->tid, &scale, &doubt))
+	if (!a->prober || alloc_prober__weight(a->prober, s->tag.arg, s->tid, &w))
 		return -ENOENT; /* of a window before the last start */
-	objects = (double)s->count * scale;
-	bytes = (double)s->value * scale;
-	alloc_estimate__add(&a->estimate, key, s->tag.arg, objects, bytes, doubt, &p);
+	alloc_estimate__add(&a->estimate, key, s->tag.arg, objects, bytes, &w, &p);
+	scale = w.scale * (w.low + w.high) / 2;
+	objects *= scale;
+	bytes *= scale;
 	if (p && !p->name) {
 		p->name = c->windows[EVENT_ALLOC]->processes[s->process].name;
 		follow(c, key);
