@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 
@@ -440,6 +441,7 @@ static void the_process_that_serves_may_nothing(void **state)
 	assert_non_null(strstr(buf__str(&b), "CapAmb:\t0000000000000000\n"));
 	assert_non_null(strstr(buf__str(&b), "NoNewPrivs:\t1\n"));
 	assert_non_null(strstr(buf__str(&b), "Seccomp:\t2\n"));
+	assert_int_equal(getpriority(PRIO_PROCESS, (id_t)pid), 0);
 	buf__done(&b);
 	/* nothing but what it was given: three standard ones, the wire, one socket that listens, and those of its own making */
 	for (int fd = 0; fd < 64; fd++) {

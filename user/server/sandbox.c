@@ -200,10 +200,20 @@ static int filter_calls(enum sandbox_kind kind)
 	return err;
 }
 
+/* The collector's thread hurries, and whom it starts inherits that. */
+static void give_up_priority(void)
+{
+	errno = 0;
+	if (getpriority(PRIO_PROCESS, 0) < 0 && !errno)
+		setpriority(PRIO_PROCESS, 0, 0);
+}
+
 int sandbox__enter(enum sandbox_kind kind, struct err *err)
 {
-	int code = limit_resources();
+	int code;
 
+	give_up_priority();
+	code = limit_resources();
 	if (code)
 		return err__set(err, code, "server: cannot limit itself: %s", strerror(-code));
 	code = drop_bounding_set();
@@ -235,6 +245,7 @@ int sandbox__become(const char *user, struct err *err)
 	const struct passwd *who = NULL;
 	int code;
 
+	give_up_priority();
 	if (user) {
 		errno = 0;
 		who = getpwnam(user);
