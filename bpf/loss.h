@@ -35,8 +35,8 @@
 	  "threads)")                                                                                       \
 	X(WAKER_STACK, "waker_stack", "waits without the stack of who ended them")                          \
 	X(GO_UNKNOWN, "go_unknown",                                                                         \
-	  "Go processes whose goroutines could not be read: a release or layout that is not known, or no "  \
-	  "permission")                                                                                     \
+	  "Go processes whose goroutines could not be read: a release or layout that is not known, no "     \
+	  "permission, or memory that is not filled in in time")                                            \
 	X(GO_DAMAGED, "go_damaged", "goroutines left out: what was read of them is not sound")              \
 	X(FAULT_PENDING, "fault_pending", "page faults: too many were under way (counted in faults)")       \
 	X(ALLOC_THREADS, "alloc_threads", "calls of allocators: too many threads in one window")            \
@@ -61,7 +61,8 @@
 	X(BAD_SP, "bad_sp", 0, "the stack pointer did not move up")                                          \
 	X(BAD_PC, "bad_pc", 0, "the return address is not in user space")                                    \
 	X(NO_CALL, "no_call", 0, "a rule made from instructions led to where nothing was called")            \
-	X(STACK_READ, "stack_read", 0, "the stack could not be read (paged out or unmapped)")                \
+	X(STACK_READ, "stack_read", 0,                                                                       \
+	  "the stack could not be read (paged out, unmapped, or not filled in in time)")                     \
 	X(COMPAT, "compat", 0, "a 32-bit task")                                                              \
 	X(NO_REGS, "no_regs", 0, "the user registers could not be had")                                      \
 	X(STACK_COPY, "stack_copy", 0, "the piece of stack that was copied was too short")                   \

@@ -20,7 +20,7 @@ static int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr)
 	__u64 at = addr - r->stack_at;
 
 	if (addr < r->stack_at || at > r->stack_bytes || len > r->stack_bytes - at)
-		return END_STACK_COPY;
+		return r->stack_bytes ? END_STACK_COPY : END_STACK_READ;
 	memcpy(to, r->stack + at, len);
 	return 0;
 }

@@ -2,8 +2,8 @@
 /*
  * jit_asker - asks processes for the rule of their JIT's code, one after the other, on a thread of its own.
  *
- * A process can make whoever reads its memory wait for ever (it may be a file system that it serves itself), so the collector's thread must not. One that
- * does has the asker for itself until it ends: others are refused meanwhile, and nothing else waits.
+ * The rule is found by the program's symbols, of which there may be many, in a file that may lie on a file system which never answers: nothing that the
+ * collector's thread should wait for. Meanwhile others are refused, and nothing else waits. (Memory is given up in time: process_memory.)
  *
  * Owns: the thread of a question, and its descriptor. Thread: that of its loop. Limit: one question at a time. Errors: -EBUSY; -errno.
  */

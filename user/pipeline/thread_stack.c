@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include "bpf/walk.h"
 #include "user/kernel/finish.h"
@@ -21,24 +20,22 @@
 #define USER_CS_64 0x33
 
 /* Copies the user stack, page by page, up to one that cannot be read. */
-static void read_stack(struct unfinished_record *r, uint64_t left)
+static void read_stack(struct unfinished_record *r, uint32_t left)
 {
-	struct iovec to = {.iov_base = r->stack, .iov_len = left};
-	struct iovec from[STACK_COPY_MAX / STACK_PAGE + 1];
+	struct memory_span pages[STACK_COPY_MAX / STACK_PAGE + 1];
+	uint8_t *to = r->stack;
 	uint64_t at = r->stack_at;
-	unsigned long n = 0;
-	ssize_t got;
+	size_t n = 0;
 
-	while (left) {
-		uint64_t len = STACK_PAGE - at % STACK_PAGE;
-
+	for (uint32_t len; left; n++, at += len, to += len, left -= len) {
+		len = STACK_PAGE - at % STACK_PAGE;
 		len = len < left ? len : left;
-		from[n++] = (struct iovec){.iov_base = (void *)at, .iov_len = len};
-		at += len;
-		left -= len;
+		pages[n] = (struct memory_span){.addr = at, .to = to, .len = len};
 	}
-	got = process_vm_readv((pid_t)r->tid, &to, 1, from, n, 0);
-	r->stack_bytes = got > 0 ? (uint32_t)got : 0;
+	process_memory__read_thread(r->key.tgid, r->tid, pages, n);
+	r->stack_bytes = 0;
+	for (size_t i = 0; i < n && pages[i].is_read; i++)
+		r->stack_bytes += pages[i].len;
 }
 
 /* For the walk in user space. */

@@ -44,9 +44,8 @@ static bool next_number(const char **p, const char *end, uint64_t *ret_v)
 	if (s == end || *s < '0' || *s > '9')
 		return false;
 	for (; s < end && *s >= '0' && *s <= '9'; s++) {
-		if (v > (UINT64_MAX - 9) / 10)
+		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v))
 			return false;
-		v = v * 10 + (uint64_t)(*s - '0');
 	}
 	*p = s;
 	*ret_v = negative ? 0 : v;
@@ -58,7 +57,7 @@ int parse_proc_stat(const char *text, size_t len, struct proc_stat *ret_stat)
 	const char *end = text + len, *p = text;
 	const char *open = memchr(text, '(', len), *close = memrchr(text, ')', len);
 	struct proc_stat st = {0};
-	uint64_t field[23] = {0};
+	uint64_t field[52] = {0};
 	size_t n;
 
 	if (!next_number(&p, end, &field[1]) || !open || !close || close < open || end - close < 4)
@@ -69,13 +68,16 @@ int parse_proc_stat(const char *text, size_t len, struct proc_stat *ret_stat)
 	memcpy(st.comm, open + 1, n);
 	st.state = close[2];
 	p = close + 3;
-	for (int i = 4; i <= 22; i++)
-		if (!next_number(&p, end, &field[i]))
+	for (int i = 4; i <= 51; i++)
+		if (!next_number(&p, end, &field[i]) && i <= 22)
 			return -EBADMSG;
 	st.pid = (uint32_t)field[1];
 	st.ppid = (uint32_t)field[4];
 	st.kernel_thread = field[9] & STAT_FLAG_KTHREAD;
 	st.start_ticks = field[22];
+	st.args_start = field[48];
+	st.args_end = field[49];
+	st.env_end = field[51];
 	*ret_stat = st;
 	return 0;
 }

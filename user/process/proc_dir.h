@@ -26,6 +26,8 @@ struct proc_stat {
 	bool kernel_thread;
 	uint32_t pid, ppid;
 	uint64_t start_ticks; /* CLOCK_BOOTTIME in 1/100 s */
+	/* addresses; 0 where the reader may not know them */
+	uint64_t args_start, args_end, env_end;
 };
 
 struct proc_status {

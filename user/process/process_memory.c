@@ -1,80 +1,104 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Idea: process_vm_readv copies many scattered pieces in one call, some 0.5 us each. It stops at the first piece that it cannot read; that one is
- * passed over, and the call goes on behind it. Addresses that no process has are not even asked for.
- *
- * What it does not do: give up. Memory that another program has to fill in first (a file of FUSE, userfaultfd) makes the reader wait for that program.
+ * passed over, and the call goes on behind it. Addresses that no process has are not even asked for. The call is made by the memory reader, which does
+ * not wait for ever, and from whose memory the pieces are copied to where they are wanted.
  */
 #include "user/process/process_memory.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <sys/uio.h>
+#include <string.h>
+
+#include "user/process/memory_reader.h"
 
 #define ADDRESS_MAX (1ull << 47) /* user space of x86-64 with four levels, and of arm64 as it is used */
 
-static bool is_sound(uint64_t addr, uint64_t len)
+static bool is_sound(const struct memory_span *s)
 {
-	return addr && addr < ADDRESS_MAX && len <= ADDRESS_MAX - addr;
+	return s->addr && s->addr < ADDRESS_MAX && s->len <= ADDRESS_MAX - s->addr;
+}
+
+/* As many of the spans as one job takes. */
+static size_t fill(struct memory_job *job, const struct memory_span *spans, size_t n)
+{
+	size_t room = MEMORY_JOB_BYTES;
+
+	for (job->n = 0; job->n < n && job->n < IOV_MAX; job->n++) {
+		const struct memory_span *s = &spans[job->n];
+
+		if (!is_sound(s) || s->len > room)
+			break;
+		room -= s->len;
+		job->there[job->n] =
+			(struct iovec){.iov_base = (void *)(uintptr_t)s->addr, .iov_len = s->len};
+	}
+	return job->n;
+}
+
+/* The spans that came whole, from the first on. */
+static size_t deliver(const struct memory_job *job, struct memory_span *spans, ssize_t got)
+{
+	const uint8_t *from = job->bytes;
+	size_t whole = 0;
+
+	for (; whole < job->n && got >= (ssize_t)spans[whole].len; whole++) {
+		memcpy(spans[whole].to, from, spans[whole].len);
+		spans[whole].is_read = true;
+		from += spans[whole].len;
+		got -= spans[whole].len;
+	}
+	return whole;
+}
+
+/* One job's worth; how many spans it is done with. */
+static int read_some(uint32_t pid, uint32_t tid, struct memory_span *spans, size_t n, size_t *ret_done)
+{
+	struct memory_job *job;
+	size_t asked, whole = 0;
+	ssize_t got = 0;
+	int err = memory_reader__take(pid, &job);
+
+	if (err)
+		return err;
+	job->tid = tid;
+	asked = fill(job, spans, n);
+	if (asked)
+		got = memory_reader__read(job);
+	if (got > 0)
+		whole = deliver(job, spans, got);
+	memory_reader__put();
+	*ret_done = whole < asked || !asked ? whole + 1 : whole; /* that one cannot be read */
+	return got < 0 && got != -EFAULT ? (int)got : 0;
 }
 
 int process_memory__read(uint32_t pid, uint64_t addr, void *to, size_t len)
 {
-	uint8_t *bytes = to;
+	for (size_t at = 0, part; at < len; at += part) {
+		part = len - at < MEMORY_JOB_BYTES ? len - at : MEMORY_JOB_BYTES;
+		struct memory_span s = {.addr = addr + at, .to = (uint8_t *)to + at, .len = (uint32_t)part};
+		size_t done;
+		int err = read_some(pid, pid, &s, 1, &done);
 
-	if (!is_sound(addr, len))
-		return -EFAULT;
-	while (len) {
-		struct iovec here = {.iov_base = bytes, .iov_len = len};
-		struct iovec there = {.iov_base = (void *)(uintptr_t)addr, .iov_len = len};
-		ssize_t got = process_vm_readv((pid_t)pid, &here, 1, &there, 1, 0);
-
-		if (got <= 0)
-			return got < 0 ? -errno : -EFAULT;
-		bytes += got;
-		addr += (uint64_t)got;
-		len -= (size_t)got;
+		if (err || !s.is_read)
+			return err ? err : -EFAULT;
 	}
 	return 0;
 }
 
-/* How many of the spans from `first` on go into one call, and that call. */
-static ssize_t read_some(uint32_t pid, struct memory_span *spans, size_t n, size_t *ret_asked)
+int process_memory__read_thread(uint32_t pid, uint32_t tid, struct memory_span *spans, size_t n)
 {
-	struct iovec here[IOV_MAX], there[IOV_MAX];
-	size_t asked = 0;
-	ssize_t got;
+	for (size_t i = 0; i < n; i++)
+		spans[i].is_read = false;
+	for (size_t done; n; spans += done, n -= done) {
+		int err = read_some(pid, tid, spans, n, &done);
 
-	for (; asked < n && asked < IOV_MAX && is_sound(spans[asked].addr, spans[asked].len); asked++) {
-		here[asked] = (struct iovec){.iov_base = spans[asked].to, .iov_len = spans[asked].len};
-		there[asked] = (struct iovec){.iov_base = (void *)(uintptr_t)spans[asked].addr,
-					      .iov_len = spans[asked].len};
+		if (err)
+			return err;
 	}
-	*ret_asked = asked;
-	if (!asked)
-		return 0;
-	got = process_vm_readv((pid_t)pid, here, asked, there, asked, 0);
-	return got < 0 ? -errno : got;
+	return 0;
 }
 
 int process_memory__read_spans(uint32_t pid, struct memory_span *spans, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		spans[i].is_read = false;
-	while (n) {
-		size_t asked, whole = 0;
-		ssize_t got = read_some(pid, spans, n, &asked);
-
-		if (got < 0 && got != -EFAULT)
-			return (int)got;
-		for (; whole < asked && got >= (ssize_t)spans[whole].len; whole++) {
-			spans[whole].is_read = true;
-			got -= spans[whole].len;
-		}
-		if (whole < asked || !asked)
-			whole++; /* this one cannot be read */
-		spans += whole;
-		n -= whole;
-	}
-	return 0;
+	return process_memory__read_thread(pid, pid, spans, n);
 }

@@ -4,8 +4,10 @@
  *
  * A pid may be another process's by the time that it is asked: whoever reads looks afterwards whether its process still lives (proc_dir).
  *
- * Owns: nothing. Thread: any. Limit: what the caller gives. Errors: -ESRCH gone, -EPERM not allowed (no CAP_SYS_PTRACE, or a security module),
- * -EFAULT not mapped.
+ * Nor does one wait for ever: memory that another program has to fill in first (userfaultfd, a file of FUSE), and does not, is given up with its process.
+ *
+ * Owns: nothing. Thread: any, one after the other. Limit: MEMORY_JOB_BYTES a span. Errors: -ESRCH gone, -EPERM not allowed (no CAP_SYS_PTRACE, or a security
+ * module), -EFAULT not mapped, -ETIMEDOUT not in time, now or lately (memory_reader).
  */
 #ifndef EVERPROF_PROCESS_PROCESS_MEMORY_H
 #define EVERPROF_PROCESS_PROCESS_MEMORY_H
@@ -23,7 +25,9 @@ struct memory_span {
 
 /* All of it, or an error. */
 int process_memory__read(uint32_t pid, uint64_t addr, void *to, size_t len);
-/* Each span by itself, some hundred a system call; a span that cannot be read is left as it was. An error only where nothing can be read at all. */
+/* Each span by itself, up to a thousand a system call; a span that cannot be read is left as it was. An error only where nothing can be read at all. */
 int process_memory__read_spans(uint32_t pid, struct memory_span *spans, size_t n);
+/* The same by a thread that lives: the process's first one may have ended before it. */
+int process_memory__read_thread(uint32_t pid, uint32_t tid, struct memory_span *spans, size_t n);
 
 #endif

@@ -17,6 +17,7 @@
 #include "user/base/io.h"
 #include "user/process/container.h"
 #include "user/process/proc_dir.h"
+#include "user/process/process_memory.h"
 
 #define TICK_NS      10000000ull
 #define CHILDREN_MAX (64u << 10)
@@ -50,20 +51,32 @@ static void read_status(int dir, struct process_tree_node *n)
 	buf__done(&b);
 }
 
-static void read_command(int dir, char command[PROCESS_COMMAND_MAX])
+/*
+ * As /proc/PID/cmdline has it, which would wait for memory that its process does not fill in: the arguments, or what the process wrote over them and what
+ * stands behind.
+ */
+static void read_command(uint32_t pid, int dir, char command[PROCESS_COMMAND_MAX])
 {
-	struct buf b;
+	struct memory_span s = {.to = command};
+	struct proc_stat st;
+	uint64_t len, args;
 
 	command[0] = '\0';
-	buf__init(&b, PROCESS_COMMAND_MAX);
-	if (!io__read_at(dir, "cmdline", PROCESS_COMMAND_MAX - 1, &b) && b.len) {
-		memcpy(command, b.data, b.len);
-		command[b.len] = '\0';
-		for (size_t i = 0; i + 1 < b.len; i++)
-			if (!command[i])
-				command[i] = ' ';
-	}
-	buf__done(&b);
+	if (read_proc_stat(dir, &st) || st.args_end <= st.args_start)
+		return;
+	args = st.args_end - st.args_start;
+	len = st.env_end > st.args_end ? st.env_end - st.args_start : args;
+	s.addr = st.args_start;
+	s.len = (uint32_t)(len < PROCESS_COMMAND_MAX ? len : PROCESS_COMMAND_MAX - 1);
+	/* that the folder can still be read says whose memory it was */
+	if (process_memory__read_thread(pid, st.pid, &s, 1) || !s.is_read || read_proc_stat(dir, &st))
+		s.len = 0;
+	command[s.len] = '\0';
+	len = args >= s.len ? s.len : command[args - 1] ? strlen(command) : args;
+	command[len] = '\0';
+	for (size_t i = 0; i + 1 < len; i++)
+		if (!command[i])
+			command[i] = ' ';
 }
 
 /* Tells of one; ret_stat as it was. */
@@ -88,7 +101,7 @@ static int tell(struct walk *w, uint32_t pid, uint64_t start_ns, int depth, stru
 	if (!read_proc_cgroup(dir, "cgroup", &names))
 		n.cgroup = names.cgroup;
 	if (w->command_lines)
-		read_command(dir, command);
+		read_command(pid, dir, command);
 	io__close(&dir);
 	w->n++;
 	w->fn(w->ctx, &n);

@@ -217,7 +217,7 @@ static int walk(struct reading *r, uint64_t first, bool only_look, bool *ret_is_
 		if (!only_look)
 			tell(r, &k);
 	}
-	return err == -ESRCH || err == -EPERM ? err : 0;
+	return err == -ESRCH || err == -EPERM || err == -ETIMEDOUT ? err : 0;
 }
 
 int go_memory__read(const struct go_process *g, void (*found)(void *ctx, const struct go_allocation *a),
