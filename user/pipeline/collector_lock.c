@@ -196,9 +196,6 @@ static void settle_locks(struct collector *c, struct window *w)
 		 "waits for locks: of user space one taken in %.3g ms, of the kernel in %.3g ms",
 		 (double)c->wait_orders.interval_ns / 1e6, (double)c->maps->gate->lock_interval_ns / 1e6);
 	intern__add(w->strings, text, strlen(text), &w->note);
-	/* what it came to in the window, and not with what it began: how certain sums are depends on it */
-	if (w->period_ns < c->wait_orders.interval_ns)
-		w->period_ns = c->wait_orders.interval_ns;
 }
 
 static void begin_locks(struct collector *c, struct window *w)

@@ -336,6 +336,13 @@ static int read_wait_clocks(const struct collector *c, struct wait_stats *ret)
 	return 0;
 }
 
+/* What a window says that one sample stands for is the most that it was: how certain its sums are depends on that. */
+static void widen_period(struct window *w, uint64_t interval_ns)
+{
+	if (w && w->period_ns < interval_ns)
+		w->period_ns = interval_ns;
+}
+
 static void obey_waits(struct collector *c, const struct wait_orders *orders, bool is_first)
 {
 	struct gate *gate = c->maps->gate;
@@ -346,6 +353,8 @@ static void obey_waits(struct collector *c, const struct wait_orders *orders, bo
 	gate->wait_told = orders->told;
 	gate->wait_min_ns = WAIT_MIN_NS;
 	c->wait_orders = *orders;
+	widen_period(c->windows[EVENT_OFFCPU], orders->interval_ns);
+	widen_period(c->windows[EVENT_LOCK], orders->interval_ns); /* those of user space are waits */
 	if (!changes)
 		return;
 	err = loader__hook(c->loader, HOOK_off_cpu, orders->hook);
