@@ -85,6 +85,7 @@ struct alloc_prober {
 	struct alloc_prober_stats stats;
 	double probe_cost_ns;
 	uint64_t calibrated_ns, samples_before, holders_ns;
+	uint64_t abandoned_ns; /* what windows took that were given up: the next one pays for them */
 	uint64_t told_stretch_ns;
 	uint64_t random;
 };
@@ -375,12 +376,15 @@ static bool look(struct alloc_prober *p, double stretch_ns)
 		probed_files__detach(p->files, &own_fd, &bill.own_ns);
 	}
 	io__close(&own_fd);
-	if (!is_attached)
-		return false;
 	p->holders_ns += bill.own_ns;
+	if (!is_attached) {
+		p->abandoned_ns += bill.own_ns + clock__thread_cpu_ns() - cpu;
+		return false;
+	}
 	correct(p);
 	share(p);
-	bill.own_ns += clock__thread_cpu_ns() - cpu;
+	bill.own_ns += clock__thread_cpu_ns() - cpu + p->abandoned_ns;
+	p->abandoned_ns = 0;
 	settle(p, &bill, stretch_ns);
 	return true;
 }
