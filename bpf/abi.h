@@ -238,7 +238,8 @@ struct gate {
 	__u8 locks_on, wakers_on; /* wakers: WAKERS_*, waits say who ended them */
 	__u8 unfollowed;          /* forks, execs and ends are not told, but of processes with an entry */
 	__u8 reserved2[5];
-	__u64 n_life; /* forks, execs and ends of processes, told or not */
+	__u64 n_life;        /* forks, execs and ends of processes, told or not */
+	__u64 wait_clock_ns; /* written by switches: CLOCK_MONOTONIC less the clock of waits, which is the scheduler's; 0: not known yet, or the same */
 };
 
 /* Value of map `targets`, by tgid; inherited at fork, kept over exec. */
@@ -266,7 +267,7 @@ ABI_ASSERT(sizeof(struct task_record) == 40);
 ABI_ASSERT(sizeof(struct wait_slot) == 32);
 ABI_ASSERT(sizeof(struct thread_record) == 1264);
 ABI_ASSERT(sizeof(struct settings) == 24);
-ABI_ASSERT(sizeof(struct gate) == 120);
+ABI_ASSERT(sizeof(struct gate) == 128);
 ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);
 ABI_ASSERT(STACK_WORDS_MAX < FRAME_CHUNK_WORDS);
 ABI_ASSERT((ROW_MEMO_SLOTS & (ROW_MEMO_SLOTS - 1)) == 0);

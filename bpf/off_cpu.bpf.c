@@ -8,11 +8,13 @@
  *   Only then the kernel's frames are taken, from the thread that is about to run; its user stack is taken by itself, on its way back to user
  *   space (task work): it is still the one that it waited with, its memory is at hand, and pages that are not there may be brought in.
  *   The time between wake-up and run is known from the run queue's own account, without a hook on wake-ups.
+ *   The time is the scheduler's: it has just read it for its own account, which waits are held against later. To read it anew costs as much as the
+ *   rest of the hook. Who comes through no switch (the pass, a wake-up) knows how far that clock is behind CLOCK_MONOTONIC from gate.wait_clock_ns.
  *   What has not ended yet is counted by the pass over all tasks (bpf/waiting.bpf.c), which takes `since_ns` forward; what it began it wants finished, so
  *   the rest of such a wait is always taken.
  * Invariants: `since_ns` is exchanged, so each nanosecond of a wait is accounted once, by the switch or by the pass. Nothing of a wait is kept for
  *   a CPU: threads come back on others. An entry of `off_cpu_pending` is one thread's until its task work has run.
- * Cost: 60 to 100 ns a switch (a clock, two slots); some 15 us a wait that is taken.
+ * Cost: 50 to 100 ns a switch (two slots), beside what the kernel takes to call any program; some 15 us a wait that is taken.
  * Rejected: task storage (another 100 ns a switch); a stack at each switch-out (4 us); the same chance for all waits.
  * What it does not do: run where the kernel has no task work (before 6.18); there the pass alone samples.
  */
@@ -24,6 +26,9 @@
 #include "bpf/user_walk.bpf.h"
 #include "bpf/poisson.h"
 #include "bpf/wait.bpf.h"
+
+#define WAIT_CLOCK_ERROR_NS \
+	100000 /* of wait__now() against a switch: how long one took to begin, at the most */
 
 #define PENDING_FREE   0
 #define PENDING_TAKEN  1 /* somebody's; its thread has not come by */
@@ -64,6 +69,14 @@ struct {
 	__type(value, struct throttle);
 } off_cpu_throttles SEC(".maps");
 
+/* Of a thread that is in a switch. */
+static __always_inline __u64 off_cpu__now(struct task_struct *task)
+{
+	__u64 now = task__sched_clock(task);
+
+	return now ? now : bpf_ktime_get_ns();
+}
+
 static __always_inline struct throttle *throttle__at(__u32 tid)
 {
 	__u32 at = tid & (THROTTLES - 1);
@@ -92,7 +105,7 @@ static __always_inline __u64 throttle__queued(struct task_struct *task, __u64 d)
 		return 0;
 	/* nothing more: it was taken off its CPU before the quota could */
 	throttled = throttled > t->before_ns ? throttled - t->before_ns : 0;
-	all = bpf_ktime_get_ns() - t->left_ns;
+	all = off_cpu__now(task) - t->left_ns;
 	if (all <= throttled)
 		return 0;
 	return all - throttled < d ? all - throttled : d;
@@ -266,9 +279,11 @@ static __always_inline __u64 off_cpu__decided(struct task_struct *task, const st
 {
 	const struct waker_stack *k = waker__find(slot->waker, task->pid, since);
 
-	if (!k || !k->d || d < k->d) /* a pass may have told a part of it meanwhile */
+	if (!k || !k->d || d + WAIT_CLOCK_ERROR_NS < k->d) /* a pass may have told a part of it meanwhile */
 		return slot->told && gate.wait_told ? d : 0;
 	*ret_waker = slot->waker;
+	if (d <= k->d)
+		return k->weight;
 	/* the queue for a CPU, which came after it, stands for as much more */
 	return k->weight + ((d - k->d) * ((k->weight << 16) / k->d) >> 16);
 }
@@ -277,7 +292,7 @@ static __always_inline __u64 off_cpu__decided(struct task_struct *task, const st
 static __always_inline int off_cpu__came(struct task_struct *task, __u64 now, struct wait_clock *clock)
 {
 	struct wait_slot *slot = wait__find(task->pid);
-	__u64 since, d, weight;
+	__u64 since, d, weight, began_ns;
 	__u32 waker = 0;
 
 	if (!slot)
@@ -295,7 +310,9 @@ static __always_inline int off_cpu__came(struct task_struct *task, __u64 now, st
 	}
 	if (!weight)
 		return 0;
+	began_ns = bpf_ktime_get_ns();
 	off_cpu__take(task, slot, d, weight, waker);
+	clock->cost_ns += bpf_ktime_get_ns() - began_ns;
 	return 1;
 }
 
@@ -317,25 +334,34 @@ static __always_inline void off_cpu__left(struct task_struct *task, __u64 now, u
 	slot->since_ns = state & TASK_EXITED ? 0 : now;
 }
 
+/* Is this a switch whose cost is measured? The first ones are, too: they tell those who come through none what the clock of waits is. */
+static __always_inline int off_cpu__is_measured(const struct wait_clock *clock)
+{
+	return clock->n_switches % WAIT_COST_EVERY == 0 ||
+	       (bpf_core_field_exists(((struct task_struct *)0)->se.cfs_rq) && !gate.wait_clock_ns);
+}
+
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(off_cpu, _Bool is_preempted, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = off_cpu__now(next), began_ns = 0;
 	__u32 zero = 0;
 	struct wait_clock *clock = bpf_map_lookup_elem(&wait_clocks, &zero);
 
 	if (!clock)
 		return 0;
 	clock->n_switches++;
+	if (off_cpu__is_measured(clock)) {
+		began_ns = bpf_ktime_get_ns();
+		gate.wait_clock_ns = began_ns - now;
+	}
 	if (prev->pid)
 		off_cpu__left(prev, now, prev_state, is_preempted);
-	if (next->pid && off_cpu__came(next, now, clock)) {
+	if (next->pid && off_cpu__came(next, now, clock))
 		clock->n_taken++;
-		clock->cost_ns += bpf_ktime_get_ns() - now;
-	} else if (clock->n_switches % WAIT_COST_EVERY == 0) {
-		clock->cost_ns += (bpf_ktime_get_ns() - now) * WAIT_COST_EVERY;
-	}
+	else if (began_ns)
+		clock->cost_ns += (bpf_ktime_get_ns() - began_ns) * WAIT_COST_EVERY;
 	return 0;
 }
 

@@ -23,6 +23,15 @@ static __always_inline __u64 task__cgroup(struct task_struct *task)
 	return task->cgroups->dfl_cgrp->kn->id;
 }
 
+/*
+ * The scheduler's clock of the CPU that a thread runs on, or ran on last: as of when its scheduler last looked. 0: not to be had.
+ * In a switch that is when the switch began, and it costs three loads; to read the time anew costs as much as all else that a hook on switches does.
+ */
+static __always_inline __u64 task__sched_clock(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->se.cfs_rq) ? task->se.cfs_rq->rq->clock : 0;
+}
+
 /* Since when it waits for a CPU, as a length until now, at most `most`; 0: it does not, or the kernel keeps no account. */
 static __always_inline __u64 task__queued(struct task_struct *task, __u64 most)
 {

@@ -13,6 +13,12 @@
 #include "bpf/waker.bpf.h"
 #include "bpf/poisson.h"
 
+/* Now, on the clock of waits, where no switch is under way. */
+static __always_inline __u64 wait__now(__u64 mono_ns)
+{
+	return mono_ns - gate.wait_clock_ns;
+}
+
 /* A wait of d was hit: what it stands for. The next point is drawn. */
 static __always_inline __u64 wait_clock__draw(struct wait_clock *clock, __u64 d)
 {

@@ -11,7 +11,7 @@
  */
 #define WAIT_SLOTS_MAX 65536 /* a power of two; less where the kernel's pid_max is smaller */
 struct wait_slot {
-	__u64 since_ns; /* CLOCK_MONOTONIC: left the CPU, or what was before is accounted; 0: it runs */
+	__u64 since_ns; /* on the clock of waits: left the CPU, or what was before is accounted; 0: it runs */
 	__u64 row;      /* the collector's: where what was before was counted */
 	__u32 tid;
 	__u32 switches; /* low half of how often it had left the CPU, as of that row */

@@ -43,7 +43,7 @@ static __always_inline int waiting__is_news(const struct thread_record *r, struc
 		return 0;
 	if (gate.waits_by_pass) /* nobody keeps slots: those that ran since are news */
 		return !slot || slot->round != (__u16)gate.wait_round || slot->switches != r->switches;
-	if (!since || since + gate.wait_min_ns > r->now_ns)
+	if (!since || since + gate.wait_min_ns > wait__now(r->now_ns))
 		return 0;
 	return slot->round != (__u16)gate.wait_round || slot->switches != r->switches;
 }

@@ -125,7 +125,7 @@ int BPF_PROG(waking, struct task_struct *task)
 	w->tid = is_interrupt ? WAKER_INTERRUPT : (__u32)bpf_get_current_pid_tgid();
 	slot = gate.wakers_on & WAKERS_STACKS ? wait__find(task->pid) : NULL;
 	if (slot)
-		waking__decide(ctx, task, slot, now, is_interrupt);
+		waking__decide(ctx, task, slot, wait__now(now), is_interrupt);
 	return 0;
 }
 

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -41,6 +42,12 @@
 #define WAIT_MIN_NS (50 * NS_PER_MS) /* shorter ones are left to the hook */
 #define PASS_TOKENS 256
 #define PASS_ROUNDS 64 /* at a window's end: until all are told */
+
+/* When the record was read, on the clock of waits (bpf/off_cpu.bpf.c). */
+static uint64_t wait_now(const struct collector *c, const struct thread_record *r)
+{
+	return r->now_ns - __atomic_load_n(&c->maps->gate->wait_clock_ns, __ATOMIC_RELAXED);
+}
 
 static struct wait_slot *slot_of(const struct collector *c, uint32_t tid)
 {
@@ -134,7 +141,7 @@ static void adopt(struct collector *c, const struct thread_record *r)
 		return;
 	slot->tid = r->tid;
 	slot->state = r->state;
-	__atomic_compare_exchange_n(&slot->since_ns, &none, r->now_ns, false, __ATOMIC_ACQ_REL,
+	__atomic_compare_exchange_n(&slot->since_ns, &none, wait_now(c, r), false, __ATOMIC_ACQ_REL,
 				    __ATOMIC_RELAXED);
 }
 
@@ -143,9 +150,10 @@ static void on_waiting(struct collector *c, const struct thread_record *r)
 {
 	struct wait_slot *slot = slot_of(c, r->tid);
 	uint64_t since = slot ? __atomic_load_n(&slot->since_ns, __ATOMIC_ACQUIRE) : 0;
+	uint64_t now = wait_now(c, r);
 	uint8_t state;
 
-	if (!since || since + c->maps->gate->wait_min_ns > r->now_ns)
+	if (!since || since + c->maps->gate->wait_min_ns > now)
 		return;
 	state = slot->state < WAIT_MAX ? slot->state : WAIT_BLOCKED;
 	if (!r->has_stack && !is_known(c, slot, r))
@@ -154,13 +162,13 @@ static void on_waiting(struct collector *c, const struct thread_record *r)
 		collector__walk_thread(c, r);
 	/* before the exchange: after it the switch may read them */
 	slot->told = 1;
-	if (!__atomic_compare_exchange_n(&slot->since_ns, &since, r->now_ns, false, __ATOMIC_ACQ_REL,
+	if (!__atomic_compare_exchange_n(&slot->since_ns, &since, now, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_RELAXED))
 		return; /* it runs again, and the switch has accounted it */
 	if (r->has_stack)
-		tell(c, r, slot, state, 0, r->now_ns - since, r->for_cpu_ns);
+		tell(c, r, slot, state, 0, now - since, r->for_cpu_ns);
 	else
-		add_more(c, (uint32_t)slot->row, 0, r->now_ns - since);
+		add_more(c, (uint32_t)slot->row, 0, now - since);
 }
 
 /* A slot for the tid, where only passes use them: whoever was there before is told anew. */
@@ -357,6 +365,7 @@ static void obey_waits(struct collector *c, const struct wait_orders *orders, bo
 	widen_period(c->windows[EVENT_LOCK], orders->interval_ns); /* those of user space are waits */
 	if (!changes)
 		return;
+	gate->wait_clock_ns = 0;
 	err = loader__hook(c->loader, HOOK_off_cpu, orders->hook);
 	if (err) {
 		log_warn("collector: cannot look at switches: %s; waits are sampled by passes over all "
@@ -369,6 +378,9 @@ static void obey_waits(struct collector *c, const struct wait_orders *orders, bo
 				      : "passes over all threads: a hook on switches would cost more than "
 					"profiling.offcpu.budget");
 	}
+	/* a switch tells the clock of waits, by which those are adopted that wait already: here is one */
+	if (c->wait_orders.hook)
+		nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 	/* slots of the other way mean nothing in this one */
 	memset(c->maps->waits, 0, c->maps->n_wait_slots * sizeof(*c->maps->waits));
 	gate->wait_round++;
