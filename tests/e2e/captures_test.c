@@ -261,6 +261,30 @@ static void a_kill_at_any_moment_leaves_whole_captures(void **state)
 	assert_true(n_files > 0);
 }
 
+/* Until it is written, the list has it, and who asks for it is told so. */
+static void one_that_goes_on_is_listed(void **state)
+{
+	struct recording *r = *state;
+	char id[16] = "", want[64];
+	struct run run = {};
+
+	configure(r);
+	agent__start(r);
+	assert_int_equal(captures(r, &run, ARGS("trigger", "--after", "60s", "--rule", "mine")), 0);
+	assert_int_equal(sscanf(run__out(&run), "%15s", id), 1);
+	run__done(&run);
+	snprintf(want, sizeof(want), "%s  under way, for ", id);
+	assert_int_equal(captures(r, &run, ARGS("list", "--rule", "mine")), 0);
+	assert_non_null(strstr(run__out(&run), want));
+	run__done(&run);
+	assert_int_equal(captures(r, &run, ARGS("list", "--rule", "other")), 0);
+	assert_null(strstr(run__out(&run), id));
+	run__done(&run);
+	assert_int_equal(captures(r, &run, ARGS("show", id)), 1);
+	assert_non_null(strstr(run__errors(&run), "is not written yet"));
+	run__done(&run);
+}
+
 /* -- over HTTP -- */
 
 /* curl of a path; the status, and the body in *run until run__done. */
@@ -375,6 +399,7 @@ static void captures_are_asked_for_shown_and_pinned_over_http(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		e2e_test(one_that_goes_on_is_listed),
 		e2e_test(the_signal_keeps_what_burned_before_it_came),
 		e2e_test(a_process_is_captured_alone_pinned_and_deleted),
 		e2e_test(a_kill_at_any_moment_leaves_whole_captures),

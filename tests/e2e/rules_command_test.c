@@ -115,7 +115,9 @@ static void what_is_wrong_is_one_line_with_its_place(void **state)
 		{HEAD "rss > 1GB" TAIL "  - {name: Hot, condition: rss > 2GB, duration: 1s, action: keep}\n",
 		 "rules.yaml:6: alerts[1].name: ", "'Hot' is taken by the rule in line 2"},
 		{"alerts:\n  - {name: Hot, condition: rss > 1GB, duration: 1s}\n",
-		 "rules.yaml:2: alerts[0] Hot: ", "expected 'action', which every rule must have"},
+		 "rules.yaml:2: alerts[0] Hot: ",
+		 "expected 'action' (capture_<event>_profile, keep or none, or a list of them), which every "
+		 "rule must have"},
 		{"alerting: {captures_per_hour: -1}\n",
 		 "rules.yaml:1: alerting.captures_per_hour: ", "expected a"},
 	};

@@ -239,6 +239,17 @@ int captures__state(const struct captures *c, const char *id)
 	return !strcmp(c->lost_id, id) ? c->lost_err : -ENOENT;
 }
 
+const struct capture_case *captures__next_under_way(const struct captures *c, uint32_t *cursor)
+{
+	while (*cursor < CAPTURES_MAX) {
+		const struct capture_slot *s = &c->slots[(*cursor)++];
+
+		if (s->state != CAPTURE_FREE)
+			return s->kase;
+	}
+	return NULL;
+}
+
 int captures__begin(struct captures *c, const struct capture_request *r, char ret_id[CAPTURE_ID_MAX],
 		    struct err *err)
 {

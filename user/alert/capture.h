@@ -86,6 +86,8 @@ int captures__begin(struct captures *c, const struct capture_request *r, char re
 bool captures__is_busy(const struct captures *c, const struct metric_target *target);
 /* 0: it is under way. -ENOENT: there is none of that id any more, or never was; else why the last one of that id was lost. */
 int captures__state(const struct captures *c, const char *id);
+/* Those under way: start with *cursor = 0; NULL at the end. */
+const struct capture_case *captures__next_under_way(const struct captures *c, uint32_t *cursor);
 /* For the port: the answer to `ask`. fd: a memfd that becomes the captures', FD_CLOSED with err. -ENODATA: nothing was recorded then. */
 void captures__profile_done(struct captures *c, uint64_t ask, int err, int fd);
 /* What a pass has measured of each target, for the minutes around; and its end. */

@@ -90,6 +90,18 @@ static void print_row(const struct request *r, const struct capture_folder *f, s
 	buf__append_str(b, h.is_cut_short ? ", cut short\n" : "\n");
 }
 
+/* Those that the agent has not written yet, if one runs: as it says. */
+static void print_under_way(const struct request *r, struct buf *b)
+{
+	struct err e = {""};
+	struct buf answer;
+
+	buf__init(&answer, CONTROL_ANSWER_MAX);
+	if (!control__ask(r->store, "captures", r->rule ? r->rule : "", &answer, &e))
+		buf__append(b, answer.data, answer.len);
+	buf__done(&answer);
+}
+
 static int list(void *request, char **operands, uint32_t n_operands)
 {
 	const struct request *r = request;
@@ -97,6 +109,7 @@ static int list(void *request, char **operands, uint32_t n_operands)
 	uint32_t n = 0, n_shown = 0;
 	char rule[CAPTURE_RULE_MAX] = "";
 	struct err e = {""};
+	size_t header_len;
 	struct buf b;
 	int status, err = capture_folder__list(r->store, &all, &n);
 
@@ -118,11 +131,25 @@ static int list(void *request, char **operands, uint32_t n_operands)
 		err__set(&e, err, "cannot list '%s/captures': %s", r->store, strerror(-err));
 		return command__fail(&captures, &e, err);
 	}
-	if (!n_shown)
+	header_len = b.len;
+	print_under_way(r, &b);
+	if (!n_shown && b.len == header_len)
 		fprintf(stderr, "everprof: captures: there are none in '%s'\n", r->store);
 	status = command__print(&captures, &b);
 	buf__done(&b);
 	return status;
+}
+
+static bool is_under_way(const struct request *r, const char *id)
+{
+	struct err e = {""};
+	struct buf state;
+	int err;
+
+	buf__init(&state, CONTROL_ANSWER_MAX);
+	err = control__ask(r->store, "capture", id, &state, &e);
+	buf__done(&state);
+	return !err;
 }
 
 static int find(const struct request *r, const char *id, struct capture_folder *f, struct err *e)
@@ -131,6 +158,10 @@ static int find(const struct request *r, const char *id, struct capture_folder *
 
 	if (err == -ENOTUNIQ)
 		return err__set(e, err, "more than one capture begins with '%s'", id);
+	if (err == -ENOENT && is_under_way(r, id))
+		return err__set(
+			e, err,
+			"the capture '%s' is not written yet: `everprof captures list` tells when it is", id);
 	if (err == -ENOENT)
 		return err__set(e, err, "there is no capture '%s' in '%s'", id, r->store);
 	return err ? err__set(e, err, "cannot look for '%s' in '%s': %s", id, r->store, strerror(-err)) : 0;

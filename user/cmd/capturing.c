@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "user/alert/capture.h"
+#include "user/alert/capture_case.h"
 #include "user/alert/capture_trigger.h"
 #include "user/base/buf.h"
 #include "user/base/clock.h"
@@ -23,6 +24,7 @@
 #include "user/process/container.h"
 #include "user/process/proc_dir.h"
 #include "user/process/process_tree.h"
+#include "user/query/printable.h"
 #include "user/store/capture_folder.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
@@ -257,6 +259,33 @@ static int on_state(void *ctx, char *text, struct buf *to, struct err *err)
 	return code ? err__set(err, code, "the capture is lost: %s", strerror(-code)) : 0;
 }
 
+/* A line for people of each that is not written yet; text: of this rule only, or empty. */
+static int on_under_way(void *ctx, char *text, struct buf *to, struct err *err)
+{
+	const struct capturing *g = ctx;
+	const struct capture_case *kase;
+	uint64_t now_ns = clock__mono_ns();
+	char target[CAPTURE_PATH_MAX];
+	uint32_t cursor = 0;
+
+	(void)err;
+	while ((kase = captures__next_under_way(g->captures, &cursor))) {
+		const struct capture_request *r = &kase->request;
+		uint64_t end_ns = r->fired_mono_ns + r->after_ns;
+
+		if (*text && strcmp(text, r->rule))
+			continue;
+		capture_target__describe(&r->target, r->selection, target, sizeof(target));
+		buf__printf(to, "%-12s  under way, for %llu s more: ", kase->id,
+			    end_ns > now_ns ? (unsigned long long)((end_ns - now_ns) / NS_PER_SEC) : 0);
+		printable__append(to, r->rule);
+		buf__append_str(to, ": ");
+		printable__append(to, target);
+		buf__append_char(to, '\n');
+	}
+	return 0;
+}
+
 /* For who cannot reach the folder: the process that serves. */
 static int change(const struct capturing *g, const char *id,
 		  int (*fn)(const char *dir, const struct capture_folder *f), struct err *err)
@@ -344,11 +373,8 @@ int capturing__new(const struct config *c, const struct capturing_parts *parts, 
 	static const struct {
 		const char *name;
 		control_fn fn;
-	} verbs[] = {{"trigger", on_control},
-		     {"capture", on_state},
-		     {"pin", on_pin},
-		     {"unpin", on_unpin},
-		     {"delete", on_delete}};
+	} verbs[] = {{"trigger", on_control}, {"capture", on_state}, {"captures", on_under_way},
+		     {"pin", on_pin},         {"unpin", on_unpin},   {"delete", on_delete}};
 	int code;
 
 	if (!g)

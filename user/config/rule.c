@@ -204,7 +204,7 @@ static const struct rule_field fields[] = {
 	{"name", "name", NULL, "Unique; the folder of the rule's captures is called so."},
 	{"condition", "condition", NULL, "`METRIC OP VALUE`, OP one of `>` `>=` `<` `<=`, or one of the forms below; the metrics are listed there."},
 	{"duration", "duration, 0s to 1d, or {count: 20, in: 30s}", NULL, "How long the condition must hold without a break before the rule fires, or in how many of so many seconds (10m at most). Events happen once: rules about them need none."},
-	{"action", "action or list of actions", NULL, "`capture_<event>_profile`, with any event of the table above; `keep`: all that is recorded; `none`: nothing is kept, it is told only."},
+	{"action", "capture_<event>_profile, keep or none, or a list of them", NULL, "`capture_<event>_profile`, with any event of the table above; `keep`: all that is recorded; `none`: nothing is kept, it is told only."},
 	{"scope", "system, cgroup, container or process", "system", "What the metric is measured of; each cgroup, container or process has a state of its own."},
 	{"match", "section", "everything", "Patterns by `comm process exe cgroup unit container pod`, and `pid`; of each kind that is given, one must match. Not in scope `system`."},
 	{"clear", "as in the condition", "a tenth", "Of a condition of one line: what fires is over only on the other side of this value; else a tenth on the calm side of the threshold."},

@@ -164,7 +164,8 @@ static int take_rule(struct rule_reader *r, const struct yaml_node *node, const 
 		return err;
 	for (const struct rule_field *f = rule__fields(); f->name; f++) {
 		if (!f->fallback && !is_given(rule, f->name)) {
-			err__set(r->e, -EINVAL, "expected '%s', which every rule must have", f->name);
+			err__set(r->e, -EINVAL, "expected '%s' (%s), which every rule must have", f->name,
+				 f->type);
 			return at(r, -EINVAL, node->line, index, rule, NULL);
 		}
 	}

@@ -261,7 +261,7 @@ static const struct {
 	{"{a: b}", "f:1: alerts: expected a list of rules, found a section"},
 	{"- x", "f:1: alerts[0]: expected a rule (name, condition, duration, action), found 'x'"},
 	{"- condition: rss > 1GiB\n  duration: 5m\n  action: capture_cpu_profile",
-	 "f:1: alerts[0]: expected 'name', which every rule must have"},
+	 "f:1: alerts[0]: expected 'name' (name), which every rule must have"},
 	{"- name: r\n  duration: 5m\n  action: capture_cpu_profile", "alerts[0] r: expected 'condition'"},
 	{"- name: r\n  condition: rss > 1GiB\n  action: capture_cpu_profile",
 	 "alerts[0] r: expected 'duration'"},
