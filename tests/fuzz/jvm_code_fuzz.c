@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Any bytes as a JVM's memory, its tables included: the pieces of code are in order, in the code's bounds, and each is found where it is. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/process/process_memory.h"
+#include "user/runtime/jvm_code.h"
+
+#define BASE 0x10000u
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct image {
+	const uint8_t *bytes;
+	size_t len;
+};
+
+static int read_image(void *ctx, struct memory_span *spans, size_t n)
+{
+	const struct image *image = ctx;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t at = spans[i].addr - BASE;
+
+		spans[i].is_read =
+			spans[i].addr >= BASE && at <= image->len && spans[i].len <= image->len - at;
+		if (spans[i].is_read)
+			memcpy(spans[i].to, image->bytes + at, spans[i].len);
+	}
+	return 0;
+}
+
+/* Tables that can be right, so that what lies behind them is come by. */
+static void make_layout(const uint8_t *data, struct jvm_layout *l)
+{
+	static const uint8_t widths[] = {1, 2, 4, 8};
+
+	*l = (struct jvm_layout){0};
+	for (int i = 0; i < JVM_FIELDS_N; i++) {
+		l->fields[i].at = i <= JVM_CALL_STUB_RETURN ? BASE + data[i] : data[i];
+		l->fields[i].width = i == JVM_BLOB_CODE_BEGIN && data[0] & 1
+					     ? 0
+					     : widths[i < JVM_ARRAY_LEN ? 3 : data[i] & 3];
+	}
+	/* as jvm_layout__read has it */
+	l->fields[JVM_ARRAY_DATA].width = l->fields[JVM_BLOB_NAME].width = 8;
+	l->fields[JVM_SPACE_LOW].width = l->fields[JVM_SPACE_HIGH].width = 8;
+	l->fields[JVM_BLOB_CODE_BEGIN].width = data[0] & 1 ? 0 : 8;
+	l->block_header_bytes = 2u * l->fields[JVM_BLOCK_LENGTH].width;
+}
+
+static void check(const struct jvm_memory *memory, const struct jvm_layout *l)
+{
+	struct jvm_code c;
+
+	if (jvm_code__read(memory, l, &c))
+		return;
+	for (size_t i = 0; i < c.n; i++) {
+		const struct jvm_blob *b = &c.blobs[i];
+
+		if (!b->bytes || (i && b->start < b[-1].start + b[-1].bytes))
+			abort();
+		if (b->frame_complete < -1 ||
+		    (b->frame_complete > 0 && (uint32_t)b->frame_complete > b->bytes))
+			abort();
+		if (jvm_code__find(&c, b->start) != b || jvm_code__find(&c, b->start + b->bytes - 1) != b)
+			abort();
+	}
+	jvm_code__done(&c);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct image image = {data, size};
+	const struct jvm_memory memory = {read_image, &image};
+	const struct jvm_tables tables = {BASE, 48, 0, 8, 16, 32, 40};
+	struct jvm_layout l;
+
+	if (!jvm_layout__read(&memory, &tables, &l))
+		check(&memory, &l);
+	if (size < JVM_FIELDS_N)
+		return 0;
+	image = (struct image){data + JVM_FIELDS_N, size - JVM_FIELDS_N};
+	make_layout(data, &l);
+	check(&memory, &l);
+	return 0;
+}
