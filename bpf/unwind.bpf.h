@@ -29,6 +29,7 @@
 #ifndef EVERPROF_BPF_UNWIND_BPF_H
 #define EVERPROF_BPF_UNWIND_BPF_H
 
+#include "bpf/code_pages.h"
 #include "bpf/walk.h"
 
 #ifndef __always_inline
@@ -63,15 +64,21 @@ static __always_inline int unwind__ends_in_call(const __u8 *b)
 	       (b[0] == 0xff && (b[1] & 0x38) == 0x10);
 }
 
-/* Is what a derived row gave for the return address one? Code that cannot be read is given the benefit of the doubt. */
-static __noinline int unwind__is_return_address(struct walk *w)
+/* Does pc stand behind a call? `if_unread` where that cannot be told. */
+static __noinline int unwind__is_behind_call(struct walk *w, __u64 pc, int if_unread)
 {
 	__u8 code[8];
 
-	w->unchecked = 0;
-	if (unwind_read_code(w, code, CALL_BYTES_MAX, w->pc - CALL_BYTES_MAX))
-		return 1;
+	if (unwind_read_code(w, code, CALL_BYTES_MAX, pc - CALL_BYTES_MAX))
+		return if_unread;
 	return unwind__ends_in_call(code);
+}
+
+/* Is what a derived row gave for the return address one? Code that cannot be read is given the benefit of the doubt. */
+static __always_inline int unwind__is_return_address(struct walk *w)
+{
+	w->unchecked = 0;
+	return unwind__is_behind_call(w, w->pc, 1);
 }
 
 /*
@@ -99,6 +106,23 @@ static __always_inline int unwind__by_frame_pointer(struct walk *w, int if_not_o
 	w->pc = saved[1];
 	w->leaf = 0;
 	w->rbx_known = 0;
+	return UNWIND_CONTINUE;
+}
+
+/* Between a caller and the interpreter's frame may lie what was made room for there: SP as the caller left it is kept below FP. */
+static __always_inline int unwind__by_interpreter(struct walk *w)
+{
+	__u64 fp = w->fp, sp;
+	int end = unwind__by_frame_pointer(w, END_BAD_FP, 0);
+
+	if (end != UNWIND_CONTINUE)
+		return end;
+	end = unwind_read(w, &sp, sizeof(sp), fp - 8);
+	if (end)
+		return end;
+	if (sp < w->sp || sp - w->sp > FP_STEP_MAX || sp & 7)
+		return END_BAD_SP;
+	w->sp = sp;
 	return UNWIND_CONTINUE;
 }
 
@@ -245,6 +269,8 @@ static __noinline int unwind__otherwise(struct walk *w, __u32 base)
 		return END_END_MARK;
 	case ROW_CFA_SIGNAL:
 		return unwind__by_signal_frame(w);
+	case ROW_CFA_INTERPRETER:
+		return unwind__by_interpreter(w);
 	case ROW_CFA_NONE:
 	case ROW_CFA_FRAME_POINTER:
 	case ROW_CFA_SWITCH:
@@ -255,13 +281,68 @@ static __noinline int unwind__otherwise(struct walk *w, __u32 base)
 	}
 }
 
-/* In code of no file: the one rule that its JIT tells for all of it (user/runtime/jit_rule.c), else frame pointers. */
-static __always_inline void unwind__anonymous_row(const struct walk *w, struct unwind_row *row)
+/* Bytes from before an instruction of a method: is it where its frame is gone already? */
+static __always_inline int unwind__is_behind_pop(const __u8 *b)
 {
-	if (w->mapping.bias)
-		__builtin_memcpy(row, &w->mapping.bias, sizeof(*row));
-	else
+	enum { AT = 8, RET = 0xc3, POP_RBP = 0x5d };
+
+	if (b[AT] == RET)
+		return 1;
+	/* the safepoint poll before the return: cmp n(%r15),%rsp, of 4 or 7 bytes; ja */
+	if (b[AT - 1] == POP_RBP && b[AT] == 0x49 && b[AT + 1] == 0x3b)
+		return 1;
+	if (b[AT] != 0x0f || b[AT + 1] != 0x87)
+		return 0;
+	return (b[AT - 5] == POP_RBP && b[AT - 4] == 0x49 && b[AT - 3] == 0x3b) ||
+	       (b[AT - 8] == POP_RBP && b[AT - 7] == 0x49 && b[AT - 6] == 0x3b);
+}
+
+/*
+ * Where an interrupted method takes its frame down is seen by its code, which is running and therefore there. Else its frame may be a word deeper: what compares
+ * strings pushes one, and only what then is a return address tells.
+ */
+static __noinline void unwind__look_at_method(struct walk *w, struct unwind_row *row)
+{
+	__u64 ra[2];
+	__u8 b[16];
+
+	if (unwind_read_code(w, b, sizeof(b), w->pc - 8))
+		return;
+	if (b[8] == 0x5d) {
+		row->cfa_off = 2;
+	} else if (unwind__is_behind_pop(b)) {
+		*row = (struct unwind_row){.cfa = ROW_REG_RSP, .cfa_off = 1};
+	} else if (!unwind_read(w, ra, sizeof(ra), w->sp + (__u64)row->cfa_off * 8 - 8) &&
+		   !unwind__is_behind_call(w, ra[0], 0) && unwind__is_behind_call(w, ra[1], 0)) {
+		row->cfa_off++;
+		w->derived = 1;
+	}
+}
+
+/* The row of code that is in no file, but has pages. Where they say nothing is code that is newer, which user space may learn of. */
+static __noinline int unwind__row_of_pages(struct walk *w, __u64 pc, struct unwind_row *row)
+{
+	__u32 number = code_pages__number(row);
+	int end = unwind_find_row(w, frame_of_object(number, pc), row);
+
+	if (end)
+		return end;
+	if (row->cfa == ROW_CFA_NONE)
+		return END_NO_ROWS;
+	if (w->leaf && row->cfa == ROW_REG_RSP && row->cfa_off > 1)
+		unwind__look_at_method(w, row);
+	return 0;
+}
+
+/* In code of no file: by its pages, or the one rule that its JIT tells for all of it (user/runtime/jit_rule.c), else frame pointers. */
+static __always_inline int unwind__anonymous_row(struct walk *w, __u64 pc, struct unwind_row *row)
+{
+	if (!w->mapping.bias) {
 		*row = (struct unwind_row){.cfa = ROW_CFA_FRAME_POINTER};
+		return 0;
+	}
+	__builtin_memcpy(row, &w->mapping.bias, sizeof(*row));
+	return row->cfa == ROW_CFA_PAGES ? unwind__row_of_pages(w, pc, row) : 0;
 }
 
 /* Records the frame at w->pc and moves to its caller. UNWIND_CONTINUE, or the end reason. */
@@ -282,13 +363,13 @@ static __always_inline int unwind__step(struct walk *w)
 	}
 	if (w->mapping.object == 0) {
 		word = frame_of_raw(pc);
-		unwind__anonymous_row(w, &row);
+		end = unwind__anonymous_row(w, pc, &row);
 	} else {
 		word = frame_of_object(w->mapping.object, pc - w->mapping.bias);
 		end = unwind_find_row(w, word, &row);
-		if (end)
-			return end;
 	}
+	if (end)
+		return end;
 	/* nobody calls the trampoline that a signal handler returns to */
 	if (w->unchecked && row.cfa != ROW_CFA_SIGNAL && !unwind__is_return_address(w))
 		return END_NO_CALL;

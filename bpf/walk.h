@@ -110,7 +110,8 @@ static inline __attribute__((always_inline)) void walk__close(struct walk *w)
 		walk__join(w);
 	if (end_is_complete(w->end))
 		return;
-	if (w->end == END_NO_PROCESS || w->end == END_NO_MAPPING)
+	if (w->end == END_NO_PROCESS || w->end == END_NO_MAPPING ||
+	    (w->end == END_NO_ROWS && !w->mapping.object))
 		walk__append(w, frame_of_raw(w->leaf ? w->pc : w->pc - 1));
 	walk__append(w, frame_of_cut(w->end));
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/code_pages.h"
 #include "user/base/buf.h"
 #include "user/base/clock.h"
 #include "user/base/io.h"
@@ -27,6 +28,8 @@ struct tables {
 	struct row_store *store;
 	struct unwind_row *scratch; /* [ROW_PAGE_SIZE] */
 	struct open_table open[TABLES_OPEN_MAX];
+	tables_build_fn build;
+	void *build_ctx;
 	struct tables_stats stats;
 };
 
@@ -113,19 +116,36 @@ static int tables__open(struct tables *t, uint32_t object, uint64_t now, struct 
 	return 0;
 }
 
+void tables__set_build(struct tables *t, tables_build_fn fn, void *ctx)
+{
+	t->build = fn;
+	t->build_ctx = ctx;
+}
+
+static int tables__rows_of(struct tables *t, uint32_t object, uint64_t vaddr, uint64_t now, uint32_t *ret_n,
+			   struct unwind_page_stats *stats)
+{
+	struct open_table *o;
+	int err;
+
+	if (object >= CODE_PAGES_FIRST)
+		return t->build ? t->build(t->build_ctx, object, vaddr, t->scratch, ROW_PAGE_SIZE, ret_n)
+				: -ENOENT;
+	err = tables__open(t, object, now, &o);
+	return err ? err
+		   : unwind_table__build_page(o->table, vaddr >> ROW_PAGE_BITS, t->scratch, ROW_PAGE_SIZE,
+					      ret_n, stats);
+}
+
 /* Makes the page; n = 0 where there is nothing to make it from. */
 static uint32_t tables__build(struct tables *t, uint32_t object, uint64_t vaddr)
 {
 	struct unwind_page_stats stats = {};
 	uint64_t now = clock__mono_ns(), took;
-	struct open_table *o;
 	uint32_t n = 0;
 	int err;
 
-	err = tables__open(t, object, now, &o);
-	if (!err)
-		err = unwind_table__build_page(o->table, vaddr >> ROW_PAGE_BITS, t->scratch, ROW_PAGE_SIZE,
-					       &n, &stats);
+	err = tables__rows_of(t, object, vaddr, now, &n, &stats);
 	if (err && err != -ENOENT)
 		log_debug("tables: build page 0x%llx of object %u: error %d, its stacks go by frame pointers",
 			  (unsigned long long)(vaddr >> ROW_PAGE_BITS), object, -err);
@@ -143,6 +163,13 @@ static uint32_t tables__build(struct tables *t, uint32_t object, uint64_t vaddr)
 	else
 		t->stats.pages_built++;
 	return err ? 0 : n;
+}
+
+bool tables__has(const struct tables *t, uint32_t object, uint64_t vaddr)
+{
+	struct unwind_row row;
+
+	return !row_store__find(t->store, object, vaddr, &row);
 }
 
 void tables__row(struct tables *t, uint32_t object, uint64_t vaddr, struct unwind_row *ret_row)

@@ -8,6 +8,7 @@
 #ifndef EVERPROF_KERNEL_TABLES_H
 #define EVERPROF_KERNEL_TABLES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,11 +29,21 @@ struct tables_stats {
 	uint64_t go_functions; /* with rows by the tables of Go's runtime */
 };
 
+/*
+ * Rows of a page of code that is in no file (numbers from CODE_PAGES_FIRST on): as unwind_table__build_page. -ENOENT: nothing is there, or nobody has that number any
+ * more.
+ */
+typedef int (*tables_build_fn)(void *ctx, uint32_t number, uint64_t vaddr, struct unwind_row *rows,
+			       uint32_t max, uint32_t *ret_n);
+
 int tables__new(const struct kernel_maps *maps, struct object_cache *objects, uint32_t max_segments,
 		struct tables **ret);
 void tables__free(struct tables *t);
+void tables__set_build(struct tables *t, tables_build_fn fn, void *ctx);
 /* The row in force at vaddr; what the page lacks in the kernel is made now and put there. ROW_CFA_NONE: there are no rows. */
 void tables__row(struct tables *t, uint32_t object, uint64_t vaddr, struct unwind_row *ret_row);
+/* Is the page in the kernel, so that walks met it? */
+bool tables__has(const struct tables *t, uint32_t object, uint64_t vaddr);
 /* Bytes of the object's code: 0, or -errno of the open or read. */
 int tables__code(struct tables *t, uint32_t object, uint64_t vaddr, void *to, size_t len);
 /* An object that is no longer mapped anywhere. */

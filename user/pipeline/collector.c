@@ -20,7 +20,6 @@
 #include "user/base/log.h"
 #include "bpf/walk.h"
 #include "user/pipeline/collector_impl.h"
-#include "user/pipeline/jit_asker.h"
 #include "user/runtime/go_programs.h"
 #include "user/symbolize/jit_maps.h"
 
@@ -121,6 +120,8 @@ static void collector__end_slice(struct collector *c, bool all)
 
 int collector__flush(struct collector *c)
 {
+	collector__catch_up(c);
+	collector__release_held(c, UINT64_MAX);
 	collector__end_slice(c, true);
 	return collector__turn_windows(c, true);
 }
@@ -141,6 +142,7 @@ static int on_events(uint64_t n_expired, void *ctx)
 
 	(void)n_expired;
 	collector__catch_up(c);
+	collector__release_held(c, clock__mono_ns());
 	process_table__learn_places(c->processes);
 	process_table__drop_mappings(c->processes, clock__mono_ns() - UNFINISHED_LATE_NS);
 	return 0;
@@ -173,6 +175,7 @@ static int on_upkeep(uint64_t n_expired, void *ctx)
 	collector__rescan_stale(c);
 	/* what ended before the last slice was read has no samples to come */
 	process_table__retire(c->processes, c->slice_ns);
+	collector__retire_jvms(c);
 	object_cache__retire(c->objects, now);
 	history__trim(&c->history, now);
 	collector__push_dirty(c);
@@ -244,6 +247,8 @@ static int collector__new_tables(struct collector *c)
 		err = mapping_store__new(c->maps, &c->mappings);
 	if (!err)
 		err = tables__new(c->maps, c->objects, c->opts.budgets.row_segments, &c->tables);
+	if (!err)
+		tables__set_build(c->tables, collector__build_jit_page, c);
 	if (!err && c->opts.perf_maps) {
 		c->jit_maps = jit_maps__new(&jit);
 		err = c->jit_maps ? 0 : -ENOMEM;
@@ -457,7 +462,7 @@ void collector__free(struct collector *c)
 	history__done(&c->history);
 	jit_maps__free(c->jit_maps);
 	go_programs__free(c->go_programs);
-	jit_asker__free(c->jit_asker);
+	collector_jit__done(&c->jit);
 	process_table__free(c->processes);
 	mapping_store__free(c->mappings);
 	tables__free(c->tables);

@@ -15,6 +15,7 @@
 #include "user/kernel/sideband.h"
 #include "user/pipeline/collector.h"
 #include "user/pipeline/collector_host_event.h"
+#include "user/pipeline/collector_jit.h"
 #include "user/pipeline/collector_process.h"
 #include "user/pipeline/event_source.h"
 #include "user/pipeline/history.h"
@@ -41,8 +42,8 @@ struct collector {
 	struct process_table *processes;
 	struct mapping_store *mappings;
 	struct tables *tables;
-	struct jit_maps *jit_maps;       /* NULL: not asked for */
-	struct jit_asker *jit_asker;     /* NULL: nobody had to be asked yet */
+	struct jit_maps *jit_maps; /* NULL: not asked for */
+	struct collector_jit jit;
 	struct go_programs *go_programs; /* NULL: not asked for yet */
 	int proc_fd;
 	struct busy busy; /* what a tick of a cycle counter is worth … */
@@ -75,8 +76,7 @@ struct collector {
 	struct thread_table threads;
 	struct ring_buffer *thread_ends;
 	struct loop_source *thread_ends_source;
-	uint32_t *
-		lock_rows; /* by row of the open window of waits: that of locks with the same stack + 1, or 0 */
+	uint32_t *lock_rows; /* by row of the open window of waits: that of locks with that stack + 1, or 0 */
 	uint32_t cap_lock_rows;
 	struct wait_control wait_control;
 	struct wait_orders wait_orders;

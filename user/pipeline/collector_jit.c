@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * collector_jit - Idea: a program is asked when it is seen. One whose JIT has one rule for all code is never asked again. A JVM makes code all the time: it is asked again
+ *   when a stack was cut in its code, which is what a method that is not known does. A new reading has a new number for its pages of rows; those that walks met
+ *   are made before the kernel is told the number, so that no stack waits for them.
+ */
 #include "user/pipeline/collector_jit.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "bpf/frame.h"
+#include "bpf/code_pages.h"
+#include "bpf/walk.h"
 #include "user/base/clock.h"
 #include "user/base/io.h"
 #include "user/base/log.h"
@@ -14,53 +20,153 @@
 #include "user/pipeline/jit_asker.h"
 #include "user/pipeline/window.h"
 #include "user/process/process_table.h"
+#include "user/runtime/jvm.h"
+#include "user/runtime/jvm_rows.h"
 
-static void on_rule(void *ctx, const struct task_key *key, int err, const struct jit_rule *told)
+#define LIBJVM           "libjvm.so"
+#define JVM_PAUSE_MIN_NS (100 * NS_PER_MS)
+#define JVM_RETRY_NS     (50 * NS_PER_MS)
+#define JVM_PAUSE_SHARE  50 /* a pause is at least so many times what reading took */
+
+void collector_jit__done(struct collector_jit *j)
 {
-	struct collector *c = ctx;
-	struct process *p = process_table__find(c->processes, key);
-	struct code_rule rule;
+	jit_asker__free(j->asker);
+	jvms__done(&j->jvms);
+	held_stacks__done(&j->held);
+}
 
-	/* that it still runs says that it was its memory, not another's with the same pid */
-	if (!p || p->flags & PROCESS_ENDED)
-		return;
-	if (err) {
-		if (err != -ENODATA) /* else it may tell later */
-			p->n_rule_asks = RULE_ASKS_MAX;
-		return;
-	}
-	rule = (struct code_rule){.start = told->start, .end = told->end};
-	memcpy(&rule.row, &told->row, sizeof(told->row));
-	log_debug("collector: process %u tells one rule for its code at 0x%llx to 0x%llx", key->tgid,
-		  (unsigned long long)rule.start, (unsigned long long)rule.end);
+static void set_rule(struct collector *c, struct process *p, uint64_t start, uint64_t end,
+		     const struct unwind_row *row)
+{
+	struct code_rule rule = {.start = start, .end = end};
+
+	if (row)
+		memcpy(&rule.row, row, sizeof(*row));
 	process_table__set_rule(c->processes, p, &rule); /* on failure the next rescan takes it */
 	collector__push_dirty(c);
 }
 
-/* The program itself: the first that was mapped, for most. */
-static const struct code_mapping *find_program(const struct process *p)
+int collector__build_jit_page(void *ctx, uint32_t number, uint64_t vaddr, struct unwind_row *rows,
+			      uint32_t max, uint32_t *ret_n)
 {
-	uint32_t n;
-	const struct code_mapping *m = mapping_set__mappings(p->mappings, &n);
+	const struct collector *c = ctx;
+	const struct jvms_entry *e = jvms__find_number(&c->jit.jvms, number);
 
-	for (uint32_t i = 0; i < n; i++)
-		if (m[i].object)
-			return &m[i];
-	return NULL;
+	return e ? jvm_rows__build(&e->jvm->code, vaddr, rows, max, ret_n) : -ENOENT;
 }
 
-static int ask(struct collector *c, const struct process *p, uint64_t now_ns)
+/* The pages that walks met by the last reading are made of this one. */
+static void make_pages(struct collector *c, const struct jvm_code *code, uint32_t last, uint32_t number)
 {
-	const struct code_mapping *m = find_program(p);
-	int fd = FD_CLOSED, err = 0;
+	struct unwind_row row;
+
+	for (uint64_t at = code->low; at < code->high; at += ROW_PAGE_SIZE)
+		if (tables__has(c->tables, last, at))
+			tables__row(c->tables, number, at, &row);
+}
+
+static void take_jvm(struct collector *c, struct process *p, const struct jit_question *q,
+		     const struct jit_answer *answer)
+{
+	const struct jvms_entry *e = jvms__find(&c->jit.jvms, &p->key);
+	const struct jvm_code *code = &answer->jvm->code;
+	uint32_t last = e ? e->number : 0, number;
+	/* the first took most of its time for what need not be read again */
+	uint64_t pause_ns = q->last ? answer->took_ns * JVM_PAUSE_SHARE : 0;
+	struct unwind_row row;
+
+	p->n_jit_asks = 0;
+	p->jit_ask_ns = clock__mono_ns() + (pause_ns > JVM_PAUSE_MIN_NS ? pause_ns : JVM_PAUSE_MIN_NS);
+	if (jvms__put(&c->jit.jvms, &p->key, answer->jvm, &number)) {
+		set_rule(c, p, code->low, code->high, NULL);
+		p->n_jit_asks = JIT_ASKS_MAX;
+	} else {
+		log_debug("collector: process %u has %zu pieces of Java code, read in %llu us", p->key.tgid,
+			  code->n, (unsigned long long)(answer->took_ns / 1000));
+		make_pages(c, code, last, number);
+		row = code_pages__row(number);
+		set_rule(c, p, code->low, code->high, &row);
+	}
+	if (last)
+		tables__forget(c->tables, last);
+	c->jit.is_releasing = true;
+	held_stacks__answer(&c->jit.held, &p->key, answer->began_ns, collector__on_unfinished, c);
+	c->jit.is_releasing = false;
+}
+
+static void on_answer(void *ctx, const struct jit_question *q, const struct jit_answer *answer)
+{
+	struct collector *c = ctx;
+	struct process *p = process_table__find(c->processes, &q->key);
+
+	/* that it still runs says that it was its memory, not another's with the same pid */
+	if (!p || p->flags & PROCESS_ENDED)
+		return;
+	if (q->is_jvm && !answer->err) {
+		take_jvm(c, p, q, answer);
+	} else if (!answer->err) {
+		log_debug("collector: process %u tells one rule for its code at 0x%llx to 0x%llx",
+			  q->key.tgid, (unsigned long long)answer->rule.start,
+			  (unsigned long long)answer->rule.end);
+		p->n_jit_asks = JIT_ASKS_MAX;
+		set_rule(c, p, answer->rule.start, answer->rule.end, &answer->rule.row);
+	} else if (!q->is_jvm && answer->err != -ENODATA) { /* else it may tell later */
+		p->n_jit_asks = JIT_ASKS_MAX;
+	}
+}
+
+static bool is_libjvm(struct collector *c, uint32_t id)
+{
+	const struct object *o;
+	bool is = false;
+
+	if (!object_cache__get(c->objects, id, &o)) {
+		is = !strcmp(o->basename, LIBJVM);
+		object_cache__put(c->objects, id);
+	}
+	return is;
+}
+
+/* The file whose symbols are looked at: a JVM's library, or the program itself: the first that was mapped, for most. */
+static const struct code_mapping *find_file(struct collector *c, const struct process *p, bool *ret_is_jvm)
+{
+	uint32_t n;
+	const struct code_mapping *m = mapping_set__mappings(p->mappings, &n), *program = NULL;
+
+	*ret_is_jvm = false;
+	for (uint32_t i = 0; i < n && !*ret_is_jvm; i++) {
+		if (!m[i].object || (i && m[i].object == m[i - 1].object))
+			continue;
+		*ret_is_jvm = is_libjvm(c, m[i].object);
+		if (!program || *ret_is_jvm)
+			program = &m[i];
+	}
+	return program;
+}
+
+/* Asks, and says when it may be asked next if that brings no answer: a JVM has its code a moment after its first mapping. */
+static int ask(struct collector *c, struct process *p, uint64_t now_ns)
+{
+	struct jit_question q = {.key = p->key};
+	const struct code_mapping *m = find_file(c, p, &q.is_jvm);
+	const struct jvms_entry *e;
+	int err = 0;
 
 	if (!m)
 		return -ENOENT;
-	if (!c->jit_asker)
-		err = jit_asker__new(c->loop, on_rule, c, &c->jit_asker);
+	if (!c->jit.asker)
+		err = jit_asker__new(c->loop, on_answer, c, &c->jit.asker);
 	if (!err)
-		err = object_cache__open_fd(c->objects, m->object, now_ns, &fd);
-	return err ? err : jit_asker__ask(c->jit_asker, &p->key, fd, m->bias);
+		err = object_cache__open_fd(c->objects, m->object, now_ns, &q.fd);
+	if (err)
+		return err;
+	e = jvms__find(&c->jit.jvms, &p->key);
+	q.last = jvm__ref(e ? e->jvm : NULL);
+	q.bias = m->bias;
+	err = jit_asker__ask(c->jit.asker, &q);
+	if (err != -EBUSY)
+		p->jit_ask_ns = now_ns + ((q.is_jvm ? JVM_RETRY_NS : NS_PER_SEC) << p->n_jit_asks);
+	return err;
 }
 
 /* Is the frame at which the stack was cut code of no file? */
@@ -75,23 +181,68 @@ static bool ended_in_jit(const struct window_sample *s)
 	return n && FRAME_KIND(s->words[n - 1]) == FRAME_RAW;
 }
 
-void collector__ask_for_rule(struct collector *c, struct process *p)
+static void ask_if_due(struct collector *c, struct process *p)
 {
 	uint64_t now_ns;
 
-	if (p->n_rule_asks >= RULE_ASKS_MAX || p->rule.end ||
+	if (p->n_jit_asks >= JIT_ASKS_MAX ||
 	    p->flags & (PROCESS_ENDED | PROCESS_UNLEARNT | PROCESS_KERNEL_THREAD))
 		return;
 	now_ns = clock__mono_ns();
-	if (now_ns < p->rule_ask_ns || ask(c, p, now_ns) == -EBUSY)
-		return;
-	p->rule_ask_ns = now_ns + (NS_PER_SEC << p->n_rule_asks++);
+	if (now_ns >= p->jit_ask_ns && ask(c, p, now_ns) != -EBUSY)
+		p->n_jit_asks++;
 }
 
-void collector__look_for_rule(struct collector *c, const struct task_key *key, const struct window_sample *s)
+void collector__meet_jit(struct collector *c, struct process *p)
+{
+	if (!jvms__find(&c->jit.jvms,
+			&p->key)) /* of one that is known, a stack tells when it is to be asked again */
+		ask_if_due(c, p);
+}
+
+void collector__look_at_jit(struct collector *c, const struct task_key *key, const struct window_sample *s)
 {
 	struct process *p = ended_in_jit(s) ? process_table__find(c->processes, key) : NULL;
 
 	if (p)
-		collector__ask_for_rule(c, p);
+		ask_if_due(c, p);
+}
+
+/* A JVM that cannot be asked any more has nothing to wait for. */
+bool collector__hold_for_jit(struct collector *c, const struct unfinished_record *r, size_t size)
+{
+	struct process *p;
+
+	if (c->walk->end != END_NO_ROWS || c->walk->mapping.object || c->jit.is_releasing)
+		return false;
+	p = process_table__find(c->processes, &r->key);
+	if (!p || p->flags & PROCESS_ENDED || p->n_jit_asks >= JIT_ASKS_MAX)
+		return false;
+	ask_if_due(c, p);
+	return !held_stacks__add(&c->jit.held, r, size, clock__mono_ns() + JIT_HOLD_NS);
+}
+
+void collector__release_held(struct collector *c, uint64_t now_ns)
+{
+	c->jit.is_releasing = true;
+	held_stacks__expire(&c->jit.held, now_ns, collector__on_unfinished, c);
+	c->jit.is_releasing = false;
+	for (uint32_t i = 0; i < c->jit.held.n; i++) {
+		struct process *p = process_table__find(c->processes, &c->jit.held.stacks[i].record->key);
+
+		if (p)
+			ask_if_due(c, p);
+	}
+}
+
+void collector__retire_jvms(struct collector *c)
+{
+	for (uint32_t i = c->jit.jvms.n; i-- > 0;) {
+		const struct jvms_entry *e = &c->jit.jvms.entries[i];
+
+		if (process_table__find(c->processes, &e->key))
+			continue;
+		tables__forget(c->tables, e->number);
+		jvms__remove(&c->jit.jvms, &(struct task_key){e->key.start_ns, e->key.tgid, e->key.exec_id});
+	}
 }

@@ -1,26 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * collector_jit - asks programs that have code in no file for its unwind rule: when they are seen, and again when a stack ends in it.
+ * collector_jit - asks programs that have code in no file what it looks like: when they are seen, and again when a stack ends in it.
  *
- * Owns: nothing; its state is the collector's. Thread: the collector's. Limit: RULE_ASKS_MAX questions a process, one at a time. Errors: none; without a rule such stacks
- * stay cut, and say so.
+ * Owns: the asker, readings of JVMs, stacks that wait for one. Thread: the collector's. Limit: JIT_ASKS_MAX questions a process that are not answered, and of a JVM's answers a fiftieth
+ * of a CPU; one at a time. Errors: none; without an answer such stacks stay cut, and say so.
  */
 #ifndef EVERPROF_PIPELINE_COLLECTOR_JIT_H
 #define EVERPROF_PIPELINE_COLLECTOR_JIT_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bpf/abi.h"
+#include "user/base/clock.h"
+#include "user/pipeline/held_stacks.h"
+#include "user/pipeline/jvms.h"
 
 struct collector;
+struct jit_asker;
 struct process;
+struct unfinished_record;
+struct unwind_row;
 struct window_sample;
 
-#define RULE_ASKS_MAX 6 /* after 1, 2, 4 … seconds: a program tells when its JIT is ready */
+#define JIT_ASKS_MAX 8 /* after 1, 2, 4 … seconds: a program tells when its JIT is ready */
+#define JIT_HOLD_NS  (2 * NS_PER_SEC)
 
+struct collector_jit {
+	struct jit_asker *asker; /* NULL: nobody had to be asked yet */
+	struct jvms jvms;        /* those that were asked … */
+	struct held_stacks held; /* … and what waits for their answers */
+	bool is_releasing;       /* what waited is finished with what is known now, and does not wait again */
+};
+
+void collector_jit__done(struct collector_jit *j);
 /* The process has code in no file. */
-void collector__ask_for_rule(struct collector *c, struct process *p);
+void collector__meet_jit(struct collector *c, struct process *p);
 /* A sample was counted: if its stack ended in code of no file, its program is asked. */
-void collector__look_for_rule(struct collector *c, const struct task_key *key, const struct window_sample *s);
+void collector__look_at_jit(struct collector *c, const struct task_key *key, const struct window_sample *s);
+/* Pages of rows of a JVM's code; for tables__set_build. */
+int collector__build_jit_page(void *ctx, uint32_t number, uint64_t vaddr, struct unwind_row *rows,
+			      uint32_t max, uint32_t *ret_n);
+/* The walk of this record ended in c->walk. True: in code that its process is asked about; it is counted when the answer is there, or JIT_HOLD_NS have passed. */
+bool collector__hold_for_jit(struct collector *c, const struct unfinished_record *r, size_t size);
+/* Counts what has waited until then, and asks for the rest if that is due. */
+void collector__release_held(struct collector *c, uint64_t now_ns);
+/* Lets go of what was read of JVMs that are known no longer. */
+void collector__retire_jvms(struct collector *c);
 
 #endif

@@ -18,7 +18,6 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/kernel/task_list.h"
-#include "user/pipeline/collector_jit.h"
 
 #define EVENT_ROUNDS 4
 #define YOUNG_NS     (5 * NS_PER_MS)
@@ -107,7 +106,7 @@ static void collector__push(struct collector *c, struct process *p)
 		has_jit |= !m[i].object;
 	}
 	if (has_jit)
-		collector__ask_for_rule(c, p);
+		collector__meet_jit(c, p);
 	/* on failure its stacks are finished in user space; the store counts it */
 	mapping_store__set_process(c->mappings, &p->key, mapping_set__id(p->mappings), c->scratch, kept);
 }

@@ -12,7 +12,6 @@
 #include "user/base/clock.h"
 #include "user/base/io.h"
 #include "user/kernel/finish.h"
-#include "user/pipeline/collector_jit.h"
 #include "user/pipeline/collector_lock.h"
 #include "user/process/mapping_set.h"
 #include "user/process/namespace.h"
@@ -179,7 +178,7 @@ int collector__on_row(const struct count_slot *slot, const uint64_t *words, void
 	};
 
 	copy_comm(comm, slot->comm);
-	collector__look_for_rule(c, &slot->key, &s);
+	collector__look_at_jit(c, &slot->key, &s);
 	collector__count_kernel(c, &slot->key, &s);
 	return 0;
 }
@@ -251,6 +250,8 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 		collector__lose(c, r->tag.event, LOSS_BAD_RECORD, r->count + r->cpu_count);
 		return 0;
 	}
+	if (collector__hold_for_jit(c, r, size))
+		return 0;
 	struct window_sample s = {
 		.tid = r->tid,
 		.tag = r->tag,

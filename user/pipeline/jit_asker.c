@@ -10,19 +10,19 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "user/base/clock.h"
 #include "user/base/io.h"
 #include "user/base/loop.h"
 #include "user/object/elf.h"
+#include "user/runtime/jvm.h"
 
 #define THREAD_STACK (256 * 1024)
 
 /* Shared with the thread; whoever lets go last frees it. */
 struct question {
-	struct task_key key;
-	int program_fd, event_fd;
-	uint64_t bias;
-	int err;
-	struct jit_rule rule;
+	struct jit_question asked;
+	struct jit_answer answer;
+	int event_fd;
 	atomic_bool is_answered;
 	atomic_int n_users;
 };
@@ -40,8 +40,10 @@ static void question__unref(struct question *q)
 {
 	if (atomic_fetch_sub(&q->n_users, 1) > 1)
 		return;
-	io__close(&q->program_fd);
+	io__close(&q->asked.fd);
 	io__close(&q->event_fd);
+	jvm__unref(q->asked.last);
+	jvm__unref(q->answer.jvm);
 	free(q);
 }
 
@@ -49,12 +51,18 @@ static void *question__answer(void *ctx)
 {
 	const uint64_t one = 1;
 	struct question *q = ctx;
-	struct elf *program = NULL;
+	const struct jit_question *asked = &q->asked;
+	struct jit_answer *answer = &q->answer;
+	struct elf *file = NULL;
 
-	q->err = elf__open(q->program_fd, &program);
-	if (!q->err)
-		q->err = jit_rule__read(q->key.tgid, program, q->bias, &q->rule);
-	elf__free(program);
+	answer->began_ns = clock__mono_ns();
+	answer->err = elf__open(asked->fd, &file);
+	if (!answer->err && asked->is_jvm)
+		answer->err = jvm__read(asked->key.tgid, file, asked->bias, asked->last, &answer->jvm);
+	else if (!answer->err)
+		answer->err = jit_rule__read(asked->key.tgid, file, asked->bias, &answer->rule);
+	elf__free(file);
+	answer->took_ns = clock__mono_ns() - answer->began_ns;
 	atomic_store(&q->is_answered, true);
 	if (write(q->event_fd, &one, sizeof(one)) < 0)
 		(void)0; /* full: the loop is awake */
@@ -72,7 +80,7 @@ static int on_answer(int fd, uint32_t events, void *ctx)
 	if (read(fd, &n, sizeof(n)) != sizeof(n) || !q || !atomic_load(&q->is_answered))
 		return 0;
 	a->question = NULL;
-	a->fn(a->ctx, &q->key, q->err, &q->rule);
+	a->fn(a->ctx, &q->asked, &q->answer);
 	question__unref(q);
 	return 0;
 }
@@ -120,20 +128,23 @@ static int start_thread(struct question *q)
 	return err;
 }
 
-int jit_asker__ask(struct jit_asker *a, const struct task_key *key, int program_fd, uint64_t bias)
+int jit_asker__ask(struct jit_asker *a, const struct jit_question *asked)
 {
-	struct question *q = a->question ? NULL : calloc(1, sizeof(*q));
+	struct question *q = calloc(1, sizeof(*q));
 	int err;
 
 	if (!q) {
-		io__close(&program_fd);
-		return a->question ? -EBUSY : -ENOMEM;
+		int fd = asked->fd;
+
+		io__close(&fd);
+		jvm__unref(asked->last);
+		return -ENOMEM;
 	}
-	*q = (struct question){.key = *key, .program_fd = program_fd, .bias = bias};
-	q->event_fd = dup(a->event_fd);
+	q->asked = *asked;
+	q->event_fd = a->question ? FD_CLOSED : dup(a->event_fd);
 	atomic_init(&q->is_answered, false);
 	atomic_init(&q->n_users, 2);
-	err = q->event_fd < 0 ? -errno : start_thread(q);
+	err = a->question ? -EBUSY : q->event_fd < 0 ? -errno : start_thread(q);
 	if (err) {
 		atomic_store(&q->n_users, 1);
 		question__unref(q);

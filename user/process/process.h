@@ -54,9 +54,9 @@ struct process {
 	struct pending_mappings pending;
 	struct code_rule rule; /* what its JIT tells of its code: process_table__set_rule */
 
-	/* For the table's owner: when its JIT may be asked for the rule again, and how often it was. */
-	uint64_t rule_ask_ns;
-	uint32_t n_rule_asks;
+	/* For the table's owner: when its JIT may be asked again, and how often it was without an answer. */
+	uint64_t jit_ask_ns;
+	uint32_t n_jit_asks;
 
 	/* The table's own. */
 	uint32_t slot;

@@ -10,7 +10,7 @@
  * Invariants: what the process says is only believed inside of what was read: a block's code lies in its block, blocks lie in their heap, and none overlaps another.
  *   A header that does not (a method that is just being written, or was freed) is left out.
  * Cost: a byte of the segment map a segment, up to some hundred bytes a block: 0.8 to 5 ms for 670 to 820 pieces, beside 20 to 28 ms once for the layout.
- * What it does not do: frames before they are set up (the code's bytes say that), methods' names (user/runtime/perf_map.c).
+ * What it does not do: where a frame is taken down (the code's bytes say that, bpf/unwind.bpf.h); stacks of virtual threads whose outer frames lie in the Java heap.
  *
  * Reference: HotSpot vmStructs.cpp, memory/heap.hpp, code/codeBlob.hpp.
  */
@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "user/process/process_memory.h"
+#include "user/runtime/jvm_rows.h"
 
 #define BLOBS_AT_A_TIME  256
 #define HEADER_BYTES_MAX 512
@@ -108,8 +109,12 @@ static bool parse(const struct reader *r, const struct header *h, struct jvm_blo
 		return false;
 	if (complete < -1 || complete > (int64_t)(end - start))
 		complete = -1;
-	*ret = (struct jvm_blob){start, (uint32_t)(end - start), words < 0 ? 0 : (uint32_t)words * 8,
-				 (int32_t)complete, kind_of(h->name, words)};
+	*ret = (struct jvm_blob){start,
+				 (uint32_t)(end - start),
+				 words < 0 ? 0 : (uint32_t)words * 8,
+				 (int32_t)complete,
+				 kind_of(h->name, words),
+				 {0}};
 	return end > start;
 }
 
@@ -148,10 +153,38 @@ static int read_names(struct reader *r)
 	return r->memory->read_spans(r->memory->ctx, spans, r->n_headers);
 }
 
+/* The code that sets up frames, of the blobs that were appended last. What cannot be read has none. */
+static int read_prologues(const struct reader *r, struct jvm_blob *blobs, size_t n)
+{
+	uint8_t bytes[BLOBS_AT_A_TIME][JVM_PROLOGUE_BYTES];
+	struct memory_span spans[BLOBS_AT_A_TIME];
+	struct jvm_blob *of[BLOBS_AT_A_TIME];
+	size_t n_spans = 0;
+	int err;
+
+	for (size_t i = 0; i < n; i++) {
+		struct jvm_blob *b = &blobs[i];
+		int32_t len = b->frame_complete < JVM_PROLOGUE_BYTES ? b->frame_complete : JVM_PROLOGUE_BYTES;
+
+		if (b->kind != JVM_BLOB_COMPILED || len <= 0)
+			continue;
+		spans[n_spans] = (struct memory_span){.addr = b->start + (uint32_t)(b->frame_complete - len),
+						      .to = bytes[n_spans],
+						      .len = (uint32_t)len};
+		of[n_spans++] = b;
+	}
+	err = n_spans ? r->memory->read_spans(r->memory->ctx, spans, n_spans) : 0;
+	for (size_t i = 0; i < n_spans && !err; i++)
+		if (spans[i].is_read)
+			of[i]->prologue = jvm_prologue__parse(spans[i].to, spans[i].len);
+	return err;
+}
+
 /* Reads the headers that were gathered; a name that cannot be read is of a block that is no longer. */
 static int flush(struct reader *r)
 {
 	struct memory_span spans[BLOBS_AT_A_TIME];
+	size_t first = r->code->n;
 	uint32_t n = 0;
 	int err;
 
@@ -176,7 +209,7 @@ static int flush(struct reader *r)
 			err = append(r, &blob);
 	}
 	r->n_headers = 0;
-	return err;
+	return err ? err : read_prologues(r, r->code->blobs + first, r->code->n - first);
 }
 
 /* -- heaps -- */
@@ -306,7 +339,7 @@ int jvm_code__read(const struct jvm_memory *memory, const struct jvm_layout *lay
 	err = r.headers ? read_heaps(&r) : -ENOMEM;
 	free(r.headers);
 	if (!err)
-		err = sort(&c);
+		err = c.n ? sort(&c) : -ENODATA;
 	if (err)
 		jvm_code__done(&c);
 	else
@@ -320,7 +353,7 @@ void jvm_code__done(struct jvm_code *code)
 	*code = (struct jvm_code){0};
 }
 
-const struct jvm_blob *jvm_code__find(const struct jvm_code *code, uint64_t pc)
+size_t jvm_code__count_to(const struct jvm_code *code, uint64_t pc)
 {
 	size_t from = 0, to = code->n;
 
@@ -332,6 +365,13 @@ const struct jvm_blob *jvm_code__find(const struct jvm_code *code, uint64_t pc)
 		else
 			to = mid;
 	}
-	return from && pc - code->blobs[from - 1].start < code->blobs[from - 1].bytes ? &code->blobs[from - 1]
-										      : NULL;
+	return from;
+}
+
+const struct jvm_blob *jvm_code__find(const struct jvm_code *code, uint64_t pc)
+{
+	size_t n = jvm_code__count_to(code, pc);
+	const struct jvm_blob *b = n ? &code->blobs[n - 1] : NULL;
+
+	return b && pc - b->start < b->bytes ? b : NULL;
 }

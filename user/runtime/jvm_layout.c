@@ -118,31 +118,37 @@ static void add_name(struct memory_span *spans, size_t *n, uint64_t addr, char t
 		spans[(*n)++] = (struct memory_span){.addr = addr, .to = to, .len = NAME_BYTES - 1};
 }
 
-/* A piece of the table. 1: its end was in it. */
+/* A piece of the table, whose entries lie in `bytes`. 1: its end was in it. */
 static int read_piece(const struct jvm_memory *m, const struct jvm_tables *t, uint64_t at, uint8_t *bytes,
 		      struct entry *entries, struct jvm_layout *l)
 {
 	struct memory_span spans[FIELDS_AT_A_TIME * 3];
 	size_t n_spans = 0;
 	uint32_t n = 0;
-	int err = 0, ended = 0;
+	int err, ended = 0;
 
-	for (; n < FIELDS_AT_A_TIME && !ended && !err; n++) {
-		uint8_t *b = bytes;
+	for (uint32_t i = 0; i < FIELDS_AT_A_TIME;
+	     i++) /* by itself each: what lies behind the last need not be there */
+		spans[i] = (struct memory_span){
+			.addr = at + i * t->stride, .to = bytes + i * t->stride, .len = (uint32_t)t->stride};
+	err = m->read_spans(m->ctx, spans, FIELDS_AT_A_TIME);
+	for (; n < FIELDS_AT_A_TIME && !ended && !err && spans[n].is_read; n++) {
+		const uint8_t *b = bytes + n * t->stride;
 		struct entry *e = &entries[n];
 
-		err = jvm_memory__read(m, at + n * t->stride, b, (uint32_t)t->stride);
-		if (err)
-			break;
 		e->type_name = word_at(b, t->type_name);
 		e->field_name = word_at(b, t->field_name);
 		e->type_string = word_at(b, t->type_string);
 		e->offset = word_at(b, t->offset);
 		e->address = word_at(b, t->address);
 		ended = !e->type_name;
-		add_name(spans, &n_spans, e->type_name, e->type);
-		add_name(spans, &n_spans, e->field_name, e->field);
-		add_name(spans, &n_spans, e->type_string, e->of);
+	}
+	if (!err && n < FIELDS_AT_A_TIME && !ended)
+		err = -EFAULT;
+	for (uint32_t i = 0; i < n; i++) {
+		add_name(spans, &n_spans, entries[i].type_name, entries[i].type);
+		add_name(spans, &n_spans, entries[i].field_name, entries[i].field);
+		add_name(spans, &n_spans, entries[i].type_string, entries[i].of);
 	}
 	if (!err && n_spans)
 		err = m->read_spans(m->ctx, spans, n_spans);
@@ -177,15 +183,16 @@ int jvm_layout__read(const struct jvm_memory *memory, const struct jvm_tables *t
 		     struct jvm_layout *ret_layout)
 {
 	struct jvm_layout l = {0};
-	uint8_t bytes[STRIDE_MAX];
+	uint8_t *bytes;
 	struct entry *entries;
 	int err = 0;
 
 	if (!offsets_fit(tables))
 		return -EOPNOTSUPP;
-	entries = malloc(FIELDS_AT_A_TIME * sizeof(*entries));
+	entries = malloc(FIELDS_AT_A_TIME * (sizeof(*entries) + tables->stride));
 	if (!entries)
 		return -ENOMEM;
+	bytes = (uint8_t *)(entries + FIELDS_AT_A_TIME);
 	for (uint32_t i = 0; i < JVM_FIELDS_MAX && !err; i += FIELDS_AT_A_TIME)
 		err = read_piece(memory, tables, tables->structs + i * tables->stride, bytes, entries, &l);
 	free(entries);

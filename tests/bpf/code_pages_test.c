@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Walks through code that is in no file but has pages of rows: a made-up JVM's, whose code, stack and rows are given here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "bpf/code_pages.h"
+#include "bpf/walk.h"
+
+#define STACK  0x7ff000ull
+#define HEAP   0x7f1200000000ull /* more bits than a frame of a file has */
+#define NUMBER (CODE_PAGES_FIRST + 70000)
+#define METHOD (HEAP + 0x100)
+#define CALLER (HEAP + 0x800)
+#define INTERP (HEAP + 0xc00)
+#define NEWER  (HEAP + 0xe00)
+#define END    (HEAP + 0xf00)
+
+static uint64_t stack[64];
+static uint8_t heap_code[0x1000];
+
+static int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr)
+{
+	(void)w;
+	if (addr < STACK || addr + len > STACK + sizeof(stack))
+		return END_STACK_READ;
+	memcpy(to, (char *)stack + (addr - STACK), len);
+	return 0;
+}
+
+static int unwind_read_code(struct walk *w, void *to, __u32 len, __u64 pc)
+{
+	(void)w;
+	if (pc < HEAP || pc + len > HEAP + sizeof(heap_code))
+		return END_STACK_READ;
+	memcpy(to, heap_code + (pc - HEAP), len);
+	return 0;
+}
+
+static int unwind_find_mapping(struct walk *w, __u64 pc)
+{
+	const struct unwind_row row = code_pages__row(NUMBER);
+
+	if (pc < HEAP || pc >= HEAP + sizeof(heap_code))
+		return END_NO_MAPPING;
+	w->mapping = (struct walk_mapping){.start = HEAP, .end = HEAP + sizeof(heap_code)};
+	memcpy(&w->mapping.bias, &row, sizeof(row));
+	return 0;
+}
+
+static int unwind_find_row(struct walk *w, __u64 word, struct unwind_row *row)
+{
+	static const struct unwind_row rows[] = {
+		{.pc = 0x100, .cfa = ROW_REG_RSP, .cfa_off = 4, .saved = ROW_FP_AT_CFA, .fp_off = -2},
+		{.pc = 0x800, .cfa = ROW_REG_RSP, .cfa_off = 3, .saved = ROW_FP_AT_CFA, .fp_off = -2},
+		{.pc = 0xc00, .cfa = ROW_CFA_INTERPRETER},
+		{.pc = 0xe00, .cfa = ROW_CFA_NONE},
+		{.pc = 0xf00, .cfa = ROW_CFA_END},
+	};
+
+	(void)w;
+	assert_int_equal(frame_object(word), NUMBER);
+	assert_int_equal(frame_vaddr(word) & ~0xfffull, HEAP & FRAME_VADDR_MASK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows) && rows[i].pc <= (word & 0xfff); i++)
+		*row = rows[i];
+	return 0;
+}
+
+#include "bpf/unwind.bpf.h"
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(stack, 0, sizeof(stack));
+	memset(heap_code, 0x90, sizeof(heap_code));
+	return 0;
+}
+
+static void put_code(uint64_t at, const char *bytes, size_t n)
+{
+	memcpy(heap_code + (at - HEAP), bytes, n);
+}
+
+/* What is returned to at `at` was called. */
+static uint64_t called(uint64_t at)
+{
+	put_code(at - 5, "\xe8\1\2\3\4", 5);
+	return at;
+}
+
+static int walk_from(struct walk *w, uint64_t pc, uint64_t fp)
+{
+	int end;
+
+	*w = (struct walk){.pc = pc, .sp = STACK, .fp = fp, .leaf = 1};
+	do {
+		end = unwind__step(w);
+	} while (end == UNWIND_CONTINUE);
+	return end;
+}
+
+static void expect(const struct walk *w, uint32_t n, const uint64_t *pcs)
+{
+	assert_int_equal(w->n_words, n);
+	for (uint32_t i = 0; i < n; i++)
+		assert_int_equal(w->words[i], frame_of_raw(pcs[i]));
+}
+
+/* The caller's frame from its SP on, which the end mark called. */
+static void put_caller(uint32_t at)
+{
+	stack[at + 1] = 0x55;
+	stack[at + 2] = called(END + 0x10);
+}
+
+static void a_method_is_walked_by_its_frame_and_stays_an_address(void **state)
+{
+	const uint64_t pcs[] = {METHOD + 0x40, CALLER + 0x3f, END + 0xf};
+	struct walk w;
+
+	(void)state;
+	stack[2] = STACK + 256;
+	stack[3] = called(CALLER + 0x40);
+	put_caller(4);
+	assert_int_equal(walk_from(&w, pcs[0], 1), END_END_MARK);
+	expect(&w, 3, pcs);
+	assert_int_equal(w.sp, STACK + 7 * 8);
+	assert_int_equal(w.fp, 0x55);
+	assert_false(w.derived);
+}
+
+static void an_interrupted_method_has_taken_down_as_much_as_its_code_says(void **state)
+{
+	static const struct {
+		const char *before, *at; /* pc stands between */
+		uint32_t n_words;        /* of its frame, with the return address */
+	} cases[] = {
+		{"\x48\x83\xc4\x10", "\x5d\xc3", 2},                             /* pop %rbp */
+		{"\x5d", "\xc3", 1},                                             /* ret */
+		{"\x5d", "\x49\x3b\x67\x10\x0f\x87\1\2\3\4\xc3", 1},             /* cmp 16(%r15),%rsp */
+		{"\x5d\x49\x3b\x67\x10", "\x0f\x87\1\2\3\4\xc3", 1},             /* ja behind it */
+		{"\x5d\x49\x3b\xa7\x48\x03\x01\x01", "\x0f\x87\1\2\3\4\xc3", 1}, /* … with four bytes */
+		{"\x90\x49\x3b\x67\x10", "\x0f\x87\1\2\3\4\x90", 4},             /* a poll in a loop */
+		{"\x90", "\x48\x83\xc4\x10", 4},
+	};
+	const uint64_t pcs[] = {METHOD + 0x40, CALLER + 0x3f, END + 0xf};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct walk w;
+
+		setup(state);
+		put_code(pcs[0] - strlen(cases[i].before), cases[i].before, strlen(cases[i].before));
+		put_code(pcs[0], cases[i].at, strlen(cases[i].at));
+		stack[cases[i].n_words - 1] = called(CALLER + 0x40);
+		put_caller(cases[i].n_words);
+		assert_int_equal(walk_from(&w, pcs[0], 1), END_END_MARK);
+		expect(&w, 3, pcs);
+		assert_false(w.derived);
+	}
+}
+
+static void a_word_more_is_seen_by_what_then_is_a_return_address(void **state)
+{
+	const uint64_t pcs[] = {METHOD + 0x40, CALLER + 0x3f, END + 0xf};
+	struct walk w;
+
+	(void)state;
+	stack[3] = STACK + 256; /* RBP of the caller, where the return address would be */
+	stack[4] = called(CALLER + 0x40);
+	put_caller(5);
+	assert_int_equal(walk_from(&w, pcs[0], 1), END_END_MARK);
+	expect(&w, 3, pcs);
+	assert_true(w.derived);
+}
+
+/* A caller is where a call is: no instruction of it is looked at. */
+static void a_caller_has_all_of_its_frame(void **state)
+{
+	const uint64_t pcs[] = {METHOD + 0x40, CALLER + 0x3f, END + 0xf};
+	struct walk w;
+
+	(void)state;
+	stack[3] = called(CALLER + 0x40);
+	put_code(CALLER + 0x40, "\x5d\xc3", 2);
+	put_caller(4);
+	assert_int_equal(walk_from(&w, pcs[0], 1), END_END_MARK);
+	expect(&w, 3, pcs);
+}
+
+static void the_interpreter_keeps_its_callers_stack_pointer(void **state)
+{
+	const uint64_t pcs[] = {INTERP + 0x20, CALLER + 0x3f, END + 0xf};
+	struct walk w;
+
+	(void)state;
+	stack[9] = STACK + 14 * 8; /* SP of the caller; what it passed lies between */
+	stack[10] = 0x77;          /* FP of the caller */
+	stack[11] = CALLER + 0x40;
+	put_caller(14);
+	assert_int_equal(walk_from(&w, pcs[0], STACK + 80), END_END_MARK);
+	expect(&w, 3, pcs);
+
+	stack[9] = STACK + 11 * 8; /* below its frame's end */
+	assert_int_equal(walk_from(&w, pcs[0], STACK + 80), END_BAD_SP);
+	stack[9] = STACK + (1ull << 32);
+	assert_int_equal(walk_from(&w, pcs[0], STACK + 80), END_BAD_SP);
+	assert_int_equal(walk_from(&w, pcs[0], STACK + 81), END_BAD_FP);
+	assert_int_equal(walk_from(&w, pcs[0], STACK + sizeof(stack)), END_STACK_READ);
+}
+
+/* Its frame pointer may be one, of a frame further up: callers would be passed over. */
+static void code_that_is_newer_waits_before_its_frame(void **state)
+{
+	struct walk w;
+
+	(void)state;
+	stack[2] = STACK + 64;
+	stack[3] = called(CALLER + 0x40);
+	assert_int_equal(walk_from(&w, NEWER, STACK + 16), END_NO_ROWS);
+	assert_int_equal(w.n_words, 0);
+	assert_int_equal(w.pc, NEWER);
+	w.end = END_NO_ROWS;
+	walk__close(&w);
+	assert_int_equal(w.n_words, 2);
+	assert_int_equal(w.words[0], frame_of_raw(NEWER));
+	assert_int_equal(w.words[1], frame_of_cut(END_NO_ROWS));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_method_is_walked_by_its_frame_and_stays_an_address, setup),
+		cmocka_unit_test_setup(an_interrupted_method_has_taken_down_as_much_as_its_code_says, setup),
+		cmocka_unit_test_setup(a_word_more_is_seen_by_what_then_is_a_return_address, setup),
+		cmocka_unit_test_setup(a_caller_has_all_of_its_frame, setup),
+		cmocka_unit_test_setup(the_interpreter_keeps_its_callers_stack_pointer, setup),
+		cmocka_unit_test_setup(code_that_is_newer_waits_before_its_frame, setup),
+	};
+
+	return cmocka_run_group_tests_name("code_pages", tests, NULL, NULL);
+}

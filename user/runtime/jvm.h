@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * jvm - what was read of a HotSpot JVM's code at one time: immutable, shared between threads.
+ *
+ * Owns: the code's table. Thread: reading any, it may take as long as the process likes; a reading that is held may be looked at by all. Limit: those of jvm_code.
+ * Errors: those of jvm_layout and jvm_code; a JVM that has only just started is -EFAULT or -EOPNOTSUPP too.
+ */
+#ifndef EVERPROF_RUNTIME_JVM_H
+#define EVERPROF_RUNTIME_JVM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "user/runtime/jvm_code.h"
+#include "user/runtime/jvm_layout.h"
+
+struct elf;
+
+struct jvm {
+	struct jvm_layout layout;
+	struct jvm_code code;
+	int refs; /* atomic */
+};
+
+/* libjvm is loaded at `bias`. With the last reading of this very process, its layout is taken from there. */
+int jvm__read(uint32_t pid, const struct elf *libjvm, uint64_t bias, const struct jvm *last,
+	      struct jvm **ret_jvm);
+struct jvm *jvm__ref(struct jvm *j); /* NULL is NULL */
+void jvm__unref(struct jvm *j);
+size_t jvm__bytes(const struct jvm *j);
+
+#endif
