@@ -25,6 +25,7 @@
 #include "user/base/hashmap.h"
 #include "user/base/intern.h"
 #include "user/profile/diff.h"
+#include "user/profile/fold.h"
 #include "user/profile/profile.h"
 #include "user/profile/saturate.h"
 #include "user/profile/stack_table.h"
@@ -35,21 +36,25 @@
 #define NO_LABEL         "(none)"
 #define NO_STACK         "[no stack]"
 
-struct grower {
-	const struct profile *p;
+struct call_grower {
+	struct call_tree_opts opts;
+	const struct profile *p; /* that is being added; place, type and as_base are of it */
+	bool as_base;            /* all of it; else what has the label of a difference */
 	struct call_tree *t;
 	uint32_t type, cap_frames;
-	const char *root_label;
 	struct hashmap frame_map;
 	struct stack_table trie; /* items: frames */
 	struct side {
 		int64_t self, total;
 	} * values[2]; /* [base or not][node of the trie] */
 	uint32_t cap_values;
+	uint32_t *
+		single; /* [location of the profile] = its frame + 1, where it is one; 0: not asked yet, or several */
 	uint32_t *place; /* [stack of the profile] = node of the trie + 1, 0: not walked yet, below `root` */
 	uint32_t root;   /* node of the trie that the walk is below */
-	uint32_t *order,
+	uint32_t *order, n_order,
 		*first; /* children of each node: order[first[node]] … as long as the parent is the node */
+	uint32_t *n_small; /* [node] = how many more are below the threshold */
 	uint64_t threshold;
 };
 
@@ -60,7 +65,7 @@ static bool frame_eq(uint32_t index, const void *key, const void *owner)
 	return a->name == b->name && a->binary == b->binary && a->kind == b->kind;
 }
 
-static int frame_intern(struct grower *g, const char *name, const char *binary, enum frame_kind kind,
+static int frame_intern(struct call_grower *g, const char *name, const char *binary, enum frame_kind kind,
 			uint32_t *ret_frame)
 {
 	struct call_tree *t = g->t;
@@ -98,6 +103,8 @@ static int frame_intern(struct grower *g, const char *name, const char *binary, 
 
 static enum frame_kind kind_of(const char *name, const char *binary, bool inlined)
 {
+	if (!strcmp(name, FOLD_NAME))
+		return FRAME_FOLDED;
 	if (!strncmp(binary, KERNEL_PREFIX, strlen(KERNEL_PREFIX)))
 		return FRAME_KERNEL;
 	if (!strncmp(name, TRUNCATED_PREFIX, strlen(TRUNCATED_PREFIX)))
@@ -107,21 +114,30 @@ static enum frame_kind kind_of(const char *name, const char *binary, bool inline
 	return inlined ? FRAME_INLINED : FRAME_USER;
 }
 
-/* One location's functions below a node, outermost first. */
-static int push_location(struct grower *g, uint32_t location, uint32_t *node)
+static int frame_of_line(struct call_grower *g, const struct location *l, uint32_t i, uint32_t *ret_frame)
 {
-	const struct location *l = profile__get_location(g->p, location);
+	const struct function *f = profile__get_function(g->p, profile__lines(g->p, l)[i].function);
 	const char *binary =
 		l->mapping ? profile__str(g->p, profile__get_mapping(g->p, l->mapping)->filename) : "";
+	const char *name = profile__str(g->p, f->name);
+
+	name = *name ? name : "[unknown]";
+	return frame_intern(g, name, binary, kind_of(name, binary, i + 1 < l->n_lines), ret_frame);
+}
+
+/* One location's functions below a node, outermost first. */
+static int push_location(struct call_grower *g, uint32_t location, uint32_t *node)
+{
+	const struct location *l = profile__get_location(g->p, location);
 	int err = 0;
 
 	for (uint32_t i = l->n_lines; !err && i-- > 0;) {
-		const struct function *f = profile__get_function(g->p, profile__lines(g->p, l)[i].function);
-		const char *name = profile__str(g->p, f->name);
-		uint32_t frame;
+		uint32_t frame = g->single[location] - 1;
 
-		name = *name ? name : "[unknown]";
-		err = frame_intern(g, name, binary, kind_of(name, binary, i + 1 < l->n_lines), &frame);
+		if (!g->single[location])
+			err = frame_of_line(g, l, i, &frame);
+		if (!err && l->n_lines == 1)
+			g->single[location] = frame + 1;
 		if (!err)
 			err = stack_table__push(&g->trie, *node, frame, node);
 		if (!err && stack_table__count(&g->trie) > CALL_TREE_NODES_MAX)
@@ -131,7 +147,7 @@ static int push_location(struct grower *g, uint32_t location, uint32_t *node)
 }
 
 /* Where a stack of the profile ends in the trie; what its callers share was walked before. */
-static int place_stack(struct grower *g, uint32_t stack, uint32_t *ret_node)
+static int place_stack(struct call_grower *g, uint32_t stack, uint32_t *ret_node)
 {
 	uint32_t chain[PROFILE_DEPTH_MAX], locations[PROFILE_DEPTH_MAX], n = 0, node = g->root;
 	int err = 0;
@@ -152,29 +168,40 @@ static int place_stack(struct grower *g, uint32_t stack, uint32_t *ret_node)
 	return err;
 }
 
-static int add_value(struct grower *g, uint32_t node, bool is_base, int64_t value)
+/* Without a difference nobody writes to the base: its pages are all the one page of zeros. */
+static int grow_values(struct call_grower *g)
 {
+	uint32_t cap = g->trie.n + g->trie.n / 2 + 64;
+	struct side *now = realloc(g->values[0], (size_t)cap * sizeof(*now)), *base;
+
+	if (!now)
+		return -ENOMEM;
+	memset(now + g->cap_values, 0, (size_t)(cap - g->cap_values) * sizeof(*now));
+	g->values[0] = now;
+	base = calloc(cap, sizeof(*base));
+	if (!base)
+		return -ENOMEM;
+	if (g->t->is_diff && g->cap_values)
+		memcpy(base, g->values[1], (size_t)g->cap_values * sizeof(*base));
+	free(g->values[1]);
+	g->values[1] = base;
+	g->cap_values = cap;
+	return 0;
+}
+
+static int add_value(struct call_grower *g, uint32_t node, bool is_base, int64_t value)
+{
+	int err = node >= g->cap_values ? grow_values(g) : 0;
 	struct side *side;
 
-	if (node >= g->cap_values) {
-		uint32_t cap = g->trie.n + g->trie.n / 2 + 64;
-
-		for (int i = 0; i < 2; i++) {
-			struct side *v = realloc(g->values[i], (size_t)cap * sizeof(*v));
-
-			if (!v)
-				return -ENOMEM;
-			memset(v + g->cap_values, 0, (size_t)(cap - g->cap_values) * sizeof(*v));
-			g->values[i] = v;
-		}
-		g->cap_values = cap;
-	}
+	if (err)
+		return err;
 	side = &g->values[is_base][node];
 	side->self = saturated_add(side->self, value);
 	return 0;
 }
 
-static int place_nothing(struct grower *g, uint32_t *node)
+static int place_nothing(struct call_grower *g, uint32_t *node)
 {
 	uint32_t frame;
 	int err = frame_intern(g, NO_STACK, "", FRAME_TRUNCATED, &frame);
@@ -182,22 +209,25 @@ static int place_nothing(struct grower *g, uint32_t *node)
 	return err ? err : stack_table__push(&g->trie, g->root, frame, node);
 }
 
-static int add_sample(struct grower *g, const struct sample *s)
+static int add_sample(struct call_grower *g, const struct sample *s)
 {
 	int64_t value = s->values[g->type];
-	bool is_base = g->t->is_diff && profile__find_label(g->p, s->labels, DIFF_BASE_LABEL);
+	bool is_negated =
+		g->t->is_diff && !g->as_base && profile__find_label(g->p, s->labels, DIFF_BASE_LABEL);
 	uint32_t node;
 	int err;
 
 	if (!value)
 		return 0;
 	err = s->stack ? place_stack(g, s->stack, &node) : place_nothing(g, &node);
-	return err ? err : add_value(g, node, is_base, is_base ? saturated_negate(value) : value);
+	return err ? err
+		   : add_value(g, node, g->as_base || is_negated,
+			       is_negated ? saturated_negate(value) : value);
 }
 
-static const char *label_text(const struct grower *g, uint32_t labels, char number[24])
+static const char *label_text(const struct call_grower *g, uint32_t labels, char number[24])
 {
-	const struct label *l = profile__find_label(g->p, labels, g->root_label);
+	const struct label *l = profile__find_label(g->p, labels, g->opts.root_label);
 
 	if (!l)
 		return NO_LABEL;
@@ -221,7 +251,7 @@ static int compare_labelled(const void *a, const void *b)
 }
 
 /* Samples of one label's text after the other, so that place[] serves each of them as a whole. */
-static int add_labelled(struct grower *g)
+static int add_labelled(struct call_grower *g)
 {
 	uint32_t n = profile__n_samples(g->p), last = UINT32_MAX;
 	struct labelled *all = malloc(((size_t)n + 1) * sizeof(*all));
@@ -248,25 +278,25 @@ static int add_labelled(struct grower *g)
 	return err;
 }
 
-static int add_samples(struct grower *g)
+static int add_samples(struct call_grower *g)
 {
 	int err = 0;
 
 	g->place = calloc((size_t)profile__n_stacks(g->p) + 1, sizeof(*g->place));
-	if (!g->place)
+	g->single = calloc((size_t)profile__n_locations(g->p) + 1, sizeof(*g->single));
+	if (!g->place || !g->single)
 		return -ENOMEM;
-	if (g->root_label)
+	if (g->opts.root_label)
 		err = add_labelled(g);
-	for (uint32_t i = 0; !g->root_label && !err && i < profile__n_samples(g->p); i++)
+	for (uint32_t i = 0; !g->opts.root_label && !err && i < profile__n_samples(g->p); i++)
 		err = add_sample(g, profile__get_sample(g->p, i));
-	/* nodes that nothing ends at may lie past the array */
-	return err ? err : add_value(g, g->trie.n, false, 0);
+	return err;
 }
 
 /* Parents come before their children in the trie. */
-static void add_up(struct grower *g)
+static void add_up(struct call_grower *g)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 1 + g->t->is_diff; i++) {
 		struct side *v = g->values[i];
 
 		for (uint32_t n = g->trie.n; n > 0; n--) {
@@ -284,27 +314,24 @@ static uint64_t magnitude(int64_t v)
 	return v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
 }
 
-static bool is_small(const struct grower *g, uint32_t node)
+static bool is_small(const struct call_grower *g, uint32_t node)
 {
 	uint64_t a = magnitude(g->values[0][node].total), b = magnitude(g->values[1][node].total);
 
 	return (a > b ? a : b) < g->threshold;
 }
 
-/* By name; those that are too small to be written come last, in any order that is always the same. */
+/* By name. */
 static int compare_children(const void *a, const void *b, void *ctx)
 {
-	const struct grower *g = ctx;
+	const struct call_grower *g = ctx;
 	const uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
 	const struct stack_node *x = stack_table__node(&g->trie, i), *y = stack_table__node(&g->trie, k);
-	bool is_x_small = is_small(g, i), is_y_small = is_small(g, k);
 	const struct call_frame *f = &g->t->frames[x->item], *h = &g->t->frames[y->item];
 	int c;
 
 	if (x->parent != y->parent)
 		return x->parent < y->parent ? -1 : 1;
-	if (is_x_small || is_y_small)
-		return is_x_small != is_y_small ? (int)is_x_small - (int)is_y_small : i < k ? -1 : i > k;
 	c = strcmp(intern__str(g->t->texts, f->name, NULL), intern__str(g->t->texts, h->name, NULL));
 	if (!c)
 		c = strcmp(intern__str(g->t->texts, f->binary, NULL),
@@ -312,60 +339,73 @@ static int compare_children(const void *a, const void *b, void *ctx)
 	return c ? c : (int)f->kind - (int)h->kind;
 }
 
-static int sort_children(struct grower *g)
+/* Children that will be written, of each node one after the other; those that are too small are counted. */
+static int sort_children(struct call_grower *g)
 {
-	uint32_t n = g->trie.n;
+	uint32_t n = g->trie.n, n_large = 0;
 
 	g->order = malloc(((size_t)n + 1) * sizeof(*g->order));
 	g->first = malloc(((size_t)n + 1) * sizeof(*g->first));
-	if (!g->order || !g->first)
+	g->n_small = calloc((size_t)n + 1, sizeof(*g->n_small));
+	if (!g->order || !g->first || !g->n_small)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		g->order[i] = i + 1;
-	if (n)
-		qsort_r(g->order, n, sizeof(*g->order), compare_children, g);
+	for (uint32_t node = 1; node <= n; node++) {
+		if (is_small(g, node))
+			g->n_small[stack_table__node(&g->trie, node)->parent]++;
+		else
+			g->order[n_large++] = node;
+	}
+	g->n_order = n_large;
+	if (n_large)
+		qsort_r(g->order, n_large, sizeof(*g->order), compare_children, g);
 	for (uint32_t i = 0; i <= n; i++)
-		g->first[i] = n;
-	for (uint32_t i = n; i-- > 0;)
+		g->first[i] = n_large;
+	for (uint32_t i = n_large; i-- > 0;)
 		g->first[stack_table__node(&g->trie, g->order[i])->parent] = i;
 	return 0;
 }
 
+static bool is_child(const struct call_grower *g, uint32_t at, uint32_t node)
+{
+	return at < g->n_order && stack_table__node(&g->trie, g->order[at])->parent == node;
+}
+
+/* What of a node's total is neither its own nor a large child's. */
+static int64_t small_total(const struct call_grower *g, uint32_t node, int side)
+{
+	const struct side *v = g->values[side];
+	int64_t rest = saturated_add(v[node].total, saturated_negate(v[node].self));
+
+	for (uint32_t at = g->first[node]; is_child(g, at, node); at++)
+		rest = saturated_add(rest, saturated_negate(v[g->order[at]].total));
+	return rest;
+}
+
 /* What the children that are too small add up to, as one node. */
-static int write_folded(struct grower *g, uint32_t node, uint32_t depth)
+static int write_folded(struct call_grower *g, uint32_t node, uint32_t depth)
 {
 	struct call_node sum = {.depth = depth};
-	uint32_t n = 0;
 	char name[48];
 	int err;
 
-	for (uint32_t i = g->first[node]; i < g->trie.n; i++) {
-		uint32_t child = g->order[i];
-
-		if (stack_table__node(&g->trie, child)->parent != node)
-			break;
-		if (!is_small(g, child))
-			continue;
-		n++;
-		sum.self = saturated_add(sum.self, g->values[0][child].total);
-		sum.base_self = saturated_add(sum.base_self, g->values[1][child].total);
-	}
-	if (!n || (!sum.self && !sum.base_self))
+	if (!g->n_small[node])
 		return 0;
-	snprintf(name, sizeof(name), "(%u below the threshold)", n);
+	sum.self = sum.total = small_total(g, node, 0);
+	sum.base_self = sum.base_total = small_total(g, node, 1);
+	if (!sum.self && !sum.base_self)
+		return 0;
+	snprintf(name, sizeof(name), "(%u below the threshold)", g->n_small[node]);
 	err = frame_intern(g, name, "", FRAME_FOLDED, &sum.frame);
 	if (err)
 		return err;
-	sum.total = sum.self;
-	sum.base_total = sum.base_self;
 	g->t->nodes[g->t->n_nodes++] = sum;
-	g->t->n_folded += n;
+	g->t->n_folded += g->n_small[node];
 	if (depth > g->t->max_depth)
 		g->t->max_depth = depth;
 	return 0;
 }
 
-static void write_node(struct grower *g, uint32_t node, uint32_t frame, uint32_t depth)
+static void write_node(struct call_grower *g, uint32_t node, uint32_t frame, uint32_t depth)
 {
 	struct call_node *to = &g->t->nodes[g->t->n_nodes++];
 
@@ -382,13 +422,13 @@ static void write_node(struct grower *g, uint32_t node, uint32_t frame, uint32_t
 }
 
 /* Depth first, without recursion: first[node] runs on as its children are written. */
-static int write_preorder(struct grower *g)
+static int write_preorder(struct call_grower *g)
 {
 	uint32_t node = 0, depth = 0, frame;
 	int err = frame_intern(g, "all", "", FRAME_LABEL, &frame);
 
 	/* a node of its own for what is too small below each: at most as many again */
-	g->t->nodes = malloc(((size_t)g->trie.n * 2 + 2) * sizeof(*g->t->nodes));
+	g->t->nodes = malloc(((size_t)g->n_order * 2 + 2) * sizeof(*g->t->nodes));
 	if (!g->t->nodes)
 		return -ENOMEM;
 	if (!err) {
@@ -396,13 +436,8 @@ static int write_preorder(struct grower *g)
 		err = write_folded(g, 0, 1);
 	}
 	while (!err) {
-		uint32_t at = g->first[node], child = at < g->trie.n ? g->order[at] : 0;
-
-		if (child && stack_table__node(&g->trie, child)->parent == node) {
-			g->first[node]++;
-			if (is_small(g, child))
-				continue;
-			node = child;
+		if (is_child(g, g->first[node], node)) {
+			node = g->order[g->first[node]++];
 			write_node(g, node, stack_table__node(&g->trie, node)->item, ++depth);
 			err = write_folded(g, node, depth + 1);
 		} else if (node) {
@@ -424,7 +459,7 @@ static bool is_difference(const struct profile *p)
 	return found;
 }
 
-static bool is_within(const struct grower *g, uint32_t node, uint32_t frame)
+static bool is_within(const struct call_grower *g, uint32_t node, uint32_t frame)
 {
 	while ((node = stack_table__node(&g->trie, node)->parent))
 		if (stack_table__node(&g->trie, node)->item == frame)
@@ -433,7 +468,7 @@ static bool is_within(const struct grower *g, uint32_t node, uint32_t frame)
 }
 
 /* A folded node tells how much its branches have, not of which functions: those are added up here, of the whole trie. */
-static int add_rows(struct grower *g)
+static int add_rows(struct call_grower *g)
 {
 	uint32_t n_frames = g->t->n_frames, n = 0;
 	struct call_row *rows = calloc((size_t)n_frames + 1, sizeof(*rows));
@@ -468,61 +503,106 @@ static int add_rows(struct grower *g)
 	return 0;
 }
 
-static int grow(struct grower *g, const struct call_tree_opts *opts)
+int call_grower__new(const struct call_tree_opts *opts, struct call_grower **ret)
 {
-	uint64_t whole[2];
+	struct call_grower *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return -ENOMEM;
+	if (opts)
+		g->opts = *opts;
+	hashmap__init(&g->frame_map);
+	stack_table__init(&g->trie, 0);
+	g->t = calloc(1, sizeof(*g->t));
+	if (g->t)
+		g->t->texts = intern__new(TEXTS_LIMIT);
+	if (!g->t || !g->t->texts) {
+		call_grower__free(g);
+		return -ENOMEM;
+	}
+	*ret = g;
+	return 0;
+}
+
+void call_grower__free(struct call_grower *g)
+{
+	if (!g)
+		return;
+	hashmap__done(&g->frame_map);
+	stack_table__done(&g->trie);
+	call_tree__free(g->t);
+	free(g->values[0]);
+	free(g->values[1]);
+	free(g->order);
+	free(g->first);
+	free(g->n_small);
+	free(g);
+}
+
+int call_grower__add(struct call_grower *g, const struct profile *p, bool as_base)
+{
 	int err;
 
-	g->t->texts = intern__new(TEXTS_LIMIT);
-	err = g->t->texts ? add_samples(g) : -ENOMEM;
+	if (!profile__sealed(p))
+		return -EINVAL;
+	err = profile__find_type(p, g->opts.type, &g->type);
 	if (err)
 		return err;
+	g->p = p;
+	g->as_base = as_base;
+	g->root = 0;
+	g->t->is_diff |= as_base || is_difference(p);
+	err = add_samples(g);
+	free(g->place);
+	free(g->single);
+	g->place = g->single = NULL;
+	return err;
+}
+
+int call_grower__finish(struct call_grower *g, const struct profile *head, struct call_tree **ret)
+{
+	uint64_t whole[2];
+	uint32_t type;
+	int err = profile__find_type(head, g->opts.type, &type);
+
+	if (err)
+		return err;
+	/* nodes that nothing ends at may lie past the array */
+	err = add_value(g, g->trie.n, false, 0);
+	if (err)
+		return err;
+	g->t->type = profile__str(head, profile__type(head, type).type);
+	g->t->unit = profile__str(head, profile__type(head, type).unit);
 	add_up(g);
 	for (int i = 0; i < 2; i++)
 		whole[i] = magnitude(g->values[i][0].total);
 	g->threshold =
-		(uint64_t)((double)(whole[0] > whole[1] ? whole[0] : whole[1]) * opts->threshold_ppm / 1e6);
+		(uint64_t)((double)(whole[0] > whole[1] ? whole[0] : whole[1]) * g->opts.threshold_ppm / 1e6);
 	if (!g->threshold)
 		g->threshold = 1; /* what is nothing on both sides is not there */
 	err = sort_children(g);
 	if (!err)
 		err = write_preorder(g);
-	return !err && opts->with_rows && g->t->n_folded ? add_rows(g) : err;
+	if (!err && g->opts.with_rows && g->t->n_folded)
+		err = add_rows(g);
+	if (err)
+		return err;
+	*ret = g->t;
+	g->t = NULL;
+	return 0;
 }
 
 int call_tree__new(const struct profile *p, const struct call_tree_opts *opts, struct call_tree **ret)
 {
-	static const struct call_tree_opts none;
-	struct grower g = {.p = p};
-	int err;
+	struct call_grower *g;
+	int err = call_grower__new(opts, &g);
 
-	if (!profile__sealed(p))
-		return -EINVAL;
-	opts = opts ? opts : &none;
-	err = profile__find_type(p, opts->type, &g.type);
 	if (err)
 		return err;
-	g.t = calloc(1, sizeof(*g.t));
-	if (!g.t)
-		return -ENOMEM;
-	g.root_label = opts->root_label;
-	g.t->is_diff = is_difference(p);
-	g.t->type = profile__str(p, profile__type(p, g.type).type);
-	g.t->unit = profile__str(p, profile__type(p, g.type).unit);
-	hashmap__init(&g.frame_map);
-	stack_table__init(&g.trie, 0);
-	err = grow(&g, opts);
-	hashmap__done(&g.frame_map);
-	stack_table__done(&g.trie);
-	free(g.values[0]);
-	free(g.values[1]);
-	free(g.place);
-	free(g.order);
-	free(g.first);
-	if (err)
-		call_tree__free(g.t);
-	else
-		*ret = g.t;
+	err = call_grower__add(g, p, false);
+	if (!err)
+		err = call_grower__finish(g, p, ret);
+	call_grower__free(g);
 	return err;
 }
 

@@ -28,7 +28,7 @@ enum frame_kind {
 	FRAME_INLINED,
 	FRAME_LABEL,     /* not a function: the text of the root label */
 	FRAME_TRUNCATED, /* the mark of a stack that was cut short */
-	FRAME_FOLDED,    /* "(N below the threshold)" */
+	FRAME_FOLDED,    /* "(N below the threshold)", or what profile/fold put together */
 	FRAME_KIND_MAX
 };
 
@@ -73,6 +73,16 @@ struct call_tree {
 };
 
 int call_tree__new(const struct profile *p, const struct call_tree_opts *opts, struct call_tree **ret);
+
+/*
+ * The same of many profiles, one after the other, without adding them up to one: half the time, a third of the memory. as_base: the side that a difference is
+ * compared with. Types and units are borrowed from `head`, which has the types of them all. finish hands the tree over; free the grower.
+ */
+struct call_grower;
+int call_grower__new(const struct call_tree_opts *opts, struct call_grower **ret);
+int call_grower__add(struct call_grower *g, const struct profile *p, bool as_base);
+int call_grower__finish(struct call_grower *g, const struct profile *head, struct call_tree **ret);
+void call_grower__free(struct call_grower *g);
 void call_tree__free(struct call_tree *t);
 const char *call_tree__name(const struct call_tree *t, uint32_t node);
 const char *call_tree__binary(const struct call_tree *t, uint32_t node);

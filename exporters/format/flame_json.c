@@ -189,19 +189,11 @@ static void rows(const struct used *u, struct buf *b)
 	json__int(b, t->n_rows_small);
 }
 
-int flame_json__encode(const struct profile *p, const struct call_tree_opts *opts, struct buf *to)
+int flame_json__write(const struct profile *p, const struct call_tree *t, struct buf *to)
 {
-	struct call_tree_opts with_rows = opts ? *opts : (struct call_tree_opts){0};
-	struct call_tree *t;
 	struct used u;
-	int err;
+	int err = find_used(t, &u);
 
-	with_rows.with_rows = true;
-	err = call_tree__new(p, &with_rows, &t);
-
-	if (err)
-		return err;
-	err = find_used(t, &u);
 	if (!err) {
 		head(p, t, to);
 		frames(&u, to);
@@ -215,6 +207,5 @@ int flame_json__encode(const struct profile *p, const struct call_tree_opts *opt
 		buf__append_str(to, "}\n");
 	}
 	used__done(&u);
-	call_tree__free(t);
 	return err ? err : buf__err(to);
 }

@@ -13,9 +13,10 @@
 #define EVERPROF_FORMAT_FLAME_JSON_H
 
 struct buf;
-struct call_tree_opts;
+struct call_tree;
 struct profile;
 
-int flame_json__encode(const struct profile *p, const struct call_tree_opts *opts, struct buf *to);
+/* The tree with its rows; of the profile its head alone is used. */
+int flame_json__write(const struct profile *head, const struct call_tree *t, struct buf *to);
 
 #endif

@@ -247,26 +247,20 @@ static double at_least_one(int64_t v)
 	return v > 0 ? (double)v : 1;
 }
 
-int flamegraph__encode_svg(const struct profile *p, const struct call_tree_opts *opts, struct buf *to)
+int flamegraph__write_svg(const struct profile *head, const struct call_tree *t, struct buf *to)
 {
-	struct drawing d = {.p = p, .to = to};
-	struct call_tree *t;
-	int err = call_tree__new(p, opts, &t);
+	struct drawing d = {.p = head, .t = t, .to = to};
+	int err;
 
-	if (err)
-		return err;
-	d.t = t;
 	d.whole = at_least_one(t->nodes[0].total);
 	d.base_whole = at_least_one(t->nodes[0].base_total);
 	d.starts = calloc((size_t)t->max_depth + 2, sizeof(*d.starts));
-	if (d.starts) {
-		append_head(&d);
-		draw_nodes(&d);
-		err = append_script(to);
-		buf__append_str(to, "</svg>\n");
-	}
-	err = !d.starts ? -ENOMEM : err ? err : buf__err(to);
+	if (!d.starts)
+		return -ENOMEM;
+	append_head(&d);
+	draw_nodes(&d);
+	err = append_script(to);
+	buf__append_str(to, "</svg>\n");
 	free(d.starts);
-	call_tree__free(t);
-	return err;
+	return err ? err : buf__err(to);
 }

@@ -14,9 +14,10 @@
 #define FLAMEGRAPH_NARROW_PX 0.2
 
 struct buf;
-struct call_tree_opts;
+struct call_tree;
 struct profile;
 
-int flamegraph__encode_svg(const struct profile *p, const struct call_tree_opts *opts, struct buf *to);
+/* Of the profile its head alone is used. */
+int flamegraph__write_svg(const struct profile *head, const struct call_tree *t, struct buf *to);
 
 #endif

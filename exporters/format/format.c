@@ -35,49 +35,59 @@ static int encode_folded(const struct profile *p, const struct format_opts *opts
 			      to);
 }
 
-static struct call_tree_opts tree_opts(const struct format_opts *opts)
+struct call_tree_opts format__tree_opts(const struct format_opts *opts)
 {
-	return (struct call_tree_opts){
-		.type = opts->type, .root_label = opts->root_label, .threshold_ppm = opts->threshold_ppm};
-}
-
-static int encode_svg(const struct profile *p, const struct format_opts *opts, struct buf *to)
-{
-	const struct call_tree_opts o = tree_opts(opts);
-
-	return flamegraph__encode_svg(p, &o, to);
-}
-
-static int encode_html(const struct profile *p, const struct format_opts *opts, struct buf *to)
-{
-	const struct call_tree_opts o = tree_opts(opts);
-
-	return report__encode_html(p, &o, to);
+	return (struct call_tree_opts){.type = opts->type,
+				       .root_label = opts->root_label,
+				       .threshold_ppm = opts->threshold_ppm,
+				       .with_rows = true};
 }
 
 static int encode_speedscope(const struct profile *p, const struct format_opts *opts, struct buf *to)
 {
-	const struct call_tree_opts o = tree_opts(opts);
+	const struct call_tree_opts o = format__tree_opts(opts);
 
 	return speedscope__encode(p, &o, to);
 }
 
+static int encode_tree(const struct profile *p, const struct format_opts *opts, format_draw_fn draw,
+		       struct buf *to)
+{
+	const struct call_tree_opts o = format__tree_opts(opts);
+	struct call_tree *t;
+	int err = call_tree__new(p, &o, &t);
+
+	if (err)
+		return err;
+	err = draw(p, t, to);
+	call_tree__free(t);
+	return err;
+}
+
+static int encode_svg(const struct profile *p, const struct format_opts *opts, struct buf *to)
+{
+	return encode_tree(p, opts, flamegraph__write_svg, to);
+}
+
+static int encode_html(const struct profile *p, const struct format_opts *opts, struct buf *to)
+{
+	return encode_tree(p, opts, report__write_html, to);
+}
+
 static int encode_flame_json(const struct profile *p, const struct format_opts *opts, struct buf *to)
 {
-	const struct call_tree_opts o = tree_opts(opts);
-
-	return flame_json__encode(p, &o, to);
+	return encode_tree(p, opts, flame_json__write, to);
 }
 
 static const struct format formats[] = {
-	{"pprof", ".pb.gz", "application/octet-stream", encode_pprof},
-	{"pprof-zstd", ".pb.zst", "application/octet-stream", encode_pprof_zstd},
-	{"pprof-bare", ".pb", "application/octet-stream", encode_pprof_bare},
-	{"folded", ".folded", "text/plain; charset=utf-8", encode_folded},
-	{"svg", ".svg", "image/svg+xml", encode_svg},
-	{"html", ".html", "text/html; charset=utf-8", encode_html},
-	{"flame", ".flame.json", "application/json", encode_flame_json},
-	{"speedscope", ".json", "application/json", encode_speedscope},
+	{"pprof", ".pb.gz", "application/octet-stream", encode_pprof, NULL},
+	{"pprof-zstd", ".pb.zst", "application/octet-stream", encode_pprof_zstd, NULL},
+	{"pprof-bare", ".pb", "application/octet-stream", encode_pprof_bare, NULL},
+	{"folded", ".folded", "text/plain; charset=utf-8", encode_folded, NULL},
+	{"svg", ".svg", "image/svg+xml", encode_svg, flamegraph__write_svg},
+	{"html", ".html", "text/html; charset=utf-8", encode_html, report__write_html},
+	{"flame", ".flame.json", "application/json", encode_flame_json, flame_json__write},
+	{"speedscope", ".json", "application/json", encode_speedscope, NULL},
 };
 
 const struct format *format__at(size_t i)

@@ -14,6 +14,8 @@
 #include <stdint.h>
 
 struct buf;
+struct call_tree;
+struct call_tree_opts;
 struct profile;
 
 struct format_opts {
@@ -24,12 +26,19 @@ struct format_opts {
 	int level;             /* of the compression; 0: the default */
 };
 
+/* A tree as that format; of the profile its head alone is used. */
+typedef int (*format_draw_fn)(const struct profile *head, const struct call_tree *t, struct buf *to);
+
 struct format {
 	const char *name;       /* "pprof" */
 	const char *suffix;     /* ".pb.gz" */
 	const char *media_type; /* for HTTP */
 	int (*encode)(const struct profile *p, const struct format_opts *opts, struct buf *to);
+	format_draw_fn draw; /* of formats that hold one tree; NULL: the others */
 };
+
+/* How the tree for `draw` is made. */
+struct call_tree_opts format__tree_opts(const struct format_opts *opts);
 
 /* NULL where there is none. */
 const struct format *format__by_name(const char *name);

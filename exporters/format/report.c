@@ -33,7 +33,7 @@ static int append_part(struct buf *to, const char *before, struct asset a, const
 	return err;
 }
 
-int report__encode_html(const struct profile *p, const struct call_tree_opts *opts, struct buf *to)
+int report__write_html(const struct profile *head, const struct call_tree *t, struct buf *to)
 {
 	int err;
 
@@ -44,7 +44,7 @@ int report__encode_html(const struct profile *p, const struct call_tree_opts *op
 	err = append_part(to, "<style>\n", ASSET_OF(viewer_css), "</style>\n</head>\n<body>\n");
 	buf__append_str(to, "<div id=\"viewer\"></div>\n<script type=\"application/json\" id=\"profile\">");
 	if (!err)
-		err = flame_json__encode(p, opts, to);
+		err = flame_json__write(head, t, to);
 	if (!err)
 		err = append_part(to, "</script>\n<script>\n", ASSET_OF(viewer_js), "</script>\n");
 	if (!err)

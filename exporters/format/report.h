@@ -10,10 +10,11 @@
 #define EVERPROF_FORMAT_REPORT_H
 
 struct buf;
-struct call_tree_opts;
+struct call_tree;
 struct profile;
 
-int report__encode_html(const struct profile *p, const struct call_tree_opts *opts, struct buf *to);
+/* The tree with its rows; of the profile its head alone is used. */
+int report__write_html(const struct profile *head, const struct call_tree *t, struct buf *to);
 /* The two parts of the viewer as they stand in the binary (gzip), for a server of pages. */
 struct asset report__viewer_js(void);
 struct asset report__viewer_css(void);

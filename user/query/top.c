@@ -3,12 +3,12 @@
  * Problem: a stack names a function many times (recursion, inlining), and a function has many ids (one for each file that has it);
  * each name must count once a sample.
  *
- * Idea: names are groups. Each function, mapping or label set gets its group once; a sample then adds to groups, and a stamp a group, the number
- * of the last sample that counted there, keeps it from counting twice.
+ * Idea: names are groups. Each function, mapping or label set gets its group once. What a name has anywhere in a stack is added up over the tree of stacks, not
+ * over samples: a walk keeps count of the names between the root and where it is, and a node's total counts for those that are new there.
  *
  * In a profile of waits the innermost frames are the scheduler's in every stack; the first other one is taken for the leaf.
  *
- * Cost: one pass over samples and their frames; four bytes a function or mapping, 24 a name.
+ * Cost: one pass over samples and one over nodes; four bytes a function or mapping, eight a node, 28 a name.
  *
  * What it does not do: print (top_print.c), or select by labels: a selection is a profile of its own.
  */
@@ -36,22 +36,25 @@
 
 enum by_kind { BY_FUNCTION, BY_FILE, BY_BINARY, BY_LABEL };
 
-struct counter {
-	const struct profile *p;
+struct top_counter {
+	struct top_opts opts;
+	const struct profile *p; /* that is being counted; groups, plumbing, in_focus and type are of it */
 	struct top *top;
 	enum by_kind kind;
 	const char *label, *suffix_label; /* BY_LABEL: "name (id)" where there are two */
 	uint32_t type;
 	bool is_diff;
+	bool has_label;    /* BY_LABEL: some profile has it */
 	uint8_t *plumbing; /* [function] = 0 not asked, 1 no, 2 yes; NULL: this is no profile of waits */
 	bool *in_focus;    /* [function], NULL: all are */
 	uint32_t *groups;  /* [function, mapping or label set] = name + 1, 0: not asked yet */
 	uint32_t *rows;    /* [name] = row + 1 */
-	uint32_t *stamps;  /* [row] = last sample + 1 */
+	uint32_t *on_path; /* [row] = frames of that name between the root and the node that is looked at */
+	int64_t *totals;   /* [stack] = value of what is counted, with all below */
 	uint32_t cap_rows, cap_names;
 };
 
-static int name_group(struct counter *c, const char *s, size_t len, uint32_t *group)
+static int name_group(struct top_counter *c, const char *s, size_t len, uint32_t *group)
 {
 	uint32_t name;
 	int err = intern__add(c->top->names, s, len, &name);
@@ -61,8 +64,26 @@ static int name_group(struct counter *c, const char *s, size_t len, uint32_t *gr
 	return err;
 }
 
+static int grow_rows(struct top_counter *c)
+{
+	struct top *t = c->top;
+	uint32_t cap = t->n + t->n / 2 + 64;
+	struct top_row *rows = realloc(t->rows, (size_t)cap * sizeof(*rows));
+	uint32_t *on_path;
+
+	if (!rows)
+		return -ENOMEM;
+	t->rows = rows;
+	on_path = realloc(c->on_path, (size_t)cap * sizeof(*on_path));
+	if (!on_path)
+		return -ENOMEM;
+	c->on_path = on_path;
+	c->cap_rows = cap;
+	return 0;
+}
+
 /* The row of a name; a new one where there is none yet. */
-static int row_of(struct counter *c, uint32_t name, struct top_row **ret_row, uint32_t **ret_stamp)
+static int row_of(struct top_counter *c, uint32_t name, uint32_t *ret_row)
 {
 	struct top *t = c->top;
 
@@ -77,42 +98,27 @@ static int row_of(struct counter *c, uint32_t name, struct top_row **ret_row, ui
 		c->cap_names = cap;
 	}
 	if (!c->rows[name]) {
-		if (t->n == c->cap_rows) {
-			uint32_t cap = t->n + t->n / 2 + 64;
-			struct top_row *rows = realloc(t->rows, (size_t)cap * sizeof(*rows));
-			uint32_t *stamps;
+		int err = t->n == c->cap_rows ? grow_rows(c) : 0;
 
-			if (!rows)
-				return -ENOMEM;
-			t->rows = rows;
-			stamps = realloc(c->stamps, (size_t)cap * sizeof(*stamps));
-			if (!stamps)
-				return -ENOMEM;
-			c->stamps = stamps;
-			c->cap_rows = cap;
-		}
+		if (err)
+			return err;
 		t->rows[t->n] = (struct top_row){.name = name};
-		c->stamps[t->n] = 0;
+		c->on_path[t->n] = 0;
 		c->rows[name] = ++t->n;
 	}
-	*ret_row = &t->rows[c->rows[name] - 1];
-	*ret_stamp = &c->stamps[c->rows[name] - 1];
+	*ret_row = c->rows[name] - 1;
 	return 0;
 }
 
-static int count_at(struct counter *c, uint32_t name, uint32_t sample, int64_t value, bool leaf)
+static int add_to_row(struct top_counter *c, uint32_t name, int64_t flat, int64_t cum)
 {
-	struct top_row *row;
-	uint32_t *stamp;
-	int err = row_of(c, name, &row, &stamp);
+	uint32_t row;
+	int err = row_of(c, name, &row);
 
 	if (err)
 		return err;
-	if (leaf)
-		row->flat = saturated_add(row->flat, value);
-	if (*stamp != sample + 1)
-		row->cum = saturated_add(row->cum, value);
-	*stamp = sample + 1;
+	c->top->rows[row].flat = saturated_add(c->top->rows[row].flat, flat);
+	c->top->rows[row].cum = saturated_add(c->top->rows[row].cum, cum);
 	return 0;
 }
 
@@ -123,7 +129,8 @@ static const char *base_name(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
-static int name_frame(struct counter *c, const struct location *l, const struct line *line, uint32_t *group)
+static int name_frame(struct top_counter *c, const struct location *l, const struct line *line,
+		      uint32_t *group)
 {
 	const struct function *f = profile__get_function(c->p, line->function);
 	const char *binary =
@@ -144,7 +151,7 @@ static int name_frame(struct counter *c, const struct location *l, const struct 
 }
 
 /* Functions and mappings have one name each; a file name may depend on both, so it is not kept. */
-static int group_of_frame(struct counter *c, const struct location *l, const struct line *line,
+static int group_of_frame(struct top_counter *c, const struct location *l, const struct line *line,
 			  uint32_t *ret_name)
 {
 	uint32_t fresh = 0, *group = &fresh;
@@ -161,13 +168,16 @@ static int group_of_frame(struct counter *c, const struct location *l, const str
 	return err;
 }
 
-static bool sample_in_focus(const struct counter *c, const uint32_t *locations, uint32_t depth)
+static bool sample_in_focus(const struct top_counter *c, uint32_t stack)
 {
 	bool found = !c->in_focus;
 
-	for (uint32_t i = 0; !found && i < depth; i++) {
-		const struct location *l = profile__get_location(c->p, locations[i]);
+	while (!found && stack) {
+		const struct location *l;
+		uint32_t location;
 
+		profile__get_stack_node(c->p, stack, &location, &stack);
+		l = profile__get_location(c->p, location);
 		for (uint32_t j = 0; !found && j < l->n_lines; j++)
 			found = c->in_focus[profile__lines(c->p, l)[j].function];
 	}
@@ -175,7 +185,7 @@ static bool sample_in_focus(const struct counter *c, const uint32_t *locations, 
 }
 
 /* Is the innermost function at that place the scheduler's own? */
-static bool is_plumbing(struct counter *c, uint32_t location)
+static bool is_plumbing(struct top_counter *c, uint32_t location)
 {
 	const struct location *l = profile__get_location(c->p, location);
 	uint32_t id = l->n_lines ? profile__lines(c->p, l)[0].function : 0;
@@ -191,38 +201,101 @@ static bool is_plumbing(struct counter *c, uint32_t location)
 	return c->plumbing[id] == 2;
 }
 
-/* Which frame has the value for its own. */
-static uint32_t leaf_of(struct counter *c, const uint32_t *locations, uint32_t depth)
+/* The value of a stack is its leaf's own; of a wait that of the first function that is not the scheduler's. */
+static int count_leaf(struct top_counter *c, uint32_t stack, int64_t value)
 {
-	uint32_t leaf = 0;
-
-	while (c->plumbing && leaf < depth && is_plumbing(c, locations[leaf]))
-		leaf++;
-	return leaf < depth ? leaf : 0;
-}
-
-static int count_frames(struct counter *c, uint32_t sample, int64_t value, const uint32_t *locations,
-			uint32_t depth)
-{
-	uint32_t name, leaf = leaf_of(c, locations, depth);
+	uint32_t name, location, at = stack, parent;
+	const struct location *l;
 	int err;
 
-	if (!depth) {
+	if (!stack) {
 		err = name_group(c, NONE, strlen(NONE), &name);
-		return err ? err : count_at(c, name - 1, sample, value, true);
+		return err ? err : add_to_row(c, name - 1, value, value);
 	}
-	for (uint32_t i = 0; i < depth; i++) {
-		const struct location *l = profile__get_location(c->p, locations[i]);
+	profile__get_stack_node(c->p, stack, &location, &parent);
+	while (c->plumbing && at && is_plumbing(c, location)) {
+		at = parent;
+		if (at)
+			profile__get_stack_node(c->p, at, &location, &parent);
+	}
+	if (!at)
+		profile__get_stack_node(c->p, stack, &location, &parent);
+	l = profile__get_location(c->p, location);
+	err = group_of_frame(c, l, profile__lines(c->p, l), &name);
+	return err ? err : add_to_row(c, name, value, 0);
+}
 
-		for (uint32_t j = 0; j < l->n_lines; j++) {
-			err = group_of_frame(c, l, &profile__lines(c->p, l)[j], &name);
-			if (!err)
-				err = count_at(c, name, sample, value, i == leaf && j == 0);
-			if (err)
-				return err;
-		}
+/* A node's names come on the path (by 1: those that were not there count its total) or leave it (by -1). */
+static int step(struct top_counter *c, uint32_t node, int by, int64_t total)
+{
+	const struct location *l;
+	uint32_t location, parent, name, row;
+
+	profile__get_stack_node(c->p, node, &location, &parent);
+	l = profile__get_location(c->p, location);
+	for (uint32_t j = 0; j < l->n_lines; j++) {
+		int err = group_of_frame(c, l, &profile__lines(c->p, l)[j], &name);
+
+		if (!err)
+			err = row_of(c, name, &row);
+		if (err)
+			return err;
+		if (by > 0 && !c->on_path[row])
+			c->top->rows[row].cum = saturated_add(c->top->rows[row].cum, total);
+		c->on_path[row] += (uint32_t)by;
 	}
 	return 0;
+}
+
+static uint32_t parent_of(const struct top_counter *c, uint32_t node)
+{
+	uint32_t location, parent;
+
+	profile__get_stack_node(c->p, node, &location, &parent);
+	return parent;
+}
+
+/* Puts all callers of a node on the empty path: for profiles whose nodes stand in another order than that of a walk. */
+static int step_to(struct top_counter *c, uint32_t node, uint32_t *path, uint32_t *ret_depth)
+{
+	uint32_t depth = 0;
+	int err = 0;
+
+	for (uint32_t at = node; at; at = parent_of(c, at))
+		depth++;
+	*ret_depth = depth;
+	for (uint32_t at = node; at; at = parent_of(c, at))
+		path[--depth] = at;
+	for (uint32_t i = 0; !err && i < *ret_depth; i++)
+		err = step(c, path[i], 1, 0);
+	return err;
+}
+
+/* Each node's total counts for its names, where none of its callers has them: once a sample. */
+static int count_callers(struct top_counter *c)
+{
+	uint32_t path[PROFILE_DEPTH_MAX], depth = 0, n = profile__n_stacks(c->p);
+	int err = 0;
+
+	for (uint32_t node = n; node > 0; node--) {
+		int64_t *to = &c->totals[parent_of(c, node)];
+
+		*to = saturated_add(*to, c->totals[node]);
+	}
+	for (uint32_t node = 1; !err && node <= n; node++) {
+		uint32_t parent = parent_of(c, node);
+
+		while (!err && depth && path[depth - 1] != parent)
+			err = step(c, path[--depth], -1, 0);
+		if (!err && parent && !depth)
+			err = step_to(c, parent, path, &depth);
+		path[depth++] = node;
+		if (!err)
+			err = step(c, node, 1, c->totals[node]);
+	}
+	while (!err && depth)
+		err = step(c, path[--depth], -1, 0);
+	return err;
 }
 
 static void append_label(struct buf *b, const struct profile *p, const struct label *l)
@@ -233,7 +306,7 @@ static void append_label(struct buf *b, const struct profile *p, const struct la
 		buf__printf(b, "%" PRId64, l->num);
 }
 
-static int name_label_set(struct counter *c, uint32_t labels, uint32_t *group)
+static int name_label_set(struct top_counter *c, uint32_t labels, uint32_t *group)
 {
 	const struct label *l = profile__find_label(c->p, labels, c->label);
 	const struct label *suffix =
@@ -258,41 +331,46 @@ static int name_label_set(struct counter *c, uint32_t labels, uint32_t *group)
 	return err;
 }
 
-static int count_labels(struct counter *c, uint32_t sample, int64_t value, uint32_t labels)
+static int count_labels(struct top_counter *c, uint32_t labels, int64_t value)
 {
 	int err = c->groups[labels] ? 0 : name_label_set(c, labels, &c->groups[labels]);
 
-	return err ? err : count_at(c, c->groups[labels] - 1, sample, value, true);
+	return err ? err : add_to_row(c, c->groups[labels] - 1, value, value);
 }
 
-static int count_samples(struct counter *c)
+static int count_samples(struct top_counter *c)
 {
-	uint32_t locations[PROFILE_DEPTH_MAX];
+	int err = 0;
 
-	for (uint32_t i = 0; i < profile__n_samples(c->p); i++) {
+	c->totals = calloc((size_t)profile__n_stacks(c->p) + 1, sizeof(*c->totals));
+	if (!c->totals)
+		return -ENOMEM;
+	for (uint32_t i = 0; !err && i < profile__n_samples(c->p); i++) {
 		const struct sample *s = profile__get_sample(c->p, i);
-		uint32_t depth = profile__get_stack(c->p, s->stack, locations, PROFILE_DEPTH_MAX);
 		int64_t value = s->values[c->type];
-		int err;
 
 		if (!c->is_diff)
 			c->top->total = saturated_add(c->top->total, value);
 		else if (profile__find_label(c->p, s->labels, DIFF_BASE_LABEL))
 			c->top->total = saturated_add(c->top->total, saturated_negate(value));
-		if (!value || !sample_in_focus(c, locations, depth))
+		if (!value || !sample_in_focus(c, s->stack))
 			continue;
 		c->top->in_focus = saturated_add(c->top->in_focus, value);
-		if (c->kind == BY_LABEL)
-			err = count_labels(c, i, value, s->labels);
-		else
-			err = count_frames(c, i, value, locations, depth);
-		if (err)
-			return err;
+		if (c->kind == BY_LABEL) {
+			err = count_labels(c, s->labels, value);
+		} else {
+			c->totals[s->stack] = saturated_add(c->totals[s->stack], value);
+			err = count_leaf(c, s->stack, value);
+		}
 	}
-	return 0;
+	if (!err && c->kind != BY_LABEL)
+		err = count_callers(c);
+	free(c->totals);
+	c->totals = NULL;
+	return err;
 }
 
-static int find_focus(struct counter *c, const char *focus, struct err *e)
+static int find_focus(struct top_counter *c, const char *focus, struct err *e)
 {
 	uint32_t n = profile__n_functions(c->p);
 	regex_t re;
@@ -311,8 +389,8 @@ static int find_focus(struct counter *c, const char *focus, struct err *e)
 	return c->in_focus ? 0 : -ENOMEM;
 }
 
-/* Is there such a label anywhere? If not, the err lists those that are there. */
-static int check_label(const struct counter *c, struct err *e)
+/* Is there such a label? If not, the err lists those that are there. */
+static int check_label(struct top_counter *c, struct err *e)
 {
 	bool *keys = calloc(profile__n_strings(c->p), sizeof(*keys));
 	bool found = false;
@@ -335,14 +413,15 @@ static int check_label(const struct counter *c, struct err *e)
 		}
 	}
 	free(keys);
+	c->has_label |= found;
 	if (!found)
 		err__set(e, -ENOENT, "no sample has the label '%s'; there are: function file binary%s",
 			 c->label, buf__err(&b) ? " and many more" : buf__str(&b));
 	buf__done(&b);
-	return found ? 0 : -ENOENT;
+	return 0;
 }
 
-static int choose(struct counter *c, const struct top_opts *o, struct err *e)
+static int choose(struct top_counter *c, const struct top_opts *o, struct err *e)
 {
 	static const char *const frames[] = {
 		[BY_FUNCTION] = "function", [BY_FILE] = "file", [BY_BINARY] = "binary"};
@@ -421,44 +500,108 @@ const char *top__default_by(const struct profile *p)
 	return "function";
 }
 
-int top__new(const struct profile *p, const struct top_opts *opts, struct top **ret_top, struct err *e)
+int top_counter__new(const struct top_opts *opts, struct top_counter **ret)
 {
-	struct counter c = {.p = p};
+	struct top_counter *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->opts = *opts;
+	c->top = calloc(1, sizeof(*c->top));
+	if (c->top)
+		c->top->names = intern__new(NAMES_LIMIT);
+	if (!c->top || !c->top->names) {
+		top_counter__free(c);
+		return -ENOMEM;
+	}
+	*ret = c;
+	return 0;
+}
+
+void top_counter__free(struct top_counter *c)
+{
+	if (!c)
+		return;
+	top__free(c->top);
+	free(c->rows);
+	free(c->on_path);
+	free(c);
+}
+
+static int find_type(const struct profile *p, const char *type, uint32_t *ret, struct err *e)
+{
+	int err = profile__find_type(p, type, ret);
+
+	return err ? err__set(e, err, "the profile has no sample type '%s'", type ? type : "") : 0;
+}
+
+static bool is_difference(const struct profile *p)
+{
+	bool found = false;
+
+	for (uint32_t set = 1; !found && set <= profile__n_label_sets(p); set++)
+		found = profile__find_label(p, set, DIFF_BASE_LABEL);
+	return found;
+}
+
+int top_counter__add(struct top_counter *c, const struct profile *p, struct err *e)
+{
 	int err;
 
 	if (!profile__sealed(p))
 		return -EINVAL;
-	err = profile__find_type(p, opts->type, &c.type);
+	c->p = p;
+	err = find_type(p, c->opts.type, &c->type, e);
 	if (err)
-		return err__set(e, err, "the profile has no sample type '%s'", opts->type ? opts->type : "");
-	c.top = calloc(1, sizeof(*c.top));
-	if (!c.top)
-		return -ENOMEM;
-	c.top->type = profile__str(p, profile__type(p, c.type).type);
-	c.top->unit = profile__str(p, profile__type(p, c.type).unit);
-	c.top->names = intern__new(NAMES_LIMIT);
-	for (uint32_t set = 1; !c.is_diff && set <= profile__n_label_sets(p); set++)
-		c.is_diff = profile__find_label(p, set, DIFF_BASE_LABEL);
-	err = c.top->names ? choose(&c, opts, e) : -ENOMEM;
+		return err;
+	c->is_diff = is_difference(p);
+	err = choose(c, &c->opts, e);
 	if (!err && is_of_waits(p)) {
-		c.plumbing = calloc((size_t)profile__n_functions(p) + 1, sizeof(*c.plumbing));
-		err = c.plumbing ? 0 : -ENOMEM;
+		c->plumbing = calloc((size_t)profile__n_functions(p) + 1, sizeof(*c->plumbing));
+		err = c->plumbing ? 0 : -ENOMEM;
 	}
-	if (!err && opts->focus)
-		err = find_focus(&c, opts->focus, e);
+	if (!err && c->opts.focus)
+		err = find_focus(c, c->opts.focus, e);
 	if (!err)
-		err = count_samples(&c);
-	if (!err)
-		sort_rows(c.top, opts->sort);
-	free(c.in_focus);
-	free(c.plumbing);
-	free(c.groups);
-	free(c.rows);
-	free(c.stamps);
+		err = count_samples(c);
+	free(c->in_focus);
+	free(c->plumbing);
+	free(c->groups);
+	c->in_focus = NULL;
+	c->plumbing = NULL;
+	c->groups = NULL;
+	return err;
+}
+
+int top_counter__finish(struct top_counter *c, const struct profile *head, struct top **ret_top,
+			struct err *e)
+{
+	uint32_t type;
+	int err = find_type(head, c->opts.type, &type, e);
+
 	if (err)
-		top__free(c.top);
-	else
-		*ret_top = c.top;
+		return err;
+	c->top->type = profile__str(head, profile__type(head, type).type);
+	c->top->unit = profile__str(head, profile__type(head, type).unit);
+	if (c->kind == BY_LABEL && !c->has_label)
+		return -ENOENT; /* the err tells what the last one had */
+	sort_rows(c->top, c->opts.sort);
+	*ret_top = c->top;
+	c->top = NULL;
+	return 0;
+}
+
+int top__new(const struct profile *p, const struct top_opts *opts, struct top **ret_top, struct err *e)
+{
+	struct top_counter *c;
+	int err = top_counter__new(opts, &c);
+
+	if (err)
+		return err;
+	err = top_counter__add(c, p, e);
+	if (!err)
+		err = top_counter__finish(c, p, ret_top, e);
+	top_counter__free(c);
 	return err;
 }
 

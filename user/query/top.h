@@ -52,6 +52,15 @@ struct top {
 
 int top__new(const struct profile *p, const struct top_opts *opts, struct top **ret_top, struct err *err);
 void top__free(struct top *t);
+
+/* The same of many profiles, one after the other, without adding them up. finish borrows the type's texts from `head`; free the counter. */
+struct top_counter;
+int top_counter__new(const struct top_opts *opts, struct top_counter **ret);
+int top_counter__add(struct top_counter *c, const struct profile *p, struct err *err);
+/* -ENOENT where none had such a label; its err is that of add. */
+int top_counter__finish(struct top_counter *c, const struct profile *head, struct top **ret_top,
+			struct err *err);
+void top_counter__free(struct top_counter *c);
 const char *top__name(const struct top *t, uint32_t row);
 
 /* What is asked first of such a profile: "wait" of one of waits, else "function". */

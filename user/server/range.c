@@ -21,6 +21,7 @@
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/config/event.h"
+#include "user/profile/fold.h"
 #include "user/profile/profile.h"
 #include "user/query/digest.h"
 #include "user/query/selection.h"
@@ -87,7 +88,7 @@ static int load_rest(struct link *l, const struct range *r, const struct store_f
 	return load_live(l, &rest, NULL, ret, NULL);
 }
 
-static int no_data(const struct range *r, struct err *err)
+int range__no_data(const struct range *r, struct err *err)
 {
 	return err__set(err, -ENODATA, "nothing of event '%s' was recorded in that range", r->event);
 }
@@ -97,10 +98,8 @@ static int read_for_feed(void *link, const struct store_name *name, struct buf *
 	return link__read_file(link, name, to);
 }
 
-/* Damaged files and those of other types are left out, as everprof top does; a file that was deleted meanwhile is no error. Of a state the first that is there
- * is all. */
-static int add_files(struct link *l, const struct store_file *files, uint32_t n, bool is_state,
-		     const struct selection *s, struct profile *sum)
+/* Damaged files and those of other types are left out, as everprof top does; a file that was deleted meanwhile is no error. */
+static int each_file(struct link *l, const struct store_file *files, uint32_t n, range_part_fn fn, void *ctx)
 {
 	const struct feed_opts opts = {.files = files,
 				       .n = n,
@@ -112,50 +111,80 @@ static int add_files(struct link *l, const struct store_file *files, uint32_t n,
 	struct feed *feed = NULL;
 	int code = feed__new(&opts, &feed);
 
-	for (uint32_t i = 0; !code && i < n && !(is_state && profile__n_types(sum)); i++) {
+	for (uint32_t i = 0; !code && i < n; i++) {
 		struct profile *p = NULL;
 
 		code = feed__next(feed, &file, &p, NULL);
+		if (code == -ENOENT || code == -EBADMSG) {
+			code = 0;
+			continue;
+		}
 		if (!code)
-			code = selection__merge(s, sum, p);
+			code = fn(p, ctx);
 		profile__free(p);
-		if (code == -ENOENT || code == -EBADMSG || code == -EINVAL)
+		if (code == -EINVAL)
 			code = 0;
 	}
 	feed__free(feed);
 	return code;
 }
 
+int range__parts(struct link *l, const struct range *r, range_part_fn fn, void *ctx)
+{
+	struct store_file *files = NULL;
+	struct profile *rest = NULL;
+	uint32_t n = 0;
+	int code = link__list(l, r->event, r->from_ns, r->to_ns, false, &files, &n);
+
+	/* an empty end of a state would hide what is before it */
+	if (!code && !load_rest(l, r, files, n, &rest) &&
+	    (!event__is_state(r->event) || profile__n_samples(rest)))
+		code = fn(rest, ctx);
+	if (!code) {
+		store_files__turn(files, n);
+		code = each_file(l, files, n, fn, ctx);
+	}
+	free(files);
+	profile__free(rest);
+	return code == RANGE_ENOUGH ? 0 : code;
+}
+
+struct adding {
+	struct profile *sum;
+	const struct selection *selection;
+	bool is_state;
+};
+
+static int add_part(const struct profile *part, void *ctx)
+{
+	struct adding *a = ctx;
+	int code = selection__merge(a->selection, a->sum, part);
+
+	if (code)
+		return code;
+	if (profile__bytes(a->sum) > RANGE_BYTES_GROWN)
+		code = profile__fold(&a->sum, RANGE_ROWS_MAX);
+	return code ? code : a->is_state ? RANGE_ENOUGH : 0;
+}
+
 int range__load(struct link *l, const struct range *r, const struct selection *s, struct profile **ret,
 		struct err *err)
 {
 	const struct profile_opts opts = {.limit_bytes = RANGE_BYTES_MAX, .adds_late = true};
-	struct profile *sum = profile__new(&opts), *rest = NULL;
-	struct store_file *files = NULL;
-	bool is_state = event__is_state(r->event);
-	uint32_t n = 0;
-	int code = sum ? link__list(l, r->event, r->from_ns, r->to_ns, false, &files, &n) : -ENOMEM;
+	struct adding a = {.sum = profile__new(&opts), .selection = s, .is_state = event__is_state(r->event)};
+	int code = a.sum ? range__parts(l, r, add_part, &a) : -ENOMEM;
 
-	if (!code && !load_rest(l, r, files, n, &rest) && (!is_state || profile__n_samples(rest)))
-		code = selection__merge(s, sum, rest);
-	/* of a state the last one counts */
-	if (!code && !(is_state && profile__n_types(sum))) {
-		store_files__turn(files, n);
-		code = add_files(l, files, n, is_state, s, sum);
-	}
 	if (code == -E2BIG)
 		err__set(err, code, "the profile of that range does not fit into %zu MiB: ask for less",
 			 RANGE_BYTES_MAX >> 20);
-	else if (!code && !profile__n_types(sum))
-		code = no_data(r, err);
+	else if (!code && !profile__n_types(a.sum))
+		code = range__no_data(r, err);
 	if (!code)
-		code = profile__seal(sum);
-	free(files);
-	profile__free(rest);
+		code = profile__seal(a.sum);
 	if (code)
-		profile__free(sum);
+		profile__free(a.sum);
 	else
-		*ret = sum;
+		*ret = a.sum;
 	return code;
 }
 
@@ -190,7 +219,7 @@ int range__capture(struct link *l, const struct range *r, const struct selection
 	if (code == -ENOENT)
 		return err__set(err, code, "this agent does not record the event '%s'", r->event);
 	if (code == -ENODATA)
-		return no_data(r, err);
+		return range__no_data(r, err);
 	if (code)
 		return code;
 	if (!s || !s->n) {

@@ -11,7 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RANGE_BYTES_MAX   ((size_t)384 << 20)
+#define RANGE_BYTES_MAX ((size_t)384 << 20)
+/* A sum that has grown to so many bytes is folded (profile/fold) to so many rows. */
+#define RANGE_BYTES_GROWN ((size_t)56 << 20)
+#define RANGE_ROWS_MAX    98304
 #define RANGE_DIGESTS_MAX ((size_t)48 << 20) /* that are kept */
 
 struct digest;
@@ -29,6 +32,13 @@ struct range {
 		rate_hz; /* of what is captured: at least so many samples a second, where that can be; 0: as it is */
 };
 
+/* Calls fn for the profile of each file of the range, and of what is in none yet, the newest first. Of what it returns RANGE_ENOUGH ends the walk, as errors do but
+ * those of files that are damaged, of other types, or gone. */
+#define RANGE_ENOUGH 1
+typedef int (*range_part_fn)(const struct profile *part, void *ctx);
+int range__parts(struct link *l, const struct range *r, range_part_fn fn, void *ctx);
+/* Tells that there is nothing; -ENODATA. */
+int range__no_data(const struct range *r, struct err *err);
 /* Sealed; of a state (event__is_state) the last of the range. selection NULL: all. */
 int range__load(struct link *l, const struct range *r, const struct selection *s, struct profile **ret,
 		struct err *err);

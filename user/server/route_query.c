@@ -9,9 +9,11 @@
 #include "exporters/format/json.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
+#include "user/base/heap.h"
 #include "user/profile/diff.h"
 #include "user/profile/profile.h"
 #include "user/server/ask.h"
+#include "user/server/gather.h"
 #include "user/server/link.h"
 #include "user/server/server.h"
 #include "user/server/show.h"
@@ -19,22 +21,19 @@
 
 #define SNAPSHOTS_MAX 20000
 
-static int load(struct server *s, const struct http_request *r, const struct ask_for *a, struct profile **ret,
+/* The sum of the range, or its difference to the other one. */
+static int load(struct server *s, const struct ask_for *a, const struct range *base, struct profile **ret,
 		struct err *e)
 {
-	struct range base = a->range;
 	struct profile *now = NULL, *before = NULL;
-	bool is_diff;
-	int err = ask__range(&r->target, "diff_from", "diff_to", &base, &is_diff, e);
+	int err = range__load(s->link, &a->range, &a->selection, &now, e);
 
-	if (!err)
-		err = range__load(s->link, &a->range, &a->selection, &now, e);
-	if (err || !is_diff) {
+	if (err || !base) {
 		if (!err)
 			*ret = now;
 		return err;
 	}
-	err = range__load(s->link, &base, &a->selection, &before, e);
+	err = range__load(s->link, base, &a->selection, &before, e);
 	if (err)
 		err__prefix(e, err, "what is to be compared with");
 	if (!err)
@@ -46,18 +45,33 @@ static int load(struct server *s, const struct http_request *r, const struct ask
 
 static void answer_query(struct server *s, const struct http_request *r, struct response *to)
 {
+	struct gather_opts o = {.link = s->link};
 	struct profile *p = NULL;
+	struct range base;
 	struct err e = {""};
 	struct ask_for a;
+	bool is_diff;
 	int err = ask__read(&r->target, &a, &e);
 
 	if (!err)
 		err = show__check(&r->target, &e);
-	if (!err)
-		err = load(s, r, &a, &p, &e);
-	if (!err)
-		err = show__profile(&r->target, &a, &p, to, &e);
+	if (!err) {
+		base = a.range;
+		err = ask__range(&r->target, "diff_from", "diff_to", &base, &is_diff, &e);
+	}
+	if (!err) {
+		o.ask = &a;
+		o.base = is_diff ? &base : NULL;
+		o.keeps_idle = request__param(&r->target, "idle");
+		err = show__range(&r->target, &o, to, &e);
+	}
+	if (err == -EAGAIN) {
+		err = load(s, &a, o.base, &p, &e);
+		if (!err)
+			err = show__profile(&r->target, &a, &p, to, &e);
+	}
 	profile__free(p);
+	heap__give_back();
 	if (err)
 		response__fail_err(to, err, &e);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "user/base/err.h"
+#include "user/base/heap.h"
 #include "user/base/io.h"
 #include "user/base/log.h"
 #include "user/server/link.h"
@@ -92,6 +93,7 @@ int server__main(void)
 	s.settings = settings;
 	prctl(PR_SET_NAME, "everprof"); /* what the kernel took from /proc/self/exe is "exe" */
 	signal(SIGPIPE, SIG_IGN);
+	heap__keep_small();
 	if (settings->is_tls)
 		gnutls_global_init();
 	code = sandbox__enter(SANDBOX_SERVES, &err);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "exporters/format/call_tree.h"
 #include "exporters/format/format.h"
 #include "exporters/format/json.h"
 #include "user/base/clock.h"
@@ -14,6 +15,7 @@
 #include "user/query/idle.h"
 #include "user/query/top.h"
 #include "user/server/ask.h"
+#include "user/server/gather.h"
 #include "user/server/request.h"
 #include "user/server/response.h"
 
@@ -51,8 +53,11 @@ static int hide_idle(const struct request *r, const struct ask_for *a, struct pr
 	return 0;
 }
 
-static void print_top(const struct top *t, uint64_t n_rows, struct buf *b)
+static void answer_rows(const struct top *t, uint64_t n_rows, struct response *to)
 {
+	struct buf *b = &to->body;
+
+	to->type = "application/json";
 	buf__append_str(b, "{\"type\":");
 	json__string(b, t->type);
 	buf__append_str(b, ",\"unit\":");
@@ -69,40 +74,51 @@ static void print_top(const struct top *t, uint64_t n_rows, struct buf *b)
 	buf__append_str(b, "]}\n");
 }
 
+static int read_top(const struct request *r, struct top_opts *ret, uint64_t *ret_n, struct err *e)
+{
+	const char *sort = request__param(r, "sort");
+
+	*ret = (struct top_opts){.by = request__param(r, "by"),
+				 .type = request__param(r, "type"),
+				 .focus = request__param(r, "focus"),
+				 .sort = sort && !strcmp(sort, "cum") ? TOP_BY_CUM : TOP_BY_FLAT};
+	if (request__number(r, "n", TOP_ROWS, TOP_ROWS_MAX, ret_n))
+		return err__set(e, -EINVAL, "n: a number of rows up to %d is expected", TOP_ROWS_MAX);
+	if (ret->focus && strlen(ret->focus) > 200)
+		return err__set(e, -EINVAL, "focus: at most 200 characters");
+	return 0;
+}
+
 /* format=top as JSON, format=text as `everprof top` prints it. */
 static int answer_top(const struct request *r, const struct profile *p, bool as_text, struct response *to,
 		      struct err *e)
 {
-	const char *sort = request__param(r, "sort");
-	struct top_opts opts = {.by = request__param(r, "by"),
-				.type = request__param(r, "type"),
-				.focus = request__param(r, "focus"),
-				.sort = sort && !strcmp(sort, "cum") ? TOP_BY_CUM : TOP_BY_FLAT};
+	struct top_opts opts;
 	uint64_t n;
 	struct top *t;
-	int err = request__number(r, "n", TOP_ROWS, TOP_ROWS_MAX, &n);
+	int err = read_top(r, &opts, &n, e);
 
-	if (err)
-		return err__set(e, -EINVAL, "n: a number of rows up to %d is expected", TOP_ROWS_MAX);
-	if (opts.focus && strlen(opts.focus) > 200)
-		return err__set(e, -EINVAL, "focus: at most 200 characters");
-	err = top__new(p, &opts, &t, e);
+	if (!err)
+		err = top__new(p, &opts, &t, e);
 	if (err)
 		return err;
 	if (as_text) {
 		top__print(t, p, &(struct top_print_opts){.n_rows = (uint32_t)n}, &to->body);
 	} else {
-		to->type = "application/json";
-		print_top(t, n, &to->body);
+		answer_rows(t, n, to);
 	}
 	top__free(t);
 	return 0;
 }
 
-static void name_file(const struct ask_for *a, const struct format *f, struct response *to)
+static void describe(const struct request *r, const struct ask_for *a, const struct format *f,
+		     struct response *to)
 {
 	char date[11], hms[7];
 
+	to->type = f->media_type;
+	if (strcmp(f->name, "pprof") && !request__param(r, "download"))
+		return;
 	clock__format_date(a->range.from_ns, date);
 	clock__format_hms(a->range.from_ns, hms);
 	snprintf(to->file, sizeof(to->file), "%s.%sT%sZ%s", a->range.event, date, hms, f->suffix);
@@ -124,6 +140,39 @@ int show__check(const struct request *r, struct err *e)
 			"format: one of pprof json folded speedscope svg html top text is expected");
 }
 
+/* What a tree or a table of names answers needs no sum of all. */
+int show__range(const struct request *r, const struct gather_opts *o, struct response *to, struct err *e)
+{
+	const char *format = request__param(r, "format");
+	const struct format *f = is_table(format) ? NULL : format_of(format);
+	struct profile *head = NULL;
+	struct call_tree *tree = NULL;
+	struct top_opts opts;
+	struct top *top = NULL;
+	uint64_t n;
+	int err;
+
+	if (f && f->draw) {
+		err = gather__tree(o, &tree, &head, e);
+		if (!err)
+			err = f->draw(head, tree, &to->body);
+		if (!err)
+			describe(r, o->ask, f, to);
+	} else if (format && !strcmp(format, "top")) {
+		err = read_top(r, &opts, &n, e);
+		if (!err)
+			err = gather__top(o, &opts, &top, &head, e);
+		if (!err)
+			answer_rows(top, n, to);
+	} else {
+		return -EAGAIN;
+	}
+	top__free(top);
+	call_tree__free(tree);
+	profile__free(head);
+	return err;
+}
+
 int show__profile(const struct request *r, const struct ask_for *a, struct profile **p, struct response *to,
 		  struct err *e)
 {
@@ -135,9 +184,7 @@ int show__profile(const struct request *r, const struct ask_for *a, struct profi
 		return err;
 	if (!f)
 		return answer_top(r, *p, !strcmp(format, "text"), to, e);
-	to->type = f->media_type;
-	if (!strcmp(f->name, "pprof") || request__param(r, "download"))
-		name_file(a, f, to);
+	describe(r, a, f, to);
 	err = f->encode(*p, &a->format, &to->body);
 	if (err == -ENOENT)
 		err__set(e, err, "the profile has no sample type '%s'", a->format.type ? a->format.type : "");

@@ -11,12 +11,15 @@
 
 struct ask_for;
 struct err;
+struct gather_opts;
 struct profile;
 struct request;
 struct response;
 
 /* Is the format known? Before what costs something. */
 int show__check(const struct request *r, struct err *e);
+/* Straight from a range. -EAGAIN: its sum is needed, for show__profile. */
+int show__range(const struct request *r, const struct gather_opts *o, struct response *to, struct err *e);
 /* *p may be replaced by one without idle waits; it stays the caller's. */
 int show__profile(const struct request *r, const struct ask_for *a, struct profile **p, struct response *to,
 		  struct err *e);

@@ -4,15 +4,15 @@
  *   windows is sixty times one, too large to be made within the agent's memory and too slow to be asked; and nobody asks an hour which
  *   instruction it was, or which of fourteen thousand `date`s.
  *
- * Idea. Two things are left out, and nothing of any value:
+ * Idea. Three things are left out, and nothing of any value:
  *     addresses and lines   a location becomes its function, inlined ones as frames of their own. Of a function without a name the address where it begins
  *                           is its name, so that it can still be looked up by build-id.
  *     ids of processes      (`pid`, and `tid` with it) of those that were in one part only. They keep their name, program, control group and container.
+ *     small branches        where that leaves more than ABRIDGED_ROWS_MAX rows: see profile/fold.
  *   Which processes those are is known when the last part has been added: until then all have their ids, then the sum is merged once more.
  *
- * Cost. An hour of a machine that is half busy with a hundred processes: a third of the rows of its windows. One more merge at the end.
- *
- * What it does not do. Leave out rows for being small: ten thousand small rows may be one function that is called from everywhere.
+ * Cost. An hour of a machine that is half busy with a hundred processes: a third of the rows of its windows. One more merge at the end. While parts are added
+ *   the sum is folded, too, when it has half of the limit: a day of busy hours would not fit.
  */
 #include "user/store/abridged.h"
 
@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/profile/fold.h"
 #include "user/profile/merge.h"
 #include "user/profile/profile.h"
 
@@ -28,7 +29,7 @@ struct abridged_process {
 	uint32_t last_part, n_parts;
 };
 
-static const struct profile_merge_opts by_function = {.functions_only = true};
+static const struct profile_merge_opts by_function = {.functions_only = true}, as_it_is;
 
 void abridged__init(struct abridged *a, size_t limit_bytes)
 {
@@ -105,6 +106,8 @@ int abridged__add(struct abridged *a, const struct buf *file, struct err *err)
 		rc = store_sum__add_profile(&a->sum, part, err);
 	if (!rc)
 		rc = note_processes(a, part);
+	if (!rc && profile__bytes(a->sum.profile) > a->sum.limit_bytes / 2)
+		rc = profile__fold(&a->sum.profile, ABRIDGED_ROWS_MAX);
 	profile__free(part);
 	return rc;
 }
@@ -126,18 +129,18 @@ static bool is_passing(const struct profile *sum, uint32_t labels, const struct 
 int abridged__take(struct abridged *a, struct profile **ret_profile)
 {
 	const struct profile_merge_opts opts = {.drop = is_passing, .drop_ctx = a};
-	struct profile_opts limits = {.limit_bytes = a->sum.limit_bytes};
-	struct profile *all = NULL, *p;
-	int rc;
-
+	struct profile_opts limits = {.limit_bytes = a->sum.limit_bytes, .adds_late = true};
 	/* one file is all that there is: no process of it is a passing one */
-	if (a->sum.n_added <= 1)
-		return store_sum__take(&a->sum, ret_profile);
-	rc = store_sum__take(&a->sum, &all);
+	bool has_passing = a->sum.n_added > 1;
+	struct profile *all = NULL, *p;
+	int rc = store_sum__take(&a->sum, &all);
+
 	if (rc)
 		return rc;
 	p = profile__new(&limits);
-	rc = p ? profile__merge_as(p, all, &opts) : -ENOMEM;
+	rc = p ? profile__merge_as(p, all, has_passing ? &opts : &as_it_is) : -ENOMEM;
+	if (!rc)
+		rc = profile__fold(&p, ABRIDGED_ROWS_MAX);
 	if (!rc)
 		rc = profile__seal(p);
 	profile__free(all);

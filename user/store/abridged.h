@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * abridged - the sum of files as a roll-up holds it: every value, by function instead of by address and line, and with the ids of those processes alone that
- * were in more than one of its files.
+ * abridged - the sum of files as a roll-up holds it: every value, by function instead of by address and line, with the ids of those processes alone that
+ * were in more than one of its files, and with small branches folded into their callers where there are many.
  *
  * Owns: the sum that grows, and a table of process ids. Thread: one owner. Limit: that of the sum. Errors: as sum.h.
  */
@@ -10,6 +10,8 @@
 
 #include "user/base/hashmap.h"
 #include "user/store/sum.h"
+
+#define ABRIDGED_ROWS_MAX (1u << 17) /* of a roll-up, about */
 
 struct abridged_process;
 

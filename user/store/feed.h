@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FEED_AHEAD 4
+#define FEED_AHEAD 3
 
 struct buf;
 struct err;

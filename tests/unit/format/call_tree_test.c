@@ -14,13 +14,11 @@
 
 static const char *const kinds[] = {"", "_k", "_j", "_i", "_l", "_t", "_f"};
 
-/* "all=0/9 main=1/9 …": name, kind, self and total of each node in preorder, depth as dots; a difference shows both sides. */
-static void assert_tree(const struct profile *p, const struct call_tree_opts *opts, const char *want)
+/* "all=0/9 main=1/9 …": name, kind, self and total of each node in preorder, depth as dots; a difference shows both sides. Frees the tree. */
+static void assert_nodes(struct call_tree *t, const char *want)
 {
-	struct call_tree *t;
 	struct buf b;
 
-	assert_int_equal(call_tree__new(p, opts, &t), 0);
 	buf__init(&b, 1 << 20);
 	for (uint32_t i = 0; i < t->n_nodes; i++) {
 		for (uint32_t d = 0; d < t->nodes[i].depth; d++)
@@ -35,6 +33,14 @@ static void assert_tree(const struct profile *p, const struct call_tree_opts *op
 	assert_string_equal(buf__str(&b), want);
 	buf__done(&b);
 	call_tree__free(t);
+}
+
+static void assert_tree(const struct profile *p, const struct call_tree_opts *opts, const char *want)
+{
+	struct call_tree *t;
+
+	assert_int_equal(call_tree__new(p, opts, &t), 0);
+	assert_nodes(t, want);
 }
 
 static struct profile *sealed(struct profile *p)
@@ -209,6 +215,44 @@ static void what_was_folded_away_still_counts_for_its_functions(void **state)
 	profile__free(p);
 }
 
+static void many_profiles_grow_one_tree(void **state)
+{
+	struct profile *a = text_profile("samples", "count", "cpu", "nanoseconds");
+	struct profile *b = text_profile("samples", "count", "cpu", "nanoseconds");
+	const struct call_tree_opts opts = {.threshold_ppm = 250000};
+	struct call_grower *g;
+	struct call_tree *t;
+
+	(void)state;
+	put(a, "main@/a;work@/a", "", 1, 10);
+	put(b, "main@/a;read@/a", "", 1, 3);
+	put(b, "main@/a;work@/a", "", 1, 5);
+	sealed(a);
+	sealed(b);
+	/* a branch that reaches the threshold in one of them does not in both */
+	assert_int_equal(call_grower__new(&opts, &g), 0);
+	assert_int_equal(call_grower__add(g, a, false), 0);
+	assert_int_equal(call_grower__add(g, b, false), 0);
+	assert_int_equal(call_grower__finish(g, b, &t), 0);
+	call_grower__free(g);
+	assert_nodes(t, "all_l=0/18\n"
+			".main=0/18\n"
+			"..(1 below the threshold)_f=3/3\n"
+			"..work=15/15\n");
+	/* as a difference: the one that was there before comes second */
+	assert_int_equal(call_grower__new(NULL, &g), 0);
+	assert_int_equal(call_grower__add(g, a, false), 0);
+	assert_int_equal(call_grower__add(g, b, true), 0);
+	assert_int_equal(call_grower__finish(g, a, &t), 0);
+	call_grower__free(g);
+	assert_nodes(t, "all_l=0/10|0/8\n"
+			".main=0/10|0/8\n"
+			"..read=0/0|3/3\n"
+			"..work=10/10|5/5\n");
+	profile__free(a);
+	profile__free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +264,7 @@ int main(void)
 		cmocka_unit_test(a_difference_keeps_both_sides),
 		cmocka_unit_test(an_empty_profile_is_a_root_alone),
 		cmocka_unit_test(recursion_is_a_chain),
+		cmocka_unit_test(many_profiles_grow_one_tree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,16 +17,11 @@ static struct profile *cpu(void)
 	return text_profile("samples", "count", "cpu", "nanoseconds");
 }
 
-/* "name flat cum" a row, and the total and what is in focus at the end. */
-static void assert_top(struct profile *p, const struct top_opts *opts, const char *want)
+/* "name flat cum" a row, and the total and what is in focus at the end; frees the table. */
+static void assert_rows(struct top *t, const char *want)
 {
-	struct top *t = NULL;
-	struct err e = {""};
 	struct buf b;
 
-	if (!profile__sealed(p))
-		assert_int_equal(profile__seal(p), 0);
-	assert_int_equal(top__new(p, opts, &t, &e), 0);
 	buf__init(&b, 1 << 20);
 	for (uint32_t i = 0; i < t->n; i++)
 		buf__printf(&b, "%s %" PRId64 " %" PRId64 "\n", top__name(t, i), t->rows[i].flat,
@@ -35,6 +30,17 @@ static void assert_top(struct profile *p, const struct top_opts *opts, const cha
 	assert_string_equal(buf__str(&b), want);
 	buf__done(&b);
 	top__free(t);
+}
+
+static void assert_top(struct profile *p, const struct top_opts *opts, const char *want)
+{
+	struct top *t = NULL;
+	struct err e = {""};
+
+	if (!profile__sealed(p))
+		assert_int_equal(profile__seal(p), 0);
+	assert_int_equal(top__new(p, opts, &t, &e), 0);
+	assert_rows(t, want);
 }
 
 static void flat_is_the_leaf_and_cum_is_the_stack(void **state)
@@ -227,6 +233,57 @@ static void the_table_says_what_it_shows(void **state)
 	profile__free(p);
 }
 
+static struct top *count_both(const struct top_opts *opts, int want_code)
+{
+	struct profile *a = cpu(), *b = cpu();
+	struct top_counter *c;
+	struct top *t = NULL;
+	struct err e = {""};
+
+	put(a, "main@/bin/x;work@/bin/x;read@/bin/x", "process=p", 1, 30);
+	put(a, "main@/bin/x;work@/bin/x", "process=p", 1, 20);
+	/* the same names by other ids; the label is in the first one only */
+	put(b, "other@/bin/y;read@/bin/x", "", 1, 4);
+	put(b, "main@/bin/x;work@/bin/x;main@/bin/x", "", 1, 8);
+	assert_int_equal(profile__seal(a), 0);
+	assert_int_equal(profile__seal(b), 0);
+	assert_int_equal(top_counter__new(opts, &c), 0);
+	assert_int_equal(top_counter__add(c, a, &e), 0);
+	assert_int_equal(top_counter__add(c, b, &e), 0);
+	assert_int_equal(top_counter__finish(c, a, &t, &e), want_code);
+	top_counter__free(c);
+	profile__free(b);
+	if (t)
+		t->type = t->unit = NULL; /* they were the profile's */
+	profile__free(a);
+	return t;
+}
+
+static void many_profiles_make_one_table(void **state)
+{
+	(void)state;
+	assert_rows(count_both(&(struct top_opts){0}, 0),
+		    "read 34 34\nwork 20 58\nmain 8 58\nother 0 4\n62 62");
+	assert_rows(count_both(&(struct top_opts){.by = "process"}, 0), "p 50 50\n(none) 12 12\n62 62");
+	assert_null(count_both(&(struct top_opts){.by = "pod"}, -ENOENT));
+}
+
+/* Nodes stand in the order in which they were made, which is no walk. */
+static void stacks_may_stand_in_any_order(void **state)
+{
+	struct profile *p = cpu();
+
+	(void)state;
+	put(p, "a;b;c", "", 1, 1);
+	put(p, "x;y", "", 1, 2);
+	put(p, "a;b;d", "", 1, 4);
+	put(p, "x;y;a;x", "", 1, 8);
+	put(p, "a;b;c;a", "", 1, 16);
+	assert_top(p, &(struct top_opts){.sort = TOP_BY_CUM},
+		   "a 16 29\nb 0 21\nc 1 17\nx 8 10\ny 2 10\nd 4 4\n31 31");
+	profile__free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +298,8 @@ int main(void)
 		cmocka_unit_test(a_wait_is_its_first_function_that_is_not_the_schedulers),
 		cmocka_unit_test(on_cpu_time_is_asked_by_function_first),
 		cmocka_unit_test(the_table_says_what_it_shows),
+		cmocka_unit_test(many_profiles_make_one_table),
+		cmocka_unit_test(stacks_may_stand_in_any_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fold - makes a sum of profiles small: branches that have little give their values to their callers, under a name that says so.
+ *
+ * Every sum stays what it was: of the whole, of each label set, of each stack that stays and of all that stands below it, and what each binary has at the leaf.
+ * What is lost is which functions it was within a small branch. A comment tells how small.
+ *
+ * Owns: nothing. Thread: the profile's builder. Limit: the profile's own. Errors: -EROFS sealed, -EINVAL not one that adds late, -ENOMEM, -E2BIG; after an
+ * error the profile is good for nothing but profile__free.
+ */
+#ifndef EVERPROF_PROFILE_FOLD_H
+#define EVERPROF_PROFILE_FOLD_H
+
+#include <stdint.h>
+
+#define FOLD_NAME "[small branches]"
+
+struct profile;
+
+/* To about max_samples at the most; nothing happens to a profile that has no more. *p is another one afterwards. */
+int profile__fold(struct profile **p, uint32_t max_samples);
+
+#endif
