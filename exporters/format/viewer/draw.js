@@ -151,7 +151,7 @@ Everprof.Rows = class {
 	draw() {
 		const t = this.tree, p = this.palette, { c, w, h } = Everprof.fitCanvas(this.canvas);
 		const k = w / (this.to - this.from), rowHeight = Everprof.ROW, hit = this.hit;
-		const smeared = new Int32Array(t.maxDepth + 1).fill(-1);
+		const runs = Array.from({ length: t.maxDepth + 1 }, () => ({ from: 0, to: -1, isHit: false }));
 		this.drawn = 0;
 		c.clearRect(0, 0, w, h);
 		c.font = "11px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
@@ -170,12 +170,7 @@ Everprof.Rows = class {
 			}
 			if (wide < 1) {
 				// what lies below is narrower still
-				const at = Math.floor(x0);
-				if (smeared[t.depth[i]] !== at) {
-					smeared[t.depth[i]] = at;
-					c.fillStyle = hit && hit[t.frame[i]] ? p.hit : p.grey;
-					c.fillRect(at, y, 1, rowHeight - 1);
-				}
+				this.smear(c, runs[t.depth[i]], Math.floor(x0), y, !!(hit && hit[t.frame[i]]));
 				i = t.end[i];
 				continue;
 			}
@@ -183,6 +178,23 @@ Everprof.Rows = class {
 				this.box(c, i, Math.max(x0, 0), y, Math.min(x0 + wide, w) - Math.max(x0, 0));
 			i++;
 		}
+		for (const run of runs)
+			this.smear(c, run, -1, 0, false);
+	}
+
+	// Neighbours that are narrower than a pixel are one rectangle a row: there may be tens of thousands. A place before the run ends it.
+	smear(c, run, at, y, isHit) {
+		if (run.to === at || (run.to === at - 1 && run.isHit === isHit && run.y === y)) {
+			run.to = at;
+			return;
+		}
+		if (run.to >= 0) {
+			c.fillStyle = run.isHit ? this.palette.hit : this.palette.grey;
+			c.fillRect(run.from, run.y, run.to - run.from + 1, Everprof.ROW - 1);
+		}
+		run.from = run.to = at;
+		run.y = y;
+		run.isHit = isHit;
 	}
 
 	box(c, i, x, y, w) {

@@ -9,7 +9,7 @@
 	const GROUPS = ["process", "container", "unit", "pod", "comm", "exe", "cgroup", "pid", "state"];
 	const LABELS = ["process", "comm", "container", "unit", "pod", "exe", "cgroup", "pid", "state", "namespace", "runtime", "wait", "syscall", "endpoint"];
 	const WORDS = { cpu: "CPU", offcpu: "waiting", memory: "memory", alloc: "alloc", lock: "locks", threads: "threads" };
-	const ui = {}, series = {}, chosenFunction = { name: "", series: null };
+	const ui = {}, series = {}, failed = {}, chosenFunction = { name: "", series: null };
 	let events = [], state = fresh(), viewer, asking = null, listSort = { by: "sum", up: false };
 
 	function fresh() {
@@ -111,8 +111,10 @@
 			const main = event === state.event;
 			try {
 				series[event] = await fetchJson("api/v1/series?" + parameters({ event, from, to, by: state.by, n: main ? 200 : 1 }));
+				delete failed[event];
 			} catch (e) {
 				series[event] = null;
+				failed[event] = e.message;
 			}
 		})]);
 		paint();
@@ -171,7 +173,8 @@
 			ui.host.textContent = d.host;
 			document.title = "everprof " + d.host;
 		} catch (e) {
-			events = events.length ? events : [];
+			ui.message.hidden = false;
+			ui.message.textContent = `cannot tell what is recorded: ${e.message}`;
 		}
 		ui.event.replaceChildren(...[...new Set(["cpu", ...events, state.event])].map((name) => E("option", { value: name }, name)));
 	}
@@ -435,7 +438,7 @@
 			body.append(row);
 		}
 		if (!list.length)
-			body.append(E("tr", {}, E("td", { colspan: "2", class: "ev-quiet" }, series[state.event] === undefined ? "…" : "nothing was recorded here")));
+			body.append(E("tr", {}, E("td", { colspan: "2", class: "ev-quiet" }, failed[state.event] || (series[state.event] === undefined ? "…" : "nothing was recorded here"))));
 		ui.ran.replaceChildren(E("table", {}, E("thead", {}, E("tr", {}, head("name", state.by), head("sum", WORDS[state.event] || state.event))), body));
 	}
 
