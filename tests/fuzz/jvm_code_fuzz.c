@@ -44,6 +44,9 @@ static void make_layout(const uint8_t *data, struct jvm_layout *l)
 					     ? 0
 					     : widths[i < JVM_ARRAY_LEN ? 3 : data[i] & 3];
 	}
+	/* an offset is any number: it must not lead out of what was read */
+	if (data[0] & 2)
+		l->fields[JVM_BLOCK_USED].at = ~(uint64_t)data[JVM_BLOCK_USED];
 	/* as jvm_layout__read has it */
 	l->fields[JVM_ARRAY_DATA].width = l->fields[JVM_BLOB_NAME].width = 8;
 	l->fields[JVM_SPACE_LOW].width = l->fields[JVM_SPACE_HIGH].width = 8;

@@ -209,7 +209,9 @@ static int flush(struct reader *r)
 			err = append(r, &blob);
 	}
 	r->n_headers = 0;
-	return err ? err : read_prologues(r, r->code->blobs + first, r->code->n - first);
+	if (err || r->code->n == first)
+		return err;
+	return read_prologues(r, r->code->blobs + first, r->code->n - first);
 }
 
 /* -- heaps -- */
@@ -284,16 +286,17 @@ static int read_heaps(struct reader *r)
 	return err;
 }
 
-/* How much of a block is read: up to the end of the last field. */
+/* How much of a block is read: up to the end of the last field. The offsets are the process's word: 0 where they cannot be. */
 static uint32_t header_bytes(const struct jvm_layout *l)
 {
-	uint64_t most = l->fields[JVM_BLOCK_USED].at + l->fields[JVM_BLOCK_USED].width;
+	uint64_t most = 0;
 
-	for (int i = JVM_BLOB_NAME; i < JVM_FIELDS_N; i++) {
-		uint64_t end = l->fields[i].at + l->fields[i].width + l->block_header_bytes;
+	for (int i = JVM_BLOCK_USED; i < JVM_FIELDS_N; i++) {
+		uint64_t base = i == JVM_BLOCK_USED ? 0 : l->block_header_bytes, end;
 
 		if (l->fields[i].at > HEADER_BYTES_MAX)
 			return 0;
+		end = base + l->fields[i].at + l->fields[i].width;
 		if (end > most)
 			most = end;
 	}
