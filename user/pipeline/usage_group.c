@@ -326,7 +326,7 @@ static void group__resident(struct usage *u, struct usage_group *g, const struct
 		double growth = (rss - g->rss_bytes) / s;
 
 		usage__set(g->values, &g->known, METRIC_memory_growth_rate, growth);
-		g->slow_growth = usage__smooth(g->slow_growth, growth, s);
+		usage_growth__add(&g->growth, growth, s);
 	}
 	g->rss_bytes = rss;
 	g->rss_at = u->now_ns;
@@ -365,9 +365,8 @@ static void group__memory_limit(struct usage_group *g)
 	usage__set(g->values, &g->known, METRIC_memory_limit_percent,
 		   ((double)by->memory_limit - room) / (double)by->memory_limit * 100);
 	if (g->known >> METRIC_memory_growth_rate & 1)
-		usage__set(g->values, &g->known, METRIC_memory_limit_eta,
-			   g->slow_growth > 0 ? fmin(room / g->slow_growth, USAGE_FOREVER_S)
-					      : USAGE_FOREVER_S);
+		usage__set_known(g->values, &g->known, METRIC_memory_limit_eta,
+				 usage_growth__eta_s(&g->growth, room));
 }
 
 static const struct {

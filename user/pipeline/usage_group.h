@@ -42,7 +42,8 @@ struct usage_group {
 	struct usage_pressed *pressed; /* NULL: nothing */
 	struct run_queue run_queue;
 	uint64_t cpu_ns_at, pressure_at[PRESSURE_N]; /* when; 0: not yet */
-	double rss_bytes, slow_growth;
+	double rss_bytes;
+	struct usage_growth growth;
 	uint64_t rss_at;
 	bool has_run_queue;
 	/* as handed on */

@@ -211,7 +211,7 @@ static void process__timed(struct usage *u, struct usage_process *p)
 	r->read_bytes = usage__rate(b->read_bytes, a->read_bytes, s);
 	r->written_bytes = usage__rate(b->written_bytes, a->written_bytes, s);
 	r->growth_bytes = (rss - p->last_rss_bytes) / s;
-	p->slow_growth = usage__smooth(p->slow_growth, r->growth_bytes, s);
+	usage_growth__add(&p->growth, r->growth_bytes, s);
 	sums__raise(&p->last, &p->now);
 	p->last_for_cpu_ns = p->for_cpu_ns; /* of the threads that are there: it may go back */
 	p->last_rss_bytes = rss;
@@ -314,10 +314,9 @@ static void process__limits(struct usage *u, const struct usage_process *p, doub
 	if (memory != CGROUP_UNLIMITED && memory && p->has_memory)
 		usage__set(values, known, METRIC_memory_limit_percent,
 			   p->rates.rss_bytes / (double)memory * 100);
-	if (!isnan(room) && p->has_memory && p->rates.n_timed)
-		usage__set(values, known, METRIC_memory_limit_eta,
-			   p->slow_growth > 0 ? fmin(room / p->slow_growth, USAGE_FOREVER_S)
-					      : USAGE_FOREVER_S);
+	if (!isnan(room) && p->has_memory)
+		usage__set_known(values, known, METRIC_memory_limit_eta,
+				 usage_growth__eta_s(&p->growth, room));
 	if (p->has_fds && p->fds_limit && usage__wants(u, SCOPE_PROCESS, METRIC_fd_limit_percent))
 		usage__set(values, known, METRIC_fd_limit_percent,
 			   (double)p->n_fds / (double)p->fds_limit * 100);

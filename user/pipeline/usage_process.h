@@ -37,7 +37,8 @@ struct usage_process {
 	/* up to when rates are known */
 	struct usage_sums last;
 	uint64_t last_for_cpu_ns, last_ns;
-	double last_rss_bytes, slow_growth;
+	double last_rss_bytes;
+	struct usage_growth growth;
 	double share; /* of the time between two passes, what its rates are of; at most 1 */
 	struct usage_rates rates;
 	uint32_t goroutines_pass; /* when they were counted */

@@ -5,7 +5,8 @@
 
 #include "user/kernel/run_queue.h"
 
-#define SMOOTH_SECONDS 15
+#define GROWTH_SECONDS       15.0
+#define GROWTH_KNOWN_SECONDS 5.0
 
 void usage_rates__add(struct usage_rates *to, const struct usage_rates *r, double share)
 {
@@ -56,9 +57,19 @@ void usage_rates__values(const struct usage_rates *r, double values[METRIC_N], u
 		usage__set(values, known, METRIC_goroutine_count, r->goroutines);
 }
 
-double usage__smooth(double slow, double now, double seconds)
+void usage_growth__add(struct usage_growth *g, double now, double seconds)
 {
-	return slow + (now - slow) * (1 - exp(-seconds / SMOOTH_SECONDS));
+	double weight = 1 - exp(-seconds / GROWTH_SECONDS);
+
+	g->seen = g->seen * (1 - weight) + weight;
+	g->rate += (now - g->rate) * weight / g->seen;
+}
+
+double usage_growth__eta_s(const struct usage_growth *g, double room_bytes)
+{
+	if (g->seen < 1 - exp(-GROWTH_KNOWN_SECONDS / GROWTH_SECONDS) - 1e-3)
+		return NAN;
+	return g->rate > 0 ? fmin(room_bytes / g->rate, USAGE_FOREVER_S) : USAGE_FOREVER_S;
 }
 
 void usage__set_pressure(double values[METRIC_N], uint64_t *known, enum pressure_kind kind,

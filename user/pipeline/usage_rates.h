@@ -7,6 +7,7 @@
 #ifndef EVERPROF_PIPELINE_USAGE_RATES_H
 #define EVERPROF_PIPELINE_USAGE_RATES_H
 
+#include <math.h>
 #include <stdint.h>
 
 #include "user/config/metric.h"
@@ -45,12 +46,30 @@ static inline void usage__set(double values[METRIC_N], uint64_t *known, enum met
 	*known |= 1ull << id;
 }
 
+/* NaN: it is not known. */
+static inline void usage__set_known(double values[METRIC_N], uint64_t *known, enum metric_id id, double v)
+{
+	if (!isnan(v))
+		usage__set(values, known, id, v);
+}
+
 /* share: of the time between two passes, what r is of: a process that began in between was there for a part of it. */
 void usage_rates__add(struct usage_rates *to, const struct usage_rates *r, double share);
 /* What follows from the rates alone, for any scope. */
 void usage_rates__values(const struct usage_rates *r, double values[METRIC_N], uint64_t *known);
-/* Growth, smoothed over some seconds: what the time to a limit is told from. */
-double usage__smooth(double slow, double now, double seconds);
+
+/*
+ * How fast memory grows, as a mean in which the last quarter of a minute counts most: what the time to a limit is told from. What was not seen does not count as
+ * growth of 0, so the first seconds are a mean of themselves.
+ */
+struct usage_growth {
+	double rate; /* bytes a second */
+	double seen; /* of all weights: 1 after a minute */
+};
+
+void usage_growth__add(struct usage_growth *g, double now, double seconds);
+/* Until room is used up, at most USAGE_FOREVER_S; NaN: too little was seen. */
+double usage_growth__eta_s(const struct usage_growth *g, double room_bytes);
 void usage__set_pressure(double values[METRIC_N], uint64_t *known, enum pressure_kind kind,
 			 const struct pressure *before, const struct pressure *now, double seconds);
 void usage__set_run_queue(double values[METRIC_N], uint64_t *known, const struct run_queue *before,

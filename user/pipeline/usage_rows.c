@@ -46,7 +46,7 @@ static void process__row(struct usage *u, const struct usage_process *p, struct 
 
 	*row = (struct usage_row){.pid = p->pid};
 	row__rates(row, &p->rates);
-	row->growth_bytes = timed(&p->rates, p->slow_growth);
+	row->growth_bytes = timed(&p->rates, p->growth.rate);
 	row->rss_bytes = p->rates.rss_bytes;
 	row->anon_bytes = pages[USAGE_ANON] > 0 ? (double)pages[USAGE_ANON] * u->page_bytes : 0;
 	row->file_bytes = pages[USAGE_FILE] > 0 ? (double)pages[USAGE_FILE] * u->page_bytes : 0;

@@ -495,9 +495,9 @@ static void process_comes_nearer_to_the_memory_limit_of_its_group(void **state)
 	/* what it had before it came into the group is not the group's */
 	if (limit < 5 || limit > rss / (200 * MIB) * 100 + 3)
 		fail_msg("%g %% of 200 MiB, with %g MiB resident", limit, rss / MIB);
-	/* told by growth that is smoothed over 15 seconds, of which 8 are over: never too soon, and three times too late */
+	/* growth since the third second, and the mean that weighs the last ones more and the first two, too */
 	if (eta < 0.7 * (1 - limit / 100) * 200 * MIB / growth ||
-	    eta > 4 * (1 - limit / 100) * 200 * MIB / growth)
+	    eta > 1.5 * (1 - limit / 100) * 200 * MIB / growth)
 		fail_msg("%g s to the limit at %g %% of it, growing by %g MiB a second", eta, limit,
 			 growth / MIB);
 }
