@@ -225,9 +225,22 @@ static uint64_t program_of(const char *exe)
 	return hash_bytes(exe, len);
 }
 
-/* The build-id of the executable, of a stack that has a frame in it; 0: it has none. */
+static bool is_library(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	return *name == '[' || strstr(name, ".so.") ||
+	       (strlen(name) > 3 && !strcmp(name + strlen(name) - 3, ".so"));
+}
+
+/*
+ * The build-id of the executable, of a stack that has a frame in it; 0: it has none. A file has the path by which its build was met first, and of a copy, a link
+ * or another container's that is another one: then the program is where the stack begins, if that is no library.
+ */
 static uint32_t build_id_in(const struct profile *p, uint32_t stack, uint64_t program)
 {
+	uint32_t outermost = 0;
+
 	while (stack) {
 		const struct mapping *m;
 		uint32_t location, id;
@@ -235,10 +248,14 @@ static uint32_t build_id_in(const struct profile *p, uint32_t stack, uint64_t pr
 		profile__get_stack_node(p, stack, &location, &stack);
 		id = profile__get_location(p, location)->mapping;
 		m = id ? profile__get_mapping(p, id) : NULL;
-		if (m && m->build_id && program_of(profile__str(p, m->filename)) == program)
+		if (!m || !m->build_id)
+			continue;
+		if (program_of(profile__str(p, m->filename)) == program)
 			return m->build_id;
+		if (!is_library(profile__str(p, m->filename)))
+			outermost = m->build_id;
 	}
-	return 0;
+	return outermost;
 }
 
 static int members__add(struct members *l, uint32_t pid, uint32_t build)
@@ -360,11 +377,25 @@ int build_drift__take(struct build_drift *d, const struct profile *p,
 	return err;
 }
 
+struct recall {
+	struct build_drift *drift;
+	uint32_t n_taken;
+};
+
+static int on_recalled(void *ctx, const struct profile *p)
+{
+	struct recall *r = ctx;
+
+	r->n_taken += !build_drift__take(r->drift, p, NULL, NULL);
+	return 0;
+}
+
 uint32_t build_drift__recall(struct build_drift *d, const char *store_dir, const struct profile *p)
 {
 	uint64_t to_ns = (uint64_t)profile__meta(p)->time_ns, from_ns, end_ns;
 	struct store_file *files = NULL;
-	uint32_t n = 0, step, n_taken = 0;
+	struct recall recall = {.drift = d};
+	uint32_t n = 0, n_kept = 0, step;
 
 	if (store_reader__span(store_dir, "cpu", &from_ns, &end_ns, NULL))
 		return 0;
@@ -375,16 +406,10 @@ uint32_t build_drift__recall(struct build_drift *d, const char *store_dir, const
 	if (store_reader__list(store_dir, "cpu", from_ns, to_ns, &files, &n, NULL))
 		return 0;
 	step = (n + DRIFT_FILES_MAX - 1) / DRIFT_FILES_MAX;
-	for (uint32_t i = 0; i < n; i += step) {
-		const struct store_name *name = &files[i].name;
-		struct profile *past;
-
-		if (store_reader__load(store_dir, "cpu", name->start_s * NS_PER_SEC,
-				       store_name__end_s(name) * NS_PER_SEC, NULL, &past, NULL, NULL))
-			continue;
-		n_taken += !build_drift__take(d, past, NULL, NULL);
-		profile__free(past);
-	}
+	for (uint32_t i = 0; i < n; i += step)
+		files[n_kept++] = files[i];
+	store_reader__each(store_dir, files, n_kept, on_recalled,
+			   &recall); /* what cannot be read is missing, no more */
 	free(files);
-	return n_taken;
+	return recall.n_taken;
 }

@@ -279,3 +279,32 @@ out:
 	io__close(&fd);
 	return rc;
 }
+
+int store_reader__each(const char *dir, const struct store_file *files, uint32_t n,
+		       int (*fn)(void *ctx, const struct profile *p), void *ctx)
+{
+	struct source_folder folder = {.limit_bytes = STORE_READER_LIMIT_BYTES};
+	const struct feed_opts opts = {.files = files,
+				       .n = n,
+				       .read = read_file,
+				       .ctx = &folder,
+				       .file_bytes = STORE_READER_LIMIT_BYTES,
+				       .limit_bytes = STORE_READER_LIMIT_BYTES};
+	const struct store_file *file;
+	struct feed *feed = NULL;
+	int rc = open_snapshots(dir, &folder.snapshots_fd, NULL);
+
+	if (rc)
+		return rc;
+	rc = feed__new(&opts, &feed);
+	for (uint32_t i = 0; !rc && i < n; i++) {
+		struct profile *p = NULL;
+
+		if (!feed__next(feed, &file, &p, NULL))
+			rc = fn(ctx, p);
+		profile__free(p);
+	}
+	feed__free(feed);
+	io__close(&folder.snapshots_fd);
+	return rc;
+}

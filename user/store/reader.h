@@ -37,6 +37,12 @@ int store_reader__list(const char *dir, const char *event, uint64_t from_ns, uin
 int store_reader__load(const char *dir, const char *event, uint64_t from_ns, uint64_t to_ns,
 		       const struct store_reader_opts *opts, struct profile **ret_profile,
 		       struct store_report *ret_report, struct err *err);
+/*
+ * Calls fn for the profile of each of some files that were listed, in their order; those that cannot be read, or are gone, are left out. What is not 0 ends it, and is
+ * what it says.
+ */
+int store_reader__each(const char *dir, const struct store_file *files, uint32_t n,
+		       int (*fn)(void *ctx, const struct profile *p), void *ctx);
 /* Start of the oldest and end of the newest file of an event: what "the last ten minutes" of a store means whose agent has stopped. */
 int store_reader__span(const char *dir, const char *event, uint64_t *ret_from_ns, uint64_t *ret_to_ns,
 		       struct err *err);

@@ -24,8 +24,9 @@ static int on_drift(void *ctx, uint32_t pid, const struct profile_value *v)
 	return 0;
 }
 
-/* n samples of a process in one of its functions. */
-static void burn(struct profile *p, uint32_t pid, const char *build, const char *function, int64_t n)
+/* n samples of a process in one of its functions; exe: what it runs, which stands in the profile as /bin/x. */
+static void burn_in(struct profile *p, uint32_t pid, const char *exe, const char *build, const char *function,
+		    int64_t n)
 {
 	struct mapping m = {
 		.limit = 1 << 20, .filename = text_string(p, "/bin/x"), .build_id = text_string(p, build)};
@@ -38,9 +39,14 @@ static void burn(struct profile *p, uint32_t pid, const char *build, const char 
 	assert_int_equal(profile__function(p, &f, &line.function), 0);
 	assert_int_equal(profile__location(p, mapping, 16 * f.name, false, &line, 1, &location), 0);
 	assert_int_equal(profile__stack_push(p, 0, location, &stack), 0);
-	snprintf(labels, sizeof(labels), "pid=%u id,exe=/bin/x", pid);
+	snprintf(labels, sizeof(labels), "pid=%u id,exe=%s", pid, exe);
 	assert_int_equal(profile__add(p, stack, text_labels(p, labels), (int64_t[]){n, n * 10000000, 0, 0}),
 			 0);
+}
+
+static void burn(struct profile *p, uint32_t pid, const char *build, const char *function, int64_t n)
+{
+	burn_in(p, pid, "/bin/x", build, function, n);
 }
 
 static void end_at(struct profile *p, uint64_t now_ns)
@@ -153,6 +159,24 @@ static void what_was_there_at_the_start_is_not_new(void **state)
 	burn(p, 10, "b3", "newest", 300);
 	t = take(&d, p, 5 * MINUTE);
 	assert_int_equal(t.n, 2);
+	assert_true(t.last.low > 80);
+	build_drift__done(&d);
+}
+
+/* The file has the path by which its build was met first: another one's. */
+static void program_that_is_a_copy_is_known_by_its_build(void **state)
+{
+	static struct build_drift d;
+	struct told t;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 4; i++) {
+		struct profile *p = empty();
+
+		burn_in(p, 7, "/bin/copy", i < 4 ? "b1" : "b2", i < 4 ? "fast" : "slow", 300);
+		t = take(&d, p, i * MINUTE);
+		assert_int_equal(t.n, i == 4);
+	}
 	assert_true(t.last.low > 80);
 	build_drift__done(&d);
 }
@@ -271,6 +295,7 @@ int main(void)
 		cmocka_unit_test(a_new_build_that_does_something_else_is_told),
 		cmocka_unit_test(a_new_build_that_does_the_same_is_below_any_threshold),
 		cmocka_unit_test(what_was_there_at_the_start_is_not_new),
+		cmocka_unit_test(program_that_is_a_copy_is_known_by_its_build),
 		cmocka_unit_test_setup_teardown(builds_are_known_after_a_restart, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(without_a_store_nothing_is_recalled, make_dir, remove_dir),
 		cmocka_unit_test(the_compilers_names_are_one_function),
