@@ -10,7 +10,8 @@
  *                       thread    left behind for pid 4711, which is refused; frees itself should it ever come back
  *
  * A process that kept a thread is refused at once as long as it keeps it, and for MEMORY_RESPITE_NS in any case: else one that serves a little too late would
- * take all of the asker's time. With MEMORY_LEFT_MAX of those all others are refused too; what is refused the askers count.
+ * take all of the asker's time. Its pid may be another one's by then, or it another program: that is told by when it started and where its arguments lie, which each
+ * exec draws anew. With MEMORY_LEFT_MAX of those all others are refused too; what is refused the askers count.
  *
  * Rejected: to ask /proc/PID/pagemap first (what is there may be gone when it is read); to look who has a userfaultfd (another process may hold it); a child
  * that can be killed (a second process with the agent's rights, and no cheaper a hand-over).
@@ -26,25 +27,35 @@
 #include "user/process/memory_reader.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "user/base/clock.h"
+#include "user/base/io.h"
+#include "user/process/proc_dir.h"
 
 #define THREAD_STACK (64 * 1024)
 
 enum state { JOB_NONE, JOB_ASKED, JOB_DONE, JOB_LEFT };
 
+/* What a pid stands for now; all 0: nobody, or it may not be known. */
+struct incarnation {
+	uint64_t start_ticks, args_start;
+};
+
 struct left {
 	uint32_t pid; /* 0: free */
+	struct incarnation whose;
 	uint64_t until_ns;
 	atomic_bool is_stuck;
 };
@@ -126,6 +137,30 @@ static int reader__new(struct reader **ret_reader)
 
 /* -- the asker -- */
 
+static struct incarnation incarnation_of(uint32_t pid)
+{
+	char path[32];
+	struct proc_stat st = {0};
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u", pid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && read_proc_stat(fd, &st))
+		st = (struct proc_stat){0};
+	io__close(&fd);
+	return (struct incarnation){st.start_ticks, st.args_start};
+}
+
+static bool is_of(const struct left *l, uint32_t pid)
+{
+	struct incarnation now;
+
+	if (l->pid != pid)
+		return false;
+	now = incarnation_of(pid);
+	return now.start_ticks == l->whose.start_ticks && now.args_start == l->whose.args_start;
+}
+
 /* A free place for one that may have to be left; NULL: the process is refused, or all are. */
 static struct left *find_place(uint32_t pid)
 {
@@ -139,7 +174,7 @@ static struct left *find_place(uint32_t pid)
 			now_ns = clock__mono_ns();
 		if (l->pid && !atomic_load(&l->is_stuck) && now_ns >= l->until_ns)
 			l->pid = 0;
-		if (l->pid == pid)
+		if (is_of(l, pid))
 			return NULL;
 		if (!l->pid)
 			place = l;
@@ -186,6 +221,7 @@ static bool leave(struct reader *r)
 	uint32_t state = JOB_ASKED;
 
 	l->pid = r->pid;
+	l->whose = incarnation_of(r->pid);
 	l->until_ns = clock__mono_ns() + MEMORY_RESPITE_NS;
 	atomic_store(&l->is_stuck, true);
 	if (atomic_compare_exchange_strong(&r->state, &state, JOB_LEFT)) {

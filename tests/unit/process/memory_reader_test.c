@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The reader over a system call that does not come back for some processes until the test lets it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <semaphore.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -11,6 +13,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +23,7 @@
 #include "user/process/memory_reader.h"
 #include "user/process/process_memory.h"
 
-#define STUCK_FROM 100 /* processes from here on keep whoever reads */
+#define STUCK_FROM 100 /* whoever is not the sound one keeps who reads */
 #define SOUND      7
 #define PIECE      16
 
@@ -40,10 +43,10 @@ ssize_t process_vm_readv(pid_t pid, const struct iovec *to, unsigned long n_to, 
 		len += from[i].iov_len;
 	assert_true(len <= to->iov_len);
 	atomic_fetch_add(&n_calls, 1);
-	if (pid >= STUCK_FROM)
+	if (pid != SOUND)
 		sem_wait(&may_go);
 	memset(to->iov_base, pid, len);
-	atomic_fetch_add(&n_back, pid >= STUCK_FROM);
+	atomic_fetch_add(&n_back, pid != SOUND);
 	return (ssize_t)len;
 }
 
@@ -167,6 +170,41 @@ static void threads_of_one_process_are_given_up_together(void **state)
 	wait_out_the_respite();
 }
 
+/* Its memory is another one, and so are its habits. */
+static void what_comes_after_it_under_its_pid_is_not_refused(void **state)
+{
+	uint8_t bytes[PIECE] = {0};
+	char two[2] = "ab";
+	int to[2], from[2];
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe2(to, O_CLOEXEC) + pipe2(from, O_CLOEXEC), 0);
+	pid = fork();
+	if (!pid) {
+		dup2(to[0], 0);
+		dup2(from[1], 1);
+		if (read(0, two, 1) == 1)
+			execlp("cat", "cat", NULL);
+		_exit(1);
+	}
+	assert_true(pid != SOUND);
+	expect_left((uint32_t)pid, bytes);
+	expect_refused((uint32_t)pid);
+	assert_int_equal(write(to[1], two, 2), 2);
+	assert_int_equal(read(from[0], two, 1), 1); /* it is another program now */
+	expect_left((uint32_t)pid, bytes);
+	expect_refused((uint32_t)pid);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	for (int i = 0; i < 2; i++) {
+		close(to[i]);
+		close(from[i]);
+	}
+	let_go(2);
+	wait_out_the_respite();
+}
+
 static void no_more_threads_than_the_limit_are_left(void **state)
 {
 	uint8_t bytes[PIECE] = {0};
@@ -191,6 +229,7 @@ int main(void)
 		cmocka_unit_test(a_process_that_keeps_the_reader_is_given_up_and_no_other),
 		cmocka_unit_test(one_that_is_too_late_is_refused_for_a_while),
 		cmocka_unit_test(threads_of_one_process_are_given_up_together),
+		cmocka_unit_test(what_comes_after_it_under_its_pid_is_not_refused),
 		cmocka_unit_test(no_more_threads_than_the_limit_are_left),
 	};
 
