@@ -9,8 +9,8 @@
  * Rejected. Counting samples instead of time: passes come late when the machine is busy, which is just when rules are to fire. Counting "hits in the
  * window" of the longest rule for all: each rule has its own.
  *
- * Invariants. It is never READY while the condition does not hold at this very step. With a duration, every step since since_ns was a hit and no two are
- * further apart than ALERT_GAP_NS; with M of N, M of the last N seconds had a hit. FIRING is entered by alert_state__fire only.
+ * Invariants. It is never READY while the condition does not hold at this very step. With a duration, every step since since_ns was a hit, that is the duration
+ * ago but for ALERT_JITTER_NS, and no two are further apart than ALERT_GAP_NS; with M of N, M of the last N seconds had a hit. FIRING is entered by alert_state__fire only.
  *
  * Cost. Some tens of nanoseconds; 140 bytes.
  */
@@ -105,7 +105,7 @@ static enum alert_step step_quiet(struct alert_state *s, const struct alert_timi
 	begins = s->phase == ALERT_INACTIVE || gap;
 	if (begins)
 		enter(s, ALERT_PENDING, now_ns, ALERT_BEGINS);
-	if (now_ns - s->since_ns >= t->duration_ns)
+	if (now_ns - s->since_ns + ALERT_JITTER_NS >= t->duration_ns)
 		return ALERT_READY;
 	return begins ? ALERT_BEGINS : ALERT_STAYS;
 }

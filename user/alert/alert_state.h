@@ -22,6 +22,12 @@
 /* Nobody knows what was in a gap that long: what is pending begins anew, what fires is over. Passes come once a second, late ones included. */
 #define ALERT_GAP_NS (10ull * 1000000000)
 
+/*
+ * Passes are a second apart, give or take: a rule of two seconds is ready with the third hit, and not with the fourth because that one came a millisecond early. The
+ * first hit tells of the second before it, so what is ready this much early has held for longer than was asked for.
+ */
+#define ALERT_JITTER_NS (100ull * 1000000)
+
 enum alert_phase { ALERT_INACTIVE, ALERT_PENDING, ALERT_FIRING, ALERT_KEPT, ALERT_PHASE_N };
 
 enum alert_step {

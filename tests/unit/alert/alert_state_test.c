@@ -143,6 +143,25 @@ static void without_a_duration_the_first_hit_is_ready(void **state)
 	assert_int_equal(alert_state__step(&s, &one_of_five, HIT, NOW), ALERT_READY);
 }
 
+/* Each pass is late by something else: a hold of two seconds is three hits all the same, and never two. */
+static void what_passes_are_late_by_costs_no_further_pass(void **state)
+{
+	const struct alert_timing t = {.duration_ns = 2 * S};
+
+	(void)state;
+	srand(5);
+	for (int i = 0; i < 1000; i++) {
+		struct alert_state s = {0};
+		uint64_t late[3];
+
+		for (int k = 0; k < 3; k++)
+			late[k] = (uint64_t)rand() % ALERT_JITTER_NS;
+		assert_int_equal(alert_state__step(&s, &t, HIT, NOW + late[0]), ALERT_BEGINS);
+		assert_int_equal(alert_state__step(&s, &t, HIT, NOW + S + late[1]), ALERT_STAYS);
+		assert_int_equal(alert_state__step(&s, &t, HIT, NOW + 2 * S + late[2]), ALERT_READY);
+	}
+}
+
 static void without_keep_firing_a_miss_resolves_at_once(void **state)
 {
 	const struct alert_timing t = {.duration_ns = S};
@@ -243,7 +262,7 @@ static bool holds(const struct series *r, int from, int i)
 	for (int k = i; k >= from && r->outcome[k] == HIT; k--) {
 		if (k < i && r->at[k + 1] - r->at[k] > ALERT_GAP_NS)
 			return false;
-		if (r->at[i] - r->at[k] >= r->timing.duration_ns)
+		if (r->at[i] - r->at[k] + ALERT_JITTER_NS >= r->timing.duration_ns)
 			return true;
 	}
 	return false;
@@ -322,6 +341,7 @@ int main(void)
 		cmocka_unit_test(hits_in_seconds_lead_where_their_table_says),
 		cmocka_unit_test(from_every_state_it_may_be_let_through_and_may_end),
 		cmocka_unit_test(without_a_duration_the_first_hit_is_ready),
+		cmocka_unit_test(what_passes_are_late_by_costs_no_further_pass),
 		cmocka_unit_test(without_keep_firing_a_miss_resolves_at_once),
 		cmocka_unit_test(what_is_not_let_through_stays_ready_as_long_as_it_holds),
 		cmocka_unit_test(values_that_hover_are_one_alarm),
