@@ -4,7 +4,6 @@
 #include <jansson.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "tests/e2e/e2e.h"
 #include "tests/support/agent.h"
@@ -17,23 +16,8 @@
 
 static int serve(struct recording *r)
 {
-	char text[2048], secrets[256];
-	FILE *f;
-
-	snprintf(secrets, sizeof(secrets), "%s", recording__file(r, "credentials"));
-	f = fopen(secrets, "we");
-	assert_non_null(f);
-	fputs("capture bearer may-capture\n", f);
-	fclose(f);
-	chmod(secrets, 0600);
-	snprintf(text, sizeof(text),
-		 "profiling:\n  window: 5s\n  memory: {enabled: false}\n  alloc: {enabled: false}\n"
-		 "  captures: {before: 5s, after: 1s}\n  output: {directory: %s/store}\n"
-		 "server: {listen: '127.0.0.1:0', credentials: %s}\n",
-		 r->dir, secrets);
-	agent__write_config(r, text);
-	agent__launch(r);
-	return agent__expect_port(r, "http");
+	return agent__serve_captures(r, "  memory: {enabled: false}\n  alloc: {enabled: false}\n",
+				     "capture bearer may-capture\n");
 }
 
 /* Tells the Alertmanager what a Prometheus would; until it listens. */

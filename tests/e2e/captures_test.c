@@ -4,7 +4,6 @@
 #include <glob.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include "tests/e2e/e2e.h"
 #include "tests/support/agent.h"
@@ -310,23 +309,9 @@ static int http(const char *base, const char *path, const char *who, const char 
 
 static void serve(struct recording *r, char base[64])
 {
-	char text[2048], secrets[256];
-	FILE *f;
+	int port = agent__serve_captures(r, "", "view bearer looking-only\ncapture bearer may-capture\n");
 
-	snprintf(secrets, sizeof(secrets), "%s", recording__file(r, "credentials"));
-	f = fopen(secrets, "we");
-	assert_non_null(f);
-	fputs("view bearer looking-only\ncapture bearer may-capture\n", f);
-	fclose(f);
-	chmod(secrets, 0600);
-	snprintf(text, sizeof(text),
-		 "profiling:\n  window: 5s\n  captures: {before: 5s, after: 1s}\n  output: {directory: "
-		 "%s/store}\n"
-		 "server: {listen: '127.0.0.1:0', credentials: %s}\n",
-		 r->dir, secrets);
-	agent__write_config(r, text);
-	agent__launch(r);
-	snprintf(base, 64, "http://127.0.0.1:%d", agent__expect_port(r, "http"));
+	snprintf(base, 64, "http://127.0.0.1:%d", port);
 }
 
 #define LOOKING "Authorization: Bearer looking-only"

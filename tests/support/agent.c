@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -178,4 +179,25 @@ int agent__expect_port(struct recording *r, const char *scheme)
 	if (!port)
 		fail_msg("no address in: %s", run__errors(&r->everprof));
 	return port;
+}
+
+int agent__serve_captures(struct recording *r, const char *more, const char *credentials)
+{
+	char text[2048], path[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s", recording__file(r, "credentials"));
+	f = fopen(path, "we");
+	assert_non_null(f);
+	fputs(credentials, f);
+	fclose(f);
+	assert_int_equal(chmod(path, 0600), 0);
+	snprintf(text, sizeof(text),
+		 "profiling:\n  window: 5s\n  captures: {before: 5s, after: 1s}\n  output: {directory: "
+		 "%s/store}\n%s"
+		 "server: {listen: '127.0.0.1:0', credentials: %s}\n",
+		 r->dir, more, path);
+	agent__write_config(r, text);
+	agent__launch(r);
+	return agent__expect_port(r, "http");
 }

@@ -28,6 +28,11 @@ void agent__write_config(const struct recording *r, const char *text);
 void agent__start(struct recording *r);
 /* Starts it only. */
 void agent__launch(struct recording *r);
+/*
+ * Starts it for captures: windows of five seconds, of which a capture keeps five before and one after, and a server on some port, for whom `credentials` names. more:
+ * lines below `profiling:`. Its port.
+ */
+int agent__serve_captures(struct recording *r, const char *more, const char *credentials);
 /* The port of 127.0.0.1 that it says it serves, "http" or "https"; the test fails when it ends before, or says none within ten seconds. */
 int agent__expect_port(struct recording *r, const char *scheme);
 void agent__signal(const struct recording *r, int signo);
