@@ -2,6 +2,7 @@
 /* Captures of the running agent: what was recorded before somebody asked, exact to the second, of whom was asked for; and whole, whatever is killed. */
 #include <errno.h>
 #include <glob.h>
+#include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -65,6 +66,7 @@ static void the_signal_keeps_what_burned_before_it_came(void **state)
 	const struct profile_meta *m;
 	struct profile *p;
 	uint64_t asked_ns, truth;
+	double allowed;
 
 	configure(r);
 	agent__start(r);
@@ -85,7 +87,9 @@ static void the_signal_keeps_what_burned_before_it_came(void **state)
 	assert_true(m->time_ns >= (int64_t)(asked_ns - 22 * NS_PER_SEC));
 	assert_true(m->duration_ns >= (int64_t)(7 * NS_PER_SEC));
 	expect__sum(p, &mine, &before);
-	if ((double)before.ns < 0.9 * (double)truth || (double)before.ns > 1.1 * (double)truth)
+	/* where it had to share its CPU its few samples are as many as chance makes them */
+	allowed = fmax(0.1 * (double)truth, 3 * sqrt((double)truth * NS_PER_SEC / 99));
+	if (fabs((double)before.ns - (double)truth) > allowed)
 		fail_msg("before holds %.0f ms of the spike, the kernel accounts %.0f ms",
 			 (double)before.ns / 1e6, (double)truth / 1e6);
 	expect_share(p, &mine, "top1;c1;b1;a1;tree_round" TO_ROOT, 0.5);
