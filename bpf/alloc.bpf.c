@@ -7,7 +7,7 @@
  * Idea: the collector opens windows at random times, all of one length, and is told what of it each thread spent in probes: so much less of the program was seen.
  *   A thread that slept since its last call may have caught up with as much of that as it slept (a program that works to a timetable starts its next burst
  *   when it would have anyway), or not (one that sleeps for so long whenever it is done): both are kept, and the collector judges.
- *   Within the window calls are taken by size (bpf/poisson.h); the interval doubles as samples of the CPU get many, so that a window costs no more for a busy
+ *   All calls are counted, by thread. Stacks are taken of some of them, by size (bpf/poisson.h); the interval doubles as samples of the CPU get many, so that a window costs no more for a busy
  *   program, and stays unbiased: each sample weighs by the interval that it was drawn with.
  * calloc may call malloc, realloc jumps to it: a call is an inner one, and not counted, where the last one of its thread has not returned, which shows in its
  *   return address being still in its place, above this one's. The same test drops the second of two probes on one place, which happens where two
@@ -16,6 +16,7 @@
  * Cost: some 0.15 us of ours in some 0.8 us of a probe; 5 to 15 us for a sample.
  */
 #include "bpf/maps.bpf.h"
+#include "bpf/alloc_cpu.bpf.h"
 #include "bpf/task.bpf.h"
 #include "bpf/current.bpf.h"
 #include "bpf/user_walk.bpf.h"
@@ -79,9 +80,13 @@ static __always_inline struct alloc_thread *alloc__thread(struct task_struct *ta
 		t->debt_ns = 0;
 		t->spent_ns = 0;
 		t->inside_ns = 0;
-		t->tgid = task->tgid;
 		t->sp = 0;
 		t->hits = 0;
+		t->calls = 0;
+		t->bytes = 0;
+		task__key(task, &t->process);
+		t->is_wanted = alloc_gate.is_calibration || target__wanted(&t->process);
+		t->place = alloc_cpu__find(task->tgid);
 		t->sleeps = (__u32)task->nvcsw;
 		return t;
 	}
@@ -226,9 +231,24 @@ static __always_inline int alloc__call(struct pt_regs *ctx, struct task_struct *
 	t->sp = sp;
 	t->ret = ret;
 	t->site = site;
-	return alloc__size(ctx, cookie & ALLOC_COOKIE_SIZE_MASK, &size)
-		       ? alloc__sample(ctx, size, alloc_gate.round)
-		       : 0;
+	if (!alloc__size(ctx, cookie & ALLOC_COOKIE_SIZE_MASK, &size))
+		return 0;
+	t->calls++;
+	t->bytes += size;
+	return alloc__sample(ctx, size, alloc_gate.round);
+}
+
+/* Where CPU time is read, the window is what lies between the two readings, so that calls and CPU time are of the same time. */
+static __always_inline int alloc__is_in(const struct alloc_thread *t, __u64 now)
+{
+	const volatile struct alloc_cpu_slot *s;
+
+	if (now < alloc_gate.begin_ns)
+		return 0;
+	if (t->place >= ALLOC_FOLLOWED)
+		return now < alloc_gate.end_ns;
+	s = &alloc_cpu_table.slots[t->place];
+	return s->at_ns[0] && !s->at_ns[1];
 }
 
 SEC("?uprobe")
@@ -243,8 +263,8 @@ int alloc(struct pt_regs *ctx)
 		lose(EVENT_ALLOC, LOSS_ALLOC_THREADS, 1);
 		return 0;
 	}
-	is_in = now >= alloc_gate.begin_ns && now < alloc_gate.end_ns;
-	if (is_in && alloc__call(ctx, task, t, now) && task->nvcsw + task->nivcsw == switches)
+	is_in = alloc__is_in(t, now);
+	if (is_in && t->is_wanted && alloc__call(ctx, task, t, now) && task->nvcsw + task->nivcsw == switches)
 		cost += bpf_ktime_get_ns() - now;
 	t->hits++;
 	t->spent_ns += (__u32)cost;

@@ -10,6 +10,8 @@
 
 #include <linux/types.h>
 
+#include "bpf/abi.h"
+
 /*
  * Where a call's size is: the registers whose product it is, and where a call may free instead, the one of the block. Four bits each, a register's number in
  * code plus 1; 0: none. It is in the low bits of a probe's cookie; above it: which site of which file.
@@ -49,8 +51,10 @@ enum alloc_size {
 
 /* A thread in a round. Claimed by a compare-and-swap on `owner`, then only its thread writes. */
 struct alloc_thread {
-	__u64 owner;     /* round << 32 | tid */
-	__u64 sp, ret;   /* of its last call that was counted: where it returns to */
+	__u64 owner;   /* round << 32 | tid */
+	__u64 sp, ret; /* of its last call that was counted: where it returns to */
+	__u64 bytes;   /* of all its calls that were counted, sampled or not */
+	struct task_key process;
 	__u32 last_ns;   /* its last call in the window, after it began */
 	__u32 spent_ns;  /* in probes, in all */
 	__u32 inside_ns; /* of it, while the window was open */
@@ -58,9 +62,33 @@ struct alloc_thread {
 	__u32 hits;
 	__u32 site; /* of the last call that was counted */
 	__u32 sleeps;
-	__u32 tgid;
-	__u32 reserved[2];
+	__u32 calls; /* that were counted */
+	__u32 is_wanted;
+	__u32 place; /* of its process among those whose CPU time is read, or ALLOC_FOLLOWED */
 };
+
+/* Processes whose CPU time is read at both ends of a window: a table by tgid, a power of two, and how far from its place one may be. */
+#define ALLOC_FOLLOWED       512
+#define ALLOC_FOLLOWED_TRIES 8
+
+/* The collector writes tgid, and 0 to the rest before a window; bpf/alloc_cpu.bpf.c adds up. */
+struct alloc_cpu_slot {
+	__u32 tgid; /* 0: none */
+	__u32 reserved;
+	__u64 at_ns[2], cpu_ns[2];
+};
+
+struct alloc_cpu_table {
+	__u32 end; /* which of a window's: 0, 1 */
+	__u32 reserved;
+	__s64 ahead_ns; /* of CLOCK_MONOTONIC: the scheduler's clock */
+	struct alloc_cpu_slot slots[ALLOC_FOLLOWED];
+};
+
+static inline __u32 alloc_cpu__place(__u32 tgid, __u32 i)
+{
+	return ((tgid * 0x9e3779b1u >> 16) + i) & (ALLOC_FOLLOWED - 1);
+}
 
 /* Written by the collector. */
 struct alloc_gate {
@@ -68,7 +96,7 @@ struct alloc_gate {
 	__u64 cost_ns;          /* of a probe */
 	__u64 interval;         /* bytes */
 	__u32 round;
-	__u32 reserved;
+	__u32 is_calibration; /* calls are our own: of interest whatever the configuration wants */
 };
 
 /* Sampling on a CPU. */
@@ -80,7 +108,8 @@ struct alloc_clock {
 	__u32 n_round; /* samples in it */
 };
 
-_Static_assert(sizeof(struct alloc_thread) == 64, "one cache line each");
+_Static_assert(sizeof(struct alloc_thread) == 88, "no hidden padding");
+_Static_assert(sizeof(struct alloc_cpu_slot) == 40, "no hidden padding");
 _Static_assert(sizeof(struct alloc_gate) == 40, "no hidden padding");
 _Static_assert((ALLOC_THREADS & (ALLOC_THREADS - 1)) == 0, "a power of two");
 

@@ -20,17 +20,34 @@ static __always_inline __u64 gate__changes(void)
 	return *(volatile __u64 *)&gate.n_changes + *(volatile __u64 *)&gate.n_gone;
 }
 
+/* What the configuration says of the process; 0: nothing. */
+static __always_inline __u8 target__verdict(const struct task_key *key)
+{
+	const struct target *t = bpf_map_lookup_elem(&targets, &key->tgid);
+
+	return t && t->start_ns == key->start_ns ? t->verdict : 0;
+}
+
+static __always_inline int verdict__wanted(__u8 verdict)
+{
+	return gate.filter ? verdict == TARGET_INCLUDE : verdict != TARGET_EXCLUDE;
+}
+
+/* Does the configuration want it? */
+static __always_inline int target__wanted(const struct task_key *key)
+{
+	return verdict__wanted(target__verdict(key));
+}
+
 /* Reads what is known of the process into the walk. */
 static __noinline int current__look(struct walk *w, const struct task_key *key)
 {
 	struct walk_process *c = &w->process;
 	const struct process_entry *p;
-	const struct target *t;
 
 	c->changes = gate__changes();
 	c->key = *key;
-	t = bpf_map_lookup_elem(&targets, &key->tgid);
-	c->verdict = t && t->start_ns == key->start_ns ? t->verdict : 0;
+	c->verdict = target__verdict(key);
 	c->set_first = 0;
 	w->mapping.start = 0;
 	w->mapping.end = 0;
@@ -51,7 +68,7 @@ static __always_inline int current__wanted(struct walk *w, const struct task_key
 	if (c->key.start_ns != key->start_ns || c->key.tgid != key->tgid || c->key.exec_id != key->exec_id ||
 	    c->changes != gate__changes())
 		current__look(w, key);
-	return gate.filter ? c->verdict == TARGET_INCLUDE : c->verdict != TARGET_EXCLUDE;
+	return verdict__wanted(c->verdict);
 }
 
 #endif

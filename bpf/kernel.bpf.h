@@ -141,6 +141,7 @@ struct cfs_rq {
 };
 
 struct sched_entity {
+	__u64 exec_start; /* by rq.clock_task: until then it is charged */
 	__u64 sum_exec_runtime;
 	struct cfs_rq *cfs_rq; /* CONFIG_FAIR_GROUP_SCHED */
 };
@@ -241,6 +242,7 @@ struct bpf_array {      /* a map of one */
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
+	__u64 session_id, seq_num;
 };
 
 struct bpf_iter__task {

@@ -170,6 +170,9 @@ struct {
 /* The window on allocations. The collector writes it. */
 struct alloc_gate alloc_gate __weak SEC(".data.alloc_gate") = {};
 
+/* Whose CPU time is read when it begins and ends. Written by the collector and bpf/alloc_cpu.bpf.c. */
+struct alloc_cpu_table alloc_cpu_table __weak SEC(".data.alloc_cpu") = {};
+
 /* Threads in it. Written by probes; the collector reads what the window cost and what it missed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

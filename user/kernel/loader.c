@@ -227,6 +227,7 @@ static void loader__fill_fds(struct loader *l)
 	m->fault_clocks_fd = bpf_map__fd(s->maps.fault_clocks);
 	m->alloc_clocks_fd = bpf_map__fd(s->maps.alloc_clocks);
 	m->alloc_gate = &s->data_alloc_gate->alloc_gate;
+	m->alloc_cpu = &s->data_alloc_cpu->alloc_cpu_table;
 	m->gate = &s->data_gate->gate;
 	m->kmem_clocks_fd = bpf_map__fd(s->maps.kmem_clocks);
 	m->kmem = &s->data_kmem->kmem_gate;

@@ -37,6 +37,7 @@ struct loader;
 	X(thread_create, THREADCREATE, TRACEPOINT, "sched_process_fork")   \
 	X(alloc, ALLOC, FUNCTION, "bpf_uprobe_multi_link_attach")          \
 	X(code_reader, ALLOC, FUNCTION, "bpf_uprobe_multi_link_attach")    \
+	X(alloc_cpu, ALLOC, FUNCTION, "bpf_uprobe_multi_link_attach")      \
 	X(trace_switch, N, TRACEPOINT, "sched_switch") X(trace_waking, N, TRACEPOINT, "sched_waking")
 
 /* clang-format off */
@@ -71,6 +72,7 @@ struct kernel_maps {
 	struct wait_slot *waits;            /* [n_wait_slots] */
 	struct alloc_thread *alloc_threads; /* [ALLOC_THREADS]; NULL where the event is not loaded */
 	struct alloc_gate *alloc_gate;
+	struct alloc_cpu_table *alloc_cpu;
 	uint32_t n_count_slots, n_frame_chunks, n_wait_slots;
 	struct gate *gate;
 	struct fault_gate *faults;

@@ -4,110 +4,176 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
 
 #include "user/base/clock.h"
+#include "user/base/io.h"
+#include "user/pipeline/alloc_control.h"
 
-/* linux/include/linux/posix-timers_types.h: all threads of a process, to the nanosecond. */
+/* linux/include/linux/posix-timers_types.h: all threads of a process, as of the last tick. */
 #define PROCESS_CLOCK(pid) ((clockid_t)(~(uint32_t)(pid) << 3 | 2))
+/* So far that may be behind what was read in a window: ticks of all its threads. */
+#define BEHIND_NS (100 * NS_PER_MS)
 
-static bool read_clock(struct alloc_followed *f, uint64_t *ret_ns)
+int alloc_clocks__init(struct alloc_clocks *a, int prog_fd, struct alloc_cpu_table *table)
+{
+	*a = (struct alloc_clocks){.link_fd = FD_CLOSED};
+	a->table = table;
+	memset(table, 0, sizeof(*table));
+	a->link_fd = prog_fd < 0 ? -EOPNOTSUPP : bpf_link_create(prog_fd, 0, BPF_TRACE_ITER, NULL);
+	return a->link_fd < 0 ? a->link_fd : 0;
+}
+
+void alloc_clocks__done(struct alloc_clocks *a)
+{
+	io__close(&a->link_fd);
+}
+
+static void see(struct alloc_followed *f, uint64_t at_ns, uint64_t cpu_ns)
+{
+	f->is_gone |= cpu_ns < f->last.cpu_ns; /* another process by now */
+	if (!f->is_gone)
+		f->last = (struct alloc_clock_reading){at_ns, cpu_ns};
+}
+
+static void read_clock(struct alloc_followed *f, uint64_t now_ns)
 {
 	struct timespec t;
+	uint64_t cpu_ns;
 
 	if (f->is_gone || clock_gettime(PROCESS_CLOCK(f->key.tgid), &t)) {
 		f->is_gone = true;
-		return false;
+		return;
 	}
-	*ret_ns = (uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec;
-	if (*ret_ns < f->last.cpu_ns) /* another process by now */
-		f->is_gone = true;
-	return !f->is_gone;
+	cpu_ns = (uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec;
+	if (cpu_ns < f->last.cpu_ns && f->last.cpu_ns - cpu_ns < BEHIND_NS)
+		cpu_ns = f->last.cpu_ns;
+	see(f, now_ns, cpu_ns);
+}
+
+static bool is_of(const struct alloc_clocks *a, uint32_t place, const struct task_key *key)
+{
+	return a->table->slots[place].tgid && !memcmp(&a->followed[place].key, key, sizeof(*key));
 }
 
 static struct alloc_followed *find(struct alloc_clocks *a, const struct task_key *key)
 {
-	for (uint32_t i = 0; i < a->n; i++)
-		if (!memcmp(&a->followed[i].key, key, sizeof(*key)))
-			return &a->followed[i];
+	for (uint32_t i = 0; i < ALLOC_FOLLOWED_TRIES; i++) {
+		uint32_t place = alloc_cpu__place(key->tgid, i);
+
+		if (is_of(a, place, key))
+			return &a->followed[place];
+	}
 	return NULL;
 }
 
-bool alloc_clocks__follow(struct alloc_clocks *a, const struct task_key *key, uint64_t born_ns,
-			  uint64_t from_ns, uint64_t now_ns)
+/* What this process was before it executed another program is nothing any more. ALLOC_FOLLOWED: no place is free. */
+static uint32_t free_place(struct alloc_clocks *a, uint32_t tgid)
 {
-	struct alloc_followed f = {.key = *key};
-	uint32_t at = 0;
+	uint32_t found = ALLOC_FOLLOWED;
 
-	if (find(a, key) || !read_clock(&f, &f.last.cpu_ns))
-		return false;
-	while (at < a->n && !a->followed[at].is_gone)
-		at++;
-	if (at == ALLOC_CLOCKS_MAX)
-		return false;
-	f.last.at_ns = now_ns;
-	f.first = born_ns >= from_ns ? (struct alloc_clock_reading){.at_ns = born_ns} : f.last;
-	a->followed[at] = f;
-	if (at == a->n)
-		a->n++;
-	return true;
+	for (uint32_t i = ALLOC_FOLLOWED_TRIES; i--;) {
+		uint32_t place = alloc_cpu__place(tgid, i);
+		struct alloc_cpu_slot *s = &a->table->slots[place];
+
+		if (s->tgid == tgid || a->followed[place].is_gone)
+			s->tgid = 0;
+		if (!s->tgid)
+			found = place;
+	}
+	return found;
 }
 
-void alloc_clocks__begin(struct alloc_clocks *a)
+bool alloc_clocks__follow(struct alloc_clocks *a, const struct task_key *key, uint64_t now_ns)
 {
-	for (uint32_t i = 0; i < a->n; i++) {
-		struct alloc_followed *f = &a->followed[i];
+	uint32_t place = find(a, key) ? ALLOC_FOLLOWED : free_place(a, key->tgid);
+	struct alloc_followed *f = &a->followed[place % ALLOC_FOLLOWED];
 
-		f->is_read = read_clock(f, &f->last.cpu_ns);
-		if (f->is_read)
-			f->last.at_ns = clock__mono_ns();
-	}
+	if (place == ALLOC_FOLLOWED)
+		return false;
+	*f = (struct alloc_followed){.key = *key};
+	read_clock(f, now_ns);
+	f->first = f->last;
+	a->table->slots[place] = (struct alloc_cpu_slot){.tgid = f->is_gone ? 0 : key->tgid};
+	return !f->is_gone;
 }
 
-void alloc_clocks__end(struct alloc_clocks *a)
+void alloc_clocks__prepare(struct alloc_clocks *a)
 {
-	for (uint32_t i = 0; i < a->n; i++) {
-		struct alloc_followed *f = &a->followed[i];
-		struct alloc_clock_reading now;
+	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++)
+		a->table->slots[i] = (struct alloc_cpu_slot){.tgid = a->table->slots[i].tgid};
+}
 
-		f->is_read = f->is_read && read_clock(f, &now.cpu_ns);
-		if (!f->is_read)
-			continue;
-		now.at_ns = clock__mono_ns();
-		f->window.at_ns = now.at_ns - f->last.at_ns;
-		f->window.cpu_ns = now.cpu_ns - f->last.cpu_ns;
-		f->last = now;
-	}
+int alloc_clocks__read(struct alloc_clocks *a, uint32_t end)
+{
+	int fd = a->link_fd < 0 ? a->link_fd : bpf_iter_create(a->link_fd);
+	char nothing[64];
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	__atomic_store_n(&a->table->end, end, __ATOMIC_SEQ_CST);
+	clock__thread_cpu_ns(); /* moves the clock of our CPU */
+	do
+		n = read(fd, nothing, sizeof(nothing));
+	while (n > 0 || (n < 0 && errno == EAGAIN));
+	io__close(&fd);
+	return n < 0 ? -errno : 0;
+}
+
+bool alloc_clocks__window(struct alloc_clocks *a, uint32_t place, uint64_t *ret_cpu_ns)
+{
+	const struct alloc_cpu_slot *s = &a->table->slots[place];
+	struct alloc_followed *f = &a->followed[place];
+
+	if (!s->tgid || f->is_gone || !s->at_ns[0])
+		return false;
+	f->is_gone = !s->at_ns[1];
+	if (f->is_gone || s->cpu_ns[1] < s->cpu_ns[0] || s->at_ns[1] <= s->at_ns[0])
+		return false;
+	see(f, s->at_ns[1], s->cpu_ns[1]);
+	*ret_cpu_ns = s->cpu_ns[1] - s->cpu_ns[0];
+	return !f->is_gone;
+}
+
+double alloc_clocks__part(const struct alloc_clocks *a, uint32_t place)
+{
+	const struct alloc_cpu_slot *s = &a->table->slots[place % ALLOC_FOLLOWED];
+
+	if (place >= ALLOC_FOLLOWED || !s->at_ns[0] || s->at_ns[1] <= s->at_ns[0])
+		return 1;
+	return (double)ALLOC_WINDOW_NS / (double)(s->at_ns[1] - s->at_ns[0]);
 }
 
 void alloc_clocks__restart(struct alloc_clocks *a, uint64_t now_ns)
 {
-	uint32_t kept = 0;
+	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++) {
+		struct alloc_followed *f = &a->followed[i];
 
-	for (uint32_t i = 0; i < a->n; i++) {
-		struct alloc_followed f = a->followed[i];
-
-		if (!read_clock(&f, &f.last.cpu_ns))
+		if (!a->table->slots[i].tgid)
 			continue;
-		f.last.at_ns = now_ns;
-		f.first = f.last;
-		a->followed[kept++] = f;
+		read_clock(f, now_ns);
+		f->first = f->last;
+		if (f->is_gone)
+			a->table->slots[i].tgid = 0;
 	}
-	a->n = kept;
 }
 
 bool alloc_clocks__total(struct alloc_clocks *a, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
-			 uint64_t now_ns, double *ret_cpu_ns)
+			 uint64_t whole_ns, double *ret_cpu_ns)
 {
 	struct alloc_followed *f = find(a, key);
-	uint64_t cpu_ns;
+	struct alloc_clock_reading first;
 
 	if (!f)
 		return false;
-	if (read_clock(f, &cpu_ns))
-		f->last = (struct alloc_clock_reading){now_ns, cpu_ns};
-	if (f->last.at_ns <= f->first.at_ns || to_ns <= from_ns)
+	read_clock(f, clock__mono_ns());
+	first = whole_ns ? (struct alloc_clock_reading){.at_ns = whole_ns} : f->first;
+	if (f->last.at_ns <= first.at_ns || to_ns <= from_ns)
 		return false;
-	*ret_cpu_ns = (double)(f->last.cpu_ns - f->first.cpu_ns) * (double)(to_ns - from_ns) /
-		      (double)(f->last.at_ns - f->first.at_ns);
+	*ret_cpu_ns = (double)(f->last.cpu_ns - first.cpu_ns) * (double)(to_ns - from_ns) /
+		      (double)(f->last.at_ns - first.at_ns);
 	return true;
 }

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define ALLOC_WINDOW_NS      1000000ull
-#define ALLOC_STRETCH_MIN_NS 100000000ull
+#define ALLOC_STRETCH_MIN_NS 50000000ull
 #define ALLOC_STRETCH_MAX_NS 120000000000ull
 #define ALLOC_INTERVAL_MIN   16u
 #define ALLOC_INTERVAL_MAX   (1ull << 30)
@@ -26,6 +26,7 @@ struct alloc_bill {
 	uint64_t in_place_ns; /* by the clock: probes were there */
 	uint64_t worst_ns;    /* of the thread that met most probes: spent in them */
 	uint64_t probes_ns;   /* of all threads, samples included */
+	uint64_t n_hits;
 	uint64_t own_ns;      /* our CPU time: putting them there and away */
 	uint32_t n_samples;
 };

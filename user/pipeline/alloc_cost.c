@@ -4,14 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "user/base/clock.h"
 #include "user/base/io.h"
 #include "user/kernel/uprobe.h"
 
-#define BATCHES 9
-#define CALLS   100
+#define CALLS 50
 
 /* A function whose first instruction is one that the kernel does by itself; nobody else calls it. */
 void alloc_cost__calibration(uint64_t size);
@@ -30,28 +30,21 @@ __asm__(".text\n"
 	"	.cfi_endproc\n"
 	".size alloc_cost__calibration, . - alloc_cost__calibration\n");
 
-static int compare_u64(const void *a, const void *b)
+static int compare_doubles(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	double x = *(const double *)a, y = *(const double *)b;
 
 	return x < y ? -1 : x > y;
 }
 
-/* What a call takes, in the middle one of some batches. */
-static double call_ns(void)
+static double batch_ns(void)
 {
 	void (*volatile call)(uint64_t) = alloc_cost__calibration;
-	uint64_t took[BATCHES];
+	uint64_t began = clock__mono_ns();
 
-	for (int b = 0; b < BATCHES; b++) {
-		uint64_t began = clock__mono_ns();
-
-		for (int i = 0; i < CALLS; i++)
-			call(16);
-		took[b] = clock__mono_ns() - began;
-	}
-	qsort(took, BATCHES, sizeof(*took), compare_u64);
-	return (double)took[BATCHES / 2] / CALLS;
+	for (int i = 0; i < CALLS; i++)
+		call(16);
+	return (double)(clock__mono_ns() - began) / CALLS;
 }
 
 int alloc_cost__attach_own(int prog_fd, int *ret_link_fd)
@@ -68,18 +61,31 @@ int alloc_cost__attach_own(int prog_fd, int *ret_link_fd)
 	return err;
 }
 
-int alloc_cost__measure(int prog_fd, struct alloc_gate *gate, double *ret_ns)
+void alloc_cost__measure(struct alloc_cost *c, struct alloc_gate *gate)
 {
-	int link_fd = FD_CLOSED, err = alloc_cost__attach_own(prog_fd, &link_fd);
+	double a, b;
 
-	if (err)
-		return err;
 	gate->interval = 1ull << 32;
 	gate->cost_ns = 0;
+	gate->is_calibration = 1;
 	__atomic_store_n(&gate->end_ns, UINT64_MAX, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&gate->begin_ns, 0, __ATOMIC_SEQ_CST);
-	*ret_ns = call_ns() * (1 + ALLOC_COST_BESIDE);
+	batch_ns(); /* we have just woken: caches are cold */
+	a = batch_ns();
+	b = batch_ns();
 	__atomic_store_n(&gate->begin_ns, UINT64_MAX, __ATOMIC_SEQ_CST);
-	io__close(&link_fd);
-	return 0;
+	gate->is_calibration = 0;
+	c->measured[c->n++ % ALLOC_COST_KEPT] = a < b ? a : b;
+}
+
+double alloc_cost__ns(const struct alloc_cost *c)
+{
+	uint32_t n = c->n < ALLOC_COST_KEPT ? c->n : ALLOC_COST_KEPT;
+	double sorted[ALLOC_COST_KEPT];
+
+	if (!n)
+		return ALLOC_COST_ASSUMED_NS;
+	memcpy(sorted, c->measured, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), compare_doubles);
+	return sorted[n / 2] * (1 + ALLOC_COST_BESIDE);
 }

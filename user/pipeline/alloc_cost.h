@@ -2,12 +2,13 @@
 /*
  * alloc_cost - what a probe on an allocator costs the thread that meets it.
  *
- * Measured now and then, because it changes by a tenth within a minute (the clock rate, what else runs on the core), on a function of ours.
+ * Measured before each window, because it changes within seconds (the clock rate, what else runs on the core), on a function of ours; the middle one of the last
+ * ALLOC_COST_KEPT counts, because one measurement is off by a tenth, and now and then by half.
  *
- * Rejected: calls of our own in each window, whose thread has just woken: 10 to 25 % more than in a loop that is warm, by which busy programs came out half as high
+ * Rejected: calls whose thread has just woken: 10 to 25 % more than in a loop that is warm, by which busy programs came out half as high
  * again. Ticks that tell in a window who is in a probe: one takes 20 to 70 us of a virtual machine.
  *
- * Owns: nothing. Thread: one owner. Limit: none. Errors: -errno.
+ * Owns: nothing. Thread: one owner. Limit: none. Errors: -errno; where nothing could be measured ALLOC_COST_ASSUMED_NS.
  */
 #ifndef EVERPROF_PIPELINE_ALLOC_COST_H
 #define EVERPROF_PIPELINE_ALLOC_COST_H
@@ -25,9 +26,18 @@
 /* One standard error of what a probe is taken to cost: between programs it differs by that. */
 #define ALLOC_COST_ERROR 0.1
 
+#define ALLOC_COST_KEPT  15
+
+struct alloc_cost {
+	double measured[ALLOC_COST_KEPT]; /* ns of a call of ours */
+	uint32_t n;
+};
+
 /* A probe on a function of ours, in this process only. */
 int alloc_cost__attach_own(int prog_fd, int *ret_link_fd);
-/* In nanoseconds, in a program. In a round of its own (gate->round is set), with a probe in nobody but us. */
-int alloc_cost__measure(int prog_fd, struct alloc_gate *gate, double *ret_ns);
+/* Once more, in a round of its own (gate->round is set), with a probe in nobody but us. */
+void alloc_cost__measure(struct alloc_cost *c, struct alloc_gate *gate);
+/* In a program. */
+double alloc_cost__ns(const struct alloc_cost *c);
 
 #endif

@@ -9,10 +9,10 @@
 
 #include "user/pipeline/alloc_cost.h"
 
-/* A ratio of fewer windows says too little. */
-#define ALLOC_MET_MIN 4
-/* So well, as a share, CPU time in windows has to be known, because it is divided by: it is a difference, and the kernel moves a thread's clock with a tick only. */
-#define ALLOC_CPU_ERROR 0.25
+/* To wake up takes more or less by that in a window, where the CPU has just been at work, than it does elsewhere. */
+#define ALLOC_WAKE_NS 10000.0
+/* Rows of fewer samples are a matter of chance: they are not made to add up to the total, because those without any could not. */
+#define ALLOC_SAMPLES_MIN 4
 
 /* What opens a window holds up a CPU for a moment, and after each probe a program has caches that are not its own: totals of known programs differ from the
  * truth by that beside all that is estimated. */
@@ -34,58 +34,9 @@ void alloc_estimate__done(struct alloc_estimate *e)
 void alloc_estimate__clear(struct alloc_estimate *e)
 {
 	hashmap__clear(&e->by_key);
-	memset(&e->all, 0, sizeof(e->all));
+	e->open = (struct alloc_window){0};
+	e->all = (struct alloc_moments){0};
 	e->n = e->n_left_out = 0;
-}
-
-static void end_round(struct alloc_moments *m, uint32_t at)
-{
-	double cpu = m->open[at].cpu;
-
-	m->n_met += cpu != 0 || m->open[at].value[0] > 0;
-	for (int i = 0; i < 2; i++) {
-		double value = m->open[at].value[i], x = m->open[at].plain[i];
-
-		m->sum[i] += value;
-		m->squares[i] += value * value;
-		m->open[at].value[i] = m->open[at].plain[i] = 0;
-		if (!m->open[at].has_cpu)
-			continue;
-		m->with_cpu[i] += x;
-		m->with_cpu_squares[i] += x * x;
-		m->products[i] += x * cpu;
-	}
-	m->cpu += cpu;
-	m->cpu_squares += cpu * cpu;
-	m->open[at].cpu = 0;
-	m->open[at].has_cpu = false;
-}
-
-/* Where sums of the round are made. */
-static uint32_t open_round(struct alloc_moments *m, uint32_t round)
-{
-	uint32_t at = round % ALLOC_ROUNDS_OPEN;
-
-	if (m->open[at].round != round) {
-		end_round(m, at);
-		m->open[at].round = round;
-	}
-	return at;
-}
-
-static void add(struct alloc_moments *m, uint32_t round, const double value[2], const struct alloc_weight *w)
-{
-	uint32_t at = open_round(m, round);
-
-	for (int i = 0; i < 2; i++) {
-		double plain = value[i] * w->scale, middle = plain * (w->low + w->high) / 2;
-
-		m->open[at].plain[i] += plain;
-		m->open[at].value[i] += middle;
-		m->range[i] +=
-			plain * (w->high - w->low) / 2; /* a program does mostly the one or the other */
-		m->doubt[i] += middle * w->doubt;
-	}
 }
 
 static bool is_key(uint32_t index, const void *key, const void *owner)
@@ -130,23 +81,93 @@ static int find(struct alloc_estimate *e, const struct task_key *key, struct all
 	return 0;
 }
 
-int alloc_estimate__add(struct alloc_estimate *e, const struct task_key *key, uint32_t round, double objects,
-			double bytes, const struct alloc_weight *weight, struct alloc_process **ret_process)
+static void add(struct alloc_window *o, const double value[2], double probes_ns, const struct alloc_weight *w)
+{
+	for (int i = 0; i < 2; i++) {
+		double middle = value[i] * (w->low + w->high) / 2;
+
+		o->plain[i] += value[i];
+		o->middle[i] += middle;
+		o->range[i] += value[i] * (w->high - w->low) / 2; /* a program does mostly the one or the other */
+		o->doubt[i] += middle * w->doubt;
+	}
+	o->probes_ns += probes_ns;
+	o->is_met = true;
+}
+
+int alloc_estimate__add_thread(struct alloc_estimate *e, const struct task_key *key, double objects,
+			       double bytes, double probes_ns, const struct alloc_weight *w)
 {
 	const double value[2] = {objects, bytes};
 	struct alloc_process *p;
-	int err;
+	int err = find(e, key, &p);
 
-	add(&e->all, round, value, weight);
-	err = find(e, key, &p);
-	if (err) {
+	add(&e->open, value, probes_ns, w);
+	if (err)
 		e->n_left_out++;
-		return err;
+	else
+		add(&p->open, value, probes_ns, w);
+	return err;
+}
+
+void alloc_estimate__add_cpu(struct alloc_estimate *e, const struct task_key *key, double cpu_ns)
+{
+	struct alloc_process *p = (struct alloc_process *)alloc_estimate__find(e, key);
+
+	if (!p)
+		return;
+	p->open.cpu_ns += cpu_ns;
+	p->open.has_cpu = true;
+}
+
+void alloc_estimate__add_sample(struct alloc_estimate *e, const struct task_key *key, double objects,
+				double bytes)
+{
+	struct alloc_process *p = (struct alloc_process *)alloc_estimate__find(e, key);
+
+	if (!p)
+		return;
+	p->sampled[0] += objects;
+	p->sampled[1] += bytes;
+	p->n_samples++;
+}
+
+static void end_window(struct alloc_moments *m, struct alloc_window *o, double scale, uint32_t turns)
+{
+	double cpu = (o->cpu_ns - o->probes_ns) * scale / turns;
+
+	for (int i = 0; i < 2; i++) {
+		double value = o->middle[i] * scale, x = o->plain[i] * scale;
+
+		m->sum[i] += value;
+		m->squares[i] += value * value;
+		m->range[i] += o->range[i] * scale;
+		m->doubt[i] += o->doubt[i] * scale;
+		if (!o->has_cpu)
+			continue;
+		m->with_cpu[i] += x;
+		m->with_cpu_squares[i] += x * x;
+		m->products[i] += x * cpu;
 	}
-	add(&p->moments, round, value, weight);
-	if (ret_process)
-		*ret_process = p;
-	return 0;
+	m->probes_ns += o->probes_ns;
+	if (o->has_cpu) {
+		m->cpu += cpu;
+		m->cpu_squares += cpu * cpu;
+		m->probes += o->probes_ns * scale / turns;
+		if (o->is_met || o->cpu_ns > 0) {
+			m->n_cpu++;
+			m->met += scale / turns;
+		}
+	}
+	*o = (struct alloc_window){0};
+}
+
+void alloc_estimate__end_window(struct alloc_estimate *e, double scale, uint32_t turns)
+{
+	end_window(&e->all, &e->open, scale, turns);
+	for (uint32_t i = 0; i < e->n; i++)
+		if (e->processes[i].open.is_met || e->processes[i].open.has_cpu)
+			end_window(&e->processes[i].moments, &e->processes[i].open, scale, turns);
 }
 
 /* What an error is more where n windows tell it: Student's quantile of one standard error. */
@@ -168,58 +189,48 @@ static double error_of(const struct alloc_moments *m, int i, double n)
 		    m->range[i] * m->range[i]);
 }
 
-struct alloc_total alloc_estimate__total(struct alloc_moments *m, uint32_t n_rounds)
+struct alloc_total alloc_estimate__total(const struct alloc_moments *m, uint32_t n_windows)
 {
-	for (uint32_t i = 0; i < ALLOC_ROUNDS_OPEN; i++)
-		end_round(m, i);
 	return (struct alloc_total){
 		.objects = m->sum[0],
-		.objects_error = error_of(m, 0, n_rounds),
+		.objects_error = error_of(m, 0, n_windows),
 		.bytes = m->sum[1],
-		.bytes_error = error_of(m, 1, n_rounds),
+		.bytes_error = error_of(m, 1, n_windows),
 	};
 }
 
-void alloc_estimate__add_cpu(struct alloc_estimate *e, const struct task_key *key, uint32_t round,
-			     double cpu_ns, double probes_ns)
-{
-	struct alloc_process *p = (struct alloc_process *)alloc_estimate__find(e, key);
-	uint32_t at;
-
-	if (!p)
-		return;
-	at = open_round(&p->moments, round);
-	p->moments.open[at].cpu += cpu_ns;
-	p->moments.probes += probes_ns;
-	p->moments.open[at].has_cpu = true;
-}
-
-/* The sum that the ratio gives, and its error from what windows have more or less than it says. False: none. */
+/*
+ * The sum that the ratio gives, and its error from what windows have more or less than it says. They count by the CPU time that they have: of a hundred of which three have
+ * nearly all, there are three. False: none.
+ */
 static bool by_cpu(const struct alloc_moments *m, int i, double cpu_ns, double *ret_sum, double *ret_error)
 {
-	double ratio, scale, squares, n = m->n_met, doubt;
+	double ratio, squares, n, chance, doubt, wake, unseen;
 
-	if (cpu_ns <= 0 || m->cpu <= 0 || m->n_met < ALLOC_MET_MIN || m->with_cpu[i] <= 0)
+	if (cpu_ns <= 0 || m->cpu <= 0 || m->with_cpu[i] <= 0)
 		return false;
-	if (m->cpu_squares - m->cpu * m->cpu / n > pow(ALLOC_CPU_ERROR * m->cpu, 2))
-		return false;
+	n = m->cpu * m->cpu / m->cpu_squares;
+	if (n > m->n_cpu)
+		n = m->n_cpu;
 	ratio = m->with_cpu[i] / m->cpu;
-	scale = cpu_ns / m->cpu;
 	squares = m->with_cpu_squares[i] - 2 * ratio * m->products[i] + ratio * ratio * m->cpu_squares;
+	chance = sqrt(fmax(squares, 0) * n / fmax(n - 1, 0.5)) * few(n) / m->with_cpu[i];
 	doubt = ALLOC_COST_ERROR * m->probes / m->cpu;
-	*ret_sum = ratio * cpu_ns;
-	*ret_error = hypot(sqrt(fmax(squares, 0) * n / (n - 1)) * few(n) * scale, doubt * *ret_sum);
+	wake = ALLOC_WAKE_NS * m->met / m->cpu;
+	unseen = pow(n, -1.5); /* one window more might have been unlike all others */
+	*ret_sum = ratio * fmax(cpu_ns - m->probes_ns, 0);
+	*ret_error = sqrt(chance * chance + doubt * doubt + wake * wake + unseen * unseen) * *ret_sum;
 	return true;
 }
 
-static void settle(struct alloc_process *p, uint32_t n_rounds, double factor, double cpu_ns)
+static void settle(struct alloc_process *p, uint32_t n_windows, double factor, double cpu_ns)
 {
 	struct alloc_total *t = &p->total;
 	double *sums[2] = {&t->objects, &t->bytes}, *errors[2] = {&t->objects_error, &t->bytes_error};
 
-	*t = alloc_estimate__total(&p->moments, n_rounds);
+	*t = alloc_estimate__total(&p->moments, n_windows);
 	for (int i = 0; i < 2; i++) {
-		double sum, error;
+		double sum, error, plain = *sums[i];
 
 		*sums[i] *= factor;
 		*errors[i] *= factor;
@@ -228,14 +239,16 @@ static void settle(struct alloc_process *p, uint32_t n_rounds, double factor, do
 			*errors[i] = error;
 		}
 		*errors[i] = hypot(*errors[i], ALLOC_OTHER_ERROR * *sums[i]);
-		p->factor[i] = p->moments.sum[i] > 0 ? *sums[i] / p->moments.sum[i] : factor;
+		if (p->n_samples >= ALLOC_SAMPLES_MIN)
+			plain = p->sampled[i];
+		p->factor[i] = plain > 0 ? *sums[i] / plain : factor;
 	}
 }
 
-void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_rounds, double factor,
+void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_windows, double factor,
 			    alloc_estimate_cpu_fn cpu, void *ctx)
 {
-	struct alloc_total all = alloc_estimate__total(&e->all, n_rounds), sum = {0};
+	struct alloc_total all = alloc_estimate__total(&e->all, n_windows), sum = {0};
 	double objects_error = 0, bytes_error = 0;
 	double rest_objects = all.objects, rest_bytes = all.bytes;
 
@@ -243,7 +256,7 @@ void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_rounds, double 
 		struct alloc_process *p = &e->processes[i];
 		double cpu_ns;
 
-		settle(p, n_rounds, factor, cpu(ctx, &p->key, &cpu_ns) ? cpu_ns : 0);
+		settle(p, n_windows, factor, cpu(ctx, &p->key, &cpu_ns) ? cpu_ns : 0);
 		rest_objects -= p->moments.sum[0];
 		rest_bytes -= p->moments.sum[1];
 		sum.objects += p->total.objects;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * alloc_estimate - how far the totals of a profile of allocations may be off, by process and in all.
+ * alloc_estimate - what processes allocate in all, from what they did in windows, and how far that may be off.
  *
- * Each window on allocations gives an estimate of the whole time; how much they differ from each other says how far their mean may be from the truth.
- * That holds whatever the reasons are: chance of the windows' times, of the calls that were taken in them, bursts. What it cannot see is added: the cost of a
+ * In a window all calls are counted, so a total owes nothing to which of them were sampled for their stacks. Each window on allocations gives an estimate of
+ * the whole time; how much they differ from each other says how far their mean may be from the truth.
+ * That holds whatever the reasons are: chance of the windows' times, bursts. What it cannot see is added: the cost of a
  * probe is known to ALLOC_COST_ERROR only, and a thread that slept may have caught up with what its probes took, or not.
  *
  * What differs most is how much of a window a program was at work in. Where its CPU time in the windows is known, and in all, its total may be told by what it
@@ -23,14 +24,13 @@
 #include "user/base/hashmap.h"
 
 #define ALLOC_ESTIMATES_MAX 1024
-#define ALLOC_ROUNDS_OPEN   16 /* a row comes at most so many windows late */
 
 /* A total and its standard error. */
 struct alloc_total {
 	double objects, objects_error, bytes, bytes_error;
 };
 
-/* What a sample stands for. */
+/* What a thread's calls stand for. */
 struct alloc_weight {
 	double scale; /* windows are a part of the time only */
 	double low,
@@ -38,58 +38,71 @@ struct alloc_weight {
 	double doubt; /* the share by which that changes where a probe costs ALLOC_COST_ERROR more */
 };
 
-/* Sums over windows; [2]: objects, bytes. */
+/* Of a process, or of all, in one window. [2]: objects, bytes. */
+struct alloc_window {
+	double plain[2];  /* what was counted */
+	double middle[2]; /* in the middle of low and high */
+	double range[2];  /* one standard error of that, all in one direction */
+	double doubt[2];  /* what it changes by with the probe's cost */
+	double probes_ns; /* spent in them */
+	double cpu_ns;    /* beside them */
+	bool has_cpu, is_met;
+};
+
+/* Sums over windows, scaled to the time that each stands for. */
 struct alloc_moments {
-	double sum[2], squares[2]; /* in the middle of low and high */
-	double range[2];           /* one standard error of that, all in one direction */
-	double doubt[2];           /* what they change by with the probe's cost */
-	/* of the windows whose CPU time is known, samples by their scale alone: */
+	double sum[2], squares[2], range[2], doubt[2];
+	/* of the windows whose CPU time is known: */
 	double probes, cpu, cpu_squares, with_cpu[2], with_cpu_squares[2], products[2];
-	uint32_t n_met; /* in which it had some */
-	struct {
-		uint32_t round;
-		double value[2], plain[2], cpu;
-		bool has_cpu;
-	} open[ALLOC_ROUNDS_OPEN];
+	double met;       /* those in which it had some, scaled */
+	uint32_t n_cpu;   /* and how many they were */
+	double probes_ns; /* spent, not scaled */
 };
 
 struct alloc_process {
 	struct task_key key;
-	uint32_t name; /* the owner's */
+	struct alloc_window open;
 	struct alloc_moments moments;
+	double sampled[2]; /* what its samples add up to, scaled */
+	uint32_t n_samples;
 	struct alloc_total total; /* since alloc_estimate__settle */
 	double factor[2];         /* by which samples are to be multiplied, to add up to it */
 };
 
 struct alloc_estimate {
+	struct alloc_window open;
 	struct alloc_moments all;
 	struct alloc_total total;
 	struct alloc_process *processes;
 	struct hashmap by_key;
 	uint32_t n, cap;
-	uint32_t n_left_out; /* samples of processes that had no room */
+	uint32_t n_left_out; /* times that a process had no room */
 };
 
 void alloc_estimate__init(struct alloc_estimate *e);
 void alloc_estimate__done(struct alloc_estimate *e);
 void alloc_estimate__clear(struct alloc_estimate *e);
-/* A sample of a round. ret_process may be NULL. */
-int alloc_estimate__add(struct alloc_estimate *e, const struct task_key *key, uint32_t round, double objects,
-			double bytes, const struct alloc_weight *weight, struct alloc_process **ret_process);
-/* CPU time of a process in the round, without probes and in them, scaled likewise, 0 included. A process that gave no sample yet is none. */
-void alloc_estimate__add_cpu(struct alloc_estimate *e, const struct task_key *key, uint32_t round,
-			     double cpu_ns, double probes_ns);
+/* What a thread did in the window, not scaled. */
+int alloc_estimate__add_thread(struct alloc_estimate *e, const struct task_key *key, double objects,
+			       double bytes, double probes_ns, const struct alloc_weight *w);
+/* All CPU time that a process had of the window, what it spent in probes included. A process that did not allocate yet is none. */
+void alloc_estimate__add_cpu(struct alloc_estimate *e, const struct task_key *key, double cpu_ns);
+/* The window is over: what it stands for, where only one of so many parts of all allocators could be seen in it. */
+void alloc_estimate__end_window(struct alloc_estimate *e, double scale, uint32_t turns);
+/* A sample that is handed on, scaled: how much of a process its samples show. */
+void alloc_estimate__add_sample(struct alloc_estimate *e, const struct task_key *key, double objects,
+				double bytes);
 /*
- * All rounds are in: totals and factors of all processes. cpu: the whole CPU time of a process, false where that is not known; factor: what totals of others
- * are multiplied by.
+ * All windows are in, n of them: totals and factors of all processes. cpu: the whole CPU time of a process, false where that is not known; factor: what totals of
+ * others are multiplied by.
  */
 typedef bool (*alloc_estimate_cpu_fn)(void *ctx, const struct task_key *key, double *ret_cpu_ns);
-void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_rounds, double factor,
+void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_windows, double factor,
 			    alloc_estimate_cpu_fn cpu, void *ctx);
 /* NULL: none of it. Not after a sort. */
 const struct alloc_process *alloc_estimate__find(const struct alloc_estimate *e, const struct task_key *key);
-/* Of all that came so far, by windows alone, as if all rounds were in: n_rounds of them, those included that gave nothing. */
-struct alloc_total alloc_estimate__total(struct alloc_moments *m, uint32_t n_rounds);
+/* By windows alone; n of them, those included that gave nothing. */
+struct alloc_total alloc_estimate__total(const struct alloc_moments *m, uint32_t n_windows);
 /* The processes by bytes in their totals, the largest first. */
 void alloc_estimate__sort(struct alloc_estimate *e);
 

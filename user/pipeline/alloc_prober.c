@@ -47,12 +47,11 @@
 #define SATURATED 0.05
 /* A share of a window that is not worth a correction. */
 #define NEGLIGIBLE 0.005
-/* A probe's cost is measured so often; what it is taken for where it cannot be. */
-#define CALIBRATE_EVERY_NS (20 * NS_PER_SEC)
-#define ASSUMED_COST_NS    1000
 /* A window says little of a time that is longer past. */
 #define OWED_MAX_NS (10.0 * NS_PER_SEC)
 #define NEVER       UINT64_MAX
+/* The longest tick of a kernel (CONFIG_HZ=100). */
+#define TICK_MAX_NS (10.0 * NS_PER_MS)
 /* Windows that are so many times as far apart as was said last are told. */
 #define TELL_TIMES 4
 
@@ -64,11 +63,9 @@ struct correction {
 
 struct round {
 	uint32_t id;
-	uint32_t n_corrected, n_shares;
-	bool is_over;
-	double scale, stretch; /* of samples; of what was seen whatever files were probed */
+	uint32_t n_corrected;
+	double scale;
 	struct correction corrected[CORRECTED_MAX];
-	struct alloc_share shares[ALLOC_CLOCKS_MAX];
 };
 
 struct alloc_prober {
@@ -82,9 +79,10 @@ struct alloc_prober {
 	struct round rounds[ALLOC_ROUNDS_KEPT];
 	struct alloc_control control;
 	struct alloc_clocks clocks;
+	struct alloc_estimate estimate;
 	struct alloc_prober_stats stats;
-	double probe_cost_ns;
-	uint64_t calibrated_ns, samples_before, holders_ns;
+	struct alloc_cost cost;
+	uint64_t samples_before, holders_ns;
 	uint64_t abandoned_ns; /* what windows took that were given up: the next one pays for them */
 	uint64_t told_stretch_ns;
 	uint64_t random;
@@ -118,6 +116,12 @@ int alloc_prober__new(const struct alloc_prober_opts *opts, struct alloc_prober 
 	p->random = clock__mono_ns() ^ clock__real_ns() << 20;
 	alloc_control__init(&p->control, opts->budget_ppm, opts->n_cpus);
 	p->told_stretch_ns = p->control.stretch_ns;
+	alloc_estimate__init(&p->estimate);
+	err = alloc_clocks__init(&p->clocks, opts->cpu_fd, opts->maps->alloc_cpu);
+	if (err)
+		log_warn("alloc: this kernel does not tell how much CPU time programs use of a window (%s): what they allocate is known "
+			 "less exactly",
+			 strerror(-err));
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -143,6 +147,8 @@ void alloc_prober__free(struct alloc_prober *p)
 	if (p->is_started)
 		pthread_join(p->thread, NULL);
 	probed_files__free(p->files);
+	alloc_clocks__done(&p->clocks);
+	alloc_estimate__done(&p->estimate);
 	pthread_cond_destroy(&p->wake);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
@@ -174,20 +180,19 @@ static void sleep_until(uint64_t at_ns)
 /* ---- a window ---- */
 
 /* Opens the round's window: from here on rows of it may come. When it was opened. */
-static uint64_t begin_round(struct alloc_prober *p, double stretch_ns, uint32_t groups)
+static uint64_t begin_round(struct alloc_prober *p, double scale)
 {
 	struct round *r = &p->rounds[p->round % ALLOC_ROUNDS_KEPT];
 	uint64_t now;
 
 	pthread_mutex_lock(&p->lock);
 	r->id = p->round;
-	r->stretch = stretch_ns / ALLOC_WINDOW_NS;
-	r->scale = r->stretch * groups;
-	r->n_corrected = r->n_shares = 0;
-	r->is_over = false;
-	alloc_clocks__begin(&p->clocks);
-	now = clock__mono_ns(); /* not before clocks were read, which takes a part of a window */
+	r->scale = scale;
+	r->n_corrected = 0;
+	alloc_clocks__prepare(&p->clocks);
+	now = clock__mono_ns();
 	open_gate(p->opts.maps->alloc_gate, now);
+	alloc_clocks__read(&p->clocks, 0);
 	pthread_mutex_unlock(&p->lock);
 	return now;
 }
@@ -205,62 +210,66 @@ static double own_of(double lost_ns)
 	return own < SATURATED * ALLOC_WINDOW_NS ? SATURATED * ALLOC_WINDOW_NS : own;
 }
 
-/* Threads that were seen for less than the window. */
-static void correct(struct alloc_prober *p)
+/* What a thread was not seen for. */
+static struct alloc_weight weight_of(const struct alloc_thread *t)
+{
+	return (struct alloc_weight){
+		.low = ALLOC_WINDOW_NS / own_of(t->debt_ns),
+		.high = ALLOC_WINDOW_NS / own_of(t->inside_ns),
+		.doubt = ALLOC_COST_ERROR * t->debt_ns / own_of(t->debt_ns),
+	};
+}
+
+/* Who was in the window, and what it cost them. */
+static void take_threads(struct alloc_prober *p, struct alloc_bill *bill)
 {
 	const struct alloc_thread *threads = p->opts.maps->alloc_threads;
 	struct round *r = &p->rounds[p->round % ALLOC_ROUNDS_KEPT];
+	uint64_t now = clock__mono_ns();
 
-	pthread_mutex_lock(&p->lock);
-	for (uint32_t i = 0; i < ALLOC_THREADS && r->n_corrected < CORRECTED_MAX; i++) {
+	for (uint32_t i = 0; i < ALLOC_THREADS; i++) {
 		const struct alloc_thread *t = &threads[i];
+		struct alloc_weight w;
+		double part;
 
-		if (!is_of(t, p->round) || t->inside_ns < NEGLIGIBLE * ALLOC_WINDOW_NS)
+		if (!is_of(t, p->round))
 			continue;
+		bill->n_hits += t->hits;
+		bill->probes_ns += t->spent_ns;
+		if (t->spent_ns > bill->worst_ns)
+			bill->worst_ns = t->spent_ns;
+		if (!t->is_wanted || !t->inside_ns)
+			continue;
+		w = weight_of(t);
 		p->stats.n_saturated += t->debt_ns > (1 - SATURATED) * ALLOC_WINDOW_NS;
-		r->corrected[r->n_corrected++] = (struct correction){
-			.tid = (uint32_t)t->owner,
-			.weight = {.low = ALLOC_WINDOW_NS / own_of(t->debt_ns),
-				   .high = ALLOC_WINDOW_NS / own_of(t->inside_ns),
-				   .doubt = ALLOC_COST_ERROR * t->debt_ns / own_of(t->debt_ns)},
-		};
+		if (t->inside_ns >= NEGLIGIBLE * ALLOC_WINDOW_NS && r->n_corrected < CORRECTED_MAX)
+			r->corrected[r->n_corrected++] =
+				(struct correction){.tid = (uint32_t)t->owner, .weight = w};
+		part = alloc_clocks__part(&p->clocks, t->place);
+		alloc_estimate__add_thread(&p->estimate, &t->process, t->calls * part, (double)t->bytes * part,
+					   t->inside_ns * part, &w);
+		alloc_clocks__follow(&p->clocks, &t->process, now);
 	}
-	pthread_mutex_unlock(&p->lock);
 }
 
-/* What followed processes spent in the window's probes. */
-static void add_threads(const struct alloc_prober *p, double in_probes[ALLOC_CLOCKS_MAX])
+static void take_clocks(struct alloc_prober *p)
 {
-	const struct alloc_thread *threads = p->opts.maps->alloc_threads;
+	uint64_t cpu_ns;
 
-	for (uint32_t t = 0; t < ALLOC_THREADS; t++)
-		for (uint32_t i = 0; is_of(&threads[t], p->round) && i < p->clocks.n; i++)
-			if (threads[t].tgid == p->clocks.followed[i].key.tgid)
-				in_probes[i] += threads[t].inside_ns;
+	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++)
+		if (alloc_clocks__window(&p->clocks, i, &cpu_ns))
+			alloc_estimate__add_cpu(&p->estimate, &p->clocks.followed[i].key,
+						(double)cpu_ns * alloc_clocks__part(&p->clocks, i));
 }
 
-/* What processes used of the window; their clocks were read a little before and behind it. */
-static void share(struct alloc_prober *p)
+/* is_whole: no file was left out, or what a process did is not known, though it was at work. */
+static void take_window(struct alloc_prober *p, struct alloc_bill *bill, uint32_t groups, bool is_whole)
 {
-	struct round *r = &p->rounds[p->round % ALLOC_ROUNDS_KEPT];
-	double in_probes[ALLOC_CLOCKS_MAX] = {0};
-
 	pthread_mutex_lock(&p->lock);
-	add_threads(p, in_probes);
-	for (uint32_t i = 0; i < p->clocks.n; i++) {
-		const struct alloc_followed *f = &p->clocks.followed[i];
-		double used = (double)f->window.cpu_ns * ALLOC_WINDOW_NS / (double)f->window.at_ns;
-
-		if (!f->is_read)
-			continue;
-		r->shares[r->n_shares++] = (struct alloc_share){
-			.key = f->key,
-			/* below 0 where the clock of a thread that ran was not moved in the window: it evens out */
-			.cpu_ns = (used - in_probes[i]) * r->stretch,
-			.probes_ns = in_probes[i] * r->stretch,
-		};
-	}
-	r->is_over = true;
+	take_threads(p, bill);
+	if (is_whole)
+		take_clocks(p);
+	alloc_estimate__end_window(&p->estimate, p->rounds[p->round % ALLOC_ROUNDS_KEPT].scale, groups);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -293,28 +302,19 @@ static void tell(struct alloc_prober *p)
 /* What the window cost, and so when the next one may be. */
 static void settle(struct alloc_prober *p, struct alloc_bill *bill, double stretch_ns)
 {
-	const struct alloc_thread *threads = p->opts.maps->alloc_threads;
-	uint64_t samples = samples_so_far(p), hits = 0;
+	uint64_t samples = samples_so_far(p);
 
-	for (uint32_t i = 0; i < ALLOC_THREADS; i++) {
-		if (!is_of(&threads[i], p->round))
-			continue;
-		hits += threads[i].hits;
-		bill->probes_ns += threads[i].spent_ns;
-		if (threads[i].spent_ns > bill->worst_ns)
-			bill->worst_ns = threads[i].spent_ns;
-	}
 	bill->n_samples = (uint32_t)(samples - p->samples_before);
 	log_debug("alloc: window %u: in place %llu us, %llu hits, worst thread %llu us, all %llu us, own "
 		  "%llu us, "
 		  "%u samples",
-		  p->round, (unsigned long long)bill->in_place_ns / 1000, (unsigned long long)hits,
+		  p->round, (unsigned long long)bill->in_place_ns / 1000, (unsigned long long)bill->n_hits,
 		  (unsigned long long)bill->worst_ns / 1000, (unsigned long long)bill->probes_ns / 1000,
 		  (unsigned long long)bill->own_ns / 1000, bill->n_samples);
 	pthread_mutex_lock(&p->lock);
 	alloc_control__judge(&p->control, bill);
 	p->stats.n_windows++;
-	p->stats.n_hits += hits;
+	p->stats.n_hits += bill->n_hits;
 	p->stats.n_samples += bill->n_samples;
 	p->stats.stretch_ns += (uint64_t)stretch_ns;
 	p->stats.in_place_ns += bill->in_place_ns;
@@ -326,31 +326,50 @@ static void settle(struct alloc_prober *p, struct alloc_bill *bill, double stret
 }
 
 /* Between opening and closing the gate. */
-static void watch(struct alloc_prober *p, double stretch_ns, uint32_t groups, struct alloc_bill *bill)
+static void watch(struct alloc_prober *p, double scale, struct alloc_bill *bill)
 {
-	uint64_t opened = begin_round(p, stretch_ns, groups);
+	uint64_t opened = begin_round(p, scale);
 
 	sleep_until(opened + ALLOC_WINDOW_NS);
+	alloc_clocks__read(&p->clocks, 1);
 	close_gate(p->opts.maps->alloc_gate);
-	pthread_mutex_lock(&p->lock);
-	alloc_clocks__end(&p->clocks);
-	pthread_mutex_unlock(&p->lock);
 	bill->in_place_ns = clock__mono_ns() - opened + AROUND_NS;
+}
+
+/* Before the first probe that others meet. */
+static void begin_calls(struct alloc_prober *p)
+{
+	struct alloc_gate *g = p->opts.maps->alloc_gate;
+
+	g->round = ++p->round;
+	g->interval = p->control.interval;
+	g->cost_ns = (uint64_t)alloc_cost__ns(&p->cost);
+}
+
+static void measure_cost(struct alloc_prober *p)
+{
+	p->opts.maps->alloc_gate->round = ++p->round;
+	alloc_cost__measure(&p->cost, p->opts.maps->alloc_gate);
 }
 
 /*
  * Puts probes on the chosen files, unless somebody reads their code, and looks once more when they are there. The first link of some time makes the kernel wait for a
- * grace period: that is one of our own, so that only some 0.1 ms a file are between the first look and the second.
+ * grace period: that is one of our own, so that only some 0.1 ms a file are between the first look and the second. It ends with a tick; windows that always began just behind
+ * one would meet the same place of each program that is woken by ticks, too: so some part of a tick is waited for. Returns how many files have probes.
  */
-static bool attach(struct alloc_prober *p, uint64_t *cpu_ns, int *ret_own_fd)
+static uint32_t attach(struct alloc_prober *p, uint64_t *cpu_ns, int *ret_own_fd)
 {
-	alloc_cost__attach_own(p->opts.prog_fd, ret_own_fd); /* without it the looks are further apart */
-	if (!probed_files__spare(p->files) || !probed_files__attach(p->files, cpu_ns))
-		return false;
-	if (!probed_files__are_read(p->files))
-		return true;
+	uint32_t n;
+
+	if (!alloc_cost__attach_own(p->opts.prog_fd, ret_own_fd)) /* without it the looks are further apart */
+		measure_cost(p);
+	sleep_until(clock__mono_ns() + (uint64_t)(draw(p) * TICK_MAX_NS));
+	begin_calls(p);
+	n = probed_files__spare(p->files) ? probed_files__attach(p->files, cpu_ns) : 0;
+	if (!n || !probed_files__are_read(p->files))
+		return n;
 	probed_files__detach(p->files, ret_own_fd, cpu_ns);
-	return false;
+	return 0;
 }
 
 /* A window that stands for so much time. False: there was nothing to probe, or it had to be left alone. */
@@ -358,31 +377,26 @@ static bool look(struct alloc_prober *p, double stretch_ns)
 {
 	struct alloc_gate *g = p->opts.maps->alloc_gate;
 	uint64_t cpu = clock__thread_cpu_ns();
-	uint32_t groups = 0, n = probed_files__choose(p->files, draw(p), &groups);
+	uint32_t groups = 0, n = probed_files__choose(p->files, draw(p), &groups), n_attached;
 	struct alloc_bill bill = {0};
 	int own_fd = FD_CLOSED;
-	bool is_attached;
 
 	if (!n)
 		return false;
 	p->samples_before = samples_so_far(p);
 	close_gate(g);
-	g->round = ++p->round;
-	g->interval = p->control.interval;
-	g->cost_ns = (uint64_t)p->probe_cost_ns;
-	is_attached = attach(p, &bill.own_ns, &own_fd);
-	if (is_attached) {
-		watch(p, stretch_ns, groups, &bill);
+	n_attached = attach(p, &bill.own_ns, &own_fd);
+	if (n_attached) {
+		watch(p, stretch_ns / ALLOC_WINDOW_NS * groups, &bill);
 		probed_files__detach(p->files, &own_fd, &bill.own_ns);
 	}
 	io__close(&own_fd);
 	p->holders_ns += bill.own_ns;
-	if (!is_attached) {
+	if (!n_attached) {
 		p->abandoned_ns += bill.own_ns + clock__thread_cpu_ns() - cpu;
 		return false;
 	}
-	correct(p);
-	share(p);
+	take_window(p, &bill, groups, n_attached == n);
 	bill.own_ns += clock__thread_cpu_ns() - cpu + p->abandoned_ns;
 	p->abandoned_ns = 0;
 	settle(p, &bill, stretch_ns);
@@ -416,20 +430,17 @@ static void hurry(void)
 		setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), -20);
 }
 
-static void recalibrate(struct alloc_prober *p, uint64_t now)
+/* Before the first window. */
+static void calibrate(struct alloc_prober *p)
 {
-	int err;
+	int own_fd = FD_CLOSED, err = alloc_cost__attach_own(p->opts.prog_fd, &own_fd);
 
-	if (p->calibrated_ns && now - p->calibrated_ns < CALIBRATE_EVERY_NS)
-		return;
-	p->opts.maps->alloc_gate->round = ++p->round;
-	err = alloc_cost__measure(p->opts.prog_fd, p->opts.maps->alloc_gate, &p->probe_cost_ns);
-	if (err && !p->calibrated_ns)
+	if (err)
 		log_warn("alloc: measure the cost of a probe: %s, %u ns are assumed", strerror(-err),
-			 ASSUMED_COST_NS);
-	if (p->probe_cost_ns <= 0)
-		p->probe_cost_ns = ASSUMED_COST_NS;
-	p->calibrated_ns = now;
+			 ALLOC_COST_ASSUMED_NS);
+	for (int i = 0; i < ALLOC_COST_KEPT && !err; i++)
+		measure_cost(p);
+	io__close(&own_fd);
 }
 
 static void *run(void *ctx)
@@ -439,7 +450,7 @@ static void *run(void *ctx)
 	double owed_ns = 0; /* stretches that had no window */
 
 	hurry();
-	recalibrate(p, begin);
+	calibrate(p);
 	for (;;) {
 		uint64_t stretch = p->control.stretch_ns;
 
@@ -453,7 +464,6 @@ static void *run(void *ctx)
 			owed_ns += (double)(now - begin);
 			begin = now;
 		}
-		recalibrate(p, now);
 	}
 }
 
@@ -470,54 +480,45 @@ int alloc_prober__start(struct alloc_prober *p)
 	return -err;
 }
 
-int alloc_prober__weight(struct alloc_prober *p, uint32_t round, uint32_t tid, struct alloc_weight *ret)
+/* NULL: it is not known any more. */
+static const struct round *round_of(const struct alloc_prober *p, uint32_t round)
 {
 	const struct round *r = &p->rounds[round % ALLOC_ROUNDS_KEPT];
-	int err = -ENOENT;
+
+	return r->id == round && r->scale > 0 ? r : NULL;
+}
+
+int alloc_prober__weigh(struct alloc_prober *p, const struct task_key *key, uint32_t round, uint32_t tid,
+			double *objects, double *bytes)
+{
+	const struct round *r;
+	double scale;
 
 	pthread_mutex_lock(&p->lock);
-	if (r->id == round && r->scale > 0) {
-		*ret = (struct alloc_weight){.low = 1, .high = 1};
+	r = round_of(p, round);
+	if (r) {
+		scale = r->scale;
 		for (uint32_t i = 0; i < r->n_corrected; i++)
 			if (r->corrected[i].tid == tid)
-				*ret = r->corrected[i].weight;
-		ret->scale = r->scale;
-		err = 0;
+				scale = r->scale * (r->corrected[i].weight.low + r->corrected[i].weight.high) / 2;
+		*objects *= scale;
+		*bytes *= scale;
+		alloc_estimate__add_sample(&p->estimate, key, *objects, *bytes);
 	}
 	pthread_mutex_unlock(&p->lock);
-	return err;
+	return r ? 0 : -ENOENT;
 }
 
-void alloc_prober__follow(struct alloc_prober *p, const struct task_key *key, uint64_t born_ns,
-			  uint64_t from_ns)
+void alloc_prober__swap_estimate(struct alloc_prober *p, struct alloc_estimate *e)
 {
+	struct alloc_estimate taken;
+
+	alloc_estimate__clear(e);
 	pthread_mutex_lock(&p->lock);
-	alloc_clocks__follow(&p->clocks, key, born_ns, from_ns, clock__mono_ns());
+	taken = p->estimate;
+	p->estimate = *e;
 	pthread_mutex_unlock(&p->lock);
-}
-
-int alloc_prober__shares(struct alloc_prober *p, uint32_t *round, struct alloc_share ret[ALLOC_CLOCKS_MAX],
-			 uint32_t *ret_n)
-{
-	int err = -ENOENT;
-
-	pthread_mutex_lock(&p->lock);
-	if (p->round - *round > ALLOC_ROUNDS_KEPT)
-		*round = p->round - ALLOC_ROUNDS_KEPT;
-	while (err && *round != p->round) {
-		const struct round *r = &p->rounds[(*round + 1) % ALLOC_ROUNDS_KEPT];
-
-		if (*round + 1 == p->round && (r->id != p->round || !r->is_over))
-			break; /* open */
-		++*round;
-		if (r->id != *round || !r->is_over)
-			continue; /* of a calibration */
-		memcpy(ret, r->shares, r->n_shares * sizeof(*ret));
-		*ret_n = r->n_shares;
-		err = 0;
-	}
-	pthread_mutex_unlock(&p->lock);
-	return err;
+	*e = taken;
 }
 
 void alloc_prober__restart_clocks(struct alloc_prober *p)
@@ -528,12 +529,12 @@ void alloc_prober__restart_clocks(struct alloc_prober *p)
 }
 
 bool alloc_prober__cpu(struct alloc_prober *p, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
-		       double *ret_cpu_ns)
+		       uint64_t whole_ns, double *ret_cpu_ns)
 {
 	bool is_known;
 
 	pthread_mutex_lock(&p->lock);
-	is_known = alloc_clocks__total(&p->clocks, key, from_ns, to_ns, clock__mono_ns(), ret_cpu_ns);
+	is_known = alloc_clocks__total(&p->clocks, key, from_ns, to_ns, whole_ns, ret_cpu_ns);
 	pthread_mutex_unlock(&p->lock);
 	return is_known;
 }
@@ -544,7 +545,7 @@ void alloc_prober__stats(struct alloc_prober *p, struct alloc_prober_stats *ret)
 	*ret = p->stats;
 	ret->next_stretch_ns = p->control.stretch_ns;
 	ret->interval = p->control.interval;
-	ret->probe_cost_ns = (uint64_t)p->probe_cost_ns;
+	ret->probe_cost_ns = (uint64_t)alloc_cost__ns(&p->cost);
 	pthread_mutex_unlock(&p->lock);
 	probed_files__stats(p->files, &ret->files);
 }

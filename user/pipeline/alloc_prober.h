@@ -24,8 +24,8 @@ struct kernel_maps;
 #define ALLOC_ROUNDS_KEPT 64
 
 struct alloc_prober_opts {
-	int prog_fd,
-		reader_fd; /* the probes', and the one that finds who reads code (bpf/code_reader.bpf.c) */
+	/* the probes', the one that finds who reads code (bpf/code_reader.bpf.c), the one that reads CPU times (bpf/alloc_cpu.bpf.c) */
+	int prog_fd, reader_fd, cpu_fd;
 	const struct kernel_maps *maps;
 	uint64_t budget_ppm;
 	uint32_t n_cpus;
@@ -45,30 +45,21 @@ struct alloc_prober_stats {
 	struct probed_files_stats files;
 };
 
-/* What a process had of a window. */
-struct alloc_share {
-	struct task_key key;
-	/* Scaled to the time that the window stands for: CPU time without probes, and in them. */
-	double cpu_ns, probes_ns;
-};
-
 int alloc_prober__new(const struct alloc_prober_opts *opts, struct alloc_prober **ret);
 /* Ends the thread first; no probe is left. */
 void alloc_prober__free(struct alloc_prober *p);
 int alloc_prober__start(struct alloc_prober *p);
 /* What it probes; for whoever finds files. */
 struct probed_files *alloc_prober__files(struct alloc_prober *p);
-/* What a sample of the round stands for. -ENOENT. */
-int alloc_prober__weight(struct alloc_prober *p, uint32_t round, uint32_t tid, struct alloc_weight *ret);
-/* Reads the CPU clock of the process, too, from the next window on; times as in alloc_clocks.h. */
-void alloc_prober__follow(struct alloc_prober *p, const struct task_key *key, uint64_t born_ns,
-			  uint64_t from_ns);
-/* The next window behind *round that is over, and what processes had of it. -ENOENT. */
-int alloc_prober__shares(struct alloc_prober *p, uint32_t *round, struct alloc_share ret[ALLOC_CLOCKS_MAX],
-			 uint32_t *ret_n);
-void alloc_prober__restart_clocks(struct alloc_prober *p);
+/* Scales a sample of the round to what it stands for. -ENOENT. */
+int alloc_prober__weigh(struct alloc_prober *p, const struct task_key *key, uint32_t round, uint32_t tid,
+			double *objects, double *bytes);
+/* What windows gave since the last call, for the caller to keep in place of what *e is; the next profile begins. */
+void alloc_prober__swap_estimate(struct alloc_prober *p, struct alloc_estimate *e);
+/* CPU time of a process since the last call of restart_clocks; times as in alloc_clocks.h. */
 bool alloc_prober__cpu(struct alloc_prober *p, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
-		       double *ret_cpu_ns);
+		       uint64_t whole_ns, double *ret_cpu_ns);
+void alloc_prober__restart_clocks(struct alloc_prober *p);
 void alloc_prober__stats(struct alloc_prober *p, struct alloc_prober_stats *ret);
 void alloc_prober__set_budget(struct alloc_prober *p, uint64_t budget_ppm);
 

@@ -56,7 +56,6 @@ struct alloc_state {
 	uint64_t swept_ns;
 	bool is_sweep_whole;              /* every set so far could be looked at */
 	struct alloc_prober_stats before; /* when the open profile began */
-	uint32_t shared_round;            /* of which CPU times were taken */
 };
 
 static struct alloc_state *state_of(const struct collector *c)
@@ -205,18 +204,6 @@ static void look_at_all(struct collector *c, uint64_t budget_ns)
 	}
 }
 
-/* CPU times of the windows that are over. */
-static void take_shares(struct alloc_state *a)
-{
-	struct alloc_share shares[ALLOC_CLOCKS_MAX];
-	uint32_t n;
-
-	while (!alloc_prober__shares(a->prober, &a->shared_round, shares, &n))
-		for (uint32_t i = 0; i < n; i++)
-			alloc_estimate__add_cpu(&a->estimate, &shares[i].key, a->shared_round,
-						shares[i].cpu_ns, shares[i].probes_ns);
-}
-
 /* Once a slice: what is new. Now and then everything anew. */
 static void control_allocs(struct collector *c)
 {
@@ -225,7 +212,6 @@ static void control_allocs(struct collector *c)
 
 	if (!a->prober)
 		return;
-	take_shares(a);
 	alloc_prober__set_budget(a->prober, collector__budget_ppm(c, EVENT_ALLOC));
 	if (now - a->swept_ns > SWEEP_NS) {
 		if (a->is_sweep_whole)
@@ -245,33 +231,13 @@ static double rounded(double x)
 	return floor(x + drand48());
 }
 
-/* It allocates: from here on its CPU time is read, too. */
-static void follow(struct collector *c, const struct task_key *key)
-{
-	struct alloc_state *a = state_of(c);
-	const struct process *p = process_table__find(c->processes, key);
-
-	if (p)
-		alloc_prober__follow(a->prober, key, p->born_ns, c->windows[EVENT_ALLOC]->from_ns);
-}
-
 static int weigh_alloc(struct collector *c, const struct task_key *key, struct window_sample *s)
 {
 	struct alloc_state *a = state_of(c);
-	double scale, objects = (double)s->count, bytes = (double)s->value;
-	struct alloc_process *p = NULL;
-	struct alloc_weight w;
+	double objects = (double)s->count, bytes = (double)s->value;
 
-	if (!a->prober || alloc_prober__weight(a->prober, s->tag.arg, s->tid, &w))
+	if (!a->prober || alloc_prober__weigh(a->prober, key, s->tag.arg, s->tid, &objects, &bytes))
 		return -ENOENT; /* of a window before the last start */
-	alloc_estimate__add(&a->estimate, key, s->tag.arg, objects, bytes, &w, &p);
-	scale = w.scale * (w.low + w.high) / 2;
-	objects *= scale;
-	bytes *= scale;
-	if (p && !p->name) {
-		p->name = c->windows[EVENT_ALLOC]->processes[s->process].name;
-		follow(c, key);
-	}
 	alloc_rates__add(&a->rates, key, clock__mono_ns(), bytes); /* without room: not known */
 	s->count = (uint64_t)rounded(objects);
 	s->value = (uint64_t)rounded(bytes);
@@ -286,9 +252,9 @@ static void begin_allocs(struct collector *c, struct window *w)
 	struct alloc_state *a = state_of(c);
 
 	(void)w;
-	alloc_estimate__clear(&a->estimate);
 	if (!a->prober)
 		return;
+	alloc_prober__swap_estimate(a->prober, &a->estimate); /* of before */
 	alloc_prober__stats(a->prober, &a->before);
 	alloc_prober__restart_clocks(a->prober);
 }
@@ -311,8 +277,9 @@ static void note_largest(struct alloc_state *a, struct window *w, struct buf *b)
 		const struct alloc_process *p = &a->estimate.processes[i];
 
 		buf__printf(b, "; %u", p->key.tgid);
-		if (p->name)
-			buf__printf(b, " (%s)", window__str(w, p->name));
+		for (uint32_t k = 0; k < w->n_processes; k++)
+			if (!memcmp(&w->processes[k].key, &p->key, sizeof(p->key)))
+				buf__printf(b, " (%s)", window__str(w, w->processes[k].name));
 		note_total(b, ":", &p->total);
 	}
 }
@@ -370,15 +337,15 @@ static bool cpu_of(void *ctx, const struct task_key *key, double *ret_cpu_ns)
 {
 	const struct settling *s = ctx;
 	const struct process *p = process_table__find(s->c->processes, key);
-	uint64_t from = s->w->from_ns, to = s->w->to_ns;
+	uint64_t from = s->w->from_ns, to = s->w->to_ns, whole = 0;
 
 	if (!p)
 		return false;
-	if (p->born_ns > from)
-		from = p->born_ns;
+	if (p->born_ns >= from)
+		from = whole = p->born_ns;
 	if (p->died_ns && p->died_ns < to)
 		to = p->died_ns;
-	return alloc_prober__cpu(state_of(s->c)->prober, key, from, to, ret_cpu_ns);
+	return alloc_prober__cpu(state_of(s->c)->prober, key, from, to, whole, ret_cpu_ns);
 }
 
 /* Rows add up to the totals of their processes. */
@@ -411,8 +378,8 @@ static void settle_allocs(struct collector *c, struct window *w)
 		intern__add(w->strings, missing, sizeof(missing) - 1, &w->note);
 		return;
 	}
-	take_shares(a);
 	alloc_prober__stats(a->prober, &now);
+	alloc_prober__swap_estimate(a->prober, &a->estimate);
 	factor = length_factor(w, &a->before, &now);
 	alloc_estimate__settle(&a->estimate, (uint32_t)(now.n_windows - a->before.n_windows), factor, cpu_of,
 			       &(struct settling){.c = c, .w = w});
@@ -427,6 +394,7 @@ static int start_allocs(struct collector *c)
 	struct alloc_state *a = state_of(c);
 	const struct alloc_prober_opts opts = {.prog_fd = loader__hook_fd(c->loader, HOOK_alloc),
 					       .reader_fd = loader__hook_fd(c->loader, HOOK_code_reader),
+					       .cpu_fd = loader__hook_fd(c->loader, HOOK_alloc_cpu),
 					       .maps = c->maps,
 					       .budget_ppm = collector__budget_ppm(c, EVENT_ALLOC),
 					       .n_cpus = c->stats.n_cpus};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The CPU clock of a process of ours, held against what it did. */
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -28,40 +29,86 @@ static struct task_key self(void)
 	return (struct task_key){.start_ns = 1, .tgid = (uint32_t)getpid()};
 }
 
-static void a_window_has_the_cpu_time_that_was_used_in_it(void **state)
+static struct alloc_cpu_table table;
+
+/* What the kernel's pass would have found. */
+static void find_in(const struct task_key *key, uint32_t end, uint64_t at_ns, uint64_t cpu_ns)
 {
-	struct alloc_clocks a = {0};
+	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++)
+		if (table.slots[i].tgid == key->tgid) {
+			table.slots[i].at_ns[end] = at_ns;
+			table.slots[i].cpu_ns[end] = cpu_ns;
+		}
+}
+
+static uint32_t place_of(const struct task_key *key)
+{
+	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++)
+		if (table.slots[i].tgid == key->tgid)
+			return i;
+	return ALLOC_FOLLOWED;
+}
+
+static void a_process_has_the_cpu_time_that_it_used(void **state)
+{
+	struct alloc_clocks a;
 	struct task_key key = self();
 	double cpu_ns;
 	uint64_t from = clock__mono_ns();
 
 	(void)state;
-	assert_true(alloc_clocks__follow(&a, &key, 0, from, from));
-	assert_false(alloc_clocks__follow(&a, &key, 0, from, from)); /* it is already */
-	alloc_clocks__begin(&a);
+	assert_int_equal(alloc_clocks__init(&a, -1, &table), -EOPNOTSUPP);
+	assert_true(alloc_clocks__follow(&a, &key, from));
+	assert_false(alloc_clocks__follow(&a, &key, from)); /* it is already */
 	burn(20000000);
 	usleep(20000);
-	alloc_clocks__end(&a);
-	assert_true(a.followed[0].is_read);
-	assert_in_range(a.followed[0].window.cpu_ns, 20000000, 30000000);
-	assert_true(a.followed[0].window.at_ns >= 40000000);
 	burn(20000000);
-	assert_true(alloc_clocks__total(&a, &key, from, clock__mono_ns(), clock__mono_ns(), &cpu_ns));
-	assert_true(cpu_ns >= 40e6 && cpu_ns < 60e6);
+	assert_true(alloc_clocks__total(&a, &key, from, clock__mono_ns(), 0, &cpu_ns));
+	assert_true(cpu_ns >= 36e6 && cpu_ns < 60e6); /* a tick may be missing */
 	alloc_clocks__restart(&a, clock__mono_ns());
 	from = clock__mono_ns();
-	burn(5000000);
-	assert_true(alloc_clocks__total(&a, &key, from, clock__mono_ns(), clock__mono_ns(), &cpu_ns));
-	assert_true(cpu_ns > 4e6 && cpu_ns < 15e6);
+	burn(20000000);
+	assert_true(alloc_clocks__total(&a, &key, from, clock__mono_ns(), 0, &cpu_ns));
+	assert_true(cpu_ns > 15e6 && cpu_ns < 40e6);
+	alloc_clocks__done(&a);
+}
+
+static void a_window_lies_between_two_readings(void **state)
+{
+	struct alloc_clocks a;
+	struct task_key key = self(), other = {.start_ns = 5, .tgid = key.tgid};
+	uint64_t cpu_ns, used, now = clock__mono_ns();
+
+	(void)state;
+	alloc_clocks__init(&a, -1, &table);
+	assert_true(alloc_clocks__follow(&a, &key, now));
+	used = a.followed[place_of(&key)].last.cpu_ns;
+	alloc_clocks__prepare(&a);
+	assert_false(alloc_clocks__window(&a, place_of(&key), &cpu_ns));
+	assert_true(alloc_clocks__part(&a, place_of(&key)) == 1);
+	find_in(&key, 0, now, used + 1000);
+	find_in(&key, 1, now + 1250000, used + 301000);
+	assert_true(alloc_clocks__window(&a, place_of(&key), &cpu_ns));
+	assert_int_equal(cpu_ns, 300000);
+	assert_true(fabs(alloc_clocks__part(&a, place_of(&key)) - 0.8) < 1e-9);
+	/* it executed another program: the old one is nothing any more */
+	assert_true(alloc_clocks__follow(&a, &other, now));
+	assert_int_equal(a.followed[place_of(&other)].key.start_ns, 5);
+	/* and it ended within a window */
+	alloc_clocks__prepare(&a);
+	find_in(&other, 0, now, used);
+	assert_false(alloc_clocks__window(&a, place_of(&other), &cpu_ns));
+	assert_true(a.followed[place_of(&other)].is_gone);
+	alloc_clocks__done(&a);
 }
 
 /* It was read halfway of its life only: the rest is taken to be like that. */
 static void a_process_that_ended_has_its_last_reading(void **state)
 {
-	uint64_t born = clock__mono_ns(), end;
-	struct alloc_clocks a = {0};
+	uint64_t born = clock__mono_ns(), end, at;
+	struct alloc_clocks a;
 	struct task_key key = {.start_ns = 2};
-	double cpu_ns, share;
+	double cpu_ns;
 	pid_t pid = fork();
 
 	(void)state;
@@ -70,29 +117,31 @@ static void a_process_that_ended_has_its_last_reading(void **state)
 		for (;;)
 			;
 	}
+	alloc_clocks__init(&a, -1, &table);
 	key.tgid = (uint32_t)pid;
-	assert_true(alloc_clocks__follow(&a, &key, born, born, clock__mono_ns()));
+	assert_true(alloc_clocks__follow(&a, &key, clock__mono_ns()));
 	usleep(200000);
-	alloc_clocks__begin(&a);
-	alloc_clocks__end(&a);
-	share = (double)a.followed[0].last.cpu_ns / (double)(a.followed[0].last.at_ns - born);
+	at = clock__mono_ns();
+	find_in(&key, 0, at - 1000000, 79000000);
+	find_in(&key, 1, at, 80000000);
+	(void)alloc_clocks__window(&a, place_of(&key), &(uint64_t){0});
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	end = born + 400000000;
-	assert_true(alloc_clocks__total(&a, &key, born, end, end, &cpu_ns));
-	assert_true(fabs(cpu_ns / 400e6 - share) < 0.001);
-	/* its place is free, and it is not followed again */
-	assert_false(
-		alloc_clocks__follow(&a, &(struct task_key){.start_ns = 3, .tgid = key.tgid}, 0, born, end));
-	key = self();
-	assert_true(alloc_clocks__follow(&a, &key, 0, born, end));
-	assert_int_equal(a.n, 1);
+	assert_true(alloc_clocks__total(&a, &key, born, end, born, &cpu_ns));
+	assert_true(fabs(cpu_ns / 400e6 - 80e6 / (double)(at - born)) < 0.001);
+	/* it is not followed again, and its place is free */
+	assert_false(alloc_clocks__follow(&a, &(struct task_key){.start_ns = 3, .tgid = key.tgid}, end));
+	alloc_clocks__restart(&a, end);
+	assert_int_equal(place_of(&key), ALLOC_FOLLOWED);
+	alloc_clocks__done(&a);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_window_has_the_cpu_time_that_was_used_in_it),
+		cmocka_unit_test(a_process_has_the_cpu_time_that_it_used),
+		cmocka_unit_test(a_window_lies_between_two_readings),
 		cmocka_unit_test(a_process_that_ended_has_its_last_reading),
 	};
 

@@ -15,7 +15,14 @@
 
 static const struct task_key first = {.start_ns = 1, .tgid = 100}, second = {.start_ns = 2, .tgid = 200};
 
-static const struct alloc_weight plain = {.scale = 1, .low = 1, .high = 1};
+static const struct alloc_weight plain = {.low = 1, .high = 1};
+
+static void add_window(struct alloc_estimate *e, const struct task_key *key, double objects, double bytes,
+		       const struct alloc_weight *w, double scale)
+{
+	assert_int_equal(alloc_estimate__add_thread(e, key, objects, bytes, 0, w), 0);
+	alloc_estimate__end_window(e, scale, 1);
+}
 
 static void totals_are_sums_by_process_and_in_all(void **state)
 {
@@ -24,38 +31,19 @@ static void totals_are_sums_by_process_and_in_all(void **state)
 
 	(void)state;
 	alloc_estimate__init(&e);
-	assert_int_equal(alloc_estimate__add(&e, &first, 1, 10, 1000, &plain, NULL), 0);
-	assert_int_equal(alloc_estimate__add(&e, &second, 1, 5, 50, &plain, NULL), 0);
-	assert_int_equal(alloc_estimate__add(&e, &first, 2, 20, 2000, &plain, NULL), 0);
+	assert_int_equal(alloc_estimate__add_thread(&e, &first, 5, 500, 0, &plain), 0);
+	assert_int_equal(alloc_estimate__add_thread(&e, &first, 5, 500, 0, &plain), 0);
+	add_window(&e, &second, 5, 50, &plain, 1);
+	add_window(&e, &first, 10, 1000, &plain, 2);
 	t = alloc_estimate__total(&e.all, 2);
 	assert_near(t.objects, 35, 1e-9);
 	assert_near(t.bytes, 3050, 1e-9);
-	alloc_estimate__sort(&e);
-	assert_int_equal(e.n, 2);
-	assert_int_equal(e.processes[0].key.tgid, 100);
-	t = alloc_estimate__total(&e.processes[0].moments, 2);
+	t = alloc_estimate__total(&alloc_estimate__find(&e, &first)->moments, 2);
 	assert_near(t.objects, 30, 1e-9);
 	/* two windows of 10 and 20: their sum is known to sqrt(2) * the standard deviation of 7.07, which two windows do not tell well; and one more might have been met */
 	assert_near(t.objects_error, hypot(10 * 1.64, 500.0 / 30 * sqrt(1 - 0.9)), 1e-9);
-	alloc_estimate__done(&e);
-}
-
-static void rows_of_a_window_may_come_late(void **state)
-{
-	struct alloc_estimate e;
-	struct alloc_total t;
-
-	(void)state;
-	alloc_estimate__init(&e);
-	for (uint32_t round = 1; round <= 100; round++) {
-		alloc_estimate__add(&e, &first, round, 1, 0, &plain, NULL);
-		if (round > 5) /* of one that ended a while ago */
-			alloc_estimate__add(&e, &first, round - 5, 1, 0, &plain, NULL);
-	}
-	t = alloc_estimate__total(&e.all, 100);
-	assert_near(t.objects, 195, 1e-9);
-	/* 95 windows of 2 and 5 of 1 */
-	assert_near(t.objects_error, sqrt((95 * 4 + 5 - 195.0 * 195 / 100) * 100 / 99), 0.3);
+	alloc_estimate__sort(&e);
+	assert_int_equal(e.n, 2);
 	alloc_estimate__done(&e);
 }
 
@@ -75,7 +63,7 @@ static void the_error_is_the_one_that_totals_have(void **state)
 		alloc_estimate__init(&e);
 		for (uint32_t round = 1; round <= WINDOWS; round++)
 			if (drand48() < 1.0 / 3)
-				alloc_estimate__add(&e, &first, round, 300, 0, &plain, NULL);
+				add_window(&e, &first, 300, 0, &plain, 1);
 		t = alloc_estimate__total(&e.all, WINDOWS);
 		within += fabs(t.objects - truth) < t.objects_error;
 		alloc_estimate__done(&e);
@@ -83,14 +71,14 @@ static void the_error_is_the_one_that_totals_have(void **state)
 	assert_in_range(within, PROFILES * 63 / 100, PROFILES * 73 / 100);
 }
 
-static struct alloc_total of_fifty(const struct alloc_weight *w)
+static struct alloc_total of_fifty(const struct alloc_weight *w, double scale)
 {
 	struct alloc_estimate e;
 	struct alloc_total t;
 
 	alloc_estimate__init(&e);
 	for (uint32_t round = 1; round <= 50; round++)
-		alloc_estimate__add(&e, &first, round, 10, 10, w, NULL);
+		add_window(&e, &first, 10, 10, w, scale);
 	t = alloc_estimate__total(&e.all, 50);
 	alloc_estimate__done(&e);
 	return t;
@@ -101,11 +89,11 @@ static void what_is_not_known_of_a_thread_is_part_of_the_error(void **state)
 	struct alloc_total t;
 
 	(void)state;
-	t = of_fifty(&(struct alloc_weight){.scale = 1, .low = 1, .high = 1, .doubt = 0.2});
+	t = of_fifty(&(struct alloc_weight){.low = 1, .high = 1, .doubt = 0.2}, 1);
 	assert_near(t.objects, 500, 1e-6);
 	assert_near(t.objects_error, 100, 1e-6);
 	/* it was seen for a whole window or for half of one */
-	t = of_fifty(&(struct alloc_weight){.scale = 3, .low = 1, .high = 2});
+	t = of_fifty(&(struct alloc_weight){.low = 1, .high = 2}, 3);
 	assert_near(t.objects, 2250, 1e-6);
 	assert_near(t.objects_error, 1500 / 2.0, 1e-6);
 }
@@ -118,7 +106,7 @@ static void what_few_windows_met_is_hardly_known(void **state)
 
 	(void)state;
 	alloc_estimate__init(&e);
-	alloc_estimate__add(&e, &first, 7, 10, 10, &plain, NULL);
+	add_window(&e, &first, 10, 10, &plain, 1);
 	t = alloc_estimate__total(&e.all, 50);
 	assert_true(t.objects_error > 1.3 * t.objects);
 	alloc_estimate__done(&e);
@@ -132,12 +120,13 @@ static void processes_past_the_limit_are_in_the_total(void **state)
 	(void)state;
 	alloc_estimate__init(&e);
 	for (key.tgid = 1; key.tgid <= ALLOC_ESTIMATES_MAX; key.tgid++)
-		assert_int_equal(alloc_estimate__add(&e, &key, 1, 1, 1, &plain, NULL), 0);
-	assert_int_not_equal(alloc_estimate__add(&e, &key, 1, 1, 1, &plain, NULL), 0);
+		assert_int_equal(alloc_estimate__add_thread(&e, &key, 1, 1, 0, &plain), 0);
+	assert_int_not_equal(alloc_estimate__add_thread(&e, &key, 1, 1, 0, &plain), 0);
+	alloc_estimate__end_window(&e, 1, 1);
 	assert_int_equal(e.n_left_out, 1);
 	assert_near(alloc_estimate__total(&e.all, 1).objects, ALLOC_ESTIMATES_MAX + 1, 1e-9);
 	alloc_estimate__clear(&e);
-	assert_int_equal(alloc_estimate__add(&e, &key, 2, 1, 1, &plain, NULL), 0);
+	add_window(&e, &key, 1, 1, &plain, 1);
 	assert_near(alloc_estimate__total(&e.all, 1).objects, 1, 1e-9);
 	alloc_estimate__done(&e);
 }
@@ -167,16 +156,17 @@ static void what_is_known_by_cpu_time_is_not_left_to_chance(void **state)
 		struct alloc_total t;
 
 		alloc_estimate__init(&e);
-		/* it is followed once it was seen */
-		alloc_estimate__add(&e, &first, 0, 1e-9, 1e-9, &plain, NULL);
+		/* it is known once it was seen */
+		add_window(&e, &first, 1e-9, 1e-9, &plain, 1);
 		for (uint32_t round = 1; round <= WINDOWS; round++) {
 			bool is_met = drand48() < 0.5;
 			double part = is_met ? 0.2 + 1.6 * drand48() : 0; /* 1 on average */
 
 			if (is_met)
-				alloc_estimate__add(&e, &first, round, 300 * part * (0.8 + 0.4 * drand48()),
-						    1, &plain, NULL);
-			alloc_estimate__add_cpu(&e, &first, round, part * 1e6, 0);
+				alloc_estimate__add_thread(&e, &first, 300 * part * (0.8 + 0.4 * drand48()), 1,
+							   0, &plain);
+			alloc_estimate__add_cpu(&e, &first, part * 1e6);
+			alloc_estimate__end_window(&e, 1, 1);
 		}
 		alloc_estimate__settle(&e, WINDOWS, 1, knows_cpu, &cpu_ns);
 		t = alloc_estimate__find(&e, &first)->total;
@@ -192,33 +182,99 @@ static void what_is_known_by_cpu_time_is_not_left_to_chance(void **state)
 	assert_near(by_windows, 2, 0.05);
 }
 
-/* Of two errors the smaller one counts; few windows are no base for a ratio; nor is a process whose CPU time in all is not known. */
+/* Bursts: windows of which two have nearly all there is are not more than two. And what a window says of a program that was met in one is half as much again, or as little. */
+static void windows_count_by_the_cpu_time_that_they_have(void **state)
+{
+	struct alloc_estimate e;
+	const struct alloc_process *p;
+	double cpu_ns = 20e6;
+
+	(void)state;
+	alloc_estimate__init(&e);
+	for (uint32_t round = 1; round <= 40; round++) {
+		bool is_burst = round == 10 || round == 30;
+
+		alloc_estimate__add_thread(&e, &first, is_burst ? 300 : 0, 1, 0, &plain);
+		alloc_estimate__add_cpu(&e, &first, is_burst ? 1e6 : 1);
+		alloc_estimate__end_window(&e, 1, 1);
+	}
+	alloc_estimate__settle(&e, 40, 1, knows_cpu, &cpu_ns);
+	p = alloc_estimate__find(&e, &first);
+	assert_near(p->total.objects, 6000, 1);
+	assert_true(p->total.objects_error > 0.35 * 6000 && p->total.objects_error < 0.5 * 6000);
+	alloc_estimate__done(&e);
+}
+
+/* Of two errors the smaller one counts; a process whose CPU time in all is not known is told by windows, and one of which nearly all went into probes. */
 static void the_way_with_the_smaller_error_counts(void **state)
 {
 	double cpu_ns = 5e6, none = 0;
 	struct alloc_estimate e;
+	const struct alloc_process *p;
 
 	(void)state;
 	alloc_estimate__init(&e);
-	for (uint32_t round = 1; round <= 3; round++) {
-		alloc_estimate__add(&e, &first, round, 10 * round, 1000 * round, &plain, NULL);
-		alloc_estimate__add_cpu(&e, &first, round, 1e6 * round, 0);
+	alloc_estimate__add_cpu(&e, &second, 1e6); /* gave nothing so far */
+	for (uint32_t round = 1; round <= 20; round++) {
+		alloc_estimate__add_thread(&e, &first, 5 * round, 500 * round, 0, &plain);
+		alloc_estimate__add_thread(&e, &first, 5 * round, 500 * round, 1e6, &plain);
+		alloc_estimate__add_cpu(&e, &first, 1e6 + 1e6 * round);
+		alloc_estimate__end_window(&e, 1, 1);
 	}
-	alloc_estimate__add_cpu(&e, &second, 2, 1e6, 0); /* gave nothing so far */
-	alloc_estimate__settle(&e, 3, 1.5, knows_cpu, &cpu_ns);
 	assert_int_equal(e.n, 1);
-	assert_near(e.processes[0].total.objects, 90, 1e-9);
-	alloc_estimate__add(&e, &first, 4, 10, 1000, &plain, NULL);
-	alloc_estimate__add_cpu(&e, &first, 4, 1e6, 0);
-	alloc_estimate__settle(&e, 4, 1.5, knows_cpu, &none);
-	assert_near(e.processes[0].total.objects, 105, 1e-9);
-	alloc_estimate__settle(&e, 4, 1.5, knows_cpu, &cpu_ns);
-	assert_near(e.processes[0].total.objects, 50, 1e-9);
-	assert_near(e.processes[0].total.objects_error, 2.5, 1e-6); /* a twentieth, always */
-	/* nearly all of its time in windows went into probes: what is left of it is not known well enough */
-	alloc_estimate__add_cpu(&e, &first, 5, 1e6, 1000e6);
-	alloc_estimate__settle(&e, 5, 1.5, knows_cpu, &cpu_ns);
-	assert_near(e.processes[0].total.objects, 105, 1e-9);
+	alloc_estimate__settle(&e, 20, 1.5, knows_cpu, &none);
+	p = alloc_estimate__find(&e, &first);
+	assert_near(p->total.objects, 3150, 1e-6);
+	cpu_ns = 420e6; /* of which probes took 20 */
+	alloc_estimate__settle(&e, 20, 1.5, knows_cpu, &cpu_ns);
+	assert_near(p->total.objects, 4000, 1e-6);
+	assert_true(p->total.objects_error > 0.05 * 4000 && p->total.objects_error < 0.06 * 4000);
+	/* its clock moved hardly more than by what its probes took */
+	for (uint32_t round = 21; round <= 40; round++) {
+		alloc_estimate__add_thread(&e, &first, 100, 10000, 1000e6, &plain);
+		alloc_estimate__add_cpu(&e, &first, 1000e6);
+		alloc_estimate__end_window(&e, 1, 1);
+	}
+	alloc_estimate__settle(&e, 40, 1, knows_cpu, &cpu_ns);
+	assert_near(p->total.objects, 2100 + 2000, 1e-6);
+	alloc_estimate__done(&e);
+}
+
+/* Three of four objects were in samples: rows are multiplied to add up to all; those of few samples keep what they stand for. */
+static void rows_add_up_to_what_was_counted(void **state)
+{
+	double none = 0;
+	struct alloc_estimate e;
+
+	(void)state;
+	alloc_estimate__init(&e);
+	alloc_estimate__add_thread(&e, &second, 10, 10, 0, &plain);
+	add_window(&e, &first, 40, 4000, &plain, 10);
+	for (int i = 0; i < 10; i++)
+		alloc_estimate__add_sample(&e, &first, 30, 5000);
+	alloc_estimate__add_sample(&e, &second, 300, 300);
+	alloc_estimate__settle(&e, 1, 1, knows_cpu, &none);
+	assert_near(alloc_estimate__find(&e, &first)->factor[0], 400.0 / 300, 1e-9);
+	assert_near(alloc_estimate__find(&e, &first)->factor[1], 40000.0 / 50000, 1e-9);
+	assert_near(alloc_estimate__find(&e, &second)->factor[0], 1, 1e-9);
+	alloc_estimate__done(&e);
+}
+
+/* A third of all allocators has its turn in a window: CPU time is seen in each. */
+static void where_files_take_turns_cpu_time_does_not(void **state)
+{
+	struct alloc_estimate e;
+	double cpu_ns = 3000e6;
+
+	(void)state;
+	alloc_estimate__init(&e);
+	for (uint32_t round = 0; round < 30; round++) {
+		alloc_estimate__add_thread(&e, &first, round % 3 ? 0 : 100, 1, 0, &plain);
+		alloc_estimate__add_cpu(&e, &first, 1e6);
+		alloc_estimate__end_window(&e, 300, 3);
+	}
+	alloc_estimate__settle(&e, 30, 1, knows_cpu, &cpu_ns);
+	assert_near(alloc_estimate__find(&e, &first)->total.objects, 300000, 1e-3);
 	alloc_estimate__done(&e);
 }
 
@@ -226,12 +282,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(totals_are_sums_by_process_and_in_all),
-		cmocka_unit_test(rows_of_a_window_may_come_late),
 		cmocka_unit_test(the_error_is_the_one_that_totals_have),
 		cmocka_unit_test(what_is_not_known_of_a_thread_is_part_of_the_error),
 		cmocka_unit_test(what_few_windows_met_is_hardly_known),
 		cmocka_unit_test(what_is_known_by_cpu_time_is_not_left_to_chance),
+		cmocka_unit_test(windows_count_by_the_cpu_time_that_they_have),
 		cmocka_unit_test(the_way_with_the_smaller_error_counts),
+		cmocka_unit_test(rows_add_up_to_what_was_counted),
+		cmocka_unit_test(where_files_take_turns_cpu_time_does_not),
 		cmocka_unit_test(processes_past_the_limit_are_in_the_total),
 	};
 
