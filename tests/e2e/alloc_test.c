@@ -12,9 +12,9 @@
 #include "tests/e2e/e2e.h"
 
 #define SECONDS "6"
-/* Stated errors are standard errors of some dozen windows: of a hundred runs of all tests none is further off than so many. */
+/* Standard errors: of ten thousand runs less than one is further off by chance. */
 #define ERRORS      4
-#define WINDOWS_MIN 10 /* of 15 to 60 on two CPUs that do nothing else */
+#define WINDOWS_MIN 20 /* of some 60 on two CPUs that do nothing else */
 /* Functions are parts of what the error is stated of; each has its own luck. */
 #define PART_ERRORS 6
 #define KILLS       20
@@ -71,10 +71,10 @@ static struct stated stated_of(const struct profile *p, const char *process)
 	return s;
 }
 
-/* The error is a share of what was found, as it is stated. */
+/* Of both the smaller one is measured by: half of the truth is as far off as twice of it. */
 static void assert_near(const char *what, double found, double truth, double error)
 {
-	if (fabs(found - truth) > error * found)
+	if (fabs(found - truth) > error * fmin(found, truth))
 		fail_msg("%s: %.4g for %.4g, which is %+.1f %%; off by %.1f %% of itself is allowed", what,
 			 found, truth, (found / truth - 1) * 100, error * 100);
 }
@@ -84,17 +84,6 @@ static double n_windows(struct recording *r)
 	const char *text = expect__comment(r->profile, "allocations in ");
 
 	return text ? atof(text) : 0;
-}
-
-/* What the luck of windows alone allows for a program that had a CPU for a part of the time only: it is met in so many of them. */
-static double luck(struct recording *r)
-{
-	const char *line = strstr(run__out(&r->everprof), "cpu_ns ");
-	double n = n_windows(r), p = line ? atof(line + strlen("cpu_ns ")) / 1e9 / atof(SECONDS) : 0;
-
-	if (n < 1 || p <= 0)
-		fail_msg("no windows, or no CPU time: %s", run__out(&r->everprof));
-	return p < 1 ? sqrt((1 - p) / p / n) : 0;
 }
 
 /*
@@ -108,7 +97,7 @@ static void assert_stacks(struct recording *r, const char *process, const char *
 	struct amount found = sum(r->profile, process, stack);
 	struct stated s = stated_of(r->profile, process);
 
-	most = n_windows(r) < WINDOWS_MIN ? INFINITY : most + 2 * luck(r);
+	most = n_windows(r) < WINDOWS_MIN ? INFINITY : most;
 	print_message("%s: objects %+.1f %% (stated %.1f), bytes %+.1f %% (stated %.1f)\n", process,
 		      (found.objects / (small.objects + large.objects) - 1) * 100, s.objects_error * 100,
 		      (found.bytes / (small.bytes + large.bytes) - 1) * 100, s.bytes_error * 100);
@@ -152,7 +141,7 @@ static void a_steady_program_is_known_by_function(void **state)
 	struct recording *r = *state;
 
 	record_program(r, "allocs", "steady");
-	assert_process(r, "allocs", 0.5);
+	assert_process(r, "allocs", 0.3);
 	assert_function(r, "allocs", "malloc;take_small;**", "small");
 	assert_function(r, "allocs", "calloc;take_large;**", "large");
 }
@@ -161,40 +150,51 @@ static void a_steady_program_is_known_by_function(void **state)
 static void a_program_that_never_waits_is_not_undercounted(void **state)
 {
 	record_program(*state, "allocs", "spin");
-	assert_process(*state, "allocs", 0.5);
+	assert_process(*state, "allocs", 0.3);
 }
 
-/* By the clock: what probes take comes out of its sleep. */
+/* By the clock: what probes take comes out of its sleep. Of some sixty windows six to ten meet a burst; it may be two, and then hardly anything is known. */
 static void bursts_by_the_clock_are_not_overcounted(void **state)
 {
 	record_program(*state, "allocs", "burst");
-	assert_process(*state, "allocs", 0.5);
+	assert_process(*state, "allocs", 1.2);
 }
 
-/* So densely that most of a window goes into probes: the error is what is not known of their cost, several times over. */
+/*
+ * Three functions that allocate equally often, so densely that most of a window goes into probes: the error is what is not known of their cost, several times over.
+ * What one of them has beside another does not depend on that: twice as much where calls within its calls were counted, too. Some 300 samples tell the
+ * third of one to a twelfth of itself.
+ */
 static void calls_within_calls_are_counted_once(void **state)
 {
-	record_program(*state, "allocs", "tiny");
-	assert_process(*state, "allocs", 2.5);
+	static const char *const stacks[] = {"**;take_small;**", "**;take_nested;**", "**;take_large;**"};
+	struct recording *r = *state;
+	double all;
+
+	record_program(r, "allocs", "tiny");
+	assert_process(r, "allocs", 0.7);
+	all = sum(r->profile, "allocs", "**;take_*;**").objects;
+	for (int i = 0; i < 3 && n_windows(r) >= WINDOWS_MIN; i++)
+		assert_near(stacks[i], sum(r->profile, "allocs", stacks[i]).objects, all / 3, 0.4);
 }
 
 static void few_large_blocks_have_the_error_that_is_stated(void **state)
 {
 	record_program(*state, "allocs", "large");
-	assert_process(*state, "allocs", 0.5);
+	assert_process(*state, "allocs", 0.7);
 }
 
 static void threads_are_added_up(void **state)
 {
 	record_program(*state, "allocs", "threads");
-	assert_process(*state, "allocs", 0.5);
+	assert_process(*state, "allocs", 0.3);
 }
 
 /* One of them jumps to malloc for what malloc gives anyway. */
 static void aligned_blocks_are_counted_once(void **state)
 {
 	record_program(*state, "allocs", "aligned");
-	assert_process(*state, "allocs", 0.5);
+	assert_process(*state, "allocs", 0.3);
 }
 
 /* -- allocators -- */
@@ -203,14 +203,14 @@ static void a_static_program_is_probed_in_itself(void **state)
 	struct recording *r = *state;
 
 	record_program(r, "allocs_static", "steady");
-	assert_process(r, "allocs_static", 0.4);
+	assert_process(r, "allocs_static", 0.3);
 	assert_function(r, "allocs_static", "*malloc;take_small;**", "small");
 }
 
 static void musl_is_an_allocator_like_others(void **state)
 {
 	record_program(*state, "allocs_musl_static", "steady");
-	assert_process(*state, "allocs_musl_sta", 0.4);
+	assert_process(*state, "allocs_musl_sta", 0.3);
 }
 
 static void new_is_counted_once_over_malloc(void **state)
@@ -218,14 +218,14 @@ static void new_is_counted_once_over_malloc(void **state)
 	struct recording *r = *state;
 
 	record_program(r, "allocs_new", NULL);
-	assert_process(r, "allocs_new", 0.4);
+	assert_process(r, "allocs_new", 0.35);
 	assert_function(r, "allocs_new", "malloc;**;take_small*;**", "small");
 }
 
 static void new_is_counted_once_where_malloc_is_in_the_same_file(void **state)
 {
 	record_program(*state, "allocs_new_static", NULL);
-	assert_process(*state, "allocs_new_stat", 0.4);
+	assert_process(*state, "allocs_new_stat", 0.35);
 }
 
 static void record_preloaded(struct recording *r, const char *library)
@@ -238,7 +238,7 @@ static void record_preloaded(struct recording *r, const char *library)
 	snprintf(preload, sizeof(preload), "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/%s", library);
 	run__path_workload("allocs_new", path);
 	recording__record(r, 0, ARGS("-e", "alloc", "--", "/usr/bin/env", preload, path, SECONDS));
-	assert_process(r, "allocs_new", 0.4);
+	assert_process(r, "allocs_new", 0.35);
 	if (sum(r->profile, "allocs_new", "*Zn*;take_*;**").bytes +
 		    sum(r->profile, "allocs_new", "operator new*;take_*;**").bytes +
 		    sum(r->profile, "allocs_new", "*_new*;take_*;**").bytes <
@@ -284,7 +284,7 @@ static void python_is_probed_where_it_bypasses_malloc(void **state)
 	recording__record(r, 0,
 			  ARGS("-e", "alloc", "--", "/usr/bin/python3", "-I", "-S",
 			       "tests/workloads/pyallocs.py", SECONDS));
-	assert_stacks(r, "python3", "**", 0.4, 0.04);
+	assert_stacks(r, "python3", "**", 0.7, 0.04);
 }
 
 /* -- whose -- */

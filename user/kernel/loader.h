@@ -53,8 +53,7 @@ struct loader_opts {
 	uint64_t period_ns; /* of the clock */
 	uint64_t slice_ns;  /* how often a half is drained */
 	uint32_t n_cpus;    /* that are sampled */
-	uint32_t
-		events; /* bits 1 << enum event: those that may be recorded; of the others nothing is loaded */
+	uint32_t events;    /* bits 1 << enum event: may be recorded; of others nothing is loaded */
 	size_t count_bytes; /* most for the words of stacks of a slice, both halves; 0: 64 MiB */
 	bool kernel_stacks;
 };
@@ -62,10 +61,9 @@ struct loader_opts {
 /* What the other files of this folder work with; valid until loader__close. */
 struct kernel_maps {
 	int processes_fd, targets_fd, losses_fd, cpu_ticks_fd;
-	int row_pages_fd, row_segments_fd;
+	int row_pages_fd, row_segments_fd, alloc_clocks_fd;
 	int trace_rings_fd, fault_clocks_fd, fault_alarms_fd, kmem_clocks_fd;
-	int process_events_fd, unfinished_fd, thread_ends_fd, wait_clocks_fd, lock_clocks_fd, run_queues_fd,
-		alloc_clocks_fd;
+	int process_events_fd, unfinished_fd, thread_ends_fd, wait_clocks_fd, lock_clocks_fd, run_queues_fd;
 	struct mapping_entry *mappings;     /* [MAPPINGS_MAX] */
 	struct count_slot *count_slots;     /* [COUNT_HALVES * n_count_slots] */
 	uint64_t *count_words;              /* [COUNT_HALVES * n_frame_chunks * FRAME_CHUNK_WORDS] */

@@ -27,7 +27,7 @@ struct alloc_bill {
 	uint64_t worst_ns;    /* of the thread that met most probes: spent in them */
 	uint64_t probes_ns;   /* of all threads, samples included */
 	uint64_t n_hits;
-	uint64_t own_ns;      /* our CPU time: putting them there and away */
+	uint64_t own_ns; /* our CPU time: putting them there and away */
 	uint32_t n_samples;
 };
 

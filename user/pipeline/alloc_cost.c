@@ -75,7 +75,7 @@ void alloc_cost__measure(struct alloc_cost *c, struct alloc_gate *gate)
 	b = batch_ns();
 	__atomic_store_n(&gate->begin_ns, UINT64_MAX, __ATOMIC_SEQ_CST);
 	gate->is_calibration = 0;
-	c->measured[c->n++ % ALLOC_COST_KEPT] = a < b ? a : b;
+	c->measured[c->n++ % ALLOC_COST_KEPT] = (a + b) / 2;
 }
 
 double alloc_cost__ns(const struct alloc_cost *c)

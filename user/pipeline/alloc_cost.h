@@ -20,13 +20,13 @@
 #define ALLOC_COST_ASSUMED_NS 1000
 /*
  * A trap also takes from a program what a loop of ours does not have to lose: work that overlapped with the call, and what lay in the caches. Measured, as a
- * share of what a bare loop loses: 3 to 19 % with 24 to 1,600 ns of arithmetic between calls, 2 to 9 % with as much reading of memory, -8 % Python.
+ * share of what a bare loop loses: 3 to 19 % with 24 to 1,600 ns of arithmetic between calls, 2 to 9 % with as much reading of memory.
  */
-#define ALLOC_COST_BESIDE 0.08
+#define ALLOC_COST_BESIDE 0.12
 /* One standard error of what a probe is taken to cost: between programs it differs by that. */
 #define ALLOC_COST_ERROR 0.1
 
-#define ALLOC_COST_KEPT  15
+#define ALLOC_COST_KEPT 15
 
 struct alloc_cost {
 	double measured[ALLOC_COST_KEPT]; /* ns of a call of ours */

@@ -88,7 +88,8 @@ static void add(struct alloc_window *o, const double value[2], double probes_ns,
 
 		o->plain[i] += value[i];
 		o->middle[i] += middle;
-		o->range[i] += value[i] * (w->high - w->low) / 2; /* a program does mostly the one or the other */
+		o->range[i] +=
+			value[i] * (w->high - w->low) / 2; /* a program does mostly the one or the other */
 		o->doubt[i] += middle * w->doubt;
 	}
 	o->probes_ns += probes_ns;

@@ -8,8 +8,9 @@
  *   the last window cost (alloc_control): so the budget holds for each thread, not only for the machine.
  *   One call of the kernel for each file, with all its places. Putting them in place waits for a grace period before the first trap is written, and
  *   taking away waits after the last one is gone: only what lies between costs anybody anything. Files are taken away side by side, because each waits.
- * A thread is seen for the window less what it spent in probes (bpf/alloc.bpf.c), and its samples weigh more for that. Windows are all of one length: one that
- *   lasted longer for who was met would end by what it saw.
+ * A thread is seen for the window less what it spent in probes (bpf/alloc.bpf.c), and what it did weighs more for that. Windows are all of one length: one that
+ *   lasted longer for who was met would end by what it saw. What was counted in one, and the CPU time of processes in it, goes into the estimate (alloc_estimate) as soon as
+ *   it is over; its samples come later, and are only scaled.
  * Invariants: links are descriptors of processes that outlive us by a moment (uprobe_holder): whatever ends us, the probes are taken away. The gate is closed before links are.
  * Cost: some 1 ms of CPU time a window for sixty processes; a millisecond or two of those that do nothing but allocate.
  * Rejected: probes by perf events (the trap stays for some 30 ms around a window of 1 ms).
@@ -119,7 +120,8 @@ int alloc_prober__new(const struct alloc_prober_opts *opts, struct alloc_prober 
 	alloc_estimate__init(&p->estimate);
 	err = alloc_clocks__init(&p->clocks, opts->cpu_fd, opts->maps->alloc_cpu);
 	if (err)
-		log_warn("alloc: this kernel does not tell how much CPU time programs use of a window (%s): what they allocate is known "
+		log_warn("alloc: this kernel does not tell how much CPU time programs use of a window (%s): "
+			 "what they allocate is known "
 			 "less exactly",
 			 strerror(-err));
 	pthread_mutex_init(&p->lock, NULL);
@@ -246,8 +248,8 @@ static void take_threads(struct alloc_prober *p, struct alloc_bill *bill)
 			r->corrected[r->n_corrected++] =
 				(struct correction){.tid = (uint32_t)t->owner, .weight = w};
 		part = alloc_clocks__part(&p->clocks, t->place);
-		alloc_estimate__add_thread(&p->estimate, &t->process, t->calls * part, (double)t->bytes * part,
-					   t->inside_ns * part, &w);
+		alloc_estimate__add_thread(&p->estimate, &t->process, t->calls * part,
+					   (double)t->bytes * part, t->inside_ns * part, &w);
 		alloc_clocks__follow(&p->clocks, &t->process, now);
 	}
 }
@@ -500,7 +502,8 @@ int alloc_prober__weigh(struct alloc_prober *p, const struct task_key *key, uint
 		scale = r->scale;
 		for (uint32_t i = 0; i < r->n_corrected; i++)
 			if (r->corrected[i].tid == tid)
-				scale = r->scale * (r->corrected[i].weight.low + r->corrected[i].weight.high) / 2;
+				scale = r->scale *
+					(r->corrected[i].weight.low + r->corrected[i].weight.high) / 2;
 		*objects *= scale;
 		*bytes *= scale;
 		alloc_estimate__add_sample(&p->estimate, key, *objects, *bytes);

@@ -237,7 +237,7 @@ static int weigh_alloc(struct collector *c, const struct task_key *key, struct w
 	double objects = (double)s->count, bytes = (double)s->value;
 
 	if (!a->prober || alloc_prober__weigh(a->prober, key, s->tag.arg, s->tid, &objects, &bytes))
-		return -ENOENT; /* of a window before the last start */
+		return -ENOENT;                                    /* of a window before the last start */
 	alloc_rates__add(&a->rates, key, clock__mono_ns(), bytes); /* without room: not known */
 	s->count = (uint64_t)rounded(objects);
 	s->value = (uint64_t)rounded(bytes);

@@ -163,8 +163,8 @@ static void what_is_known_by_cpu_time_is_not_left_to_chance(void **state)
 			double part = is_met ? 0.2 + 1.6 * drand48() : 0; /* 1 on average */
 
 			if (is_met)
-				alloc_estimate__add_thread(&e, &first, 300 * part * (0.8 + 0.4 * drand48()), 1,
-							   0, &plain);
+				alloc_estimate__add_thread(&e, &first, 300 * part * (0.8 + 0.4 * drand48()),
+							   1, 0, &plain);
 			alloc_estimate__add_cpu(&e, &first, part * 1e6);
 			alloc_estimate__end_window(&e, 1, 1);
 		}
