@@ -51,8 +51,8 @@
 /* A window says little of a time that is longer past. */
 #define OWED_MAX_NS (10.0 * NS_PER_SEC)
 #define NEVER       UINT64_MAX
-/* The longest tick of a kernel (CONFIG_HZ=100). */
-#define TICK_MAX_NS (10.0 * NS_PER_MS)
+/* A tick of most kernels (CONFIG_HZ=250); less than a grace period, so that the one that was waited for still counts. */
+#define TICK_NS (4.0 * NS_PER_MS)
 /* Windows that are so many times as far apart as was said last are told. */
 #define TELL_TIMES 4
 
@@ -365,7 +365,7 @@ static uint32_t attach(struct alloc_prober *p, uint64_t *cpu_ns, int *ret_own_fd
 
 	if (!alloc_cost__attach_own(p->opts.prog_fd, ret_own_fd)) /* without it the looks are further apart */
 		measure_cost(p);
-	sleep_until(clock__mono_ns() + (uint64_t)(draw(p) * TICK_MAX_NS));
+	sleep_until(clock__mono_ns() + (uint64_t)(draw(p) * TICK_NS));
 	begin_calls(p);
 	n = probed_files__spare(p->files) ? probed_files__attach(p->files, cpu_ns) : 0;
 	if (!n || !probed_files__are_read(p->files))
