@@ -13,7 +13,7 @@
 #define GZIP_WINDOW \
 	(15 +       \
 	 16) /* zlib's way to say "with a gzip header"; its time is 0, so equal input gives equal files */
-#define GZIP_LEVEL      5
+#define GZIP_LEVEL      4 /* 5 takes a third more time for 1.7 % fewer bytes, 1 half as much for 7 % more */
 #define ZSTD_LEVEL      3
 #define ZSTD_WINDOW_MAX 26 /* 64 MiB: what a hostile frame may make us allocate */
 #define PIECE_BYTES     ((size_t)64 * 1024)

@@ -181,6 +181,17 @@ void captures__profile_done(struct captures *c, uint64_t ask, int err, int fd)
 	io__close(&fd); /* of one that is over */
 }
 
+bool captures__are_tracked(const struct captures *c)
+{
+	for (int i = 0; i < CAPTURES_MAX; i++)
+		if (c->slots[i].state != CAPTURE_FREE)
+			return true;
+	for (int i = 0; i < SEQUELS_MAX; i++)
+		if (c->sequels[i].is_used)
+			return true;
+	return false;
+}
+
 void captures__take_sample(struct captures *c, const struct metric_sample *s)
 {
 	for (int i = 0; i < CAPTURES_MAX; i++)

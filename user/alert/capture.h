@@ -91,6 +91,8 @@ const struct capture_case *captures__next_under_way(const struct captures *c, ui
 /* For the port: the answer to `ask`. fd: a memfd that becomes the captures', FD_CLOSED with err. -ENODATA: nothing was recorded then. */
 void captures__profile_done(struct captures *c, uint64_t ask, int err, int fd);
 /* What a pass has measured of each target, for the minutes around; and its end. */
+/* Is there one that takes samples? */
+bool captures__are_tracked(const struct captures *c);
 void captures__take_sample(struct captures *c, const struct metric_sample *s);
 void captures__pass_done(struct captures *c, uint64_t mono_ns);
 void captures__stats(const struct captures *c, struct captures_stats *ret);

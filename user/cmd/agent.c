@@ -364,7 +364,7 @@ static int agent__serve(struct agent *a, struct err *err)
 		.publisher = a->publisher,
 		.store = a->store,
 		.ceiling = a->ceiling,
-		.usage = watching__usage(a->watching),
+		.watching = a->watching,
 		.alerting = a->alerting,
 		.capturing = a->capturing,
 		.control = a->control,

@@ -184,12 +184,19 @@ static void read_boot_id(struct alerting *a)
 
 /* ---- passes ----------------------------------------------------------------------------------------------------------- */
 
+static bool is_asking(void *ctx)
+{
+	const struct alerting *a = ctx;
+
+	return !a->is_stopped && a->config->alerts.n;
+}
+
 static void on_sample(void *ctx, const struct metric_sample *s)
 {
 	struct alerting *a = ctx;
 	struct rule_time now;
 
-	if (a->is_stopped || !a->config->alerts.n)
+	if (!is_asking(a))
 		return;
 	/* a pass that broke off has no end: the next one begins anew, and nothing is taken for gone */
 	if (a->pass_ns != s->at_ns) {
@@ -273,7 +280,11 @@ static int open_all(struct alerting *a)
 	const struct rule_engine_opts opts = engine_opts(a->config);
 	const struct rule_port port = {
 		.capture = on_capture, .tell = on_news, .of_profile = on_profile_asked, .ctx = a};
-	struct watcher watcher = {.ctx = a, .sample = on_sample, .done = on_pass_done, .event = on_event};
+	struct watcher watcher = {.ctx = a,
+				  .is_asking = is_asking,
+				  .sample = on_sample,
+				  .done = on_pass_done,
+				  .event = on_event};
 	const struct rule_time now = time_now();
 	int code = profile_watch__new(a->config->output.directory, &a->profiles);
 

@@ -161,6 +161,11 @@ static void past(void *ctx, const struct metric_target *target, uint64_t from_ns
 	}
 }
 
+static bool is_asking(void *ctx)
+{
+	return captures__are_tracked(((struct capturing *)ctx)->captures);
+}
+
 static void on_sample(void *ctx, const struct metric_sample *s)
 {
 	captures__take_sample(((struct capturing *)ctx)->captures, s);
@@ -369,7 +374,8 @@ int capturing__new(const struct config *c, const struct capturing_parts *parts, 
 					  .past = past,
 					  .describe = describe,
 					  .ctx = g};
-	const struct watcher watcher = {.ctx = g, .sample = on_sample, .done = on_pass_done};
+	const struct watcher watcher = {
+		.ctx = g, .is_asking = is_asking, .sample = on_sample, .done = on_pass_done};
 	static const struct {
 		const char *name;
 		control_fn fn;

@@ -13,13 +13,14 @@
 #include "user/cmd/alerting.h"
 #include "user/cmd/capturing.h"
 #include "user/cmd/control.h"
+#include "user/cmd/watching.h"
 #include "user/config/config.h"
 #include "user/config/event.h"
 #include "user/pipeline/cost.h"
 #include "user/pipeline/live.h"
 #include "user/pipeline/metrics.h"
-#include "user/pipeline/usage.h"
 #include "user/pipeline/tracing.h"
+#include "user/pipeline/usage.h"
 #include "user/server/host.h"
 #include "user/store/capture_folder.h"
 #include "user/store/store.h"
@@ -144,7 +145,7 @@ static void on_metrics(void *ctx, struct buf *to)
 
 static int on_usage(void *ctx, bool is_series, uint32_t pid, struct buf *to)
 {
-	struct usage *u = ((struct serving *)ctx)->parts.usage;
+	struct usage *u = watching__look(((struct serving *)ctx)->parts.watching);
 
 	return is_series ? usage__rows_of(u, pid, to) : usage__rows(u, to);
 }

@@ -21,7 +21,7 @@ struct loop;
 struct publisher;
 struct serving;
 struct store;
-struct usage;
+struct watching;
 
 /* What it answers from; all are borrowed and must outlive it, but for the publisher: free that before serving__free, so that nothing is named any more. */
 struct serving_parts {
@@ -30,7 +30,7 @@ struct serving_parts {
 	struct publisher *publisher;
 	struct store *store;
 	struct ceiling *ceiling;
-	struct usage *usage;
+	struct watching *watching;
 	struct alerting *alerting;
 	struct capturing *capturing;
 	struct control *control; /* NULL: nobody can ask for captures */

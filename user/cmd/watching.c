@@ -15,6 +15,9 @@
 #define FLUSH_AFTER_NS (300 * NS_PER_MS) /* the victim dies meanwhile, and is sampled to its end */
 #define FLUSH_EVERY_NS (10 * NS_PER_SEC)
 #define LEAST_GAP_NS   (500 * NS_PER_MS) /* between passes: rates of a shorter time are noise */
+#define ASKED_NS \
+	(60 * NS_PER_SEC) /* who asked, and so long after the start: who does not yet, mostly will again */
+#define REST_PASSES 5     /* one pass in so many where nobody asks */
 
 struct watching {
 	struct loop *loop;
@@ -23,7 +26,8 @@ struct watching {
 	uint64_t flushed_ns;
 	struct usage *usage;
 	struct pressure_triggers triggers;
-	uint64_t passed_ns;
+	uint64_t passed_ns, asked_ns;
+	uint32_t n_skipped;
 	struct ceiling *ceiling;
 	struct watcher watchers[WATCHERS_MAX];
 	int n_watchers;
@@ -39,28 +43,47 @@ static void on_sample(const struct metric_sample *s, void *ctx)
 			w->watchers[i].sample(w->watchers[i].ctx, s);
 }
 
+/* Rules, or a capture under way. */
 static bool watching__is_watched(const struct watching *w)
 {
 	for (int i = 0; i < w->n_watchers; i++)
-		if (w->watchers[i].sample)
+		if (w->watchers[i].sample && w->watchers[i].is_asking(w->watchers[i].ctx))
 			return true;
 	return false;
 }
 
-static int on_pass(uint64_t n_expired, void *ctx)
+static void watching__pass(struct watching *w, bool is_watched)
 {
-	struct watching *w = ctx;
 	uint64_t now = w->passed_ns = clock__mono_ns();
-	int err = usage__pass(w->usage, now, watching__is_watched(w) ? on_sample : NULL, w);
+	int err = usage__pass(w->usage, now, is_watched ? on_sample : NULL, w);
 
-	(void)n_expired;
+	w->n_skipped = 0;
 	if (err && w->n_failed++ % LOG_EVERY == 0)
 		log_warn("agent: cannot see what processes use: %s; rules have no data, ignoring",
 			 strerror(-err));
 	for (int i = 0; !err && i < w->n_watchers; i++)
 		if (w->watchers[i].done)
 			w->watchers[i].done(w->watchers[i].ctx, now);
+}
+
+/* A pass costs a tenth of what sampling does: where nobody looks, what was is kept more coarsely. */
+static int on_pass(uint64_t n_expired, void *ctx)
+{
+	struct watching *w = ctx;
+	bool is_watched = watching__is_watched(w);
+
+	(void)n_expired;
+	if (is_watched || clock__mono_ns() - w->asked_ns < ASKED_NS || ++w->n_skipped >= REST_PASSES)
+		watching__pass(w, is_watched);
 	return 0;
+}
+
+struct usage *watching__look(struct watching *w)
+{
+	w->asked_ns = clock__mono_ns();
+	if (w->asked_ns - w->passed_ns >= USAGE_PASS_NS + LEAST_GAP_NS)
+		watching__pass(w, watching__is_watched(w));
+	return w->usage;
 }
 
 /* Pressure is judged now, and not with the next second. */
@@ -154,6 +177,7 @@ int watching__new(struct loop *loop, struct collector *collector, struct ceiling
 	if (!w)
 		return -ENOMEM;
 	w->loop = loop;
+	w->asked_ns = w->passed_ns = clock__mono_ns();
 	w->collector = collector;
 	w->ceiling = ceiling;
 	w->triggers = (struct pressure_triggers){.loop = loop, .fired = on_pressure, .ctx = w};

@@ -30,6 +30,9 @@
 #define FAULT_PENDING_BASE  16
 #define FAULT_PENDING_A_CPU 4
 
+/* Maps are of fixed size, but for what is kept of single tasks; to ask takes three system calls for each of some eighty. */
+#define BYTES_HOLD_NS (30 * NS_PER_SEC)
+
 struct loader {
 	struct everprof_bpf *skel;
 	struct kernel_maps maps;
@@ -38,6 +41,7 @@ struct loader {
 	bool has_hook[HOOK_N], has_task_work;
 	uint32_t refused; /* bits of hooks that this kernel's verifier does not take */
 	int stats_fd;
+	uint64_t bytes, bytes_until_ns; /* of maps and programs, and until when that is taken for true */
 };
 
 /* The first warning of libbpf in the load that goes on: it names what failed, and its callback has no place for a context. */
@@ -505,15 +509,19 @@ static uint64_t fd_memlock(int fd)
 	return bytes;
 }
 
-uint64_t loader__map_bytes(const struct loader *l)
+uint64_t loader__map_bytes(struct loader *l)
 {
+	uint64_t now = clock__mono_ns();
 	struct bpf_program *prog;
 	struct bpf_map *map;
-	uint64_t bytes = 0;
 
-	bpf_object__for_each_map(map, l->skel->obj) bytes += fd_memlock(bpf_map__fd(map));
-	bpf_object__for_each_program(prog, l->skel->obj) bytes += fd_memlock(bpf_program__fd(prog));
-	return bytes;
+	if (now < l->bytes_until_ns)
+		return l->bytes;
+	l->bytes = 0;
+	l->bytes_until_ns = now + BYTES_HOLD_NS;
+	bpf_object__for_each_map(map, l->skel->obj) l->bytes += fd_memlock(bpf_map__fd(map));
+	bpf_object__for_each_program(prog, l->skel->obj) l->bytes += fd_memlock(bpf_program__fd(prog));
+	return l->bytes;
 }
 
 uint32_t loader__program_stats(const struct loader *l, struct program_stats *out, uint32_t max)

@@ -110,7 +110,7 @@ int loader__hook(struct loader *l, enum hook hook, bool on);
 /* Of a program that is attached by whoever opens the event. -EOPNOTSUPP. */
 int loader__hook_fd(const struct loader *l, enum hook hook);
 /* Kernel memory of all maps and programs, in bytes, as the kernel accounts it (fdinfo memlock). */
-uint64_t loader__map_bytes(const struct loader *l);
+uint64_t loader__map_bytes(struct loader *l);
 /* Run time of each program; fills at most max and returns how many there are. */
 uint32_t loader__program_stats(const struct loader *l, struct program_stats *out, uint32_t max);
 /* Lets the kernel measure the runs of BPF programs, at some 50 ns each, until it is turned off or this process ends. */

@@ -46,7 +46,11 @@ struct fde_index {
 struct fde_slice {
 	struct fde_ref *refs;
 	size_t n, cap;
-	uint64_t n_read; /* bytes fetched from the file */
+	uint64_t n_read; /* bytes fetched from the file for it */
+	/* the pairs that were read last: the next range mostly lies among them, too */
+	uint8_t *raw;
+	const struct fde_index *raw_of;
+	uint64_t raw_first;
 };
 
 /* Reads through the file's table once, so that a table that is not sorted or points out of `source` is found out here. */

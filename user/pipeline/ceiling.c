@@ -19,7 +19,8 @@
 #define SAMPLE_NS 15000
 /* Pages of maps are looked for after so many readings, or such a change of what is resident. */
 #define MAPPED_EVERY        12
-#define MAPPED_CHANGE_BYTES (1u << 20)
+#define MAPPED_CHANGE_BYTES (4ull << 20)
+#define MAPPED_CHANGE_SHARE 32 /* of limits.memory, where that is less */
 
 struct ceiling {
 	struct governor governor;
@@ -52,11 +53,14 @@ static uint64_t bpf_ns(const struct ceiling *c, const struct collector_stats *s,
  */
 static uint64_t mapped_bytes(struct ceiling *c, uint64_t resident)
 {
+	uint64_t most = c->governor.opts.memory_bytes / MAPPED_CHANGE_SHARE;
 	uint64_t change =
 		resident > c->resident_then ? resident - c->resident_then : c->resident_then - resident;
 	struct footprint f;
 
-	if (c->n_readings < c->mapped_until && change < MAPPED_CHANGE_BYTES)
+	if (!most || most > MAPPED_CHANGE_BYTES)
+		most = MAPPED_CHANGE_BYTES;
+	if (c->n_readings < c->mapped_until && change < most)
 		return c->mapped_bytes;
 	if (footprint__read("/proc/self", &f))
 		return 0;

@@ -10,6 +10,8 @@
 #include "user/pipeline/usage_impl.h"
 #include "user/process/process.h"
 
+#define ROWS_NS (600 * NS_PER_SEC) /* of a series */
+
 static double known_or_nan(const double values[METRIC_N], uint64_t known, enum metric_id id)
 {
 	return known >> id & 1 ? values[id] : NAN;
@@ -200,7 +202,7 @@ int usage__rows_of(struct usage *u, uint32_t pid, struct buf *to)
 		const struct usage_point *p = usage_series__at(s, pass);
 		struct usage_row_point out;
 
-		if (!p)
+		if (!p || u->now_ns - u->pass_at[pass % USAGE_SERIES_MAX] > ROWS_NS)
 			continue;
 		out = (struct usage_row_point){
 			.at_ns = u->pass_at[pass % USAGE_SERIES_MAX] + to_real,
