@@ -82,6 +82,20 @@ struct row_memo {
 	__u64 row;
 };
 
+/*
+ * Where the last walks found the rows of a page, by row_page_key(), direct-mapped: one cache line in place of a hash table's. `check` is key ^ place, as in
+ * row_memo. Places are used again, so each carries gate.n_emptied of its time and holds while that is the same.
+ */
+struct row_page_memo {
+	__u64 check;
+	__u64 place; /* n_emptied (22 bits) | segment (8) | first (17) | count (17) */
+};
+
+#define ROW_PAGE_MEMO_SLOTS 1024
+#define ROW_PLACE_BITS      17 /* cells of a segment */
+#define ROW_SEGMENT_BITS    8
+#define ROW_EMPTIED_SHIFT   (2 * ROW_PLACE_BITS + ROW_SEGMENT_BITS)
+
 /* ---- counting ---------------------------------------------------------------------------------------------------- */
 #define COUNT_HALVES      2
 #define COUNT_PROBES      32
@@ -238,6 +252,8 @@ struct gate {
 	__u8 locks_on, wakers_on; /* wakers: WAKERS_*, waits say who ended them */
 	__u8 unfollowed;          /* forks, execs and ends are not told, but of processes with an entry */
 	__u8 reserved2[5];
+	/* written by the collector: how often a segment of rows was emptied, before it waits for walks that may be in it */
+	__u64 n_emptied;
 	__u64 n_life;        /* forks, execs and ends of processes, told or not */
 	__u64 wait_clock_ns; /* written by switches: CLOCK_MONOTONIC less the clock of waits, which is the scheduler's; 0: not known yet, or the same */
 };
@@ -267,9 +283,12 @@ ABI_ASSERT(sizeof(struct task_record) == 40);
 ABI_ASSERT(sizeof(struct wait_slot) == 32);
 ABI_ASSERT(sizeof(struct thread_record) == 1264);
 ABI_ASSERT(sizeof(struct settings) == 24);
-ABI_ASSERT(sizeof(struct gate) == 128);
+ABI_ASSERT(sizeof(struct gate) == 136);
 ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);
 ABI_ASSERT(STACK_WORDS_MAX < FRAME_CHUNK_WORDS);
 ABI_ASSERT((ROW_MEMO_SLOTS & (ROW_MEMO_SLOTS - 1)) == 0);
+ABI_ASSERT(sizeof(struct row_page_memo) == 16);
+ABI_ASSERT((ROW_PAGE_MEMO_SLOTS & (ROW_PAGE_MEMO_SLOTS - 1)) == 0);
+ABI_ASSERT(ROW_SEGMENT_CELLS <= 1u << ROW_PLACE_BITS && ROW_SEGMENTS_MAX <= 1u << ROW_SEGMENT_BITS);
 
 #endif

@@ -89,6 +89,13 @@ struct {
 	__type(value, struct row_memo);
 } row_memo __weak SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ROW_PAGE_MEMO_SLOTS);
+	__type(key, __u32);
+	__type(value, struct row_page_memo);
+} row_page_memo __weak SEC(".maps");
+
 /* The slice's counts and the words of their stacks, two halves each. Written by samples, read by the drain. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * user_stack - the walk's reads of the user stack, half a kilobyte at a time.
+ * user_stack - the walk's reads of the user stack, a kilobyte at a time.
  *
  * Problem: a frame needs one or two words, each is a call into the kernel that guards against faults, and each waits for a cache line of the stack
  *   before the next address is known.

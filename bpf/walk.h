@@ -26,7 +26,7 @@ struct walk_process {
 	__u32 reserved;
 };
 
-#define STACK_WINDOW_WORDS 64 /* a power of two */
+#define STACK_WINDOW_WORDS 128 /* a power of two */
 
 struct walk {
 	struct walk_process process;

@@ -39,8 +39,8 @@ struct shim_map {
 	__u64 n_lookups;
 };
 
-struct shim_map losses, processes, targets, mappings, row_pages, row_segments, row_memo, count_slots,
-	count_frames;
+struct shim_map losses, processes, targets, mappings, row_pages, row_segments, row_memo, row_page_memo,
+	count_slots, count_frames;
 struct settings settings;
 struct gate gate;
 struct count_half halves[COUNT_HALVES];

@@ -61,6 +61,8 @@ static int setup(void **state)
 	shim__open(&row_pages, SHIM_HASH, 8, sizeof(struct row_page), 16);
 	shim__open(&row_segments, SHIM_ARRAY_OF_MAPS, 4, sizeof(void *), 4);
 	shim__open(&row_memo, SHIM_ARRAY, 4, sizeof(struct row_memo), ROW_MEMO_SLOTS);
+	shim__open(&row_page_memo, SHIM_ARRAY, 4, sizeof(struct row_page_memo), ROW_PAGE_MEMO_SLOTS);
+	gate.n_emptied = 0;
 	for (__u32 i = 0; i < 2; i++) {
 		struct shim_map *at = &segments[i];
 
@@ -81,6 +83,7 @@ static int teardown(void **state)
 	shim__close(&row_pages);
 	shim__close(&row_segments);
 	shim__close(&row_memo);
+	shim__close(&row_page_memo);
 	shim__close(&segments[0]);
 	shim__close(&segments[1]);
 	return 0;
@@ -317,6 +320,32 @@ static void a_memo_torn_between_two_writers_is_not_believed(void **state)
 	assert_int_equal(unwind_find_row(&w, frame_of_object(9, 0x99999), &got), END_NO_ROWS);
 }
 
+static void where_a_page_was_holds_until_a_segment_is_emptied(void **state)
+{
+	const struct unwind_row old = {.cfa = ROW_REG_RBP, .cfa_off = 2},
+				row = {.cfa = ROW_REG_RSP, .cfa_off = 3};
+	struct unwind_row got;
+	struct walk w = {0};
+	__u64 before;
+
+	(void)state;
+	put_rows(9, 0, 0, 0, &old, 1);
+	assert_int_equal(unwind_find_row(&w, frame_of_object(9, 0x1000), &got), 0);
+	before = row_pages.n_lookups;
+	assert_int_equal(unwind_find_row(&w, frame_of_object(9, 0x1001), &got), 0);
+	assert_memory_equal(&got, &old, sizeof(old));
+	assert_int_equal(row_pages.n_lookups, before);
+	/* the page comes back elsewhere */
+	put_rows(9, 0, 1, 64, &row, 1);
+	gate.n_emptied++;
+	assert_int_equal(unwind_find_row(&w, frame_of_object(9, 0x1002), &got), 0);
+	assert_memory_equal(&got, &row, sizeof(row));
+	/* and one that is there no more is not found, whatever was remembered */
+	row_pages.n = 0;
+	gate.n_emptied++;
+	assert_int_equal(unwind_find_row(&w, frame_of_object(9, 0x1003), &got), END_NO_ROWS);
+}
+
 static void a_walk_goes_from_registers_to_the_end_mark(void **state)
 {
 	const struct unwind_row rows[] = {
@@ -462,6 +491,7 @@ int main(void)
 		TEST(a_page_that_says_nonsense_does_no_harm),
 		TEST(the_memo_answers_the_second_time),
 		TEST(a_memo_torn_between_two_writers_is_not_believed),
+		TEST(where_a_page_was_holds_until_a_segment_is_emptied),
 		TEST(a_walk_goes_from_registers_to_the_end_mark),
 		TEST(a_walk_that_must_wait_stops_before_the_frame),
 		TEST(registers_come_by_their_dwarf_numbers),

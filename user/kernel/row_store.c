@@ -151,6 +151,8 @@ static void row_store__empty_segment(struct row_store *s, uint32_t segment)
 			s->n_evicted++;
 		}
 	}
+	/* after the entries are gone: what walks remember of them does not hold any more */
+	s->maps->gate->n_emptied++;
 	kernel__wait_for_programs();
 	s->segments[segment].used = 0;
 }

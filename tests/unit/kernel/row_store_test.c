@@ -24,6 +24,7 @@
 
 struct memory {
 	struct kernel_maps maps;
+	struct gate gate;
 	struct row_store *store;
 	struct unwind_row *rows; /* [ROW_PAGE_SIZE] */
 	struct row_cells *cells; /* a segment as the kernel has it */
@@ -39,6 +40,7 @@ static int setup(void **state)
 	assert_non_null(m);
 	inner = bpf_here__map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), ROW_SEGMENT_BYTES, 1, &mapped);
 	outer.inner_map_fd = (uint32_t)inner;
+	m->maps.gate = &m->gate;
 	m->maps.row_segments_fd = bpf_here__map(BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(uint32_t),
 						sizeof(uint32_t), ROW_SEGMENTS_MAX, &outer);
 	close(inner);
