@@ -7,6 +7,7 @@
 
 #include "user/process/process_memory.h"
 #include "user/runtime/jvm_code.h"
+#include "user/runtime/jvm_names.h"
 
 #define BASE 0x10000u
 
@@ -47,11 +48,34 @@ static void make_layout(const uint8_t *data, struct jvm_layout *l)
 	/* an offset is any number: it must not lead out of what was read */
 	if (data[0] & 2)
 		l->fields[JVM_BLOCK_USED].at = ~(uint64_t)data[JVM_BLOCK_USED];
+	for (int i = JVM_BLOB_METHOD; i < JVM_FIELDS_N; i++)
+		if (i != JVM_CONST_NAME && i != JVM_SYMBOL_LENGTH)
+			l->fields[i].width = 8;
+	l->has_names = true;
 	/* as jvm_layout__read has it */
 	l->fields[JVM_ARRAY_DATA].width = l->fields[JVM_BLOB_NAME].width = 8;
 	l->fields[JVM_SPACE_LOW].width = l->fields[JVM_SPACE_HIGH].width = 8;
 	l->fields[JVM_BLOB_CODE_BEGIN].width = data[0] & 1 ? 0 : 8;
 	l->block_header_bytes = 2u * l->fields[JVM_BLOCK_LENGTH].width;
+}
+
+/* Printable, and the same when the reading before is at hand. */
+static void check_names(const struct jvm_memory *memory, const struct jvm_layout *l, const struct jvm_code *c)
+{
+	struct jvm_names names, again;
+
+	if (jvm_names__read(memory, l, c, NULL, NULL, &names))
+		return;
+	if (jvm_names__read(memory, l, c, c, &names, &again))
+		abort();
+	for (size_t i = 0; i < c->n; i++) {
+		const char *name = jvm_names__find(&names, i), *same = jvm_names__find(&again, i);
+
+		if (!name != !same || (name && (strcmp(name, same) || strlen(name) > 2 * JVM_NAME_MAX + 1)))
+			abort();
+	}
+	jvm_names__done(&names);
+	jvm_names__done(&again);
 }
 
 static void check(const struct jvm_memory *memory, const struct jvm_layout *l)
@@ -71,6 +95,7 @@ static void check(const struct jvm_memory *memory, const struct jvm_layout *l)
 		if (jvm_code__find(&c, b->start) != b || jvm_code__find(&c, b->start + b->bytes - 1) != b)
 			abort();
 	}
+	check_names(memory, l, &c);
 	jvm_code__done(&c);
 }
 
@@ -78,7 +103,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct image image = {data, size};
 	const struct jvm_memory memory = {read_image, &image};
-	const struct jvm_tables tables = {BASE, 48, 0, 8, 16, 32, 40};
+	const struct jvm_tables tables = {
+		.fields = {BASE, 48, 0, 8, 16, 32, 40},
+		.types = {BASE, 48, 0, 0, 0, 8, 8},
+	};
 	struct jvm_layout l;
 
 	if (!jvm_layout__read(&memory, &tables, &l))

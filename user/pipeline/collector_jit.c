@@ -19,9 +19,12 @@
 #include "user/pipeline/collector_process.h"
 #include "user/pipeline/jit_asker.h"
 #include "user/pipeline/window.h"
+#include "user/process/namespace.h"
+#include "user/process/proc_dir.h"
 #include "user/process/process_table.h"
 #include "user/runtime/jvm.h"
 #include "user/runtime/jvm_rows.h"
+#include "user/symbolize/jit_maps.h"
 
 #define LIBJVM           "libjvm.so"
 #define JVM_PAUSE_MIN_NS (100 * NS_PER_MS)
@@ -89,6 +92,9 @@ static void take_jvm(struct collector *c, struct process *p, const struct jit_qu
 	}
 	if (last)
 		tables__forget(c->tables, last);
+	for (enum event ev = 0; ev < EVENT_N; ev++)
+		if (c->windows[ev])
+			window__name_frames(c->windows[ev], &p->key, collector__jit_name, c);
 	c->jit.is_releasing = true;
 	held_stacks__answer(&c->jit.held, &p->key, answer->began_ns, collector__on_unfinished, c);
 	c->jit.is_releasing = false;
@@ -113,6 +119,30 @@ static void on_answer(void *ctx, const struct jit_question *q, const struct jit_
 	} else if (!q->is_jvm && answer->err != -ENODATA) { /* else it may tell later */
 		p->n_jit_asks = JIT_ASKS_MAX;
 	}
+}
+
+const char *collector__jit_name(void *ctx, const struct task_key *key, uint64_t addr)
+{
+	struct collector *c = ctx;
+	const struct jvms_entry *jvm = jvms__find(&c->jit.jvms, key);
+	const char *name = jvm ? jvm__name(jvm->jvm, addr) : NULL;
+	struct process *p = c->jit_maps && !name ? collector__process(c, key) : NULL;
+	struct jit_process jp = {.start_time = key->start_ns + key->exec_id, .root_fd = FD_CLOSED};
+	int dir_fd = FD_CLOSED, err;
+	struct perf_map_entry e;
+	struct proc_stat stat;
+
+	if (!p)
+		return name;
+	jp.pid = (pid_t)p->key.tgid;
+	jp.ns_pid = (pid_t)process_table__ns_pid(c->processes, p);
+	if (!proc_dir__open(c->proc_fd, p->key.tgid, p->key.start_ns, &dir_fd, &stat))
+		namespace__open_root(dir_fd,
+				     &jp.root_fd); /* without one, what is known already is searched */
+	err = jit_maps__find(c->jit_maps, &jp, clock__mono_ns(), addr, &e);
+	io__close(&jp.root_fd);
+	io__close(&dir_fd);
+	return err ? NULL : e.name;
 }
 
 static bool is_libjvm(struct collector *c, uint32_t id)
@@ -187,6 +217,8 @@ static void ask_if_due(struct collector *c, struct process *p)
 
 	if (p->n_jit_asks >= JIT_ASKS_MAX ||
 	    p->flags & (PROCESS_ENDED | PROCESS_UNLEARNT | PROCESS_KERNEL_THREAD))
+		return;
+	if (collector__verdict(c, p) == VERDICT_EXCLUDE) /* nothing is read of what is excluded */
 		return;
 	now_ns = clock__mono_ns();
 	if (now_ns >= p->jit_ask_ns && ask(c, p, now_ns) != -EBUSY)

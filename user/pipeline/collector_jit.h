@@ -39,6 +39,8 @@ void collector_jit__done(struct collector_jit *j);
 void collector__meet_jit(struct collector *c, struct process *p);
 /* A sample was counted: if its stack ended in code of no file, its program is asked. */
 void collector__look_at_jit(struct collector *c, const struct task_key *key, const struct window_sample *s);
+/* What code of no file is called, of a process (window_name_fn). */
+const char *collector__jit_name(void *ctx, const struct task_key *key, uint64_t addr);
 /* Pages of rows of a JVM's code; for tables__set_build. */
 int collector__build_jit_page(void *ctx, uint32_t number, uint64_t vaddr, struct unwind_row *rows,
 			      uint32_t max, uint32_t *ret_n);

@@ -10,13 +10,9 @@
 #include <bpf/bpf.h>
 
 #include "user/base/clock.h"
-#include "user/base/io.h"
 #include "user/kernel/finish.h"
 #include "user/pipeline/collector_lock.h"
 #include "user/process/mapping_set.h"
-#include "user/process/namespace.h"
-#include "user/process/proc_dir.h"
-#include "user/symbolize/jit_maps.h"
 
 /* The window's number of the process, with its labels taken down while it lives. */
 static int collector__window_process(struct collector *c, struct window *w, const struct task_key *key,
@@ -44,28 +40,6 @@ static int collector__window_process(struct collector *c, struct window *w, cons
 	};
 
 	return window__add_process(w, key, labels, ret_index);
-}
-
-static const char *collector__jit_name(void *ctx, const struct task_key *key, uint64_t addr)
-{
-	struct collector *c = ctx;
-	struct process *p = c->jit_maps ? collector__process(c, key) : NULL;
-	struct jit_process jp = {.start_time = key->start_ns + key->exec_id, .root_fd = FD_CLOSED};
-	int dir_fd = FD_CLOSED, err;
-	struct perf_map_entry e;
-	struct proc_stat stat;
-
-	if (!p)
-		return NULL;
-	jp.pid = (pid_t)p->key.tgid;
-	jp.ns_pid = (pid_t)process_table__ns_pid(c->processes, p);
-	if (!proc_dir__open(c->proc_fd, p->key.tgid, p->key.start_ns, &dir_fd, &stat))
-		namespace__open_root(dir_fd,
-				     &jp.root_fd); /* without one, what is known already is searched */
-	err = jit_maps__find(c->jit_maps, &jp, clock__mono_ns(), addr, &e);
-	io__close(&jp.root_fd);
-	io__close(&dir_fd);
-	return err ? NULL : e.name;
 }
 
 int collector__count(struct collector *c, const struct task_key *key, struct window_sample *s)

@@ -159,24 +159,42 @@ static bool frame__eq(uint32_t index, const void *key, const void *owner)
 	return a->word == b->word && a->process == b->process;
 }
 
+static void window__name_frame(struct window *w, struct window_frame *f, window_name_fn name, void *ctx)
+{
+	const char *text = name(ctx, &w->processes[f->process].key, frame_raw(f->word));
+
+	if (text && *text && intern__add(w->strings, text, strlen(text), &f->name))
+		f->name = 0;
+}
+
+void window__name_frames(struct window *w, const struct task_key *key, window_name_fn name, void *ctx)
+{
+	uint32_t process;
+
+	if (window__find_process(w, key, &process))
+		return;
+	for (uint32_t i = 0; i < w->n_frames; i++) {
+		struct window_frame *f = &w->frames[i];
+
+		if (FRAME_KIND(f->word) == FRAME_RAW && f->process == process && !f->name)
+			window__name_frame(w, f, name, ctx);
+	}
+}
+
 static int window__frame(struct window *w, uint64_t word, uint32_t process, window_name_fn name, void *ctx,
 			 uint32_t *ret)
 {
 	struct window_frame f = {.word = word, .process = FRAME_KIND(word) == FRAME_RAW ? process : 0};
 	uint64_t hash = hash_pair(word, f.process);
 	uint32_t at = hashmap__find(&w->frames_by_word, hash, frame__eq, &f, w);
-	const char *text;
 	int err;
 
 	if (at != HASHMAP_NONE) {
 		*ret = at;
 		return 0;
 	}
-	if (FRAME_KIND(word) == FRAME_RAW && name) {
-		text = name(ctx, &w->processes[process].key, frame_raw(word));
-		if (text && *text && intern__add(w->strings, text, strlen(text), &f.name))
-			f.name = 0;
-	}
+	if (FRAME_KIND(word) == FRAME_RAW && name)
+		window__name_frame(w, &f, name, ctx);
 	err = window__grow(w, &w->frames, &w->cap_frames, w->n_frames, sizeof(f));
 	if (!err)
 		err = window__index(w, &w->frames_by_word, hash, w->n_frames);

@@ -127,6 +127,8 @@ int window__add_process(struct window *w, const struct task_key *key, const char
 void window__start(struct window *w, uint64_t from_ns, uint64_t real_ns);
 int window__begin_slice(struct window *w, uint64_t from_ns);
 int window__add(struct window *w, struct window_sample *s, window_name_fn name, void *ctx);
+/* Frames of the process that had no name, and may have one now. */
+void window__name_frames(struct window *w, const struct task_key *key, window_name_fn name, void *ctx);
 /* More for a row that is there. */
 int window__add_more(struct window *w, uint32_t row, uint64_t count, uint64_t value);
 int window__add_thread(struct window *w, uint32_t process, uint32_t tid, const char *comm,

@@ -36,6 +36,9 @@ int jvm__read(uint32_t pid, const struct elf *libjvm, uint64_t bias, const struc
 		err = read_layout(&memory, libjvm, bias, &j->layout);
 	if (!err)
 		err = jvm_code__read(&memory, &j->layout, &j->code);
+	if (!err)
+		err = jvm_names__read(&memory, &j->layout, &j->code, last ? &last->code : NULL,
+				      last ? &last->names : NULL, &j->names);
 	if (err)
 		jvm__unref(j);
 	else
@@ -55,10 +58,18 @@ void jvm__unref(struct jvm *j)
 	if (!j || __atomic_fetch_sub(&j->refs, 1, __ATOMIC_ACQ_REL) > 1)
 		return;
 	jvm_code__done(&j->code);
+	jvm_names__done(&j->names);
 	free(j);
 }
 
 size_t jvm__bytes(const struct jvm *j)
 {
-	return sizeof(*j) + j->code.n * sizeof(*j->code.blobs);
+	return sizeof(*j) + j->code.n * (sizeof(*j->code.blobs) + sizeof(*j->names.at)) + j->names.capacity;
+}
+
+const char *jvm__name(const struct jvm *j, uint64_t pc)
+{
+	const struct jvm_blob *b = jvm_code__find(&j->code, pc);
+
+	return b ? jvm_names__find(&j->names, (size_t)(b - j->code.blobs)) : NULL;
 }

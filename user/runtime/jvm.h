@@ -2,7 +2,7 @@
 /*
  * jvm - what was read of a HotSpot JVM's code at one time: immutable, shared between threads.
  *
- * Owns: the code's table. Thread: reading any, it may take as long as the process likes; a reading that is held may be looked at by all. Limit: those of jvm_code.
+ * Owns: the code's table, its names. Thread: reading any, it may take as long as the process likes; a reading that is held may be looked at by all. Limit: those of jvm_code.
  * Errors: those of jvm_layout and jvm_code; a JVM that has only just started is -EFAULT or -EOPNOTSUPP too.
  */
 #ifndef EVERPROF_RUNTIME_JVM_H
@@ -13,12 +13,14 @@
 
 #include "user/runtime/jvm_code.h"
 #include "user/runtime/jvm_layout.h"
+#include "user/runtime/jvm_names.h"
 
 struct elf;
 
 struct jvm {
 	struct jvm_layout layout;
 	struct jvm_code code;
+	struct jvm_names names;
 	int refs; /* atomic */
 };
 
@@ -28,5 +30,7 @@ int jvm__read(uint32_t pid, const struct elf *libjvm, uint64_t bias, const struc
 struct jvm *jvm__ref(struct jvm *j); /* NULL is NULL */
 void jvm__unref(struct jvm *j);
 size_t jvm__bytes(const struct jvm *j);
+/* What the code there is called; NULL where there is none, or it has no name. */
+const char *jvm__name(const struct jvm *j, uint64_t pc);
 
 #endif

@@ -40,6 +40,7 @@ struct heap {
 /* A header as it was read, and the block that it is of. */
 struct header {
 	uint64_t at, end;
+	uint32_t len;
 	uint8_t bytes[HEADER_BYTES_MAX];
 	char name[NAME_BYTES];
 };
@@ -49,7 +50,8 @@ struct reader {
 	const struct jvm_layout *layout;
 	struct jvm_code *code;
 	struct header *headers; /* BLOBS_AT_A_TIME */
-	uint32_t n_headers, header_bytes;
+	uint32_t n_headers;
+	uint32_t least_bytes, header_bytes; /* of a header: what each has, and a method's */
 	size_t capacity;
 };
 
@@ -109,12 +111,15 @@ static bool parse(const struct reader *r, const struct header *h, struct jvm_blo
 		return false;
 	if (complete < -1 || complete > (int64_t)(end - start))
 		complete = -1;
-	*ret = (struct jvm_blob){start,
-				 (uint32_t)(end - start),
-				 words < 0 ? 0 : (uint32_t)words * 8,
-				 (int32_t)complete,
-				 kind_of(h->name, words),
-				 {0}};
+	*ret = (struct jvm_blob){
+		.start = start,
+		.bytes = (uint32_t)(end - start),
+		.frame_bytes = words < 0 ? 0 : (uint32_t)words * 8,
+		.frame_complete = (int32_t)complete,
+		.kind = kind_of(h->name, words),
+		.is_method = !strcmp(h->name, "nmethod") || !strcmp(h->name, "native nmethod"),
+	};
+	ret->named_by = field_of(b, &f[ret->is_method ? JVM_BLOB_METHOD : JVM_BLOB_NAME]);
 	return end > start;
 }
 
@@ -192,7 +197,7 @@ static int flush(struct reader *r)
 		return 0;
 	for (uint32_t i = 0; i < r->n_headers; i++)
 		spans[i] = (struct memory_span){
-			.addr = r->headers[i].at, .to = r->headers[i].bytes, .len = r->header_bytes};
+			.addr = r->headers[i].at, .to = r->headers[i].bytes, .len = r->headers[i].len};
 	err = r->memory->read_spans(r->memory->ctx, spans, r->n_headers);
 	if (err)
 		return err;
@@ -244,10 +249,15 @@ static int read_blocks(struct reader *r, const struct heap *h, const uint8_t *se
 	for (uint32_t i = 0, next; i < h->n_segments && !err; i = next) {
 		for (next = i + 1; next < h->n_segments && segmap[next]; next++)
 			;
-		if (segmap[i] || (uint64_t)(next - i) << h->log2 < r->header_bytes)
+		uint64_t bytes = (uint64_t)(next - i) << h->log2;
+		struct header *to = &r->headers[r->n_headers];
+
+		if (segmap[i] || bytes < r->least_bytes)
 			continue;
-		r->headers[r->n_headers].at = h->low + ((uint64_t)i << h->log2);
-		r->headers[r->n_headers].end = h->low + ((uint64_t)next << h->log2);
+		to->at = h->low + ((uint64_t)i << h->log2);
+		to->end = to->at + bytes;
+		to->len = bytes < r->header_bytes ? (uint32_t)bytes : r->header_bytes;
+		memset(to->bytes, 0, sizeof(to->bytes));
 		if (++r->n_headers == BLOBS_AT_A_TIME)
 			err = flush(r);
 	}
@@ -286,12 +296,12 @@ static int read_heaps(struct reader *r)
 	return err;
 }
 
-/* How much of a block is read: up to the end of the last field. The offsets are the process's word: 0 where they cannot be. */
-static uint32_t header_bytes(const struct jvm_layout *l)
+/* How much of a block is read: up to the end of the fields to the last. The offsets are the process's word: 0 where they cannot be. */
+static uint32_t header_bytes(const struct jvm_layout *l, enum jvm_field last)
 {
 	uint64_t most = 0;
 
-	for (int i = JVM_BLOCK_USED; i < JVM_FIELDS_N; i++) {
+	for (int i = JVM_BLOCK_USED; i <= (int)last; i++) {
 		uint64_t base = i == JVM_BLOCK_USED ? 0 : l->block_header_bytes, end;
 
 		if (l->fields[i].at > HEADER_BYTES_MAX)
@@ -325,11 +335,14 @@ int jvm_code__read(const struct jvm_memory *memory, const struct jvm_layout *lay
 		   struct jvm_code *ret_code)
 {
 	struct jvm_code c = {0};
-	struct reader r = {
-		.memory = memory, .layout = layout, .code = &c, .header_bytes = header_bytes(layout)};
+	struct reader r = {.memory = memory,
+			   .layout = layout,
+			   .code = &c,
+			   .least_bytes = header_bytes(layout, JVM_BLOB_DATA_OFFSET),
+			   .header_bytes = header_bytes(layout, JVM_BLOB_METHOD)};
 	int err;
 
-	if (!r.header_bytes)
+	if (!r.least_bytes || !r.header_bytes)
 		return -EOPNOTSUPP;
 	err = read_static(&r, JVM_LOW_BOUND, &c.low);
 	if (!err)

@@ -18,6 +18,8 @@
 #define JVM_SEGMENTS_MAX (16u << 20)
 #define JVM_BLOBS_MAX    (1u << 18)
 
+#define JVM_BLOB_NAME_BYTES 48
+
 enum jvm_blob_kind {
 	JVM_BLOB_COMPILED,    /* frames of one size, past its prologue */
 	JVM_BLOB_BARE,        /* no frame of its own: adapters, vtable stubs */
@@ -38,6 +40,8 @@ struct jvm_blob {
 	int32_t frame_complete; /* from start: where the frame is set up; -1: it does not tell */
 	enum jvm_blob_kind kind;
 	struct jvm_prologue prologue; /* of a method */
+	bool is_method;
+	uint64_t named_by; /* a Method, or a string of JVM_BLOB_NAME_BYTES at most; 0: nothing */
 };
 
 struct jvm_code {

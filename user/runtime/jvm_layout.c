@@ -2,6 +2,7 @@
 #include "user/runtime/jvm_layout.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #define NAME_BYTES       32 /* with its NUL; longer names are none of ours */
 #define STRIDE_MAX       256
 #define FIELDS_AT_A_TIME 128
+#define OFFSET_MAX       65536 /* within a structure that has a name */
 
 static const struct wanted {
 	const char *type, *field;
@@ -34,7 +36,19 @@ static const struct wanted {
 	[JVM_BLOB_CODE_BEGIN] = {"CodeBlob", "_code_begin"},
 	[JVM_BLOB_CODE_OFFSET] = {"CodeBlob", "_code_offset"},
 	[JVM_BLOB_DATA_OFFSET] = {"CodeBlob", "_data_offset"},
+	[JVM_BLOB_METHOD] = {"nmethod", "_method"},
+	[JVM_METHOD_CONST] = {"Method", "_constMethod"},
+	[JVM_CONST_POOL] = {"ConstMethod", "_constants"},
+	[JVM_CONST_NAME] = {"ConstMethod", "_name_index"},
+	[JVM_POOL_HOLDER] = {"ConstantPool", "_pool_holder"},
+	[JVM_KLASS_NAME] = {"Klass", "_name"},
+	[JVM_SYMBOL_LENGTH] = {"Symbol", "_length"},
+	[JVM_SYMBOL_BODY] = {"Symbol", "_body"},
+	[JVM_POOL_BYTES] = {"ConstantPool", "ConstantPool"},
 };
+
+/* From JDK 11 to 22 nmethod's is there. */
+#define METHOD_TYPE_BEFORE "CompiledMethod"
 
 int jvm_memory__read(const struct jvm_memory *memory, uint64_t addr, void *to, uint32_t len)
 {
@@ -55,6 +69,10 @@ int jvm_layout__find_tables(const struct jvm_memory *memory, const struct elf *l
 		"gHotSpotVMStructEntryTypeStringOffset",
 		"gHotSpotVMStructEntryOffsetOffset",
 		"gHotSpotVMStructEntryAddressOffset",
+		"gHotSpotVMTypes",
+		"gHotSpotVMTypeEntryArrayStride",
+		"gHotSpotVMTypeEntryTypeNameOffset",
+		"gHotSpotVMTypeEntrySizeOffset",
 	};
 	enum { N = sizeof(names) / sizeof(names[0]) };
 	uint64_t vaddrs[N] = {0}, values[N];
@@ -64,8 +82,12 @@ int jvm_layout__find_tables(const struct jvm_memory *memory, const struct elf *l
 		err = vaddrs[i] ? jvm_memory__read(memory, vaddrs[i] + bias, &values[i], sizeof(values[i]))
 				: -ENOENT;
 	if (!err)
-		*ret_tables = (struct jvm_tables){values[0], values[1], values[2], values[3],
-						  values[4], values[5], values[6]};
+		*ret_tables = (struct jvm_tables){
+			.fields = {values[0], values[1], values[2], values[3], values[4], values[5],
+				   values[6]},
+			.types = {values[7], values[8], values[9], values[9], values[9], values[10],
+				  values[10]},
+		};
 	return err;
 }
 
@@ -75,8 +97,10 @@ static uint8_t width_of(const char *type)
 	static const struct {
 		const char *name;
 		uint8_t width;
-	} types[] = {{"int", 4},  {"int16_t", 2}, {"uint16_t", 2}, {"int32_t", 4},     {"uint32_t", 4},
-		     {"bool", 1}, {"size_t", 8},  {"address", 8},  {"VirtualSpace", 8}};
+	} types[] = {{"int", 4},          {"int16_t", 2}, {"uint16_t", 2}, {"int32_t", 4},
+		     {"uint32_t", 4},     {"bool", 1},    {"size_t", 8},   {"address", 8},
+		     {"VirtualSpace", 8}, {"u1", 1},      {"u2", 2},       {"unsigned short", 2},
+		     {"ConstantPool", 8}};
 	size_t len = strlen(type);
 
 	if (len && type[len - 1] == '*')
@@ -104,7 +128,9 @@ static uint64_t word_at(const uint8_t *bytes, uint64_t offset)
 static void take(struct jvm_layout *l, const struct entry *e)
 {
 	for (int i = 0; i < JVM_FIELDS_N; i++) {
-		if (strcmp(wanted[i].type, e->type) || strcmp(wanted[i].field, e->field))
+		bool is_before = i == JVM_BLOB_METHOD && !strcmp(e->type, METHOD_TYPE_BEFORE);
+
+		if (strcmp(wanted[i].field, e->field) || (strcmp(wanted[i].type, e->type) && !is_before))
 			continue;
 		l->fields[i].at = e->address ? e->address : e->offset;
 		l->fields[i].width = width_of(e->of);
@@ -119,7 +145,7 @@ static void add_name(struct memory_span *spans, size_t *n, uint64_t addr, char t
 }
 
 /* A piece of the table, whose entries lie in `bytes`. 1: its end was in it. */
-static int read_piece(const struct jvm_memory *m, const struct jvm_tables *t, uint64_t at, uint8_t *bytes,
+static int read_piece(const struct jvm_memory *m, const struct jvm_table *t, uint64_t at, uint8_t *bytes,
 		      struct entry *entries, struct jvm_layout *l)
 {
 	struct memory_span spans[FIELDS_AT_A_TIME * 3];
@@ -160,14 +186,30 @@ static int read_piece(const struct jvm_memory *m, const struct jvm_tables *t, ui
 static int check(const struct jvm_layout *l)
 {
 	for (int i = 0; i < JVM_FIELDS_N; i++)
-		if (!l->fields[i].width && i != JVM_BLOB_CODE_BEGIN && i != JVM_BLOB_CODE_OFFSET)
+		if (!l->fields[i].width && i < JVM_BLOB_METHOD && i != JVM_BLOB_CODE_BEGIN &&
+		    i != JVM_BLOB_CODE_OFFSET)
 			return -EOPNOTSUPP;
 	return l->fields[JVM_BLOB_CODE_BEGIN].width == 8 || l->fields[JVM_BLOB_CODE_OFFSET].width
 		       ? 0
 		       : -EOPNOTSUPP;
 }
 
-static int offsets_fit(const struct jvm_tables *t)
+/* Pointers, and what is read into a word; the pool's size is where its first constant is. */
+static bool has_names(const struct jvm_layout *l)
+{
+	for (int i = JVM_BLOB_METHOD; i < JVM_FIELDS_N; i++) {
+		const struct jvm_place *f = &l->fields[i];
+		bool is_pointer = i != JVM_CONST_NAME && i != JVM_SYMBOL_LENGTH && i != JVM_SYMBOL_BODY;
+
+		/* the body is what follows: of it only the place is told */
+		if (!(i == JVM_SYMBOL_BODY ? f->at : f->width) || f->at > OFFSET_MAX ||
+		    (is_pointer && f->width != 8))
+			return false;
+	}
+	return true;
+}
+
+static int offsets_fit(const struct jvm_table *t)
 {
 	const uint64_t offsets[] = {t->type_name, t->field_name, t->type_string, t->offset, t->address};
 
@@ -179,30 +221,36 @@ static int offsets_fit(const struct jvm_tables *t)
 	return 1;
 }
 
+static int read_table(const struct jvm_memory *memory, const struct jvm_table *t, struct jvm_layout *l)
+{
+	struct entry *entries;
+	int err = 0;
+
+	if (!offsets_fit(t))
+		return -EOPNOTSUPP;
+	entries = malloc(FIELDS_AT_A_TIME * (sizeof(*entries) + t->stride));
+	if (!entries)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < JVM_FIELDS_MAX && !err; i += FIELDS_AT_A_TIME)
+		err = read_piece(memory, t, t->at + i * t->stride, (uint8_t *)(entries + FIELDS_AT_A_TIME),
+				 entries, l);
+	free(entries);
+	return err == 1 ? 0 : err ? err : -EOPNOTSUPP;
+}
+
 int jvm_layout__read(const struct jvm_memory *memory, const struct jvm_tables *tables,
 		     struct jvm_layout *ret_layout)
 {
 	struct jvm_layout l = {0};
-	uint8_t *bytes;
-	struct entry *entries;
-	int err = 0;
+	int err = read_table(memory, &tables->fields, &l);
 
-	if (!offsets_fit(tables))
-		return -EOPNOTSUPP;
-	entries = malloc(FIELDS_AT_A_TIME * (sizeof(*entries) + tables->stride));
-	if (!entries)
-		return -ENOMEM;
-	bytes = (uint8_t *)(entries + FIELDS_AT_A_TIME);
-	for (uint32_t i = 0; i < JVM_FIELDS_MAX && !err; i += FIELDS_AT_A_TIME)
-		err = read_piece(memory, tables, tables->structs + i * tables->stride, bytes, entries, &l);
-	free(entries);
-	if (err != 1)
-		return err ? err : -EOPNOTSUPP;
-	err = check(&l);
+	if (!err)
+		err = check(&l);
 	if (err)
 		return err;
 	/* the header of a block: its length and a flag, of the alignment of the length */
 	l.block_header_bytes = 2u * l.fields[JVM_BLOCK_LENGTH].width;
+	l.has_names = !read_table(memory, &tables->types, &l) && has_names(&l);
 	*ret_layout = l;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #ifndef EVERPROF_RUNTIME_JVM_LAYOUT_H
 #define EVERPROF_RUNTIME_JVM_LAYOUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,15 @@ enum jvm_field {
 	JVM_BLOB_CODE_BEGIN, /* an address; or, from JDK 23, */
 	JVM_BLOB_CODE_OFFSET,
 	JVM_BLOB_DATA_OFFSET,
+	JVM_BLOB_METHOD, /* of compiled ones; from here on for names: not all need be told */
+	JVM_METHOD_CONST,
+	JVM_CONST_POOL,
+	JVM_CONST_NAME,
+	JVM_POOL_HOLDER,
+	JVM_KLASS_NAME,
+	JVM_SYMBOL_LENGTH,
+	JVM_SYMBOL_BODY,
+	JVM_POOL_BYTES, /* no field: how large a constant pool is, without its constants */
 	JVM_FIELDS_N,
 };
 
@@ -53,11 +63,17 @@ struct jvm_place {
 struct jvm_layout {
 	struct jvm_place fields[JVM_FIELDS_N];
 	uint32_t block_header_bytes;
+	bool has_names; /* all of what names take is told */
 };
 
-/* The vaddrs of libjvm's tables, in a process. */
+/* Where one of libjvm's tables is in a process, and what is where in an entry. */
+struct jvm_table {
+	uint64_t at, stride, type_name, field_name, type_string, offset, address;
+};
+
+/* Of the fields, and of the types: there the type's name is all of the names, and its size both numbers. */
 struct jvm_tables {
-	uint64_t structs, stride, type_name, field_name, type_string, offset, address;
+	struct jvm_table fields, types;
 };
 
 /* Where `libjvm`, which is loaded at `bias`, has its tables. */

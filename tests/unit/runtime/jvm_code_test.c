@@ -41,7 +41,11 @@ static int read_image(void *ctx, struct memory_span *spans, size_t n)
 }
 
 static const struct jvm_memory memory = {read_image, NULL};
-static const struct jvm_tables tables = {BASE + TABLE, STRIDE, 0, 8, 16, 32, 40};
+/* no type is told */
+static const struct jvm_tables tables = {
+	.fields = {BASE + TABLE, STRIDE, 0, 8, 16, 32, 40},
+	.types = {BASE + CODE + 16 * SEGMENT, 16, 0, 0, 0, 8, 8},
+};
 
 static void put(uint64_t at, uint64_t v, size_t width)
 {
