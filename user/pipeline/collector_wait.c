@@ -135,7 +135,7 @@ static bool is_known(const struct collector *c, const struct wait_slot *slot, co
 static void adopt(struct collector *c, const struct thread_record *r)
 {
 	struct wait_slot *slot = &c->maps->waits[wait_place(r->tid, 0, c->maps->n_wait_slots)];
-	uint64_t none = 0;
+	__u64 none = 0;
 
 	if (r->state >= WAIT_MAX || slot->tid)
 		return;
@@ -149,7 +149,7 @@ static void adopt(struct collector *c, const struct thread_record *r)
 static void on_waiting(struct collector *c, const struct thread_record *r)
 {
 	struct wait_slot *slot = slot_of(c, r->tid);
-	uint64_t since = slot ? __atomic_load_n(&slot->since_ns, __ATOMIC_ACQUIRE) : 0;
+	__u64 since = slot ? __atomic_load_n(&slot->since_ns, __ATOMIC_ACQUIRE) : 0;
 	uint64_t now = wait_now(c, r);
 	uint8_t state;
 
