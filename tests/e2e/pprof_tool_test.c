@@ -69,6 +69,8 @@ static void every_view_opens_the_file(void **state)
 	pprof(r, ARGS("-peek", "^b1$"), ARGS("a1", "c1"));
 	pprof(r, ARGS("-raw"), ARGS("PeriodType: ", "Mappings"));
 	pprof(r, ARGS("-dot"), ARGS("digraph", "top1"));
+	pprof(r, ARGS("-tree"), ARGS("b1", "top1"));
+	pprof(r, ARGS("-callgrind"), ARGS("positions: instr line", "top1"));
 	pprof(r, ARGS("-top", "-focus=^b2$"), ARGS("top2"));
 	pprof(r, ARGS("-top", "-tagfocus=comm=calltree"), ARGS("top1"));
 	pprof(r, ARGS("-comments"), ARGS("everprof"));
@@ -116,6 +118,8 @@ static void a_difference_with_itself_is_nothing(void **state)
 
 	recording__of(r, ARGS("calltree", RECORDING_LONG));
 	snprintf(base, sizeof(base), "-diff_base=%s", r->path);
+	pprof(r, ARGS("-top", base), ARGS("accounting for 0, 0%"));
+	snprintf(base, sizeof(base), "-base=%s", r->path);
 	pprof(r, ARGS("-top", base), ARGS("accounting for 0, 0%"));
 }
 
