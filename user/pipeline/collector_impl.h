@@ -82,6 +82,7 @@ struct collector {
 	struct wait_orders wait_orders;
 	bool window_has_base, hook_is_new;
 	uint32_t slices_since_pass;
+	uint64_t stolen_ns; /* by a hypervisor, as of the window's begin */
 	uint64_t pass_ns, pass_switches; /* CPU time of passes; switches of all threads that they told */
 	struct collector_stats stats;
 };

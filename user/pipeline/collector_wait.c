@@ -19,6 +19,7 @@
 #include "user/pipeline/collector_impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,11 +34,13 @@
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/intern.h"
+#include "user/base/io.h"
 #include "user/base/log.h"
 #include "user/kernel/task_list.h"
 #include "user/pipeline/collector_lock.h"
 #include "user/pipeline/thread_stack.h"
 #include "user/pipeline/wait_account.h"
+#include "user/process/host_stat.h"
 
 #define WAIT_MIN_NS (50 * NS_PER_MS) /* shorter ones are left to the hook */
 #define PASS_TOKENS 256
@@ -280,9 +283,25 @@ static void pass_waits(struct collector *c, bool all)
 		;
 }
 
+/* By a hypervisor, of all CPUs, since the boot; 0: not told. */
+static uint64_t stolen_so_far(const struct collector *c)
+{
+	char text[256]; /* the first line is the sum */
+	struct host_cpu cpu;
+	uint64_t stolen_ns = 0;
+	int fd = openat(c->proc_fd, "stat", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+
+	if (n > 0 && !parse_host_cpu(text, (size_t)n, &cpu))
+		stolen_ns = cpu.stolen_ns;
+	io__close(&fd);
+	return stolen_ns;
+}
+
 static void begin_waits(struct collector *c, struct window *w)
 {
 	(void)w;
+	c->stolen_ns = stolen_so_far(c);
 	c->maps->gate->wait_round++;
 	collector__forget_lock_rows(c);
 	collector__follow_wakers(c);
@@ -300,11 +319,11 @@ static void note(struct collector *c, struct window *w, const struct wait_accoun
 		 "waits by %s, one taken in %.3g ms; of %u threads the kernel accounts: ran %.6f s, waited "
 		 "for a CPU "
 		 "%.6f s (samples %.6f s), for something else %.6f s (samples %.6f s), none of it sampled "
-		 "%.6f s",
+		 "%.6f s; stolen by a hypervisor, and counted as run, %.6f s",
 		 c->wait_orders.hook ? "switch" : "pass", (double)c->wait_orders.interval_ns / 1e6,
 		 a->n_threads, (double)a->run_ns / 1e9, (double)a->exact_ns[1] / 1e9,
 		 (double)a->sampled_ns[1] / 1e9, (double)a->exact_ns[0] / 1e9, (double)a->sampled_ns[0] / 1e9,
-		 (double)(a->unsampled_ns[0] + a->unsampled_ns[1]) / 1e9);
+		 (double)(a->unsampled_ns[0] + a->unsampled_ns[1]) / 1e9, (double)a->stolen_ns / 1e9);
 	intern__add(w->strings, text, strlen(text), &w->note);
 }
 
@@ -312,10 +331,12 @@ static void note(struct collector *c, struct window *w, const struct wait_accoun
 static void settle_waits(struct collector *c, struct window *w)
 {
 	const struct wait_account_ports ports = {.process = collector__thread_process, .ctx = c};
+	uint64_t stolen_ns = stolen_so_far(c);
 	struct wait_account account;
 	int err;
 
-	err = wait_account__settle(w, &c->threads, &ports, &account);
+	stolen_ns = stolen_ns > c->stolen_ns ? stolen_ns - c->stolen_ns : 0;
+	err = wait_account__settle(w, &c->threads, stolen_ns, &ports, &account);
 	if (err)
 		log_warn("collector: hold waits against the kernel's account: %s, they stay as they were "
 			 "sampled",

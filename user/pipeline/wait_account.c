@@ -2,6 +2,7 @@
 #include "user/pipeline/wait_account.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,8 @@ static int kind_of(uint8_t state)
 
 /* Of one thread: what its samples say, and what the kernel does. */
 struct settled {
+	struct thread_times times; /* with what was stolen of it */
+	uint64_t stolen_ns;
 	uint64_t sampled_ns[KINDS], exact_ns[KINDS];
 };
 
@@ -49,9 +52,25 @@ static void sum_samples(const struct window *w, const uint32_t *thread_of_row, s
 	}
 }
 
-static void sum_exact(const struct thread_times *times, struct settled *s)
+/* How much of each nanosecond that a thread ran was stolen beside it. */
+static double stolen_share(const struct settled *settled, uint32_t n, uint64_t stolen_ns)
 {
+	double run_ns = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		run_ns += (double)settled[i].times.run_ns;
+	return run_ns > 0 ? (double)stolen_ns / run_ns : 0;
+}
+
+static void sum_exact(struct settled *s, double stolen)
+{
+	struct thread_times *times = &s->times;
 	uint64_t off = times->wall_ns > times->run_ns ? times->wall_ns - times->run_ns : 0;
+	double most = off > times->run_delay_ns ? (double)(off - times->run_delay_ns) : 0;
+
+	s->stolen_ns = (uint64_t)fmin((double)times->run_ns * stolen, most);
+	times->run_ns += s->stolen_ns;
+	off -= s->stolen_ns;
 
 	s->exact_ns[FOR_CPU] = times->run_delay_ns < off ? times->run_delay_ns : off;
 	s->exact_ns[FOR_OTHER] = off - s->exact_ns[FOR_CPU];
@@ -93,15 +112,14 @@ static int add_unsampled(struct window *w, const struct thread *t, uint32_t proc
 static void settle_thread(struct window *w, const struct thread *t, const struct settled *s,
 			  const struct wait_account_ports *ports, struct wait_account *sums)
 {
-	struct thread_times times;
 	uint32_t process;
 
 	if (ports->process(ports->ctx, w, t, &process))
 		return;
-	thread__times(t, &times);
 	sums->n_threads++;
-	sums->wall_ns += times.wall_ns;
-	sums->run_ns += times.run_ns;
+	sums->wall_ns += s->times.wall_ns;
+	sums->run_ns += s->times.run_ns;
+	sums->stolen_ns += s->stolen_ns;
 	for (int kind = 0; kind < KINDS; kind++) {
 		sums->exact_ns[kind] += s->exact_ns[kind];
 		sums->sampled_ns[kind] += s->sampled_ns[kind];
@@ -110,15 +128,15 @@ static void settle_thread(struct window *w, const struct thread *t, const struct
 		sums->unsampled_ns[kind] += s->exact_ns[kind];
 		add_unsampled(w, t, process, kind, s->exact_ns[kind]);
 	}
-	window__add_thread(w, process, t->tid, t->comm, &times); /* without room: the samples stay */
+	window__add_thread(w, process, t->tid, t->comm, &s->times); /* without room: the samples stay */
 }
 
-int wait_account__settle(struct window *w, const struct thread_table *threads,
+int wait_account__settle(struct window *w, const struct thread_table *threads, uint64_t stolen_ns,
 			 const struct wait_account_ports *ports, struct wait_account *ret)
 {
 	uint32_t *thread_of_row = calloc(w->n_rows + 1, sizeof(*thread_of_row));
 	struct settled *settled = calloc(threads->n + 1, sizeof(*settled));
-	struct thread_times times;
+	double stolen;
 	int err = -ENOMEM;
 
 	*ret = (struct wait_account){};
@@ -126,10 +144,11 @@ int wait_account__settle(struct window *w, const struct thread_table *threads,
 		goto out;
 	find_threads(w, threads, thread_of_row);
 	sum_samples(w, thread_of_row, settled);
-	for (uint32_t i = 0; i < threads->n; i++) {
-		thread__times(&threads->threads[i], &times);
-		sum_exact(&times, &settled[i]);
-	}
+	for (uint32_t i = 0; i < threads->n; i++)
+		thread__times(&threads->threads[i], &settled[i].times);
+	stolen = stolen_share(settled, threads->n, stolen_ns);
+	for (uint32_t i = 0; i < threads->n; i++)
+		sum_exact(&settled[i], stolen);
 	scale(w, thread_of_row, settled);
 	for (uint32_t i = 0; i < threads->n; i++)
 		settle_thread(w, &threads->threads[i], &settled[i], ports, ret);

@@ -6,6 +6,9 @@
  * of the two kinds of waiting are scaled, each kind by one factor, so that they add up to that. A thread that waited, and of which no wait
  * was taken, gets a row whose only frame says so.
  *
+ * What a hypervisor took of a CPU is in no thread's account of the kernel, so the rest would have it. It is shared out by how long threads ran, and counts as run: that
+ * is what it looked like to everybody within the machine, clocks that sample included.
+ *
  * Owns: nothing. Thread: that of the window's writer, before it is closed. Limit: none. Errors: -ENOMEM.
  */
 #ifndef EVERPROF_PIPELINE_WAIT_ACCOUNT_H
@@ -23,11 +26,12 @@ struct wait_account_ports {
 /* Sums over all threads. */
 struct wait_account {
 	uint32_t n_threads;
-	uint64_t wall_ns, run_ns;
+	uint64_t wall_ns, run_ns, stolen_ns;                  /* stolen: a part of run */
 	uint64_t exact_ns[2], sampled_ns[2], unsampled_ns[2]; /* waiting for something [0], for a CPU [1] */
 };
 
-int wait_account__settle(struct window *w, const struct thread_table *threads,
+/* stolen_ns: by a hypervisor of all CPUs in the window. */
+int wait_account__settle(struct window *w, const struct thread_table *threads, uint64_t stolen_ns,
 			 const struct wait_account_ports *ports, struct wait_account *ret);
 
 #endif

@@ -38,8 +38,10 @@ int parse_host_cpu(const char *text, size_t len, struct host_cpu *ret)
 		if (!n || ticks > UINT64_MAX / tick_ns / CPU_FIELDS)
 			return -EBADMSG;
 		at += n;
-		if (i == CPU_STEAL)
+		if (i == CPU_STEAL) {
+			c.stolen_ns = ticks * tick_ns;
 			break;
+		}
 		c.all_ns += ticks * tick_ns;
 		if (i != CPU_IDLE && i != CPU_IOWAIT)
 			c.busy_ns += ticks * tick_ns;

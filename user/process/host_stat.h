@@ -15,6 +15,7 @@
 /* Sums over all CPUs since the boot. */
 struct host_cpu {
 	uint64_t busy_ns, all_ns; /* what a hypervisor took is neither */
+	uint64_t stolen_ns;       /* that */
 	uint64_t switches;
 };
 

@@ -91,13 +91,57 @@ static int process(void *ctx, struct window *w, const struct thread *t, uint32_t
 	return t->tid == 99 ? -1 : window__find_process(w, &t->key, ret_index);
 }
 
-static struct wait_account settle(struct known *k)
+static struct wait_account settle_stolen(struct known *k, uint64_t stolen_ns)
 {
 	const struct wait_account_ports ports = {.process = process};
 	struct wait_account a;
 
-	assert_int_equal(wait_account__settle(k->w, &k->threads, &ports, &a), 0);
+	assert_int_equal(wait_account__settle(k->w, &k->threads, stolen_ns, &ports, &a), 0);
 	return a;
+}
+
+static struct wait_account settle(struct known *k)
+{
+	return settle_stolen(k, 0);
+}
+
+/* Two ran, the one three times as long as the other: so is what is counted as theirs, and no wait has it. */
+static void what_is_stolen_is_shared_out_and_no_wait(void **state)
+{
+	struct known *k = *state;
+	struct wait_account a;
+
+	account(k, 11, 1000, 0, 0);
+	account(k, 12, 1000, 0, 0);
+	assert_int_equal(thread_table__begin(&k->threads, 1000), 0);
+	account(k, 11, 11000, 6000, 0);
+	account(k, 12, 11000, 2000, 1000);
+	sample(k, 11, WAIT_BLOCKED, 0x1000, 3500);
+	sample(k, 12, WAIT_BLOCKED, 0x1000, 6900);
+	sample(k, 12, WAIT_RUNNABLE, 0x2000, 900);
+	a = settle_stolen(k, 800);
+	assert_int_equal(a.stolen_ns, 800);
+	assert_int_equal(a.run_ns, 8800);
+	assert_int_equal(sum(k, 11, WAIT_BLOCKED), 3400);
+	assert_int_equal(sum(k, 12, WAIT_BLOCKED), 6800);
+	assert_int_equal(sum(k, 12, WAIT_RUNNABLE), 1000);
+	for (uint32_t i = 0; i < k->w->n_threads; i++)
+		assert_int_equal(k->w->threads[i].times.run_ns, k->w->threads[i].tid == 11 ? 6600 : 2200);
+}
+
+/* Never more than it was neither running nor waiting for a CPU. */
+static void no_more_is_stolen_than_there_is(void **state)
+{
+	struct known *k = *state;
+	struct wait_account a;
+
+	account(k, 11, 1000, 0, 0);
+	assert_int_equal(thread_table__begin(&k->threads, 1000), 0);
+	account(k, 11, 11000, 9000, 500);
+	a = settle_stolen(k, 5000);
+	assert_int_equal(a.stolen_ns, 500);
+	assert_int_equal(a.exact_ns[0], 0);
+	assert_int_equal(a.exact_ns[1], 500);
 }
 
 static void samples_are_scaled_to_the_account_each_kind_apart(void **state)
@@ -173,6 +217,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(samples_are_scaled_to_the_account_each_kind_apart),
+		TEST(what_is_stolen_is_shared_out_and_no_wait),
+		TEST(no_more_is_stolen_than_there_is),
 		TEST(thread_of_which_nothing_was_taken_gets_a_row_that_says_so),
 		TEST(threads_that_are_not_wanted_and_rows_of_nobody_stay_out),
 	};
