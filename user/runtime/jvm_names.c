@@ -38,6 +38,14 @@ struct names_reader {
 	size_t n;
 };
 
+/* What a process calls things is shown on terminals, too. */
+static void drop_control(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = '?';
+}
+
 static int names__add(struct jvm_names *names, size_t blob, const char *text, size_t len)
 {
 	uint32_t capacity = names->capacity ? names->capacity : 4096;
@@ -82,9 +90,7 @@ size_t jvm_names__format(const char *class_name, size_t class_len, const char *m
 	to[n++] = '.';
 	memcpy(to + n, method, method_len);
 	n += method_len;
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)to[i] < ' ' || to[i] == 0x7f)
-			to[i] = '?';
+	drop_control(to, n);
 	to[n] = '\0';
 	return n;
 }
@@ -173,10 +179,12 @@ static int read_strings(struct names_reader *r)
 		spans[i] = (struct memory_span){
 			.addr = r->base[i], .to = r->text[i], .len = JVM_BLOB_NAME_BYTES};
 	err = r->memory->read_spans(r->memory->ctx, spans, r->n);
-	for (size_t i = 0; i < r->n && !err; i++)
-		if (spans[i].is_read)
-			err = names__add(r->names, r->blobs[i], r->text[i],
-					 strnlen(r->text[i], JVM_BLOB_NAME_BYTES));
+	for (size_t i = 0; i < r->n && !err; i++) {
+		size_t len = spans[i].is_read ? strnlen(r->text[i], JVM_BLOB_NAME_BYTES) : 0;
+
+		drop_control(r->text[i], len);
+		err = names__add(r->names, r->blobs[i], r->text[i], len);
+	}
 	r->n = 0;
 	return err;
 }
