@@ -17,7 +17,7 @@ WL_PLAIN := calltree recursion signal_handler realign vfork_child threads prefor
 WL_PROGRAMS := $(addprefix $(WL)/,$(WL_PLAIN) calltree_fp calltree_clang calltree_nopie calltree_static calltree_static_pie calltree_musl calltree_musl_static \
 	calltree_stripped calltree_buildid calltree_debuglink calltree_minidebug jit_static storm_brief_static asm_frames plt_spin plt_lazy cpp gotree gotree_stripped gogc \
 	allocs_static allocs_musl_static allocs_new allocs_new_static goallocs goallocs_stripped goroutines goroutines_stripped goroutines_pie goroutines_path gomemory gomemory_stripped gomemory_path \
-	liblate_a.so liblate_b.so liblacks.so)
+	liblate_a.so liblate_b.so liblacks.so JavaTree.class)
 
 .PHONY: workloads
 workloads: $(WL_PROGRAMS) ## build the known-answer programs
@@ -113,6 +113,11 @@ $(WL)/gomemory_path: $(WL_DIR)/gomemory.go
 $(WL)/goroutines_path $(WL)/gomemory_path: GO := go
 $(WL)/goroutines_path: $(WL_DIR)/goroutines.go
 	$(Q)$(wl_go) -o $@ $<
+
+# -- Java: the JVM of whoever runs the tests
+JAVAC ?= javac
+$(WL)/JavaTree.class: $(WL_DIR)/JavaTree.java
+	$(Q)$(call msg,WL,$@); mkdir -p $(@D); $(JAVAC) -d $(@D) $<
 
 # -- the tests: tests/e2e/*_test.c over tests/support, which read profiles with our own codec
 E2E_SOURCES := $(wildcard tests/e2e/*_test.c)

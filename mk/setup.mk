@@ -9,7 +9,7 @@ BUILD_PACKAGES := gcc libc6-dev make clang llvm libbpf-dev bpftool libelf-dev li
 
 TEST_PACKAGES := libcmocka-dev libclang-rt-dev clang-format python3 python3-yaml g++ binutils elfutils xz-utils zstd file procps util-linux \
 	golang-go musl-tools gdb libc6-dbg linux-perf redis-server redis-tools nginx-light apache2-utils curl openssl prometheus-alertmanager \
-	libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0
+	libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 openjdk-17-jdk-headless
 
 JOBS ?= $(shell nproc)
 # With a -j of the user's own, the jobs are shared out already.
