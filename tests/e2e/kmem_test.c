@@ -33,7 +33,7 @@ static void objects_of_a_cache_are_counted(void **state)
 {
 	struct recording *r = *state;
 	struct amount names, all;
-	double bytes, n, error;
+	double bytes, n, error, called;
 	char program[4096];
 	const char *truth;
 
@@ -41,14 +41,18 @@ static void objects_of_a_cache_are_counted(void **state)
 	recording__record(r, 0, ARGS("-e", "kmem", "--", program, "names", THOUSANDS));
 	truth = strstr(run__out(&r->everprof), "truth ");
 	assert_true(truth && sscanf(truth, "truth %lf %lf", &bytes, &n) == 2);
-	names = sum(r->profile, "**;getname_flags*;**;touch_names;**");
-	all = sum(r->profile, "**;touch_names;**");
+	/* by their kernel part: until the collector gets a CPU to learn of the program, that is all there is of a stack */
+	names = sum(r->profile, "**;getname_flags*;**");
+	all = sum(r->profile, "**");
 	error = 1.5 * sqrt(fmax((double)profile__meta(r->profile)->period, 1048576.0) / bytes);
 	assert_near("bytes", names.bytes, bytes, error);
 	assert_near("objects", names.objects, n, error);
 	/* looking for a path takes nothing else that would be as much */
 	assert_true(all.bytes < 1.5 * bytes);
-	expect_complete(r->profile, &(struct expect_filter){.comm = "touch"}, 0.9);
+	expect_complete(r->profile, &(struct expect_filter){.comm = "touch"}, 0.5);
+	called = sum(r->profile, "**;getname_flags*;**;touch_names;**").bytes +
+		 sum(r->profile, "**;getname_flags*;**;?truncated*").bytes;
+	assert_true(called > 0.97 * names.bytes);
 }
 
 static void kinds_and_names_are_told(void **state)

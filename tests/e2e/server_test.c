@@ -347,6 +347,7 @@ static void a_timeline_has_all_the_time_of_a_thread(void **state)
 	struct recording *r = *state;
 	double all, ran, span, of_running;
 	uint64_t before, after, took;
+	long long unseen;
 	struct answer a;
 	char path[100];
 	json_t *trace;
@@ -366,13 +367,17 @@ static void a_timeline_has_all_the_time_of_a_thread(void **state)
 	buf__done(&a.all);
 	all = traced_ns(trace, r->pid, NULL, &span);
 	ran = traced_ns(trace, r->pid, "running", &of_running);
-	/* one state after the other, without a gap and without two at a time, for as long as the request took at most */
-	assert_true(fabs(all - span) < span * 0.001);
+	unseen =
+		json_integer_value(json_object_get(json_object_get(trace, "otherData"), "switches not seen"));
+	/* One state after the other, without two at a time, for as long as the request took at most; and without a gap, unless it says itself that it did not see
+	 * each switch: on a CPU that a hypervisor takes away some are not told. */
+	print_message("%.3f of %.3f ms, %lld switches not seen\n", all / 1e6, span / 1e6, unseen);
+	assert_true(all < span * 1.001 && all > span * (unseen ? 0.8 : 0.999));
 	assert_true(span > 0.5e9 && span <= (double)took);
 	/* It ran no more than the kernel says. What it ran beyond the slices it ran while the request was not in them: however long this machine
 	 * took to begin and to answer, that cannot be more than the time that passed. */
 	assert_true(ran <= (double)(after - before) * 1.01);
-	assert_true(ran + ((double)took - span) >= (double)(after - before) * 0.98);
+	assert_true(ran + ((double)took - all) >= (double)(after - before) * 0.98);
 	json_decref(trace);
 	assert_int_equal(status_of(port, "/debug/pprof/trace?seconds=0", ""), 400);
 	assert_int_equal(status_of(port, "/debug/pprof/trace?seconds=301", ""), 400);

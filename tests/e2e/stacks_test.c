@@ -104,8 +104,9 @@ static void plt_entries_have_their_callers(void **state)
 	recording__of(r, ARGS("plt_spin", RECORDING_LONG));
 	mine = (struct expect_filter){.pid = r->pid};
 	expect_at_least(r->profile, &mine, "**;plt_caller" TO_ROOT, NEARLY_ALL);
-	/* half of it and more, by the processor, in the entry and the empty function: exactly one frame above plt_caller */
-	expect_at_least(r->profile, &mine, "*;plt_caller" TO_ROOT, 0.5);
+	/* a third to two thirds, by the processor, in the entry and the empty function: exactly one frame above plt_caller */
+	expect_at_least(r->profile, &mine, "plt_target@plt;plt_caller" TO_ROOT, 0.03);
+	expect_at_least(r->profile, &mine, "plt_target;plt_caller" TO_ROOT, 0.03);
 	expect_complete(r->profile, &mine, COMPLETE);
 }
 
