@@ -421,7 +421,8 @@ static void a_lock_of_the_kernel_is_waited_for_as_long_as_it_is_held(void **stat
 	if (!record_frozen_fs(r, "lock"))
 		skip();
 	assert_stopped(r, &part, stops_in_recording(r, STOPS_SEEN_WHOLE));
-	assert_in_range(waits__sum(r->profile, &part).rows, 1, 2); /* of who makes a file, and of who takes it away */
+	assert_in_range(waits__sum(r->profile, &part).rows, 1,
+			2); /* of who makes a file, and of who takes it away */
 }
 
 int main(void)

@@ -77,13 +77,12 @@ struct collector {
 	struct ring_buffer *thread_ends;
 	struct loop_source *thread_ends_source;
 	uint32_t *lock_rows; /* by row of the open window of waits: that of locks with that stack + 1, or 0 */
-	uint32_t cap_lock_rows;
+	uint32_t cap_lock_rows, slices_since_pass;
 	struct wait_control wait_control;
 	struct wait_orders wait_orders;
 	bool window_has_base, hook_is_new;
-	uint32_t slices_since_pass;
-	uint64_t stolen_ns; /* by a hypervisor, as of the window's begin */
-	uint64_t pass_ns, pass_switches; /* CPU time of passes; switches of all threads that they told */
+	/* CPU time of passes; switches of all threads that they told; what a hypervisor had stolen when the window began */
+	uint64_t pass_ns, pass_switches, stolen_ns;
 	struct collector_stats stats;
 };
 
