@@ -240,18 +240,23 @@ void collector__look_at_jit(struct collector *c, const struct task_key *key, con
 		ask_if_due(c, p);
 }
 
-/* A JVM that cannot be asked any more has nothing to wait for. */
-bool collector__hold_for_jit(struct collector *c, const struct unfinished_record *r, size_t size)
+/* A JVM that cannot be asked any more has nothing to wait for; nor has a stack for which there is no room. */
+bool collector__hold_for_jit(struct collector *c, struct unfinished_record *r, size_t size)
 {
 	struct process *p;
 
 	if (c->walk->end != END_NO_ROWS || c->walk->mapping.object || c->jit.is_releasing)
 		return false;
 	p = process_table__find(c->processes, &r->key);
-	if (!p || p->flags & PROCESS_ENDED || p->n_jit_asks >= JIT_ASKS_MAX)
-		return false;
-	ask_if_due(c, p);
-	return !held_stacks__add(&c->jit.held, r, size, clock__mono_ns() + JIT_HOLD_NS);
+	if (p && !(p->flags & PROCESS_ENDED) && p->n_jit_asks < JIT_ASKS_MAX) {
+		ask_if_due(c, p);
+		if (!held_stacks__add(&c->jit.held, r, size, clock__mono_ns() + JIT_HOLD_NS))
+			return true;
+	}
+	c->jit.is_releasing = true;
+	collector__on_unfinished(c, r, size);
+	c->jit.is_releasing = false;
+	return true;
 }
 
 void collector__release_held(struct collector *c, uint64_t now_ns)

@@ -44,8 +44,9 @@ const char *collector__jit_name(void *ctx, const struct task_key *key, uint64_t 
 /* Pages of rows of a JVM's code; for tables__set_build. */
 int collector__build_jit_page(void *ctx, uint32_t number, uint64_t vaddr, struct unwind_row *rows,
 			      uint32_t max, uint32_t *ret_n);
-/* The walk of this record ended in c->walk. True: in code that its process is asked about; it is counted when the answer is there, or JIT_HOLD_NS have passed. */
-bool collector__hold_for_jit(struct collector *c, const struct unfinished_record *r, size_t size);
+/* The walk of this record ended in c->walk. True: in code that its process is asked about; it is counted when the answer is there, or JIT_HOLD_NS have passed, or at once
+ * where there is no room: then by frame pointers. */
+bool collector__hold_for_jit(struct collector *c, struct unfinished_record *r, size_t size);
 /* Counts what has waited until then, and asks for the rest if that is due. */
 void collector__release_held(struct collector *c, uint64_t now_ns);
 /* Lets go of what was read of JVMs that are known no longer. */

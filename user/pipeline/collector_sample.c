@@ -9,6 +9,7 @@
 
 #include <bpf/bpf.h>
 
+#include "bpf/code_pages.h"
 #include "user/base/clock.h"
 #include "user/kernel/finish.h"
 #include "user/pipeline/collector_lock.h"
@@ -183,6 +184,9 @@ static int find_row(void *ctx, uint32_t object, uint64_t vaddr, struct unwind_ro
 	struct collector *c = ctx;
 
 	tables__row(c->tables, object, vaddr, ret_row);
+	/* newer code than what was read, and it has waited: the JVM may have been told to keep frame pointers */
+	if (c->jit.is_releasing && object >= CODE_PAGES_FIRST && ret_row->cfa == ROW_CFA_NONE)
+		*ret_row = (struct unwind_row){.cfa = ROW_CFA_FRAME_POINTER};
 	return 0;
 }
 
@@ -224,7 +228,7 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 		collector__lose(c, r->tag.event, LOSS_BAD_RECORD, r->count + r->cpu_count);
 		return 0;
 	}
-	if (collector__hold_for_jit(c, r, size))
+	if (collector__hold_for_jit(c, data, size))
 		return 0;
 	struct window_sample s = {
 		.tid = r->tid,
