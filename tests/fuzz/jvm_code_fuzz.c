@@ -40,7 +40,7 @@ static void make_layout(const uint8_t *data, struct jvm_layout *l)
 
 	*l = (struct jvm_layout){0};
 	for (int i = 0; i < JVM_FIELDS_N; i++) {
-		l->fields[i].at = i <= JVM_CALL_STUB_RETURN ? BASE + data[i] : data[i];
+		l->fields[i].at = i <= JVM_HIGH_BOUND ? BASE + data[i] : data[i];
 		l->fields[i].width = i == JVM_BLOB_CODE_BEGIN && data[0] & 1
 					     ? 0
 					     : widths[i < JVM_ARRAY_LEN ? 3 : data[i] & 3];

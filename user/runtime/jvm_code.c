@@ -347,8 +347,6 @@ int jvm_code__read(const struct jvm_memory *memory, const struct jvm_layout *lay
 	err = read_static(&r, JVM_LOW_BOUND, &c.low);
 	if (!err)
 		err = read_static(&r, JVM_HIGH_BOUND, &c.high);
-	if (!err)
-		err = read_static(&r, JVM_CALL_STUB_RETURN, &c.call_stub_return);
 	if (err)
 		return err;
 	r.headers = malloc(BLOBS_AT_A_TIME * sizeof(*r.headers));

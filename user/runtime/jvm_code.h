@@ -48,7 +48,6 @@ struct jvm_code {
 	struct jvm_blob *blobs; /* by start; none overlaps another */
 	size_t n;
 	uint64_t low, high;        /* of all heaps, as they are reserved */
-	uint64_t call_stub_return; /* where the frame of the JVM's own code begins */
 };
 
 int jvm_code__read(const struct jvm_memory *memory, const struct jvm_layout *layout,

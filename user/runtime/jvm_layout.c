@@ -20,7 +20,6 @@ static const struct wanted {
 	[JVM_HEAPS] = {"CodeCache", "_heaps"},
 	[JVM_LOW_BOUND] = {"CodeCache", "_low_bound"},
 	[JVM_HIGH_BOUND] = {"CodeCache", "_high_bound"},
-	[JVM_CALL_STUB_RETURN] = {"StubRoutines", "_call_stub_return_address"},
 	[JVM_ARRAY_LEN] = {"GrowableArrayBase", "_len"},
 	[JVM_ARRAY_DATA] = {"GrowableArray<int>", "_data"},
 	[JVM_HEAP_MEMORY] = {"CodeHeap", "_memory"},

@@ -27,7 +27,6 @@ enum jvm_field {
 	JVM_HEAPS, /* static: CodeCache::_heaps */
 	JVM_LOW_BOUND,
 	JVM_HIGH_BOUND,
-	JVM_CALL_STUB_RETURN,
 	JVM_ARRAY_LEN,
 	JVM_ARRAY_DATA,
 	JVM_HEAP_MEMORY,
