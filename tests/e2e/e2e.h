@@ -34,4 +34,13 @@
 
 #define e2e_test(fn) cmocka_unit_test_setup_teardown(fn, recording__setup, recording__teardown)
 
+/* $TEST_FILTER: the one test to run, * and ? as in file names. */
+__attribute__((constructor)) static void e2e__filter(void)
+{
+	const char *filter = getenv("TEST_FILTER");
+
+	if (filter)
+		cmocka_set_test_filter(filter);
+}
+
 #endif
