@@ -88,6 +88,21 @@ static void exit_status_is_that_of_the_command(void **state)
 	recording__record(r, 0, ARGS("--", "/bin/true"));
 }
 
+/* The command goes on; what it did afterwards is not in the file. */
+static void a_duration_ends_the_recording_of_a_command_that_does_not_end(void **state)
+{
+	struct recording *r = *state;
+	char program[4096], line[8192];
+	uint64_t ns;
+
+	run__path_workload("calltree", program);
+	snprintf(line, sizeof(line), "'%s' 4; exit 7", program);
+	recording__record(r, 7, ARGS("-d", "1s", "--", "/bin/sh", "-c", line));
+	ns = (uint64_t)profile__meta(r->profile)->duration_ns;
+	assert_in_range(ns, 1000000000, 3500000000);
+	assert_non_null(strstr(run__out(&r->everprof), "cpu_ns "));
+}
+
 static void labels_say_who_it_was(void **state)
 {
 	struct recording *r = *state;
@@ -359,6 +374,7 @@ int main(void)
 		e2e_test(total_at_the_default_frequency_is_what_the_kernel_accounts),
 		e2e_test(command_is_recorded_from_its_first_to_its_last_instruction),
 		e2e_test(exit_status_is_that_of_the_command),
+		e2e_test(a_duration_ends_the_recording_of_a_command_that_does_not_end),
 		e2e_test(labels_say_who_it_was),
 		e2e_test(types_and_period_are_those_of_the_contract),
 		e2e_test(comments_say_version_frequency_clock_kernel_and_host),

@@ -221,8 +221,8 @@ static const struct command record = {
 	.synopsis = "[options] [-- COMMAND [ARG]...]",
 	.text = "Records where time goes, for a while, into a file that `go tool pprof` opens.",
 	.end = "Patterns of several kinds add up; exclusion beats inclusion. With COMMAND, it and its "
-	       "children are recorded for as long as it runs, and its exit status is passed on (125: "
-	       "everprof itself failed).",
+	       "children are recorded for as long as it runs, or for the duration if that was given, and its "
+	       "exit status is passed on (125: everprof itself failed).",
 	.ends_at_operand = true,
 	COMMAND_OPTIONS(options),
 };
@@ -252,6 +252,8 @@ static int record__parse(struct record *r, int argc, char **argv, struct operand
 		return status;
 	record__complete(r);
 	r->has_command = command->n;
+	if (r->has_command && !r->has_duration)
+		r->duration_ns = 0;
 	if (r->has_command && !command->are_behind_dashes)
 		return command__misuse(&record, "put -- before the command '%s'", *command->items);
 	if (r->has_command && !target_set__is_empty(&r->include.set))
@@ -352,7 +354,7 @@ static int record__run(struct record *r, struct err *err)
 	if (ret)
 		return ret;
 	r->began_ns = clock__mono_ns();
-	if (r->duration_ns && !r->has_command)
+	if (r->duration_ns)
 		loop__set_timer(r->end_timer, r->duration_ns, 0);
 	if (r->has_command) {
 		ret = child__release(&r->child);
