@@ -53,6 +53,7 @@ enum row_cfa {
 	ROW_REG_RBP = 6,
 	ROW_REG_RSP = 7,
 	ROW_REG_R8 = 8, /* … R15 = 15 */
+	ROW_REG_R13 = 13,
 	ROW_REG_R15 = 15,
 	ROW_CFA_PLT = 16, /* RSP + 8 + ((PC & 15) >= cfa_off ? 8 : 0): a PLT entry before or after its push */
 	ROW_CFA_SIGNAL = 17,        /* sigreturn trampoline: all registers are in the ucontext on the stack */

@@ -109,21 +109,50 @@ static __always_inline int unwind__by_frame_pointer(struct walk *w, int if_not_o
 	return UNWIND_CONTINUE;
 }
 
+/* May this be the SP of an interpreter's caller? One word below the frame's end it may be: what leads to a method handle's target takes its last argument off. */
+static __always_inline int unwind__is_sender_sp(const struct walk *w, __u64 sp)
+{
+	return sp + 8 >= w->sp && sp + 8 - w->sp <= FP_STEP_MAX && !(sp & 7);
+}
+
+/*
+ * Where a method that is interpreted begins it has no frame yet: the return address is the last word at `sp`, FP is the caller's, and the caller's SP is in
+ * R13. `end` where it is not so.
+ */
+static __always_inline int unwind__by_interpreters_entry(struct walk *w, __u64 sp, __u64 fp, int end)
+{
+	__u64 ra;
+
+	if (unwind_read(w, &ra, sizeof(ra), sp) || !unwind__is_behind_call(w, ra, 0))
+		return end;
+	w->sp = sp + 8;
+	if (unwind__is_sender_sp(w, w->regs[ROW_REG_R13]))
+		w->sp = w->regs[ROW_REG_R13];
+	w->fp = fp;
+	w->pc = ra;
+	w->leaf = 0;
+	w->rbx_known = 0;
+	w->derived = 1;
+	return UNWIND_CONTINUE;
+}
+
 /* Between a caller and the interpreter's frame may lie what was made room for there: SP as the caller left it is kept below FP. */
 static __always_inline int unwind__by_interpreter(struct walk *w)
 {
-	__u64 fp = w->fp, sp;
-	int end = unwind__by_frame_pointer(w, END_BAD_FP, 0);
+	__u64 sp = w->sp, fp = w->fp, sender_sp;
+	int leaf = w->leaf, end = unwind__by_frame_pointer(w, END_BAD_FP, 0);
 
-	if (end != UNWIND_CONTINUE)
-		return end;
-	end = unwind_read(w, &sp, sizeof(sp), fp - 8);
-	if (end)
-		return end;
-	if (sp < w->sp || sp - w->sp > FP_STEP_MAX || sp & 7)
-		return END_BAD_SP;
-	w->sp = sp;
-	return UNWIND_CONTINUE;
+	if (end == UNWIND_CONTINUE) {
+		end = unwind_read(w, &sender_sp, sizeof(sender_sp), fp - 8);
+		if (!end && unwind__is_sender_sp(w, sender_sp)) {
+			if (sender_sp > w->sp)
+				w->sp = sender_sp;
+			return UNWIND_CONTINUE;
+		}
+		if (!end)
+			end = END_BAD_SP;
+	}
+	return leaf ? unwind__by_interpreters_entry(w, sp, fp, end) : end;
 }
 
 /* Out of a signal handler: the kernel saved every register on the stack. */

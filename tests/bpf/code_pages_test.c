@@ -35,7 +35,7 @@ static int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr)
 static int unwind_read_code(struct walk *w, void *to, __u32 len, __u64 pc)
 {
 	(void)w;
-	if (pc < HEAP || pc + len > HEAP + sizeof(heap_code))
+	if (pc < HEAP || pc - HEAP > sizeof(heap_code) - len)
 		return END_STACK_READ;
 	memcpy(to, heap_code + (pc - HEAP), len);
 	return 0;
@@ -204,12 +204,50 @@ static void the_interpreter_keeps_its_callers_stack_pointer(void **state)
 	assert_int_equal(walk_from(&w, pcs[0], STACK + 80), END_END_MARK);
 	expect(&w, 3, pcs);
 
-	stack[9] = STACK + 11 * 8; /* below its frame's end */
+	stack[9] = STACK + 11 * 8; /* below its frame's end by a word */
+	stack[12] = 0x77;
+	stack[13] = CALLER + 0x40;
+	stack[11] = INTERP + 0x40;
+	stack[10] = STACK + 15 * 8;
+	stack[14] = STACK + 19 * 8;
+	stack[15] = 0x77;
+	stack[16] = CALLER + 0x40;
+	put_caller(19);
+	assert_int_equal(walk_from(&w, pcs[0], STACK + 80), END_END_MARK);
+	assert_int_equal(w.n_words, 4);
+	stack[9] = STACK + 10 * 8; /* … by more */
 	assert_int_equal(walk_from(&w, pcs[0], STACK + 80), END_BAD_SP);
 	stack[9] = STACK + (1ull << 32);
 	assert_int_equal(walk_from(&w, pcs[0], STACK + 80), END_BAD_SP);
 	assert_int_equal(walk_from(&w, pcs[0], STACK + 81), END_BAD_FP);
 	assert_int_equal(walk_from(&w, pcs[0], STACK + sizeof(stack)), END_STACK_READ);
+}
+
+static void an_interpreted_method_that_only_begins_has_no_frame(void **state)
+{
+	const uint64_t pcs[] = {INTERP + 0x20, CALLER + 0x3f, END + 0xf};
+	const uint64_t fps[] = {0, 1, STACK + 80, STACK + sizeof(stack)};
+	struct walk w;
+	int end;
+
+	(void)state;
+	for (int has_room = 0; has_room < 2; has_room++) {
+		for (size_t i = 0; i < sizeof(fps) / sizeof(*fps); i++) {
+			setup(state);
+			stack[0] = called(CALLER + 0x40);
+			put_caller(has_room ? 5 : 1);
+			w = (struct walk){.pc = pcs[0], .sp = STACK, .fp = fps[i], .leaf = 1};
+			w.regs[ROW_REG_R13] = has_room ? STACK + 5 * 8 : 3;
+			do {
+				end = unwind__step(&w);
+			} while (end == UNWIND_CONTINUE);
+			assert_int_equal(end, END_END_MARK);
+			expect(&w, 3, pcs);
+			assert_true(w.derived);
+		}
+	}
+	stack[0] = CALLER + 0x80; /* where nothing was called */
+	assert_int_equal(walk_from(&w, pcs[0], 0), END_FP_ZERO);
 }
 
 /* Its frame pointer may be one, of a frame further up: callers would be passed over. */
@@ -238,6 +276,7 @@ int main(void)
 		cmocka_unit_test_setup(a_word_more_is_seen_by_what_then_is_a_return_address, setup),
 		cmocka_unit_test_setup(a_caller_has_all_of_its_frame, setup),
 		cmocka_unit_test_setup(the_interpreter_keeps_its_callers_stack_pointer, setup),
+		cmocka_unit_test_setup(an_interpreted_method_that_only_begins_has_no_frame, setup),
 		cmocka_unit_test_setup(code_that_is_newer_waits_before_its_frame, setup),
 	};
 

@@ -70,8 +70,10 @@ static int find_row(void *ctx, uint32_t object, uint64_t vaddr, struct unwind_ro
 	return 0;
 }
 
-static int read_code(void *ctx, uint32_t object, uint64_t vaddr, void *to, size_t len)
+static int read_code(void *ctx, const struct task_key *key, uint32_t object, uint64_t vaddr, void *to,
+		     size_t len)
 {
+	(void)key;
 	(void)ctx;
 	if (object % 3 == 2)
 		return -ENOENT;

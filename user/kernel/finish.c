@@ -39,14 +39,13 @@ static int unwind_find_row(struct walk *w, __u64 word, struct unwind_row *row)
 	return f->ports->find_row(f->ports->ctx, frame_object(word), frame_vaddr(word), row);
 }
 
-/* The stack was copied, the code was not: it stands in the file. */
+/* The stack was copied, the code was not: it stands in the file, or still in the process. */
 static int unwind_read_code(struct walk *w, void *to, __u32 len, __u64 pc)
 {
 	const struct finish *f = (const struct finish *)w;
+	__u64 vaddr = w->mapping.object ? pc - w->mapping.bias : pc;
 
-	if (!w->mapping.object)
-		return -ENOENT;
-	return f->ports->read_code(f->ports->ctx, w->mapping.object, pc - w->mapping.bias, to, len);
+	return f->ports->read_code(f->ports->ctx, &f->record->key, w->mapping.object, vaddr, to, len);
 }
 
 #include "bpf/unwind.bpf.h"

@@ -18,8 +18,9 @@ struct finish_ports {
 	int (*find_mapping)(void *ctx, const struct task_key *key, uint64_t pc, struct walk_mapping *ret);
 	/* The row in force at vaddr: 0 (ROW_CFA_NONE: the object has none there), or END_NO_ROWS. */
 	int (*find_row)(void *ctx, uint32_t object, uint64_t vaddr, struct unwind_row *ret_row);
-	/* Code of the object, to judge a return address by: 0, or not to be had. */
-	int (*read_code)(void *ctx, uint32_t object, uint64_t vaddr, void *to, size_t len);
+	/* Code of the object, to judge a return address by; without one, of the process, at that address: 0, or not to be had. */
+	int (*read_code)(void *ctx, const struct task_key *key, uint32_t object, uint64_t vaddr, void *to,
+			 size_t len);
 	void *ctx;
 };
 

@@ -21,6 +21,7 @@
 #include "user/pipeline/window.h"
 #include "user/process/namespace.h"
 #include "user/process/proc_dir.h"
+#include "user/process/process_memory.h"
 #include "user/process/process_table.h"
 #include "user/runtime/jvm.h"
 #include "user/runtime/jvm_rows.h"
@@ -240,6 +241,13 @@ void collector__look_at_jit(struct collector *c, const struct task_key *key, con
 		ask_if_due(c, p);
 }
 
+int collector__read_jit(struct collector *c, const struct task_key *key, uint64_t addr, void *to, size_t len)
+{
+	if (!jvms__find(&c->jit.jvms, key))
+		return -ENOENT;
+	return process_memory__read(key->tgid, addr, to, len);
+}
+
 /* A JVM that cannot be asked any more has nothing to wait for; nor has a stack for which there is no room. */
 bool collector__hold_for_jit(struct collector *c, struct unfinished_record *r, size_t size)
 {
@@ -250,7 +258,7 @@ bool collector__hold_for_jit(struct collector *c, struct unfinished_record *r, s
 	p = process_table__find(c->processes, &r->key);
 	if (p && !(p->flags & PROCESS_ENDED) && p->n_jit_asks < JIT_ASKS_MAX) {
 		ask_if_due(c, p);
-		if (!held_stacks__add(&c->jit.held, r, size, clock__mono_ns() + JIT_HOLD_NS))
+		if (!held_stacks__add(&c->jit.held, r, clock__mono_ns() + JIT_HOLD_NS))
 			return true;
 	}
 	c->jit.is_releasing = true;

@@ -190,10 +190,13 @@ static int find_row(void *ctx, uint32_t object, uint64_t vaddr, struct unwind_ro
 	return 0;
 }
 
-static int read_code(void *ctx, uint32_t object, uint64_t vaddr, void *to, size_t len)
+static int read_code(void *ctx, const struct task_key *key, uint32_t object, uint64_t vaddr, void *to,
+		     size_t len)
 {
 	struct collector *c = ctx;
 
+	if (!object)
+		return collector__read_jit(c, key, vaddr, to, len);
 	return tables__code(c->tables, object, vaddr, to, len);
 }
 

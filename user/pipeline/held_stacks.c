@@ -2,13 +2,15 @@
 #include "user/pipeline/held_stacks.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "user/process/process_key.h"
 
-int held_stacks__add(struct held_stacks *h, const struct unfinished_record *r, size_t size, uint64_t until_ns)
+int held_stacks__add(struct held_stacks *h, const struct unfinished_record *r, uint64_t until_ns)
 {
+	size_t size = offsetof(struct unfinished_record, stack) + r->stack_bytes;
 	struct unfinished_record *copy;
 
 	if (h->n == HELD_STACKS_MAX || size > HELD_BYTES_MAX - h->bytes)

@@ -12,11 +12,11 @@
 
 #include "bpf/abi.h"
 
-#define HELD_STACKS_MAX 256
+#define HELD_STACKS_MAX 1024
 #define HELD_BYTES_MAX  (8u << 20)
 
 struct held_stack {
-	struct unfinished_record *record; /* as much of it as came */
+	struct unfinished_record *record; /* up to the end of its stack */
 	size_t size;
 	uint64_t until_ns; /* it does not wait longer */
 };
@@ -29,8 +29,8 @@ struct held_stacks {
 
 typedef int (*held_stack_fn)(void *ctx, void *record, size_t size);
 
-int held_stacks__add(struct held_stacks *h, const struct unfinished_record *r, size_t size,
-		     uint64_t until_ns);
+/* A sound one (finish__walk). */
+int held_stacks__add(struct held_stacks *h, const struct unfinished_record *r, uint64_t until_ns);
 /* Hands out, and lets go of, those of the process that are older than `before_ns`. */
 void held_stacks__answer(struct held_stacks *h, const struct task_key *key, uint64_t before_ns,
 			 held_stack_fn fn, void *ctx);

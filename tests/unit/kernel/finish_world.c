@@ -35,13 +35,15 @@ static int find_row(void *ctx, uint32_t object, uint64_t vaddr, struct unwind_ro
 	return 0;
 }
 
-static int read_code(void *ctx, uint32_t object, uint64_t vaddr, void *to, size_t len)
+static int read_code(void *ctx, const struct task_key *key, uint32_t object, uint64_t vaddr, void *to,
+		     size_t len)
 {
 	const struct world *w = ctx;
 
-	assert_int_equal(object, OBJECT);
-	if (!w->has_code)
+	assert_int_equal(key->tgid, 42);
+	if (!object || !w->has_code)
 		return -ENOENT;
+	assert_int_equal(object, OBJECT);
 	/* a call of five bytes before each multiple of 16, and nothing else */
 	for (size_t i = 0; i < len; i++)
 		((uint8_t *)to)[i] = (vaddr + i) % 16 == 11 ? 0xe8 : 0x90;

@@ -34,7 +34,8 @@ static int add(uint32_t tgid, uint64_t time_ns, uint64_t until_ns)
 	r.key.tgid = tgid;
 	r.time_ns = time_ns;
 	r.stack[15] = (uint8_t)time_ns;
-	return held_stacks__add(&held, &r, SIZE, until_ns);
+	r.stack_bytes = 16;
+	return held_stacks__add(&held, &r, until_ns);
 }
 
 static int setup(void **state)

@@ -140,6 +140,7 @@ static int make_image(void **state)
 	put_blob(5, "I2C/C2I adapters", 0, -1, 120);
 	put_blob(6, "nmethod", 4, 12, 120);
 	put(CODE + 6 * SEGMENT + 4, 0, 1); /* freed */
+	put_blob(7, "VM_Version stub", 0, -1, 120);
 	return 0;
 }
 
@@ -159,10 +160,12 @@ static void each_piece_with_its_frame(void **state)
 
 	(void)state;
 	assert_int_equal(read_code(&c), 0);
-	assert_int_equal(c.n, 4);
+	assert_int_equal(c.n, 5);
 	assert_int_equal(c.blobs[0].kind, JVM_BLOB_STUBS);
 	assert_int_equal(c.blobs[2].kind, JVM_BLOB_INTERPRETER);
 	assert_int_equal(c.blobs[3].kind, JVM_BLOB_BARE);
+	assert_int_equal(c.blobs[4].kind, JVM_BLOB_COMPILED); /* … which it does not tell */
+	assert_int_equal(c.blobs[4].frame_bytes, 5 * 8);
 	b = jvm_code__find(&c, BASE + CODE + SEGMENT + 8 + 64);
 	assert_ptr_equal(b, &c.blobs[1]);
 	assert_int_equal(b->kind, JVM_BLOB_COMPILED);
@@ -200,7 +203,7 @@ static void what_does_not_fit_its_block_is_left_out(void **state)
 	put(CODE + 4 * SEGMENT + 8 + 36, 0xffffff00, 4); /* begins before it */
 	put(CODE + 5 * SEGMENT + 8 + 44, 0xfffffffe, 4); /* a frame of less than nothing */
 	assert_int_equal(read_code(&c), 0);
-	assert_int_equal(c.n, 1);
+	assert_int_equal(c.n, 2);
 	jvm_code__done(&c);
 }
 
