@@ -5,9 +5,9 @@
  * them every stack of such a program counts as cut short.
  *
  * Idea. They are tiny and hardly change. The trampoline is one system call with the number 15. The entry point
- * is a straight line of register moves that ends in a call which never returns: read instruction by instruction out of a short list, so that
- * a byte of an operand is never taken for a call. Code with any other instruction is not recognised. A loader's first call does return, with the
- * address of the program that it jumps to in the end: all of it up to there is the entry point.
+ * is a straight line that ends in a call which never returns. What tells it from a function is that it does what no function may: before anything is
+ * pushed it clears the frame pointer (the mark of the outermost frame, as the ABI has it), or takes the stack pointer for the address of its arguments.
+ * A loader's first call does return, with the address of the program that it jumps to in the end: all of it up to there is the entry point.
  *
  *      xor %ebp,%ebp │ mov %rsp,%rdi │ lea …(%rip),%rsi │ and $-16,%rsp │ call …
  *      [entry ───────────────────────────────────────────────────────── end)
@@ -41,38 +41,6 @@ static const uint8_t sigreturn_long[SIGRETURN_BYTES] = {0x48, 0xc7, 0xc0, 0x0f, 
 static const uint8_t sigreturn_short[] = {0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
 
 #define CALL_BYTES 5 /* call rel32 */
-
-/* An instruction by its first bytes; `rest` is what follows them: a displacement or an immediate. */
-struct instruction {
-	uint8_t n, bytes[4];
-	uint8_t rest;
-	bool ends; /* a call */
-};
-
-static const struct instruction entry_instructions[] = {
-	{4, {0xf3, 0x0f, 0x1e, 0xfa}, 0, false}, /* endbr64 */
-	{3, {0x48, 0x31, 0xed}, 0, false},       /* xor %rbp,%rbp */
-	{2, {0x31, 0xed}, 0, false},             /* xor %ebp,%ebp */
-	{3, {0x45, 0x31, 0xc0}, 0, false},       /* xor %r8d,%r8d */
-	{2, {0x31, 0xc9}, 0, false},             /* xor %ecx,%ecx */
-	{3, {0x48, 0x89, 0xe7}, 0, false},       /* mov %rsp,%rdi */
-	{3, {0x48, 0x89, 0xe2}, 0, false},       /* mov %rsp,%rdx */
-	{3, {0x48, 0x89, 0xe0}, 0, false},       /* mov %rsp,%rax */
-	{3, {0x48, 0x89, 0xc7}, 0, false},       /* mov %rax,%rdi */
-	{3, {0x49, 0x89, 0xd1}, 0, false},       /* mov %rdx,%r9 */
-	{1, {0x5e}, 0, false},                   /* pop %rsi */
-	{1, {0x5f}, 0, false},                   /* pop %rdi */
-	{1, {0x50}, 0, false},                   /* push %rax */
-	{1, {0x54}, 0, false},                   /* push %rsp */
-	{3, {0x48, 0x8d, 0x35}, 4, false},       /* lea …(%rip),%rsi */
-	{3, {0x48, 0x8d, 0x3d}, 4, false},       /* lea …(%rip),%rdi */
-	{3, {0x48, 0xc7, 0xc6}, 4, false},       /* mov $…,%rsi */
-	{3, {0x48, 0xc7, 0xc7}, 4, false},       /* mov $…,%rdi */
-	{4, {0x48, 0x83, 0xe4, 0xf0}, 0, false}, /* and $-16,%rsp */
-	{1, {0xe8}, 4, true},                    /* call … */
-	{2, {0xff, 0x15}, 4, true},              /* call *…(%rip) */
-	{2, {0x67, 0xe8}, 4, true},              /* call … as the linker relaxes the one before */
-};
 
 static bool ends_with(const uint8_t *bytes, size_t len, const uint8_t *what, size_t what_len)
 {
@@ -173,15 +141,28 @@ bool code_bytes__match_root(const uint8_t *bytes, size_t len, size_t last, size_
 	return false;
 }
 
-static const struct instruction *find_instruction(const uint8_t *bytes, size_t len)
+static bool is_register_move(const struct x86_insn *in, uint8_t opcode)
 {
-	for (size_t i = 0; i < sizeof(entry_instructions) / sizeof(entry_instructions[0]); i++) {
-		const struct instruction *in = &entry_instructions[i];
+	return in->encoding == X86_LEGACY && in->map == X86_MAP_ONE && in->opcode == opcode &&
+	       in->modrm >= 0xc0;
+}
 
-		if ((size_t)in->n + in->rest <= len && !memcmp(bytes, in->bytes, in->n))
-			return in;
-	}
-	return NULL;
+static bool clears_frame_pointer(const struct x86_insn *in)
+{
+	return (is_register_move(in, 0x31) || is_register_move(in, 0x33)) && x86_insn__reg(in) == X86_RBP &&
+	       x86_insn__rm(in) == X86_RBP;
+}
+
+/* mov %rsp,… to a register that is not the frame pointer: with that one functions begin, too. */
+static bool takes_stack_pointer(const struct x86_insn *in)
+{
+	return is_register_move(in, 0x89) && x86_insn__is_wide(in) && x86_insn__reg(in) == X86_RSP &&
+	       x86_insn__rm(in) != X86_RBP;
+}
+
+static bool is_push(const struct x86_insn *in)
+{
+	return in->encoding == X86_LEGACY && in->map == X86_MAP_ONE && (in->opcode & 0xf8) == 0x50;
 }
 
 /*
@@ -194,8 +175,8 @@ static size_t loader_length(const uint8_t *bytes, size_t len)
 	uint8_t program;
 	size_t at;
 
-	if (x86_insn__parse(bytes, len, &in) || in.encoding != X86_LEGACY || in.map != X86_MAP_ONE ||
-	    in.opcode != 0x89 || in.modrm < 0xc0 || !x86_insn__is_wide(&in) || x86_insn__reg(&in) != X86_RAX)
+	if (x86_insn__parse(bytes, len, &in) || !is_register_move(&in, 0x89) || !x86_insn__is_wide(&in) ||
+	    x86_insn__reg(&in) != X86_RAX)
 		return 0;
 	program = x86_insn__rm(&in);
 	for (at = in.len; !x86_insn__parse(bytes + at, len - at, &in);) {
@@ -212,14 +193,20 @@ static size_t loader_length(const uint8_t *bytes, size_t len)
 
 bool code_bytes__match_entry(const uint8_t *bytes, size_t len, size_t *ret_len)
 {
-	const struct instruction *in;
+	bool is_outermost = false;
+	struct x86_insn in;
 
-	for (size_t at = 0; (in = find_instruction(bytes + at, len - at)) != NULL;) {
-		at += in->n + in->rest;
-		if (in->ends) {
-			*ret_len = at + loader_length(bytes + at, len - at);
-			return true;
-		}
+	for (size_t at = 0; !x86_insn__parse(bytes + at, len - at, &in);) {
+		enum x86_flow flow = x86_insn__flow(&in);
+
+		at += in.len;
+		is_outermost |= clears_frame_pointer(&in) || takes_stack_pointer(&in);
+		if (!is_outermost && is_push(&in))
+			return false;
+		if (flow == X86_FLOW_NEXT)
+			continue;
+		*ret_len = at + loader_length(bytes + at, len - at);
+		return is_outermost && (flow == X86_FLOW_CALL || flow == X86_FLOW_CALL_INDIRECT);
 	}
 	return false;
 }

@@ -60,7 +60,26 @@ static void entry_points_of_known_libraries_end_with_their_call(void **state)
 		assert_false(code_bytes__match_entry(musl, cut, &len));
 }
 
-static void unknown_instructions_are_not_guessed_over(void **state)
+/* As assemblers of other languages write them; the first of a library is a function like others. */
+static void entry_points_are_told_from_functions(void **state)
+{
+	static const uint8_t pascal[] = {0x4c, 0x8d, 0x15, 1,    2,    3,    0,    0x5e, 0x41, 0x89, 0x72,
+					 0x38, 0x49, 0x89, 0x62, 0x40, 0x48, 0x83, 0xe4, 0xf0, 0x4c, 0x89,
+					 0xd7, 0x48, 0x31, 0xed, 0xe8, 1,    2,    3,    4,    0xc3};
+	static const uint8_t function[] = {0x55, 0x48, 0x89, 0xe5, 0x31, 0xed, 0xe8, 1, 2, 3, 4};
+	static const uint8_t with_frame[] = {0x48, 0x89, 0xe5, 0xe8, 1, 2, 3, 4};
+	static const uint8_t plain[] = {0x48, 0x83, 0xec, 0x08, 0xe8, 1, 2, 3, 4};
+	size_t len = 0;
+
+	(void)state;
+	assert_true(code_bytes__match_entry(pascal, sizeof(pascal), &len));
+	assert_int_equal(len, sizeof(pascal) - 1);
+	assert_false(code_bytes__match_entry(function, sizeof(function), &len));
+	assert_false(code_bytes__match_entry(with_frame, sizeof(with_frame), &len));
+	assert_false(code_bytes__match_entry(plain, sizeof(plain), &len));
+}
+
+static void jumps_are_not_followed(void **state)
 {
 	static const uint8_t jump_first[] = {0x31, 0xed, 0xeb, 0x10, 0xe8, 1, 2, 3, 4};
 	size_t len;
@@ -127,9 +146,10 @@ int main(void)
 		cmocka_unit_test(trampolines_are_found_in_both_forms),
 		cmocka_unit_test(other_system_calls_are_no_trampoline),
 		cmocka_unit_test(entry_points_of_known_libraries_end_with_their_call),
+		cmocka_unit_test(entry_points_are_told_from_functions),
 		cmocka_unit_test(roots_are_found_in_each_shape),
 		cmocka_unit_test(calls_that_come_back_are_no_roots),
-		cmocka_unit_test(unknown_instructions_are_not_guessed_over),
+		cmocka_unit_test(jumps_are_not_followed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
