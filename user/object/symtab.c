@@ -45,6 +45,7 @@
 #include "user/object/elf.h"
 #include "user/object/plt.h"
 #include "user/object/symtab.h"
+#include "user/object/symtab_part.h"
 
 #define LIMIT_BYTES_DEFAULT (64u << 20)
 #define READ_BYTES_DEFAULT  (256u << 20)
@@ -183,24 +184,12 @@ static bool may_be_function(const Elf64_Sym *sym, bool is_complete)
 	return is_complete && (type != STT_NOTYPE || bind != STB_LOCAL);
 }
 
-/* Is any wanted address less than `near` before start, or before end + near? */
+/* Does it lie within `near` of what is asked for? All does where nothing is named. */
 static bool is_wanted(const struct builder *b, uint64_t start, uint64_t size, uint64_t near)
 {
-	uint64_t from = start > near ? start - near : 0,
-		 end = start + (size < UINT32_MAX ? size : UINT32_MAX);
-	size_t lo = 0, hi = b->opts->n_wanted;
+	const struct symtab_wanted w = {b->opts->wanted, b->opts->n_wanted};
 
-	if (!b->opts->wanted)
-		return true;
-	while (lo < hi) { /* the first wanted address at or after `from` */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (b->opts->wanted[mid] < from)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < b->opts->n_wanted && b->opts->wanted[lo] - from < end - from + near;
+	return !w.vaddrs || symtab_wanted__touches(&w, start, size, near);
 }
 
 static int add_candidate(struct builder *b, uint8_t source, const Elf64_Sym *sym)
@@ -361,11 +350,10 @@ static int finish(struct builder *b)
 		t->cap = t->n;
 	}
 	t->names_len = b->names.len;
-	t->names = malloc(t->names_len ? t->names_len : 1);
+	t->names = realloc(b->names.data, t->names_len ? t->names_len : 1);
 	if (!t->names)
 		return -ENOMEM;
-	if (t->names_len)
-		memcpy(t->names, b->names.data, t->names_len);
+	buf__init(&b->names, 0); /* they are the table's now */
 	return 0;
 }
 
@@ -414,6 +402,11 @@ struct loaded {
 	size_t n_exec;
 };
 
+static size_t read_limit(const struct symtab_opts *opts)
+{
+	return opts->read_bytes ? opts->read_bytes : READ_BYTES_DEFAULT;
+}
+
 static void find_code(const struct elf *e, struct loaded *l)
 {
 	for (uint32_t i = 0; i < elf__n_sections(e) && l->n_exec < RANGES_MAX; i++) {
@@ -432,7 +425,25 @@ static void find_code(const struct elf *e, struct loaded *l)
 	}
 }
 
-static int read_table(const struct elf *e, uint32_t type, size_t read_bytes, struct loaded *l)
+/* Of a table that is asked for some addresses only what is around them; a compressed one comes whole. */
+static int read_symbols(const struct elf *e, const struct elf_section *symbols,
+			const struct elf_section *strings, const struct symtab_opts *opts,
+			struct buf bytes[2])
+{
+	const struct symtab_wanted w = {opts->wanted, opts->n_wanted};
+	int err = -EOPNOTSUPP;
+
+	if (symbols->size > read_limit(opts))
+		return -E2BIG;
+	if (w.vaddrs)
+		err = symtab_part__read(e, symbols, strings, &w, SYMTAB_AROUND, &bytes[0], &bytes[1]);
+	if (err != -EOPNOTSUPP)
+		return err;
+	err = elf__read_section(e, symbols, read_limit(opts), &bytes[0]);
+	return err ? err : elf__read_section(e, strings, read_limit(opts), &bytes[1]);
+}
+
+static int read_table(const struct elf *e, uint32_t type, const struct symtab_opts *opts, struct loaded *l)
 {
 	const struct elf_section *symbols = elf__find_section_type(e, type), *strings;
 	struct buf *bytes = l->bytes[l->n];
@@ -445,12 +456,10 @@ static int read_table(const struct elf *e, uint32_t type, size_t read_bytes, str
 		return -EBADMSG;
 	if (l->n == SOURCES_MAX)
 		return -E2BIG;
-	buf__init(&bytes[0], read_bytes);
-	buf__init(&bytes[1], read_bytes);
+	buf__init(&bytes[0], read_limit(opts));
+	buf__init(&bytes[1], read_limit(opts));
 	l->n++; /* from here on they are released with the rest */
-	err = elf__read_section(e, symbols, read_bytes, &bytes[0]);
-	if (!err)
-		err = elf__read_section(e, strings, read_bytes, &bytes[1]);
+	err = read_symbols(e, symbols, strings, opts, bytes);
 	if (err)
 		return err;
 	l->sources[l->n - 1] = (struct symtab_source){
@@ -463,11 +472,28 @@ static int read_table(const struct elf *e, uint32_t type, size_t read_bytes, str
 	return 0;
 }
 
-static int read_plt(const struct elf *e, struct loaded *l)
+/* Does anybody ask for an address among the stubs? Their names take both dynamic sections. */
+static bool wants_plt(const struct elf *e, const struct symtab_opts *opts)
+{
+	const struct symtab_wanted w = {opts->wanted, opts->n_wanted};
+
+	for (uint32_t i = 0; i < elf__n_sections(e) && w.vaddrs; i++) {
+		const struct elf_section *s = elf__section(e, i);
+
+		if (!strncmp(s->name, ".plt", 4) &&
+		    symtab_wanted__touches(&w, s->vaddr, s->size, SYMTAB_AROUND))
+			return true;
+	}
+	return !w.vaddrs;
+}
+
+static int read_plt(const struct elf *e, const struct symtab_opts *opts, struct loaded *l)
 {
 	struct buf *bytes = l->bytes[l->n];
 	int err;
 
+	if (!wants_plt(e, opts))
+		return -ENOENT;
 	if (l->n == SOURCES_MAX)
 		return -E2BIG;
 	buf__init(&bytes[0], SIZE_MAX);
@@ -489,23 +515,24 @@ static int read_plt(const struct elf *e, struct loaded *l)
 int symtab__load(const struct elf *const *files, size_t n_files, const struct symtab_opts *opts,
 		 struct symtab **ret_table)
 {
-	size_t read_bytes = opts && opts->read_bytes ? opts->read_bytes : READ_BYTES_DEFAULT;
+	static const struct symtab_opts defaults;
 	struct loaded *l = calloc(1, sizeof(*l));
 	int err = 0, damage = 0;
 
 	if (!l)
 		return -ENOMEM;
+	opts = opts ? opts : &defaults;
 	find_code(files[0], l);
 	for (size_t i = 0; i < n_files; i++) {
-		err = read_table(files[i], SHT_SYMTAB, read_bytes, l);
+		err = read_table(files[i], SHT_SYMTAB, opts, l);
 		if (err)
 			damage = err != -ENOENT ? err : damage;
 		if (err && i == 0)
-			err = read_table(files[0], SHT_DYNSYM, read_bytes, l);
+			err = read_table(files[0], SHT_DYNSYM, opts, l);
 		if (err && err != -ENOENT)
 			damage = err;
 	}
-	err = read_plt(files[0], l);
+	err = read_plt(files[0], opts, l);
 	if (err && err != -ENOENT)
 		damage = err;
 	err = symtab__parse(l->sources, l->n, l->exec, l->n_exec, opts, ret_table);

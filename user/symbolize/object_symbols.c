@@ -7,8 +7,9 @@
  * covers what is asked, nothing else is read. Symbol tables come next: .symtab of the file; where there is none,
  * that of a separate debug file or the embedded one, beside .dynsym.
  *
- * In part: where the cache is full, and few addresses are new in a file that was there before, only what lies around them is taken. To make the whole table
- * of node for one address took 340 ms, and pushed out what the next file wanted.
+ * In part: of a file with large tables (node, a JVM), and of any where the cache is full and few addresses are new, only what lies around those addresses
+ * is taken. To make the whole table of node for one address took 340 ms and 40 MiB, kept 6 MiB, and pushed out what the next file wanted. What is asked
+ * again is remembered as ranges (range_cache), so that a large file is looked through when there is something new in it.
  *
  * Too large to keep: the table is made once more with only the symbols that cover what is asked now. It names this
  * call's addresses and is thrown away after it (is_partial).
@@ -29,6 +30,8 @@
 #include "user/object/elf.h"
 #include "user/object/gopclntab.h"
 #include "user/object/symtab.h"
+
+#define WHOLE_BYTES_MAX (3ull << 19) /* symbols and names of the file */
 
 static enum symbol_reason reason_of(int err)
 {
@@ -87,6 +90,17 @@ static struct elf *open_debug(const struct elf *e, const struct object_symbols_r
 	return elf__open(*fd, &debug) ? NULL : debug;
 }
 
+/* Have its tables so many bytes that it is worth to look through them each time in place of keeping them? */
+static bool is_large(const struct elf *e)
+{
+	const struct elf_section *table = elf__find_section_type(e, SHT_SYMTAB), *strings;
+
+	if (!table)
+		table = elf__find_section_type(e, SHT_DYNSYM);
+	strings = table ? elf__section(e, table->link) : NULL;
+	return strings && table->size + strings->size > WHOLE_BYTES_MAX;
+}
+
 static int load_table(struct object_symbols *s, const struct elf *e, const struct object_symbols_request *r,
 		      const struct object_symbols_opts *opts)
 {
@@ -94,17 +108,19 @@ static int load_table(struct object_symbols *s, const struct elf *e, const struc
 	const struct elf *files[2] = {e};
 	struct elf *debug = NULL;
 	int fd = FD_CLOSED, err;
+	bool in_part;
 
 	if (!has_symtab(e))
 		debug = open_debug(e, r, opts, &fd);
 	files[1] = debug;
-	if (r->in_part) {
+	in_part = r->in_part || is_large(debug ? debug : e);
+	if (in_part) {
 		limits.wanted = r->vaddrs;
 		limits.n_wanted = r->n;
 		limits.around = true;
 	}
 	err = symtab__load(files, debug ? 2 : 1, &limits, &s->table);
-	s->reach = err ? 0 : r->in_part ? SYMTAB_REACH : UINT64_MAX;
+	s->reach = err ? 0 : in_part ? SYMTAB_REACH : UINT64_MAX;
 	if (err == -E2BIG) {
 		limits.wanted = r->vaddrs;
 		limits.n_wanted = r->n;
