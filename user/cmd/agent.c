@@ -16,6 +16,7 @@
 #include "user/base/buf.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
+#include "user/base/image.h"
 #include "user/base/log.h"
 #include "user/base/io.h"
 #include "user/base/loop.h"
@@ -501,6 +502,7 @@ static int agent__run(struct agent *a, struct err *err)
 	agent__tell_what_waits(a->config);
 	if (!a->config->profiling.enabled)
 		log_warn("agent: profiling.enabled is false: nothing is sampled");
+	image__give_back();
 	ret = loop__run(a->loop);
 	return ret ? err__set(err, ret, "ended early: %s", strerror(-ret)) : 0;
 }

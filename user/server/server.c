@@ -14,6 +14,7 @@
 
 #include "user/base/err.h"
 #include "user/base/heap.h"
+#include "user/base/image.h"
 #include "user/base/io.h"
 #include "user/base/log.h"
 #include "user/server/link.h"
@@ -96,6 +97,7 @@ int server__main(void)
 	heap__keep_small();
 	if (settings->is_tls)
 		gnutls_global_init();
+	image__give_back();
 	code = sandbox__enter(SANDBOX_SERVES, &err);
 	if (!code)
 		code = server__open(&s, &err);
