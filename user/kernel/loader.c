@@ -103,14 +103,15 @@ static uint32_t loader__wait_slots(void)
 	return next_power_of_two(pid_max < WAIT_SLOTS_MAX ? pid_max : WAIT_SLOTS_MAX);
 }
 
-/* Every sample of a slice could be a row of its own with a stack of full depth: sized for that, and twice, for a late drain. */
+/* Every sample of a slice could be a row of its own, with half as many frames as there may be at most (no workload seen has a tenth): sized for that, and
+ * twice, for a late drain. */
 static void loader__size(const struct loader_opts *opts, struct everprof_bpf *skel, struct kernel_maps *maps)
 {
 	uint64_t samples = opts->n_cpus *
 			   (opts->slice_ns / opts->period_ns + 1 +
 			    (opts->events & 1u << EVENT_ALLOC ? ALLOC_SAMPLES_A_SLICE : 0)) *
 			   2;
-	uint64_t words = samples * STACK_WORDS_MAX / 2;
+	uint64_t words = samples * STACK_WORDS_MAX / 4;
 	/* Stacks of full depth on every CPU at once do not happen: past this the store is shared. */
 	const uint64_t bytes_max = opts->count_bytes ? opts->count_bytes : 64ull << 20;
 	const uint64_t words_max = bytes_max / sizeof(uint64_t) / COUNT_HALVES;

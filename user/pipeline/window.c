@@ -104,6 +104,17 @@ static int window__grow(struct window *w, void *array, uint32_t *cap, uint32_t n
 	return 0;
 }
 
+/* The room that nothing came for. */
+static void window__shrink(void *array, uint32_t *cap, uint32_t n, size_t size)
+{
+	void **at = array, *p = n < *cap ? realloc(*at, (n ? n : 1) * size) : NULL;
+
+	if (!p)
+		return;
+	*at = p;
+	*cap = n ? n : 1;
+}
+
 static int window__index(struct window *w, struct hashmap *m, uint64_t hash, uint32_t index)
 {
 	size_t more = hashmap__bytes_after_add(m) - hashmap__bytes(m);
@@ -365,6 +376,11 @@ void window__close(struct window *w, uint64_t to_ns)
 	free(w->entry_of_row);
 	w->entry_of_row = NULL;
 	w->cap_entry_of_row = 0;
+	/* history keeps it for minutes */
+	window__shrink(&w->frames, &w->cap_frames, w->n_frames, sizeof(*w->frames));
+	window__shrink(&w->rows, &w->cap_rows, w->n_rows, sizeof(*w->rows));
+	window__shrink(&w->entries, &w->cap_entries, w->n_entries, sizeof(*w->entries));
+	window__shrink(&w->processes, &w->cap_processes, w->n_processes, sizeof(*w->processes));
 }
 
 int window__frame_owners(const struct window *w, uint32_t *owners)
