@@ -212,17 +212,23 @@ static bool governor__shed_following(struct governor *g, const struct cpu_shares
 	return g->unfollowed = true;
 }
 
-/* Down one rung of the first kind that helps; where that cannot be enough, of each. */
+/*
+ * Down one rung of the first kind that helps; where that cannot be enough, of each. Following goes last, but not later than needed: each step takes a
+ * quarter of a minute, and where all that the others take is less than what is too much, it has to go anyway.
+ */
 static bool governor__shed_cpu(struct governor *g, const struct cpu_shares *s)
 {
 	bool is_far = s->all > 2 * g->opts.cpu_ppm, any;
+	bool is_needed = is_far && s->all > g->opts.cpu_ppm + s->budget + s->sample; /* with finishing */
 
 	any = governor__shed_finishing(g, s);
 	if (!any || is_far)
 		any |= governor__shed_budgets(g, s);
 	if (!any || is_far)
 		any |= governor__shed_frequency(g, s);
-	return any || governor__shed_following(g, s);
+	if (!any || is_needed)
+		any |= governor__shed_following(g, s);
+	return any;
 }
 
 /* Up one rung, where what it could cost then leaves room. */
