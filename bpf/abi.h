@@ -200,7 +200,8 @@ struct thread_record {
 	__u64 now_ns;       /* CLOCK_MONOTONIC: when this was read */
 	__u64 run_ns;       /* on a CPU, since its start */
 	__u64 run_delay_ns; /* waited for a CPU, since its start */
-	__u64 for_cpu_ns;   /* of its wait now: since when it waits for a CPU */
+	__u64 away_ns; /* taken of its CPU while it ran, since the hook on switches knows it (bpf/wait_slot.h); goes round at 1 << 42 */
+	__u64 for_cpu_ns; /* of its wait now: since when it waits for a CPU */
 	__u64 cgroup;
 	char comm[COMM_LEN];
 	__u8 flags; /* THREAD_IS_* */
@@ -281,7 +282,7 @@ ABI_ASSERT(sizeof(struct count_half) == 64);
 ABI_ASSERT(sizeof(struct process_record) == 72);
 ABI_ASSERT(sizeof(struct task_record) == 40);
 ABI_ASSERT(sizeof(struct wait_slot) == 32);
-ABI_ASSERT(sizeof(struct thread_record) == 1264);
+ABI_ASSERT(sizeof(struct thread_record) == 1272);
 ABI_ASSERT(sizeof(struct settings) == 24);
 ABI_ASSERT(sizeof(struct gate) == 136);
 ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);

@@ -131,6 +131,7 @@ struct vm_area_struct {
 struct rq {
 	struct task_struct *idle;
 	__u64 clock; /* all time */
+	int cpu;
 	__u64 clock_task; /* less what hypervisors and (CONFIG_IRQ_TIME_ACCOUNTING) interrupts took: what tasks are charged by */
 };
 

@@ -288,6 +288,21 @@ static __always_inline __u64 off_cpu__decided(struct task_struct *task, const st
 	return k->weight + ((d - k->d) * ((k->weight << 16) / k->d) >> 16);
 }
 
+/* What was taken of this CPU since the switch before, while the thread ran that leaves now: in units of 1 << AWAY_SHIFT ns, the rest is left for the next. */
+static __always_inline __u32 off_cpu__away(struct task_struct *next, struct wait_clock *clock)
+{
+	__u64 away_ns = task__away(next);
+	__u32 units;
+
+	if (!clock->away_ns || away_ns < clock->away_ns) {
+		clock->away_ns = away_ns;
+		return 0;
+	}
+	units = (away_ns - clock->away_ns) >> AWAY_SHIFT;
+	clock->away_ns += (__u64)units << AWAY_SHIFT;
+	return units;
+}
+
 /* True: its wait was taken. */
 static __always_inline int off_cpu__came(struct task_struct *task, __u64 now, struct wait_clock *clock)
 {
@@ -316,7 +331,7 @@ static __always_inline int off_cpu__came(struct task_struct *task, __u64 now, st
 	return 1;
 }
 
-static __always_inline void off_cpu__left(struct task_struct *task, __u64 now, unsigned int state,
+static __always_inline void off_cpu__left(struct task_struct *task, __u64 now, __u32 away, unsigned int state,
 					  int is_preempted)
 {
 	struct wait_slot *slot = wait__claim(task->pid);
@@ -325,6 +340,7 @@ static __always_inline void off_cpu__left(struct task_struct *task, __u64 now, u
 		lose(EVENT_OFFCPU, LOSS_WAIT_SLOTS, 1);
 		return;
 	}
+	slot->away = state & TASK_EXITED ? 0 : away + (slot->tid == (__u32)task->pid ? slot->away : 0);
 	slot->tid = task->pid;
 	slot->state = wait__state(task, state, is_preempted);
 	slot->told = 0;
@@ -346,18 +362,19 @@ int BPF_PROG(off_cpu, _Bool is_preempted, struct task_struct *prev, struct task_
 	     unsigned int prev_state)
 {
 	__u64 now = off_cpu__now(next), began_ns = 0;
-	__u32 zero = 0;
+	__u32 zero = 0, away;
 	struct wait_clock *clock = bpf_map_lookup_elem(&wait_clocks, &zero);
 
 	if (!clock)
 		return 0;
+	away = off_cpu__away(next, clock);
 	clock->n_switches++;
 	if (off_cpu__is_measured(clock)) {
 		began_ns = bpf_ktime_get_ns();
 		gate.wait_clock_ns = began_ns - now;
 	}
 	if (prev->pid)
-		off_cpu__left(prev, now, prev_state, is_preempted);
+		off_cpu__left(prev, now, away, prev_state, is_preempted);
 	if (next->pid && off_cpu__came(next, now, clock))
 		clock->n_taken++;
 	else if (began_ns)

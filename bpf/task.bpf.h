@@ -32,6 +32,20 @@ static __always_inline __u64 task__sched_clock(struct task_struct *task)
 	return bpf_core_field_exists(task->se.cfs_rq) ? task->se.cfs_rq->rq->clock : 0;
 }
 
+/*
+ * What hypervisors and, where the kernel accounts them apart, interrupts took of that CPU since it is on, as of the same moment. Nobody is charged for it: it is in
+ * no thread's run time, nor in any wait.
+ */
+static __always_inline __u64 task__away(struct task_struct *task)
+{
+	struct rq *rq;
+
+	if (!bpf_core_field_exists(task->se.cfs_rq))
+		return 0;
+	rq = task->se.cfs_rq->rq;
+	return rq->clock - rq->clock_task;
+}
+
 /* Since when it waits for a CPU, as a length until now, at most `most`; 0: it does not, or the kernel keeps no account. */
 static __always_inline __u64 task__queued(struct task_struct *task, __u64 most)
 {

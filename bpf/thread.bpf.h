@@ -5,6 +5,7 @@
 
 #include "bpf/maps.bpf.h"
 #include "bpf/task.bpf.h"
+#include "bpf/wait.bpf.h"
 
 static __always_inline int thread__is_included(const struct task_key *key)
 {
@@ -12,6 +13,60 @@ static __always_inline int thread__is_included(const struct task_key *key)
 	const struct target *t = gate.filter ? bpf_map_lookup_elem(&targets, &tgid) : NULL;
 
 	return t && t->start_ns == key->start_ns && t->verdict == TARGET_INCLUDE;
+}
+
+/* What was taken of its CPUs while it ran: of stretches that ended, and of the one that goes on. */
+static __always_inline __u64 thread__away(struct task_struct *task)
+{
+	const struct wait_slot *slot = wait__find(task->pid);
+	__u64 away_ns = slot ? (__u64)slot->away << AWAY_SHIFT : 0, now_ns;
+	const struct wait_clock *clock;
+	__u32 zero = 0;
+
+	if (!task->on_cpu || !gate.waits_on || gate.waits_by_pass ||
+	    !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_map_lookup_percpu_elem))
+		return away_ns;
+	clock = bpf_map_lookup_percpu_elem(&wait_clocks, &zero, task->se.cfs_rq->rq->cpu);
+	now_ns = task__away(task);
+	if (clock && clock->away_ns && now_ns > clock->away_ns)
+		away_ns += now_ns - clock->away_ns;
+	return away_ns;
+}
+
+/*
+ * All as of one moment: the account of a thread that runs is as old as its CPU's last look at the clock, a tick of the scheduler or as long as a hypervisor had the CPU. So
+ * that is when it was read. Only of the thread that reads it is known what it did since. The clocks' distance is known where the hook on switches is in place.
+ */
+static __always_inline void thread__running(struct thread_record *r, struct task_struct *task)
+{
+	struct rq *rq;
+	__u64 since, looked_ns;
+
+	if (!bpf_core_field_exists(task->se.cfs_rq) || !gate.wait_clock_ns)
+		return;
+	rq = task->se.cfs_rq->rq;
+	looked_ns = rq->clock + gate.wait_clock_ns;
+	since = task->se.exec_start;
+	if (rq->clock_task > since)
+		r->run_ns += rq->clock_task - since;
+	if (looked_ns >= r->now_ns)
+		return;
+	if (task == bpf_get_current_task_btf())
+		r->run_ns += r->now_ns - looked_ns;
+	else
+		r->now_ns = looked_ns;
+}
+
+/* How long it waits for a CPU now. */
+static __always_inline __u64 thread__queued(struct task_struct *task, __u64 now_ns)
+{
+	__u64 queued;
+
+	if (!bpf_core_field_exists(task->sched_info.last_queued) || !gate.wait_clock_ns)
+		return task__queued(task, ~0ull);
+	queued = task->sched_info.last_queued;
+	now_ns = wait__now(now_ns);
+	return queued && now_ns > queued ? now_ns - queued : 0;
 }
 
 /* r is zeroed. */
@@ -25,7 +80,10 @@ static __always_inline void thread__record(struct thread_record *r, struct task_
 	r->run_ns = task->se.sum_exec_runtime;
 	if (bpf_core_field_exists(task->sched_info.run_delay))
 		/* and what it waits now, which the kernel adds when that is over */
-		r->run_delay_ns = task->sched_info.run_delay + task__queued(task, ~0ull);
+		r->run_delay_ns = task->sched_info.run_delay + thread__queued(task, r->now_ns);
+	if (task->on_cpu)
+		thread__running(r, task);
+	r->away_ns = thread__away(task);
 	r->cgroup = task__cgroup(task);
 	r->flags = (task->flags & PF_KTHREAD ? THREAD_IS_KERNEL : 0) |
 		   (thread__is_included(&r->key) ? THREAD_IS_INCLUDED : 0);

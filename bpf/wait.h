@@ -24,6 +24,9 @@ enum wait_state {
 		WAIT_MAX
 };
 
+/* The same label in the account of threads (event `wall`): it ran, and a hypervisor, or an interrupt that the kernel accounts apart, had its CPU. No wait. */
+#define STATE_STOLEN "stolen"
+
 /* What a thread does that does not wait. */
 #define THREAD_RUNS  WAIT_MAX
 #define THREAD_ENDED (WAIT_MAX + 1) /* and nobody has taken notice yet */

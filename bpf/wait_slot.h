@@ -10,9 +10,11 @@
  * its tid while since_ns is set; the word is taken (exchanged for 0) by whoever accounts what has passed.
  */
 #define WAIT_SLOTS_MAX 65536 /* a power of two; less where the kernel's pid_max is smaller */
+#define AWAY_SHIFT     10
 struct wait_slot {
 	__u64 since_ns; /* on the clock of waits: left the CPU, or what was before is accounted; 0: it runs */
-	__u64 row;      /* the collector's: where what was before was counted */
+	__u32 row;      /* the collector's: where what was before was counted */
+	__u32 away; /* what was taken of its CPUs while it ran, since it has the slot; in units of 1 << AWAY_SHIFT ns */
 	__u32 tid;
 	__u32 switches; /* low half of how often it had left the CPU, as of that row */
 	__u16 round;    /* low half of gate.wait_round, as of that row */
@@ -38,6 +40,7 @@ struct wait_clock {
 	__u64 interval_ns; /* by which it was drawn */
 	__u64 n_switches, n_taken;
 	__u64 cost_ns; /* of what was taken, and of WAIT_COST_EVERY-th switches times that */
+	__u64 away_ns; /* of this CPU, since it is on: as far as it was given to those that ran (task__away); 0: the hook is new */
 	struct run_queue run_queue;
 };
 

@@ -7,6 +7,8 @@
 #include "tests/e2e/e2e.h"
 #include "exporters/format/pprof.h"
 #include "tests/support/profile_text.h"
+#include "tests/support/waits.h"
+#include "user/base/clock.h"
 
 #define TOLERANCE 0.03
 
@@ -73,21 +75,31 @@ static void write_profile(const struct recording *r, const char *name, struct pr
 	profile__free(p);
 }
 
-/* A folder as `record` writes it, of a thread that waits for 4 of 5 s; `seen_s` of them were sampled. */
-static void write_three(const struct recording *r, int64_t seen_s)
+/*
+ * A folder as `record` writes it, of a thread that waits for 4 of 5 s; `seen_s` of them were sampled. `stolen_s` passed beside them while it ran: told
+ * as that, or (!is_told) as if it had run.
+ */
+static void write_three(const struct recording *r, int64_t seen_s, int64_t stolen_s, bool is_told)
 {
-	const int64_t account[] = {1000000000, 0, 4000000000, 5000000000};
+	const int64_t ran = NS_PER_SEC, waited = 4 * NS_PER_SEC, stolen = stolen_s * NS_PER_SEC;
 	struct profile *p = text_profile("samples", "count", "cpu", "nanoseconds");
 
-	put(p, "main", "tid=7 id,comm=a", 100, 1000000000);
+	put(p, "main", "tid=7 id,comm=a", 100, ran);
 	write_profile(r, "cpu.pb.gz", p);
 	p = text_profile("events", "count", "off_cpu", "nanoseconds");
-	put(p, "main", "tid=7 id,comm=a,state=blocked", 400, seen_s * 1000000000);
+	put(p, "main", "tid=7 id,comm=a,state=blocked", 400, seen_s * NS_PER_SEC);
 	write_profile(r, "offcpu.pb.gz", p);
 	p = text_profile("on_cpu", "nanoseconds", "runnable", "nanoseconds");
 	assert_int_equal(profile__add_type(p, "blocked", "nanoseconds"), 0);
 	assert_int_equal(profile__add_type(p, "wall", "nanoseconds"), 0);
-	assert_int_equal(profile__add(p, 0, text_labels(p, "tid=7 id,comm=a"), account), 0);
+	assert_int_equal(profile__add(p, 0, text_labels(p, "tid=7 id,comm=a"),
+				      (const int64_t[]){ran, 0, waited, ran + waited}),
+			 0);
+	assert_int_equal(
+		profile__add(p, 0,
+			     text_labels(p, is_told ? "tid=7 id,comm=a,state=stolen" : "tid=7 id,comm=a"),
+			     (const int64_t[]){stolen, 0, 0, stolen}),
+		0);
 	write_profile(r, "wall.pb.gz", p);
 }
 
@@ -104,11 +116,18 @@ static void check_says_by_its_exit_status_whether_time_adds_up(void **state)
 {
 	struct recording *r = *state;
 
-	write_three(r, 4);
+	write_three(r, 4, 0, true);
 	assert_int_equal(top_wall(r, "."), 0);
 	assert_int_equal(top_wall(r, "wall.pb.gz cpu.pb.gz offcpu.pb.gz"), 0);
 	assert_int_equal(top_wall(r, "wall.pb.gz cpu.pb.gz"), 1);
-	write_three(r, 3);
+	write_three(r, 3, 0, true);
+	assert_int_equal(top_wall(r, "."), 3);
+	/* what a hypervisor took is no gap; the same gap where nothing was stolen, or beside it, is one */
+	write_three(r, 4, 2, true);
+	assert_int_equal(top_wall(r, "."), 0);
+	write_three(r, 4, 2, false);
+	assert_int_equal(top_wall(r, "."), 3);
+	write_three(r, 3, 2, true);
 	assert_int_equal(top_wall(r, "."), 3);
 	assert_int_equal(top_wall(r, "--no-such-option"), 2);
 }
@@ -118,9 +137,22 @@ static void time_of_threads_that_wait_adds_up(void **state)
 	assert_identity(*state, "mutex");
 }
 
+/* They wait for a CPU and for nothing else, whatever a hypervisor takes of it. */
 static void time_of_threads_that_starve_adds_up(void **state)
 {
-	assert_identity(*state, "starve");
+	struct recording *r = *state;
+	struct amount for_cpu, for_other;
+	struct profile *p;
+
+	assert_identity(r, "starve");
+	p = expect_profile(recording__file(r, "both/offcpu.pb.gz"));
+	for_cpu = waits__sum(p, &(struct part){.comm = "hog", .for_cpu = true});
+	for_other = waits__sum(p, &(struct part){.comm = "hog", .for_other = true});
+	print_message("hogs waited %.6f s for a CPU, %.6f s for something else\n", for_cpu.ns / 1e9,
+		      for_other.ns / 1e9);
+	assert_true(for_cpu.ns > 4e9); /* at most one of four runs at a time, for 3 s */
+	assert_true(for_other.ns < 0.005 * for_cpu.ns);
+	profile__free(p);
 }
 
 int main(void)

@@ -171,7 +171,7 @@ static void on_waiting(struct collector *c, const struct thread_record *r)
 	if (r->has_stack)
 		tell(c, r, slot, state, 0, now - since, r->for_cpu_ns);
 	else
-		add_more(c, (uint32_t)slot->row, 0, now - since);
+		add_more(c, slot->row, 0, now - since);
 }
 
 /* A slot for the tid, where only passes use them: whoever was there before is told anew. */
@@ -200,7 +200,7 @@ static void on_pass_only(struct collector *c, const struct thread_record *r, str
 		return;
 	for_cpu = t->owed_delay_ns < t->owed_ns ? t->owed_delay_ns : t->owed_ns;
 	if (!r->has_stack && is_known(c, slot, r) && !for_cpu) {
-		add_more(c, (uint32_t)slot->row, t->owed_switches, t->owed_ns);
+		add_more(c, slot->row, t->owed_switches, t->owed_ns);
 	} else if (r->has_stack) {
 		collector__walk_thread(c, r);
 		tell(c, r, slot, r->state, t->owed_switches, t->owed_ns, for_cpu);
@@ -319,11 +319,11 @@ static void note(struct collector *c, struct window *w, const struct wait_accoun
 		 "waits by %s, one taken in %.3g ms; of %u threads the kernel accounts: ran %.6f s, waited "
 		 "for a CPU "
 		 "%.6f s (samples %.6f s), for something else %.6f s (samples %.6f s), none of it sampled "
-		 "%.6f s; stolen by a hypervisor, and counted as run, %.6f s",
+		 "%.6f s; taken of their CPUs while they ran, by a hypervisor or interrupts, %.6f s",
 		 c->wait_orders.hook ? "switch" : "pass", (double)c->wait_orders.interval_ns / 1e6,
 		 a->n_threads, (double)a->run_ns / 1e9, (double)a->exact_ns[1] / 1e9,
 		 (double)a->sampled_ns[1] / 1e9, (double)a->exact_ns[0] / 1e9, (double)a->sampled_ns[0] / 1e9,
-		 (double)(a->unsampled_ns[0] + a->unsampled_ns[1]) / 1e9, (double)a->stolen_ns / 1e9);
+		 (double)(a->unsampled_ns[0] + a->unsampled_ns[1]) / 1e9, (double)a->away_ns / 1e9);
 	intern__add(w->strings, text, strlen(text), &w->note);
 }
 
@@ -331,7 +331,7 @@ static void note(struct collector *c, struct window *w, const struct wait_accoun
 static void settle_waits(struct collector *c, struct window *w)
 {
 	const struct wait_account_ports ports = {.process = collector__thread_process, .ctx = c};
-	uint64_t stolen_ns = stolen_so_far(c);
+	uint64_t stolen_ns = c->wait_orders.hook ? 0 : stolen_so_far(c);
 	struct wait_account account;
 	int err;
 
@@ -347,14 +347,36 @@ static void settle_waits(struct collector *c, struct window *w)
 
 /* ---- the budget ---- */
 
-static int read_wait_clocks(const struct collector *c, struct wait_stats *ret)
+static struct wait_clock clocks[CPUS_MAX]; /* as read last */
+static const uint32_t zero = 0;
+
+/* How many; -errno. */
+static int read_clocks(const struct collector *c)
 {
-	static struct wait_clock clocks[CPUS_MAX];
 	int n = libbpf_num_possible_cpus();
-	uint32_t zero = 0;
 
 	if (n <= 0 || n > CPUS_MAX || bpf_map_lookup_elem(c->maps->wait_clocks_fd, &zero, clocks))
 		return -errno;
+	return n;
+}
+
+/* Before the hook is in place: what was taken of CPUs since it was there last was taken of nobody that it knows. */
+static void forget_away(const struct collector *c)
+{
+	int n = read_clocks(c);
+
+	for (int i = 0; i < n; i++)
+		clocks[i].away_ns = 0;
+	if (n < 0 || bpf_map_update_elem(c->maps->wait_clocks_fd, &zero, clocks, BPF_ANY))
+		log_warn("collector: clocks of waits: %s, ignoring", strerror(errno));
+}
+
+static int read_wait_clocks(const struct collector *c, struct wait_stats *ret)
+{
+	int n = read_clocks(c);
+
+	if (n < 0)
+		return n;
 	for (int i = 0; i < n; i++) {
 		ret->n_switches += clocks[i].n_switches;
 		ret->n_taken += clocks[i].n_taken;
@@ -387,6 +409,8 @@ static void obey_waits(struct collector *c, const struct wait_orders *orders, bo
 	if (!changes)
 		return;
 	gate->wait_clock_ns = 0;
+	if (orders->hook)
+		forget_away(c);
 	err = loader__hook(c->loader, HOOK_off_cpu, orders->hook);
 	if (err) {
 		log_warn("collector: cannot look at switches: %s; waits are sampled by passes over all "

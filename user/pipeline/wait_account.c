@@ -24,8 +24,7 @@ static int kind_of(uint8_t state)
 
 /* Of one thread: what its samples say, and what the kernel does. */
 struct settled {
-	struct thread_times times; /* with what was stolen of it */
-	uint64_t stolen_ns;
+	struct thread_times times;
 	uint64_t sampled_ns[KINDS], exact_ns[KINDS];
 };
 
@@ -52,7 +51,7 @@ static void sum_samples(const struct window *w, const uint32_t *thread_of_row, s
 	}
 }
 
-/* How much of each nanosecond that a thread ran was stolen beside it. */
+/* How much was stolen beside each nanosecond that a thread ran. */
 static double stolen_share(const struct settled *settled, uint32_t n, uint64_t stolen_ns)
 {
 	double run_ns = 0;
@@ -68,10 +67,8 @@ static void sum_exact(struct settled *s, double stolen)
 	uint64_t off = times->wall_ns > times->run_ns ? times->wall_ns - times->run_ns : 0;
 	double most = off > times->run_delay_ns ? (double)(off - times->run_delay_ns) : 0;
 
-	s->stolen_ns = (uint64_t)fmin((double)times->run_ns * stolen, most);
-	times->run_ns += s->stolen_ns;
-	off -= s->stolen_ns;
-
+	times->away_ns = (uint64_t)fmin((double)times->away_ns + (double)times->run_ns * stolen, most);
+	off -= times->away_ns;
 	s->exact_ns[FOR_CPU] = times->run_delay_ns < off ? times->run_delay_ns : off;
 	s->exact_ns[FOR_OTHER] = off - s->exact_ns[FOR_CPU];
 }
@@ -119,7 +116,7 @@ static void settle_thread(struct window *w, const struct thread *t, const struct
 	sums->n_threads++;
 	sums->wall_ns += s->times.wall_ns;
 	sums->run_ns += s->times.run_ns;
-	sums->stolen_ns += s->stolen_ns;
+	sums->away_ns += s->times.away_ns;
 	for (int kind = 0; kind < KINDS; kind++) {
 		sums->exact_ns[kind] += s->exact_ns[kind];
 		sums->sampled_ns[kind] += s->sampled_ns[kind];

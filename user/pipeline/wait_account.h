@@ -2,12 +2,12 @@
 /*
  * wait_account - holds the samples of a window of waits against what the kernel accounts of each thread, and makes them agree.
  *
- * For each thread and window, wall = ran + waited for a CPU + waited for something else; the kernel knows all of it but the last, which is the rest. Samples
- * of the two kinds of waiting are scaled, each kind by one factor, so that they add up to that. A thread that waited, and of which no wait
+ * For each thread and window, wall = ran + what was taken of its CPU meanwhile + waited for a CPU + waited for something else; all of it is known but the last, which is
+ * the rest. Samples of the two kinds of waiting are scaled, each kind by one factor, so that they add up to that. A thread that waited, and of which no wait
  * was taken, gets a row whose only frame says so.
  *
- * What a hypervisor took of a CPU is in no thread's account of the kernel, so the rest would have it. It is shared out by how long threads ran, and counts as run: that
- * is what it looked like to everybody within the machine, clocks that sample included.
+ * What a hypervisor took of a CPU is in no thread's account of the kernel, nor in what ticks stand for, so the rest would have it. The hook on switches tells of each
+ * thread how much it was. Without the hook, what was stolen of all CPUs is shared out by how long threads ran: too much where CPUs were idle, from which it can be stolen, too.
  *
  * Owns: nothing. Thread: that of the window's writer, before it is closed. Limit: none. Errors: -ENOMEM.
  */
@@ -26,11 +26,11 @@ struct wait_account_ports {
 /* Sums over all threads. */
 struct wait_account {
 	uint32_t n_threads;
-	uint64_t wall_ns, run_ns, stolen_ns;                  /* stolen: a part of run */
+	uint64_t wall_ns, run_ns, away_ns;
 	uint64_t exact_ns[2], sampled_ns[2], unsampled_ns[2]; /* waiting for something [0], for a CPU [1] */
 };
 
-/* stolen_ns: by a hypervisor of all CPUs in the window. */
+/* stolen_ns: by a hypervisor of all CPUs in the window; 0 where the threads' times have it. */
 int wait_account__settle(struct window *w, const struct thread_table *threads, uint64_t stolen_ns,
 			 const struct wait_account_ports *ports, struct wait_account *ret);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "bpf/wait.h"
 #include "user/pipeline/row_labels.h"
 #include "user/pipeline/window.h"
 #include "user/profile/profile.h"
@@ -46,25 +47,42 @@ static int thread_stack(struct profile *p, const char *comm, uint32_t *ret)
 	return err;
 }
 
+/* At most what is left. */
+static int64_t part_of(int64_t *rest, uint64_t ns)
+{
+	int64_t part = (int64_t)ns < *rest ? (int64_t)ns : *rest;
+
+	*rest -= part;
+	return part;
+}
+
+static int add(struct profile *p, uint32_t stack, const struct row_labels *l, const int64_t *values)
+{
+	uint32_t labels;
+	int err = profile__labels(p, l->labels, l->n, &labels);
+
+	return err ? err : profile__add(p, stack, labels, values);
+}
+
 static int add_thread(struct profile *p, const struct window *w, const struct window_thread *t,
 		      bool label_tid)
 {
 	const struct thread_times *times = &t->times;
-	int64_t wall = (int64_t)times->wall_ns, run = (int64_t)times->run_ns,
-		delay = (int64_t)times->run_delay_ns;
+	int64_t rest = (int64_t)times->wall_ns, run = part_of(&rest, times->run_ns),
+		away = part_of(&rest, times->away_ns), delay = part_of(&rest, times->run_delay_ns);
+	const int64_t own[] = {run, delay, rest, run + delay + rest}, stolen[] = {away, 0, 0, away};
 	struct row_labels l = {.profile = p};
-	uint32_t stack, labels;
-	int err;
+	uint32_t stack;
+	int err = thread_stack(p, window__str(w, t->comm), &stack);
 
-	run = run < wall ? run : wall;
-	delay = delay < wall - run ? delay : wall - run;
-	err = thread_stack(p, window__str(w, t->comm), &stack);
 	if (!err)
 		err = row_labels__thread(&l, w, t->process, label_tid ? t->tid : 0, t->comm);
 	if (!err)
-		err = profile__labels(p, l.labels, l.n, &labels);
-	if (!err)
-		err = profile__add(p, stack, labels, (const int64_t[]){run, delay, wall - run - delay, wall});
+		err = add(p, stack, &l, own);
+	if (!err && away)
+		err = row_labels__text(&l, "state", STATE_STOLEN);
+	if (!err && away)
+		err = add(p, stack, &l, stolen);
 	return err;
 }
 

@@ -96,12 +96,20 @@ static int thread_table__add(struct thread_table *t, const struct thread_id *id,
 	return 0;
 }
 
+static struct thread_sums thread_sums__of(const struct thread_record *r)
+{
+	return (struct thread_sums){.at_ns = r->now_ns,
+				    .run_ns = r->run_ns,
+				    .run_delay_ns = r->run_delay_ns,
+				    .away_ns = r->away_ns};
+}
+
 /* Of a thread that began in this window all counts; of one that was there, what comes after this. */
 static struct thread_sums thread__base(const struct thread_table *t, const struct thread_record *r)
 {
 	if (t->begin_ns && r->start_ns >= t->begin_ns)
 		return (struct thread_sums){.at_ns = r->start_ns};
-	return (struct thread_sums){.at_ns = r->now_ns, .run_ns = r->run_ns, .run_delay_ns = r->run_delay_ns};
+	return thread_sums__of(r);
 }
 
 /* The tid was used again: what the earlier thread had in this window stays. */
@@ -142,8 +150,7 @@ int thread_table__note(struct thread_table *t, const struct thread_record *r, st
 	memcpy(th->comm, r->comm, COMM_LEN);
 	*ret_before = th->last;
 	if (r->now_ns >= th->last.at_ns)
-		th->last = (struct thread_sums){
-			.at_ns = r->now_ns, .run_ns = r->run_ns, .run_delay_ns = r->run_delay_ns};
+		th->last = thread_sums__of(r);
 	*ret = th;
 	return 0;
 }
@@ -167,4 +174,5 @@ void thread__times(const struct thread *t, struct thread_times *ret)
 	ret->wall_ns += since(t->last.at_ns, t->base.at_ns);
 	ret->run_ns += since(t->last.run_ns, t->base.run_ns);
 	ret->run_delay_ns += since(t->last.run_delay_ns, t->base.run_delay_ns);
+	ret->away_ns += since(t->last.away_ns, t->base.away_ns);
 }

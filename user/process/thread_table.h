@@ -22,12 +22,15 @@
 
 /* Sums since the thread's start, and when they were read. */
 struct thread_sums {
-	uint64_t at_ns, run_ns, run_delay_ns;
+	uint64_t at_ns, run_ns, run_delay_ns, away_ns;
 };
 
-/* A stretch of its life: how long that was, and what of it. The rest of `wall_ns` it waited for something else. */
+/*
+ * A stretch of its life: how long that was, and what of it. The rest of `wall_ns` it waited for something else. away_ns: taken of its CPU while it ran, by a hypervisor
+ * or interrupts that the kernel accounts apart; known where the hook on switches is in place.
+ */
 struct thread_times {
-	uint64_t wall_ns, run_ns, run_delay_ns;
+	uint64_t wall_ns, run_ns, run_delay_ns, away_ns;
 };
 
 struct thread {

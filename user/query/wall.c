@@ -159,14 +159,19 @@ static void add_wait(struct wall_row *row, int state, int64_t n, int64_t value, 
 
 static void add_account(struct wall_row *row, const struct profile *p, const struct sample *s)
 {
+	const struct label *state = profile__find_label(p, s->labels, "state");
 	uint32_t types[4] = {0};
 
 	for (size_t i = 0; i < 4; i++)
 		(void)profile__find_type(p, account_types[i], &types[i]);
-	for (int i = 0; i < WALL_PART_N; i++)
-		row->exact[i] = saturated_add(row->exact[i], s->values[types[i]]);
 	row->wall = saturated_add(row->wall, s->values[types[3]]);
 	row->is_accounted = true;
+	if (state && !strcmp(profile__str(p, state->str), STATE_STOLEN)) {
+		row->stolen = saturated_add(row->stolen, s->values[types[0]]);
+		return;
+	}
+	for (int i = 0; i < WALL_PART_N; i++)
+		row->exact[i] = saturated_add(row->exact[i], s->values[types[i]]);
 }
 
 static int reader__add(struct reader *r, const struct profile *p, enum wall_kind kind)
@@ -218,7 +223,7 @@ int64_t wall_row__residual(const struct wall_row *r)
 
 bool wall_row__holds(const struct wall_row *r)
 {
-	double allowed = WALL_TOLERANCE * (double)r->wall, parts = 0;
+	double allowed = WALL_TOLERANCE * (double)r->wall, parts = (double)r->stolen;
 
 	for (int i = 0; i < WALL_PART_N; i++) {
 		double off = fabs((double)wall_row__sampled(r, (enum wall_part)i) - (double)r->exact[i]);
@@ -262,6 +267,7 @@ static void add_row(struct wall_row *to, const struct wall_row *r)
 	}
 	for (int i = 0; i < WAIT_MAX; i++)
 		to->states[i] = saturated_add(to->states[i], r->states[i]);
+	to->stolen = saturated_add(to->stolen, r->stolen);
 	to->wall = saturated_add(to->wall, r->wall);
 	to->cpu = saturated_add(to->cpu, r->cpu);
 }

@@ -3,7 +3,7 @@
  * wall - the identity of each thread's time: on a CPU, plus waiting, is what the clock on the wall says.
  *
  * Three profiles of the same windows meet: `cpu` and `offcpu` are samples, `wall` is what the kernel itself accounts of each thread (on_cpu, runnable,
- * blocked, wall). The residual is what the samples say more (or, negative, less) than the account. A row holds where each of its three parts, on the CPU, waiting
+ * blocked, wall). What was stolen of its CPU while it ran is told apart there, and is in no sample: ticks stand for what the kernel charges to tasks. The residual is what the samples say more (or, negative, less) than the account. A row holds where each of its three parts, on the CPU, waiting
  * for one, and waiting for something else, is off by at most WALL_TOLERANCE of the row's wall time or three standard errors of what was sampled.
  *
  *   by  thread, process         by their ids; named by comm or process
@@ -36,7 +36,7 @@ struct wall_row {
 	uint32_t name;                /* in names */
 	uint64_t id;                  /* of a thread or process, else 0 */
 	int64_t exact[WALL_PART_N];   /* ns, as accounted */
-	int64_t wall;                 /* ns, as accounted */
+	int64_t stolen, wall;         /* the same; stolen: while it ran, by a hypervisor or interrupts */
 	int64_t cpu;                  /* ns, as sampled */
 	int64_t states[WAIT_MAX];     /* the same, of waits */
 	double variance[WALL_PART_N]; /* of what was sampled, ns^2 */

@@ -14,20 +14,23 @@
 #define PLAIN "\033[0m"
 #define WIDTH 10
 
+enum { ACCOUNTED = -1, SAMPLED = -2, STOLEN = -3 }; /* sampled: all states */
+
 static const struct {
 	const char *head;
 	enum wall_part part;
-	int state; /* -1: as accounted, -2: as sampled, all states */
+	int state; /* or as follows */
 } columns[] = {
-	{"on-CPU", WALL_ON_CPU, -1},
-	{"sampled", WALL_ON_CPU, -2},
-	{"waiting", WALL_WAITING, -1},
-	{"sampled", WALL_WAITING, -2},
+	{"on-CPU", WALL_ON_CPU, ACCOUNTED},
+	{"sampled", WALL_ON_CPU, SAMPLED},
+	{"stolen", WALL_ON_CPU, STOLEN},
+	{"waiting", WALL_WAITING, ACCOUNTED},
+	{"sampled", WALL_WAITING, SAMPLED},
 	{"blocked", WALL_WAITING, WAIT_BLOCKED},
 	{"disk", WALL_WAITING, WAIT_DISK},
 	{"stopped", WALL_WAITING, WAIT_STOPPED},
-	{"for a CPU", WALL_FOR_CPU, -1},
-	{"sampled", WALL_FOR_CPU, -2},
+	{"for a CPU", WALL_FOR_CPU, ACCOUNTED},
+	{"sampled", WALL_FOR_CPU, SAMPLED},
 	{"runnable", WALL_FOR_CPU, WAIT_RUNNABLE},
 	{"preempted", WALL_FOR_CPU, WAIT_PREEMPTED},
 	{"throttled", WALL_FOR_CPU, WAIT_THROTTLED},
@@ -46,10 +49,12 @@ static void print_row(const struct wall *w, const struct wall_row *r, const char
 
 	buf__printf(b, "%*s", WIDTH, is_known ? amount__format(r->wall, "nanoseconds").text : "-");
 	for (size_t i = 0; i < N_COLUMNS; i++) {
-		if (columns[i].state == -1)
+		if (columns[i].state == ACCOUNTED)
 			print_time(b, r->exact[columns[i].part], is_known);
-		else if (columns[i].state == -2)
+		else if (columns[i].state == SAMPLED)
 			print_time(b, wall_row__sampled(r, columns[i].part), true);
+		else if (columns[i].state == STOLEN)
+			print_time(b, r->stolen, is_known);
 		else
 			print_time(b, r->states[columns[i].state], true);
 	}
@@ -85,7 +90,8 @@ void wall__print(const struct wall *w, const struct profile *waits, const struct
 	buf__append_str(to, "Wall time by ");
 	printable__append(to, w->by);
 	buf__printf(to,
-		    ": %s of %u rows in %s. wall, on-CPU, waiting and for a CPU are as the kernel accounts "
+		    ": %s of %u rows in %s. wall, on-CPU, stolen, waiting and for a CPU are as the kernel "
+		    "accounts "
 		    "them; residual is what was sampled, less that\n",
 		    amount__format(w->all.wall, "nanoseconds").text, w->n,
 		    amount__format(w->duration_ns, "nanoseconds").text);

@@ -42,7 +42,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void account(struct known *k, uint32_t tid, uint64_t now, uint64_t ran, uint64_t delay)
+static void account_away(struct known *k, uint32_t tid, uint64_t now, uint64_t ran, uint64_t delay,
+			 uint64_t away)
 {
 	const struct thread_record r = {.key = key,
 					.tid = tid,
@@ -50,11 +51,17 @@ static void account(struct known *k, uint32_t tid, uint64_t now, uint64_t ran, u
 					.now_ns = now,
 					.run_ns = ran,
 					.run_delay_ns = delay,
+					.away_ns = away,
 					.comm = "t"};
 	struct thread_sums before;
 	struct thread *t;
 
 	assert_int_equal(thread_table__note(&k->threads, &r, &t, &before), 0);
+}
+
+static void account(struct known *k, uint32_t tid, uint64_t now, uint64_t ran, uint64_t delay)
+{
+	account_away(k, tid, now, ran, delay, 0);
 }
 
 static void sample(struct known *k, uint32_t tid, uint8_t state, uint64_t word, uint64_t value)
@@ -105,7 +112,24 @@ static struct wait_account settle(struct known *k)
 	return settle_stolen(k, 0);
 }
 
-/* Two ran, the one three times as long as the other: so is what is counted as theirs, and no wait has it. */
+/* The hook told of each what was taken of its CPU: that is neither run nor wait. */
+static void what_was_taken_of_a_thread_s_cpu_is_no_wait(void **state)
+{
+	struct known *k = *state;
+	struct wait_account a;
+
+	account(k, 11, 1000, 0, 0);
+	assert_int_equal(thread_table__begin(&k->threads, 1000), 0);
+	account_away(k, 11, 11000, 6000, 1000, 500);
+	sample(k, 11, WAIT_BLOCKED, 0x1000, 3500);
+	a = settle(k);
+	assert_int_equal(a.run_ns, 6000);
+	assert_int_equal(a.away_ns, 500);
+	assert_int_equal(sum(k, 11, WAIT_BLOCKED), 2500);
+	assert_int_equal(k->w->threads[0].times.away_ns, 500);
+}
+
+/* Two ran, the one three times as long as the other: so is what is told as taken of theirs, and no wait has it. */
 static void what_is_stolen_is_shared_out_and_no_wait(void **state)
 {
 	struct known *k = *state;
@@ -120,13 +144,13 @@ static void what_is_stolen_is_shared_out_and_no_wait(void **state)
 	sample(k, 12, WAIT_BLOCKED, 0x1000, 6900);
 	sample(k, 12, WAIT_RUNNABLE, 0x2000, 900);
 	a = settle_stolen(k, 800);
-	assert_int_equal(a.stolen_ns, 800);
-	assert_int_equal(a.run_ns, 8800);
+	assert_int_equal(a.away_ns, 800);
+	assert_int_equal(a.run_ns, 8000);
 	assert_int_equal(sum(k, 11, WAIT_BLOCKED), 3400);
 	assert_int_equal(sum(k, 12, WAIT_BLOCKED), 6800);
 	assert_int_equal(sum(k, 12, WAIT_RUNNABLE), 1000);
 	for (uint32_t i = 0; i < k->w->n_threads; i++)
-		assert_int_equal(k->w->threads[i].times.run_ns, k->w->threads[i].tid == 11 ? 6600 : 2200);
+		assert_int_equal(k->w->threads[i].times.away_ns, k->w->threads[i].tid == 11 ? 600 : 200);
 }
 
 /* Never more than it was neither running nor waiting for a CPU. */
@@ -139,7 +163,7 @@ static void no_more_is_stolen_than_there_is(void **state)
 	assert_int_equal(thread_table__begin(&k->threads, 1000), 0);
 	account(k, 11, 11000, 9000, 500);
 	a = settle_stolen(k, 5000);
-	assert_int_equal(a.stolen_ns, 500);
+	assert_int_equal(a.away_ns, 500);
 	assert_int_equal(a.exact_ns[0], 0);
 	assert_int_equal(a.exact_ns[1], 500);
 }
@@ -217,6 +241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(samples_are_scaled_to_the_account_each_kind_apart),
+		TEST(what_was_taken_of_a_thread_s_cpu_is_no_wait),
 		TEST(what_is_stolen_is_shared_out_and_no_wait),
 		TEST(no_more_is_stolen_than_there_is),
 		TEST(thread_of_which_nothing_was_taken_gets_a_row_that_says_so),

@@ -96,24 +96,25 @@ static void samples_and_account_meet_in_one_row_a_thread(void **state)
 	assert_true(wall__holds(w));
 	buf__init(&b, 1 << 16);
 	wall__print(w, t->p[WALL_OFFCPU], &(struct wall_print_opts){0}, &b);
-	assert_string_equal(buf__str(&b),
-			    "Wall time by thread: 20.00s of 2 rows in 10.00s. wall, on-CPU, waiting and for "
-			    "a CPU are as the "
-			    "kernel accounts them; residual is what was sampled, less that\n"
-			    "waits by switch, one taken in 20 ms\n"
-			    "      wall     on-CPU    sampled    waiting    sampled    blocked       disk    "
-			    "stopped  for a CPU    "
-			    "sampled   runnable  preempted  throttled   residual  of wall   thread\n"
-			    "    10.00s    10.00ms    10.00ms      9.99s      9.99s      9.99s          0    "
-			    "      0          0    "
-			    "      0          0          0          0          0    0.00%   sleep (8)\n"
-			    "    10.00s      6.00s      6.01s      3.00s      3.00s          0      3.00s    "
-			    "      0      1.00s   "
-			    "990.00ms   400.00ms   590.00ms          0          0    0.00%   work (7)\n"
-			    "    20.00s      6.01s      6.02s     12.99s     12.99s      9.99s      3.00s    "
-			    "      0      1.00s   "
-			    "990.00ms   400.00ms   590.00ms          0          0    0.00%   all\n"
-			    "The identity holds\n");
+	assert_string_equal(
+		buf__str(&b),
+		"Wall time by thread: 20.00s of 2 rows in 10.00s. wall, on-CPU, stolen, waiting "
+		"and for a CPU are as the "
+		"kernel accounts them; residual is what was sampled, less that\n"
+		"waits by switch, one taken in 20 ms\n"
+		"      wall     on-CPU    sampled     stolen    waiting    sampled    blocked       disk    "
+		"stopped  for a CPU    "
+		"sampled   runnable  preempted  throttled   residual  of wall   thread\n"
+		"    10.00s    10.00ms    10.00ms          0      9.99s      9.99s      9.99s          0    "
+		"      0          0    "
+		"      0          0          0          0          0    0.00%   sleep (8)\n"
+		"    10.00s      6.00s      6.01s          0      3.00s      3.00s          0      3.00s    "
+		"      0      1.00s   "
+		"990.00ms   400.00ms   590.00ms          0          0    0.00%   work (7)\n"
+		"    20.00s      6.01s      6.02s          0     12.99s     12.99s      9.99s      3.00s    "
+		"      0      1.00s   "
+		"990.00ms   400.00ms   590.00ms          0          0    0.00%   all\n"
+		"The identity holds\n");
 	buf__done(&b);
 	wall__free(w);
 }
@@ -170,6 +171,37 @@ static void what_is_missing_does_not_hold(void **state)
 	assert_non_null(strstr(buf__str(&b), "-1.00s  -10.00% ! a (7)"));
 	assert_non_null(strstr(buf__str(&b), "1 rows (!) are off"));
 	assert_non_null(strstr(buf__str(&b), "The identity does not hold"));
+	buf__done(&b);
+	wall__free(w);
+}
+
+/* What a hypervisor took while the thread ran is of its wall time, and in no sample. Samples that are missing otherwise are missing all the same. */
+static void stolen_time_is_not_missing(void **state)
+{
+	struct three *t = *state;
+	struct wall *w;
+	struct buf b;
+
+	account(t, "tid=7 id,comm=a", 5000, 0, 4000, 9000);
+	account(t, "tid=7 id,comm=a,state=stolen", 1000, 0, 0, 1000);
+	account(t, "tid=8 id,comm=b", 4000, 0, 5000, 9000);
+	account(t, "tid=8 id,comm=b,state=stolen", 1000, 0, 0, 1000);
+	put(t->p[WALL_CPU], "main", "tid=7 id,comm=a", 500, 5000 * MS);
+	put(t->p[WALL_CPU], "main", "tid=8 id,comm=b", 300, 3000 * MS);
+	put(t->p[WALL_OFFCPU], "main", "tid=7 id,comm=a,state=blocked", 10, 4000 * MS);
+	put(t->p[WALL_OFFCPU], "main", "tid=8 id,comm=b,state=blocked", 10, 5000 * MS);
+	w = add_up(t, "thread");
+	assert_int_equal(w->n, 2);
+	assert_int_equal(w->rows[0].wall, 10000 * MS);
+	assert_int_equal(w->rows[0].stolen, 1000 * MS);
+	assert_int_equal(wall_row__residual(&w->rows[0]), 0);
+	assert_true(wall_row__holds(&w->rows[0]));
+	assert_int_equal(wall_row__residual(&w->rows[1]), -1000 * MS);
+	assert_false(wall_row__holds(&w->rows[1]));
+	assert_int_equal(w->all.stolen, 2000 * MS);
+	buf__init(&b, 1 << 16);
+	wall__print(w, t->p[WALL_OFFCPU], &(struct wall_print_opts){0}, &b);
+	assert_non_null(strstr(buf__str(&b), "10.00s      5.00s      5.00s      1.00s      4.00s"));
 	buf__done(&b);
 	wall__free(w);
 }
@@ -275,6 +307,7 @@ int main(void)
 		CASE(threads_add_up_by_any_label),
 		CASE(a_thread_is_its_id),
 		CASE(what_is_missing_does_not_hold),
+		CASE(stolen_time_is_not_missing),
 		CASE(a_wait_under_the_wrong_name_does_not_hold),
 		CASE(chance_is_allowed_for),
 		CASE(too_little_to_be_sampled_holds),
