@@ -76,6 +76,7 @@ struct alloc_cpu_slot {
 	__u32 tgid; /* 0: none */
 	__u32 reserved;
 	__u64 at_ns[2], cpu_ns[2];
+	__u64 sleeps[2]; /* times that its threads went to sleep, and times that they woke up */
 };
 
 struct alloc_cpu_table {
@@ -109,7 +110,7 @@ struct alloc_clock {
 };
 
 _Static_assert(sizeof(struct alloc_thread) == 88, "no hidden padding");
-_Static_assert(sizeof(struct alloc_cpu_slot) == 40, "no hidden padding");
+_Static_assert(sizeof(struct alloc_cpu_slot) == 56, "no hidden padding");
 _Static_assert(sizeof(struct alloc_gate) == 40, "no hidden padding");
 _Static_assert((ALLOC_THREADS & (ALLOC_THREADS - 1)) == 0, "a power of two");
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * alloc_cpu - how much CPU time have these processes used, to the microsecond, now?
+ * alloc_cpu - how much CPU time have these processes used, to the microsecond, now; and how often have they slept?
  *
  * Problem: what a process allocates in a window is held against the CPU time that it had of it. But a window is a quarter of a tick, and the kernel moves the clock of a
  *   thread that runs with ticks and switches only; what system calls tell of another process is that.
  * Idea: a pass over all threads. One that runs has also used what went by since its clock was last moved, by the clock of its CPU. That one is not moved all the time either:
  *   how far it would be by now is told by how far the scheduler's clock is ahead of ours, which is asked of our own CPU, whose clock the caller has just moved (by asking for its
  *   own CPU time).
+ *   Sleeps are counted by half: of a round of work that a window saw the end of, or the beginning, it saw a half on average.
  * Invariants: nothing is written but the table. A clock that moves while it is read is read again.
  * Cost: some 0.05 us a thread on the host, twice a window.
  * Rejected: a hook in each switch (static code is patched for it, twice a window); perf events that count a task's time (each switch of the task is slower for as long as it is
@@ -71,8 +72,11 @@ int alloc_cpu(struct bpf_iter__task *ctx)
 	if (!s->at_ns[end])
 		s->at_ns[end] = now;
 	s->cpu_ns[end] += alloc_cpu__of(task, now);
-	if (task->pid == task->tgid) /* of threads that ended */
+	s->sleeps[end] += 2 * task->nvcsw - !!task->__state;
+	if (task->pid == task->tgid) { /* of threads that ended */
 		s->cpu_ns[end] += task->signal->sum_sched_runtime;
+		s->sleeps[end] += 2 * task->signal->nvcsw;
+	}
 	return 0;
 }
 

@@ -123,7 +123,7 @@ int alloc_clocks__read(struct alloc_clocks *a, uint32_t end)
 	return n < 0 ? -errno : 0;
 }
 
-bool alloc_clocks__window(struct alloc_clocks *a, uint32_t place, uint64_t *ret_cpu_ns)
+bool alloc_clocks__window(struct alloc_clocks *a, uint32_t place, struct alloc_aids *ret)
 {
 	const struct alloc_cpu_slot *s = &a->table->slots[place];
 	struct alloc_followed *f = &a->followed[place];
@@ -134,7 +134,11 @@ bool alloc_clocks__window(struct alloc_clocks *a, uint32_t place, uint64_t *ret_
 	if (f->is_gone || s->cpu_ns[1] < s->cpu_ns[0] || s->at_ns[1] <= s->at_ns[0])
 		return false;
 	see(f, s->at_ns[1], s->cpu_ns[1]);
-	*ret_cpu_ns = s->cpu_ns[1] - s->cpu_ns[0];
+	f->last_sleeps = (struct alloc_sleep_reading){s->at_ns[1], s->sleeps[1]};
+	if (!f->first_sleeps.at_ns)
+		f->first_sleeps = f->last_sleeps;
+	ret->by[ALLOC_BY_CPU] = (double)(s->cpu_ns[1] - s->cpu_ns[0]);
+	ret->by[ALLOC_BY_SLEEPS] = (double)s->sleeps[1] - (double)s->sleeps[0];
 	return !f->is_gone;
 }
 
@@ -156,24 +160,35 @@ void alloc_clocks__restart(struct alloc_clocks *a, uint64_t now_ns)
 			continue;
 		read_clock(f, now_ns);
 		f->first = f->last;
+		f->first_sleeps = f->last_sleeps;
 		if (f->is_gone)
 			a->table->slots[i].tgid = 0;
 	}
 }
 
+/* Of [from, to], as much a second as between two readings; 0: not known. */
+static double over(uint64_t from_ns, uint64_t to_ns, uint64_t first_ns, uint64_t last_ns, uint64_t n)
+{
+	return last_ns > first_ns ? (double)n * (double)(to_ns - from_ns) / (double)(last_ns - first_ns) : 0;
+}
+
 bool alloc_clocks__total(struct alloc_clocks *a, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
-			 uint64_t whole_ns, double *ret_cpu_ns)
+			 uint64_t whole_ns, struct alloc_aids *ret)
 {
 	struct alloc_followed *f = find(a, key);
 	struct alloc_clock_reading first;
+	struct alloc_sleep_reading slept;
 
 	if (!f)
 		return false;
 	read_clock(f, clock__mono_ns());
 	first = whole_ns ? (struct alloc_clock_reading){.at_ns = whole_ns} : f->first;
+	slept = whole_ns ? (struct alloc_sleep_reading){.at_ns = whole_ns} : f->first_sleeps;
 	if (f->last.at_ns <= first.at_ns || to_ns <= from_ns)
 		return false;
-	*ret_cpu_ns = (double)(f->last.cpu_ns - first.cpu_ns) * (double)(to_ns - from_ns) /
-		      (double)(f->last.at_ns - first.at_ns);
+	ret->by[ALLOC_BY_CPU] =
+		over(from_ns, to_ns, first.at_ns, f->last.at_ns, f->last.cpu_ns - first.cpu_ns);
+	ret->by[ALLOC_BY_SLEEPS] =
+		over(from_ns, to_ns, slept.at_ns, f->last_sleeps.at_ns, f->last_sleeps.n - slept.n);
 	return true;
 }

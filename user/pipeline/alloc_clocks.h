@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * alloc_clocks - the CPU time of processes that allocate: in each window, and in all.
+ * alloc_clocks - the CPU time of processes that allocate, and how often they sleep: in each window, and in all.
  *
  * A window meets a program at work or not, and how much of it met is the largest part of what windows differ by. How much CPU time the program had in all is
  * known exactly; so what it allocates is told by CPU time, and not by windows (alloc_estimate). In a window the kernel adds it up (bpf/alloc_cpu.bpf.c): what system
- * calls tell of another process moves with ticks only.
+ * calls tell of another process moves with ticks only. How often a process slept in all is known as of the last window.
  *
  * Owns: its list, a link. Thread: one owner, or under its lock. Limit: ALLOC_FOLLOWED processes; a further one, or one whose places in the table are all taken by processes
  * that live, is not followed. Errors: -errno; of a process that is gone the last reading holds.
@@ -17,13 +17,25 @@
 
 #include "bpf/alloc.h"
 
+/* What a total may be told by: of each it is known how much a process had in a window, and in all. */
+enum alloc_aid { ALLOC_BY_CPU, ALLOC_BY_SLEEPS, ALLOC_N_AIDS };
+
+struct alloc_aids {
+	double by[ALLOC_N_AIDS]; /* ns, probes included; times that its threads went to sleep or woke up */
+};
+
 struct alloc_clock_reading {
 	uint64_t at_ns, cpu_ns;
+};
+
+struct alloc_sleep_reading {
+	uint64_t at_ns, n; /* at_ns 0: none yet */
 };
 
 struct alloc_followed {
 	struct task_key key;
 	struct alloc_clock_reading first, last; /* first: since alloc_clocks__restart */
+	struct alloc_sleep_reading first_sleeps, last_sleeps;
 	bool is_gone;
 };
 
@@ -42,17 +54,17 @@ bool alloc_clocks__follow(struct alloc_clocks *a, const struct task_key *key, ui
 void alloc_clocks__prepare(struct alloc_clocks *a);
 /* It begins (0), ends (1). */
 int alloc_clocks__read(struct alloc_clocks *a, uint32_t end);
-/* CPU time in the last window of what is followed at this place. False: nothing is, or not since before it began. */
-bool alloc_clocks__window(struct alloc_clocks *a, uint32_t place, uint64_t *ret_cpu_ns);
+/* What is followed at this place had in the last window. False: nothing is, or not since before it began. */
+bool alloc_clocks__window(struct alloc_clocks *a, uint32_t place, struct alloc_aids *ret);
 /* How much longer ALLOC_WINDOW_NS is than the window was to it; 1 where it is not followed. */
 double alloc_clocks__part(const struct alloc_clocks *a, uint32_t place);
 /* What follows is asked of from now on. */
 void alloc_clocks__restart(struct alloc_clocks *a, uint64_t now_ns);
 /*
- * CPU time of the process from then to then, in which it lived; what was not read of it is taken to be like the rest. whole_ns: when it began, where that is no earlier
- * than from_ns: then all that it ever used is meant; 0: only what was read. False: not known.
+ * What the process had from then to then, in which it lived; what was not read of it is taken to be like the rest. whole_ns: when it began, where that is no earlier
+ * than from_ns: then all that it ever had is meant; 0: only what was read. False: not known.
  */
 bool alloc_clocks__total(struct alloc_clocks *a, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
-			 uint64_t whole_ns, double *ret_cpu_ns);
+			 uint64_t whole_ns, struct alloc_aids *ret);
 
 #endif

@@ -7,10 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/pipeline/alloc_control.h"
 #include "user/pipeline/alloc_cost.h"
 
 /* To wake up takes more or less by that in a window, where the CPU has just been at work, than it does elsewhere. */
 #define ALLOC_WAKE_NS 10000.0
+/* Of a process that had less time of its own than this share, it is not known how much less. */
+#define SATURATED 0.05
 /* Rows of fewer samples are a matter of chance: they are not made to add up to the total, because those without any could not. */
 #define ALLOC_SAMPLES_MIN 4
 
@@ -111,14 +114,15 @@ int alloc_estimate__add_thread(struct alloc_estimate *e, const struct task_key *
 	return err;
 }
 
-void alloc_estimate__add_cpu(struct alloc_estimate *e, const struct task_key *key, double cpu_ns)
+void alloc_estimate__add_aids(struct alloc_estimate *e, const struct task_key *key,
+			      const struct alloc_aids *a)
 {
-	struct alloc_process *p = (struct alloc_process *)alloc_estimate__find(e, key);
+	struct alloc_process *p;
 
-	if (!p)
+	if (find(e, key, &p))
 		return;
-	p->open.cpu_ns += cpu_ns;
-	p->open.has_cpu = true;
+	p->open.aids = *a;
+	p->open.has_aids = true;
 }
 
 void alloc_estimate__add_sample(struct alloc_estimate *e, const struct task_key *key, double objects,
@@ -133,33 +137,60 @@ void alloc_estimate__add_sample(struct alloc_estimate *e, const struct task_key 
 	p->n_samples++;
 }
 
-static void end_window(struct alloc_moments *m, struct alloc_window *o, double scale, uint32_t turns)
+/*
+ * The share by which a process that sleeps by the clock would have allocated more between two sleeps, had there been no probes. One that had time to spare caught up with them;
+ * one that was at work for more than half of the window may not have.
+ */
+static double pressed(const struct alloc_window *o)
 {
-	double cpu = (o->cpu_ns - o->probes_ns) * scale / turns;
+	double cpu = o->aids.by[ALLOC_BY_CPU], own = cpu - o->probes_ns;
+	double busy = fmin(fmax(2 * cpu / ALLOC_WINDOW_NS - 1, 0), 1);
+
+	return busy * o->probes_ns / fmax(own, SATURATED * cpu);
+}
+
+static void add_aids(struct alloc_moments *m, const struct alloc_window *o, double scale, uint32_t turns)
+{
+	const double had[ALLOC_N_AIDS] = {o->aids.by[ALLOC_BY_CPU] - o->probes_ns,
+					  o->aids.by[ALLOC_BY_SLEEPS]};
 
 	for (int i = 0; i < 2; i++) {
-		double value = o->middle[i] * scale, x = o->plain[i] * scale;
+		double x = o->plain[i] * scale;
+
+		m->with_aids[i] += x;
+		m->with_aids_squares[i] += x * x;
+		if (x > 0)
+			m->pressed[i] += x * pressed(o);
+	}
+	m->probes += o->probes_ns * scale / turns;
+	for (int k = 0; k < ALLOC_N_AIDS; k++) {
+		struct alloc_aid_moments *a = &m->aids[k];
+		double y = had[k] * scale / turns;
+
+		a->sum += y;
+		a->squares += y * y;
+		for (int i = 0; i < 2; i++)
+			a->products[i] += o->plain[i] * scale * y;
+		if (o->is_met || o->aids.by[k] > 0) {
+			a->n_met++;
+			a->met += scale / turns;
+		}
+	}
+}
+
+static void end_window(struct alloc_moments *m, struct alloc_window *o, double scale, uint32_t turns)
+{
+	for (int i = 0; i < 2; i++) {
+		double value = o->middle[i] * scale;
 
 		m->sum[i] += value;
 		m->squares[i] += value * value;
 		m->range[i] += o->range[i] * scale;
 		m->doubt[i] += o->doubt[i] * scale;
-		if (!o->has_cpu)
-			continue;
-		m->with_cpu[i] += x;
-		m->with_cpu_squares[i] += x * x;
-		m->products[i] += x * cpu;
 	}
 	m->probes_ns += o->probes_ns;
-	if (o->has_cpu) {
-		m->cpu += cpu;
-		m->cpu_squares += cpu * cpu;
-		m->probes += o->probes_ns * scale / turns;
-		if (o->is_met || o->cpu_ns > 0) {
-			m->n_cpu++;
-			m->met += scale / turns;
-		}
-	}
+	if (o->has_aids)
+		add_aids(m, o, scale, turns);
 	*o = (struct alloc_window){0};
 }
 
@@ -167,7 +198,7 @@ void alloc_estimate__end_window(struct alloc_estimate *e, double scale, uint32_t
 {
 	end_window(&e->all, &e->open, scale, turns);
 	for (uint32_t i = 0; i < e->n; i++)
-		if (e->processes[i].open.is_met || e->processes[i].open.has_cpu)
+		if (e->processes[i].open.is_met || e->processes[i].open.has_aids)
 			end_window(&e->processes[i].moments, &e->processes[i].open, scale, turns);
 }
 
@@ -200,31 +231,39 @@ struct alloc_total alloc_estimate__total(const struct alloc_moments *m, uint32_t
 	};
 }
 
+/* What is not known of the aid itself, a share. */
+static double error_of_aid(const struct alloc_moments *m, enum alloc_aid aid, int i)
+{
+	double cpu = m->aids[ALLOC_BY_CPU].sum;
+
+	if (aid == ALLOC_BY_SLEEPS)
+		return m->pressed[i] / m->with_aids[i];
+	return hypot(ALLOC_COST_ERROR * m->probes / cpu, ALLOC_WAKE_NS * m->aids[ALLOC_BY_CPU].met / cpu);
+}
+
 /*
- * The sum that the ratio gives, and its error from what windows have more or less than it says. They count by the CPU time that they have: of a hundred of which three have
+ * The sum that the ratio to an aid gives, and its error from what windows have more or less than it says. They count by what they have of the aid: of a hundred of which three have
  * nearly all, there are three. False: none.
  */
-static bool by_cpu(const struct alloc_moments *m, int i, double cpu_ns, double *ret_sum, double *ret_error)
+static bool by_aid(const struct alloc_moments *m, enum alloc_aid aid, int i, double whole, double *ret_sum,
+		   double *ret_error)
 {
-	double ratio, squares, n, chance, doubt, wake, unseen;
+	const struct alloc_aid_moments *a = &m->aids[aid];
+	double ratio, squares, n, chance, unseen;
 
-	if (cpu_ns <= 0 || m->cpu <= 0 || m->with_cpu[i] <= 0)
+	if (whole <= 0 || a->sum <= 0 || m->with_aids[i] <= 0)
 		return false;
-	n = m->cpu * m->cpu / m->cpu_squares;
-	if (n > m->n_cpu)
-		n = m->n_cpu;
-	ratio = m->with_cpu[i] / m->cpu;
-	squares = m->with_cpu_squares[i] - 2 * ratio * m->products[i] + ratio * ratio * m->cpu_squares;
-	chance = sqrt(fmax(squares, 0) * n / fmax(n - 1, 0.5)) * few(n) / m->with_cpu[i];
-	doubt = ALLOC_COST_ERROR * m->probes / m->cpu;
-	wake = ALLOC_WAKE_NS * m->met / m->cpu;
+	n = fmin(a->sum * a->sum / a->squares, a->n_met);
+	ratio = m->with_aids[i] / a->sum;
+	squares = m->with_aids_squares[i] - 2 * ratio * a->products[i] + ratio * ratio * a->squares;
+	chance = sqrt(fmax(squares, 0) * n / fmax(n - 1, 0.5)) * few(n) / m->with_aids[i];
 	unseen = pow(n, -1.5); /* one window more might have been unlike all others */
-	*ret_sum = ratio * fmax(cpu_ns - m->probes_ns, 0);
-	*ret_error = sqrt(chance * chance + doubt * doubt + wake * wake + unseen * unseen) * *ret_sum;
+	*ret_sum = ratio * whole;
+	*ret_error = hypot(hypot(chance, unseen), error_of_aid(m, aid, i)) * *ret_sum;
 	return true;
 }
 
-static void settle(struct alloc_process *p, uint32_t n_windows, double factor, double cpu_ns)
+static void settle(struct alloc_process *p, uint32_t n_windows, double factor, const struct alloc_aids *aids)
 {
 	struct alloc_total *t = &p->total;
 	double *sums[2] = {&t->objects, &t->bytes}, *errors[2] = {&t->objects_error, &t->bytes_error};
@@ -235,10 +274,12 @@ static void settle(struct alloc_process *p, uint32_t n_windows, double factor, d
 
 		*sums[i] *= factor;
 		*errors[i] *= factor;
-		if (by_cpu(&p->moments, i, cpu_ns, &sum, &error) && error * *sums[i] < *errors[i] * sum) {
-			*sums[i] = sum;
-			*errors[i] = error;
-		}
+		for (int k = 0; k < ALLOC_N_AIDS; k++)
+			if (by_aid(&p->moments, (enum alloc_aid)k, i, aids->by[k], &sum, &error) &&
+			    error * *sums[i] < *errors[i] * sum) {
+				*sums[i] = sum;
+				*errors[i] = error;
+			}
 		*errors[i] = hypot(*errors[i], ALLOC_OTHER_ERROR * *sums[i]);
 		if (p->n_samples >= ALLOC_SAMPLES_MIN)
 			plain = p->sampled[i];
@@ -247,7 +288,7 @@ static void settle(struct alloc_process *p, uint32_t n_windows, double factor, d
 }
 
 void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_windows, double factor,
-			    alloc_estimate_cpu_fn cpu, void *ctx)
+			    alloc_estimate_aids_fn aids, void *ctx)
 {
 	struct alloc_total all = alloc_estimate__total(&e->all, n_windows), sum = {0};
 	double objects_error = 0, bytes_error = 0;
@@ -255,9 +296,11 @@ void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_windows, double
 
 	for (uint32_t i = 0; i < e->n; i++) {
 		struct alloc_process *p = &e->processes[i];
-		double cpu_ns;
+		struct alloc_aids whole = {{0}};
 
-		settle(p, n_windows, factor, cpu(ctx, &p->key, &cpu_ns) ? cpu_ns : 0);
+		if (aids(ctx, &p->key, &whole)) /* probes slow a program down, and it has that in all, too */
+			whole.by[ALLOC_BY_CPU] = fmax(whole.by[ALLOC_BY_CPU] - p->moments.probes_ns, 0);
+		settle(p, n_windows, factor, &whole);
 		rest_objects -= p->moments.sum[0];
 		rest_bytes -= p->moments.sum[1];
 		sum.objects += p->total.objects;

@@ -9,7 +9,9 @@
  *
  * What differs most is how much of a window a program was at work in. Where its CPU time in the windows is known, and in all, its total may be told by what it
  * allocated by CPU time (a ratio estimate): whether windows meet a program more often than its share does not matter then, nor what it did for the time that its
- * probes took; but all that is not known of the probes' cost does, the more the denser they are. Of both the one is taken whose error is smaller.
+ * probes took; but all that is not known of the probes' cost does, the more the denser they are. A program that works in rounds and sleeps between them is told by how much it
+ * allocates each time that it sleeps: neither the windows' luck nor the probes' cost matters then, but where it hardly ever waits what sleeps may be another thread, which goes by the
+ * clock. Of all the one is taken whose error is smallest.
  *
  * Owns: its tables. Thread: one owner. Limit: ALLOC_ESTIMATES_MAX processes; more are in the total only. Errors: -ENOMEM.
  */
@@ -20,8 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/abi.h"
 #include "user/base/hashmap.h"
+#include "user/pipeline/alloc_clocks.h"
 
 #define ALLOC_ESTIMATES_MAX 1024
 
@@ -32,7 +34,6 @@ struct alloc_total {
 
 /* What a thread's calls stand for. */
 struct alloc_weight {
-	double scale; /* windows are a part of the time only */
 	double low,
 		high; /* times this: a thread was seen for less than the window, where it caught up by sleeping less, and where it did not */
 	double doubt; /* the share by which that changes where a probe costs ALLOC_COST_ERROR more */
@@ -45,17 +46,21 @@ struct alloc_window {
 	double range[2];  /* one standard error of that, all in one direction */
 	double doubt[2];  /* what it changes by with the probe's cost */
 	double probes_ns; /* spent in them */
-	double cpu_ns;    /* beside them */
-	bool has_cpu, is_met;
+	struct alloc_aids aids;
+	bool has_aids, is_met;
 };
 
 /* Sums over windows, scaled to the time that each stands for. */
 struct alloc_moments {
 	double sum[2], squares[2], range[2], doubt[2];
-	/* of the windows whose CPU time is known: */
-	double probes, cpu, cpu_squares, with_cpu[2], with_cpu_squares[2], products[2];
-	double met;       /* those in which it had some, scaled */
-	uint32_t n_cpu;   /* and how many they were */
+	/* of the windows whose aids are known: */
+	double probes, with_aids[2], with_aids_squares[2];
+	double pressed[2]; /* of that, what the probes may have kept it from while it went on to sleep */
+	struct alloc_aid_moments {
+		double sum, squares, products[2];
+		double met;     /* windows in which it had some, scaled */
+		uint32_t n_met; /* and how many they were */
+	} aids[ALLOC_N_AIDS];
 	double probes_ns; /* spent, not scaled */
 };
 
@@ -85,20 +90,21 @@ void alloc_estimate__clear(struct alloc_estimate *e);
 /* What a thread did in the window, not scaled. */
 int alloc_estimate__add_thread(struct alloc_estimate *e, const struct task_key *key, double objects,
 			       double bytes, double probes_ns, const struct alloc_weight *w);
-/* All CPU time that a process had of the window, what it spent in probes included. A process that did not allocate yet is none. */
-void alloc_estimate__add_cpu(struct alloc_estimate *e, const struct task_key *key, double cpu_ns);
+/* What a process had of the window, whether it allocated in it or not: of one that is counted only from when it does, too much would be told. */
+void alloc_estimate__add_aids(struct alloc_estimate *e, const struct task_key *key,
+			      const struct alloc_aids *a);
 /* The window is over: what it stands for, where only one of so many parts of all allocators could be seen in it. */
 void alloc_estimate__end_window(struct alloc_estimate *e, double scale, uint32_t turns);
 /* A sample that is handed on, scaled: how much of a process its samples show. */
 void alloc_estimate__add_sample(struct alloc_estimate *e, const struct task_key *key, double objects,
 				double bytes);
 /*
- * All windows are in, n of them: totals and factors of all processes. cpu: the whole CPU time of a process, false where that is not known; factor: what totals of
+ * All windows are in, n of them: totals and factors of all processes. aids: what a process had in all, false where that is not known; factor: what totals of
  * others are multiplied by.
  */
-typedef bool (*alloc_estimate_cpu_fn)(void *ctx, const struct task_key *key, double *ret_cpu_ns);
+typedef bool (*alloc_estimate_aids_fn)(void *ctx, const struct task_key *key, struct alloc_aids *ret);
 void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_windows, double factor,
-			    alloc_estimate_cpu_fn cpu, void *ctx);
+			    alloc_estimate_aids_fn aids, void *ctx);
 /* NULL: none of it. Not after a sort. */
 const struct alloc_process *alloc_estimate__find(const struct alloc_estimate *e, const struct task_key *key);
 /* By windows alone; n of them, those included that gave nothing. */

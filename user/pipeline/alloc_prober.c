@@ -212,11 +212,14 @@ static double own_of(double lost_ns)
 	return own < SATURATED * ALLOC_WINDOW_NS ? SATURATED * ALLOC_WINDOW_NS : own;
 }
 
-/* What a thread was not seen for. */
+/* What a thread was not seen for. What came after its last call it may have slept. */
 static struct alloc_weight weight_of(const struct alloc_thread *t)
 {
+	uint32_t rest = t->last_ns < ALLOC_WINDOW_NS ? (uint32_t)(ALLOC_WINDOW_NS - t->last_ns) : 0;
+	uint32_t debt = t->debt_ns > rest ? t->debt_ns - rest : 0;
+
 	return (struct alloc_weight){
-		.low = ALLOC_WINDOW_NS / own_of(t->debt_ns),
+		.low = ALLOC_WINDOW_NS / own_of(debt),
 		.high = ALLOC_WINDOW_NS / own_of(t->inside_ns),
 		.doubt = ALLOC_COST_ERROR * t->debt_ns / own_of(t->debt_ns),
 	};
@@ -256,12 +259,18 @@ static void take_threads(struct alloc_prober *p, struct alloc_bill *bill)
 
 static void take_clocks(struct alloc_prober *p)
 {
-	uint64_t cpu_ns;
+	struct alloc_aids aids;
 
-	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++)
-		if (alloc_clocks__window(&p->clocks, i, &cpu_ns))
-			alloc_estimate__add_cpu(&p->estimate, &p->clocks.followed[i].key,
-						(double)cpu_ns * alloc_clocks__part(&p->clocks, i));
+	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++) {
+		double part;
+
+		if (!alloc_clocks__window(&p->clocks, i, &aids))
+			continue;
+		part = alloc_clocks__part(&p->clocks, i);
+		for (int k = 0; k < ALLOC_N_AIDS; k++)
+			aids.by[k] *= part;
+		alloc_estimate__add_aids(&p->estimate, &p->clocks.followed[i].key, &aids);
+	}
 }
 
 /* is_whole: no file was left out, or what a process did is not known, though it was at work. */
@@ -531,13 +540,13 @@ void alloc_prober__restart_clocks(struct alloc_prober *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
-bool alloc_prober__cpu(struct alloc_prober *p, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
-		       uint64_t whole_ns, double *ret_cpu_ns)
+bool alloc_prober__aids(struct alloc_prober *p, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
+			uint64_t whole_ns, struct alloc_aids *ret)
 {
 	bool is_known;
 
 	pthread_mutex_lock(&p->lock);
-	is_known = alloc_clocks__total(&p->clocks, key, from_ns, to_ns, whole_ns, ret_cpu_ns);
+	is_known = alloc_clocks__total(&p->clocks, key, from_ns, to_ns, whole_ns, ret);
 	pthread_mutex_unlock(&p->lock);
 	return is_known;
 }

@@ -56,9 +56,9 @@ int alloc_prober__weigh(struct alloc_prober *p, const struct task_key *key, uint
 			double *objects, double *bytes);
 /* What windows gave since the last call, for the caller to keep in place of what *e is; the next profile begins. */
 void alloc_prober__swap_estimate(struct alloc_prober *p, struct alloc_estimate *e);
-/* CPU time of a process since the last call of restart_clocks; times as in alloc_clocks.h. */
-bool alloc_prober__cpu(struct alloc_prober *p, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
-		       uint64_t whole_ns, double *ret_cpu_ns);
+/* What a process had since the last call of restart_clocks; times as in alloc_clocks.h. */
+bool alloc_prober__aids(struct alloc_prober *p, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
+			uint64_t whole_ns, struct alloc_aids *ret);
 void alloc_prober__restart_clocks(struct alloc_prober *p);
 void alloc_prober__stats(struct alloc_prober *p, struct alloc_prober_stats *ret);
 void alloc_prober__set_budget(struct alloc_prober *p, uint64_t budget_ppm);

@@ -276,6 +276,8 @@ static void note_largest(struct alloc_state *a, struct window *w, struct buf *b)
 	for (uint32_t i = 0; i < a->estimate.n && i < NOTE_LARGEST; i++) {
 		const struct alloc_process *p = &a->estimate.processes[i];
 
+		if (p->total.bytes <= 0)
+			break;
 		buf__printf(b, "; %u", p->key.tgid);
 		for (uint32_t k = 0; k < w->n_processes; k++)
 			if (!memcmp(&w->processes[k].key, &p->key, sizeof(p->key)))
@@ -332,8 +334,8 @@ struct settling {
 	const struct window *w;
 };
 
-/* CPU time of a process in the profile. */
-static bool cpu_of(void *ctx, const struct task_key *key, double *ret_cpu_ns)
+/* What a process had in the profile. */
+static bool aids_of(void *ctx, const struct task_key *key, struct alloc_aids *ret)
 {
 	const struct settling *s = ctx;
 	const struct process *p = process_table__find(s->c->processes, key);
@@ -345,7 +347,7 @@ static bool cpu_of(void *ctx, const struct task_key *key, double *ret_cpu_ns)
 		from = whole = p->born_ns;
 	if (p->died_ns && p->died_ns < to)
 		to = p->died_ns;
-	return alloc_prober__cpu(state_of(s->c)->prober, key, from, to, whole, ret_cpu_ns);
+	return alloc_prober__aids(state_of(s->c)->prober, key, from, to, whole, ret);
 }
 
 /* Rows add up to the totals of their processes. */
@@ -381,7 +383,7 @@ static void settle_allocs(struct collector *c, struct window *w)
 	alloc_prober__stats(a->prober, &now);
 	alloc_prober__swap_estimate(a->prober, &a->estimate);
 	factor = length_factor(w, &a->before, &now);
-	alloc_estimate__settle(&a->estimate, (uint32_t)(now.n_windows - a->before.n_windows), factor, cpu_of,
+	alloc_estimate__settle(&a->estimate, (uint32_t)(now.n_windows - a->before.n_windows), factor, aids_of,
 			       &(struct settling){.c = c, .w = w});
 	scale_rows(&a->estimate, w, factor);
 	note(a, w, &now);

@@ -32,12 +32,14 @@ static struct task_key self(void)
 static struct alloc_cpu_table table;
 
 /* What the kernel's pass would have found. */
-static void find_in(const struct task_key *key, uint32_t end, uint64_t at_ns, uint64_t cpu_ns)
+static void find_in(const struct task_key *key, uint32_t end, uint64_t at_ns, uint64_t cpu_ns,
+		    uint64_t sleeps)
 {
 	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++)
 		if (table.slots[i].tgid == key->tgid) {
 			table.slots[i].at_ns[end] = at_ns;
 			table.slots[i].cpu_ns[end] = cpu_ns;
+			table.slots[i].sleeps[end] = sleeps;
 		}
 }
 
@@ -53,7 +55,7 @@ static void a_process_has_the_cpu_time_that_it_used(void **state)
 {
 	struct alloc_clocks a;
 	struct task_key key = self();
-	double cpu_ns;
+	struct alloc_aids aids;
 	uint64_t from = clock__mono_ns();
 
 	(void)state;
@@ -63,13 +65,15 @@ static void a_process_has_the_cpu_time_that_it_used(void **state)
 	burn(20000000);
 	usleep(20000);
 	burn(20000000);
-	assert_true(alloc_clocks__total(&a, &key, from, clock__mono_ns(), 0, &cpu_ns));
-	assert_true(cpu_ns >= 36e6 && cpu_ns < 60e6); /* a tick may be missing */
+	assert_true(alloc_clocks__total(&a, &key, from, clock__mono_ns(), 0, &aids));
+	assert_true(aids.by[ALLOC_BY_CPU] >= 36e6 &&
+		    aids.by[ALLOC_BY_CPU] < 60e6); /* a tick may be missing */
 	alloc_clocks__restart(&a, clock__mono_ns());
 	from = clock__mono_ns();
 	burn(20000000);
-	assert_true(alloc_clocks__total(&a, &key, from, clock__mono_ns(), 0, &cpu_ns));
-	assert_true(cpu_ns > 15e6 && cpu_ns < 40e6);
+	assert_true(alloc_clocks__total(&a, &key, from, clock__mono_ns(), 0, &aids));
+	assert_true(aids.by[ALLOC_BY_CPU] > 15e6 && aids.by[ALLOC_BY_CPU] < 40e6);
+	assert_true(aids.by[ALLOC_BY_SLEEPS] == 0); /* no window told them */
 	alloc_clocks__done(&a);
 }
 
@@ -77,27 +81,29 @@ static void a_window_lies_between_two_readings(void **state)
 {
 	struct alloc_clocks a;
 	struct task_key key = self(), other = {.start_ns = 5, .tgid = key.tgid};
-	uint64_t cpu_ns, used, now = clock__mono_ns();
+	struct alloc_aids aids;
+	uint64_t used, now = clock__mono_ns();
 
 	(void)state;
 	alloc_clocks__init(&a, -1, &table);
 	assert_true(alloc_clocks__follow(&a, &key, now));
 	used = a.followed[place_of(&key)].last.cpu_ns;
 	alloc_clocks__prepare(&a);
-	assert_false(alloc_clocks__window(&a, place_of(&key), &cpu_ns));
+	assert_false(alloc_clocks__window(&a, place_of(&key), &aids));
 	assert_true(alloc_clocks__part(&a, place_of(&key)) == 1);
-	find_in(&key, 0, now, used + 1000);
-	find_in(&key, 1, now + 1250000, used + 301000);
-	assert_true(alloc_clocks__window(&a, place_of(&key), &cpu_ns));
-	assert_int_equal(cpu_ns, 300000);
+	find_in(&key, 0, now, used + 1000, 70);
+	find_in(&key, 1, now + 1250000, used + 301000, 73);
+	assert_true(alloc_clocks__window(&a, place_of(&key), &aids));
+	assert_true(aids.by[ALLOC_BY_CPU] == 300000);
+	assert_true(aids.by[ALLOC_BY_SLEEPS] == 3);
 	assert_true(fabs(alloc_clocks__part(&a, place_of(&key)) - 0.8) < 1e-9);
 	/* it executed another program: the old one is nothing any more */
 	assert_true(alloc_clocks__follow(&a, &other, now));
 	assert_int_equal(a.followed[place_of(&other)].key.start_ns, 5);
 	/* and it ended within a window */
 	alloc_clocks__prepare(&a);
-	find_in(&other, 0, now, used);
-	assert_false(alloc_clocks__window(&a, place_of(&other), &cpu_ns));
+	find_in(&other, 0, now, used, 73);
+	assert_false(alloc_clocks__window(&a, place_of(&other), &aids));
 	assert_true(a.followed[place_of(&other)].is_gone);
 	alloc_clocks__done(&a);
 }
@@ -108,7 +114,7 @@ static void a_process_that_ended_has_its_last_reading(void **state)
 	uint64_t born = clock__mono_ns(), end, at;
 	struct alloc_clocks a;
 	struct task_key key = {.start_ns = 2};
-	double cpu_ns;
+	struct alloc_aids aids;
 	pid_t pid = fork();
 
 	(void)state;
@@ -122,14 +128,15 @@ static void a_process_that_ended_has_its_last_reading(void **state)
 	assert_true(alloc_clocks__follow(&a, &key, clock__mono_ns()));
 	usleep(200000);
 	at = clock__mono_ns();
-	find_in(&key, 0, at - 1000000, 79000000);
-	find_in(&key, 1, at, 80000000);
-	(void)alloc_clocks__window(&a, place_of(&key), &(uint64_t){0});
+	find_in(&key, 0, at - 1000000, 79000000, 9);
+	find_in(&key, 1, at, 80000000, 10);
+	(void)alloc_clocks__window(&a, place_of(&key), &aids);
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	end = born + 400000000;
-	assert_true(alloc_clocks__total(&a, &key, born, end, born, &cpu_ns));
-	assert_true(fabs(cpu_ns / 400e6 - 80e6 / (double)(at - born)) < 0.001);
+	assert_true(alloc_clocks__total(&a, &key, born, end, born, &aids));
+	assert_true(fabs(aids.by[ALLOC_BY_CPU] / 400e6 - 80e6 / (double)(at - born)) < 0.001);
+	assert_true(fabs(aids.by[ALLOC_BY_SLEEPS] / 400e6 - 10 / (double)(at - born)) < 1e-10);
 	/* it is not followed again, and its place is free */
 	assert_false(alloc_clocks__follow(&a, &(struct task_key){.start_ns = 3, .tgid = key.tgid}, end));
 	alloc_clocks__restart(&a, end);

@@ -131,11 +131,16 @@ static void processes_past_the_limit_are_in_the_total(void **state)
 	alloc_estimate__done(&e);
 }
 
-static bool knows_cpu(void *ctx, const struct task_key *key, double *ret_cpu_ns)
+static bool knows_cpu(void *ctx, const struct task_key *key, struct alloc_aids *ret)
 {
 	(void)key;
-	*ret_cpu_ns = *(double *)ctx;
-	return *ret_cpu_ns > 0;
+	*ret = (struct alloc_aids){{*(double *)ctx}};
+	return ret->by[ALLOC_BY_CPU] > 0;
+}
+
+static void add_cpu(struct alloc_estimate *e, double cpu_ns)
+{
+	alloc_estimate__add_aids(e, &first, &(struct alloc_aids){{cpu_ns}});
 }
 
 /*
@@ -165,7 +170,7 @@ static void what_is_known_by_cpu_time_is_not_left_to_chance(void **state)
 			if (is_met)
 				alloc_estimate__add_thread(&e, &first, 300 * part * (0.8 + 0.4 * drand48()),
 							   1, 0, &plain);
-			alloc_estimate__add_cpu(&e, &first, part * 1e6);
+			add_cpu(&e, part * 1e6);
 			alloc_estimate__end_window(&e, 1, 1);
 		}
 		alloc_estimate__settle(&e, WINDOWS, 1, knows_cpu, &cpu_ns);
@@ -195,7 +200,7 @@ static void windows_count_by_the_cpu_time_that_they_have(void **state)
 		bool is_burst = round == 10 || round == 30;
 
 		alloc_estimate__add_thread(&e, &first, is_burst ? 300 : 0, 1, 0, &plain);
-		alloc_estimate__add_cpu(&e, &first, is_burst ? 1e6 : 1);
+		add_cpu(&e, is_burst ? 1e6 : 1);
 		alloc_estimate__end_window(&e, 1, 1);
 	}
 	alloc_estimate__settle(&e, 40, 1, knows_cpu, &cpu_ns);
@@ -214,11 +219,10 @@ static void the_way_with_the_smaller_error_counts(void **state)
 
 	(void)state;
 	alloc_estimate__init(&e);
-	alloc_estimate__add_cpu(&e, &second, 1e6); /* gave nothing so far */
 	for (uint32_t round = 1; round <= 20; round++) {
 		alloc_estimate__add_thread(&e, &first, 5 * round, 500 * round, 0, &plain);
 		alloc_estimate__add_thread(&e, &first, 5 * round, 500 * round, 1e6, &plain);
-		alloc_estimate__add_cpu(&e, &first, 1e6 + 1e6 * round);
+		add_cpu(&e, 1e6 + 1e6 * round);
 		alloc_estimate__end_window(&e, 1, 1);
 	}
 	assert_int_equal(e.n, 1);
@@ -232,7 +236,7 @@ static void the_way_with_the_smaller_error_counts(void **state)
 	/* its clock moved hardly more than by what its probes took */
 	for (uint32_t round = 21; round <= 40; round++) {
 		alloc_estimate__add_thread(&e, &first, 100, 10000, 1000e6, &plain);
-		alloc_estimate__add_cpu(&e, &first, 1000e6);
+		add_cpu(&e, 1000e6);
 		alloc_estimate__end_window(&e, 1, 1);
 	}
 	alloc_estimate__settle(&e, 40, 1, knows_cpu, &cpu_ns);
@@ -260,6 +264,78 @@ static void rows_add_up_to_what_was_counted(void **state)
 	alloc_estimate__done(&e);
 }
 
+static bool knows_all(void *ctx, const struct task_key *key, struct alloc_aids *ret)
+{
+	(void)key;
+	*ret = *(struct alloc_aids *)ctx;
+	return true;
+}
+
+/* Fifty windows, of which one of `every` meets a round of 300 calls and the sleep after it; where `every` is 1 the program is at work all the time and another thread sleeps by the clock. */
+static struct alloc_total of_rounds(uint32_t every, double cpu_ns, double probes_ns,
+				    const struct alloc_weight *w, const struct alloc_aids *whole)
+{
+	struct alloc_estimate e;
+	struct alloc_total t;
+
+	alloc_estimate__init(&e);
+	for (uint32_t round = 0; round < 50; round++) {
+		bool is_met = round % every == 0;
+
+		if (is_met)
+			alloc_estimate__add_thread(&e, &first, 300, 3000, probes_ns, w);
+		alloc_estimate__add_aids(&e, &first, &(struct alloc_aids){{is_met ? cpu_ns : 0, is_met}});
+		alloc_estimate__end_window(&e, 100, 1);
+	}
+	alloc_estimate__settle(&e, 50, 1, knows_all, (void *)(uintptr_t)whole);
+	t = e.total;
+	alloc_estimate__done(&e);
+	return t;
+}
+
+/* Windows met ten rounds in 50 ms, and there are 500 in 5 s: half of what the windows say, however little is known of the probes' cost. */
+static void rounds_are_told_by_the_sleeps_between_them(void **state)
+{
+	const struct alloc_aids whole = {{500 * 50e3, 500}};
+	struct alloc_total t = of_rounds(5, 345e3, 300e3, &plain, &whole);
+
+	(void)state;
+	assert_near(t.objects, 500 * 300, 1e-3);
+	assert_near(t.objects_error / t.objects, hypot(pow(10, -1.5), 0.05), 1e-3);
+}
+
+/* What sleeps by the clock while the probes keep others from their work says too little: that is in the error, and so another way is taken. */
+static void sleeps_say_little_of_a_program_that_is_always_at_work(void **state)
+{
+	const struct alloc_aids whole = {{5e9, 5000}};
+	const struct alloc_weight half = {.low = 2, .high = 2, .doubt = 0.2};
+	struct alloc_total t = of_rounds(1, 1e6, 500e3, &half, &whole);
+
+	(void)state;
+	/* by CPU time: 300 in half a millisecond */
+	assert_near(t.objects, 300 * (5e9 - 50 * 500e3) / 500e3, 1);
+	assert_true(t.objects_error > 0.09 * t.objects);
+}
+
+/* A process that is followed and has not allocated counts from then on: what it had of windows in which it did not is not forgotten. */
+static void windows_before_the_first_call_count(void **state)
+{
+	double cpu_ns = 40e6;
+	struct alloc_estimate e;
+
+	(void)state;
+	alloc_estimate__init(&e);
+	for (uint32_t round = 0; round < 40; round++) {
+		add_cpu(&e, 1e6);
+		if (round % 4 == 3)
+			alloc_estimate__add_thread(&e, &first, 100, 100, 0, &plain);
+		alloc_estimate__end_window(&e, 1, 1);
+	}
+	alloc_estimate__settle(&e, 40, 1, knows_cpu, &cpu_ns);
+	assert_near(e.total.objects, 1000, 1e-6);
+	alloc_estimate__done(&e);
+}
+
 /* A third of all allocators has its turn in a window: CPU time is seen in each. */
 static void where_files_take_turns_cpu_time_does_not(void **state)
 {
@@ -270,7 +346,7 @@ static void where_files_take_turns_cpu_time_does_not(void **state)
 	alloc_estimate__init(&e);
 	for (uint32_t round = 0; round < 30; round++) {
 		alloc_estimate__add_thread(&e, &first, round % 3 ? 0 : 100, 1, 0, &plain);
-		alloc_estimate__add_cpu(&e, &first, 1e6);
+		add_cpu(&e, 1e6);
 		alloc_estimate__end_window(&e, 300, 3);
 	}
 	alloc_estimate__settle(&e, 30, 1, knows_cpu, &cpu_ns);
@@ -290,6 +366,9 @@ int main(void)
 		cmocka_unit_test(the_way_with_the_smaller_error_counts),
 		cmocka_unit_test(rows_add_up_to_what_was_counted),
 		cmocka_unit_test(where_files_take_turns_cpu_time_does_not),
+		cmocka_unit_test(rounds_are_told_by_the_sleeps_between_them),
+		cmocka_unit_test(sleeps_say_little_of_a_program_that_is_always_at_work),
+		cmocka_unit_test(windows_before_the_first_call_count),
 		cmocka_unit_test(processes_past_the_limit_are_in_the_total),
 	};
 
