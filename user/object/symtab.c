@@ -480,8 +480,7 @@ static bool wants_plt(const struct elf *e, const struct symtab_opts *opts)
 	for (uint32_t i = 0; i < elf__n_sections(e) && w.vaddrs; i++) {
 		const struct elf_section *s = elf__section(e, i);
 
-		if (!strncmp(s->name, ".plt", 4) &&
-		    symtab_wanted__touches(&w, s->vaddr, s->size, SYMTAB_AROUND))
+		if (!strncmp(s->name, ".plt", 4) && symtab_wanted__touches(&w, s->vaddr, s->size, 0))
 			return true;
 	}
 	return !w.vaddrs;

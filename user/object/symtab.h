@@ -32,7 +32,8 @@ struct symtab_opts {
 	 * large to be kept whole still names what is asked now. */
 	const uint64_t *wanted;
 	size_t n_wanted;
-	/* And all that lies within SYMTAB_AROUND of them: within SYMTAB_REACH the answers are those of the whole table, of which some thousandth is read. */
+	/* And all that lies within SYMTAB_AROUND of them: within SYMTAB_REACH the answers are those of the whole table, of which some thousandth is read;
+	 * stubs are there where one is asked for. */
 	bool around;
 };
 

@@ -5,7 +5,8 @@
  *
  * Idea: the symbols pass by in blocks, those near a wanted address stay, and only the blocks of the string table are read in which their names stand.
  *
- * Cost: 24 bytes read and a bisection of the wanted addresses a symbol: 2 ms for all of node's.
+ * Cost: 24 bytes read and a bisection of the wanted addresses a symbol, then the names and the sort of what stays: of node (whole: 65 ms, 6.4 MiB) 6 ms
+ * for one address, 28 ms for 125, whose surroundings are a third of it.
  *
  * What it does not do: compressed sections, which cannot be read from the middle.
  */

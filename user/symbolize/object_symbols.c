@@ -31,7 +31,7 @@
 #include "user/object/gopclntab.h"
 #include "user/object/symtab.h"
 
-#define WHOLE_BYTES_MAX (3ull << 19) /* symbols and names of the file */
+#define WHOLE_BYTES_MAX (3ull << 20) /* symbols and names of the file */
 
 static enum symbol_reason reason_of(int err)
 {

@@ -2,6 +2,7 @@
 /* A table that was read in part, beside the whole one of the same file: real files, random addresses. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -66,11 +67,15 @@ static void pick(const struct symtab *whole, uint64_t *wanted, size_t n)
 	qsort(wanted, n, sizeof(*wanted), ascending);
 }
 
-static void expect_same(const struct symtab *whole, const struct symtab *part, uint64_t vaddr)
+/* Stubs are in a part where one of them is asked for. */
+static void expect_same(const struct symtab *whole, const struct symtab *part, uint64_t vaddr,
+			bool part_has_stubs)
 {
 	struct symtab_symbol a, b;
 	int err = symtab__find(whole, vaddr, &a);
 
+	if (!err && strstr(a.name, "@plt") && !part_has_stubs)
+		return;
 	assert_int_equal(part ? symtab__find(part, vaddr, &b) : -ENOENT, err);
 	if (err)
 		return;
@@ -90,10 +95,10 @@ static void compare(const struct elf *e, const struct symtab *whole, size_t n)
 	err = symtab__load(&e, 1, &opts, &part);
 	assert_true(err == 0 || err == -ENOENT);
 	for (size_t i = 0; i < n; i++) {
-		expect_same(whole, part, wanted[i]);
+		expect_same(whole, part, wanted[i], true);
 		for (int k = 0; k < 32; k++)
 			expect_same(whole, part,
-				    wanted[i] - SYMTAB_REACH / 2 + (uint64_t)rand() % SYMTAB_REACH);
+				    wanted[i] - SYMTAB_REACH / 2 + (uint64_t)rand() % SYMTAB_REACH, false);
 	}
 	if (n == 1 && part && symtab__count(whole) > 1000)
 		assert_true(symtab__count(part) < symtab__count(whole) / 2);
@@ -140,7 +145,7 @@ static void stubs_that_are_asked_for_have_their_names(void **state)
 		if (!strstr(s.name, "@plt"))
 			continue;
 		assert_int_equal(symtab__load((const struct elf *const *)&e, 1, &opts, &part), 0);
-		expect_same(whole, part, s.start);
+		expect_same(whole, part, s.start, true);
 		symtab__free(part);
 		n++;
 	}
