@@ -8,10 +8,11 @@
 
 #include <cmocka.h>
 
+#include "tests/bpf/stack.h"
+
 #include "bpf/code_pages.h"
 #include "bpf/walk.h"
 
-#define STACK  0x7ff000ull
 #define HEAP   0x7f1200000000ull /* more bits than a frame of a file has */
 #define NUMBER (CODE_PAGES_FIRST + 70000)
 #define METHOD (HEAP + 0x100)
@@ -20,17 +21,7 @@
 #define NEWER  (HEAP + 0xe00)
 #define END    (HEAP + 0xf00)
 
-static uint64_t stack[64];
 static uint8_t heap_code[0x1000];
-
-static int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr)
-{
-	(void)w;
-	if (addr < STACK || addr + len > STACK + sizeof(stack))
-		return END_STACK_READ;
-	memcpy(to, (char *)stack + (addr - STACK), len);
-	return 0;
-}
 
 static int unwind_read_code(struct walk *w, void *to, __u32 len, __u64 pc)
 {

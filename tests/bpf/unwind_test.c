@@ -11,24 +11,12 @@
 #include <cmocka.h>
 
 #include "tests/bpf/shim.h"
+#include "tests/bpf/stack.h"
 
 #include "bpf/current.bpf.h"
 #include "bpf/mapping.bpf.h"
 #include "bpf/regs.bpf.h"
 #include "bpf/unwind_table.bpf.h"
-
-#define STACK 0x7ff000ull
-
-static __u64 stack[64];
-
-static int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr)
-{
-	(void)w;
-	if (addr < STACK || addr + len > STACK + sizeof(stack))
-		return END_STACK_READ;
-	memcpy(to, (char *)stack + (addr - STACK), len);
-	return 0;
-}
 
 static const __u8 *before_pc; /* CALL_BYTES_MAX of it before each address; NULL: cannot be read */
 

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/bisect.h"
 #include "user/base/io.h"
 #include "user/object/cfi_source.h"
 #include "user/object/elf.h"
@@ -219,17 +220,10 @@ size_t fde_index__bytes(const struct fde_index *x)
 /* Index of the last key or reference at or before `from`, or 0. */
 static uint64_t find_key(const struct fde_index *x, uint64_t from)
 {
-	uint64_t low = 0, high = x->keys ? (x->n + FDE_INDEX_STRIDE - 1) / FDE_INDEX_STRIDE : x->n;
+	uint64_t n = x->keys ? (x->n + FDE_INDEX_STRIDE - 1) / FDE_INDEX_STRIDE : x->n;
 
-	while (high - low > 1) {
-		uint64_t mid = low + (high - low) / 2;
-
-		if ((x->keys ? x->keys[mid] : x->refs[mid].start) <= from)
-			low = mid;
-		else
-			high = mid;
-	}
-	return low;
+	n = bisect__count(n, i, (x->keys ? x->keys[i] : x->refs[i].start) <= from);
+	return n ? n - 1 : 0;
 }
 
 /* Adds the next entry in order; returns 1 when the slice is whole. */
@@ -277,17 +271,8 @@ static int slice_chunk(const struct fde_index *x, uint64_t first, size_t n, stru
 /* In the chunk, the last pair that starts at or before the address, or 0. */
 static size_t find_pair(const struct fde_index *x, const struct fde_slice *s, size_t n, uint64_t from)
 {
-	size_t low = 0, high = n;
-
-	while (high - low > 1) {
-		size_t mid = low + (high - low) / 2;
-
-		if (pair_at(x, s->raw, s->raw_first, mid).start <= from)
-			low = mid;
-		else
-			high = mid;
-	}
-	return low;
+	n = bisect__count(n, i, pair_at(x, s->raw, s->raw_first, i).start <= from);
+	return n ? n - 1 : 0;
 }
 
 static int slice_table(const struct fde_index *x, uint64_t from, uint64_t to, struct fde_slice *s)

@@ -39,6 +39,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/bisect.h"
+
 #include "user/object/gopclntab_impl.h"
 
 /* Fields of a function record, in units of 4 bytes after its entry. */
@@ -253,16 +255,9 @@ int gopclntab__get(const struct gopclntab *t, uint32_t i, struct gopclntab_funct
 /* Index of the function whose range holds the address, or n. */
 static uint32_t index_of(const struct gopclntab *t, uint64_t vaddr)
 {
-	uint32_t lo = 0, hi = t->n + 1; /* the end of the last function counts as an entry */
+	/* the end of the last function counts as an entry */
+	uint32_t lo = bisect__count(t->n + 1, i, pc_of(t, i) <= vaddr);
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (pc_of(t, mid) <= vaddr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	if (lo == 0 || lo > t->n || vaddr < pc_of(t, lo - 1) || vaddr >= pc_of(t, lo))
 		return t->n;
 	return lo - 1;
@@ -279,17 +274,7 @@ int gopclntab__find(const struct gopclntab *t, uint64_t vaddr, struct gopclntab_
 
 uint32_t gopclntab__first(const struct gopclntab *t, uint64_t vaddr)
 {
-	uint32_t lo = 0, hi = t->n;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (pc_of(t, mid + 1) <= vaddr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return bisect__count(t->n, i, pc_of(t, i + 1) <= vaddr);
 }
 
 /* -- programs -- */

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/bisect.h"
 #include "user/base/buf.h"
 #include "user/object/elf.h"
 
@@ -29,17 +30,9 @@
 
 static const struct plt_slot *find_slot(const struct plt_slot *slots, size_t n, uint64_t got)
 {
-	size_t lo = 0, hi = n;
+	size_t at = bisect__count(n, i, slots[i].got < got);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (slots[mid].got < got)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < n && slots[lo].got == got ? &slots[lo] : NULL;
+	return at < n && slots[at].got == got ? &slots[at] : NULL;
 }
 
 void plt__parse(const uint8_t *code, size_t len, uint64_t vaddr, uint64_t entry_size,

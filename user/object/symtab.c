@@ -41,6 +41,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/bisect.h"
 #include "user/base/buf.h"
 #include "user/object/elf.h"
 #include "user/object/plt.h"
@@ -118,17 +119,9 @@ static int prepare_ranges(struct builder *b, const struct symtab_range *exec, si
 /* The end of the code range that holds the address, or 0. */
 static uint64_t range_end(const struct builder *b, uint64_t addr)
 {
-	size_t lo = 0, hi = b->n_exec;
+	size_t n = bisect__count(b->n_exec, i, b->exec[i].start <= addr);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (b->exec[mid].start <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo && addr < b->exec[lo - 1].end ? b->exec[lo - 1].end : 0;
+	return n && addr < b->exec[n - 1].end ? b->exec[n - 1].end : 0;
 }
 
 /* -- collecting -- */
@@ -570,17 +563,7 @@ struct symtab_symbol symtab__get(const struct symtab *t, uint32_t i)
 /* How many entries start at or before the offset. */
 static uint32_t entries_up_to(const struct symtab *t, uint64_t offset)
 {
-	uint32_t lo = 0, hi = t->n;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (t->entries[mid].start <= offset)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return bisect__count(t->n, i, t->entries[i].start <= offset);
 }
 
 void symtab__stretch(const struct symtab *t, uint64_t vaddr, uint64_t *ret_start, uint64_t *ret_end)

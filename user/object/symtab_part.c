@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "user/base/bisect.h"
 #include "user/base/buf.h"
 #include "user/base/io.h"
 #include "user/object/elf.h"
@@ -27,18 +28,11 @@
 bool symtab_wanted__touches(const struct symtab_wanted *w, uint64_t start, uint64_t size, uint64_t near)
 {
 	uint64_t from = start > near ? start - near : 0,
-		 end = start + (size < UINT32_MAX ? size : UINT32_MAX);
-	size_t lo = 0, hi = w->n;
+		 end = start + (size < UINT32_MAX ? size : UINT32_MAX), at;
 
-	while (lo < hi) { /* the first wanted address at or after `from` */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (w->vaddrs[mid] < from)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < w->n && w->vaddrs[lo] - from < end - from + near;
+	/* the first wanted address at or after `from` */
+	at = bisect__count(w->n, i, w->vaddrs[i] < from);
+	return at < w->n && w->vaddrs[at] - from < end - from + near;
 }
 
 /* Its name beside those of the others; one without a name that can be read is left out, as it would be of the whole table. */

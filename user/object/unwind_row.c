@@ -24,6 +24,7 @@
 #include <dwarf.h>
 #include <string.h>
 
+#include "user/base/bisect.h"
 #include "user/base/cursor.h"
 #include "user/object/cfa_program.h"
 #include "user/object/unwind_row.h"
@@ -266,17 +267,9 @@ struct unwind_row unwind_row__of_state(const struct cfa_state *state, enum unwin
 /* Index of the last row at or before pc; the rows are sorted and not empty, the first one is at or before pc. */
 static uint32_t find_index(const struct unwind_row *rows, uint32_t n, uint32_t pc)
 {
-	uint32_t low = 0, high = n;
+	uint32_t at = bisect__count(n, i, rows[i].pc <= pc);
 
-	while (high - low > 1) {
-		uint32_t mid = low + (high - low) / 2;
-
-		if (rows[mid].pc <= pc)
-			low = mid;
-		else
-			high = mid;
-	}
-	return low;
+	return at ? at - 1 : 0;
 }
 
 const struct unwind_row *unwind_row__find(const struct unwind_row *rows, uint32_t n, uint16_t pc)

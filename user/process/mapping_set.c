@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/bisect.h"
 #include "user/base/hashmap.h"
 #include "user/base/slots.h"
 #include "user/object/object_cache.h"
@@ -282,17 +283,9 @@ const struct code_mapping *mapping_set__mappings(const struct mapping_set *set, 
 
 const struct code_mapping *mapping_set__find(const struct mapping_set *set, uint64_t addr)
 {
-	uint32_t low = 0, high = set->n;
+	uint64_t at = bisect__count(set->n, i, set->mappings[i].end <= addr);
 
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-
-		if (set->mappings[mid].end <= addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < set->n && set->mappings[low].start <= addr ? &set->mappings[low] : NULL;
+	return at < set->n && set->mappings[at].start <= addr ? &set->mappings[at] : NULL;
 }
 
 /* ---- the pool ---------------------------------------------------------------------------------------------------- */

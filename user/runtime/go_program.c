@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/bisect.h"
 #include "user/base/buf.h"
 #include "user/base/hashmap.h"
 #include "user/base/io.h"
@@ -221,17 +222,7 @@ enum go_start go_program__start_of(const char *function)
 /* Where it stands in the memo, or has to be put. */
 static uint32_t memo_place(const struct go_program *p, uint64_t vaddr)
 {
-	uint32_t lo = 0, hi = p->n_starts;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (p->starts[mid].vaddr < vaddr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return bisect__count(p->n_starts, i, p->starts[i].vaddr < vaddr);
 }
 
 enum go_start go_program__start(struct go_program *p, uint64_t vaddr)

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/bisect.h"
 #include "user/process/process_memory.h"
 #include "user/runtime/jvm_rows.h"
 
@@ -372,17 +373,7 @@ void jvm_code__done(struct jvm_code *code)
 
 size_t jvm_code__count_to(const struct jvm_code *code, uint64_t pc)
 {
-	size_t from = 0, to = code->n;
-
-	while (from < to) {
-		size_t mid = from + (to - from) / 2;
-
-		if (code->blobs[mid].start <= pc)
-			from = mid + 1;
-		else
-			to = mid;
-	}
-	return from;
+	return bisect__count(code->n, i, code->blobs[i].start <= pc);
 }
 
 const struct jvm_blob *jvm_code__find(const struct jvm_code *code, uint64_t pc)

@@ -23,6 +23,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "user/base/bisect.h"
+
 struct sweep {
 	const struct overlay_range *ranges;
 	uint32_t *order; /* range numbers by start */
@@ -133,17 +135,9 @@ out:
 
 uint32_t overlay__find(const struct overlay_piece *pieces, uint32_t n, uint64_t addr)
 {
-	uint32_t lo = 0, hi = n;
+	uint64_t at = bisect__count(n, i, pieces[i].start <= addr);
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (pieces[mid].start <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == 0 || addr - pieces[lo - 1].start >= pieces[lo - 1].size)
+	if (!at || addr - pieces[at - 1].start >= pieces[at - 1].size)
 		return OVERLAY_NONE;
-	return pieces[lo - 1].range;
+	return pieces[at - 1].range;
 }

@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/bisect.h"
 #include "user/base/clock.h"
 
 void store_index__init(struct store_index *ix, uint32_t limit)
@@ -71,17 +72,7 @@ int store_index__reserve(struct store_index *ix, uint32_t extra)
 /* The first entry that is not before `name`. */
 static uint32_t position(const struct store_index *ix, const struct store_name *name)
 {
-	uint32_t lo = 0, hi = ix->n;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (store_name__compare(&ix->entries[mid].name, name) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return bisect__count(ix->n, i, store_name__compare(&ix->entries[i].name, name) < 0);
 }
 
 uint32_t store_index__lower_bound(const struct store_index *ix, uint64_t start_s)

@@ -38,6 +38,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/bisect.h"
 #include "user/base/buf.h"
 #include "user/base/err.h"
 #include "user/base/io.h"
@@ -379,19 +380,11 @@ static struct kallsym symbol_at(const struct kallsyms *k, uint32_t i)
 
 int kallsyms__find(const struct kallsyms *k, uint64_t addr, struct kallsym *ret_symbol)
 {
-	uint32_t lo = 0, hi = k->n; /* addrs[lo - 1] <= addr < addrs[hi] */
+	uint32_t n = bisect__count(k->n, i, k->addrs[i] <= addr);
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (k->addrs[mid] <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == 0 || addr - k->addrs[lo - 1] >= KALLSYMS_SPAN_MAX)
+	if (!n || addr - k->addrs[n - 1] >= KALLSYMS_SPAN_MAX)
 		return -ENOENT;
-	*ret_symbol = symbol_at(k, lo - 1);
+	*ret_symbol = symbol_at(k, n - 1);
 	return 0;
 }
 

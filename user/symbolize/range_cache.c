@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/bisect.h"
 #include "user/base/hashmap.h"
 #include "user/base/intern.h"
 
@@ -125,17 +126,7 @@ static int add_object(struct range_cache *c, uint32_t object, struct object_rang
 /* How many ranges start at or below the address. */
 static uint32_t ranges_up_to(const struct object_ranges *o, uint64_t vaddr)
 {
-	uint32_t low = 0, high = o->n;
-
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-
-		if (o->ranges[mid].start <= vaddr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return bisect__count(o->n, i, o->ranges[i].start <= vaddr);
 }
 
 int range_cache__find(struct range_cache *c, uint32_t object, uint64_t vaddr, struct cached_range *ret_range)

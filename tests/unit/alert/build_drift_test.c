@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A program's new build: told apart from the old one where its time went elsewhere, and from nothing but chance. */
 #include "tests/unit/alert/profiles.h"
-#include "tests/unit/alert/folder.h"
+#include "tests/support/folder.h"
 #include "user/alert/build_drift.h"
 #include "user/base/err.h"
 #include "user/store/store.h"
@@ -190,7 +190,7 @@ static uint64_t a_time(void *ctx)
 /* What an agent before this one recorded: ten minutes of a build, then five of its next. */
 static void fill_store(void)
 {
-	const struct store_opts opts = {.dir = dir, .real_ns = a_time, .mono_ns = a_time};
+	const struct store_opts opts = {.dir = test_dir, .real_ns = a_time, .mono_ns = a_time};
 	struct store *s;
 	struct err e = {""};
 
@@ -220,7 +220,7 @@ static struct told recalled_window(const char *build, const char *function, uint
 	d = (struct build_drift){0};
 	burn(p, 8, build, function, 300);
 	end_at(p, end_ns);
-	assert_int_equal(build_drift__recall(&d, dir, p), n_before);
+	assert_int_equal(build_drift__recall(&d, test_dir, p), n_before);
 	assert_int_equal(build_drift__take(&d, p, on_drift, &t), 0);
 	build_drift__done(&d);
 	profile__free(p);
@@ -296,8 +296,8 @@ int main(void)
 		cmocka_unit_test(a_new_build_that_does_the_same_is_below_any_threshold),
 		cmocka_unit_test(what_was_there_at_the_start_is_not_new),
 		cmocka_unit_test(program_that_is_a_copy_is_known_by_its_build),
-		cmocka_unit_test_setup_teardown(builds_are_known_after_a_restart, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(without_a_store_nothing_is_recalled, make_dir, remove_dir),
+		folder_test(builds_are_known_after_a_restart),
+		folder_test(without_a_store_nothing_is_recalled),
 		cmocka_unit_test(the_compilers_names_are_one_function),
 		cmocka_unit_test(builds_and_functions_without_end_take_their_room_and_no_more),
 	};

@@ -4,7 +4,7 @@
 #include "tests/unit/alert/profiles.h"
 #include "user/alert/capture_baseline.h"
 #include "user/alert/capture_case.h"
-#include "tests/unit/alert/folder.h"
+#include "tests/support/folder.h"
 #include "user/base/err.h"
 #include "user/store/store.h"
 
@@ -39,7 +39,7 @@ static struct profile *minute(uint64_t from_ns, int n)
 /* Ten minutes of them, `workers` in each, up to ten minutes before it fired. */
 static struct store *store_of(int workers)
 {
-	const struct store_opts opts = {.dir = dir, .real_ns = a_time, .mono_ns = a_time};
+	const struct store_opts opts = {.dir = test_dir, .real_ns = a_time, .mono_ns = a_time};
 	struct store *s;
 	struct err e = {""};
 
@@ -105,8 +105,8 @@ static void a_young_process_is_compared_with_one_of_its_program(void **state)
 		profile__free(b.profile);
 		capture_case__free(c);
 		store__close(s);
-		assert_int_equal(remove_dir(NULL), 0);
-		assert_int_equal(make_dir(NULL), 0);
+		assert_int_equal(folder__tear_down(NULL), 0);
+		assert_int_equal(folder__set_up(NULL), 0);
 	}
 }
 
@@ -125,9 +125,8 @@ static void a_program_that_was_not_there_has_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_young_process_is_compared_with_one_of_its_program, make_dir,
-						remove_dir),
-		cmocka_unit_test_setup_teardown(a_program_that_was_not_there_has_none, make_dir, remove_dir),
+		folder_test(a_young_process_is_compared_with_one_of_its_program),
+		folder_test(a_program_that_was_not_there_has_none),
 	};
 
 	return cmocka_run_group_tests_name("capture_baseline", tests, NULL, NULL);

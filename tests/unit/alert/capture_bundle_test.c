@@ -4,7 +4,7 @@
 #include "user/alert/capture_bundle.h"
 #include "user/alert/capture_case.h"
 #include "user/alert/capture_head.h"
-#include "tests/unit/alert/folder.h"
+#include "tests/support/folder.h"
 #include "user/base/err.h"
 #include "user/store/store.h"
 
@@ -19,7 +19,7 @@ static uint64_t a_time(void *ctx)
 /* Ten minutes of files, up to `ago` before it fired, in each a second and a half of what is normal. */
 static struct store *store_of_normal(uint64_t ago_s)
 {
-	const struct store_opts opts = {.dir = dir, .real_ns = a_time, .mono_ns = a_time};
+	const struct store_opts opts = {.dir = test_dir, .real_ns = a_time, .mono_ns = a_time};
 	struct store *s;
 	struct err e = {""};
 
@@ -254,12 +254,10 @@ static void a_meta_of_others_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_files_hold_the_target_alone_and_add_up, make_dir,
-						remove_dir),
-		cmocka_unit_test_setup_teardown(what_came_before_the_condition_held_is_normal, make_dir,
-						remove_dir),
+		folder_test(the_files_hold_the_target_alone_and_add_up),
+		folder_test(what_came_before_the_condition_held_is_normal),
 		cmocka_unit_test(without_files_of_the_time_before_there_is_no_baseline_and_it_says_so),
-		cmocka_unit_test_setup_teardown(the_texts_are_as_agreed, make_dir, remove_dir),
+		folder_test(the_texts_are_as_agreed),
 		cmocka_unit_test(a_meta_of_others_is_refused),
 	};
 

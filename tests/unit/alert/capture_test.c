@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Captures under way, over an agent of ten lines: what is asked when, what comes of it, and what becomes of one that something stands in the way of. */
-#include <ftw.h>
 #include <sys/stat.h>
 
+#include "tests/support/folder.h"
 #include "tests/unit/alert/profiles.h"
 #include "user/alert/capture.h"
 #include "user/alert/capture_head.h"
@@ -19,7 +19,7 @@ struct ask {
 };
 
 static struct world {
-	char dir[64];
+	char dir[FOLDER_MAX];
 	struct loop *loop;
 	struct captures *captures;
 	struct ask asks[ASKS_MAX];
@@ -97,16 +97,9 @@ static int setup(void **state)
 
 	(void)state;
 	w = (struct world){.recorded = 1u << EVENT_CPU};
-	strcpy(w.dir, "/tmp/everprof-capture.XXXXXX");
-	if (!mkdtemp(w.dir) || loop__new(&w.loop))
+	if (folder__make(w.dir) || loop__new(&w.loop))
 		return -1;
 	return captures__new(&opts, &port, NULL, w.loop, &w.captures, &e);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
 }
 
 static int teardown(void **state)
@@ -114,7 +107,7 @@ static int teardown(void **state)
 	(void)state;
 	captures__free(w.captures);
 	loop__free(w.loop);
-	return nftw(w.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return folder__remove(w.dir);
 }
 
 /* Half a second of `after`. */

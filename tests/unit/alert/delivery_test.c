@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "tests/support/folder.h"
 #include "user/alert/delivery.h"
 #include "user/alert/delivery_queue.h"
 #include "user/base/buf.h"
@@ -82,7 +83,7 @@ static void what_is_none_is_refused(void **state)
 /* ---- the queue -------------------------------------------------------------------------------------------------------- */
 
 struct fixture {
-	char dir[64];
+	char dir[FOLDER_MAX];
 	int fd;
 	struct delivery_queue queue;
 	struct buf bytes, read;
@@ -92,8 +93,8 @@ static int set_up(void **state)
 {
 	static struct fixture f;
 
-	f = (struct fixture){.dir = "/tmp/everprof-delivery-XXXXXX"};
-	assert_non_null(mkdtemp(f.dir));
+	f = (struct fixture){0};
+	assert_int_equal(folder__make(f.dir), 0);
 	f.fd = open(f.dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 	buf__init(&f.bytes, DELIVERY_BYTES_MAX);
 	buf__init(&f.read, DELIVERY_BYTES_MAX);
@@ -105,14 +106,12 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
-	char command[128];
 
 	delivery_queue__close(&f->queue);
 	io__close(&f->fd);
 	buf__done(&f->bytes);
 	buf__done(&f->read);
-	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
-	return system(command);
+	return folder__remove(f->dir);
 }
 
 static void put(struct fixture *f, const char *url, const char *body, uint64_t created_ns)

@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,34 +19,28 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/support/folder.h"
 #include "user/base/buf.h"
 #include "user/base/io.h"
 
 /* Each test has a folder of its own, opened as `dir`. */
-static char root[64];
+static char root[FOLDER_MAX];
 static int dir = FD_CLOSED;
 
 static int begin(void **state)
 {
 	(void)state;
-	strcpy(root, "/tmp/everprof-io-XXXXXX");
-	if (!mkdtemp(root))
+	if (folder__make(root))
 		return -1;
 	dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return dir < 0 ? -1 : 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
 }
 
 static int end(void **state)
 {
 	(void)state;
 	io__close(&dir);
-	return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return folder__remove(root);
 }
 
 static void put(const char *name, const char *text)

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +18,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "tests/support/folder.h"
 #include "user/base/buf.h"
 #include "user/base/io.h"
 #include "user/kernel/probe.h"
@@ -32,7 +32,7 @@
 	"\nSeccomp:\t0\n"
 
 struct machine {
-	char root[64];
+	char root[FOLDER_MAX];
 	struct probe_opts opts;
 	struct probe_report report;
 };
@@ -77,8 +77,7 @@ static int setup(void **state)
 	struct machine *m = calloc(1, sizeof(*m));
 
 	assert_non_null(m);
-	snprintf(m->root, sizeof(m->root), "/tmp/everprof-probe-XXXXXX");
-	assert_non_null(mkdtemp(m->root));
+	assert_int_equal(folder__make(m->root), 0);
 	put(m, "proc/sys/kernel/osrelease", "6.1.0-21-amd64\n");
 	put(m, "proc/sys/kernel/perf_event_paranoid", "2\n");
 	put(m, "proc/sys/kernel/kptr_restrict", "0\n");
@@ -106,19 +105,11 @@ static int setup(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int teardown(void **state)
 {
 	struct machine *m = *state;
 
-	assert_int_equal(nftw(m->root, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(folder__remove(m->root), 0);
 	free(m);
 	return 0;
 }

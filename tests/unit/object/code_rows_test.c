@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/folder.h"
 #include "user/object/code_rows.h"
 #include "user/object/elf.h"
 #include "user/object/unwind_table.h"
@@ -25,7 +26,7 @@
 #define FLAGS   "-shared -nostdlib -Wl,-Ttext=0x10000 -Wl,--build-id=none "
 
 struct fixture {
-	char folder[40];
+	char folder[FOLDER_MAX];
 	int fd;
 	struct elf *elf;
 	struct unwind_table *table;
@@ -243,18 +244,14 @@ static int set_up(void **state)
 {
 	(void)state;
 	fx.fd = -1;
-	strcpy(fx.folder, "/tmp/code_rows_test.XXXXXX");
-	return mkdtemp(fx.folder) ? 0 : -1;
+	return folder__make(fx.folder);
 }
 
 static int tear_down(void **state)
 {
-	char command[80];
-
 	(void)state;
 	close_all();
-	snprintf(command, sizeof(command), "rm -rf '%s'", fx.folder);
-	return system(command);
+	return folder__remove(fx.folder);
 }
 
 int main(void)

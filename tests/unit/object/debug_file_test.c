@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/folder.h"
 #include "user/base/io.h"
 #include "user/object/debug_file.h"
 #include "user/object/elf.h"
@@ -23,7 +24,7 @@
  * A root folder as a container's image would be: /app/prog (stripped), and its symbols in prog.debug, wherever the test puts them.
  */
 struct fixture {
-	char root[64];
+	char root[FOLDER_MAX];
 	int root_fd, empty_fd, fd;
 	struct elf *e;
 	char build_id_path[128]; /* .build-id/xx/yyy.debug */
@@ -58,8 +59,7 @@ static int setup_with(void **state, const char *build_id_option)
 	struct fixture *f = calloc(1, sizeof(*f));
 	char commands[1024];
 
-	strcpy(f->root, "/tmp/debug_file_test.XXXXXX");
-	if (!mkdtemp(f->root))
+	if (folder__make(f->root))
 		return -1;
 	snprintf(commands, sizeof(commands),
 		 "mkdir app empty && echo 'static __attribute__((noinline)) int hidden(int x) { return x * "
@@ -95,7 +95,7 @@ static int teardown(void **state)
 	close(f->fd);
 	close(f->root_fd);
 	close(f->empty_fd);
-	if (shell(f, "rm -rf \"$PWD\""))
+	if (folder__remove(f->root))
 		return -1;
 	free(f);
 	return 0;

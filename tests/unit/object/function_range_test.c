@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/folder.h"
 #include "user/object/elf.h"
 #include "user/object/function_range.h"
 
@@ -25,23 +26,7 @@ static const char two_functions[] = ".text\n"
 				    "h: .cfi_startproc\n.skip 15,0x90\n.cfi_endproc\n"
 				    ".section .note.GNU-stack,\"\",@progbits\n";
 
-static char folder[] = "/tmp/function_range.XXXXXX";
 static int fd;
-
-static int set_up(void **state)
-{
-	(void)state;
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -r %s", folder);
-	return system(command);
-}
 
 static struct elf *assemble(const char *source, const char *flags)
 {
@@ -49,15 +34,15 @@ static struct elf *assemble(const char *source, const char *flags)
 	struct elf *e;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/t.S", folder);
+	snprintf(path, sizeof(path), "%s/t.S", test_dir);
 	f = fopen(path, "w");
 	assert_non_null(f);
 	fputs(source, f);
 	assert_int_equal(fclose(f), 0);
 	snprintf(command, sizeof(command),
-		 "cd %s && gcc -shared -nostdlib -s -Wl,-Ttext=0x10000 %s -o t.so t.S", folder, flags);
+		 "cd %s && gcc -shared -nostdlib -s -Wl,-Ttext=0x10000 %s -o t.so t.S", test_dir, flags);
 	assert_int_equal(system(command), 0);
-	snprintf(path, sizeof(path), "%s/t.so", folder);
+	snprintf(path, sizeof(path), "%s/t.so", test_dir);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_int_equal(elf__open(fd, &e), 0);
@@ -107,5 +92,5 @@ int main(void)
 		cmocka_unit_test(a_file_without_rules_tells_nothing),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, folder__set_up, folder__tear_down);
 }

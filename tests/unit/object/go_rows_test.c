@@ -18,13 +18,14 @@
 
 #include <cmocka.h>
 
+#include "tests/support/folder.h"
 #include "user/base/buf.h"
 #include "user/object/elf.h"
 #include "user/object/gopclntab.h"
 #include "user/object/unwind_table.h"
 
 struct fixture {
-	char folder[40];
+	char folder[FOLDER_MAX];
 	int fd;
 	struct elf *elf;
 	struct gopclntab *go;
@@ -254,17 +255,13 @@ static int set_up(void **state)
 {
 	(void)state;
 	fx.fd = -1;
-	strcpy(fx.folder, "/tmp/go_rows_test.XXXXXX");
-	return mkdtemp(fx.folder) ? 0 : -1;
+	return folder__make(fx.folder);
 }
 
 static int tear_down(void **state)
 {
-	char command[80];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", fx.folder);
-	return system(command);
+	return folder__remove(fx.folder);
 }
 
 int main(void)

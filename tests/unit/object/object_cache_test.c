@@ -13,13 +13,14 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "tests/support/folder.h"
 #include "user/base/io.h"
 #include "user/object/object_cache.h"
 
 #define SEC 1000000000ull
 
 struct fixture {
-	char dir[64];
+	char dir[FOLDER_MAX];
 	int proc_fd;
 	struct object_cache *cache;
 	uint32_t retired[64];
@@ -112,8 +113,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	strcpy(f->dir, "/tmp/object_cache_test.XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	assert_int_equal(folder__make(f->dir), 0);
 	shell("mkdir -p %s/proc/1 %s/host/lib %s/image/lib", f->dir, f->dir, f->dir);
 	shell("ln -s %s/host %s/proc/1/root", f->dir, f->dir);
 	char proc[80];
@@ -132,7 +132,7 @@ static int teardown(void **state)
 
 	object_cache__free(f->cache);
 	close(f->proc_fd);
-	shell("rm -rf %s", f->dir);
+	assert_int_equal(folder__remove(f->dir), 0);
 	free(f);
 	return 0;
 }

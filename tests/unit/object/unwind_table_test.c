@@ -21,6 +21,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/folder.h"
 #include "user/base/buf.h"
 #include "user/object/elf.h"
 #include "user/object/unwind_table.h"
@@ -49,7 +50,7 @@
 		ROW(4, RBP, 2, ROW_FP_AT_CFA, -2), ROW(5, RSP, 1, ROW_FP_SAME, 0)
 
 struct fixture {
-	char folder[32];
+	char folder[FOLDER_MAX];
 	int fd;
 	struct elf *elf;
 	struct unwind_table *table;
@@ -621,19 +622,15 @@ static int set_up(void **state)
 {
 	(void)state;
 	fx.fd = -1;
-	strcpy(fx.folder, "/tmp/everprof-test.XXXXXX");
-	return mkdtemp(fx.folder) ? 0 : -1;
+	return folder__make(fx.folder);
 }
 
 static int tear_down(void **state)
 {
-	char command[128];
-
 	(void)state;
 	close_table();
 	close(fx.fd);
-	snprintf(command, sizeof(command), "rm -rf '%s'", fx.folder);
-	return system(command);
+	return folder__remove(fx.folder);
 }
 
 int main(void)

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "bpf/usage.h"
+#include "tests/support/folder.h"
 #include "user/base/clock.h"
 #include "user/base/io.h"
 #include "user/kernel/run_queue.h"
@@ -28,7 +29,7 @@
 #define MIB         (1024.0 * 1024)
 
 struct world {
-	char dir[64];
+	char dir[FOLDER_MAX];
 	struct usage_record records[RECORDS_MAX];
 	uint32_t n;
 	const char *cgroup; /* of all processes */
@@ -104,8 +105,7 @@ static void world__open(struct world *w, const char *mounts)
 	static char proc[80];
 
 	*w = (struct world){.cgroup = "/", .now_ns = clock__mono_ns()};
-	strcpy(w->dir, "/tmp/usage_test.XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
+	assert_int_equal(folder__make(w->dir), 0);
 	put(w, "proc/self/mountinfo", mounts);
 	put(w, "proc/stat", "cpu  0 0 0 0 0 0 0 0 0 0\nctxt 0\n");
 	put(w, "proc/meminfo", "MemTotal: 100 kB\nAnonPages: 10 kB\nMapped: 5 kB\n");
@@ -117,11 +117,8 @@ static void world__open(struct world *w, const char *mounts)
 
 static void world__close(struct world *w)
 {
-	char cmd[128];
-
 	usage__free(w->usage);
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", w->dir);
-	assert_int_equal(system(cmd), 0);
+	assert_int_equal(folder__remove(w->dir), 0);
 }
 
 static void want_all(struct world *w, enum scope scope)

@@ -16,8 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/support/folder.h"
+
 struct fixture_tree {
-	char dir[64];
+	char dir[FOLDER_MAX];
 	int fd;
 };
 
@@ -36,19 +38,15 @@ fixture__write(const struct fixture_tree *f, const char *path, const char *fmt, 
 
 static inline void fixture__open(struct fixture_tree *f)
 {
-	strcpy(f->dir, "/tmp/process_test.XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	assert_int_equal(folder__make(f->dir), 0);
 	f->fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(f->fd >= 0);
 }
 
 static inline void fixture__close(struct fixture_tree *f)
 {
-	char cmd[128];
-
 	close(f->fd);
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", f->dir);
-	assert_int_equal(system(cmd), 0);
+	assert_int_equal(folder__remove(f->dir), 0);
 }
 
 /* A process that runs, started at that tick, with these mappings. */
@@ -77,10 +75,10 @@ static inline void fixture__process(const struct fixture_tree *f, uint32_t pid, 
 
 static inline void fixture__end(const struct fixture_tree *f, uint32_t pid)
 {
-	char cmd[128];
+	char path[128];
 
-	snprintf(cmd, sizeof(cmd), "rm -rf %s/%u", f->dir, pid);
-	assert_int_equal(system(cmd), 0);
+	snprintf(path, sizeof(path), "%s/%u", f->dir, pid);
+	assert_int_equal(folder__remove(path), 0);
 }
 
 #endif

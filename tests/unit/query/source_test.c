@@ -10,29 +10,12 @@
 #include <cmocka.h>
 
 #include "exporters/format/pprof.h"
+#include "tests/support/folder.h"
 #include "tests/support/profile_text.h"
 #include "user/base/err.h"
 #include "user/query/source.h"
 
 #define S 1000000000ull
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-	(void)state;
-	strcpy(dir, "/tmp/everprof-source-test.XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
-}
 
 static const char *in_dir(const char *name)
 {
@@ -40,7 +23,7 @@ static const char *in_dir(const char *name)
 	static int next;
 	char *path = paths[next++ % 4];
 
-	snprintf(path, 256, "%s/%s", dir, name);
+	snprintf(path, 256, "%s/%s", test_dir, name);
 	return path;
 }
 
@@ -123,7 +106,7 @@ static void files_of_different_types_are_refused_by_name(void **state)
 
 static void a_folder_of_record_gives_the_event_that_is_asked_for(void **state)
 {
-	const char *paths[] = {dir};
+	const char *paths[] = {test_dir};
 
 	(void)state;
 	write_profile("cpu.pb.gz", "samples", 5);
@@ -136,7 +119,7 @@ static void a_folder_of_record_gives_the_event_that_is_asked_for(void **state)
 static void of_a_store_the_range_counts_and_the_last_minutes_without_one(void **state)
 {
 	const uint64_t start = 1700000000 - 20; /* 22:13:00 */
-	const char *paths[] = {dir};
+	const char *paths[] = {test_dir};
 
 	(void)state;
 	assert_int_equal(mkdir(in_dir("snapshots"), 0755), 0);
@@ -173,19 +156,17 @@ static void what_cannot_be_read_is_named(void **state)
 	assert_refused(in_dir("empty"), -EBADMSG, "empty': pprof: the file is empty");
 	assert_int_equal(mkfifo(in_dir("fifo"), 0600), 0);
 	assert_refused(in_dir("fifo"), -EINVAL, "fifo': not a regular file");
-	assert_refused(dir, -ENOENT, "not an everprof store");
+	assert_refused(test_dir, -ENOENT, "not an everprof store");
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(files_are_added_up),
-		TEST(files_of_different_types_are_refused_by_name),
-		TEST(a_folder_of_record_gives_the_event_that_is_asked_for),
-		TEST(of_a_store_the_range_counts_and_the_last_minutes_without_one),
-		TEST(what_cannot_be_read_is_named),
+		folder_test(files_are_added_up),
+		folder_test(files_of_different_types_are_refused_by_name),
+		folder_test(a_folder_of_record_gives_the_event_that_is_asked_for),
+		folder_test(of_a_store_the_range_counts_and_the_last_minutes_without_one),
+		folder_test(what_cannot_be_read_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,11 +13,12 @@
 
 #include <cmocka.h>
 
+#include "tests/support/folder.h"
 #include "user/runtime/perf_map.h"
 
 /* A process's root folder with /tmp inside, as perf_map sees it. */
 struct fixture {
-	char root[64];
+	char root[FOLDER_MAX];
 	int root_fd;
 	struct perf_map *map;
 };
@@ -44,8 +45,7 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 	char path[128];
 
-	strcpy(f->root, "/tmp/perf_map_test.XXXXXX");
-	if (!mkdtemp(f->root))
+	if (folder__make(f->root))
 		return -1;
 	path_in_root(f, "tmp", path, sizeof(path));
 	if (mkdir(path, 0755))
@@ -59,12 +59,10 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
-	char command[128];
 
 	perf_map__free(f->map);
 	close(f->root_fd);
-	snprintf(command, sizeof(command), "rm -rf '%s'", f->root);
-	if (system(command))
+	if (folder__remove(f->root))
 		return -1;
 	free(f);
 	return 0;

@@ -3,26 +3,11 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "tests/support/folder.h"
 #include "tests/unit/store/files.h"
 #include "user/base/buf.h"
 #include "user/base/io.h"
 #include "user/store/capture_folder.h"
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-	(void)state;
-	strcpy(dir, "/tmp/everprof-captures.XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	fixture__remove_tree(dir);
-	return 0;
-}
 
 /* A capture of two files, `fill` in each byte, the id in its name. */
 static int write_capture(const char *rule, uint64_t at_s, const char *id, char fill, size_t len)
@@ -38,7 +23,7 @@ static int write_capture(const char *rule, uint64_t at_s, const char *id, char f
 	files[0].bytes = content;
 	files[1].bytes = "{}";
 	assert_int_equal(capture_name__init(&name, at_s * NS_PER_SEC, "host", "system", "-", id), 0);
-	err = capture_folder__write(dir, rule, &name, files, 2, &bytes);
+	err = capture_folder__write(test_dir, rule, &name, files, 2, &bytes);
 	if (!err)
 		assert_true(bytes >= len);
 	free(content);
@@ -50,7 +35,7 @@ static uint32_t count(struct capture_folder **ret)
 	struct capture_folder *all = NULL;
 	uint32_t n = 0;
 
-	assert_int_equal(capture_folder__list(dir, &all, &n), 0);
+	assert_int_equal(capture_folder__list(test_dir, &all, &n), 0);
 	if (ret)
 		*ret = all;
 	else
@@ -76,23 +61,23 @@ static void what_was_written_is_listed_with_all_its_files(void **state)
 	assert_string_equal(all[1].rule, "B");
 	assert_int_equal(all[1].n_files, 2);
 	assert_int_equal(all[1].bytes % 512, 0);
-	assert_int_equal(capture_folder__files(dir, &all[0], names, lens, &n), 0);
+	assert_int_equal(capture_folder__files(test_dir, &all[0], names, lens, &n), 0);
 	assert_int_equal(n, 2);
 	assert_string_equal(names[0], "cpu.pb.gz");
 	assert_int_equal(lens[0], 10);
 	free(all);
-	assert_int_equal(capture_folder__find(dir, "bb", &f), 0);
-	assert_int_equal(capture_folder__open(dir, &f, CAPTURE_META, &fd), 0);
+	assert_int_equal(capture_folder__find(test_dir, "bb", &f), 0);
+	assert_int_equal(capture_folder__open(test_dir, &f, CAPTURE_META, &fd), 0);
 	buf__init(&b, 100);
 	assert_int_equal(io__read_fd(fd, 100, &b), 0);
 	assert_string_equal(buf__str(&b), "{}");
 	buf__done(&b);
 	io__close(&fd);
 	/* nothing but files of that very folder */
-	assert_int_equal(capture_folder__open(dir, &f, "../x", &fd), -EINVAL);
-	assert_int_equal(capture_folder__open(dir, &f, ".hidden", &fd), -EINVAL);
-	assert_int_equal(capture_folder__open(dir, &f, "", &fd), -EINVAL);
-	assert_int_equal(capture_folder__open(dir, &f, "cpu.pb", &fd), -ENOENT);
+	assert_int_equal(capture_folder__open(test_dir, &f, "../x", &fd), -EINVAL);
+	assert_int_equal(capture_folder__open(test_dir, &f, ".hidden", &fd), -EINVAL);
+	assert_int_equal(capture_folder__open(test_dir, &f, "", &fd), -EINVAL);
+	assert_int_equal(capture_folder__open(test_dir, &f, "cpu.pb", &fd), -ENOENT);
 }
 
 static void an_id_that_others_begin_with_is_no_answer(void **state)
@@ -103,11 +88,11 @@ static void an_id_that_others_begin_with_is_no_answer(void **state)
 	assert_int_equal(write_capture("R", DAY_S, "abc1", 'x', 1), 0);
 	assert_int_equal(write_capture("R", DAY_S + 1, "abc2", 'x', 1), 0);
 	assert_int_equal(write_capture("R", DAY_S + 2, "abc", 'x', 1), 0);
-	assert_int_equal(capture_folder__find(dir, "ab", &f), -ENOTUNIQ);
-	assert_int_equal(capture_folder__find(dir, "abc", &f), 0); /* the whole id beats a beginning */
+	assert_int_equal(capture_folder__find(test_dir, "ab", &f), -ENOTUNIQ);
+	assert_int_equal(capture_folder__find(test_dir, "abc", &f), 0); /* the whole id beats a beginning */
 	assert_string_equal(f.name.id, "abc");
-	assert_int_equal(capture_folder__find(dir, "", &f), -ENOENT);
-	assert_int_equal(capture_folder__find(dir, "abd", &f), -ENOENT);
+	assert_int_equal(capture_folder__find(test_dir, "", &f), -ENOENT);
+	assert_int_equal(capture_folder__find(test_dir, "abd", &f), -ENOENT);
 }
 
 static void a_pinned_one_is_not_deleted(void **state)
@@ -116,18 +101,18 @@ static void a_pinned_one_is_not_deleted(void **state)
 
 	(void)state;
 	assert_int_equal(write_capture("R", DAY_S, "aaaa", 'x', 1), 0);
-	assert_int_equal(capture_folder__find(dir, "aaaa", &f), 0);
+	assert_int_equal(capture_folder__find(test_dir, "aaaa", &f), 0);
 	assert_false(f.is_pinned);
-	assert_int_equal(capture_folder__pin(dir, &f, true), 0);
-	assert_int_equal(capture_folder__pin(dir, &f, true), 0);
-	assert_int_equal(capture_folder__delete(dir, &f), -EBUSY);
-	assert_int_equal(capture_folder__find(dir, "aaaa", &f), 0);
+	assert_int_equal(capture_folder__pin(test_dir, &f, true), 0);
+	assert_int_equal(capture_folder__pin(test_dir, &f, true), 0);
+	assert_int_equal(capture_folder__delete(test_dir, &f), -EBUSY);
+	assert_int_equal(capture_folder__find(test_dir, "aaaa", &f), 0);
 	assert_true(f.is_pinned);
-	assert_int_equal(capture_folder__pin(dir, &f, false), 0);
-	assert_int_equal(capture_folder__delete(dir, &f), 0);
-	assert_int_equal(capture_folder__delete(dir, &f), -ENOENT);
+	assert_int_equal(capture_folder__pin(test_dir, &f, false), 0);
+	assert_int_equal(capture_folder__delete(test_dir, &f), 0);
+	assert_int_equal(capture_folder__delete(test_dir, &f), -ENOENT);
 	assert_int_equal(count(NULL), 0);
-	assert_int_equal(capture_folder__pin(dir, &f, true), -ENOENT);
+	assert_int_equal(capture_folder__pin(test_dir, &f, true), -ENOENT);
 }
 
 static void rules_and_folders_of_others_are_left_alone(void **state)
@@ -137,14 +122,14 @@ static void rules_and_folders_of_others_are_left_alone(void **state)
 
 	(void)state;
 	assert_int_equal(write_capture("../../etc", DAY_S, "aaaa", 'x', 1), 0);
-	snprintf(path, sizeof(path), "%s/captures/-.-..-etc", dir);
+	snprintf(path, sizeof(path), "%s/captures/-.-..-etc", test_dir);
 	assert_int_equal(count(NULL), 1);
-	snprintf(path, sizeof(path), "%s/captures/notes", dir);
+	snprintf(path, sizeof(path), "%s/captures/notes", test_dir);
 	assert_int_equal(mkdir(path, 0700), 0);
-	snprintf(path, sizeof(path), "%s/captures/notes/my folder", dir);
+	snprintf(path, sizeof(path), "%s/captures/notes/my folder", test_dir);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(count(NULL), 1);
-	assert_int_equal(capture_folder__clean(dir, &n), 0);
+	assert_int_equal(capture_folder__clean(test_dir, &n), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(access(path, F_OK), 0);
 }
@@ -154,10 +139,10 @@ static void a_store_that_is_not_there_is_not_made(void **state)
 	char path[128];
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/unmounted", dir);
-	memmove(dir, path, sizeof(dir) - 1);
+	snprintf(path, sizeof(path), "%s/unmounted", test_dir);
+	memmove(test_dir, path, sizeof(test_dir) - 1);
 	assert_int_equal(write_capture("R", DAY_S, "aaaa", 'x', 1), -ENOENT);
-	*strrchr(dir, '/') = '\0';
+	*strrchr(test_dir, '/') = '\0';
 }
 
 /* What a reader finds at any moment, and after a kill: whole captures. */
@@ -171,7 +156,7 @@ static void assert_all_are_whole(void)
 		int fd;
 
 		assert_int_equal(all[i].n_files, 2);
-		assert_int_equal(capture_folder__open(dir, &all[i], "cpu.pb.gz", &fd), 0);
+		assert_int_equal(capture_folder__open(test_dir, &all[i], "cpu.pb.gz", &fd), 0);
 		buf__init(&b, 1 << 20);
 		assert_int_equal(io__read_fd(fd, 1 << 20, &b), 0);
 		assert_int_equal(b.len, 30000);
@@ -193,9 +178,9 @@ static void write_and_delete_until_killed(void)
 		snprintf(id, sizeof(id), "%d-%llu", getpid(), (unsigned long long)i);
 		if (write_capture("R", DAY_S + i, id, (char)('a' + i % 26), 30000))
 			_exit(1);
-		if (capture_folder__list(dir, &all, &n))
+		if (capture_folder__list(test_dir, &all, &n))
 			_exit(2);
-		if (n > 3 && capture_folder__delete(dir, &all[0]))
+		if (n > 3 && capture_folder__delete(test_dir, &all[0]))
 			_exit(3);
 		free(all);
 	}
@@ -221,7 +206,7 @@ static void a_kill_at_any_moment_leaves_whole_captures_only(void **state)
 		assert_true(WIFSIGNALED(status));
 		assert_all_are_whole();
 		n_before = count(NULL);
-		assert_int_equal(capture_folder__clean(dir, &n), 0);
+		assert_int_equal(capture_folder__clean(test_dir, &n), 0);
 		assert_true(n <= 2); /* one being written, one being deleted */
 		assert_int_equal(count(NULL), n_before);
 		n_cleaned += n;
@@ -252,7 +237,7 @@ static void a_full_disk_leaves_nothing_half_written(void **state)
 	assert_int_equal(status, 0);
 	assert_int_equal(count(NULL), 1);
 	assert_all_are_whole();
-	assert_int_equal(capture_folder__clean(dir, &n), 0);
+	assert_int_equal(capture_folder__clean(test_dir, &n), 0);
 	assert_int_equal(n, 0);
 }
 
@@ -270,43 +255,38 @@ static void a_file_is_added_whole_and_once(void **state)
 	assert_int_equal(count(&all), 1);
 	f = all[0];
 	free(all);
-	assert_int_equal(capture_folder__add(dir, &f, "metrics.json", "{}", 2), 0);
-	assert_int_equal(capture_folder__add(dir, &f, "metrics.json", "[]", 2), -EEXIST);
-	assert_int_equal(capture_folder__add(dir, &f, "../x", "{}", 2), -EINVAL);
-	assert_int_equal(capture_folder__files(dir, &f, names, lens, &n), 0);
+	assert_int_equal(capture_folder__add(test_dir, &f, "metrics.json", "{}", 2), 0);
+	assert_int_equal(capture_folder__add(test_dir, &f, "metrics.json", "[]", 2), -EEXIST);
+	assert_int_equal(capture_folder__add(test_dir, &f, "../x", "{}", 2), -EINVAL);
+	assert_int_equal(capture_folder__files(test_dir, &f, names, lens, &n), 0);
 	assert_int_equal(n, 3);
 	assert_string_equal(names[2], "metrics.json");
 	/* what a kill has left of another is not listed, and goes with the next start; the capture stays */
-	snprintf(path, sizeof(path), "%s/captures/%s/%s/" IO_TMP_PREFIX "1", dir, f.rule, f.text);
+	snprintf(path, sizeof(path), "%s/captures/%s/%s/" IO_TMP_PREFIX "1", test_dir, f.rule, f.text);
 	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	close(fd);
-	assert_int_equal(capture_folder__files(dir, &f, names, lens, &n), 0);
+	assert_int_equal(capture_folder__files(test_dir, &f, names, lens, &n), 0);
 	assert_int_equal(n, 3);
-	assert_int_equal(capture_folder__clean(dir, &n), 0);
+	assert_int_equal(capture_folder__clean(test_dir, &n), 0);
 	assert_int_equal(n, 0);
 	assert_int_not_equal(access(path, F_OK), 0);
 	assert_int_equal(count(NULL), 1);
-	assert_int_equal(capture_folder__delete(dir, &f), 0);
-	assert_int_equal(capture_folder__add(dir, &f, "late.json", "{}", 2), -ENOENT);
+	assert_int_equal(capture_folder__delete(test_dir, &f), 0);
+	assert_int_equal(capture_folder__add(test_dir, &f, "late.json", "{}", 2), -ENOENT);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_was_written_is_listed_with_all_its_files, make_dir,
-						remove_dir),
-		cmocka_unit_test_setup_teardown(an_id_that_others_begin_with_is_no_answer, make_dir,
-						remove_dir),
-		cmocka_unit_test_setup_teardown(a_pinned_one_is_not_deleted, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(rules_and_folders_of_others_are_left_alone, make_dir,
-						remove_dir),
-		cmocka_unit_test_setup_teardown(a_store_that_is_not_there_is_not_made, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(a_kill_at_any_moment_leaves_whole_captures_only, make_dir,
-						remove_dir),
-		cmocka_unit_test_setup_teardown(a_full_disk_leaves_nothing_half_written, make_dir,
-						remove_dir),
-		cmocka_unit_test_setup_teardown(a_file_is_added_whole_and_once, make_dir, remove_dir),
+		folder_test(what_was_written_is_listed_with_all_its_files),
+		folder_test(an_id_that_others_begin_with_is_no_answer),
+		folder_test(a_pinned_one_is_not_deleted),
+		folder_test(rules_and_folders_of_others_are_left_alone),
+		folder_test(a_store_that_is_not_there_is_not_made),
+		folder_test(a_kill_at_any_moment_leaves_whole_captures_only),
+		folder_test(a_full_disk_leaves_nothing_half_written),
+		folder_test(a_file_is_added_whole_and_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

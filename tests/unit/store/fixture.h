@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -22,6 +21,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "tests/support/folder.h"
 #include "user/base/clock.h"
 #include "user/store/store.h"
 
@@ -31,7 +31,7 @@
 #define AT(h, m) ((DAY_S + (h)*3600 + (m)*60) * NS_PER_SEC)
 
 struct fixture {
-	char dir[64], log[96];
+	char dir[FOLDER_MAX], log[96];
 	uint64_t real_ns, mono_ns;
 	int saved_stderr;
 	struct store *store;
@@ -47,25 +47,13 @@ static inline uint64_t fixture__mono_ns(void *f)
 	return ((struct fixture *)f)->mono_ns;
 }
 
-static inline int fixture__unlink(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
-static inline void fixture__remove_tree(const char *path)
-{
-	nftw(path, fixture__unlink, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
-
 static inline int fixture__setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	int fd;
 
 	assert_non_null(f);
-	strcpy(f->dir, "/tmp/everprof-store.XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	assert_int_equal(folder__make(f->dir), 0);
 	snprintf(f->log, sizeof(f->log), "%s.log", f->dir);
 	f->real_ns = AT(12, 0);
 	f->mono_ns = 1000 * NS_PER_SEC;
@@ -85,7 +73,7 @@ static inline int fixture__teardown(void **state)
 	store__close(f->store);
 	dup2(f->saved_stderr, STDERR_FILENO);
 	close(f->saved_stderr);
-	fixture__remove_tree(f->dir);
+	folder__remove(f->dir);
 	unlink(f->log);
 	free(f);
 	return 0;

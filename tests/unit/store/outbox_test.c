@@ -360,7 +360,7 @@ static void a_removed_folder_is_made_anew(void **state)
 
 	fixture__open(f, &opts);
 	assert_int_equal(fixture__put(f, "cpu", AT(11, 0), MIN_NS, 4 * KIB), 0);
-	fixture__remove_tree(f->dir);
+	folder__remove(f->dir);
 	for (uint64_t m = 1; m < 4; m++)
 		assert_int_equal(fixture__put(f, "cpu", AT(11, m), MIN_NS, 4 * KIB), 0);
 	assert_true(fixture__exists(f, "snapshots/2026-01-31/110100Z.60s.cpu.pb.gz"));
@@ -380,7 +380,7 @@ static void a_removed_day_is_made_anew(void **state)
 	fixture__open(f, &opts);
 	assert_int_equal(fixture__put(f, "cpu", AT(11, 0), MIN_NS, 4 * KIB), 0);
 	fixture__path(f, "snapshots/2026-01-31", path);
-	fixture__remove_tree(path);
+	folder__remove(path);
 	assert_int_equal(fixture__put(f, "cpu", AT(11, 1), MIN_NS, 4 * KIB), 0);
 	assert_true(fixture__exists(f, "snapshots/2026-01-31/110100Z.60s.cpu.pb.gz"));
 }
@@ -396,7 +396,7 @@ static void an_unmounted_disk_is_waited_for(void **state)
 	opts.dir = dir;
 	fixture__open(f, &opts);
 	assert_int_equal(fixture__put(f, "cpu", AT(11, 0), MIN_NS, 4 * KIB), 0);
-	fixture__remove_tree(above);
+	folder__remove(above);
 	for (uint64_t m = 1; m < 4; m++) {
 		step(f, MIN_NS);
 		assert_int_equal(fixture__put(f, "cpu", AT(11, m), MIN_NS, 4 * KIB), 0);

@@ -14,7 +14,7 @@ static uint64_t one_file(struct fixture *f)
 	bytes = fixture__stats(f).bytes;
 	store__close(f->store);
 	f->store = NULL;
-	fixture__remove_tree(f->dir);
+	folder__remove(f->dir);
 	assert_int_equal(mkdir(f->dir, 0700), 0);
 	assert_true(bytes >= FILE_LEN);
 	return bytes;

@@ -402,7 +402,7 @@ static void an_hour_begun_in_a_folder_that_vanished_is_given_up(void **state)
 	put_minute(f, "cpu", 11, 1);
 	r = new_rollup(f, 0);
 	assert_int_equal(rollup__step(r, 1, &more), 0);
-	fixture__remove_tree(f->dir);
+	folder__remove(f->dir);
 	while (more)
 		rollup__step(r, 1, &more);
 	rollup__stats(r, &stats);

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/folder.h"
 #include "user/base/clock.h"
 #include "user/base/io.h"
 #include "user/object/elf.h"
@@ -22,7 +23,7 @@
 
 /* A folder that stands for /proc, for a process's root and for the host's root at once; and a clock of our own. */
 struct fixture {
-	char root[64];
+	char root[FOLDER_MAX];
 	int root_fd;
 	uint64_t now_ns;
 	struct symbolizer_opts opts;
@@ -47,8 +48,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	strcpy(f->root, "/tmp/symbolizer_test.XXXXXX");
-	if (!mkdtemp(f->root))
+	if (folder__make(f->root))
 		return -1;
 	f->root_fd = open(f->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	f->now_ns = 1000 * NS_PER_SEC;
@@ -72,7 +72,7 @@ static int teardown(void **state)
 
 	symbolizer__free(f->s);
 	close(f->root_fd);
-	if (shell(f, "rm -rf \"$PWD\""))
+	if (folder__remove(f->root))
 		return -1;
 	free(f);
 	return 0;
