@@ -132,13 +132,13 @@ static void host__capability(struct probe *p, const struct probe_subject *s)
 				   : "");
 }
 
-/* Needed for one thing only, before maps were charged to the memory cgroup. */
+/* Before maps were charged to the memory cgroup, room for them; since then the kernel's own triggers on pressure. */
 static void host__sys_resource(struct probe *p, const struct probe_subject *s)
 {
 	if (probe__has(p, PROBE_CAP_SYS_RESOURCE))
 		probe__say(p, s, PROBE_OK, "effective");
 	else if (p->release >= PROBE_RELEASE(5, 11))
-		probe__say(p, s, PROBE_OK, "not effective; this kernel does not want it");
+		probe__say(p, s, PROBE_REDUCED, "not effective: rules on pressure go by its sums alone");
 	else
 		probe__say(p, s, PROBE_REDUCED, "not among the effective capabilities");
 }
@@ -208,7 +208,9 @@ const struct probe_subject probe_host_subjects[] = {
 	 "kernel addresses where kernel.kptr_restrict hides them: kernel frames have no names",
 	 GIVE_CAPABILITY, PROBE_CAP_SYSLOG},
 	{PRIVILEGES, "cap_sys_resource", "CAP_SYS_RESOURCE", PROBE_FEATURE, host__sys_resource,
-	 "room for BPF maps past the limit of locked memory", GIVE_CAPABILITY},
+	 "pressure that lies between two looks, for rules (docs/rules.md); before Linux 5.11 room for BPF "
+	 "maps past the limit of locked memory",
+	 GIVE_CAPABILITY},
 	{PRIVILEGES, "perf_event_paranoid", "perf_event_paranoid", PROBE_FEATURE, host__paranoid,
 	 "perf events, if this kernel wants CAP_SYS_ADMIN at that level",
 	 "sysctl kernel.perf_event_paranoid=2, or add CAP_SYS_ADMIN"},
