@@ -203,6 +203,46 @@ static void a_rise_is_against_the_values_before_it(void **state)
 	assert_int_equal(f->n_firing, 1);
 }
 
+/* Each minute half a minute of three times as much: nothing new, until a minute has half as much again. */
+static void a_rise_is_against_the_same_time_before(void **state)
+{
+	struct fixture *f = *state;
+	int t;
+
+	start(f, "- {name: again, condition: {metric: alloc_rate, rise: 40%, ago: 60s}, duration: 8s, "
+		 "action: keep, scope: process}");
+	for (t = 0; t < 600; t++)
+		pass_one(f, METRIC_alloc_rate, t / 30 % 2 ? 3 * MB : MB);
+	assert_int_equal(f->n_firing, 0);
+	for (; t < 610; t++)
+		pass_one(f, METRIC_alloc_rate, 1.5 * MB);
+	assert_int_equal(f->n_firing, 1);
+	for (; t < 700; t++)
+		pass_one(f, METRIC_alloc_rate, t / 30 % 2 ? 3 * MB : MB);
+	assert_int_equal(f->n_firing, 1);
+	assert_int_equal(f->n_resolved, 1);
+}
+
+static void outside_of_a_band_it_fires_on_either_side(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, "- {name: band, condition: {metric: thread_count, above: 500, below: 2}, duration: 3s, "
+		 "action: keep, scope: process, keep_firing: 0s, limits: {cooldown: 0s}}");
+	for (int t = 0; t < 20; t++)
+		pass_one(f, METRIC_thread_count, t % 2 ? 500 : 2);
+	assert_int_equal(f->n_firing, 0);
+	for (int t = 0; t < 5; t++)
+		pass_one(f, METRIC_thread_count, 501);
+	assert_int_equal(f->n_firing, 1);
+	for (int t = 0; t < 5; t++)
+		pass_one(f, METRIC_thread_count, 100);
+	assert_int_equal(f->n_resolved, 1);
+	for (int t = 0; t < 5; t++)
+		pass_one(f, METRIC_thread_count, 1);
+	assert_int_equal(f->n_firing, 2);
+}
+
 static void what_will_be_full_soon_is_told_before(void **state)
 {
 	struct fixture *f = *state;
@@ -418,6 +458,8 @@ int main(void)
 		TEST(what_fires_on_and_gets_worse_is_captured_again_in_the_same_episode),
 		TEST(a_leak_fires_and_a_sawtooth_does_not),
 		TEST(a_rise_is_against_the_values_before_it),
+		TEST(a_rise_is_against_the_same_time_before),
+		TEST(outside_of_a_band_it_fires_on_either_side),
 		TEST(what_will_be_full_soon_is_told_before),
 		TEST(an_event_fires_at_once_and_is_over_after_its_time),
 		TEST(what_is_gone_is_over),
