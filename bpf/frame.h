@@ -50,6 +50,14 @@ static inline __u64 frame_of_cut(__u8 end_reason)
 	return (2ull << FRAME_KIND_SHIFT) | end_reason;
 }
 
+/* In the address of code in no file: it is none of code, but of the Method that HotSpot's interpreter is at. */
+#define FRAME_METHOD (1ull << 61)
+
+static inline __u64 frame_of_method(__u64 addr)
+{
+	return frame_of_raw(addr | FRAME_METHOD);
+}
+
 /* Between the innermost and the outermost frames of a stack that is deeper than what is kept. */
 #define FRAME_LEFT_OUT ((2ull << FRAME_KIND_SHIFT) | 0xff)
 /* Between the stack of a wait and that of who ended it, which lies below: of the same process, or of another. */

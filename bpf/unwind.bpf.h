@@ -50,6 +50,9 @@
 #define UCONTEXT_RSP  15
 #define UCONTEXT_RIP  16
 
+#define INTERPRETED_METHOD \
+	24 /* so far below FP HotSpot's interpreter has its Method: frame::interpreter_frame_method_offset */
+
 #define UNWIND_CONTINUE (-1) /* what a step returns while the walk goes on; else an end reason */
 
 #define CALL_BYTES_MAX 7
@@ -290,6 +293,17 @@ moved:
 	return UNWIND_CONTINUE;
 }
 
+/* A frame of the interpreter is the method's that it is at, as its frame says. */
+static __noinline __u64 unwind__interpreted(struct walk *w, __u64 word)
+{
+	__u64 method;
+
+	if (w->fp_unknown || w->fp < w->sp || w->fp - w->sp > FP_STEP_MAX || w->fp & 7 ||
+	    unwind_read(w, &method, sizeof(method), w->fp - INTERPRETED_METHOD))
+		return word;
+	return method < 4096 || method >= USER_ADDRESS_MAX || method & 7 ? word : frame_of_method(method);
+}
+
 /* By what is no rule for the CFA. Away from the steps that most frames take: code that is not run is not fetched. */
 static __noinline int unwind__otherwise(struct walk *w, __u32 base)
 {
@@ -403,8 +417,10 @@ static __always_inline int unwind__step(struct walk *w)
 	if (w->unchecked && row.cfa != ROW_CFA_SIGNAL && !unwind__is_return_address(w))
 		return END_NO_CALL;
 	w->unchecked = 0;
-	walk__push(w, word);
 	base = ROW_CFA_BASE(row.cfa);
+	if (__builtin_expect(base == ROW_CFA_INTERPRETER, 0))
+		word = unwind__interpreted(w, word);
+	walk__push(w, word);
 	if (base <= ROW_CFA_PLT)
 		return unwind__by_rule(w, &row);
 	w->derived |= base == ROW_CFA_SWITCH && row.cfa & ROW_DERIVED;

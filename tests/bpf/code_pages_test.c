@@ -217,7 +217,7 @@ static void the_interpreter_keeps_its_callers_stack_pointer(void **state)
 static void an_interpreted_method_that_only_begins_has_no_frame(void **state)
 {
 	const uint64_t pcs[] = {INTERP + 0x20, CALLER + 0x3f, END + 0xf};
-	const uint64_t fps[] = {0, 1, STACK + 80, STACK + sizeof(stack)};
+	const uint64_t fps[] = {0, 1, STACK + 88, STACK + sizeof(stack)};
 	struct walk w;
 	int end;
 
@@ -239,6 +239,25 @@ static void an_interpreted_method_that_only_begins_has_no_frame(void **state)
 	}
 	stack[0] = CALLER + 0x80; /* where nothing was called */
 	assert_int_equal(walk_from(&w, pcs[0], 0), END_FP_ZERO);
+}
+
+static void an_interpreted_frame_is_the_methods_that_it_tells(void **state)
+{
+	static const uint64_t methods[] = {0x7f0012345678, 0, 8, 0x7f0012345674, 1ull << 60};
+	struct walk w;
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+		setup(state);
+		stack[7] = methods[i];
+		stack[9] = STACK + 12 * 8;
+		stack[10] = 0x77;
+		stack[11] = CALLER + 0x40;
+		put_caller(12);
+		assert_int_equal(walk_from(&w, INTERP + 0x20, STACK + 80), END_END_MARK);
+		assert_int_equal(w.n_words, 3);
+		assert_int_equal(w.words[0], i ? frame_of_raw(INTERP + 0x20) : frame_of_method(methods[i]));
+		assert_int_equal(w.words[1], frame_of_raw(CALLER + 0x3f));
+	}
 }
 
 /* Its frame pointer may be one, of a frame further up: callers would be passed over. */
@@ -268,6 +287,7 @@ int main(void)
 		cmocka_unit_test_setup(a_caller_has_all_of_its_frame, setup),
 		cmocka_unit_test_setup(the_interpreter_keeps_its_callers_stack_pointer, setup),
 		cmocka_unit_test_setup(an_interpreted_method_that_only_begins_has_no_frame, setup),
+		cmocka_unit_test_setup(an_interpreted_frame_is_the_methods_that_it_tells, setup),
 		cmocka_unit_test_setup(code_that_is_newer_waits_before_its_frame, setup),
 	};
 

@@ -3,34 +3,75 @@
 #include "tests/e2e/e2e.h"
 
 #define JAVA "/usr/bin/java"
-/* What is met before the JVM's code was read for the first time is cut: a fiftieth of these two seconds, or several where others want the CPU, too. */
-#define WHOLE 0.8
-/* From a compiled method to the root of its thread: what called it is compiled too, or not yet. */
-#define TO_JAVA_ROOT ";@(JavaTree.round|Interpreter);Interpreter;**;JavaCalls::call_helper;**;start_thread;*"
+/* Of a JVM that ran before, what is met before its code was read is cut: a fiftieth of these two seconds, or several where others want the CPU, too. */
+#define WHOLE_LATER 0.8
+#define WHOLE       0.99
 
-static void record_java(struct recording *r, const char *way)
+#define AS_IT_IS "-XX:+TieredCompilation" /* the default */
+/* From a method to the root of its thread. */
+#define TO_JAVA_ROOT \
+	";@(JavaTree.round|JavaTree.work);**;JavaTree.main;**;JavaCalls::call_helper;**;start_thread;*"
+
+static void find_classes(char classes[4096])
 {
-	char classes[4096], *slash;
+	char *slash;
 
 	run__path_workload("JavaTree.class", classes);
 	slash = strrchr(classes, '/');
 	assert_non_null(slash);
 	*slash = '\0';
-	recording__of(r, ARGS(JAVA, "-cp", classes, "JavaTree", RECORDING_LONG, way));
 }
 
-static void compiled_methods_have_their_names_and_shares(void **state)
+static void record_java(struct recording *r, const char *option, const char *way)
 {
-	struct recording *r = *state;
+	char classes[4096];
+
+	find_classes(classes);
+	recording__of(r, ARGS(JAVA, option, "-cp", classes, "JavaTree", RECORDING_LONG, way));
+}
+
+static void record_java_from_its_start(struct recording *r, const char *option, const char *way)
+{
+	char classes[4096];
+
+	find_classes(classes);
+	recording__record(r, 0, ARGS("--", JAVA, option, "-cp", classes, "JavaTree", "3", way));
+}
+
+static void expect_shares(struct recording *r, const char *option)
+{
 	struct expect_filter mine = {.comm = "java"};
 
-	record_java(r, "tree");
+	record_java(r, option, "tree");
 	mine.pid = r->pid;
 	expect_share(r->profile, &mine, "JavaTree.top1;**", 0.5);
 	expect_share(r->profile, &mine, "JavaTree.top2;**", 0.3);
 	expect_share(r->profile, &mine, "JavaTree.top3;**", 0.2);
-	expect_at_least(r->profile, &mine, "JavaTree.top@(1|2|3)" TO_JAVA_ROOT, WHOLE);
-	expect_complete(r->profile, &mine, WHOLE);
+	expect_at_least(r->profile, &mine, "JavaTree.top@(1|2|3)" TO_JAVA_ROOT, WHOLE_LATER);
+	expect_complete(r->profile, &mine, WHOLE_LATER);
+}
+
+static void compiled_methods_have_their_names_and_shares(void **state)
+{
+	expect_shares(*state, AS_IT_IS);
+}
+
+static void interpreted_methods_have_their_names_and_shares(void **state)
+{
+	expect_shares(*state, "-Xint");
+}
+
+/* Interpreted, compiled by one compiler and by the other while it is recorded. */
+static void stacks_are_whole_from_its_start_on(void **state)
+{
+	static const char *const options[] = {AS_IT_IS, "-XX:+PreserveFramePointer", "-Xint"};
+	const struct expect_filter all = {0};
+	struct recording *r = *state;
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		record_java_from_its_start(r, options[i], "map");
+		expect_complete(r->profile, &all, WHOLE);
+	}
 }
 
 /* What compares strings has a word more on its stack for a moment; what allocates calls into the JVM. */
@@ -39,9 +80,9 @@ static void methods_that_call_the_jvm_are_whole(void **state)
 	struct recording *r = *state;
 	struct expect_filter mine = {.comm = "java"};
 
-	record_java(r, "map");
+	record_java(r, AS_IT_IS, "map");
 	mine.pid = r->pid;
-	expect_complete(r->profile, &mine, WHOLE);
+	expect_complete(r->profile, &mine, WHOLE_LATER);
 	expect_at_least(r->profile, &mine, "**;@(java.util.TreeMap.put|JavaTree.sort);**", NEARLY_ALL);
 }
 
@@ -49,6 +90,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		e2e_test(compiled_methods_have_their_names_and_shares),
+		e2e_test(interpreted_methods_have_their_names_and_shares),
+		e2e_test(stacks_are_whole_from_its_start_on),
 		e2e_test(methods_that_call_the_jvm_are_whole),
 	};
 

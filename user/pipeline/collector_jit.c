@@ -122,6 +122,27 @@ static void on_answer(void *ctx, const struct jit_question *q, const struct jit_
 	}
 }
 
+/* Where there is no room, it is met again. */
+static void meet_method(struct collector_jit *j, const struct jvms_entry *jvm, uint64_t method)
+{
+	if (jvm && j->n_methods < JIT_METHODS_MAX && !jvm__has_met(jvm->jvm, method))
+		j->methods[j->n_methods++] = (struct jit_method){.key = jvm->key, .at = method};
+}
+
+/* Those of the process are no longer waited for; `to` is NULL or takes them. How many they are. */
+static size_t take_methods(struct collector_jit *j, const struct task_key *key, uint64_t *to)
+{
+	size_t kept = 0, n = 0;
+
+	for (size_t i = 0; i < j->n_methods; i++)
+		if (!process_key__eq(&j->methods[i].key, key))
+			j->methods[kept++] = j->methods[i];
+		else if (to)
+			to[n++] = j->methods[i].at;
+	j->n_methods = kept;
+	return n;
+}
+
 const char *collector__jit_name(void *ctx, const struct task_key *key, uint64_t addr)
 {
 	struct collector *c = ctx;
@@ -133,7 +154,9 @@ const char *collector__jit_name(void *ctx, const struct task_key *key, uint64_t 
 	struct perf_map_entry e;
 	struct proc_stat stat;
 
-	if (!p)
+	if (addr & FRAME_METHOD && !name)
+		meet_method(&c->jit, jvm, addr & ~FRAME_METHOD);
+	if (!p || addr & FRAME_METHOD)
 		return name;
 	jp.pid = (pid_t)p->key.tgid;
 	jp.ns_pid = (pid_t)process_table__ns_pid(c->processes, p);
@@ -194,7 +217,10 @@ static int ask(struct collector *c, struct process *p, uint64_t now_ns)
 	e = jvms__find(&c->jit.jvms, &p->key);
 	q.last = jvm__ref(e ? e->jvm : NULL);
 	q.bias = m->bias;
+	q.n_methods = take_methods(&c->jit, &p->key, q.methods);
 	err = jit_asker__ask(c->jit.asker, &q);
+	for (size_t i = 0; i < q.n_methods && err; i++)
+		meet_method(&c->jit, e, q.methods[i]);
 	if (err != -EBUSY)
 		p->jit_ask_ns = now_ns + ((q.is_jvm ? JVM_RETRY_NS : NS_PER_SEC) << p->n_jit_asks);
 	return err;
@@ -267,6 +293,18 @@ bool collector__hold_for_jit(struct collector *c, struct unfinished_record *r, s
 	return true;
 }
 
+/* The process whose Method was met first. */
+static void ask_for_methods(struct collector *c)
+{
+	const struct task_key key = c->jit.n_methods ? c->jit.methods[0].key : (struct task_key){0};
+	struct process *p = c->jit.n_methods ? process_table__find(c->processes, &key) : NULL;
+
+	if (!p || p->flags & PROCESS_ENDED || p->n_jit_asks >= JIT_ASKS_MAX)
+		take_methods(&c->jit, &key, NULL);
+	else
+		ask_if_due(c, p);
+}
+
 void collector__release_held(struct collector *c, uint64_t now_ns)
 {
 	c->jit.is_releasing = true;
@@ -278,6 +316,7 @@ void collector__release_held(struct collector *c, uint64_t now_ns)
 		if (p)
 			ask_if_due(c, p);
 	}
+	ask_for_methods(c);
 }
 
 void collector__retire_jvms(struct collector *c)

@@ -2,7 +2,7 @@
 /*
  * collector_jit - asks programs that have code in no file what it looks like: when they are seen, and again when a stack ends in it.
  *
- * Owns: the asker, readings of JVMs, stacks that wait for one. Thread: the collector's. Limit: JIT_ASKS_MAX questions a process that are not answered, and of a JVM's answers a fiftieth
+ * Owns: the asker, readings of JVMs, stacks that wait for one. Thread: the collector's. Limit: JIT_METHODS_MAX names that are waited for; JIT_ASKS_MAX questions a process that are not answered, and of a JVM's answers a fiftieth
  * of a CPU; one at a time. Errors: none; without an answer such stacks stay cut, and say so.
  */
 #ifndef EVERPROF_PIPELINE_COLLECTOR_JIT_H
@@ -15,10 +15,10 @@
 #include "bpf/abi.h"
 #include "user/base/clock.h"
 #include "user/pipeline/held_stacks.h"
+#include "user/pipeline/jit_asker.h"
 #include "user/pipeline/jvms.h"
 
 struct collector;
-struct jit_asker;
 struct process;
 struct unfinished_record;
 struct unwind_row;
@@ -27,11 +27,19 @@ struct window_sample;
 #define JIT_ASKS_MAX 8 /* after 1, 2, 4 … seconds: a program tells when its JIT is ready */
 #define JIT_HOLD_NS  (2 * NS_PER_SEC)
 
+/* A Method that the interpreter of a process was met at, and whose name is not known yet. */
+struct jit_method {
+	struct task_key key;
+	uint64_t at;
+};
+
 struct collector_jit {
 	struct jit_asker *asker; /* NULL: nobody had to be asked yet */
 	struct jvms jvms;        /* those that were asked … */
 	struct held_stacks held; /* … and what waits for their answers */
-	bool is_releasing;       /* what waited is finished with what is known now, and does not wait again */
+	struct jit_method methods[JIT_METHODS_MAX];
+	size_t n_methods;
+	bool is_releasing; /* what waited is finished with what is known now, and does not wait again */
 };
 
 void collector_jit__done(struct collector_jit *j);
@@ -39,7 +47,7 @@ void collector_jit__done(struct collector_jit *j);
 void collector__meet_jit(struct collector *c, struct process *p);
 /* A sample was counted: if its stack ended in code of no file, its program is asked. */
 void collector__look_at_jit(struct collector *c, const struct task_key *key, const struct window_sample *s);
-/* What code of no file is called, of a process (window_name_fn). */
+/* What code of no file is called, of a process (window_name_fn). A Method whose name is not known is asked for. */
 const char *collector__jit_name(void *ctx, const struct task_key *key, uint64_t addr);
 /* Pages of rows of a JVM's code; for tables__set_build. */
 int collector__build_jit_page(void *ctx, uint32_t number, uint64_t vaddr, struct unwind_row *rows,

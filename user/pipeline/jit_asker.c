@@ -58,7 +58,8 @@ static void *question__answer(void *ctx)
 	answer->began_ns = clock__mono_ns();
 	answer->err = elf__open(asked->fd, &file);
 	if (!answer->err && asked->is_jvm)
-		answer->err = jvm__read(asked->key.tgid, file, asked->bias, asked->last, &answer->jvm);
+		answer->err = jvm__read(asked->key.tgid, file, asked->bias, asked->last, asked->methods,
+					asked->n_methods, &answer->jvm);
 	else if (!answer->err)
 		answer->err = jit_rule__read(asked->key.tgid, file, asked->bias, &answer->rule);
 	elf__free(file);

@@ -11,10 +11,13 @@
 #define EVERPROF_PIPELINE_JIT_ASKER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bpf/abi.h"
 #include "user/runtime/jit_rule.h"
+
+#define JIT_METHODS_MAX 2048
 
 struct jit_asker;
 struct jvm;
@@ -25,7 +28,9 @@ struct jit_question {
 	int fd; /* of the file whose symbols lead there: the program, or its libjvm. Taken, also on failure */
 	uint64_t bias; /* where it is loaded */
 	bool is_jvm;
-	struct jvm *last; /* what was read of it before, or NULL; a reference, taken, too */
+	struct jvm *last;                  /* what was read of it before, or NULL; a reference, taken, too */
+	uint64_t methods[JIT_METHODS_MAX]; /* that its interpreter was met at since then */
+	size_t n_methods;
 };
 
 struct jit_answer {

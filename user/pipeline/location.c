@@ -272,7 +272,10 @@ static int locate_other(struct locator *l, const struct window_frame *f, uint32_
 		return add_named(l->p, 0, 0, text, ret);
 	default:
 		if (f->name)
-			return add_named(l->p, 0, frame_raw(f->word), window__str(l->w, f->name), ret);
+			return add_named(l->p, 0, frame_raw(f->word) & ~FRAME_METHOD,
+					 window__str(l->w, f->name), ret);
+		if (frame_raw(f->word) & FRAME_METHOD)
+			return add_named(l->p, 0, 0, "Interpreter", ret);
 		snprintf(text, sizeof(text), "[anonymous]+0x%llx", (unsigned long long)frame_raw(f->word));
 		return add_named(l->p, 0, frame_raw(f->word), text, ret);
 	}
