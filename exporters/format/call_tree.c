@@ -321,47 +321,56 @@ static bool is_small(const struct call_grower *g, uint32_t node)
 	return (a > b ? a : b) < g->threshold;
 }
 
-/* By name. */
+/* By name; of one parent. */
 static int compare_children(const void *a, const void *b, void *ctx)
 {
 	const struct call_grower *g = ctx;
 	const uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
-	const struct stack_node *x = stack_table__node(&g->trie, i), *y = stack_table__node(&g->trie, k);
-	const struct call_frame *f = &g->t->frames[x->item], *h = &g->t->frames[y->item];
-	int c;
+	const struct call_frame *f = &g->t->frames[stack_table__node(&g->trie, i)->item],
+				*h = &g->t->frames[stack_table__node(&g->trie, k)->item];
+	int c = strcmp(intern__str(g->t->texts, f->name, NULL), intern__str(g->t->texts, h->name, NULL));
 
-	if (x->parent != y->parent)
-		return x->parent < y->parent ? -1 : 1;
-	c = strcmp(intern__str(g->t->texts, f->name, NULL), intern__str(g->t->texts, h->name, NULL));
 	if (!c)
 		c = strcmp(intern__str(g->t->texts, f->binary, NULL),
 			   intern__str(g->t->texts, h->binary, NULL));
 	return c ? c : (int)f->kind - (int)h->kind;
 }
 
-/* Children that will be written, of each node one after the other; those that are too small are counted. */
+/* first[] counts each node's children; order[] gets them, of one node after the other, and first[] where they begin. */
+static void deal_out(struct call_grower *g)
+{
+	for (uint32_t node = 0, count; node <= g->trie.n; node++, g->n_order += count) {
+		count = g->first[node];
+		g->first[node] = g->n_order;
+	}
+	for (uint32_t node = 1; node <= g->trie.n; node++)
+		if (!is_small(g, node))
+			g->order[g->first[stack_table__node(&g->trie, node)->parent]++] = node;
+	/* each has moved on to its end, which is where the next begins */
+	for (uint32_t node = g->trie.n; node > 0; node--)
+		g->first[node] = g->first[node - 1];
+	g->first[0] = 0;
+}
+
+/* Children that will be written; those that are too small are counted. Most nodes have one child, so few are left to be compared. */
 static int sort_children(struct call_grower *g)
 {
-	uint32_t n = g->trie.n, n_large = 0;
+	uint32_t n = g->trie.n;
 
 	g->order = malloc(((size_t)n + 1) * sizeof(*g->order));
-	g->first = malloc(((size_t)n + 1) * sizeof(*g->first));
+	g->first = calloc((size_t)n + 1, sizeof(*g->first));
 	g->n_small = calloc((size_t)n + 1, sizeof(*g->n_small));
 	if (!g->order || !g->first || !g->n_small)
 		return -ENOMEM;
-	for (uint32_t node = 1; node <= n; node++) {
-		if (is_small(g, node))
-			g->n_small[stack_table__node(&g->trie, node)->parent]++;
-		else
-			g->order[n_large++] = node;
+	for (uint32_t node = 1; node <= n; node++)
+		(is_small(g, node) ? g->n_small : g->first)[stack_table__node(&g->trie, node)->parent]++;
+	deal_out(g);
+	for (uint32_t node = 0; node <= n; node++) {
+		uint32_t first = g->first[node], end = node < n ? g->first[node + 1] : g->n_order;
+
+		if (end - first > 1)
+			qsort_r(g->order + first, end - first, sizeof(*g->order), compare_children, g);
 	}
-	g->n_order = n_large;
-	if (n_large)
-		qsort_r(g->order, n_large, sizeof(*g->order), compare_children, g);
-	for (uint32_t i = 0; i <= n; i++)
-		g->first[i] = n_large;
-	for (uint32_t i = n_large; i-- > 0;)
-		g->first[stack_table__node(&g->trie, g->order[i])->parent] = i;
 	return 0;
 }
 

@@ -14,7 +14,7 @@
  *
  * Invariants: values are moved, never changed. Outermost frames always stay: they tell whether a stack is whole.
  *
- * Cost: some passes over samples with two sorts each, then one merge, which leaves behind what no sample refers to any more.
+ * Cost: two or three passes over samples and their places, found by hash, then one merge, which leaves behind what no sample refers to any more.
  *
  * What it does not do: fold label sets. More processes than max_samples stay so many rows.
  */
@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/hashmap.h"
 #include "user/profile/merge.h"
 #include "user/profile/profile_impl.h"
 #include "user/profile/saturate.h"
@@ -34,8 +35,14 @@
 
 /* A sample whose stack does not stay. */
 struct small {
-	uint64_t place; /* anchor << 32 | location of the leaf */
-	uint32_t sample;
+	uint32_t sample, place;
+};
+
+/* What stacks that do not stay become: what is in them, by leaf, below one that does. */
+struct place {
+	uint32_t anchor, leaf; /* stack, location */
+	uint64_t total;
+	uint32_t heir; /* the stack that takes over; 0: none yet */
 };
 
 struct fold {
@@ -45,8 +52,10 @@ struct fold {
 	uint64_t *totals;  /* [stack] with all below it; 0: of the whole */
 	uint32_t *anchors; /* [stack] = itself, or its nearest caller that stays */
 	struct small *small;
-	uint64_t *rows; /* [sample]: what tells it from others afterwards */
-	uint32_t n_small;
+	struct place *places;
+	uint64_t *rows; /* the hash of what each row of small ones will be */
+	uint32_t n_small, n_places, n_rows;
+	struct hashmap place_map, row_map;
 };
 
 static uint64_t magnitude(int64_t v)
@@ -85,8 +94,9 @@ static int fold__init(struct fold *f, struct profile *p)
 	f->totals = calloc(n, sizeof(*f->totals));
 	f->anchors = calloc(n, sizeof(*f->anchors));
 	f->small = malloc(n_samples * sizeof(*f->small));
+	f->places = malloc(n_samples * sizeof(*f->places));
 	f->rows = malloc(n_samples * sizeof(*f->rows));
-	if (!f->totals || !f->anchors || !f->small || !f->rows)
+	if (!f->totals || !f->anchors || !f->small || !f->places || !f->rows)
 		return -ENOMEM;
 	err = profile__find_type(p, NULL, &f->type);
 	if (!err)
@@ -103,7 +113,10 @@ static void fold__done(struct fold *f)
 	free(f->totals);
 	free(f->anchors);
 	free(f->small);
+	free(f->places);
 	free(f->rows);
+	hashmap__done(&f->place_map);
+	hashmap__done(&f->row_map);
 }
 
 /* Was it folded before? */
@@ -119,143 +132,161 @@ static uint32_t location_of(const struct fold *f, uint32_t stack)
 	return stack_table__node(&f->p->stacks, stack)->item;
 }
 
-static int compare_small(const void *a, const void *b)
+static bool place_eq(uint32_t index, const void *key, const void *owner)
 {
-	const struct small *x = a, *y = b;
+	const struct place *a = (const struct place *)owner + index, *b = key;
 
-	if (x->place != y->place)
-		return x->place < y->place ? -1 : 1;
-	return x->sample < y->sample ? -1 : x->sample > y->sample;
+	return a->anchor == b->anchor && a->leaf == b->leaf;
 }
 
-static int compare_rows(const void *a, const void *b)
+static bool row_eq(uint32_t index, const void *key, const void *owner)
 {
-	const uint64_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
+	return ((const uint64_t *)owner)[index] == *(const uint64_t *)key;
 }
 
-/* Who stays at that threshold; the others by place. */
-static void sort_out(struct fold *f, uint64_t threshold)
+static int add_small(struct fold *f, uint32_t sample, uint32_t anchor)
+{
+	const struct sample *s = &samples_of(f)[sample];
+	const struct place key = {.anchor = anchor, .leaf = location_of(f, s->stack)};
+	uint64_t hash = hash_u64((uint64_t)anchor << 32 | key.leaf);
+	uint32_t at = hashmap__find(&f->place_map, hash, place_eq, &key, f->places);
+	int err = 0;
+
+	if (at == HASHMAP_NONE) {
+		at = f->n_places++;
+		f->places[at] = key;
+		err = hashmap__add(&f->place_map, hash, at);
+	}
+	add_total(&f->places[at].total, magnitude(s->values[f->type]));
+	f->small[f->n_small++] = (struct small){sample, at};
+	return err;
+}
+
+/* Who stays at that threshold; the places of the others. */
+static int sort_out(struct fold *f, uint64_t threshold)
 {
 	const struct sample *samples = samples_of(f);
+	int err = 0;
 
 	for (uint32_t id = 1; id <= f->p->stacks.n; id++) {
 		uint32_t parent = stack_table__node(&f->p->stacks, id)->parent;
 
 		f->anchors[id] = !parent || f->totals[id] >= threshold ? id : f->anchors[parent];
 	}
-	f->n_small = 0;
-	for (uint32_t i = 0; i < f->p->samples.n; i++) {
-		uint32_t stack = samples[i].stack;
+	f->n_small = f->n_places = 0;
+	hashmap__clear(&f->place_map);
+	for (uint32_t i = 0; !err && i < f->p->samples.n; i++) {
+		uint32_t anchor = f->anchors[samples[i].stack];
 
-		if (f->anchors[stack] != stack)
-			f->small[f->n_small++] =
-				(struct small){(uint64_t)f->anchors[stack] << 32 | location_of(f, stack), i};
+		if (anchor != samples[i].stack)
+			err = add_small(f, i, anchor);
 	}
-	if (f->n_small)
-		qsort(f->small, f->n_small, sizeof(*f->small), compare_small);
+	return err;
 }
 
-/* The end of the run of one place that begins at `first`, and whether its leaf keeps its name. */
-static uint32_t run_of(const struct fold *f, uint32_t first, uint64_t threshold, bool *ret_named)
+/* Does the leaf keep its name? */
+static bool is_named(const struct fold *f, const struct place *p, uint64_t threshold)
 {
-	const struct sample *samples = samples_of(f);
-	uint64_t place = f->small[first].place, total = 0;
-	uint32_t end = first;
-
-	for (; end < f->n_small && f->small[end].place == place; end++)
-		add_total(&total, magnitude(samples[f->small[end].sample].values[f->type]));
-	*ret_named = total >= threshold && !is_folded(f, (uint32_t)place);
-	return end;
+	return p->total >= threshold && !is_folded(f, p->leaf);
 }
 
 /* How many samples there would be. */
-static uint32_t count_rows(struct fold *f, uint64_t threshold)
+static int count_rows(struct fold *f, uint64_t threshold, uint32_t *ret_n)
 {
 	const struct sample *samples = samples_of(f);
-	uint32_t n = f->p->samples.n, distinct = 0, end;
+	int err = sort_out(f, threshold);
 
-	sort_out(f, threshold);
-	for (uint32_t i = 0; i < n; i++)
-		f->rows[i] = hash_pair(samples[i].stack, samples[i].labels);
-	for (uint32_t first = 0; first < f->n_small; first = end) {
-		uint64_t place = f->small[first].place;
-		bool named;
+	f->n_rows = 0;
+	hashmap__clear(&f->row_map);
+	for (uint32_t i = 0; !err && i < f->n_small; i++) {
+		const struct place *p = &f->places[f->small[i].place];
+		bool named = is_named(f, p, threshold);
+		uint32_t what = named ? p->leaf : profile__get_location(f->p, p->leaf)->mapping;
+		uint64_t row = hash_pair(hash_pair((uint64_t)p->anchor << 32 | what, named),
+					 samples[f->small[i].sample].labels);
 
-		end = run_of(f, first, threshold, &named);
-		if (!named)
-			place = (place & ~(uint64_t)UINT32_MAX) |
-				profile__get_location(f->p, (uint32_t)place)->mapping;
-		for (uint32_t i = first; i < end; i++)
-			f->rows[f->small[i].sample] =
-				hash_pair(hash_pair(place, 1 + named), samples[f->small[i].sample].labels);
+		if (hashmap__find(&f->row_map, row, row_eq, &row, f->rows) != HASHMAP_NONE)
+			continue;
+		f->rows[f->n_rows] = row;
+		err = hashmap__add(&f->row_map, row, f->n_rows++);
 	}
-	qsort(f->rows, n, sizeof(*f->rows), compare_rows);
-	for (uint32_t i = 0; i < n; i++)
-		distinct += !i || f->rows[i] != f->rows[i - 1];
-	return distinct;
+	*ret_n = f->p->samples.n - f->n_small + f->n_rows;
+	return err;
 }
 
 /* The stack that takes over from those of a place. */
-static int heir_of(struct fold *f, uint64_t place, bool named, uint32_t *ret_stack)
+static int find_heir(struct fold *f, struct place *p, uint64_t threshold)
 {
 	const struct line name = {.function = f->name};
-	uint32_t anchor = (uint32_t)(place >> 32), leaf = (uint32_t)place, location;
+	uint32_t heir = p->anchor, location;
 	int err = 0;
 
-	if (!is_folded(f, location_of(f, anchor))) {
-		err = profile__location(f->p, profile__get_location(f->p, leaf)->mapping, 0, false, &name, 1,
-					&location);
+	if (!is_folded(f, location_of(f, heir))) {
+		err = profile__location(f->p, profile__get_location(f->p, p->leaf)->mapping, 0, false, &name,
+					1, &location);
 		if (!err)
-			err = profile__stack_push(f->p, anchor, location, &anchor);
+			err = profile__stack_push(f->p, heir, location, &heir);
 	}
-	if (!err && named)
-		err = profile__stack_push(f->p, anchor, leaf, &anchor);
-	*ret_stack = anchor;
+	if (!err && is_named(f, p, threshold))
+		err = profile__stack_push(f->p, heir, p->leaf, &heir);
+	p->heir = heir;
 	return err;
 }
 
 static int move_samples(struct fold *f, uint64_t threshold)
 {
 	struct sample *samples = f->p->samples.items;
-	uint32_t end, heir = 0;
-	bool named;
+	int err = sort_out(f, threshold);
 
-	sort_out(f, threshold);
-	for (uint32_t first = 0; first < f->n_small; first = end) {
-		int err;
+	for (uint32_t i = 0; !err && i < f->n_small; i++) {
+		struct place *p = &f->places[f->small[i].place];
 
-		end = run_of(f, first, threshold, &named);
-		err = heir_of(f, f->small[first].place, named, &heir);
-		if (err)
-			return err;
-		for (uint32_t i = first; i < end; i++)
-			samples[f->small[i].sample].stack = heir;
+		if (!p->heir)
+			err = find_heir(f, p, threshold);
+		samples[f->small[i].sample].stack = p->heir;
 	}
-	return profile__add_up(f->p);
+	return err ? err : profile__add_up(f->p);
+}
+
+/* The largest shift at which not more samples stay, those that are put together not counted: no larger one can do. */
+static uint32_t first_guess(const struct fold *f, uint32_t max_samples)
+{
+	const struct sample *samples = samples_of(f);
+	uint32_t n_more[SHIFT_MAX + 1] = {0}, n = 0, shift = SHIFT_MIN;
+
+	/* by the smallest shift at which each stays */
+	for (uint32_t i = 0; i < f->p->samples.n; i++) {
+		uint64_t total = f->totals[samples[i].stack];
+		uint32_t at = SHIFT_MIN;
+
+		while (at <= SHIFT_MAX && total < f->totals[0] >> at)
+			at++;
+		if (at <= SHIFT_MAX)
+			n_more[at]++;
+	}
+	for (uint32_t at = SHIFT_MIN; at <= SHIFT_MAX && (n += n_more[at]) <= max_samples; at++)
+		shift = at;
+	return shift;
 }
 
 static int fold_to(struct fold *f, uint32_t max_samples)
 {
-	uint32_t low = SHIFT_MIN, high = SHIFT_MAX;
-	int err;
+	uint32_t shift = first_guess(f, max_samples), n;
+	int err = 0;
 
 	/* the largest shift, that is the smallest threshold, that does it */
-	while (low < high) {
-		uint32_t middle = (low + high + 1) / 2;
-
-		if (count_rows(f, f->totals[0] >> middle) <= max_samples)
-			low = middle;
-		else
-			high = middle - 1;
+	for (; !err && shift > SHIFT_MIN; shift--) {
+		err = count_rows(f, f->totals[0] >> shift, &n);
+		if (!err && n <= max_samples)
+			break;
 	}
-	err = move_samples(f, f->totals[0] >> low);
+	if (!err)
+		err = move_samples(f, f->totals[0] >> shift);
 	if (!err)
 		err = profile__comment(f->p,
 				       "folded: branches of less than 1/%u of a sum stand below their "
 				       "callers as " FOLD_NAME,
-				       1u << low);
+				       1u << shift);
 	return err;
 }
 

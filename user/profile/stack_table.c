@@ -13,8 +13,11 @@
  *
  * Invariants: parent < id. No two nodes are equal. n_slots is a power of two or 0.
  *
- * Cost: a push is one hash and on average under two probes; growth rehashes nodes in memory order. 12.6 to 17 bytes
- * a node plus a quarter of slack in the node array.
+ * A stack's new nodes stand one behind the other, so the first child that a node had is usually the next node: it is looked at before the
+ * hash is. Along a stack that is there already this reads memory in order, where each probe would miss the cache twice.
+ *
+ * Cost: a push is one look at the next node, or one hash and on average under two probes; growth rehashes nodes in memory order. 12.6 to
+ * 17 bytes a node plus a quarter of slack in the node array.
  *
  * What it does not do: remove nodes. A window is short; the owner clears or frees the table with it.
  */
@@ -75,6 +78,12 @@ static uint32_t probe(const struct stack_table *t, uint32_t parent, uint32_t ite
 	return i;
 }
 
+/* Is the node behind the parent the one? The root's first child is node 1. */
+static bool is_next(const struct stack_table *t, uint32_t parent, uint32_t item)
+{
+	return parent < t->n && t->nodes[parent].parent == parent && t->nodes[parent].item == item;
+}
+
 static bool over_limit(const struct stack_table *t, size_t extra_bytes)
 {
 	return t->limit_bytes && stack_table__bytes(t) + extra_bytes > t->limit_bytes;
@@ -130,6 +139,10 @@ int stack_table__push(struct stack_table *t, uint32_t parent, uint32_t item, uin
 		return -EINVAL;
 	if (t->n && !t->n_slots)
 		return -EROFS;
+	if (is_next(t, parent, item)) {
+		*ret_id = parent + 1;
+		return 0;
+	}
 	if (t->n_slots) {
 		slot = probe(t, parent, item);
 		if (t->slots[slot]) {
