@@ -134,13 +134,23 @@ static void disassembly_finds_the_samples(void **state)
 	pprof(r, ARGS("-disasm=top1"), ARGS("ROUTINE", "top1", "imul"));
 }
 
+/* A recording says functions and addresses, no lines: the tool finds those itself, from the addresses and the file that they are of. */
+static void sources_stand_beside_their_time(void **state)
+{
+	struct recording *r = *state;
+
+	recording__of(r, ARGS("calltree", RECORDING_LONG));
+	pprof(r, ARGS("-list=^top1$", "-symbolize=force"), ARGS("ROUTINE", "top1 in", "work.h"));
+	pprof(r, ARGS("-weblist=^top1$", "-symbolize=force", "-output=/dev/stdout"),
+	      ARGS("<html", "top1", "work.h"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		e2e_test(every_view_opens_the_file),
-		e2e_test(shares_are_those_of_the_tree),
-		e2e_test(a_difference_with_itself_is_nothing),
-		e2e_test(disassembly_finds_the_samples),
+		e2e_test(every_view_opens_the_file),           e2e_test(shares_are_those_of_the_tree),
+		e2e_test(a_difference_with_itself_is_nothing), e2e_test(disassembly_finds_the_samples),
+		e2e_test(sources_stand_beside_their_time),
 	};
 
 	return cmocka_run_group_tests_name("pprof_tool", tests, NULL, NULL);

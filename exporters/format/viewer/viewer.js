@@ -249,7 +249,7 @@ Everprof.Viewer = class {
 
 	show_sunburst() {
 		if (!this.burst) {
-			const canvas = Everprof.element("canvas", { class: "ev-canvas" });
+			const canvas = Everprof.element("canvas", { class: "ev-canvas", "aria-label": "sunburst" });
 			this.main.append(canvas);
 			this.burst = new Everprof.Sunburst(canvas, this.events(() => this.tree));
 		}
@@ -297,7 +297,7 @@ Everprof.Viewer = class {
 		const E = Everprof.element;
 		if (!this.list) {
 			this.list = E("div", { class: "ev-table ev-side" });
-			const up = E("canvas", { class: "ev-canvas" }), down = E("canvas", { class: "ev-canvas" });
+			const up = E("canvas", { class: "ev-canvas", "aria-label": "callers" }), down = E("canvas", { class: "ev-canvas", "aria-label": "callees" });
 			this.title = E("div", { class: "ev-title" });
 			this.main.append(E("div", { class: "ev-sandwich" }, this.list,
 				E("div", { class: "ev-both" }, E("small", {}, "callers"), up, this.title, down, E("small", {}, "callees"))));

@@ -111,6 +111,9 @@ Everprof.live = (function () {
 			drawWaits(waits, fresh);
 			waitsText.textContent = n ? `Waits for a CPU, the last two seconds: half below ${time(quantile(fresh, 0.5))}, 95 % below ${time(quantile(fresh, 0.95))}, 99 % below ${time(quantile(fresh, 0.99))}` : "No waits for a CPU are recorded now (profiling.offcpu)";
 			table.replaceChildren(head(), ...d.processes.map((p) => processRow(p, d.at)));
+			for (const pid of history.processes.keys())
+				if (!d.processes.some((p) => p.pid === pid))
+					history.processes.delete(pid);
 		};
 		Everprof.panel("Now", refresh, grid, waitsText, waits, table);
 	}

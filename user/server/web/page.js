@@ -47,6 +47,25 @@
 		return "#" + p.toString();
 	}
 
+	// A link may come from anybody: only what the viewer knows, and only of the kind that it expects.
+	function readView(text) {
+		let given = {};
+		try {
+			given = Object(JSON.parse(text));
+		} catch (e) { /* a link that was cut */ }
+		const { view, colour, search, zoom, frame, sort } = given, isText = (x) => typeof x === "string" && x.length < 4096, v = {};
+		if (Everprof.Viewer.VIEWS.some((x) => x[0] === view))
+			v.view = view;
+		if (Everprof.Viewer.COLOURS.some((x) => x[0] === colour))
+			v.colour = colour;
+		if (Array.isArray(zoom) && zoom.every(isText))
+			v.zoom = zoom;
+		for (const [key, x] of Object.entries({ search, frame, sort }))
+			if (isText(x))
+				v[key] = x;
+		return v;
+	}
+
 	function read() {
 		const p = new URLSearchParams(location.hash.slice(1)), pair = (s) => /^\d+-\d+$/.test(s || "") ? s.split("-").map(Number) : null;
 		const s = fresh();
@@ -61,9 +80,7 @@
 		s.capture = /^[A-Za-z0-9.-]{1,48}$/.test(p.get("capture") || "") ? p.get("capture") : "";
 		s.against = p.get("against") === "baseline";
 		s.live = !Array.isArray(s.range) && !s.chosen;
-		try {
-			s.view = JSON.parse(p.get("view") || "{}");
-		} catch (e) { /* a link that was cut */ }
+		s.view = readView(p.get("view") || "{}");
 		return s;
 	}
 
@@ -301,6 +318,11 @@
 				openCapture(captureAt(e), null, false);
 			else if (!d.range)
 				choose(pointRange(event, d.start), d.base);
+		});
+		// a finger that scrolls the page instead
+		canvas.addEventListener("pointercancel", () => {
+			dragging = null;
+			drawLanes();
 		});
 		canvas.addEventListener("keydown", (e) => {
 			const by = { ArrowLeft: -1, ArrowRight: 1 }[e.key], r = state.chosen;
