@@ -103,7 +103,7 @@ static uint32_t loader__wait_slots(void)
 	return next_power_of_two(pid_max < WAIT_SLOTS_MAX ? pid_max : WAIT_SLOTS_MAX);
 }
 
-/* Every sample of a slice could be a row of its own, with half as many frames as there may be at most (no workload seen has a tenth): sized for that, and
+/* Every sample of a slice could be a row of its own, with half as many frames as there may be at most: sized for that, and
  * twice, for a late drain. */
 static void loader__size(const struct loader_opts *opts, struct everprof_bpf *skel, struct kernel_maps *maps)
 {
