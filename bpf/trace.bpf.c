@@ -20,6 +20,13 @@ struct {
 	__uint(value_size, sizeof(__u32));
 } trace_rings SEC(".maps");
 
+/* What the ring says of what it lost (PERF_RECORD_LOST) is only what it had no room for, and comes with the next record that it takes: so it is counted here. */
+static __always_inline void trace__send(void *ctx, struct trace_record *r)
+{
+	if (bpf_perf_event_output(ctx, &trace_rings, BPF_F_CURRENT_CPU, r, sizeof(*r)))
+		__sync_fetch_and_add(&gate.n_trace_lost, 1);
+}
+
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(trace_switch, _Bool is_preempted, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
@@ -37,7 +44,7 @@ int BPF_PROG(trace_switch, _Bool is_preempted, struct task_struct *prev, struct 
 	};
 
 	bpf_probe_read_kernel(r.comm, sizeof(r.comm), next->comm);
-	bpf_perf_event_output(ctx, &trace_rings, BPF_F_CURRENT_CPU, &r, sizeof(r));
+	trace__send(ctx, &r);
 	return 0;
 }
 
@@ -57,7 +64,7 @@ int BPF_PROG(trace_waking, struct task_struct *woken)
 	};
 
 	bpf_probe_read_kernel(r.comm, sizeof(r.comm), woken->comm);
-	bpf_perf_event_output(ctx, &trace_rings, BPF_F_CURRENT_CPU, &r, sizeof(r));
+	trace__send(ctx, &r);
 	return 0;
 }
 

@@ -16,7 +16,6 @@ struct trace_ring {
 	struct perf_buffer *rings;
 	trace_ring_fn fn;
 	void *ctx;
-	uint64_t lost;
 };
 
 /* What bpf_perf_event_output leaves, see PERF_SAMPLE_RAW in include/uapi/linux/perf_event.h. */
@@ -26,20 +25,13 @@ struct raw_sample {
 	char bytes[];
 };
 
-struct lost_record {
-	struct perf_event_header header;
-	uint64_t id, lost;
-};
-
 static enum bpf_perf_event_ret on_record(void *ctx, int cpu, struct perf_event_header *h)
 {
 	struct trace_ring *t = ctx;
 	struct trace_record r;
 
 	(void)cpu;
-	if (h->type == PERF_RECORD_LOST && h->size >= sizeof(struct lost_record)) {
-		t->lost += ((const struct lost_record *)(const void *)h)->lost;
-	} else if (h->type == PERF_RECORD_SAMPLE && h->size >= sizeof(struct raw_sample) + sizeof(r)) {
+	if (h->type == PERF_RECORD_SAMPLE && h->size >= sizeof(struct raw_sample) + sizeof(r)) {
 		memcpy(&r, ((const struct raw_sample *)(const void *)h)->bytes, sizeof(r));
 		t->fn(&r, t->ctx);
 	}
@@ -101,5 +93,5 @@ void trace_ring__drain(struct trace_ring *t)
 
 uint64_t trace_ring__lost(const struct trace_ring *t)
 {
-	return t->lost;
+	return __atomic_load_n(&loader__maps(t->loader)->gate->n_trace_lost, __ATOMIC_RELAXED);
 }

@@ -26,7 +26,7 @@ void trace_ring__close(struct trace_ring *t);
 int trace_ring__epoll_fd(const struct trace_ring *t);
 /* Hands on what is there. */
 void trace_ring__drain(struct trace_ring *t);
-/* Records that had no room, since it was opened. */
+/* Records for which a ring had no room, or which it did not take, so far. */
 uint64_t trace_ring__lost(const struct trace_ring *t);
 
 #endif
