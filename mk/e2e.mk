@@ -123,7 +123,7 @@ $(WL)/JavaTree.class: $(WL_DIR)/JavaTree.java
 E2E_SOURCES := $(wildcard tests/e2e/*_test.c)
 E2E_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(E2E_SOURCES))
 E2E_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c))
-E2E_ARCHIVES := $(foreach d,$(call upto,exporters/format),$(call archive,$(d)))
+E2E_ARCHIVES := $(foreach d,$(call upto,user/process),$(call archive,$(d)))
 
 $(BUILD)/lib/tests-support.a: $(E2E_SUPPORT)
 	$(call msg,AR,$@)

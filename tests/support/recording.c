@@ -18,6 +18,7 @@
 #include "tests/support/cpu_track.h"
 #include "tests/support/expect.h"
 #include "user/base/io.h"
+#include "user/process/host_stat.h"
 #include "user/profile/profile.h"
 
 /* Loading a profiler takes a moment on a busy machine; a hang shows all the same. */
@@ -129,11 +130,26 @@ void recording__start(struct recording *r, const char *const *argv)
 		fail_msg("workload '%s': %s: %s", args[0], strerror(-err), run__errors(&r->workload));
 }
 
+/* What a hypervisor took of all CPUs since the boot. */
+static uint64_t stolen_so_far(void)
+{
+	char text[256]; /* the first line is the sum */
+	struct host_cpu cpu = {0};
+	int fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, sizeof(text));
+
+	if (n < 0 || parse_host_cpu(text, (size_t)n, &cpu))
+		fail_msg("/proc/stat: %s", strerror(errno));
+	close(fd);
+	return cpu.stolen_ns;
+}
+
 void recording__record(struct recording *r, int status, const char *const *args)
 {
 	const char *argv[RUN_ARGS_MAX] = {NULL, "record", "-F", RECORDING_HZ_TEXT, "-o", r->path};
 	char everprof[4096];
 	int n = 6, exit_status = -1, err;
+	uint64_t stolen;
 
 	if (geteuid())
 		skip();
@@ -147,7 +163,9 @@ void recording__record(struct recording *r, int status, const char *const *args)
 	run__done(&r->everprof);
 	profile__free(r->profile);
 	r->profile = NULL;
+	stolen = stolen_so_far();
 	err = run__to_end(&r->everprof, RECORD_TIMEOUT_MS, &exit_status, argv);
+	r->stolen_ns = stolen_so_far() - stolen;
 	if (err || exit_status != status)
 		fail_msg("everprof record: %s, exit status %d where %d was expected: %s%s",
 			 err ? strerror(-err) : "ended", exit_status, status, run__out(&r->everprof),

@@ -32,6 +32,7 @@ struct recording {
 	long long pid; /* of the workload, as it says */
 	struct profile *profile;
 	struct cpu_track *track;
+	uint64_t stolen_ns; /* by a hypervisor, of all CPUs, while the last profile was recorded */
 };
 
 /* cmocka setup and teardown: *state is the struct recording. */

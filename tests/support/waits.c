@@ -117,6 +117,27 @@ void waits__expect_amount(const struct profile *p, const struct part *part, doub
 		 a.ns / MS, a.rows, error / MS, want_ns / MS);
 }
 
+/* What the profile says was taken of the CPUs of its threads; of a profile that does not say, all that may be. */
+static double taken_ns(const struct recording *r)
+{
+	const char *waits = expect__comment(r->profile, "waits by ");
+	const char *told = waits ? strstr(waits, "by a hypervisor or interrupts, ") : NULL;
+	double s = (double)r->stolen_ns / 1e9;
+
+	if (told)
+		sscanf(told, "by a hypervisor or interrupts, %lf", &s);
+	return fmin(s * 1e9, (double)r->stolen_ns);
+}
+
+/* To the program, what it did not run it waited: which of its threads that was taken of, it does not know. */
+void waits__expect_other(struct recording *r, const struct part *part, struct bill truth, int line)
+{
+	double taken = taken_ns(r);
+
+	waits__expect_amount(r->profile, part, truth.waited_ns - truth.delay_ns - taken / 2,
+			     5 * MS + taken / 2, line);
+}
+
 /* At least that share of what the thread waited for other things than a CPU is of that kind. */
 void waits__expect_kind(const struct profile *p, const char *comm, const char *state, const char *syscall,
 			const char *wait, const char *idle, double share)
@@ -152,8 +173,7 @@ void waits__expect_way(struct recording *r, const char *way, const char *path, c
 
 	waits__record(r, way, SECONDS, path);
 	truth = waits__truth(r, comm);
-	assert_amount_slack(r->profile, (&(struct part){.comm = comm, .for_other = true}),
-			    truth.waited_ns - truth.delay_ns, 5 * MS);
+	assert_other(r, (&(struct part){.comm = comm, .for_other = true}), truth);
 	assert_amount_slack(r->profile, (&(struct part){.comm = comm, .for_cpu = true}), truth.delay_ns,
 			    WAITS_TOLERANCE * truth.waited_ns);
 	waits__expect_kind(r->profile, comm, state, syscall, wait, idle, 0.97);

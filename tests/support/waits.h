@@ -55,6 +55,9 @@ void waits__expect_way(struct recording *r, const char *way, const char *path, c
 	waits__expect_amount(p, part, want_ns, slack_ns, __LINE__)
 void waits__expect_amount(const struct profile *p, const struct part *part, double want_ns, double slack_ns,
 			  int line);
+/* All that a thread waited for other things than a CPU, by what its program says of it: in which is, too, what a hypervisor took while it ran (as told, never more than of the host). */
+#define assert_other(r, part, truth) waits__expect_other(r, part, truth, __LINE__)
+void waits__expect_other(struct recording *r, const struct part *part, struct bill truth, int line);
 /* At least that share of what the thread waited for other things than a CPU is of that kind. */
 void waits__expect_kind(const struct profile *p, const char *comm, const char *state, const char *syscall,
 			const char *wait, const char *idle, double share);
