@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "user/base/buf.h"
@@ -30,6 +31,9 @@
 #define DIR_MODE  0750
 #define FILE_MODE 0640
 #define DAYS_MAX  65536 /* folders of days that a scan looks at */
+
+#define LOCK_RETRY_MS    10
+#define LOCK_PATIENCE_MS 1000
 
 void store_dir__init(struct store_dir *d)
 {
@@ -86,6 +90,19 @@ static int open_and_lock(int root_fd, int *ret_fd)
 	return flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : -errno;
 }
 
+/* One that was killed holds it until the kernel, and whoever looked at its files just then, has closed them: systemd starts the next at once. */
+static int lock_patiently(int fd)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_RETRY_MS * 1000000};
+
+	for (int ms = 0; ms < LOCK_PATIENCE_MS; ms += LOCK_RETRY_MS) {
+		nanosleep(&pause, NULL);
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+	}
+	return -EWOULDBLOCK;
+}
+
 static int take_lock(struct store_dir *d, const char *path, struct err *err)
 {
 	char pid[16] = "";
@@ -93,6 +110,8 @@ static int take_lock(struct store_dir *d, const char *path, struct err *err)
 	int fd, rc;
 
 	rc = open_and_lock(d->root_fd, &d->lock_fd);
+	if (rc == -EWOULDBLOCK)
+		rc = lock_patiently(d->lock_fd);
 	if (rc == -EWOULDBLOCK) {
 		n = pread(d->lock_fd, pid, sizeof(pid) - 1, 0);
 		pid[n > 0 ? n : 0] = 0;
