@@ -5,7 +5,7 @@
 #define JAVA "/usr/bin/java"
 /* Of a JVM that ran before, what is met before its code was read is cut: a fiftieth of these two seconds, or several where others want the CPU, too. */
 #define WHOLE_LATER 0.8
-/* 99.9 on a quiet machine; a reading that gets no CPU for seconds costs what waits for it. */
+/* 99.8 to 99.9 where the machine does little else; a reading that gets no CPU for seconds costs what waits for it. */
 #define WHOLE 0.95
 
 #define AS_IT_IS "-XX:+TieredCompilation" /* the default */

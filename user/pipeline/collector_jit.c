@@ -30,7 +30,7 @@
 #define LIBJVM           "libjvm.so"
 #define JVM_PAUSE_MIN_NS (100 * NS_PER_MS)
 #define JVM_RETRY_NS     (50 * NS_PER_MS)
-#define JVM_PAUSE_SHARE  50 /* a pause is at least so many times what reading took */
+#define JVM_PAUSE_SHARE  50 /* a pause is at least so many times the CPU time of a reading */
 
 void collector_jit__done(struct collector_jit *j)
 {
@@ -76,7 +76,7 @@ static void take_jvm(struct collector *c, struct process *p, const struct jit_qu
 	const struct jvm_code *code = &answer->jvm->code;
 	uint32_t last = e ? e->number : 0, number;
 	/* the first took most of its time for what need not be read again */
-	uint64_t pause_ns = q->last ? answer->took_ns * JVM_PAUSE_SHARE : 0;
+	uint64_t pause_ns = q->last ? answer->cpu_ns * JVM_PAUSE_SHARE : 0;
 	struct unwind_row row;
 
 	p->n_jit_asks = 0;
@@ -86,7 +86,7 @@ static void take_jvm(struct collector *c, struct process *p, const struct jit_qu
 		p->n_jit_asks = JIT_ASKS_MAX;
 	} else {
 		log_debug("collector: process %u has %zu pieces of Java code, read in %llu us", p->key.tgid,
-			  code->n, (unsigned long long)(answer->took_ns / 1000));
+			  code->n, (unsigned long long)(answer->cpu_ns / 1000));
 		make_pages(c, code, last, number);
 		row = code_pages__row(number);
 		set_rule(c, p, code->low, code->high, &row);

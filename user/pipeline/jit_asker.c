@@ -53,6 +53,7 @@ static void *question__answer(void *ctx)
 	struct question *q = ctx;
 	const struct jit_question *asked = &q->asked;
 	struct jit_answer *answer = &q->answer;
+	uint64_t cpu_ns = clock__thread_cpu_ns();
 	struct elf *file = NULL;
 
 	answer->began_ns = clock__mono_ns();
@@ -63,7 +64,7 @@ static void *question__answer(void *ctx)
 	else if (!answer->err)
 		answer->err = jit_rule__read(asked->key.tgid, file, asked->bias, &answer->rule);
 	elf__free(file);
-	answer->took_ns = clock__mono_ns() - answer->began_ns;
+	answer->cpu_ns = clock__thread_cpu_ns() - cpu_ns;
 	atomic_store(&q->is_answered, true);
 	if (write(q->event_fd, &one, sizeof(one)) < 0)
 		(void)0; /* full: the loop is awake */

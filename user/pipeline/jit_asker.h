@@ -36,8 +36,9 @@ struct jit_question {
 struct jit_answer {
 	int err;
 	struct jit_rule rule;
-	struct jvm *jvm;            /* of a JVM; who keeps it takes a reference */
-	uint64_t began_ns, took_ns; /* CLOCK_MONOTONIC */
+	struct jvm *jvm;   /* of a JVM; who keeps it takes a reference */
+	uint64_t began_ns; /* CLOCK_MONOTONIC */
+	uint64_t cpu_ns;   /* that it took */
 };
 
 typedef void (*jit_asker_fn)(void *ctx, const struct jit_question *q, const struct jit_answer *answer);
