@@ -281,14 +281,39 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
 	return x->is_suspended ? exchange__answer(x) : exchange__dispatch(x);
 }
 
+static void exchange__free(struct exchange *x)
+{
+	if (!x)
+		return;
+	request__done(&x->request.target);
+	buf__done(&x->request.body);
+	response__done(&x->response);
+	free(x);
+}
+
+/* Of a request whose head is no HTTP the library tells the target, but not the end: what it left is freed with the next one, or with the connection. */
+struct connection {
+	struct exchange *last;
+};
+
+static struct connection *connection_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
 /* The first that is heard of a request: its target as it came. */
 static void *on_target(void *ctx, const char *target, struct MHD_Connection *connection)
 {
-	struct exchange *x = calloc(1, sizeof(*x));
+	struct connection *c = connection_of(connection);
+	struct exchange *x = c ? calloc(1, sizeof(*x)) : NULL;
 
-	(void)connection;
 	if (!x)
 		return NULL;
+	exchange__free(c->last);
+	c->last = x;
 	x->http = ctx;
 	response__init(&x->response);
 	buf__init(&x->request.body, HTTP_BODY_MAX);
@@ -299,25 +324,29 @@ static void *on_target(void *ctx, const char *target, struct MHD_Connection *con
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **con_cls,
 			 enum MHD_RequestTerminationCode code)
 {
-	struct exchange *x = *con_cls;
+	struct connection *c = connection_of(connection);
 
-	(void)ctx, (void)connection, (void)code;
-	if (!x)
-		return;
-	request__done(&x->request.target);
-	buf__done(&x->request.body);
-	response__done(&x->response);
-	free(x);
+	(void)ctx, (void)code;
+	if (c && c->last == *con_cls)
+		c->last = NULL;
+	exchange__free(*con_cls);
 	*con_cls = NULL;
 }
 
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **socket_ctx,
 			  enum MHD_ConnectionNotificationCode code)
 {
+	struct connection *c = *socket_ctx;
 	struct http *h = ctx;
 
-	(void)connection, (void)socket_ctx;
+	(void)connection;
 	count(&h->stats.connections, code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1);
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*socket_ctx = calloc(1, sizeof(*c));
+	} else if (c) {
+		exchange__free(c->last);
+		free(c);
+	}
 }
 
 static void on_log(void *ctx, const char *fmt, va_list ap)
