@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A process whose stacks keep whoever reads them: its own loss, and nobody else's. */
+/* A process whose stacks, or whose files, keep whoever reads them: its own loss, and nobody else's. */
 #include <signal.h>
 
 #include "tests/e2e/e2e.h"
@@ -73,11 +73,37 @@ static void an_agent_goes_on_and_ends(void **state)
 	expect_unharmed(r);
 }
 
+/* Neither while it looks for what runs, nor when it names it; nor does a thread that cannot be killed keep it from ending. */
+static void files_of_a_file_system_that_does_not_answer_are_left_alone(void **state)
+{
+	struct recording *r = *state;
+	struct run other = {0};
+	char calltree[4096], line[64];
+	long long other_pid;
+	uint64_t began;
+
+	recording__start(r, ARGS("far", RECORDING_LONG));
+	run__path_workload("calltree", calltree);
+	assert_int_equal(run__start(&other, ARGS(calltree, RECORDING_LONG)), 0);
+	assert_int_equal(run__wait_number(&other, "ready ", 10000, &other_pid), 0);
+	assert_int_equal(kill(r->workload.pid, SIGUSR1), 0);
+	assert_int_equal(run__wait_line(&r->workload, "silent", 10000, line, sizeof(line)), 0);
+	began = clock__mono_ns();
+	recording__record(r, 0, ARGS("-d", "1s"));
+	assert_true(clock__mono_ns() - began < IN_TIME_S * NS_PER_SEC);
+	assert_true(count_of(r->profile, r->pid, NULL, NULL) > 0);
+	assert_int_equal(count_of(r->profile, r->pid, NULL, "**far_spin**"),
+			 0); /* a name would have been read */
+	assert_true(count_of(r->profile, other_pid, NULL, "**" TO_ROOT) > 0);
+	run__done(&other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		e2e_test(threads_of_others_are_read),
 		e2e_test(an_agent_goes_on_and_ends),
+		e2e_test(files_of_a_file_system_that_does_not_answer_are_left_alone),
 	};
 
 	return cmocka_run_group_tests_name("unserved", tests, NULL, NULL);

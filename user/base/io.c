@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Problem    We read files that others own (a container's binaries, perf maps in /tmp), as root: a name may lead to a FIFO, a device, or
- *            by a link out of the container. And we write files that somebody reads while we are killed.
+ * Problem    We read files as root whose name may lead to a FIFO or a device (those of programs, and what lies below their roots: far_file). And we write files that somebody reads while we are killed.
  *
  * Idea       Reading: a name is first resolved to an O_PATH descriptor, which touches nothing but the inode; only when that is a regular file is it
- *            opened, through /proc/self/fd, so that what was looked at is what is read. Roots are kept by openat2.
+ *            opened, through /proc/self/fd, so that what was looked at is what is read.
  *            Writing: temporary name, fsync, a rename that refuses to replace, fsync of the folder.
  *
  * Invariants A visible name has all of its bytes. A failed write leaves no temporary file; a killed one leaves a name that starts with
@@ -14,21 +13,19 @@
  *
  * What it does not do  A network file system that has neither RENAME_NOREPLACE nor hard links is not written to.
  *
- * Reference  openat2(2), renameat2(2), open(2) on O_PATH.
+ * Reference  renameat2(2), open(2) on O_PATH.
  */
 #include "user/base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "user/base/buf.h"
@@ -36,7 +33,6 @@
 
 #define READ_CHUNK_MIN (16u << 10)
 #define READ_CHUNK_MAX (1u << 20)
-#define RESOLVE_TRIES  16
 #define TMP_NAME_TRIES 16
 #define TMP_NAME_MAX   64
 
@@ -150,54 +146,34 @@ int io__read_at(int dir_fd, const char *path, size_t limit, struct buf *to)
 	return err;
 }
 
-/* Opens for reading what an O_PATH descriptor stands for, if that is a regular file. Takes the descriptor. */
-static int open_resolved(int path_fd, int *ret_fd)
+int io__open_resolved(int path_fd, int *ret_fd)
 {
 	char link[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
-	struct stat st;
-	int fd, err = 0;
+	int fd;
 
-	if (fstat(path_fd, &st) != 0) {
-		err = -errno;
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		err = -EINVAL;
-		goto out;
-	}
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
 	fd = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
-		err = -errno;
-	else
-		*ret_fd = fd;
-out:
-	io__close(&path_fd);
-	return err;
+		return -errno;
+	*ret_fd = fd;
+	return 0;
 }
 
 int io__open_regular(int dir_fd, const char *path, int *ret_fd)
 {
-	int path_fd = openat(dir_fd, path, O_PATH | O_CLOEXEC);
+	int path_fd = openat(dir_fd, path, O_PATH | O_CLOEXEC), err = 0;
+	struct stat st;
 
-	return path_fd < 0 ? -errno : open_resolved(path_fd, ret_fd);
-}
-
-int io__open_in_root(int root_fd, const char *path, int *ret_fd)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	long path_fd = -1;
-
-	/* EAGAIN: something was renamed while a ".." was followed. Somebody who renames all the time gets no names. */
-	for (int i = 0; i < RESOLVE_TRIES; i++) {
-		path_fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-		if (path_fd >= 0 || (errno != EAGAIN && errno != EINTR))
-			break;
-	}
-	return path_fd < 0 ? -errno : open_resolved((int)path_fd, ret_fd);
+	if (path_fd < 0)
+		return -errno;
+	if (fstat(path_fd, &st))
+		err = -errno;
+	else if (!S_ISREG(st.st_mode))
+		err = -EINVAL;
+	else
+		err = io__open_resolved(path_fd, ret_fd);
+	io__close(&path_fd);
+	return err;
 }
 
 /* ---- writing ---- */

@@ -2,7 +2,7 @@
 /*
  * io - files, whole and bounded.
  *
- * Reading: whole files under a limit, never through a FIFO or a device, never past a root directory that was given.
+ * Reading: whole files under a limit, never through a FIFO or a device.
  * Writing: a file appears whole or not at all, and none is overwritten.
  *
  * Owns: nothing. Thread: any. Limit: each call takes one. Errors: -errno of the system call; -E2BIG over the limit; -EEXIST.
@@ -34,9 +34,8 @@ int io__read_at(int dir_fd, const char *path, size_t limit, struct buf *to);
 /* Opens a regular file for reading, O_CLOEXEC; anything else is -EINVAL and is not opened at all, so that neither a FIFO blocks us nor a
  * device notices. */
 int io__open_regular(int dir_fd, const char *path, int *ret_fd);
-/* The same below root_fd, as a process that is chrooted there would see the path: absolute links and ".." stay inside (openat2
- * RESOLVE_IN_ROOT), magic links are refused. */
-int io__open_in_root(int root_fd, const char *path, int *ret_fd);
+/* The second half of it: for reading, what an O_PATH descriptor stands for, which is not a FIFO. */
+int io__open_resolved(int path_fd, int *ret_fd);
 /* Makes each missing folder of path. */
 int io__mkdir_p(const char *path, mode_t mode);
 /* Writes the bytes to a temporary name in the same folder, fsyncs, renames without replacing (-EEXIST), fsyncs the folder.

@@ -42,6 +42,7 @@
 #include <zlib.h>
 
 #include "user/base/buf.h"
+#include "user/base/far_file.h"
 #include "user/base/io.h"
 #include "user/object/elf.h"
 
@@ -126,7 +127,7 @@ static int try_open(const struct search *s, int root, const char *path, int *ret
 
 	if (root == FD_CLOSED)
 		return -ENOENT;
-	err = io__open_in_root(root, path, &fd);
+	err = far_file__open_in_root(NULL, root, path, &fd);
 	if (err)
 		return -ENOENT; /* whatever it was: this candidate is none */
 	if (is_same_file(fd, elf__fd(s->object)))

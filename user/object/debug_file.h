@@ -27,7 +27,7 @@ struct debug_file_opts {
 	size_t crc_bytes; /* a larger file is not read for its checksum; 0: 256 MiB */
 };
 
-/* Where to look: folders open with O_PATH or O_RDONLY, FD_CLOSED where there is none. */
+/* Where to look: folders open with O_PATH or O_RDONLY, FD_CLOSED where there is none, or where something below it is far (base/far_file). */
 struct debug_file_roots {
 	int process;
 	int host;

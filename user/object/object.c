@@ -30,6 +30,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "user/base/far_file.h"
 #include "user/object/object.h"
 
 static uint64_t page_mask(void)
@@ -219,31 +220,24 @@ bool object_identity__eq(const struct object_identity *a, const struct object_id
 	return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns;
 }
 
-static int identity_of_stat(const struct stat *st, struct object_identity *ret_identity)
-{
-	if (!S_ISREG(st->st_mode))
-		return -EINVAL;
-	*ret_identity = (struct object_identity){
-		.dev = st->st_dev,
-		.ino = st->st_ino,
-		.size = (uint64_t)st->st_size,
-		.mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
-	};
-	return 0;
-}
-
 int read_object_identity(int fd, struct object_identity *ret_identity)
 {
-	struct stat st;
-
-	return fstat(fd, &st) < 0 ? -errno : identity_of_stat(&st, ret_identity);
+	return read_object_identity_at(fd, "", ret_identity);
 }
 
 int read_object_identity_at(int dir_fd, const char *path, struct object_identity *ret_identity)
 {
-	struct stat st;
+	struct statx who;
+	int err = far_file__who(dir_fd, path, &who);
 
-	return fstatat(dir_fd, path, &st, 0) < 0 ? -errno : identity_of_stat(&st, ret_identity);
+	if (!err)
+		*ret_identity = (struct object_identity){
+			.dev = (uint64_t)who.stx_dev_major << 32 | who.stx_dev_minor,
+			.ino = who.stx_ino,
+			.size = who.stx_size,
+			.mtime_ns = (int64_t)who.stx_mtime.tv_sec * 1000000000 + who.stx_mtime.tv_nsec,
+		};
+	return err;
 }
 
 void object__format_build_id(const struct object *o, char ret_hex[2 * ELF_BUILD_ID_MAX + 1])

@@ -29,7 +29,8 @@
 	X(NOT_ELF, "not_elf", "the file is not ELF")                                 \
 	X(FOREIGN, "foreign", "ELF of 32 bits or of another machine")                \
 	X(DAMAGED, "damaged", "the ELF headers contradict themselves or each other") \
-	X(GONE, "gone", "the file was gone before it could be opened")
+	X(GONE, "gone", "the file was gone before it could be opened")               \
+	X(FAR, "far", "a program of a user's is its file system (base/far_file)")
 
 enum object_state {
 #define X(id, name, text) OBJECT_##id,
@@ -85,7 +86,7 @@ bool object__covers(const struct object *o, uint64_t pgoff);
 bool object__same_code(const struct object *a, const struct object *b);
 bool object_identity__eq(const struct object_identity *a, const struct object_identity *b);
 /*
- * Of an open descriptor, or of a path below dir_fd (links are followed). -errno of fstat; -EINVAL where it is no
+ * Of an open descriptor, or of a path below dir_fd (links are followed), as the kernel last knew it. -errno of statx; -EINVAL where it is no
  * regular file.
  */
 int read_object_identity(int fd, struct object_identity *ret_identity);

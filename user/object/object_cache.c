@@ -280,7 +280,10 @@ static int cache__open_without_file(struct object_cache *c, const struct object_
 		e = object_index__find_name(&c->index, m->path, m->build_id, m->build_id_len);
 	if (e)
 		goto found;
-	o.state = object_place__process_alive(c->proc_root_fd, m) ? OBJECT_UNREADABLE : OBJECT_GONE;
+	if (error == -EREMOTE)
+		o.state = OBJECT_FAR;
+	else
+		o.state = object_place__process_alive(c->proc_root_fd, m) ? OBJECT_UNREADABLE : OBJECT_GONE;
 	memcpy(o.build_id, m->build_id, m->build_id_len);
 	o.build_id_len = m->build_id_len;
 	r = object__set_path(&o, m->path);

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "user/base/far_file.h"
 #include "user/base/io.h"
 #include "user/object/object_place.h"
 
@@ -64,15 +65,26 @@ static bool place__is_same(int dir_fd, const char *name, const struct object_ide
 	return n > 0 && m->path && (size_t)n == strlen(m->path) && !memcmp(path, m->path, (size_t)n);
 }
 
+static void place__mounts(int proc_root_fd, const struct object_mapping *m, struct far_mounts *ret)
+{
+	char prefix[16];
+	int dir_fd = place__folder(proc_root_fd, m, prefix, sizeof(prefix));
+
+	far_mounts__init(ret, dir_fd, prefix);
+}
+
 /* The inode that is mapped, if it still is the mapping's. */
 static int open_mapped(int proc_root_fd, const struct object_mapping *m, int *ret_fd)
 {
 	struct object_identity id;
+	struct far_mounts mounts;
 	int fd = FD_CLOSED, dir_fd, r;
 	char name[64];
 
+	place__mounts(proc_root_fd, m, &mounts);
 	dir_fd = place__map_files_name(proc_root_fd, m, name, sizeof(name));
-	r = io__open_regular(dir_fd, name, &fd);
+	r = far_file__open_link(&mounts, dir_fd, name, &fd);
+	far_mounts__done(&mounts);
 	if (r == 0)
 		r = read_object_identity(fd, &id);
 	if (r == 0 && !place__is_same(dir_fd, name, &id, m))
@@ -95,7 +107,8 @@ static int open_folder(int dir_fd, const char *name, int *ret_fd)
 }
 
 /* The path below that root, if it still is the file that was mapped. */
-static int open_named(int root_fd, const struct object_mapping *m, bool must_prove, int *ret_fd)
+static int open_named(struct far_mounts *mounts, int root_fd, const struct object_mapping *m, bool must_prove,
+		      int *ret_fd)
 {
 	struct object_identity id;
 	int fd = FD_CLOSED;
@@ -103,7 +116,7 @@ static int open_named(int root_fd, const struct object_mapping *m, bool must_pro
 
 	if (!m->path || m->path[0] != '/' || m->deleted)
 		return -ENOENT;
-	r = io__open_in_root(root_fd, m->path, &fd);
+	r = far_file__open_in_root(mounts, root_fd, m->path, &fd);
 	if (r < 0)
 		return r;
 	r = read_object_identity(fd, &id);
@@ -121,6 +134,7 @@ static int open_below_root_of(int proc_root_fd, const struct object_mapping *m, 
 {
 	char prefix[16], name[32];
 	int dir_fd = place__folder(proc_root_fd, m, prefix, sizeof(prefix));
+	struct far_mounts mounts;
 	int root_fd = FD_CLOSED;
 	int r;
 
@@ -129,8 +143,13 @@ static int open_below_root_of(int proc_root_fd, const struct object_mapping *m, 
 	/* where process 1 is out of bounds, our own root is mostly the host's; the inode has to prove it in any case */
 	if (r < 0 && host)
 		r = open_folder(proc_root_fd, "self/root", &root_fd);
+	if (host)
+		far_mounts__init(&mounts, proc_root_fd, "self/");
+	else
+		place__mounts(proc_root_fd, m, &mounts);
 	if (r == 0)
-		r = open_named(root_fd, m, host, ret_fd);
+		r = open_named(&mounts, root_fd, m, host, ret_fd);
+	far_mounts__done(&mounts);
 	io__close(&root_fd);
 	return r;
 }

@@ -12,6 +12,7 @@
 #include "bpf/code_pages.h"
 #include "bpf/walk.h"
 #include "user/base/clock.h"
+#include "user/base/far_file.h"
 #include "user/base/io.h"
 #include "user/base/log.h"
 #include "user/object/object_cache.h"
@@ -149,7 +150,9 @@ const char *collector__jit_name(void *ctx, const struct task_key *key, uint64_t 
 	const struct jvms_entry *jvm = jvms__find(&c->jit.jvms, key);
 	const char *name = jvm ? jvm__name(jvm->jvm, addr) : NULL;
 	struct process *p = c->jit_maps && !name ? collector__process(c, key) : NULL;
-	struct jit_process jp = {.start_time = key->start_ns + key->exec_id, .root_fd = FD_CLOSED};
+	struct far_mounts mounts;
+	struct jit_process jp = {
+		.start_time = key->start_ns + key->exec_id, .root_fd = FD_CLOSED, .mounts = &mounts};
 	int dir_fd = FD_CLOSED, err;
 	struct perf_map_entry e;
 	struct proc_stat stat;
@@ -160,12 +163,14 @@ const char *collector__jit_name(void *ctx, const struct task_key *key, uint64_t 
 		return name;
 	jp.pid = (pid_t)p->key.tgid;
 	jp.ns_pid = (pid_t)process_table__ns_pid(c->processes, p);
+	/* without a root, what is known already is searched */
 	if (!proc_dir__open(c->proc_fd, p->key.tgid, p->key.start_ns, &dir_fd, &stat))
-		namespace__open_root(dir_fd,
-				     &jp.root_fd); /* without one, what is known already is searched */
+		namespace__open_root(dir_fd, &jp.root_fd);
+	far_mounts__init(&mounts, dir_fd, "");
 	err = jit_maps__find(c->jit_maps, &jp, clock__mono_ns(), addr, &e);
 	io__close(&jp.root_fd);
 	io__close(&dir_fd);
+	far_mounts__done(&mounts);
 	return err ? NULL : e.name;
 }
 

@@ -14,6 +14,7 @@
 
 #include "bpf/frame.h"
 #include "user/base/clock.h"
+#include "user/base/far_file.h"
 #include "user/base/io.h"
 #include "user/kernel/losses.h"
 #include "user/object/object_cache.h"
@@ -145,9 +146,14 @@ static int object_file__open(void *ctx)
 static int open_root_of(const struct locator *l, const struct task_key *key)
 {
 	int dir_fd = FD_CLOSED, fd = FD_CLOSED, err;
+	struct far_mounts mounts;
 	struct proc_stat stat;
 
 	err = proc_dir__open(l->proc_fd, key->tgid, key->start_ns, &dir_fd, &stat);
+	far_mounts__init(&mounts, dir_fd, "");
+	if (!err && far_mounts__any_far(&mounts))
+		err = -EREMOTE; /* names of debug files lead anywhere */
+	far_mounts__done(&mounts);
 	if (!err)
 		err = namespace__open_root(dir_fd, &fd);
 	io__close(&dir_fd);

@@ -41,6 +41,7 @@
 #include <unistd.h>
 
 #include "user/base/buf.h"
+#include "user/base/far_file.h"
 #include "user/base/io.h"
 #include "user/runtime/overlay.h"
 
@@ -371,14 +372,15 @@ int perf_map__read(struct perf_map *m, int fd, bool *ret_changed)
 	return err;
 }
 
-int perf_map__refresh(struct perf_map *m, int root_fd, pid_t ns_pid, uid_t uid, bool *ret_changed)
+int perf_map__refresh(struct perf_map *m, struct far_mounts *mounts, int root_fd, pid_t ns_pid, uid_t uid,
+		      bool *ret_changed)
 {
 	int fd = FD_CLOSED, err;
 	struct stat st;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)ns_pid);
-	err = io__open_in_root(root_fd, path, &fd);
+	err = far_file__open_in_root(mounts, root_fd, path, &fd);
 	if (err)
 		return err;
 	if (fstat(fd, &st))

@@ -21,6 +21,8 @@
 #define PERF_MAP_LINE_MAX 4096        /* bytes; a longer line is skipped */
 #define PERF_MAP_SIZE_MAX (64u << 20) /* bytes of code that one line may claim */
 
+struct far_mounts;
+
 struct perf_map;
 
 struct perf_map_opts {
@@ -52,7 +54,8 @@ void perf_map__free(struct perf_map *m);
  * rewritten is read from its start. `uid` is the process's effective user. ret_changed says whether the table is
  * another one now: borrowed names are gone then.
  */
-int perf_map__refresh(struct perf_map *m, int root_fd, pid_t ns_pid, uid_t uid, bool *ret_changed);
+int perf_map__refresh(struct perf_map *m, struct far_mounts *mounts, int root_fd, pid_t ns_pid, uid_t uid,
+		      bool *ret_changed);
 /* The same from an open file of any kind that pread reads: what refresh does after its checks. */
 int perf_map__read(struct perf_map *m, int fd, bool *ret_changed);
 /* The effective user of a process, from <proc_root>/<pid>/status. */

@@ -120,7 +120,7 @@ static void look(struct jit_maps *j, struct slot *s, const struct jit_process *p
 	j->n_refreshes++;
 	err = perf_map__read_owner(j->proc_root, p->pid, &uid);
 	if (!err)
-		err = perf_map__refresh(s->map, p->root_fd, p->ns_pid, uid, &changed);
+		err = perf_map__refresh(s->map, p->mounts, p->root_fd, p->ns_pid, uid, &changed);
 	if (err && err != -ENOENT)
 		j->n_refused++;
 	trim(j, s);

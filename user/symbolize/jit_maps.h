@@ -32,6 +32,7 @@ struct jit_process {
 	pid_t pid;
 	pid_t ns_pid; /* in its own pid namespace */
 	uint64_t start_time;
+	struct far_mounts *mounts; /* that it sees, for as long as it is looked at; NULL: none is far */
 	int root_fd; /* of its root folder; FD_CLOSED: it is gone, only what is known is searched */
 };
 

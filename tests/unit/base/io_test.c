@@ -166,42 +166,6 @@ static void only_regular_files_are_opened(void **state)
 	io__close(&fd);
 }
 
-static void links_do_not_leave_the_root(void **state)
-{
-	struct buf b;
-	int fd = 99;
-
-	(void)state;
-	assert_int_equal(mkdirat(dir, "etc", 0755), 0);
-	put("etc/hostname", "inside");
-	assert_int_equal(symlinkat("/etc/hostname", dir, "absolute"), 0);
-	assert_int_equal(symlinkat("../../../../../etc/hostname", dir, "upwards"), 0);
-	assert_int_equal(symlinkat("/proc/self/exe", dir, "nowhere"), 0);
-	buf__init(&b, 4096);
-	for (const char *const *path =
-		     (const char *const[]){"absolute", "/upwards", "/../../etc/hostname", NULL};
-	     *path; path++) {
-		assert_int_equal(io__open_in_root(dir, *path, &fd), 0);
-		buf__clear(&b);
-		assert_int_equal(io__read_fd(fd, 4096, &b), 0);
-		assert_string_equal(buf__str(&b), "inside");
-		io__close(&fd);
-	}
-	assert_int_equal(io__open_in_root(dir, "nowhere", &fd), -ENOENT);
-	assert_int_equal(io__open_in_root(dir, "/etc", &fd), -EINVAL);
-	buf__done(&b);
-}
-
-static void magic_links_are_refused_in_a_root(void **state)
-{
-	int real_root = open("/", O_RDONLY | O_DIRECTORY), fd = 99;
-
-	(void)state;
-	assert_int_equal(io__open_in_root(real_root, "/proc/self/exe", &fd), -ELOOP);
-	assert_int_equal(io__open_in_root(real_root, "/proc/self/root/etc/passwd", &fd), -ELOOP);
-	close(real_root);
-}
-
 static void pread_gets_all_or_says_where_it_ends(void **state)
 {
 	char got[8];
@@ -338,8 +302,6 @@ int main(void)
 		IO_TEST(files_of_proc_are_read_though_their_size_is_zero),
 		IO_TEST(sparse_file_of_absurd_size_stops_at_the_limit),
 		IO_TEST(only_regular_files_are_opened),
-		IO_TEST(links_do_not_leave_the_root),
-		IO_TEST(magic_links_are_refused_in_a_root),
 		IO_TEST(pread_gets_all_or_says_where_it_ends),
 		IO_TEST(folders_are_made_as_deep_as_needed),
 		IO_TEST(new_file_is_whole_and_never_overwrites),

@@ -239,7 +239,7 @@ static uint32_t map_stripped(struct known *k)
 			"objcopy --only-keep-debug libknown.so image/usr/lib/debug/" KNOWN_DEBUG
 			" && strip -s libknown.so");
 	fixture__process(&k->tree, 7, "app", 700, 0, "");
-	known__shell(k, "ln -s ../image 7/root");
+	known__shell(k, "ln -s ../image 7/root && echo '1 0 8:1 / / rw - ext4 disk rw' >7/mountinfo");
 	return known__map(k, 7, "libknown.so", "/opt/libknown.so");
 }
 

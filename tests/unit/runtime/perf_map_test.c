@@ -72,7 +72,7 @@ static bool refresh(struct fixture *f)
 {
 	bool changed = false;
 
-	assert_int_equal(perf_map__refresh(f->map, f->root_fd, 42, getuid(), &changed), 0);
+	assert_int_equal(perf_map__refresh(f->map, NULL, f->root_fd, 42, getuid(), &changed), 0);
 	return changed;
 }
 
@@ -263,10 +263,10 @@ static void link_out_of_the_root_is_not_followed(void **state)
 
 	path_in_root(f, "tmp/perf-42.map", path, sizeof(path));
 	assert_int_equal(symlink("/etc/passwd", path), 0); /* inside the root there is no /etc/passwd */
-	assert_int_equal(perf_map__refresh(f->map, f->root_fd, 42, getuid(), &changed), -ENOENT);
+	assert_int_equal(perf_map__refresh(f->map, NULL, f->root_fd, 42, getuid(), &changed), -ENOENT);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("../../../../etc/passwd", path), 0);
-	assert_int_equal(perf_map__refresh(f->map, f->root_fd, 42, getuid(), &changed), -ENOENT);
+	assert_int_equal(perf_map__refresh(f->map, NULL, f->root_fd, 42, getuid(), &changed), -ENOENT);
 }
 
 static void fifo_does_not_block_and_is_refused(void **state)
@@ -277,7 +277,7 @@ static void fifo_does_not_block_and_is_refused(void **state)
 
 	path_in_root(f, "tmp/perf-42.map", path, sizeof(path));
 	assert_int_equal(mkfifo(path, 0666), 0);
-	assert_int_equal(perf_map__refresh(f->map, f->root_fd, 42, getuid(), &changed), -EINVAL);
+	assert_int_equal(perf_map__refresh(f->map, NULL, f->root_fd, 42, getuid(), &changed), -EINVAL);
 }
 
 static void map_of_another_user_is_refused(void **state)
@@ -293,10 +293,10 @@ static void map_of_another_user_is_refused(void **state)
 	write_map(f, "1000 100 planted\n", "w");
 	path_in_root(f, "tmp/perf-42.map", path, sizeof(path));
 	assert_int_equal(chown(path, 12345, 12345), 0);
-	assert_int_equal(perf_map__refresh(f->map, f->root_fd, 42, 54321, &changed), -EACCES);
-	assert_int_equal(perf_map__refresh(f->map, f->root_fd, 42, 12345, &changed), 0);
+	assert_int_equal(perf_map__refresh(f->map, NULL, f->root_fd, 42, 54321, &changed), -EACCES);
+	assert_int_equal(perf_map__refresh(f->map, NULL, f->root_fd, 42, 12345, &changed), 0);
 	assert_int_equal(chown(path, 0, 0), 0);
-	assert_int_equal(perf_map__refresh(f->map, f->root_fd, 42, 54321, &changed), 0);
+	assert_int_equal(perf_map__refresh(f->map, NULL, f->root_fd, 42, 54321, &changed), 0);
 }
 
 static void owner_is_the_effective_user(void **state)

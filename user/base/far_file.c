@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Problem: any user may mount a file system that is a program of his (FUSE), and run a program from there. Whoever opens, stats or reads such a file waits until that
+ * program answers, and where it has taken the question, no signal ends the wait: who reads everybody's binaries can be held by anybody, and could not even be
+ * killed.
+ *
+ * Idea: such a file is not touched. All that it takes to know is had without a word to its file system: a magic link is followed to an O_PATH descriptor,
+ * statx(AT_STATX_DONT_SYNC) says what the kernel remembers, and which mount it is of; /proc/PID/mountinfo says what that mount is.
+ *
+ *      link ──────────────────> O_PATH, statx ──> block device ─────────────────────────────> open
+ *      path ─ RESOLVE_CACHED ─>      │
+ *           ─ RESOLVE_NO_XDEV ─>     └──> mount of the process, or of ours ──> near ────────> open
+ *                                                                         └──> far, unknown > -EREMOTE
+ *
+ * Far is FUSE that was not mounted by root (user_id=0), all FUSE where the mounts are of another user namespace, and an overlay there, which may lie over
+ * such; but not what is mounted with us, too: nobody but root could do that.
+ *
+ * Rejected: statfs, which asks the file system; to copy such files on a thread that can be left behind (it would keep the agent from ending, as it cannot be
+ * killed); to take all that is on no block device for far (the libraries of all containers).
+ *
+ * Cost: a statx on a block device; else 30 us and more, for a file that was not known.
+ *
+ * What it does not do: wait less for a network file system, a FUSE of root's or a disk that does not answer: who mounts one is root. See a mount that comes between the
+ * look and the open of a path that is not in the cache, where no mount was far. Read programs of containers whose files are FUSE or an overlay that their user
+ * mounted (rootless ones): their frames keep addresses and build-ids.
+ */
+#include "user/base/far_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <linux/openat2.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "user/base/io.h"
+
+#define RESOLVE_TRIES 16
+#define TYPE_MAX      32
+
+/* A line of mountinfo; NULs are not in it. */
+struct mount_line {
+	uint64_t id;
+	unsigned int major, minor;
+	char type[TYPE_MAX];
+	bool is_roots; /* FUSE: mounted by root */
+};
+
+int far_file__who(int dir_fd, const char *path, struct statx *ret)
+{
+	const int how = AT_STATX_DONT_SYNC | (*path ? 0 : AT_EMPTY_PATH);
+
+	if (statx(dir_fd, path, how, STATX_BASIC_STATS | STATX_MNT_ID, ret))
+		return -errno;
+	return S_ISREG(ret->stx_mode) ? 0 : -EINVAL;
+}
+
+/* -- mounts -- */
+
+void far_mounts__init(struct far_mounts *m, int dir_fd, const char *prefix)
+{
+	*m = (struct far_mounts){.dir_fd = dir_fd};
+	snprintf(m->prefix, sizeof(m->prefix), "%s", prefix);
+	buf__init(&m->text, FAR_MOUNTS_MAX);
+}
+
+void far_mounts__done(struct far_mounts *m)
+{
+	buf__done(&m->text);
+}
+
+/* Who has a user namespace of his own makes mounts there as he likes. */
+static bool is_of_our_users(int dir_fd, const char *mount_namespace)
+{
+	int mounts_fd = openat(dir_fd, mount_namespace, O_RDONLY | O_CLOEXEC), owner_fd;
+	struct stat owner, ours;
+	bool is_ours;
+
+	if (mounts_fd < 0)
+		return false;
+	owner_fd = ioctl(mounts_fd, NS_GET_USERNS);
+	is_ours = owner_fd >= 0 && !fstat(owner_fd, &owner) && !stat("/proc/self/ns/user", &ours) &&
+		  owner.st_ino == ours.st_ino;
+	io__close(&owner_fd);
+	io__close(&mounts_fd);
+	return is_ours;
+}
+
+static const char *far_mounts__text(struct far_mounts *m)
+{
+	char name[40];
+
+	if (!m->is_read) {
+		snprintf(name, sizeof(name), "%sns/mnt", m->prefix);
+		m->are_ours = is_of_our_users(m->dir_fd, name);
+		snprintf(name, sizeof(name), "%smountinfo", m->prefix);
+		if (io__read_at(m->dir_fd, name, FAR_MOUNTS_MAX - 1, &m->text))
+			buf__clear(&m->text); /* nothing is known */
+		m->is_read = true;
+	}
+	return buf__str(&m->text);
+}
+
+static bool has_word(const char *list, size_t len, const char *word)
+{
+	const size_t n = strlen(word);
+
+	for (const char *at = list, *end = list + len; at < end;) {
+		const char *comma = memchr(at, ',', (size_t)(end - at));
+		const size_t l = (size_t)((comma ? comma : end) - at);
+
+		if (l == n && !memcmp(at, word, n))
+			return true;
+		at += l + 1;
+	}
+	return false;
+}
+
+/* "36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/root rw,errors=continue"; false: it is none. */
+static bool parse_line(const char *line, size_t len, struct mount_line *ret)
+{
+	const char *tail = memmem(line, len, " - ", 3), *options;
+	char *end;
+
+	ret->id = strtoull(line, &end, 10);
+	if (!tail || end == line || sscanf(end, "%*u %u:%u", &ret->major, &ret->minor) != 2)
+		return false;
+	if (sscanf(tail, " - %31s", ret->type) != 1)
+		return false;
+	/* no blank is in a line but between its fields */
+	options = memrchr(line, ' ', len);
+	ret->is_roots = has_word(options + 1, (size_t)(line + len - options - 1), "user_id=0");
+	return true;
+}
+
+static bool is_fuse(const struct mount_line *l)
+{
+	return !strcmp(l->type, "fuse") || !strncmp(l->type, "fuse.", 5);
+}
+
+/* The next one; NULL behind the last. */
+static const char *next_mount(const char *at, struct mount_line *ret)
+{
+	bool is_one = false;
+
+	while (*at && !is_one) {
+		const size_t len = strcspn(at, "\n");
+
+		is_one = parse_line(at, len, ret);
+		at += len + (at[len] == '\n');
+	}
+	return is_one ? at : NULL;
+}
+
+static bool is_far(const struct mount_line *l, const char *ours)
+{
+	struct mount_line same;
+
+	if (!is_fuse(l) && (!ours || strcmp(l->type, "overlay")))
+		return false;
+	if (!ours)
+		return !l->is_roots;
+	for (const char *at = ours; (at = next_mount(at, &same));)
+		if (same.major == l->major && same.minor == l->minor)
+			return is_far(&same, NULL);
+	return true;
+}
+
+int parse_far_mount(const char *text, const char *ours, uint64_t id, bool *ret_is_far)
+{
+	struct mount_line l;
+
+	for (const char *at = text; (at = next_mount(at, &l));) {
+		if (l.id != id)
+			continue;
+		*ret_is_far = is_far(&l, ours);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+bool far_mounts__any_far(struct far_mounts *m)
+{
+	const char *text = far_mounts__text(m), *ours = NULL;
+	struct far_mounts own;
+	struct mount_line l;
+	bool any = !*text;
+
+	far_mounts__init(&own, AT_FDCWD, "/proc/self/");
+	if (!m->are_ours)
+		ours = far_mounts__text(&own);
+	for (const char *at = text; !any && (at = next_mount(at, &l));)
+		any = is_far(&l, ours);
+	far_mounts__done(&own);
+	return any;
+}
+
+/* The kernel's own mount, which is in no list, of files that have no name anywhere: memfds, shared memory. */
+static uint64_t nameless_mount;
+
+static void find_nameless_mount(void)
+{
+	int fd = memfd_create("mount", MFD_CLOEXEC);
+	struct statx who;
+
+	if (fd >= 0 && !far_file__who(fd, "", &who))
+		nameless_mount = who.stx_mnt_id;
+	io__close(&fd);
+}
+
+static bool is_near(struct far_mounts *m, const struct statx *who)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct far_mounts own;
+	const char *text, *ours;
+	bool far = true;
+
+	if (!m || who->stx_dev_major)
+		return true;
+	pthread_once(&once, find_nameless_mount);
+	if (!(who->stx_mask & STATX_MNT_ID)) /* before 5.8 */
+		return !far_mounts__any_far(m);
+	if (who->stx_mnt_id == nameless_mount)
+		return true;
+	far_mounts__init(&own, AT_FDCWD, "/proc/self/");
+	text = far_mounts__text(m);
+	ours = far_mounts__text(&own);
+	/* who starts a container may still run what it opened outside of it */
+	if (parse_far_mount(text, m->are_ours ? NULL : ours, who->stx_mnt_id, &far))
+		parse_far_mount(ours, NULL, who->stx_mnt_id, &far);
+	far_mounts__done(&own);
+	return !far;
+}
+
+/* -- files -- */
+
+/* Takes the O_PATH descriptor. */
+static int open_found(struct far_mounts *m, int path_fd, int *ret_fd)
+{
+	struct statx who;
+	int err = far_file__who(path_fd, "", &who);
+
+	if (!err && !is_near(m, &who))
+		err = -EREMOTE;
+	if (!err)
+		err = io__open_resolved(path_fd, ret_fd);
+	io__close(&path_fd);
+	return err;
+}
+
+int far_file__open_link(struct far_mounts *m, int dir_fd, const char *name, int *ret_fd)
+{
+	int path_fd = openat(dir_fd, name, O_PATH | O_CLOEXEC);
+
+	return path_fd < 0 ? -errno : open_found(m, path_fd, ret_fd);
+}
+
+static int resolve(int root_fd, const char *path, uint64_t how_far)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | how_far,
+	};
+	long fd = -1;
+
+	/* EAGAIN: something was renamed while a ".." was followed. Somebody who renames all the time gets no names. */
+	for (int i = 0; i < RESOLVE_TRIES; i++) {
+		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+		if (fd >= 0 || how_far & RESOLVE_CACHED || (errno != EAGAIN && errno != EINTR))
+			break;
+	}
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int far_file__open_in_root(struct far_mounts *m, int root_fd, const char *path, int *ret_fd)
+{
+	struct statx root;
+	int fd = -EAGAIN;
+
+	if (m)
+		fd = resolve(root_fd, path, RESOLVE_CACHED);
+	if (m && (fd == -EAGAIN || fd == -EINVAL)) {         /* not at hand; or before 5.12 */
+		int err = far_file__who(root_fd, "", &root); /* a folder */
+
+		fd = !err || err == -EINVAL ? -EREMOTE : err;
+		if (fd == -EREMOTE && is_near(m, &root))
+			fd = resolve(root_fd, path, RESOLVE_NO_XDEV);
+	}
+	if (!m || (fd == -EXDEV && !far_mounts__any_far(m)))
+		fd = resolve(root_fd, path, 0);
+	return fd < 0 ? (fd == -EXDEV ? -EREMOTE : fd) : open_found(m, fd, ret_fd);
+}
