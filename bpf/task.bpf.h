@@ -18,9 +18,14 @@ static __always_inline void task__comm(struct task_struct *task, char ret_comm[C
 	bpf_probe_read_kernel(ret_comm, COMM_LEN, task->comm);
 }
 
-static __always_inline __u64 task__cgroup(struct task_struct *task)
+/*
+ * Read, not loaded: at each pointer that is loaded out of one that the verifier trusts it goes through all types of the kernel, four times, a millisecond of every start; and
+ * this is asked for where many ways meet, each of which it looks at. The 50 ns are those of rows that are new. Called, so that what lies on the stack meanwhile is
+ * not another way for all that follows.
+ */
+static __noinline __attribute__((unused)) __u64 task__cgroup(struct task_struct *task)
 {
-	return task->cgroups->dfl_cgrp->kn->id;
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 }
 
 /*

@@ -182,24 +182,30 @@ static __always_inline __u64 wait__count(struct walk *w, struct task_sample *s)
 	return row;
 }
 
+/* The power of two that a time is of. Global, so that the verifier does not take each of its 32 answers for another way into what follows. */
+__attribute__((weak, noinline)) __u32 wait__bucket(__u64 time)
+{
+	__u32 bucket = 0, i;
+
+	for (i = 16; i; i >>= 1) {
+		if (time >> i) {
+			time >>= i;
+			bucket += i;
+		}
+	}
+	return (bucket + time) & (RUN_QUEUE_BUCKETS - 1); /* time is 0 or 1 */
+}
+
 /* How long it waited for the CPU that it comes to, of one switch in so many: for this CPU, and for its control group. */
 static __always_inline void wait__run_queue(struct wait_clock *clock, struct task_struct *task)
 {
 	struct run_queue none = {}, *q;
-	__u32 bucket = 0, i;
-	__u64 us, group;
+	__u64 group;
+	__u32 bucket;
 
 	if (clock->n_switches % RUN_QUEUE_EVERY)
 		return;
-	us = task__queued(task, ~0ull) >> 10;
-	for (i = 16; i; i >>= 1) {
-		if (us >> i) {
-			us >>= i;
-			bucket += i;
-		}
-	}
-	bucket += us; /* us is 0 or 1 */
-	bucket &= RUN_QUEUE_BUCKETS - 1;
+	bucket = wait__bucket(task__queued(task, ~0ull) >> 10) & (RUN_QUEUE_BUCKETS - 1);
 	clock->run_queue.n[bucket] += RUN_QUEUE_EVERY;
 	group = task__cgroup(task);
 	q = bpf_map_lookup_elem(&run_queues, &group);
