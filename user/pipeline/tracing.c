@@ -14,6 +14,7 @@
 #include "user/base/hashmap.h"
 #include "user/base/intern.h"
 #include "user/base/io.h"
+#include "user/base/log.h"
 #include "user/base/loop.h"
 #include "user/base/memfd.h"
 #include "user/kernel/trace_ring.h"
@@ -192,6 +193,10 @@ static int ask__encode(const struct tracing *t, struct ask *a, int *ret_fd)
 	struct roll roll;
 	struct buf b;
 	int err = roll__init(&roll);
+
+	if (head.lost)
+		log_warn("trace: %llu switches and wake-ups of %llu had no room in a ring, and are not in it",
+			 (unsigned long long)head.lost, (unsigned long long)head.lost + head.n_records);
 
 	buf__init(&b, TRACE_BYTES_MAX);
 	for (uint32_t i = 0; !err && i < head.n_records; i++) {
