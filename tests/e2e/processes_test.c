@@ -58,7 +58,8 @@ static void children_that_never_exec_have_whole_stacks_and_their_own_time(void *
 	line = strdup(run__out(&r->everprof));
 	assert_non_null(line);
 	for (char *word = strtok_r(line, "\n", &rest); word; word = strtok_r(NULL, "\n", &rest)) {
-		struct expect_filter child = {};
+		/* by the name that it gave itself, without an exec */
+		struct expect_filter child = {.process = "worker"};
 
 		if (sscanf(word, "child %lld", &child.pid) != 1)
 			continue;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * prefork SECONDS N: forks N children that never exec and work the tree of tree.h at the same time, each under prefork_child; says "child PID" for each, then
- * "ready". The parent waits. Its "cpu_ns" is that of the parent; each child prints its own as "child_cpu_ns PID N".
+ * "ready". They go by the name "worker", as workers of servers do. The parent waits. Its "cpu_ns" is that of the parent; each child prints its own as "child_cpu_ns PID N".
  */
 #include <sys/wait.h>
 
@@ -9,6 +9,7 @@
 
 static WORK_FN void prefork_child(struct work *w)
 {
+	prctl(PR_SET_NAME, "worker");
 	w->random ^= (uint64_t)getpid() << 32;
 	while (work__go(w))
 		tree_round(w->scale);

@@ -71,7 +71,7 @@ static double *slot_of(struct drift_weights *w, uint64_t function)
 	return &w->slots[i].ns;
 }
 
-void drift_weights__add(struct drift_weights *w, uint64_t function, double ns, double n)
+static void drift_weights__add(struct drift_weights *w, uint64_t function, double ns, double n)
 {
 	*slot_of(w, function) += ns;
 	w->total_ns += ns;
@@ -99,7 +99,9 @@ static double share_in(const struct drift_weights *w, uint64_t function)
 	return 0;
 }
 
-struct profile_value drift_weights__distance(const struct drift_weights *a, const struct drift_weights *b)
+/* Total variation, less what chance alone would make of it; n: samples of the smaller one. */
+static struct profile_value drift_weights__distance(const struct drift_weights *a,
+						    const struct drift_weights *b)
 {
 	double apart, by_chance, per_sample = 1 / a->n + 1 / b->n, width;
 	double p = a->other_ns / a->total_ns, q = b->other_ns / b->total_ns;

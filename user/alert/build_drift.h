@@ -53,10 +53,7 @@ uint32_t build_drift__recall(struct build_drift *d, const char *store_dir, const
 /* Takes in a sealed profile of a window, and calls fn for each process in it whose program has a new build. */
 int build_drift__take(struct build_drift *d, const struct profile *p,
 		      int (*fn)(void *ctx, uint32_t pid, const struct profile_value *v), void *ctx);
-/* Total variation, less what chance alone would make of it; n: samples of the smaller one. */
-struct profile_value drift_weights__distance(const struct drift_weights *a, const struct drift_weights *b);
 /* The function that a name is of, whatever the compiler made of it: a hash. */
 uint64_t drift__function(const char *name);
-void drift_weights__add(struct drift_weights *w, uint64_t function, double ns, double n);
 
 #endif

@@ -61,7 +61,7 @@ static void add(struct notice_labels *l, const char *key, const char *value)
 		l->n++;
 }
 
-void notice__labels(const struct alert_news *n, const struct notice_opts *o, struct notice_labels *ret)
+static void notice__labels(const struct alert_news *n, const struct notice_opts *o, struct notice_labels *ret)
 {
 	const struct metric_target *t = n->target;
 

@@ -41,7 +41,6 @@ struct notice_labels {
 	char pid[16];
 };
 
-void notice__labels(const struct alert_news *n, const struct notice_opts *o, struct notice_labels *ret);
 void notice__write_labels(const struct alert_news *n, const struct notice_opts *o, struct buf *to);
 void notice__write_annotations(const struct alert_news *n, const struct notice_opts *o, struct buf *to);
 void notice__write_webhook(const struct alert_news *n, const struct notice_opts *o, struct buf *to);

@@ -96,7 +96,6 @@ void close_up__note(struct rule_engine *e, uint32_t target, const struct metric_
 /* alert NULL: the target has none with this rule; conditions that need a memory make one. */
 struct judgement rule_engine__judge(struct rule_engine *e, uint32_t rule, struct target *t, struct alert **a,
 				    const struct metric_sample *s);
-bool condition__needs_memory(const struct condition *c);
 /* How bad: 1 at the threshold, more beyond it. */
 double condition__severity(const struct condition *c, double value, double threshold);
 

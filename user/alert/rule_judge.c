@@ -19,7 +19,7 @@
 #define SPAN_MIN_NS 10000000000ull
 #define CALM        1e-12
 
-bool condition__needs_memory(const struct condition *c)
+static bool condition__needs_memory(const struct condition *c)
 {
 	return c->kind == CONDITION_RISE || c->kind == CONDITION_PREDICT ||
 	       c->metric == METRIC_memory_growth_rate;

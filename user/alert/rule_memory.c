@@ -58,7 +58,7 @@ static bool is_good(const struct rule_memory_alert *a)
 	return true;
 }
 
-void rule_memory__get(const struct rule_memory *m, uint32_t i, struct rule_memory_alert *ret)
+static void rule_memory__get(const struct rule_memory *m, uint32_t i, struct rule_memory_alert *ret)
 {
 	memcpy(ret, m->alerts + i * sizeof(*ret), sizeof(*ret));
 }

@@ -55,6 +55,5 @@ uint64_t rule_memory__hash(uint64_t h, const void *bytes, size_t len);
 uint64_t rule_memory__checksum(const void *bytes, size_t len);
 /* All fields are in their ranges, all texts end. */
 int rule_memory__parse(const void *bytes, size_t len, struct rule_memory *ret);
-void rule_memory__get(const struct rule_memory *m, uint32_t i, struct rule_memory_alert *ret);
 
 #endif

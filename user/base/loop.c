@@ -297,13 +297,7 @@ int loop__run(struct loop *l)
 	return err;
 }
 
-void loop__stop(struct loop *l)
-{
-	atomic_store(&l->stop, true);
-	loop__wake(l);
-}
-
-void loop__wake(struct loop *l)
+static void loop__wake(struct loop *l)
 {
 	int saved_errno = errno;
 	uint64_t one = 1;
@@ -313,4 +307,10 @@ void loop__wake(struct loop *l)
 	n = write(l->wake_fd, &one, sizeof(one));
 	(void)n;
 	errno = saved_errno;
+}
+
+void loop__stop(struct loop *l)
+{
+	atomic_store(&l->stop, true);
+	loop__wake(l);
 }

@@ -2,7 +2,7 @@
 /*
  * loop - one thread that waits for files, timers and signals (epoll, timerfd, signalfd).
  *
- * Owns: its sources; callbacks are called on the thread in loop__run. Thread: one owner; loop__stop and loop__wake from any thread or signal handler.
+ * Owns: its sources; callbacks are called on the thread in loop__run. Thread: one owner; loop__stop from any thread or signal handler.
  * Limit: LOOP_SOURCES_MAX. Errors: -errno; a callback's negative return ends loop__run with it.
  */
 #ifndef EVERPROF_BASE_LOOP_H
@@ -37,7 +37,5 @@ void loop__remove(struct loop *l, struct loop_source *s);
 int loop__run(struct loop *l);
 /* From any thread or signal handler, or from a callback: the rest of the ready sources is not called any more. */
 void loop__stop(struct loop *l);
-/* Ends one wait of the loop, so that it looks around. */
-void loop__wake(struct loop *l);
 
 #endif

@@ -94,13 +94,3 @@ void queue__close(struct queue *q)
 	pthread_cond_broadcast(&q->not_empty);
 	pthread_mutex_unlock(&q->lock);
 }
-
-uint32_t queue__len(struct queue *q)
-{
-	uint32_t len;
-
-	pthread_mutex_lock(&q->lock);
-	len = q->len;
-	pthread_mutex_unlock(&q->lock);
-	return len;
-}

@@ -19,6 +19,5 @@ int queue__push(struct queue *q, void *item);
 int queue__pop(struct queue *q, void **ret_item);     /* waits; -EPIPE once closed and empty */
 int queue__try_pop(struct queue *q, void **ret_item); /* -EAGAIN, -EPIPE */
 void queue__close(struct queue *q);
-uint32_t queue__len(struct queue *q);
 
 #endif

@@ -82,11 +82,6 @@ static int without_idle(const struct profile *p, const char *path, const struct 
 	return 0;
 }
 
-int output__write(const struct profile *p, const char *path, struct err *err)
-{
-	return output__write_as(p, path, &(struct output_opts){.keep_idle = true}, err);
-}
-
 int output__write_as(const struct profile *p, const char *path, const struct output_opts *opts,
 		     struct err *err)
 {

@@ -26,10 +26,8 @@ struct output_opts {
 
 /* Does the path's end name a format? "-" does: pprof. */
 bool output__is_known(const char *path);
-/* Whole or not at all, replacing what was there; "-" is standard output. */
-int output__write(const struct profile *p, const char *path, struct err *err);
 /*
- * With what the format is told. What is made to be looked at (all but pprof) leaves idle waits out, unless they are to be kept, and a line on stderr says
+ * Whole or not at all, replacing what was there; "-" is standard output. What is made to be looked at (all but pprof) leaves idle waits out, unless they are to be kept, and a line on stderr says
  * how much that is.
  */
 int output__write_as(const struct profile *p, const char *path, const struct output_opts *opts,

@@ -49,7 +49,8 @@ struct row_store {
 	uint64_t n_live, n_rows, n_evicted;
 };
 
-void kernel__wait_for_programs(void)
+/* Waits until no BPF program that runs now is running any more. */
+static void kernel__wait_for_programs(void)
 {
 	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
 

@@ -33,7 +33,4 @@ void row_store__forget(struct row_store *s, uint32_t object);
 uint64_t row_store__shrink(struct row_store *s, uint32_t max_segments);
 void row_store__stats(const struct row_store *s, struct row_store_stats *ret);
 
-/* Waits until no BPF program that runs now is running any more. */
-void kernel__wait_for_programs(void);
-
 #endif

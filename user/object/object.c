@@ -252,28 +252,6 @@ void object__format_build_id(const struct object *o, char ret_hex[2 * ELF_BUILD_
 	ret_hex[2 * n] = '\0';
 }
 
-static const char *const state_names[] = {
-#define X(id, name, text) [OBJECT_##id] = name,
-	OBJECT_STATES(X)
-#undef X
-};
-
-static const char *const state_texts[] = {
-#define X(id, name, text) [OBJECT_##id] = text,
-	OBJECT_STATES(X)
-#undef X
-};
-
-const char *object_state__name(enum object_state state)
-{
-	return (unsigned int)state < OBJECT_STATE_MAX ? state_names[state] : "?";
-}
-
-const char *object_state__text(enum object_state state)
-{
-	return (unsigned int)state < OBJECT_STATE_MAX ? state_texts[state] : "?";
-}
-
 size_t object__bytes(const struct object *o)
 {
 	return sizeof(*o) + o->n_segments * sizeof(*o->segments) + (o->path ? strlen(o->path) + 1 : 0);

@@ -22,21 +22,15 @@
 
 #define OBJECT_PATH_MAX 4096
 
-/*         enum        name          text */
-#define OBJECT_STATES(X)                                                             \
-	X(READY, "ready", "described")                                               \
-	X(UNREADABLE, "unreadable", "the file could not be opened or read")          \
-	X(NOT_ELF, "not_elf", "the file is not ELF")                                 \
-	X(FOREIGN, "foreign", "ELF of 32 bits or of another machine")                \
-	X(DAMAGED, "damaged", "the ELF headers contradict themselves or each other") \
-	X(GONE, "gone", "the file was gone before it could be opened")               \
-	X(FAR, "far", "a program of a user's is its file system (base/far_file)")
-
 enum object_state {
-#define X(id, name, text) OBJECT_##id,
-	OBJECT_STATES(X)
-#undef X
-		OBJECT_STATE_MAX
+	OBJECT_READY,
+	OBJECT_UNREADABLE, /* the file could not be opened or read */
+	OBJECT_NOT_ELF,
+	OBJECT_FOREIGN, /* ELF of 32 bits or of another machine */
+	OBJECT_DAMAGED, /* the ELF headers contradict themselves or each other */
+	OBJECT_GONE,    /* the file was gone before it could be opened */
+	OBJECT_FAR,     /* a program of a user's is its file system (base/far_file) */
+	OBJECT_STATE_MAX
 };
 
 #define OBJECT_VADDR_IS_OFFSET 0x1u /* no segments are known: vaddr stands for the file offset */
@@ -93,8 +87,6 @@ int read_object_identity(int fd, struct object_identity *ret_identity);
 int read_object_identity_at(int dir_fd, const char *path, struct object_identity *ret_identity);
 /* Lower-case hex, "" without one. */
 void object__format_build_id(const struct object *o, char ret_hex[2 * ELF_BUILD_ID_MAX + 1]);
-const char *object_state__name(enum object_state state);
-const char *object_state__text(enum object_state state);
 size_t object__bytes(const struct object *o);
 
 #endif

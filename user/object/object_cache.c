@@ -519,23 +519,6 @@ void object_cache__put(struct object_cache *c, uint32_t id)
 	pthread_mutex_unlock(&c->lock);
 }
 
-void object_cache__touch(struct object_cache *c, uint32_t id, uint64_t now_ns)
-{
-	struct object_entry *e;
-
-	pthread_mutex_lock(&c->lock);
-	cache__set_now(c, now_ns);
-	e = object_index__find(&c->index, id);
-	if (e) {
-		e->used_ns = c->now_ns;
-		if (e->refs == 0) {
-			TAILQ_REMOVE(&c->idle, e, idle_link);
-			TAILQ_INSERT_TAIL(&c->idle, e, idle_link);
-		}
-	}
-	pthread_mutex_unlock(&c->lock);
-}
-
 static int entry__open_fd(struct object_cache *c, struct object_entry *e, int *ret_fd)
 {
 	bool has_file = e->n_aliases > 0 || (e->object.flags & OBJECT_VDSO);

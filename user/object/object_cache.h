@@ -65,8 +65,6 @@ int object_cache__open_vdso(struct object_cache *c, uint64_t start, uint64_t pgo
 int object_cache__get(struct object_cache *c, uint32_t id, const struct object **ret_object);
 /* Gives one back; 0 is ignored. */
 void object_cache__put(struct object_cache *c, uint32_t id);
-/* A sample named it: its idle time starts again. */
-void object_cache__touch(struct object_cache *c, uint32_t id, uint64_t now_ns);
 /*
  * The object's file, as a descriptor of the caller's own (use pread: the offset is shared). -ENOENT no such id, -ESTALE
  * the file cannot be found again, the object's error where it never could be read.

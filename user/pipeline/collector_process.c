@@ -53,6 +53,16 @@ static void collector__push_verdict(struct collector *c, const struct process *p
 	kernel_maps__changed(c->maps);
 }
 
+void collector__rename(struct collector *c, struct process *p, const char *comm)
+{
+	/* of kernel threads /proc says more: what a worker works on */
+	if (p->flags & PROCESS_KERNEL_THREAD || !strcmp(p->comm, comm))
+		return;
+	process__set_comm(p, comm);
+	if (!selector__is_everything(&c->opts.selector))
+		collector__push_verdict(c, p);
+}
+
 static void collector__mark_dirty_from(struct collector *c, const struct task_key *key, uint64_t due_ns)
 {
 	struct dirty_process *last = c->n_dirty ? &c->dirty[c->n_dirty - 1] : NULL;

@@ -31,6 +31,8 @@ void collector__show(struct collector *c, const struct task_key *key);
 /* The patterns changed: every process's verdict anew. */
 void collector__push_verdicts(struct collector *c);
 void collector__mark_dirty(struct collector *c, const struct process *p);
+/* The name of its leader as it is now: it may have changed since its exec (prctl, /proc/PID/comm), and no event tells that. */
+void collector__rename(struct collector *c, struct process *p, const char *comm);
 void collector__forget(struct collector *c, const struct process *p);
 enum verdict collector__verdict(const struct collector *c, const struct process *p);
 

@@ -15,20 +15,23 @@
 #include "user/pipeline/collector_lock.h"
 #include "user/process/mapping_set.h"
 
-/* The window's number of the process, with its labels taken down while it lives. */
+/* The window's number of the process of a thread, with its labels taken down while it lives. */
 static int collector__window_process(struct collector *c, struct window *w, const struct task_key *key,
-				     uint32_t *ret_index, enum verdict *ret_verdict)
+				     uint32_t tid, const char *comm, uint32_t *ret_index,
+				     enum verdict *ret_verdict)
 {
 	struct process *p = collector__process(c, key);
 	struct process_labels l = {};
 	int err;
 
+	if (p && tid == key->tgid)
+		collector__rename(c, p, comm);
 	*ret_verdict = p ? collector__verdict(c, p) : VERDICT_UNKNOWN;
 	if (*ret_verdict == VERDICT_NONE && p->flags & PROCESS_UNLEARNT)
 		*ret_verdict = VERDICT_UNKNOWN;
 	err = window__find_process(w, key, ret_index);
 	if (!err)
-		return 0;
+		return p ? window__rename_process(w, *ret_index, p->comm) : 0;
 	if (!p || p->flags & PROCESS_UNLEARNT)
 		collector__lose(c, w->event, LOSS_UNKNOWN_PROCESS, 1);
 	if (p)
@@ -53,7 +56,7 @@ int collector__count(struct collector *c, const struct task_key *key, struct win
 		return -ENOENT;
 	if (c->tick_ns && s->tag.event == EVENT_CPU)
 		s->value = s->count * c->tick_ns;
-	if (collector__window_process(c, w, key, &s->process, &verdict)) {
+	if (collector__window_process(c, w, key, s->tid, s->comm, &s->process, &verdict)) {
 		collector__lose(c, s->tag.event, LOSS_HISTORY_FULL, s->count);
 		return -E2BIG;
 	}
@@ -106,7 +109,7 @@ int collector__thread_process(void *ctx, struct window *w, const struct thread *
 
 	if (!collector__wants_thread(c, t))
 		return -ENOENT;
-	return collector__window_process(c, w, &t->key, ret_index, &verdict);
+	return collector__window_process(c, w, &t->key, t->tid, t->comm, ret_index, &verdict);
 }
 
 /* A name that the kernel filled may lack its NUL. */

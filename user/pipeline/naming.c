@@ -19,6 +19,7 @@
 #include "user/pipeline/wait_label.h"
 #include "user/profile/profile.h"
 #include "user/runtime/goroutine.h"
+#include "user/symbolize/symbolizer.h"
 
 struct namer {
 	const struct naming *n;
@@ -218,6 +219,7 @@ static int namer__head(struct namer *r)
 /* What a person wants to know of the file, one fact a line; losses in the form that merging adds up. */
 static int namer__comments(struct namer *r)
 {
+	const char *nameless = symbolizer__kernel_error(r->n->symbolizer);
 	const struct window *w = r->w;
 	uint64_t period = w->period_ns ? w->period_ns : 1;
 	struct losses lost = w->lost;
@@ -236,6 +238,8 @@ static int namer__comments(struct namer *r)
 	if (!err)
 		err = profile__comment(r->p, "host %s, kernel %s %s", host.nodename, host.sysname,
 				       host.release);
+	if (!err && nameless)
+		err = profile__comment(r->p, "%s", nameless);
 	for (int i = 0; i < LOSS_MAX && !err; i++) {
 		if (!lost.n[i])
 			continue;

@@ -39,11 +39,6 @@ enum pressure_kind pressure_line__kind(int line)
 	return lines[line].kind;
 }
 
-bool pressure_line__is_full(int line)
-{
-	return lines[line].is_full;
-}
-
 static int on_ready(int fd, uint32_t events, void *ctx)
 {
 	struct pressure_trigger *t = ctx;

@@ -38,7 +38,6 @@ struct pressure_trigger {
 
 /* Which file and which of its lines a metric is of, by its number from psi_cpu_some_percent on. */
 enum pressure_kind pressure_line__kind(int line);
-bool pressure_line__is_full(int line);
 
 /* path: of the file; fires when more than percent of a second were lost to waiting, or of two seconds, where this user may have no shorter window. */
 int pressure_trigger__arm(struct pressure_trigger *t, struct pressure_triggers *of, const char *path,

@@ -29,7 +29,8 @@ int row_labels__text(struct row_labels *l, const char *key, const char *text)
 	return err ? err : row_labels__add(l, &label);
 }
 
-int row_labels__id(struct row_labels *l, const char *key, uint32_t id)
+/* A number with the unit "id". */
+static int row_labels__id(struct row_labels *l, const char *key, uint32_t id)
 {
 	struct label label = {.num = id};
 	int err = profile__string(l->profile, key, &label.key);

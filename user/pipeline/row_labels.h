@@ -23,8 +23,6 @@ struct row_labels {
 
 /* "" is not known. */
 int row_labels__text(struct row_labels *l, const char *key, const char *text);
-/* A number with the unit "id". */
-int row_labels__id(struct row_labels *l, const char *key, uint32_t id);
 /* Lines of key=value, those of keys that end in _tid as numbers. */
 int row_labels__lines(struct row_labels *l, const char *text);
 /* pid, tid (0: not told), comm (a string of the window) and all that is known of the process. */

@@ -94,8 +94,8 @@ static double value_of(const double values[METRIC_N], uint64_t known, enum metri
 	return known >> id & 1 ? values[id] : 0;
 }
 
-void usage__add_point(struct usage *u, struct usage_series *s, const double values[METRIC_N], uint64_t known,
-		      bool is_of_all_cpus)
+static void usage__add_point(struct usage *u, struct usage_series *s, const double values[METRIC_N],
+			     uint64_t known, bool is_of_all_cpus)
 {
 	double cpu =
 		value_of(values, known, METRIC_cpu_usage_percent) * 10 * (is_of_all_cpus ? u->n_cpus : 1);

@@ -70,8 +70,6 @@ static inline bool usage__wants(const struct usage *u, enum scope scope, enum me
 	return u->want[scope] >> id & 1;
 }
 
-void usage__add_point(struct usage *u, struct usage_series *s, const double values[METRIC_N], uint64_t known,
-		      bool is_of_all_cpus);
 /* usage_host.c */
 void usage__settle_host(struct usage *u);
 /* What the host's memory is of now. */

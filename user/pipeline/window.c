@@ -163,6 +163,15 @@ int window__add_process(struct window *w, const struct task_key *key, const char
 	return 0;
 }
 
+int window__rename_process(struct window *w, uint32_t index, const char *name)
+{
+	uint32_t *mine = &w->processes[index].name;
+
+	if (!*name || !strcmp(window__str(w, *mine), name))
+		return 0;
+	return intern__add(w->strings, name, strlen(name), mine);
+}
+
 static bool frame__eq(uint32_t index, const void *key, const void *owner)
 {
 	const struct window_frame *a = &((const struct window *)owner)->frames[index], *b = key;

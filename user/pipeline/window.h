@@ -123,6 +123,8 @@ int window__find_process(const struct window *w, const struct task_key *key, uin
 /* labels by enum window_label, NULL or "" where not known. */
 int window__add_process(struct window *w, const struct task_key *key, const char *const labels[WL_MAX],
 			uint32_t *ret_index);
+/* Its name as it is now, for all that the window has of it: a process has one name in a file. "" changes nothing. */
+int window__rename_process(struct window *w, uint32_t index, const char *name);
 /* Moves the beginning of a window that is still empty. */
 void window__start(struct window *w, uint64_t from_ns, uint64_t real_ns);
 int window__begin_slice(struct window *w, uint64_t from_ns);

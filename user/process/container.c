@@ -397,14 +397,3 @@ int read_proc_cgroup(int dir_fd, const char *path, struct container_names *ret_n
 	buf__done(&b);
 	return r == -ENOENT ? -ESRCH : r;
 }
-
-static const char *const runtime_names[] = {
-#define X(id, name) [CONTAINER_##id] = name,
-	CONTAINER_RUNTIMES(X)
-#undef X
-};
-
-const char *container_runtime__name(enum container_runtime runtime)
-{
-	return (unsigned int)runtime < CONTAINER_RUNTIME_MAX ? runtime_names[runtime] : "?";
-}

@@ -20,21 +20,15 @@
 #define PROC_CGROUP_MAX      (64u * 1024)
 
 /*        enum       name */
-#define CONTAINER_RUNTIMES(X)       \
-	X(NONE, "")                 \
-	X(DOCKER, "docker")         \
-	X(CONTAINERD, "containerd") \
-	X(CRIO, "cri-o")            \
-	X(PODMAN, "podman")         \
-	X(LXC, "lxc")               \
-	X(NSPAWN, "nspawn")         \
-	X(OTHER, "other")
-
 enum container_runtime {
-#define X(id, name) CONTAINER_##id,
-	CONTAINER_RUNTIMES(X)
-#undef X
-		CONTAINER_RUNTIME_MAX
+	CONTAINER_NONE,
+	CONTAINER_DOCKER,
+	CONTAINER_CONTAINERD,
+	CONTAINER_CRIO,
+	CONTAINER_PODMAN,
+	CONTAINER_LXC,
+	CONTAINER_NSPAWN,
+	CONTAINER_OTHER,
 };
 
 /* "" where there is none. */
@@ -53,6 +47,5 @@ int parse_cgroup_path(const char *path, size_t len, struct container_names *ret_
 int parse_proc_cgroup(const char *text, size_t len, struct container_names *ret_names);
 /* path is that of the file below dir_fd. */
 int read_proc_cgroup(int dir_fd, const char *path, struct container_names *ret_names);
-const char *container_runtime__name(enum container_runtime runtime);
 
 #endif

@@ -179,28 +179,7 @@ int parse_maps_line(const char *text, size_t len, struct maps_line *ret_line)
 
 /* ---- many lines -------------------------------------------------------------------------------------------------- */
 
-int parse_maps(const char *text, size_t len, maps_line_fn fn, void *ctx, uint32_t *ret_n_damaged)
-{
-	const char *p = text, *end = text + len;
-	struct maps_line line;
-	uint32_t n_damaged = 0;
-	int r = 0;
-
-	while (p < end && r >= 0) {
-		const char *newline = memchr(p, '\n', (size_t)(end - p));
-		const char *stop = newline ? newline : end;
-
-		if (parse_maps_line(p, (size_t)(stop - p), &line) == 0)
-			r = fn(&line, ctx);
-		else
-			n_damaged++;
-		p = newline ? newline + 1 : end;
-	}
-	*ret_n_damaged = n_damaged;
-	return r < 0 ? r : 0;
-}
-
-/* The line, if it is executable. */
+/* The line, if it is executable: the others' names are not looked at. */
 static int deliver(const char *p, size_t len, struct maps_line *line, maps_line_fn fn, void *ctx)
 {
 	struct text t = {p, p + len, false};
@@ -211,32 +190,52 @@ static int deliver(const char *p, size_t len, struct maps_line *line, maps_line_
 	return fn(line, ctx);
 }
 
+static int deliver_all(const char *text, size_t len, uint32_t *n_lines, maps_line_fn fn, void *ctx)
+{
+	const char *p = text, *end = text + len;
+	struct maps_line line;
+
+	while (p < end) {
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+		const char *stop = newline ? newline : end;
+		int err =
+			++*n_lines > MAPS_LINES_MAX ? -E2BIG : deliver(p, (size_t)(stop - p), &line, fn, ctx);
+
+		if (err < 0)
+			return err;
+		p = stop + 1;
+	}
+	return 0;
+}
+
+int parse_maps(const char *text, size_t len, maps_line_fn fn, void *ctx)
+{
+	uint32_t n_lines = 0;
+	int err = deliver_all(text, len, &n_lines, fn, ctx);
+
+	return err ? err : (int)n_lines;
+}
+
 struct maps_reader {
 	maps_line_fn fn;
 	void *ctx;
 	size_t len;
 	uint64_t n_bytes;
 	uint32_t n_lines;
-	struct maps_line line;
 	char chunk[MAPS_CHUNK];
 };
 
 /* Delivers the whole lines in the chunk and moves the rest to its front. */
 static int reader__lines(struct maps_reader *r)
 {
-	char *p = r->chunk, *end = r->chunk + r->len, *newline;
+	const char *newline = memrchr(r->chunk, '\n', r->len);
+	size_t whole = newline ? (size_t)(newline + 1 - r->chunk) : 0;
+	int err = deliver_all(r->chunk, whole, &r->n_lines, r->fn, r->ctx);
 
-	while ((newline = memchr(p, '\n', (size_t)(end - p)))) {
-		int err = ++r->n_lines > MAPS_LINES_MAX
-				  ? -E2BIG
-				  : deliver(p, (size_t)(newline - p), &r->line, r->fn, r->ctx);
-
-		if (err < 0)
-			return err;
-		p = newline + 1;
-	}
-	r->len = (size_t)(end - p);
-	memmove(r->chunk, p, r->len);
+	if (err)
+		return err;
+	r->len -= whole;
+	memmove(r->chunk, r->chunk + whole, r->len);
 	/* The kernel's longest line is a page of path, escaped, and the numbers. */
 	return r->len == sizeof(r->chunk) ? -E2BIG : 0;
 }

@@ -40,8 +40,8 @@ typedef int (*maps_line_fn)(const struct maps_line *line, void *ctx);
 
 /* One line, without its newline. Sets all of *ret_line on success. */
 int parse_maps_line(const char *text, size_t len, struct maps_line *ret_line);
-/* All lines; ones that are damaged are counted and skipped. */
-int parse_maps(const char *text, size_t len, maps_line_fn fn, void *ctx, uint32_t *ret_n_damaged);
+/* Those of executable mappings; ones that are damaged are skipped. How many there were of any kind. */
+int parse_maps(const char *text, size_t len, maps_line_fn fn, void *ctx);
 /*
  * What a name of a mapping means; cuts " (deleted)" off `path`. Also for the names in mapping events ("//anon",
  * "//enomem").

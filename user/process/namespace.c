@@ -29,20 +29,6 @@ int parse_namespace_link(const char *text, const char *type, uint64_t *ret_id)
 	return 0;
 }
 
-int read_namespace_id(int pid_dir_fd, const char *type, uint64_t *ret_id)
-{
-	char name[32], text[64];
-	ssize_t n;
-
-	if (snprintf(name, sizeof(name), "ns/%s", type) >= (int)sizeof(name))
-		return -EINVAL;
-	n = readlinkat(pid_dir_fd, name, text, sizeof(text) - 1);
-	if (n < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	text[n] = '\0';
-	return parse_namespace_link(text, type, ret_id);
-}
-
 int namespace__open_root(int pid_dir_fd, int *ret_fd)
 {
 	int fd = openat(pid_dir_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -15,8 +15,6 @@
 
 /* The number in "mnt:[4026531841]"; `type` is "mnt". */
 int parse_namespace_link(const char *text, const char *type, uint64_t *ret_id);
-/* pid_dir_fd: a folder as /proc/PID (proc_dir.h). */
-int read_namespace_id(int pid_dir_fd, const char *type, uint64_t *ret_id);
 /* O_PATH on the process's root, for far_file__open_in_root. */
 int namespace__open_root(int pid_dir_fd, int *ret_fd);
 

@@ -416,16 +416,6 @@ int process_table__exit(struct process_table *t, uint64_t time_ns, const struct 
 	return 0;
 }
 
-int process_table__comm(struct process_table *t, const struct task_key *key, const char *comm)
-{
-	struct process *p = process_table__find(t, key);
-
-	if (!p)
-		return -ESRCH;
-	process__set_comm(p, comm);
-	return 0;
-}
-
 uint32_t process_table__ns_pid(struct process_table *t, struct process *p)
 {
 	struct proc_status status;

@@ -92,7 +92,6 @@ int process_table__mmap(struct process_table *t, const struct process_mmap *m);
 /* Makes p->mappings true. */
 void process_table__settle(struct process_table *t, struct process *p);
 int process_table__exit(struct process_table *t, uint64_t time_ns, const struct task_key *key);
-int process_table__comm(struct process_table *t, const struct task_key *key, const char *comm);
 
 struct process *process_table__find(const struct process_table *t, const struct task_key *key); /* or NULL */
 struct process *process_table__find_pid(const struct process_table *t, uint32_t tgid,

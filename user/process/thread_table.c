@@ -37,11 +37,6 @@ void thread_table__done(struct thread_table *t)
 	*t = (struct thread_table){};
 }
 
-size_t thread_table__bytes(const struct thread_table *t)
-{
-	return t->cap * sizeof(*t->threads) + hashmap__bytes(&t->by_tid);
-}
-
 void thread_table__begin_pass(struct thread_table *t)
 {
 	t->pass++;

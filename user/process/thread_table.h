@@ -67,6 +67,5 @@ int thread_table__note(struct thread_table *t, const struct thread_record *r, st
 struct thread *thread_table__find(const struct thread_table *t, uint64_t process_start_ns, uint32_t tid);
 /* Its part of the window, so far. */
 void thread__times(const struct thread *t, struct thread_times *ret);
-size_t thread_table__bytes(const struct thread_table *t);
 
 #endif

@@ -50,7 +50,5 @@ static inline size_t profile__room(const struct profile *p)
 void profile__account(struct profile *p);
 /* Samples in the order of the tree, equal ones as one: see adds_late. */
 int profile__add_up(struct profile *p);
-/* A location that nobody gave a function gets one named after its address. */
-int profile__name_location(struct profile *p, struct location *l);
 
 #endif

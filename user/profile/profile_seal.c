@@ -126,7 +126,8 @@ static void drop_zero_samples(struct profile *p)
 	p->samples.n = n;
 }
 
-int profile__name_location(struct profile *p, struct location *l)
+/* A location that nobody gave a function gets one named after its address. */
+static int profile__name_location(struct profile *p, struct location *l)
 {
 	const char *file = l->mapping ? profile__str(p, profile__get_mapping(p, l->mapping)->filename) : "";
 	const char *slash = strrchr(file, '/');

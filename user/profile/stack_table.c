@@ -47,13 +47,6 @@ void stack_table__done(struct stack_table *t)
 	*t = (struct stack_table){0};
 }
 
-void stack_table__clear(struct stack_table *t)
-{
-	t->n = 0;
-	if (t->slots)
-		memset(t->slots, 0, (size_t)t->n_slots * sizeof(*t->slots));
-}
-
 size_t stack_table__bytes(const struct stack_table *t)
 {
 	return (size_t)t->cap * sizeof(*t->nodes) + (size_t)t->n_slots * sizeof(*t->slots);
@@ -125,11 +118,6 @@ static int grow_slots(struct stack_table *t)
 	return 0;
 }
 
-uint32_t stack_table__find(const struct stack_table *t, uint32_t parent, uint32_t item)
-{
-	return t->n_slots ? t->slots[probe(t, parent, item)] : 0;
-}
-
 int stack_table__push(struct stack_table *t, uint32_t parent, uint32_t item, uint32_t *ret_id)
 {
 	uint32_t slot;
@@ -175,20 +163,6 @@ int stack_table__append(struct stack_table *t, uint32_t parent, uint32_t item, u
 		return err;
 	t->nodes[t->n++] = (struct stack_node){.parent = parent, .item = item};
 	*ret_id = t->n;
-	return 0;
-}
-
-int stack_table__push_all(struct stack_table *t, const uint32_t *items, uint32_t n, uint32_t *ret_id)
-{
-	uint32_t id = 0;
-
-	for (uint32_t i = n; i-- > 0;) {
-		int err = stack_table__push(t, id, items[i], &id);
-
-		if (err)
-			return err;
-	}
-	*ret_id = id;
 	return 0;
 }
 

@@ -32,20 +32,15 @@ struct stack_table {
 
 void stack_table__init(struct stack_table *t, size_t limit_bytes);
 void stack_table__done(struct stack_table *t);
-void stack_table__clear(struct stack_table *t); /* keeps the memory */
 
 /* The stack `parent` (0: none) plus one callee. */
 int stack_table__push(struct stack_table *t, uint32_t parent, uint32_t item, uint32_t *ret_id);
 /* The same without looking whether it is there: then there may be equal ones, and none of them is found. A table is made by one of the two. */
 int stack_table__append(struct stack_table *t, uint32_t parent, uint32_t item, uint32_t *ret_id);
-/* A whole stack, leaf first; n = 0 gives 0. On failure the nodes of its root end may stay behind, unused. */
-int stack_table__push_all(struct stack_table *t, const uint32_t *items, uint32_t n, uint32_t *ret_id);
-/* The node's id, or 0. */
-uint32_t stack_table__find(const struct stack_table *t, uint32_t parent, uint32_t item);
 /* Items leaf first into out[max]; returns the depth, which may be more than max. */
 uint32_t stack_table__get(const struct stack_table *t, uint32_t id, uint32_t *out, uint32_t max);
 size_t stack_table__bytes(const struct stack_table *t);
-/* Gives back spare memory and the slots: the table can only be read, cleared or freed from then on; a push is -EROFS. */
+/* Gives back spare memory and the slots: the table can only be read or freed from then on; a push is -EROFS. */
 void stack_table__trim(struct stack_table *t);
 
 static inline uint32_t stack_table__count(const struct stack_table *t)

@@ -54,8 +54,3 @@ int go_layout__of_release(uint32_t minor, struct go_layout *ret_layout)
 	}
 	return -EOPNOTSUPP;
 }
-
-const char *go_layout__releases(void)
-{
-	return "1.18 to 1.26";
-}

@@ -35,7 +35,5 @@ enum go_g {
 /* "go1.22.12", "go1.26-devel_abc", "devel go1.27-…": the minor number. */
 int go_layout__parse_version(const char *version, uint32_t *ret_minor);
 int go_layout__of_release(uint32_t minor, struct go_layout *ret_layout);
-/* "1.18 to 1.26" */
-const char *go_layout__releases(void);
 
 #endif

@@ -192,14 +192,6 @@ void go_program__free(struct go_program *p)
 	free(p);
 }
 
-size_t go_program__bytes(const struct go_program *p)
-{
-	return sizeof(*p) + (p->functions ? gopclntab__bytes(p->functions) : 0) +
-	       (p->starts ? GO_STARTS_MAX * sizeof(*p->starts) : 0) +
-	       (p->callers ? GO_CALLERS * sizeof(*p->callers) : 0) +
-	       (p->reasons ? GO_REASONS_MAX * sizeof(*p->reasons) : 0);
-}
-
 /* -- what a goroutine began with -- */
 
 enum go_start go_program__start_of(const char *function)

@@ -97,6 +97,5 @@ int go_process__settle(const struct go_process *g);
 int go_process__read_word(const struct go_process *g, enum go_variable variable, uint64_t *ret_word);
 /* The runtime's text for a reason, "" where it has none. */
 const char *go_process__reason(const struct go_process *g, uint32_t reason);
-size_t go_program__bytes(const struct go_program *p);
 
 #endif

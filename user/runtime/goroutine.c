@@ -122,17 +122,6 @@ static bool is_same(const struct goroutine *a, const struct goroutine *b)
 	       a->stack_lo == b->stack_lo && a->stack_hi == b->stack_hi && a->waits_since == b->waits_since;
 }
 
-uint32_t goroutine__tid(const struct go_process *g, const struct goroutine *one)
-{
-	uint64_t tid = 0;
-
-	if (!one->thread ||
-	    process_memory__read(g->pid, one->thread + g->program->layout.m_procid, &tid, sizeof(tid)) ||
-	    tid > INT32_MAX)
-		return 0;
-	return (uint32_t)tid;
-}
-
 /* -- the list -- */
 
 struct list {

@@ -78,7 +78,5 @@ int goroutines__read(const struct go_process *g, const struct goroutine_read *r,
 		     struct goroutine_stats *ret_stats);
 /* How many there are, the runtime's own left out, as its NumGoroutine says; of more than exact_max an estimate from that many. */
 int goroutines__count(const struct go_process *g, uint32_t exact_max, uint64_t *ret_n);
-/* The thread that runs it, 0 where that cannot be read. */
-uint32_t goroutine__tid(const struct go_process *g, const struct goroutine *one);
 
 #endif

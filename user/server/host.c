@@ -603,13 +603,3 @@ const char *server_host__url(const struct server_host *h)
 {
 	return h->url;
 }
-
-int server_host__pid(const struct server_host *h)
-{
-	return h->pid;
-}
-
-uint64_t server_host__restarts(const struct server_host *h)
-{
-	return h->restarts;
-}

@@ -67,8 +67,5 @@ void server_host__free(struct server_host *h);
 void server_host__live_done(struct server_host *h, uint64_t id, int err, int fd);
 /* What to type into a browser, or "". */
 const char *server_host__url(const struct server_host *h);
-/* 0 while it is being started again. */
-int server_host__pid(const struct server_host *h);
-uint64_t server_host__restarts(const struct server_host *h);
 
 #endif

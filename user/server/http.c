@@ -383,6 +383,21 @@ static struct MHD_Daemon *start_daemon(struct http *h, int fd, bool is_tls)
 				on_connection, h, MHD_OPTION_ARRAY, is_tls ? tls : plain, MHD_OPTION_END);
 }
 
+static void http__stop(struct http *h)
+{
+	if (!h)
+		return;
+	for (int i = 0; i < 2; i++)
+		if (h->daemons[i])
+			MHD_quiesce_daemon(h->daemons[i]);
+	workers__free(h->captures);
+	workers__free(h->queries);
+	for (int i = 0; i < 2; i++)
+		if (h->daemons[i])
+			MHD_stop_daemon(h->daemons[i]);
+	free(h);
+}
+
 int http__start(const struct settings *s, const int fds[2], const struct http_router *router,
 		struct http **ret, struct err *err)
 {
@@ -411,21 +426,6 @@ int http__start(const struct settings *s, const int fds[2], const struct http_ro
 	}
 	*ret = h;
 	return 0;
-}
-
-void http__stop(struct http *h)
-{
-	if (!h)
-		return;
-	for (int i = 0; i < 2; i++)
-		if (h->daemons[i])
-			MHD_quiesce_daemon(h->daemons[i]);
-	workers__free(h->captures);
-	workers__free(h->queries);
-	for (int i = 0; i < 2; i++)
-		if (h->daemons[i])
-			MHD_stop_daemon(h->daemons[i]);
-	free(h);
 }
 
 void http__stats(struct http *h, struct http_stats *ret)

@@ -52,7 +52,6 @@ struct http_stats {
 /* fds: listening sockets, FD_CLOSED for none; they become its own. */
 int http__start(const struct settings *s, const int fds[2], const struct http_router *router,
 		struct http **ret, struct err *err);
-void http__stop(struct http *h);
 void http__stats(struct http *h, struct http_stats *ret);
 /* Pure: is a Host header one under which we may be asked? `hosts` are names that are, besides addresses and localhost. */
 bool http__is_our_host(const char *host, const char (*hosts)[SETTINGS_HOST_MAX], uint32_t n_hosts);

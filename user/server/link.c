@@ -31,8 +31,7 @@ struct waiting {
 
 struct link {
 	int socket;
-	pthread_t thread;
-	bool has_thread, is_broken;
+	bool is_broken;
 	pthread_mutex_t lock;
 	pthread_cond_t answered;
 	uint64_t last_id;
@@ -77,6 +76,7 @@ int link__new(int socket, struct link **ret)
 {
 	struct link *l = calloc(1, sizeof(*l));
 	pthread_condattr_t attr;
+	pthread_t thread;
 	int err;
 
 	if (!l)
@@ -87,27 +87,14 @@ int link__new(int socket, struct link **ret)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&l->answered, &attr);
 	pthread_condattr_destroy(&attr);
-	err = -pthread_create(&l->thread, NULL, link__read, l);
-	l->has_thread = !err;
-	if (err)
-		link__free(l);
-	else
-		*ret = l;
-	return err;
-}
-
-void link__free(struct link *l)
-{
-	if (!l)
-		return;
-	shutdown(l->socket, SHUT_RDWR);
-	if (l->has_thread)
-		pthread_join(l->thread, NULL);
-	for (int i = 0; i < LINK_WAITING_MAX; i++)
-		if (l->waiting[i].is_done)
-			io__close(&l->waiting[i].fd);
-	io__close(&l->socket);
-	free(l);
+	err = -pthread_create(&thread, NULL, link__read, l);
+	if (err) {
+		free(l);
+		return err;
+	}
+	pthread_detach(thread);
+	*ret = l;
+	return 0;
 }
 
 static struct waiting *link__slot(struct link *l)

@@ -20,7 +20,6 @@ struct store_file;
 struct store_name;
 
 int link__new(int socket, struct link **ret);
-void link__free(struct link *l);
 /* An own array, free it. event NULL: all. */
 int link__list(struct link *l, const char *event, uint64_t from_ns, uint64_t to_ns, bool windows_only,
 	       struct store_file **ret_files, uint32_t *ret_n);

@@ -276,15 +276,6 @@ static void cache__drop_oldest(struct digest_cache *c)
 	c->n--;
 }
 
-void digest_cache__free(struct digest_cache *c)
-{
-	if (!c)
-		return;
-	while (c->n)
-		cache__drop_oldest(c);
-	free(c);
-}
-
 static const struct digest *cache__find(const struct digest_cache *c, const struct store_name *name)
 {
 	for (uint32_t i = 0; i < c->n; i++) {

@@ -57,7 +57,6 @@ struct range_point {
 };
 
 int digest_cache__new(struct digest_cache **ret);
-void digest_cache__free(struct digest_cache *c);
 /*
  * Calls fn for each file of the range, in order of time, and for what is not in a file yet. With `function` digests are of the stacks that have it, and are made
  * of the files each time; without it they are kept, and the cache is locked meanwhile.

@@ -62,19 +62,6 @@ int sessions__new(struct link *link, uint32_t max_running, struct sessions **ret
 	return err;
 }
 
-void sessions__free(struct sessions *s)
-{
-	if (!s)
-		return;
-	for (int i = 0; i < SESSIONS_MAX; i++)
-		__atomic_store_n(&s->sessions[i].cancelled, true, __ATOMIC_RELAXED);
-	workers__free(s->workers);
-	for (int i = 0; i < SESSIONS_MAX; i++)
-		if (s->sessions[i].is_used)
-			buf__done(&s->sessions[i].result);
-	free(s);
-}
-
 static void session__end(struct session *x, int code, const struct err *e)
 {
 	pthread_mutex_lock(&x->all->lock);

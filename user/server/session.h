@@ -37,7 +37,6 @@ struct session_view {
 };
 
 int sessions__new(struct link *link, uint32_t max_running, struct sessions **ret);
-void sessions__free(struct sessions *s);
 /* want: its event, duration and rate; the selection is copied. */
 int sessions__start(struct sessions *s, const struct session_view *want, const struct selection *selection,
 		    struct session_view *ret, struct err *err);

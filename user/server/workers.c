@@ -96,8 +96,3 @@ int workers__push(struct workers *w, void (*fn)(void *ctx), void *ctx)
 	__atomic_sub_fetch(&w->busy, 1, __ATOMIC_ACQ_REL);
 	return j ? -EAGAIN : -ENOMEM;
 }
-
-uint32_t workers__busy(struct workers *w)
-{
-	return __atomic_load_n(&w->busy, __ATOMIC_ACQUIRE);
-}

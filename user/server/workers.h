@@ -15,7 +15,5 @@ int workers__new(uint32_t n_threads, uint32_t n_queued, struct workers **ret);
 /* Waits for what is being done; what waits is done too. */
 void workers__free(struct workers *w);
 int workers__push(struct workers *w, void (*fn)(void *ctx), void *ctx);
-/* Doing or waiting. */
-uint32_t workers__busy(struct workers *w);
 
 #endif

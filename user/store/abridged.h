@@ -24,7 +24,7 @@ struct abridged {
 
 void abridged__init(struct abridged *a, size_t limit_bytes);
 void abridged__done(struct abridged *a);
-/* As store_sum__add. */
+/* -EBADMSG damaged, -EINVAL other sample types than those before: skipped, the sum is good. -E2BIG, -ENOMEM: the sum is lost. */
 int abridged__add(struct abridged *a, const struct buf *file, struct err *err);
 /* Seals the sum and hands it over; -ENODATA where nothing was added. */
 int abridged__take(struct abridged *a, struct profile **ret_profile);

@@ -71,17 +71,6 @@ int store_sum__add_profile(struct store_sum *s, const struct profile *one, struc
 	return 0;
 }
 
-int store_sum__add(struct store_sum *s, const struct buf *file, struct err *err)
-{
-	struct profile *one = NULL;
-	int rc = store_sum__decode(s, file, &one, err);
-
-	if (!rc)
-		rc = store_sum__add_profile(s, one, err);
-	profile__free(one);
-	return rc;
-}
-
 int store_sum__take(struct store_sum *s, struct profile **ret_profile)
 {
 	int rc;

@@ -5,7 +5,7 @@
  * A file that is refused (damaged, or of other sample types) leaves the sum as it was, so that one bad file does not cost the rest.
  *
  * Owns: the profile that grows. Thread: one owner. Limit: bytes of the sum, given at init; the file that is being read may take as
- * much again while it is added. Errors: store_sum__add says which file errors leave the sum good.
+ * much again while it is added. Errors: those of a file leave the sum good.
  */
 #ifndef EVERPROF_STORE_SUM_H
 #define EVERPROF_STORE_SUM_H
@@ -27,11 +27,10 @@ struct store_sum {
 
 void store_sum__init(struct store_sum *s, size_t limit_bytes);
 void store_sum__done(struct store_sum *s);
-/* -EBADMSG damaged, -EINVAL other sample types than those before: skipped, the sum is good. -E2BIG, -ENOMEM: the sum is lost. */
-int store_sum__add(struct store_sum *s, const struct buf *file, struct err *err);
-/* The two halves of it. */
+/* -EBADMSG damaged, -E2BIG, -ENOMEM. */
 int store_sum__decode(const struct store_sum *s, const struct buf *file, struct profile **ret,
 		      struct err *err);
+/* -EINVAL other sample types than those before: skipped, the sum is good. -E2BIG, -ENOMEM: the sum is lost. */
 int store_sum__add_profile(struct store_sum *s, const struct profile *one, struct err *err);
 /* Seals the sum and hands it over; -ENODATA where nothing was added. */
 int store_sum__take(struct store_sum *s, struct profile **ret_profile);

@@ -388,19 +388,6 @@ int kallsyms__find(const struct kallsyms *k, uint64_t addr, struct kallsym *ret_
 	return 0;
 }
 
-int kallsyms__find_name(const struct kallsyms *k, const char *name, const char *module, uint64_t *ret_start)
-{
-	for (uint32_t i = 0; i < k->n; i++) {
-		struct kallsym s = symbol_at(k, i);
-
-		if (strcmp(s.name, name) == 0 && strcmp(s.module, module) == 0) {
-			*ret_start = s.start;
-			return 0;
-		}
-	}
-	return -ENOENT;
-}
-
 uint32_t kallsyms__count(const struct kallsyms *k)
 {
 	return k->n;

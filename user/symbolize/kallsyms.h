@@ -42,9 +42,6 @@ void kallsyms__free(struct kallsyms *k);
 
 /* The function that holds the address; -ENOENT. */
 int kallsyms__find(const struct kallsyms *k, uint64_t addr, struct kallsym *ret_symbol);
-/* The address of the function with that name in that module ("" the image); -ENOENT. Scans the table: for
- * start-up and tests. */
-int kallsyms__find_name(const struct kallsyms *k, const char *name, const char *module, uint64_t *ret_start);
 uint32_t kallsyms__count(const struct kallsyms *k);
 size_t kallsyms__bytes(const struct kallsyms *k);
 

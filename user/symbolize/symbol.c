@@ -5,24 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-	const char *name, *text;
-} reasons[] = {
-#define X(id, name, text) [SYMBOL_##id] = {name, text},
-	SYMBOL_REASONS(X)
-#undef X
-};
-
-const char *symbol_reason__name(enum symbol_reason reason)
-{
-	return (unsigned)reason < SYMBOL_REASON_MAX ? reasons[reason].name : "unknown";
-}
-
-const char *symbol_reason__text(enum symbol_reason reason)
-{
-	return (unsigned)reason < SYMBOL_REASON_MAX ? reasons[reason].text : "unknown";
-}
-
 const char *symbol__fallback(char buf[SYMBOL_FALLBACK_MAX], const char *path, uint64_t vaddr)
 {
 	const char *slash = strrchr(path, '/');

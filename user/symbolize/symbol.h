@@ -10,24 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*        enum         name           text */
-#define SYMBOL_REASONS(X)                                                                       \
-	X(NAMED, "named", "a symbol covers the address")                                        \
-	X(STRIPPED, "stripped", "the file has no function symbols, nor has a debug file of it") \
-	X(GAP, "gap", "the address lies between the symbols")                                   \
-	X(OBJECT_GONE, "object_gone", "the file could not be opened any more")                  \
-	X(DAMAGED, "damaged", "the file or its symbols contradict themselves")                  \
-	X(FOREIGN, "foreign", "not an ELF file of this kind of machine")                        \
-	X(TOO_BIG, "too_big", "the file's symbols are over a limit")                            \
-	X(HIDDEN, "hidden", "the kernel does not show its symbols")                             \
-	X(NO_MAP, "no_map", "code in no file, and no perf map of its process names it")         \
-	X(NO_MEMORY, "no_memory", "out of memory")
-
+/* Why an address has the name that it has, or none. */
 enum symbol_reason {
-#define X(id, name, text) SYMBOL_##id,
-	SYMBOL_REASONS(X)
-#undef X
-		SYMBOL_REASON_MAX
+	SYMBOL_NAMED,       /* a symbol covers it */
+	SYMBOL_STRIPPED,    /* the file has no function symbols, nor has a debug file of it */
+	SYMBOL_GAP,         /* it lies between the symbols */
+	SYMBOL_OBJECT_GONE, /* the file could not be opened any more */
+	SYMBOL_DAMAGED,     /* the file or its symbols contradict themselves */
+	SYMBOL_FOREIGN,     /* not an ELF file of this kind of machine */
+	SYMBOL_TOO_BIG,     /* the file's symbols are over a limit */
+	SYMBOL_HIDDEN,      /* the kernel does not show its symbols */
+	SYMBOL_NO_MEMORY,
+	SYMBOL_REASON_MAX
 };
 
 /* One function at an address. Strings are never NULL, "" where not known. */
@@ -50,8 +44,6 @@ struct symbol {
 
 #define SYMBOL_FALLBACK_MAX 288 /* "[" NAME_MAX "]+0x" 16 digits */
 
-const char *symbol_reason__name(enum symbol_reason reason);
-const char *symbol_reason__text(enum symbol_reason reason);
 /* "[libfoo.so]+0x1234": what a frame without a name is called. `path` may be a path or a name; returns buf. */
 const char *symbol__fallback(char buf[SYMBOL_FALLBACK_MAX], const char *path, uint64_t vaddr);
 

@@ -41,6 +41,7 @@
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/io.h"
+#include "user/base/log.h"
 #include "user/object/elf.h"
 #include "user/object/function_range.h"
 #include "user/object/gopclntab.h"
@@ -62,7 +63,6 @@ struct symbolizer {
 	int host_root_fd;
 	struct symbol_cache *cache;
 	struct range_cache *ranges;
-	struct jit_maps *jit;
 	struct demangler demangler;
 	struct arena strings; /* of the last call */
 	struct kallsyms *kernel;
@@ -99,10 +99,7 @@ static const struct symbolizer_opts defaults = {
 	.range_bytes = 6u << 20,
 	.table_bytes = 8u << 20,
 	.read_bytes = 128u << 20,
-	.jit_bytes = 4u << 20,
-	.max_jit_processes = 32,
 	.kernel_refresh_ns = 10 * NS_PER_SEC,
-	.jit_refresh_ns = NS_PER_SEC,
 };
 
 static uint64_t real_now(void *ctx)
@@ -128,28 +125,17 @@ static void apply_defaults(struct symbolizer_opts *o)
 	DEFAULT(range_bytes);
 	DEFAULT(table_bytes);
 	DEFAULT(read_bytes);
-	DEFAULT(jit_bytes);
-	DEFAULT(max_jit_processes);
 	DEFAULT(kernel_refresh_ns);
-	DEFAULT(jit_refresh_ns);
 }
 
 static int open_parts(struct symbolizer *s)
 {
-	const struct jit_maps_opts jit = {
-		.proc_root = s->opts.proc_root,
-		.max_processes = s->opts.max_jit_processes,
-		.map_bytes = s->opts.jit_bytes,
-		.refresh_ns = s->opts.jit_refresh_ns,
-	};
-
 	s->proc_root = strdup(s->opts.proc_root);
 	s->cache = symbol_cache__new(s->opts.cache_bytes);
 	s->ranges = range_cache__new(s->opts.range_bytes);
-	s->jit = jit_maps__new(&jit);
 	/* without it our own debug files are not found, nothing worse */
 	s->host_root_fd = open(s->opts.host_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return s->proc_root && s->cache && s->ranges && s->jit ? 0 : -ENOMEM;
+	return s->proc_root && s->cache && s->ranges ? 0 : -ENOMEM;
 }
 
 int symbolizer__new(const struct symbolizer_opts *opts, const struct symbolizer_ports *ports,
@@ -185,7 +171,6 @@ void symbolizer__free(struct symbolizer *s)
 		return;
 	symbol_cache__free(s->cache);
 	range_cache__free(s->ranges);
-	jit_maps__free(s->jit);
 	kallsyms__free(s->kernel);
 	arena__done(&s->strings);
 	io__close(&s->host_root_fd);
@@ -237,12 +222,15 @@ static const char *readable(struct symbolizer *s, const char *name)
 static void read_kernel(struct symbolizer *s)
 {
 	uint64_t start = clock__mono_ns();
+	int before = s->kernel_code;
 
 	s->kernel_err.text[0] = '\0';
 	if (s->kernel)
 		s->kernel_code = kallsyms__refresh(s->kernel, s->proc_root, &s->kernel_err);
 	else
 		s->kernel_code = kallsyms__load(s->proc_root, &s->kernel, &s->kernel_err);
+	if (s->kernel_code && s->kernel_code != before)
+		log_warn("%s", symbolizer__kernel_error(s));
 	s->kernel_tried = true;
 	s->kernel_read_ns = now_ns(s);
 	s->n_kernel_loads++;
@@ -582,24 +570,6 @@ out:
 	return err;
 }
 
-/* -- JIT code -- */
-
-void symbolizer__jit(struct symbolizer *s, const struct jit_process *p, uint64_t addr,
-		     struct symbol *ret_symbol)
-{
-	struct perf_map_entry e;
-	int err;
-
-	symbolizer__rest(s);
-	err = jit_maps__find(s->jit, p, now_ns(s), addr, &e);
-	if (err)
-		unnamed(ret_symbol, err == -ENOMEM ? SYMBOL_NO_MEMORY : SYMBOL_NO_MAP);
-	else
-		named(s, ret_symbol, e.start,
-		      &(struct symbol_line){.name = e.name, .system_name = e.name, .file = ""});
-	s->n_by_reason[ret_symbol->reason]++;
-}
-
 void symbolizer__set_cache_bytes(struct symbolizer *s, size_t bytes)
 {
 	s->opts.cache_bytes = bytes ? bytes : defaults.cache_bytes;
@@ -619,6 +589,5 @@ void symbolizer__stats(const struct symbolizer *s, struct symbolizer_stats *ret_
 	memcpy(stats.n_by_reason, s->n_by_reason, sizeof(stats.n_by_reason));
 	symbol_cache__stats(s->cache, &stats.cache);
 	range_cache__stats(s->ranges, &stats.ranges);
-	jit_maps__stats(s->jit, &stats.jit);
 	*ret_stats = stats;
 }

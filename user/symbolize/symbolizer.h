@@ -35,10 +35,7 @@ struct symbolizer_opts {
 	size_t range_bytes; /* of functions that were asked for: 6 MiB */
 	size_t table_bytes; /* of one file's table: 8 MiB; a larger one names only what is asked and is not kept */
 	size_t read_bytes;          /* of one section of a file: 128 MiB; a larger one is not read */
-	size_t jit_bytes;           /* of one process's perf map: 4 MiB */
-	uint32_t max_jit_processes; /* 32 */
 	uint64_t kernel_refresh_ns; /* not more often: 10 s */
-	uint64_t jit_refresh_ns;    /* not more often: 1 s */
 };
 
 /* The world; NULL functions stand for the real one. */
@@ -66,7 +63,6 @@ struct symbolizer_stats {
 	size_t kernel_bytes;
 	struct symbol_cache_stats cache;
 	struct range_cache_stats ranges;
-	struct jit_maps_stats jit;
 };
 
 int symbolizer__new(const struct symbolizer_opts *opts, const struct symbolizer_ports *ports,
@@ -81,9 +77,6 @@ const char *symbolizer__kernel_error(const struct symbolizer *s);
 /* Fills out[i] for each virtual address vaddrs[i], in any order. */
 int symbolizer__object(struct symbolizer *s, const struct symbol_object *object, const uint64_t *vaddrs,
 		       size_t n, struct symbol *out);
-/* Code in no file. */
-void symbolizer__jit(struct symbolizer *s, const struct jit_process *p, uint64_t addr,
-		     struct symbol *ret_symbol);
 /* Frees the strings of the last call, and tables that are not to be kept: for when there is nothing more to ask
  * for a while. */
 void symbolizer__rest(struct symbolizer *s);

@@ -25,24 +25,10 @@ static void fallback_is_binary_and_offset(void **state)
 	assert_non_null(strstr(buf, "]+0xffffffffffffffff"));
 }
 
-static void every_reason_has_a_name_of_its_own(void **state)
-{
-	(void)state;
-	for (int i = 0; i < SYMBOL_REASON_MAX; i++) {
-		assert_true(strlen(symbol_reason__name(i)) > 2);
-		assert_true(strlen(symbol_reason__text(i)) > 5);
-		for (int k = 0; k < i; k++)
-			assert_string_not_equal(symbol_reason__name(i), symbol_reason__name(k));
-	}
-	assert_string_equal(symbol_reason__name(SYMBOL_GAP), "gap");
-	assert_string_equal(symbol_reason__name(SYMBOL_REASON_MAX), "unknown");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fallback_is_binary_and_offset),
-		cmocka_unit_test(every_reason_has_a_name_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -536,73 +536,6 @@ static void stripped_go_program_has_files_and_lines(void **state)
 	assert_named(f, &file, leaf, "main.leaf");
 }
 
-/* -- JIT code -- */
-
-static void jit_code_is_named_by_the_map_of_its_process(void **state)
-{
-	struct fixture *f = *state;
-	struct jit_process p = {.pid = 77, .ns_pid = 5, .start_time = 123, .root_fd = f->root_fd};
-	struct symbolizer_stats stats;
-	char status[64];
-	struct symbol sym;
-
-	assert_int_equal(shell(f, "mkdir tmp 77"), 0);
-	snprintf(status, sizeof(status), "Name:\tnode\nUid:\t0\t%u\t0\t0\n", getuid());
-	write_file(f, "77/status", status, "w");
-	symbolizer__jit(f->s, &p, 0x1000, &sym);
-	assert_int_equal(sym.reason, SYMBOL_NO_MAP);
-	write_file(f, "tmp/perf-5.map", "1000 10 JS:*fib /app/fib.js:3\n", "w");
-	symbolizer__jit(f->s, &p, 0x1000, &sym);
-	assert_int_equal(sym.reason, SYMBOL_NO_MAP); /* too soon */
-	f->now_ns += 2 * NS_PER_SEC;
-	symbolizer__jit(f->s, &p, 0x1008, &sym);
-	assert_int_equal(sym.reason, SYMBOL_NAMED);
-	assert_string_equal(sym.lines[0].name, "JS:*fib /app/fib.js:3");
-	assert_int_equal(sym.start, 0x1000);
-
-	/* other code at the same address: seen when the map is old */
-	write_file(f, "tmp/perf-5.map", "1000 10 JS:*other\n", "a");
-	symbolizer__jit(f->s, &p, 0x1008, &sym);
-	assert_string_equal(sym.lines[0].name, "JS:*fib /app/fib.js:3");
-	f->now_ns += 11 * NS_PER_SEC;
-	symbolizer__jit(f->s, &p, 0x1008, &sym);
-	assert_string_equal(sym.lines[0].name, "JS:*other");
-
-	/* gone, but what it wrote is known; another incarnation of the pid starts from nothing */
-	p.root_fd = FD_CLOSED;
-	f->now_ns += 60 * NS_PER_SEC;
-	symbolizer__jit(f->s, &p, 0x1008, &sym);
-	assert_string_equal(sym.lines[0].name, "JS:*other");
-	p.start_time++;
-	symbolizer__jit(f->s, &p, 0x1008, &sym);
-	assert_int_equal(sym.reason, SYMBOL_NO_MAP);
-	symbolizer__stats(f->s, &stats);
-	assert_int_equal(stats.jit.n_processes, 2);
-	assert_int_equal(stats.jit.n_refreshes, 3);
-	assert_int_equal(stats.jit.n_refused, 0);
-}
-
-static void jit_processes_are_bounded(void **state)
-{
-	struct fixture *f = *state;
-	struct symbolizer_stats stats;
-	struct symbol sym;
-
-	f->opts.max_jit_processes = 4;
-	make(f);
-	for (int pid = 1; pid <= 10; pid++) {
-		const struct jit_process p = {
-			.pid = pid, .ns_pid = pid, .start_time = 1, .root_fd = f->root_fd};
-
-		f->now_ns += NS_PER_MS;
-		symbolizer__jit(f->s, &p, 0x1000, &sym);
-	}
-	symbolizer__stats(f->s, &stats);
-	assert_int_equal(stats.jit.n_processes, 4);
-	assert_int_equal(stats.jit.n_evicted, 6);
-	assert_int_equal(count(f, SYMBOL_NO_MAP), 10);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -627,8 +560,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(table_too_large_to_keep_still_names_what_is_asked, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(stripped_go_program_has_files_and_lines, setup, teardown),
-		cmocka_unit_test_setup_teardown(jit_code_is_named_by_the_map_of_its_process, setup, teardown),
-		cmocka_unit_test_setup_teardown(jit_processes_are_bounded, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
