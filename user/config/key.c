@@ -176,7 +176,7 @@ static const struct key keys[] = {
 	{"exporters", KEY_EXPORTERS, AT(n_exporters), "[]", 0, 0, NULL, NULL,
 	 "Where profiles are sent besides the store. This version has no exporters: the list must be empty."},
 
-	{"limits.memory", KEY_SIZE, AT(limits.memory_bytes), "128MiB", 32 * MIB, 1ull << 40, NULL, NULL,
+	{"limits.memory", KEY_SIZE, AT(limits.memory_bytes), "128MiB", 48 * MIB, 1ull << 40, NULL, NULL,
 	 "Ceiling on the agent's resident memory and its BPF maps together; kept by giving up history, caches, budgets of events and at last frequency."},
 	{"limits.cpu", KEY_SHARE, AT(limits.cpu_ppm), "1%", 1000, 100 * PERCENT, NULL, NULL,
 	 "Ceiling on the CPU time of the agent and its BPF programs, as a share of the machine; kept by lowering budgets and frequency."},
