@@ -376,6 +376,108 @@ static void a_fatal_signal_is_captured_once(void **state)
 	agent__expect_end(r);
 }
 
+/*
+ * In a control group of its own in each hierarchy of this host, with a fiftieth of a CPU: runs the command. "has 1": there is such a quota, and the kernel tells the
+ * group's pressure.
+ */
+static const char in_group[] =
+	"for d in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/cpu; do\n"
+	"	[ -e $d/cgroup.procs ] || continue\n"
+	"	[ ! -e $d/cgroup.subtree_control ] || echo +cpu >$d/cgroup.subtree_control\n"
+	"	g=$d/$1; mkdir -p $g && echo $$ >$g/cgroup.procs\n"
+	"	[ ! -e $g/cpu.pressure ] || pressure=1\n"
+	"	[ ! -e $g/cpu.max ] || { echo 2000 100000 >$g/cpu.max && quota=1; }\n"
+	"	[ ! -e $g/cpu.cfs_quota_us ] || { echo 2000 >$g/cpu.cfs_quota_us && quota=1; }\n"
+	"done 2>/dev/null\n"
+	"[ \"$pressure$quota\" = 11 ] && echo has 1 || echo has 0\n"
+	"exec taskset -c 0 sh -c \"$2\"\n";
+
+static bool run_in_group(struct run *run, const char *name, const char *command)
+{
+	long long has;
+
+	assert_int_equal(run__start(run, ARGS("/bin/sh", "-c", in_group, "sh", name, command)), 0);
+	assert_int_equal(run__wait_number(run, "has ", 10000, &has), 0);
+	return has;
+}
+
+static void end_group(struct run *run, const char *name)
+{
+	char line[512];
+	int status;
+
+	run__done(run);
+	snprintf(line, sizeof(line),
+		 "for i in $(seq 100); do rmdir /sys/fs/cgroup/%s /sys/fs/cgroup/*/%s; [ ! -e "
+		 "/sys/fs/cgroup/unified/%s ] && break; sleep 0.05; done 2>/dev/null; true",
+		 name, name, name);
+	assert_int_equal(run__to_end(run, 20000, &status, ARGS("/bin/sh", "-c", line)), 0);
+	run__done(run);
+}
+
+/* Of two groups with the same quota the one that wants more than it: by its pressure, its throttling and its limit at once. */
+static void a_group_that_is_held_back_fires_and_its_idle_sibling_does_not(void **state)
+{
+	static const char *const members[] = {"sh", "taskset", "sleep", "mkdir"};
+	struct recording *r = *state;
+	char busy[64], idle[64], rule[1024], dir[2048];
+	struct expect_sum all, own;
+	struct run sibling = {0};
+	struct profile *p;
+	bool can;
+
+	snprintf(busy, sizeof(busy), "everprof-held-%d-busy", (int)getpid());
+	snprintf(idle, sizeof(idle), "everprof-held-%d-idle", (int)getpid());
+	can = run_in_group(&sibling, idle, "sleep 1000");
+	can = run_in_group(&r->workload, busy, "exec sleep 1000") && can;
+	if (!can) {
+		end_group(&sibling, idle);
+		end_group(&r->workload, busy);
+		print_message("no control group with a quota and pressure can be made here\n");
+		skip();
+	}
+	snprintf(rule, sizeof(rule),
+		 "{name: Held, scope: cgroup, match: {cgroup: \"/everprof-held-%d-*\", comm: [], exe: []}, "
+		 "duration: 2s, limits: {learning: 1s, escalation: 1000%%}, condition: {all: "
+		 "[psi_cpu_some_percent > 50, throttled_percent > 50, "
+		 "cpu_limit_percent > 50]}}",
+		 (int)getpid());
+	configure(r, rule);
+	agent__start(r);
+	expect_comes(r, "targets", 2, 20);
+	usleep(4000000);
+	assert_int_equal(number_of(r, "fired"), 0);
+	run__done(&r->workload);
+	/* one of the two always waits */
+	assert_true(run_in_group(&r->workload, busy, "while :; do :; done & while :; do :; done"));
+	expect_comes(r, "captures", 1, 60);
+	for (int i = 0; i < 240 && !find_captures(r, dir); i++)
+		usleep(250000);
+	assert_int_equal(find_captures(r, dir), 1);
+	assert_int_equal(number_of(r, "fired"), 1);
+	assert_int_equal(number_of(r, "firing"), 1);
+	if (!strstr(dir, "-busy_"))
+		fail_msg("captured is '%s'", dir);
+	p = expect_profile(strcat(dir, "/cpu.pb.gz"));
+	expect__sum(p, NULL, &all);
+	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
+		expect__sum(p, &(struct expect_filter){.comm = members[i]}, &own);
+		assert_true(i || own.ns > 0);
+		all.ns -= own.ns;
+	}
+	if (all.ns) {
+		expect__print(p, NULL);
+		fail_msg("others than its own are in its capture");
+	}
+	profile__free(p);
+	end_group(&r->workload, busy);
+	for (int i = 0; i < 80 && number_of(r, "firing"); i++)
+		usleep(250000);
+	assert_int_equal(number_of(r, "firing"), 0);
+	end_group(&sibling, idle);
+	agent__expect_end(r);
+}
+
 /* ---- the real Alertmanager -------------------------------------------------------------------------------------------- */
 
 /* The body at http://127.0.0.1:port/path, or "". */
@@ -517,6 +619,7 @@ int main(void)
 		e2e_test(who_allocates_fires_and_who_waits_does_not),
 		e2e_test(values_that_hover_fire_once_also_over_sigkill),
 		e2e_test(a_fatal_signal_is_captured_once),
+		e2e_test(a_group_that_is_held_back_fires_and_its_idle_sibling_does_not),
 		e2e_test(the_real_alertmanager_receives_firing_and_resolved),
 		e2e_test(a_program_runs_without_privileges_and_finds_the_capture),
 	};

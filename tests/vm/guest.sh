@@ -148,6 +148,16 @@ cat /tmp/usage.log
 kill $agent $busy
 wait $agent
 
+# -- pressure: does the kernel watch windows of a second, and tell more than its sums do?
+TEST_FILTER='pressure_*' "$build/tests/unit/pipeline/usage_truth_test" >/tmp/pressure 2>&1
+status=$?
+cat /tmp/pressure
+line=$(grep 'of a window of' /tmp/pressure)
+case "$status $line" in
+"0 "*"of a window of 1000 ms") say ok pressure "$line" ;;
+*) say bad pressure "status $status, ${line:-no trigger}" ;;
+esac
+
 # -- the agent: statistics, a window on disk, a clean end
 $everprof agent -c profiler.yaml --set profiling.window=3s --store /tmp/store >/tmp/agent.log 2>&1 &
 agent=$!

@@ -160,34 +160,61 @@ int rule_reader__unknown_below(struct rule_reader *r, const struct yaml_node *no
 	return err__set(r->e, -EINVAL, "unknown key '%s'%s", units__quote(node->key).text, suggest__text(&s));
 }
 
+#define KIND_NAME(kind) #kind,
+static const char *const match_kinds[] = {TARGET_PATTERNS(KIND_NAME) "pid", "label", NULL};
+static const char *const label_kinds[] = {TARGET_PATTERNS(KIND_NAME) "pid", NULL};
+#undef KIND_NAME
+
+/* Patterns of one kind, by the kind's name or by the label's, which is the same word; *given: bits of the names that were read. */
+static int take_kind(struct rule_reader *r, const struct yaml_node *node, const char *const *known,
+		     struct target_set *m, uint32_t *given)
+{
+	struct text_list *const lists[] = {
+#define KIND_LIST(kind) &m->kind,
+		TARGET_PATTERNS(KIND_LIST)
+#undef KIND_LIST
+	};
+	const uint32_t n_lists = sizeof(lists) / sizeof(*lists);
+	uint32_t i = 0;
+	int err;
+
+	while (i <= n_lists && strcmp(node->key, label_kinds[i]))
+		i++;
+	if (i > n_lists)
+		return rule_reader__unknown_below(r, node, known);
+	if (*given >> i & 1)
+		return err__set(r->e, -EINVAL, "%s: given twice, by itself and as a label", node->key);
+	*given |= 1u << i;
+	err = i < n_lists ? text_list__take(node, r->arena, lists[i], r->e)
+			  : pid_list__take(node, r->arena, &m->pid, r->e);
+	return err ? err__prefix(r->e, err, "%s", node->key) : 0;
+}
+
 static int take_match(struct rule_reader *r, const struct yaml_node *node, struct rule *rule)
 {
-#define MATCH_NAME(kind) #kind,
-	static const char *const known[] = {TARGET_PATTERNS(MATCH_NAME) "pid", NULL};
-#undef MATCH_NAME
-	struct target_set *m = &rule->match;
-	const struct yaml_node *child;
-	struct text_list *list;
-	int err;
+	const struct yaml_node *child, *label;
+	uint32_t given = 0;
+	int err = 0;
 
 	if (node->kind != YAML_MAP)
 		return rule_reader__wrong_kind(r, node, "a section such as {comm: \"api-*\"}");
 	yaml__for_each(child, node)
 	{
-		list = NULL;
-#define MATCH_FIND(kind)                \
-	if (!strcmp(child->key, #kind)) \
-		list = &m->kind;
-		TARGET_PATTERNS(MATCH_FIND)
-#undef MATCH_FIND
-		if (list)
-			err = text_list__take(child, r->arena, list, r->e);
-		else if (!strcmp(child->key, "pid"))
-			err = pid_list__take(child, r->arena, &m->pid, r->e);
-		else
-			return rule_reader__unknown_below(r, child, known);
+		if (strcmp(child->key, "label")) {
+			err = take_kind(r, child, match_kinds, &rule->match, &given);
+		} else if (child->kind != YAML_MAP) {
+			rule_reader__wrong_kind(r, child, "a section such as {unit: \"api-*\"}");
+			return err__prefix(r->e, -EINVAL, "label");
+		} else {
+			yaml__for_each(label, child)
+			{
+				err = take_kind(r, label, label_kinds, &rule->match, &given);
+				if (err)
+					return err__prefix(r->e, err, "label");
+			}
+		}
 		if (err)
-			return err__prefix(r->e, err, "%s", child->key);
+			return err;
 	}
 	return 0;
 }
@@ -206,7 +233,7 @@ static const struct rule_field fields[] = {
 	{"duration", "duration, 0s to 1d, or {count: 20, in: 30s}", NULL, "How long the condition must hold without a break before the rule fires, or in how many of so many seconds (10m at most). Events happen once: rules about them need none."},
 	{"action", "capture_<event>_profile, keep or none, or a list of them", NULL, "`capture_<event>_profile`, with any event of the table above; `keep`: all that is recorded; `none`: nothing is kept, it is told only."},
 	{"scope", "system, cgroup, container or process", "system", "What the metric is measured of; each cgroup, container or process has a state of its own."},
-	{"match", "section", "everything", "Patterns by `comm process exe cgroup unit container pod`, and `pid`; of each kind that is given, one must match. Not in scope `system`."},
+	{"match", "section", "everything", "Patterns by `comm process exe cgroup unit container pod`, and `pid`; of each kind that is given, one must match. `label: {unit: \"api-*\"}` names them as the labels of a profile. Not in scope `system`."},
 	{"clear", "as in the condition", "a tenth", "Of a condition of one line: what fires is over only on the other side of this value; else a tenth on the calm side of the threshold."},
 	{"keep_firing", "duration, 0s to 1d", "30s", "How long what fired goes on firing after it was over; if it comes back until then, that is the same alarm."},
 	{"capture", "section", "{before: 30s, after: 30s, baseline: true}", "How much is kept from before the moment it fires (at most `profiling.history`), and how much follows; each 0s to 10m. `frequency`: samples a second in what follows. `baseline`: keep beside it what normal looked like."},

@@ -7,7 +7,7 @@
  *      duration     5m | {count: 20, in: 30s}        how long the condition must hold, or in how many of so many seconds
  *      action       capture_cpu_profile              capture_<event>_profile, keep, none: one or a list
  *      scope        system | cgroup | container | process
- *      match        {comm: "api-*", unit: [a, b]}    which of the scope's things; of each kind one pattern must match
+ *      match        {comm: "api-*", unit: [a, b]}    which of the scope's things; of each kind one pattern must match; {label: {unit: a}} says the same
  *      capture      {before: 30s, after: 30s}        what is kept around the moment it fires, in how much detail
  *      clear, keep_firing                            when what fires is over
  *      limits       {cooldown: 10m, targets: 5}      how often it may

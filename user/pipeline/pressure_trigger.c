@@ -68,6 +68,7 @@ static int write_trigger(int fd, int line, double percent, unsigned int window_u
 int pressure_trigger__arm(struct pressure_trigger *t, struct pressure_triggers *of, const char *path,
 			  int line, double percent)
 {
+	uint32_t window_us = US_PER_SEC;
 	int fd = FD_CLOSED, err = 0;
 
 	*t = (struct pressure_trigger){.fd = FD_CLOSED, .percent = percent};
@@ -77,10 +78,12 @@ int pressure_trigger__arm(struct pressure_trigger *t, struct pressure_triggers *
 		err = -E2BIG;
 	if (!err) {
 		fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-		err = fd < 0 ? -errno : write_trigger(fd, line, percent, US_PER_SEC);
+		err = fd < 0 ? -errno : write_trigger(fd, line, percent, window_us);
 	}
-	if (err == -EINVAL || err == -EPERM)
-		err = write_trigger(fd, line, percent, 2 * US_PER_SEC);
+	if (err == -EINVAL || err == -EPERM) {
+		window_us = 2 * US_PER_SEC;
+		err = write_trigger(fd, line, percent, window_us);
+	}
 	if (!err)
 		err = loop__add_fd(of->loop, fd, EPOLLPRI, on_ready, t, &t->source);
 	if (err) {
@@ -90,6 +93,7 @@ int pressure_trigger__arm(struct pressure_trigger *t, struct pressure_triggers *
 	}
 	t->fd = fd;
 	t->of = of;
+	of->window_us = window_us;
 	of->n++;
 	return 0;
 }

@@ -24,7 +24,9 @@ struct pressure_triggers {
 	struct loop *loop;
 	void (*fired)(void *ctx); /* one of them has; NULL: nobody wants to know at once */
 	void *ctx;
-	uint32_t n;                  /* that are armed */
+	uint32_t n; /* that are armed */
+	uint32_t
+		window_us; /* of the last that was: a second, or two where this user may have no shorter one */
 	uint64_t n_fired, n_refused; /* refused: no room, or not by this kernel */
 };
 

@@ -373,7 +373,7 @@ static void patterns_choose_by_every_kind_that_is_given(void **state)
 
 	start(f,
 	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 0s, action: keep, scope: process, "
-	      "match: {comm: [\"p1*\", p3], pid: [3, 11, 12]}, limits: {targets: 60}}");
+	      "match: {comm: [\"p1*\", p3], label: {pid: [3, 11, 12]}}, limits: {targets: 60}}");
 	{
 		double values[20];
 

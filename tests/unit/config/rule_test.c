@@ -16,6 +16,9 @@
 
 #define S 1000000000ull
 
+#define RULE(fields) \
+	"- {name: r, condition: cpu_usage_percent > 8, duration: 5m, action: capture_cpu_profile, " fields "}"
+
 struct fixture {
 	struct arena arena;
 	struct rule_list rules;
@@ -110,6 +113,32 @@ static void every_field_is_read(void **state)
 	assert_int_equal(r->after_ns, 0);
 	assert_int_equal(r->line, 6);
 	assert_int_equal(f->rules.items[0].duration_ns, 0);
+}
+
+/* A label is another way to say the same; what a template says of a kind is written over either way. */
+static void a_label_is_the_kind_of_its_name(void **state)
+{
+	struct fixture *f = *state;
+	struct buf by_kind, by_label;
+
+	buf__init(&by_kind, 1 << 16);
+	buf__init(&by_label, 1 << 16);
+	assert_int_equal(
+		parse(f, RULE("scope: process, match: {label: {comm: \"api-*\", process: p, exe: "
+			      "/bin/*, cgroup: \"/a*\", unit: [a, b], container: c, pod: d, pid: 7}}")),
+		0);
+	rule__format(f->rules.items, &by_label);
+	assert_int_equal(
+		parse(f, RULE("scope: process, match: {comm: \"api-*\", process: p, exe: "
+			      "/bin/*, cgroup: \"/a*\", unit: [a, b], container: c, pod: d, pid: 7}")),
+		0);
+	rule__format(f->rules.items, &by_kind);
+	assert_string_equal(buf__str(&by_label), buf__str(&by_kind));
+	assert_string_equal(f->rules.items[0].match.unit.items[1], "b");
+	assert_int_equal(parse(f, RULE("scope: process, match: {comm: a, label: {unit: u}}")), 0);
+	assert_int_equal(f->rules.items[0].match.comm.n + f->rules.items[0].match.unit.n, 2);
+	buf__done(&by_kind);
+	buf__done(&by_label);
 }
 
 static void the_full_form_is_read(void **state)
@@ -251,9 +280,6 @@ static void nothing_and_an_empty_list_are_no_rules(void **state)
 	assert_int_equal(f->rules.n, 0);
 }
 
-#define RULE(fields) \
-	"- {name: r, condition: cpu_usage_percent > 8, duration: 5m, action: capture_cpu_profile, " fields "}"
-
 static const struct {
 	const char *text, *what;
 } bad_rules[] = {
@@ -303,6 +329,18 @@ static const struct {
 	 "r.match: comm: expected a list of texts, found a list in it"},
 	{RULE("scope: process, match: {comm: {a: b}}"),
 	 "r.match: comm: expected a list of texts, found a section"},
+	{RULE("scope: process, match: {label: x}"), "r.match: label: expected a section"},
+	{RULE("scope: process, match: {label: {units: x}}"),
+	 "r.match: label: unknown key 'units', did you mean 'unit'?"},
+	{RULE("scope: process, match: {label: {syscall: futex}}"),
+	 "r.match: label: unknown key 'syscall'; known here: comm, process, exe, cgroup, unit, container, "
+	 "pod, pid"},
+	{RULE("scope: process, match: {label: {label: {unit: x}}}"), "label: unknown key 'label'"},
+	{RULE("scope: process, match: {label: {unit: [a]}, unit: b}"),
+	 "r.match: unit: given twice, by itself and as a label"},
+	{RULE("scope: process, match: {label: {pid: 0}}"),
+	 "r.match: label: pid: expected process ids from 1 to 4194304, found '0'"},
+	{RULE("match: {label: {unit: x}}"), "r: match: needs scope cgroup, container or process"},
 	{RULE("match: {comm: x}"), "r: match: needs scope cgroup, container or process"},
 	{RULE("capture: 30s"), "r.capture: expected a section"},
 	{RULE("capture: {before: 30}"), "r.capture: before: expected a duration with its unit"},
@@ -413,6 +451,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_rule_with_four_fields_gets_the_defaults, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_field_is_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_label_is_the_kind_of_its_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_full_form_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_rule_wins_over_its_template_and_that_over_the_defaults,
 						set_up, tear_down),
