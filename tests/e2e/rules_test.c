@@ -377,19 +377,25 @@ static void a_fatal_signal_is_captured_once(void **state)
 }
 
 /*
- * In a control group of its own in each hierarchy of this host, with a fiftieth of a CPU: runs the command. "has 1": there is such a quota, and the kernel tells the
- * group's pressure.
+ * In a control group of its own in each hierarchy of this host, with a tenth of a CPU, before all others, and 200 MiB: runs the command. "has 1": there are such limits,
+ * and the kernel tells the group's pressure.
  */
 static const char in_group[] =
-	"for d in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/cpu; do\n"
+	"for d in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/cpu /sys/fs/cgroup/memory; do\n"
 	"	[ -e $d/cgroup.procs ] || continue\n"
-	"	[ ! -e $d/cgroup.subtree_control ] || echo +cpu >$d/cgroup.subtree_control\n"
+	"	[ ! -e $d/cgroup.subtree_control ] || { echo +cpu; echo +memory; } "
+	">>$d/cgroup.subtree_control\n"
 	"	g=$d/$1; mkdir -p $g && echo $$ >$g/cgroup.procs\n"
 	"	[ ! -e $g/cpu.pressure ] || pressure=1\n"
-	"	[ ! -e $g/cpu.max ] || { echo 2000 100000 >$g/cpu.max && quota=1; }\n"
-	"	[ ! -e $g/cpu.cfs_quota_us ] || { echo 2000 >$g/cpu.cfs_quota_us && quota=1; }\n"
+	"	[ ! -e $g/cpu.max ] || { echo 10000 >$g/cpu.weight; echo 10000 100000 >$g/cpu.max && "
+	"quota=1; }\n"
+	"	[ ! -e $g/cpu.cfs_quota_us ] || { echo 262144 >$g/cpu.shares; echo 10000 "
+	">$g/cpu.cfs_quota_us && quota=1; }\n"
+	"	[ ! -e $g/memory.max ] || { echo 209715200 >$g/memory.max && limit=1; }\n"
+	"	[ ! -e $g/memory.limit_in_bytes ] || { echo 209715200 >$g/memory.limit_in_bytes && limit=1; "
+	"}\n"
 	"done 2>/dev/null\n"
-	"[ \"$pressure$quota\" = 11 ] && echo has 1 || echo has 0\n"
+	"[ \"$pressure$quota$limit\" = 111 ] && echo has 1 || echo has 0\n"
 	"exec taskset -c 0 sh -c \"$2\"\n";
 
 static bool run_in_group(struct run *run, const char *name, const char *command)
@@ -408,21 +414,22 @@ static void end_group(struct run *run, const char *name)
 
 	run__done(run);
 	snprintf(line, sizeof(line),
-		 "for i in $(seq 100); do rmdir /sys/fs/cgroup/%s /sys/fs/cgroup/*/%s; [ ! -e "
-		 "/sys/fs/cgroup/unified/%s ] && break; sleep 0.05; done 2>/dev/null; true",
-		 name, name, name);
+		 "for i in $(seq 100); do rmdir /sys/fs/cgroup/%s /sys/fs/cgroup/*/%s; "
+		 "ls -d /sys/fs/cgroup/%s /sys/fs/cgroup/*/%s || break; sleep 0.05; done >/dev/null 2>&1; "
+		 "true",
+		 name, name, name, name);
 	assert_int_equal(run__to_end(run, 20000, &status, ARGS("/bin/sh", "-c", line)), 0);
 	run__done(run);
 }
 
-/* Of two groups with the same quota the one that wants more than it: by its pressure, its throttling and its limit at once. */
+/* Of two groups with the same limits the one that wants more: by its pressure, its throttling, its share of the quota, and the time to its limit at once. */
 static void a_group_that_is_held_back_fires_and_its_idle_sibling_does_not(void **state)
 {
-	static const char *const members[] = {"sh", "taskset", "sleep", "mkdir"};
+	static const char *const members[] = {"sh", "taskset", "alarms", "alarm-leak", "sleep", "mkdir"};
 	struct recording *r = *state;
-	char busy[64], idle[64], rule[1024], dir[2048];
-	struct expect_sum all, own;
+	char busy[64], idle[64], rule[1024], dir[2048], program[4096], command[4200];
 	struct run sibling = {0};
+	struct expect_sum all, own;
 	struct profile *p;
 	bool can;
 
@@ -433,23 +440,25 @@ static void a_group_that_is_held_back_fires_and_its_idle_sibling_does_not(void *
 	if (!can) {
 		end_group(&sibling, idle);
 		end_group(&r->workload, busy);
-		print_message("no control group with a quota and pressure can be made here\n");
+		print_message("no control group with limits and pressure can be made here\n");
 		skip();
 	}
 	snprintf(rule, sizeof(rule),
 		 "{name: Held, scope: cgroup, match: {cgroup: \"/everprof-held-%d-*\", comm: [], exe: []}, "
-		 "duration: 2s, limits: {learning: 1s, escalation: 1000%%}, condition: {all: "
-		 "[psi_cpu_some_percent > 50, throttled_percent > 50, "
-		 "cpu_limit_percent > 50]}}",
+		 "duration: 2s, limits: {escalation: 1000%%}, condition: {all: [psi_cpu_some_percent > 50, "
+		 "throttled_percent > 50, cpu_limit_percent > 50, memory_limit_eta < 10m]}}",
 		 (int)getpid());
 	configure(r, rule);
 	agent__start(r);
 	expect_comes(r, "targets", 2, 20);
-	usleep(4000000);
+	usleep(3000000);
 	assert_int_equal(number_of(r, "fired"), 0);
 	run__done(&r->workload);
-	/* one of the two always waits */
-	assert_true(run_in_group(&r->workload, busy, "while :; do :; done & while :; do :; done"));
+	/* one of the two always waits, and the third grows by up to 4 MiB a second */
+	run__path_workload("alarms", program);
+	snprintf(command, sizeof(command), "%s leak 60 1 & while :; do :; done & while :; do :; done",
+		 program);
+	assert_true(run_in_group(&r->workload, busy, command));
 	expect_comes(r, "captures", 1, 60);
 	for (int i = 0; i < 240 && !find_captures(r, dir); i++)
 		usleep(250000);

@@ -25,6 +25,7 @@
 
 #define WORD_MAX      512
 #define PROCESSES_MAX 20
+#define HOTTEST_MAX   65536
 #define CHANGE_MIN    0.05 /* of the total: what is less is not in short */
 #define LOG_MARGIN_NS (60 * NS_PER_SEC)
 
@@ -128,13 +129,20 @@ static void print_hottest(const struct capture_account *a, struct buf *b)
 	const struct profile *whole = capture_account__whole(a);
 	struct hot_stack hot[HOT_STACKS_MAX];
 	int64_t total = capture_account__total(whole, NULL);
+	struct buf stack;
+	const char *text;
 	uint32_t n;
 
 	if (hot_stacks__find(whole, NULL, hot, &n) || !n)
 		return;
-	buf__printf(b, "           %s of it in  ", amount__percent(hot[0].value, total).text);
-	hot_stack__print(whole, hot[0].stack, b);
-	buf__append_char(b, '\n');
+	buf__init(&stack, HOTTEST_MAX);
+	hot_stack__print(whole, hot[0].stack, &stack);
+	text = buf__str(&stack);
+	/* the mark alone is not a place */
+	buf__printf(b, "           %s of it %s  %s\n", amount__percent(hot[0].value, total).text,
+		    !strncmp(text, "[truncated: ", 12) && !strstr(text, " > ") ? "without a stack:" : "in",
+		    text);
+	buf__done(&stack);
 }
 
 /* The function that has grown most, by itself. */

@@ -82,10 +82,10 @@ static void rule_why(const struct rule_engine *e, uint32_t rule, char ret[WHY_MA
 	const struct rule_state *st = &e->states[rule];
 
 	if (st->n_firing && st->n_left)
-		snprintf(ret, WHY_MAX, "%u fire, %u more hold and are left out (limits.targets)",
+		snprintf(ret, WHY_MAX, "%u firing, %u more hold and are left out (limits.targets)",
 			 st->n_firing, st->n_left);
 	else if (st->n_firing)
-		snprintf(ret, WHY_MAX, "%u fire", st->n_firing);
+		snprintf(ret, WHY_MAX, "%u firing", st->n_firing);
 	else if (condition_set__is_event(&r->condition))
 		snprintf(ret, WHY_MAX, "it has not happened");
 	else if (!e->stats.passes)

@@ -141,6 +141,6 @@ void rules__check(const struct config *c)
 		look_around(&p);
 	for (uint32_t i = 0; i < c->alerts.n; i++)
 		print_rule(&c->alerts.items[i], matched && matched[i], &p);
-	printf("%u rules are good\n", c->alerts.n);
+	printf("%u %s good\n", c->alerts.n, c->alerts.n == 1 ? "rule is" : "rules are");
 	free(matched);
 }

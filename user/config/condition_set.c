@@ -108,6 +108,11 @@ static int fill_form(const struct yaml_node *node, struct form *f, struct err *e
 	{
 		for (i = 0; fields[i].name && strcmp(fields[i].name, child->key); i++)
 			;
+		if (!strcmp(child->key, "any") || !strcmp(child->key, "all"))
+			return err__set(
+				e, -EINVAL,
+				"%s: stands alone in its section, and two levels of any and all are the most",
+				child->key);
 		if (!fields[i].name) {
 			suggest__init(&s, child->key);
 			for (i = 0; fields[i].name; i++)

@@ -55,6 +55,24 @@ int metric__find(const char *name, enum metric_id *ret_id)
 	return -ENOENT;
 }
 
+/* A threshold beyond it is a mistake. */
+double metric__most(enum metric_id id, enum scope scope)
+{
+	switch (id) {
+	case METRIC_cpu_usage_percent:
+		return scope == SCOPE_SYSTEM ? 100 : 0;
+	case METRIC_throttled_percent:
+	case METRIC_memory_limit_percent:
+	case METRIC_memory_available_percent:
+	case METRIC_blocked_percent:
+	case METRIC_disk_wait_percent:
+	case METRIC_psi_cpu_some_percent ... METRIC_everprof_cpu_percent:
+		return 100;
+	default:
+		return 0;
+	}
+}
+
 const char *metric__unit_name(enum metric_unit unit)
 {
 	return unit_names[unit];

@@ -56,7 +56,7 @@ enum metric_unit {
 	X(pids_limit_percent, PERCENT, ON_GROUPS, "Tasks, of the cgroup's `pids.max`.")                     \
 	X(context_switch_rate, COUNT_RATE, ON_ALL, "Context switches.")                                     \
 	X(blocked_percent, PERCENT, ON_ALL, "Time blocked, of threads times wall time.")                    \
-	X(disk_wait_percent, PERCENT, ON_ALL, "Time in uninterruptible sleep, of threads times wall time.") \
+	X(disk_wait_percent, PERCENT, ON_ALL, "Threads in uninterruptible sleep, of all, when it is seen.") \
 	X(run_queue_latency_p50, DURATION, ON_SYSTEM | ON_GROUPS, "Median wait for a CPU after a wake-up.") \
 	X(run_queue_latency_p95, DURATION, ON_SYSTEM | ON_GROUPS, "95th percentile of the same.")           \
 	X(run_queue_latency_p99, DURATION, ON_SYSTEM | ON_GROUPS, "99th percentile of the same.")           \
@@ -113,6 +113,7 @@ struct metric {
 
 const struct metric *metric__get(enum metric_id id);
 int metric__find(const char *name, enum metric_id *ret_id);
+double metric__most(enum metric_id id, enum scope scope); /* that a value can be; 0: no bound, or not known */
 /* "a percentage", for the reference of the configuration. */
 const char *metric__unit_name(enum metric_unit unit);
 

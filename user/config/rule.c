@@ -107,7 +107,8 @@ int rule__parse_action(const char *text, uint32_t *ret_events, struct err *e)
 		}
 		suggest__offer(&s, known[ev]);
 	}
-	return err__set(e, -EINVAL, "unknown action '%s'%s", units__quote(text).text, suggest__text(&s));
+	return err__set(e, -EINVAL, "unknown action '%s'%s", units__quote(text).text,
+			strchr(text, ',') ? "; a list is written [a, b]" : suggest__text(&s));
 }
 
 /* `keep` is all that is recorded, `none` nothing: both stand alone. */
@@ -262,13 +263,14 @@ const struct rule_field *rule__fields(void)
 
 static int check_scope(const struct rule *rule, const struct condition *c, struct err *e)
 {
+	const char *by_default = rule->scope == SCOPE_SYSTEM ? ", which is the default" : "";
 	const struct metric *m;
 	char allowed[64] = "";
 
 	if (c->kind == CONDITION_EVENT) {
 		if (rule->scope != SCOPE_PROCESS)
-			return err__set(e, -EINVAL, "scope: %s happens to a process; found '%s'",
-					host_event__name(c->event), scope__name(rule->scope));
+			return err__set(e, -EINVAL, "scope: %s happens to a process; found '%s'%s",
+					host_event__name(c->event), scope__name(rule->scope), by_default);
 		return 0;
 	}
 	m = metric__get(c->metric);
@@ -280,8 +282,24 @@ static int check_scope(const struct rule *rule, const struct condition *c, struc
 			strcat(allowed, scope__name(s));
 		}
 	}
-	return err__set(e, -EINVAL, "scope: %s needs one of: %s; found '%s'", m->name, allowed,
-			scope__name(rule->scope));
+	return err__set(e, -EINVAL, "scope: %s needs one of: %s; found '%s'%s", m->name, allowed,
+			scope__name(rule->scope), by_default);
+}
+
+/* A threshold that no value gets beyond. */
+static int check_reach(const struct rule *rule, const struct condition *c, struct err *e)
+{
+	double most = c->kind == CONDITION_EVENT ? 0 : metric__most(c->metric, rule->scope);
+	bool has_upper = c->kind == CONDITION_STEPS || c->kind == CONDITION_PREDICT ||
+			 (c->kind == CONDITION_COMPARE && !compare__is_below(c->compare));
+
+	if (most <= 0 || !has_upper)
+		return 0;
+	if (c->value < most || (c->value <= most && c->compare == COMPARE_AT_LEAST))
+		return 0;
+	return err__set(e, -EINVAL, "condition: %s is %g%% at most%s, so it never holds",
+			metric__get(c->metric)->name, most,
+			c->metric == METRIC_cpu_usage_percent ? " in scope system (it is of all CPUs)" : "");
 }
 
 static int apply_clear(struct rule *rule, struct err *e)
@@ -309,7 +327,8 @@ static int apply_clear(struct rule *rule, struct err *e)
 int rule__check_whole(struct rule *rule, struct err *e)
 {
 	for (uint32_t i = 0; i < rule->condition.n_terms; i++) {
-		int err = check_scope(rule, &rule->condition.terms[i], e);
+		const struct condition *c = &rule->condition.terms[i];
+		int err = check_scope(rule, c, e) ?: check_reach(rule, c, e);
 
 		if (err)
 			return err;

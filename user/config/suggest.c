@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The distance counts an inserted, a left-out, a wrong and two swapped neighbouring letters as one error each (optimal string
- * alignment), case aside. One error in three letters is taken as a slip; more is another word.
+ * alignment), case aside. One error in three letters is taken as a slip; more is another word. Where there is no slip, the one word that what was written is
+ * a part of (`cpu_usage` of `cpu_usage_percent`) is meant; where there are more, all are told.
  *
  * Cost: SUGGEST_WORD_MAX squared steps for each word offered, on the way to an error only.
  */
@@ -10,6 +11,8 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+
+#define PART_MIN 3
 
 static unsigned int min3(unsigned int a, unsigned int b, unsigned int c)
 {
@@ -66,13 +69,19 @@ void suggest__offer(struct suggest *s, const char *word)
 		s->best = word;
 		s->best_distance = d;
 	}
+	if (n_wrong >= PART_MIN && strcasestr(word, s->wrong)) {
+		s->whole = word;
+		s->n_wholes++;
+	}
 }
 
 const char *suggest__text(struct suggest *s)
 {
+	const char *meant = s->best ?: s->n_wholes == 1 ? s->whole : NULL;
+
 	s->text[0] = '\0';
-	if (s->best)
-		snprintf(s->text, sizeof(s->text), ", did you mean '%s'?", s->best);
+	if (meant)
+		snprintf(s->text, sizeof(s->text), ", did you mean '%s'?", meant);
 	else if (s->list_len)
 		snprintf(s->text, sizeof(s->text), "; known here: %s", s->list);
 	return s->text;

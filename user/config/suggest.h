@@ -21,6 +21,8 @@ struct suggest {
 	const char *wrong;
 	const char *best;
 	unsigned int best_distance;
+	const char *whole; /* the last that has it as a part */
+	unsigned int n_wholes;
 	char list[SUGGEST_LIST_MAX + 8];
 	size_t list_len;
 	bool full;

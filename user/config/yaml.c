@@ -220,14 +220,18 @@ static int on_event(struct builder *b, const yaml_event_t *ev)
 
 static int parser_error(struct builder *b, const yaml_parser_t *p)
 {
-	const char *problem = p->problem ? p->problem : "not YAML";
+	const char *problem = p->problem ? p->problem : "not YAML", *hint = "";
 
 	if (p->error == YAML_MEMORY_ERROR)
 		return fail(b, -ENOMEM, p->mark.line + 1, "out of memory");
 	if (p->error == YAML_READER_ERROR)
 		return err__set(b->e, -EINVAL, "%s: byte %zu: %s", b->name, p->problem_offset, problem);
-	return fail(b, -EINVAL, p->problem_mark.line + 1, "not valid YAML: %s%s%s", problem,
-		    p->context ? " " : "", p->context ? p->context : "");
+	if (strstr(problem, "cannot start any token"))
+		hint = " (indent with spaces, not tabs; a text that begins with @, % or ` takes quotes)";
+	else if (p->context && strstr(p->context, "a block "))
+		hint = " (is it indented as the lines above?)";
+	return fail(b, -EINVAL, p->problem_mark.line + 1, "not valid YAML: %s%s%s%s", problem,
+		    p->context ? " " : "", p->context ? p->context : "", hint);
 }
 
 static int build(struct builder *b, yaml_parser_t *p)

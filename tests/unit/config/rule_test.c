@@ -354,6 +354,18 @@ static const struct {
 	{RULE("limits: {cooldown: 10}"), "r.limits: cooldown: expected a duration with its unit"},
 	{RULE("limits: {targets: 0}"), "targets: expected a whole number from 1 to 64, found '0'"},
 	{RULE("limits: {target: 1}"), "unknown key 'target', did you mean 'targets'?"},
+	{"- {name: r, condition: cpu_usage_percent > 100, duration: 5m, action: keep}",
+	 "r: condition: cpu_usage_percent is 100% at most in scope system (it is of all CPUs), so it never "
+	 "holds"},
+	{"- {name: r, condition: {all: [fd_count > 3, {metric: psi_io_full_percent, steps: [100, 120]}]}, "
+	 "duration: 5m, action: keep}",
+	 "r: condition: psi_io_full_percent is 100% at most, so it never holds"},
+	{"- {name: r, condition: throttled_percent >= 101, duration: 5m, action: keep, scope: cgroup}",
+	 "throttled_percent is 100% at most"},
+	{"- {name: r, condition: rss > 1GB, duration: 5m, action: \"capture_cpu_profile, keep\"}",
+	 "unknown action 'capture_cpu_profile, keep'; a list is written [a, b]"},
+	{"- {name: r, condition: {any: [rss > 1GB, {all: [rss > 2GB, {any: [fd_count > 3]}]}]}}",
+	 "any: stands alone in its section, and two levels of any and all are the most"},
 	{RULE("keep_firing: 2d"), "r.keep_firing: expected a duration from 0s to 1d, found '2d'"},
 	{RULE("clear: 9"), "clear: expected a value on the calm side of the threshold, found '9'"},
 	{RULE("clear: 1GiB"), "r: clear: value of cpu_usage_percent: expected a percentage"},

@@ -40,6 +40,20 @@ static void another_word_gets_the_list(void **state)
 	assert_string_equal(suggest(&s, "x", words + 4), "");
 }
 
+static void a_part_of_one_word_alone_finds_it(void **state)
+{
+	static const char *const metrics[] = {"cpu_usage_percent", "cpu_limit_percent", "fd_count", NULL};
+	struct suggest s;
+
+	(void)state;
+	assert_string_equal(suggest(&s, "cpu_usage", metrics), ", did you mean 'cpu_usage_percent'?");
+	assert_string_equal(suggest(&s, "Limit", metrics), ", did you mean 'cpu_limit_percent'?");
+	assert_string_equal(suggest(&s, "cpu", metrics),
+			    "; known here: cpu_usage_percent, cpu_limit_percent, fd_count");
+	assert_string_equal(suggest(&s, "fd", metrics),
+			    "; known here: cpu_usage_percent, cpu_limit_percent, fd_count");
+}
+
 static void long_words_and_long_lists_are_cut(void **state)
 {
 	char longer[300];
@@ -61,6 +75,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_slip_finds_its_word),
 		cmocka_unit_test(another_word_gets_the_list),
+		cmocka_unit_test(a_part_of_one_word_alone_finds_it),
 		cmocka_unit_test(long_words_and_long_lists_are_cut),
 	};
 

@@ -94,7 +94,9 @@ static void errors_name_file_and_line(void **state)
 		const char *text, *where, *what;
 	} bad[] = {
 		{"a: 1\nb: [1\nc: 2\n", "f:3: ", "not valid YAML"},
-		{"a: 1\n\tb: 2\n", "f:2: ", "not valid YAML"},
+		{"a: 1\n\tb: 2\n", "f:2: ", "found a tab character"},
+		{"a:\n\t- b: 2\n", "f:2: ", "(indent with spaces, not tabs;"},
+		{"a:\n  - b: 1\n   c: 2\n", "f:3: ", "(is it indented as the lines above?)"},
 		{"a: 1\nb: 2\na: 3\n", "f:3: ", "a: key stands twice, first in line 1"},
 		{"x: &anchor 1\n", "f:1: ", "anchors"},
 		{"x: 1\ny: &a {z: 1}\n", "f:2: ", "anchors"},
