@@ -14,6 +14,10 @@
 #define ALLOC_WAKE_NS 10000.0
 /* Of a process that had less time of its own than this share, it is not known how much less. */
 #define SATURATED 0.05
+/* What windows differ by is told from each one's rate; where its own time is less than this share, that would be what its probes are not known to take. */
+#define OWN_MIN 0.25
+/* The share that probes took of the CPU time of windows that are told together. */
+static const double strata_ends[ALLOC_STRATA - 1] = {0.2, 0.4};
 /* Rows of fewer samples are a matter of chance: they are not made to add up to the total, because those without any could not. */
 #define ALLOC_SAMPLES_MIN 4
 
@@ -96,6 +100,7 @@ static void add(struct alloc_window *o, const double value[2], double probes_ns,
 		o->doubt[i] += middle * w->doubt;
 	}
 	o->probes_ns += probes_ns;
+	o->debt_ns += w->debt_ns;
 	o->is_met = true;
 }
 
@@ -141,41 +146,67 @@ void alloc_estimate__add_sample(struct alloc_estimate *e, const struct task_key 
  * The share by which a process that sleeps by the clock would have allocated more between two sleeps, had there been no probes. One that had time to spare caught up with them;
  * one that was at work for more than half of the window may not have.
  */
-static double pressed(const struct alloc_window *o)
+static double pressed(const struct alloc_window *o, double own)
 {
-	double cpu = o->aids.by[ALLOC_BY_CPU], own = cpu - o->probes_ns;
-	double busy = fmin(fmax(2 * cpu / ALLOC_WINDOW_NS - 1, 0), 1);
+	double busy = fmin(fmax(2 * o->aids.by[ALLOC_BY_CPU] / ALLOC_WINDOW_NS - 1, 0), 1);
 
-	return busy * o->probes_ns / fmax(own, SATURATED * cpu);
+	return busy * o->probes_ns / own;
 }
 
+/* A window's part in what is told by an aid: value y of the aid, for which it gave `times` of what was counted, known to a share of `doubt`. */
+static void add_aid(struct alloc_aid_moments *a, const struct alloc_window *o, double y, double times,
+		    double doubt, double scale, uint32_t turns)
+{
+	y *= scale / turns;
+	a->sum += y;
+	a->squares += y * y;
+	for (int i = 0; i < 2; i++) {
+		double x = o->plain[i] * times * scale;
+
+		a->with[i] += x;
+		a->with_squares[i] += x * x;
+		a->products[i] += x * y;
+		a->doubts[i] += x * doubt;
+	}
+	if (o->is_met || y > 0) {
+		a->n_met++;
+		a->met += scale / turns;
+	}
+}
+
+static void add_to_stratum(struct alloc_moments *m, const struct alloc_window *o, double had, double scale,
+			   uint32_t turns)
+{
+	double cpu = o->aids.by[ALLOC_BY_CPU], at = scale / turns;
+	struct alloc_stratum *s = m->strata;
+
+	for (int i = 0; i < ALLOC_STRATA - 1; i++)
+		s += o->probes_ns > strata_ends[i] * cpu;
+	s->plain[0] += o->plain[0] * scale;
+	s->plain[1] += o->plain[1] * scale;
+	s->cpu += cpu * at;
+	s->own += (cpu - o->probes_ns) * at;
+	s->had += had * at;
+}
+
+/*
+ * A window meets a program at a random moment of its work, and stands for as much of it as it would have seen without probes. But where calls are dense it sees less: were all calls
+ * divided by all CPU time, a program that allocates a lot here and nothing there would come out at half of what it does, because here is where
+ * windows are short. So each window counts by the CPU time that the program would have had. A dense window's own rate would be a guess, though: those with
+ * about as many probes are told together.
+ */
 static void add_aids(struct alloc_moments *m, const struct alloc_window *o, double scale, uint32_t turns)
 {
-	const double had[ALLOC_N_AIDS] = {o->aids.by[ALLOC_BY_CPU] - o->probes_ns,
-					  o->aids.by[ALLOC_BY_SLEEPS]};
+	double cpu = o->aids.by[ALLOC_BY_CPU], sleeps = o->aids.by[ALLOC_BY_SLEEPS];
+	double own = fmax(cpu - o->probes_ns, OWN_MIN * cpu);
+	double had = fmax(cpu - o->probes_ns, SATURATED * cpu) +
+		     (sleeps > 0 ? fmin(o->debt_ns, o->probes_ns) : o->probes_ns);
 
-	for (int i = 0; i < 2; i++) {
-		double x = o->plain[i] * scale;
-
-		m->with_aids[i] += x;
-		m->with_aids_squares[i] += x * x;
-		if (x > 0)
-			m->pressed[i] += x * pressed(o);
-	}
-	m->probes += o->probes_ns * scale / turns;
-	for (int k = 0; k < ALLOC_N_AIDS; k++) {
-		struct alloc_aid_moments *a = &m->aids[k];
-		double y = had[k] * scale / turns;
-
-		a->sum += y;
-		a->squares += y * y;
-		for (int i = 0; i < 2; i++)
-			a->products[i] += o->plain[i] * scale * y;
-		if (o->is_met || o->aids.by[k] > 0) {
-			a->n_met++;
-			a->met += scale / turns;
-		}
-	}
+	had = fmin(had, cpu);
+	add_to_stratum(m, o, had, scale, turns);
+	add_aid(&m->aids[ALLOC_BY_CPU], o, had, own > 0 ? had / own : 0,
+		own > 0 ? ALLOC_COST_ERROR * o->probes_ns / own : 0, scale, turns);
+	add_aid(&m->aids[ALLOC_BY_SLEEPS], o, sleeps, 1, own > 0 ? pressed(o, own) : 0, scale, turns);
 }
 
 static void end_window(struct alloc_moments *m, struct alloc_window *o, double scale, uint32_t turns)
@@ -231,35 +262,47 @@ struct alloc_total alloc_estimate__total(const struct alloc_moments *m, uint32_t
 	};
 }
 
-/* What is not known of the aid itself, a share. */
-static double error_of_aid(const struct alloc_moments *m, enum alloc_aid aid, int i)
+/* Of what was counted, by the aid. */
+static double rate_of(const struct alloc_moments *m, enum alloc_aid aid, int i)
 {
-	double cpu = m->aids[ALLOC_BY_CPU].sum;
+	const struct alloc_stratum *s = m->strata;
+	double sum = 0;
 
-	if (aid == ALLOC_BY_SLEEPS)
-		return m->pressed[i] / m->with_aids[i];
-	return hypot(ALLOC_COST_ERROR * m->probes / cpu, ALLOC_WAKE_NS * m->aids[ALLOC_BY_CPU].met / cpu);
+	if (aid != ALLOC_BY_CPU)
+		return m->aids[aid].with[i] / m->aids[aid].sum;
+	for (; s < m->strata + ALLOC_STRATA; s++)
+		if (s->cpu > 0)
+			sum += s->plain[i] * s->had / fmax(s->own, SATURATED * s->cpu);
+	return sum / m->aids[aid].sum;
+}
+
+/* What is not known of the aid itself, a share. */
+static double error_of_aid(const struct alloc_aid_moments *a, enum alloc_aid aid, int i)
+{
+	return hypot(a->doubts[i] / a->with[i], aid == ALLOC_BY_CPU ? ALLOC_WAKE_NS * a->met / a->sum : 0);
 }
 
 /*
  * The sum that the ratio to an aid gives, and its error from what windows have more or less than it says. They count by what they have of the aid: of a hundred of which three have
- * nearly all, there are three. False: none.
+ * nearly all, there are three; and where one in ten gave nearly all that was counted, there might be one more of those. False: none.
  */
 static bool by_aid(const struct alloc_moments *m, enum alloc_aid aid, int i, double whole, double *ret_sum,
 		   double *ret_error)
 {
 	const struct alloc_aid_moments *a = &m->aids[aid];
-	double ratio, squares, n, chance, unseen;
+	double ratio, squares, n, chance, unseen, one_more;
 
-	if (whole <= 0 || a->sum <= 0 || m->with_aids[i] <= 0)
+	if (whole <= 0 || a->sum <= 0 || a->with[i] <= 0)
 		return false;
 	n = fmin(a->sum * a->sum / a->squares, a->n_met);
-	ratio = m->with_aids[i] / a->sum;
-	squares = m->with_aids_squares[i] - 2 * ratio * a->products[i] + ratio * ratio * a->squares;
-	chance = sqrt(fmax(squares, 0) * n / fmax(n - 1, 0.5)) * few(n) / m->with_aids[i];
+	ratio = a->with[i] / a->sum;
+	squares = a->with_squares[i] - 2 * ratio * a->products[i] + ratio * ratio * a->squares;
+	chance = sqrt(fmax(squares, 0) * n / fmax(n - 1, 0.5)) * few(n) / a->with[i];
 	unseen = pow(n, -1.5); /* one window more might have been unlike all others */
-	*ret_sum = ratio * whole;
-	*ret_error = hypot(hypot(chance, unseen), error_of_aid(m, aid, i)) * *ret_sum;
+	one_more = a->with_squares[i] / (a->with[i] * a->with[i]);
+	one_more *= sqrt(fmax(1 - 1 / (one_more * n), 0));
+	*ret_sum = rate_of(m, aid, i) * whole;
+	*ret_error = hypot(hypot(chance, fmax(unseen, one_more)), error_of_aid(a, aid, i)) * *ret_sum;
 	return true;
 }
 

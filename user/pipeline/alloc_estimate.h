@@ -9,7 +9,8 @@
  *
  * What differs most is how much of a window a program was at work in. Where its CPU time in the windows is known, and in all, its total may be told by what it
  * allocated by CPU time (a ratio estimate): whether windows meet a program more often than its share does not matter then, nor what it did for the time that its
- * probes took; but all that is not known of the probes' cost does, the more the denser they are. A program that works in rounds and sleeps between them is told by how much it
+ * probes took; but all that is not known of the probes' cost does, the more the denser they are. Windows count by the CPU time that the program would have had without probes: where calls
+ * are dense they see less of it, and phases that allocate a lot would weigh less than they last. A program that works in rounds and sleeps between them is told by how much it
  * allocates each time that it sleeps: neither the windows' luck nor the probes' cost matters then, but where it hardly ever waits what sleeps may be another thread, which goes by the
  * clock. Of all the one is taken whose error is smallest.
  *
@@ -26,6 +27,7 @@
 #include "user/pipeline/alloc_clocks.h"
 
 #define ALLOC_ESTIMATES_MAX 1024
+#define ALLOC_STRATA        3
 
 /* A total and its standard error. */
 struct alloc_total {
@@ -37,6 +39,7 @@ struct alloc_weight {
 	double low,
 		high; /* times this: a thread was seen for less than the window, where it caught up by sleeping less, and where it did not */
 	double doubt; /* the share by which that changes where a probe costs ALLOC_COST_ERROR more */
+	double debt_ns; /* of what its probes took, that it cannot have caught up with */
 };
 
 /* Of a process, or of all, in one window. [2]: objects, bytes. */
@@ -46,6 +49,7 @@ struct alloc_window {
 	double range[2];  /* one standard error of that, all in one direction */
 	double doubt[2];  /* what it changes by with the probe's cost */
 	double probes_ns; /* spent in them */
+	double debt_ns;   /* of that, what it cannot have caught up with */
 	struct alloc_aids aids;
 	bool has_aids, is_met;
 };
@@ -53,13 +57,15 @@ struct alloc_window {
 /* Sums over windows, scaled to the time that each stands for. */
 struct alloc_moments {
 	double sum[2], squares[2], range[2], doubt[2];
-	/* of the windows whose aids are known: */
-	double probes, with_aids[2], with_aids_squares[2];
-	double pressed[2]; /* of that, what the probes may have kept it from while it went on to sleep */
-	struct alloc_aid_moments {
-		double sum, squares, products[2];
-		double met;     /* windows in which it had some, scaled */
-		uint32_t n_met; /* and how many they were */
+	struct alloc_stratum { /* of the windows whose probes took about the same share */
+		double plain[2], cpu, own, had;
+	} strata[ALLOC_STRATA];
+	struct alloc_aid_moments { /* of the windows whose aids are known */
+		double sum, squares;
+		double with[2], with_squares[2], products[2]; /* what was counted with it */
+		double doubts[2];                             /* of that, what is not known */
+		double met;                                   /* windows in which it had some, scaled */
+		uint32_t n_met;                               /* and how many they were */
 	} aids[ALLOC_N_AIDS];
 	double probes_ns; /* spent, not scaled */
 };

@@ -222,6 +222,7 @@ static struct alloc_weight weight_of(const struct alloc_thread *t)
 		.low = ALLOC_WINDOW_NS / own_of(debt),
 		.high = ALLOC_WINDOW_NS / own_of(t->inside_ns),
 		.doubt = ALLOC_COST_ERROR * t->debt_ns / own_of(t->debt_ns),
+		.debt_ns = debt,
 	};
 }
 
@@ -251,6 +252,7 @@ static void take_threads(struct alloc_prober *p, struct alloc_bill *bill)
 			r->corrected[r->n_corrected++] =
 				(struct correction){.tid = (uint32_t)t->owner, .weight = w};
 		part = alloc_clocks__part(&p->clocks, t->place);
+		w.debt_ns *= part;
 		alloc_estimate__add_thread(&p->estimate, &t->process, t->calls * part,
 					   (double)t->bytes * part, t->inside_ns * part, &w);
 		alloc_clocks__follow(&p->clocks, &t->process, now);

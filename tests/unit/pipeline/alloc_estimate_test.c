@@ -210,6 +210,45 @@ static void windows_count_by_the_cpu_time_that_they_have(void **state)
 	alloc_estimate__done(&e);
 }
 
+/*
+ * A program that allocates 1.2 times a microsecond for half of its time, and hardly for the other half; phases are longer than windows, a probe costs a microsecond. It is at work in a sixth of all windows, which meet it twice as often as they should. Where calls are dense
+ * a window sees less of the program: all calls by all CPU time of its own would be a third too little.
+ */
+static void phases_count_by_their_time_and_not_by_what_was_seen_of_them(void **state)
+{
+	enum { PROFILES = 300, WINDOWS = 360 };
+	const double rates[] = {1.2e-3, 0.02e-3}, truth = 5e9 * (1.2e-3 + 0.02e-3) / 2;
+	double mean = 0;
+	int within = 0;
+
+	(void)state;
+	srand48(13);
+	for (int i = 0; i < PROFILES; i++) {
+		double cpu_ns = 5e9;
+		struct alloc_estimate e;
+
+		alloc_estimate__init(&e);
+		for (uint32_t round = 1; round <= WINDOWS; round++) {
+			double rate = rates[drand48() < 0.5], own = 1e6 / (1 + rate * 1000);
+			const struct alloc_weight w = {
+				.low = 1e6 / own, .high = 1e6 / own, .doubt = 0.1 * (1e6 - own) / own};
+
+			if (drand48() < 1.0 / 6) {
+				alloc_estimate__add_thread(&e, &first, rate * own, 1, 1e6 - own, &w);
+				cpu_ns += 1e6 - own;
+				add_cpu(&e, 1e6);
+			}
+			alloc_estimate__end_window(&e, 2 * 5e9 / 1e6 / (WINDOWS / 6), 1);
+		}
+		alloc_estimate__settle(&e, WINDOWS, 1, knows_cpu, &cpu_ns);
+		mean += e.total.objects / PROFILES;
+		within += fabs(e.total.objects - truth) < e.total.objects_error;
+		alloc_estimate__done(&e);
+	}
+	assert_near(mean / truth, 1, 0.03);
+	assert_in_range(within, PROFILES * 63 / 100, PROFILES * 95 / 100);
+}
+
 /* Of two errors the smaller one counts; a process whose CPU time in all is not known is told by windows, and one of which nearly all went into probes. */
 static void the_way_with_the_smaller_error_counts(void **state)
 {
@@ -363,6 +402,7 @@ int main(void)
 		cmocka_unit_test(what_few_windows_met_is_hardly_known),
 		cmocka_unit_test(what_is_known_by_cpu_time_is_not_left_to_chance),
 		cmocka_unit_test(windows_count_by_the_cpu_time_that_they_have),
+		cmocka_unit_test(phases_count_by_their_time_and_not_by_what_was_seen_of_them),
 		cmocka_unit_test(the_way_with_the_smaller_error_counts),
 		cmocka_unit_test(rows_add_up_to_what_was_counted),
 		cmocka_unit_test(where_files_take_turns_cpu_time_does_not),
