@@ -41,7 +41,7 @@ static void *note(void *p, size_t size)
 	return p;
 }
 
-#define ENTRY(name)                                                                            \
+#define ENTRY(name)                                                                                   \
 	__asm__(".text\n.globl " #name "\n.type " #name ", @function\n" #name ":\n\tlea count_" #name \
 		"(%rip), %rax\n\tjmp *%rax\n.size " #name ", . - " #name "\n");
 

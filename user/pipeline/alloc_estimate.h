@@ -7,12 +7,11 @@
  * That holds whatever the reasons are: chance of the windows' times, bursts. What it cannot see is added: the cost of a
  * probe is known to ALLOC_COST_ERROR only, and a thread that slept may have caught up with what its probes took, or not.
  *
- * What differs most is how much of a window a program was at work in. Where its CPU time in the windows is known, and in all, its total may be told by what it
- * allocated by CPU time (a ratio estimate): whether windows meet a program more often than its share does not matter then, nor what it did for the time that its
- * probes took; but all that is not known of the probes' cost does, the more the denser they are. Windows count by the CPU time that the program would have had without probes: where calls
- * are dense they see less of it, and phases that allocate a lot would weigh less than they last. A program that works in rounds and sleeps between them is told by how much it
- * allocates each time that it sleeps: neither the windows' luck nor the probes' cost matters then, but where it hardly ever waits what sleeps may be another thread, which goes by the
- * clock. Of all the one is taken whose error is smallest.
+ * What differs most is how much of a window a program was at work in. Where its CPU time in the windows is known, and in all, its total may be told by what it allocated by CPU time (a ratio
+ * estimate): whether windows meet a program more often than its share does not matter then, nor what it did for the time that its probes took; but all that is not known of the probes' cost
+ * does, the more the denser they are. Windows count by the CPU time that the program would have had without probes: where calls are dense they see less of it, and phases that allocate a lot
+ * would weigh less than they last. A program that works in rounds and sleeps between them is told by how much it allocates each time that it sleeps: neither the windows' luck nor the probes'
+ * cost matters then, but where it hardly ever waits what sleeps may be another thread, which goes by the clock. Of all the one is taken whose error is smallest.
  *
  * Owns: its tables. Thread: one owner. Limit: ALLOC_ESTIMATES_MAX processes; more are in the total only. Errors: -ENOMEM.
  */
@@ -36,9 +35,9 @@ struct alloc_total {
 
 /* What a thread's calls stand for. */
 struct alloc_weight {
-	double low,
-		high; /* times this: a thread was seen for less than the window, where it caught up by sleeping less, and where it did not */
-	double doubt; /* the share by which that changes where a probe costs ALLOC_COST_ERROR more */
+	/* times this: a thread was seen for less than the window, where it caught up by sleeping less, and where it did not */
+	double low, high;
+	double doubt;   /* the share by which that changes where a probe costs ALLOC_COST_ERROR more */
 	double debt_ns; /* of what its probes took, that it cannot have caught up with */
 };
 

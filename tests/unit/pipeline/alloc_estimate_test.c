@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "user/pipeline/alloc_cost.h"
 #include "user/pipeline/alloc_estimate.h"
 
 #define assert_near(a, b, most) assert_true(fabs((a) - (b)) < (most))
@@ -230,8 +231,9 @@ static void phases_count_by_their_time_and_not_by_what_was_seen_of_them(void **s
 		alloc_estimate__init(&e);
 		for (uint32_t round = 1; round <= WINDOWS; round++) {
 			double rate = rates[drand48() < 0.5], own = 1e6 / (1 + rate * 1000);
-			const struct alloc_weight w = {
-				.low = 1e6 / own, .high = 1e6 / own, .doubt = 0.1 * (1e6 - own) / own};
+			const struct alloc_weight w = {.low = 1e6 / own,
+						       .high = 1e6 / own,
+						       .doubt = ALLOC_COST_ERROR * (1e6 - own) / own};
 
 			if (drand48() < 1.0 / 6) {
 				alloc_estimate__add_thread(&e, &first, rate * own, 1, 1e6 - own, &w);
