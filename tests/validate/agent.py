@@ -26,6 +26,7 @@ CONFIG = """profiling:
 server: {{listen: 'off'}}
 """
 TICKS = os.sysconf("SC_CLK_TCK")
+START_CPU_SECONDS, START_SECONDS = 5, 300
 Cost = collections.namedtuple("Cost", "rss_kib fds cpu_s")
 Taken = collections.namedtuple("Taken", "at cpu_s memory_bytes")
 
@@ -53,18 +54,19 @@ class Agent:
             self.process.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def start(self, seconds=30):
-        """Returns once it says that it samples; Dead where it ends before."""
+    def start(self):
+        """Returns once it says that it samples; Dead where it ends before, or takes more than any start does. That goes by its CPU time, which it needs some 1 s of: how long
+        it waits for that is up to who else wants the CPUs."""
         self.log_path = os.path.join(self.dir, "log")
         with open(self.log_path, "ab") as log:
             at = log.tell()
             self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=self.limits,
                                             env={**os.environ, **(self.environ or {})})
-        until = time.monotonic() + seconds
+        until = time.monotonic() + START_SECONDS
         while "agent: everprof " not in self.log(at):
-            self.expect_alive()
-            if time.monotonic() > until:
-                raise Dead(f"does not start within {seconds} s: {self.log(at)}")
+            cpu_s = self.cost().cpu_s
+            if cpu_s > START_CPU_SECONDS or time.monotonic() > until:
+                raise Dead(f"does not start within {cpu_s:.1f} s of CPU time: {self.log(at)}")
             time.sleep(0.01)
 
     def log(self, at=0):
