@@ -9,17 +9,19 @@ ALL_CFLAGS += -DEVERPROF_ASSETS='"$(ASSETS)"'
 
 asset = $(call msg,ASSET,$@); mkdir -p $(@D) && cat $^ | gzip -9n >$@
 
-$(ASSETS)/viewer.js.gz: $(addprefix $(VIEWER)/,tree.js draw.js viewer.js)
+$(ASSETS)/viewer.js.gz: $(addprefix $(VIEWER)/,match.js tree.js draw.js viewer.js)
 	$(Q)$(asset)
-$(ASSETS)/viewer.css.gz $(ASSETS)/svg.js.gz $(ASSETS)/report.js.gz: $(ASSETS)/%.gz: $(VIEWER)/%
+$(ASSETS)/svg.js.gz: $(addprefix $(VIEWER)/,match.js svg.js)
+	$(Q)$(asset)
+$(ASSETS)/viewer.css.gz $(ASSETS)/report.js.gz: $(ASSETS)/%.gz: $(VIEWER)/%
 	$(Q)$(asset)
 
 $(BUILD)/obj/exporters/format/flamegraph.o: $(ASSETS)/svg.js.gz
 $(BUILD)/obj/exporters/format/report.o: $(addprefix $(ASSETS)/,viewer.js.gz viewer.css.gz report.js.gz)
 
-$(addprefix $(ASSETS)/,page.html.gz page.css.gz): $(ASSETS)/%.gz: user/server/web/%
+$(addprefix $(ASSETS)/,page.html.gz page.css.gz address.js.gz): $(ASSETS)/%.gz: user/server/web/%
 	$(Q)$(asset)
-$(ASSETS)/page.js.gz: $(addprefix user/server/web/,panel.js live.js captures.js rules.js sessions.js page.js)
+$(ASSETS)/page.js.gz: $(addprefix user/server/web/,panel.js live.js captures.js rules.js sessions.js timeline.js page.js)
 	$(Q)$(asset)
 
-$(BUILD)/obj/user/server/route_page.o: $(addprefix $(ASSETS)/,page.html.gz page.css.gz page.js.gz)
+$(BUILD)/obj/user/server/route_page.o: $(addprefix $(ASSETS)/,page.html.gz page.css.gz address.js.gz page.js.gz)

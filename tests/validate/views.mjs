@@ -8,7 +8,7 @@ import { Browser, sleep } from "../support/browser.mjs";
 
 const [url, folder, ...only] = process.argv.slice(2);
 const hash = (more, view) => "#" + new URLSearchParams({ range: "1800", ...more, ...(view ? { view: JSON.stringify(view) } : {}) });
-const click = (text) => `[...document.querySelectorAll("button")].find((b) => b.textContent.trim() === ${JSON.stringify(text)}).click()`;
+const click = (text) => `[...document.querySelectorAll("button")].find((b) => b.textContent.startsWith(${JSON.stringify(text)})).click()`;
 const VIEWS = {
 	icicle: [hash({})],
 	flame: [hash({}, { view: "flame" })],

@@ -8,21 +8,29 @@
 ASSET(page_html, "page.html.gz");
 ASSET(page_css, "page.css.gz");
 ASSET(page_js, "page.js.gz");
+ASSET(address_js, "address.js.gz");
 
 static void answer_asset(struct server *s, const struct http_request *r, struct response *to)
 {
+	const struct {
+		const char *name;
+		struct asset asset;
+	} pieces[] = {{"address.js", ASSET_OF(address_js)},
+		      {"viewer.js", report__viewer_js()},
+		      {"page.js", ASSET_OF(page_js)},
+		      {"viewer.css", report__viewer_css()},
+		      {"page.css", ASSET_OF(page_css)}};
 	const char *name = server__rest(r, "/assets/*");
 
 	(void)s;
-	if (!strcmp(name, "page.js") || !strcmp(name, "viewer.js")) {
-		to->type = "text/javascript; charset=utf-8";
-		to->asset = *name == 'p' ? ASSET_OF(page_js) : report__viewer_js();
-	} else if (!strcmp(name, "page.css") || !strcmp(name, "viewer.css")) {
-		to->type = "text/css; charset=utf-8";
-		to->asset = *name == 'p' ? ASSET_OF(page_css) : report__viewer_css();
-	} else {
-		response__fail(to, 404, "there is no such page");
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
+		if (strcmp(name, pieces[i].name))
+			continue;
+		to->type = strstr(name, ".js") ? "text/javascript; charset=utf-8" : "text/css; charset=utf-8";
+		to->asset = pieces[i].asset;
+		return;
 	}
+	response__fail(to, 404, "there is no such page");
 }
 
 static void answer_page(struct server *s, const struct http_request *r, struct response *to)

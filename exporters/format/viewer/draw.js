@@ -20,6 +20,18 @@ Everprof.Palette = class {
 		this.hit = "#d631d6";
 	}
 
+	// Hue, saturation, lightness of each kind. Every two of them lie at least 24 apart (CIE 1976, and so for the three kinds of colour blindness), which by hue
+	// alone cannot be had: lightness does it. A name may move it by two.
+	static KINDS = {
+		light: { KERNEL: [28, 75, 62], JIT: [54, 75, 80], INLINED: [205, 60, 86], USER: [215, 50, 66] },
+		dark: { KERNEL: [24, 62, 30], JIT: [52, 60, 35], INLINED: [205, 38, 48], USER: [222, 50, 30] },
+	};
+
+	ofKind(kind, shade = 0) {
+		const [hue, saturation, lightness] = Everprof.Palette.KINDS[this.dark ? "dark" : "light"][kind];
+		return `hsl(${hue} ${saturation}% ${lightness + shade}%)`;
+	}
+
 	fill(frame) {
 		return this.known[frame] || (this.known[frame] = this.compute(frame));
 	}
@@ -32,8 +44,8 @@ Everprof.Palette = class {
 		if (kind === K.TRUNCATED || kind === K.FOLDED)
 			return this.grey;
 		if (this.mode === "kind")
-			hue = kind === K.KERNEL ? 28 : kind === K.JIT ? 140 : kind === K.INLINED ? 190 : 215;
-		else if (this.mode === "package")
+			return this.ofKind(Object.keys(K).find((name) => K[name] === kind), shade / 2);
+		if (this.mode === "package")
 			hue = Everprof.hash(Everprof.packageOf(name, f.binaries[i])) % 360;
 		else if (kind === K.KERNEL)
 			hue = 28; // the kernel keeps its colour among the binaries
@@ -379,7 +391,8 @@ Everprof.Sunburst = class {
 		let deepest = 1;
 		for (let i = z; i < t.end[z]; i++)
 			deepest = Math.max(deepest, t.depth[i] - t.depth[z] + 1);
-		const rings = Math.min(deepest, 14), radius = Math.min(w, h) / 2 - 8;
+		// no more of them than leave room for names: what lies further out is a click away
+		const radius = Math.min(w, h) / 2 - 8, rings = Math.min(deepest, Math.max(4, Math.floor(radius / 32)));
 		return { c, w, h, rings, ring: radius / (rings + 0.6) };
 	}
 

@@ -38,15 +38,9 @@
 		});
 	}
 	function search(text) {
-		var total = 0, re, end = -1;
-		try {
-			re = text ? new RegExp(text, "i") : null;
-		} catch (e) {
-			found.textContent = "no regular expression";
-			return;
-		}
+		var total = 0, end = -1, matches = Everprof.matcher(text);
 		boxes.forEach(function (g) {
-			var s = shape(g), hit = re && re.test(g.getAttribute("data-name"));
+			var s = shape(g), hit = matches && matches(g.getAttribute("data-name"));
 			g.classList.toggle("hit", !!hit);
 			// boxes come in preorder: what lies below a hit that is counted already starts before its end
 			if (hit && s.x >= end - 1e-6) {
@@ -54,10 +48,10 @@
 				end = s.x + s.w;
 			}
 		});
-		found.textContent = re ? "matched: " + (100 * total / width).toFixed(1) + " %" : "";
+		found.textContent = matches ? "matched: " + (100 * total / width).toFixed(1) + " %" : "";
 	}
 	function ask() {
-		var text = prompt("Search for a function (regular expression)", "");
+		var text = prompt("Search for a function (* stands for anything)", "");
 		if (text !== null)
 			search(text);
 	}

@@ -3,7 +3,7 @@
 // The tree of calls as flat typed arrays in preorder: a node, then all below it. `end[i]` is the first node that is not below i, so a walk that
 // finds a node too narrow to see jumps over everything below it; that is what keeps a hundred thousand functions at sixty frames a second.
 "use strict";
-var Everprof = {};
+var Everprof = Everprof || {};
 
 Everprof.KIND = { USER: 0, KERNEL: 1, JIT: 2, INLINED: 3, LABEL: 4, TRUNCATED: 5, FOLDED: 6 };
 Everprof.KIND_NAMES = ["user", "kernel", "JIT", "inlined", "label", "cut short", "folded"];

@@ -51,17 +51,17 @@ Everprof.theme = {
 
 Everprof.HELP = [
 	["click", "zoom into a box; the boxes above lead back"], ["drag", "move"], ["wheel", "up and down; with Ctrl: zoom where the pointer is"],
-	["right click", "menu: callers and callees, search, copy"], ["/", "search (regular expression); Enter: the next match"],
+	["right click", "menu: callers and callees, search, copy"], ["/", "search: * stands for anything, ^ begins, $ ends, | is or; Enter: the next match"],
 	["Esc", "clear the search, then zoom out"], ["1 … 5", "icicle, flame, sunburst, sandwich, table"], ["+ − 0", "zoom in, out, all"],
 	["← → ↑ ↓", "move"], ["c", "colour by the next thing"], ["t", "dark or light"], ["?", "this list"],
 ];
 
 Everprof.Viewer = class {
-	// options: exports [{text, href() | run()}], onState(state)
+	// options: exports [{text, href() | run()}], onState(state): see changed()
 	constructor(root, options) {
 		this.root = root;
 		this.options = options || {};
-		this.state = { view: "icicle", colour: "binary", search: "", zoom: [], frame: "", sort: "self", ascending: false };
+		this.state = { ...Everprof.Viewer.DEFAULTS };
 		this.build();
 		window.addEventListener("resize", () => this.redraw());
 		window.addEventListener("everprof-theme", () => this.restyle());
@@ -71,20 +71,37 @@ Everprof.Viewer = class {
 	static VIEWS = [["icicle", "Icicle"], ["flame", "Flame"], ["sunburst", "Sunburst"], ["sandwich", "Sandwich"], ["table", "Table"]];
 	static COLOURS = [["binary", "by binary"], ["kind", "by kind"], ["package", "by package"]];
 
+	static SORTS = ["self", "total", "name", "binary"];
+	static DEFAULTS = Object.freeze({ view: "icicle", colour: "binary", search: "", zoom: Object.freeze([]), frame: "", sort: "self", ascending: false });
+
+	// A state out of a link, which may come from anybody: only what is known, and only of the kind that is expected.
+	static checked(given) {
+		const isText = (x) => typeof x === "string" && x.length < 4096, ids = (list) => list.map(([id]) => id);
+		const rules = { view: (x) => ids(Everprof.Viewer.VIEWS).includes(x), colour: (x) => ids(Everprof.Viewer.COLOURS).includes(x), sort: (x) => Everprof.Viewer.SORTS.includes(x), search: isText, frame: isText,
+			zoom: (x) => Array.isArray(x) && x.every(isText), ascending: (x) => typeof x === "boolean" };
+		return Object.fromEntries(Object.entries(rules).filter(([key, isGood]) => Object.hasOwn(Object(given), key) && isGood(given[key])).map(([key]) => [key, given[key]]));
+	}
+
+	// What a link has to say: all that is not as it is at first.
+	changed() {
+		return Object.fromEntries(Object.entries(this.state).filter(([key, x]) => String(x) !== String(Everprof.Viewer.DEFAULTS[key])));
+	}
+
 	build() {
 		const E = Everprof.element;
 		this.tabs = E("div", { class: "ev-tabs", role: "tablist" });
 		for (const [id, text] of Everprof.Viewer.VIEWS)
 			this.tabs.append(E("button", { "data-view": id, role: "tab", onclick: () => this.set({ view: id }) }, text));
-		this.colour = E("select", { title: "Colour (c)", "aria-label": "Colour", onchange: () => this.set({ colour: this.colour.value }) });
+		this.colour = E("select", { title: "Colour (c): by kind for eyes that tell few colours apart", "aria-label": "Colour", onchange: () => this.set({ colour: this.colour.value }) });
 		for (const [id, text] of Everprof.Viewer.COLOURS)
 			this.colour.append(E("option", { value: id }, text));
-		this.search = E("input", { type: "search", placeholder: "Search  ( / )", "aria-label": "Search for functions", spellcheck: "false" });
+		this.search = E("input", { type: "search", placeholder: "Search  ( / )", "aria-label": "Search for functions", spellcheck: "false", maxlength: Everprof.SEARCH_MAX });
 		this.search.addEventListener("input", () => this.set({ search: this.search.value }));
-		this.matched = E("span", { class: "ev-matched" });
+		this.matched = E("span", { class: "ev-matched", role: "status" });
+		this.legend = E("span", { class: "ev-legend" });
 		this.reset = E("button", { onclick: () => this.set({ zoom: [] }), title: "Show all again (Esc)" }, "Reset zoom");
 		this.exports = E("details", { class: "ev-menu" }, E("summary", {}, "Export"), E("div", {}));
-		this.bar = E("div", { class: "ev-bar" }, this.tabs, this.colour, this.search, this.matched, this.reset, E("span", { class: "ev-gap" }),
+		this.bar = E("div", { class: "ev-bar" }, this.tabs, this.colour, this.legend, this.search, this.matched, this.reset, E("span", { class: "ev-gap" }),
 			this.exports, E("button", { onclick: () => Everprof.theme.toggle(), title: "Dark or light (t)", "aria-label": "Dark or light" }, "◐"),
 			E("button", { onclick: () => this.help(), title: "Keys (?)", "aria-label": "Help" }, "?"));
 		this.note = E("div", { class: "ev-note" });
@@ -125,7 +142,8 @@ Everprof.Viewer = class {
 		const place = state === null && this.rows ? this.rows.place() : null;
 		this.data = data;
 		this.tree = Everprof.Tree.fromJson(data);
-		Object.assign(this.state, state || {});
+		if (state !== null)
+			this.state = { ...Everprof.Viewer.DEFAULTS, ...Everprof.Viewer.checked(state) };
 		this.search.value = this.state.search;
 		this.tell();
 		this.restyle();
@@ -136,7 +154,7 @@ Everprof.Viewer = class {
 	set(change) {
 		Object.assign(this.state, change);
 		if (this.options.onState)
-			this.options.onState(this.state);
+			this.options.onState(this.changed());
 		if (!this.tree)
 			return;
 		if ("colour" in change)
@@ -148,7 +166,9 @@ Everprof.Viewer = class {
 	restyle() {
 		if (!this.tree)
 			return;
-		this.palette = new Everprof.Palette(this.tree, this.state.colour, Everprof.theme.isDark());
+		const E = Everprof.element, palette = this.palette = new Everprof.Palette(this.tree, this.state.colour, Everprof.theme.isDark());
+		this.legend.replaceChildren(...(this.state.colour === "kind" && !this.tree.base ? Object.keys(Everprof.Palette.KINDS.light).map((kind) =>
+			E("span", {}, E("i", { class: "ev-dot", style: `background:${palette.ofKind(kind)}` }), Everprof.KIND_NAMES[Everprof.KIND[kind]])) : []));
 		this.show();
 	}
 
@@ -159,7 +179,7 @@ Everprof.Viewer = class {
 		for (let i = 0; i < t.n; i++)
 			if (t.frames.kinds[t.frame[i]] === K.TRUNCATED && (i < 1 || t.frames.kinds[t.frame[t.parent[i]]] !== K.TRUNCATED))
 				cut += t.total[i];
-		const lost = d.comments.map((c) => /^lost ([^:]+): (\d+)/.exec(c)).filter((m) => m && +m[2] && m[1] !== "in all");
+		const lost = d.comments.map((c) => /^lost ([^:]+): (\d+)/.exec(c)).filter((m) => m && +m[2] && m[1] !== "in all").map((m) => `${m[2]} ${m[1]}`);
 		parts.push(E("b", {}, Everprof.amount(t.total[0], d.unit)), ` ${d.type}`);
 		if (d.duration_ns)
 			parts.push(` in ${Everprof.amount(d.duration_ns, "nanoseconds")}`);
@@ -169,8 +189,8 @@ Everprof.Viewer = class {
 			parts.push(E("span", { class: "ev-diff" }, " difference: ", E("i", { class: "ev-less" }, "less"), " than before, ", E("i", { class: "ev-more" }, "more")));
 		if (cut)
 			parts.push(E("span", { class: "ev-warn" }, ` ${Everprof.percent(cut, t.total[0])} in stacks cut short`));
-		for (const m of lost)
-			parts.push(E("span", { class: "ev-warn" }, ` lost ${m[1]}: ${m[2]}`));
+		if (lost.length)
+			parts.push(E("span", { class: "ev-warn", title: "records that are not in it, by reason; the documents tell what each means" }, ` lost: ${lost.join(", ")}`));
 		if (d.folded)
 			parts.push(E("span", { class: "ev-quiet" }, ` ${d.folded} branches too small to see are folded away`));
 		if (this.options.note)
@@ -179,19 +199,12 @@ Everprof.Viewer = class {
 	}
 
 	find() {
-		const text = this.state.search, names = this.tree.frames.names;
+		const matches = Everprof.matcher(this.state.search), names = this.tree.frames.names;
 		this.hit = null;
 		this.matched.textContent = "";
-		if (!text)
+		if (!matches)
 			return;
-		let re;
-		try {
-			re = new RegExp(text, /[A-Z]/.test(text) ? "" : "i");
-		} catch (e) {
-			this.matched.textContent = "not a regular expression";
-			return;
-		}
-		this.hit = Uint8Array.from(names, (n) => re.test(n) ? 1 : 0);
+		this.hit = Uint8Array.from(names, (name) => matches(name) ? 1 : 0);
 		this.matched.textContent = Everprof.percent(this.tree.matched(this.hit), 1) + " matched";
 	}
 
@@ -262,7 +275,18 @@ Everprof.Viewer = class {
 			this.list = Everprof.element("div", { class: "ev-table" });
 			this.main.append(this.list);
 		}
-		this.list.replaceChildren(this.table(2000, (r) => this.set({ view: "sandwich", frame: this.tree.frames.names[r.frame] })));
+		this.fillList(2000, (r) => this.set({ view: "sandwich", frame: this.tree.frames.names[r.frame] }), null);
+	}
+
+	// Only where another one is wanted: a row that is clicked stays where it is, and keeps the focus.
+	fillList(limit, act, chosen) {
+		const s = this.state, key = JSON.stringify([s.sort, s.ascending, s.search]);
+		if (this.list.key !== key || this.list.palette !== this.palette) {
+			Object.assign(this.list, { key, palette: this.palette });
+			this.list.replaceChildren(this.table(limit, act));
+		}
+		for (const row of this.list.querySelectorAll("tr[data-frame]"))
+			row.setAttribute("aria-selected", String(chosen !== null && +row.dataset.frame === chosen.frame));
 	}
 
 	// Functions by self and total; the search filters.
@@ -282,7 +306,7 @@ Everprof.Viewer = class {
 		const body = E("tbody", {});
 		for (const r of rows.slice(0, limit)) {
 			const name = f.names[r.frame], binary = f.binaries[r.frame];
-			body.append(E("tr", { onclick: () => chosen(r), tabindex: "0", onkeydown: (e) => e.key === "Enter" && chosen(r) }, bar(value.self(r)), bar(value.total(r)),
+			body.append(E("tr", { "data-frame": String(r.frame), onclick: () => chosen(r), tabindex: "0", onkeydown: (e) => e.key === "Enter" && chosen(r) }, bar(value.self(r)), bar(value.total(r)),
 				E("td", { class: "ev-name", title: name }, E("i", { class: "ev-dot", style: `background:${this.palette.fill(r.frame)}` }), name),
 				E("td", { class: "ev-binary", title: binary }, Everprof.baseName(binary) || Everprof.KIND_NAMES[f.kinds[r.frame]])));
 		}
@@ -310,7 +334,7 @@ Everprof.Viewer = class {
 		const hottest = this.tree.functions().filter((r) => ![K.LABEL, K.FOLDED].includes(this.tree.frames.kinds[r.frame])).reduce((a, b) => !a || b.self > a.self ? b : a, null);
 		let frame = this.tree.functions().filter((r) => names[r.frame] === this.state.frame).reduce((a, b) => !a || b.total > a.total ? b : a, null);
 		frame = frame || hottest;
-		this.list.replaceChildren(this.table(300, (r) => this.set({ frame: names[r.frame] })));
+		this.fillList(300, (r) => this.set({ frame: names[r.frame] }), frame);
 		if (!frame)
 			return;
 		this.title.replaceChildren(E("b", {}, names[frame.frame]), ` self ${Everprof.amount(frame.self, this.data.unit)}, total ${Everprof.amount(frame.total, this.data.unit)}` +
@@ -336,11 +360,11 @@ Everprof.Viewer = class {
 	}
 
 	openMenu(t, i, e) {
-		const E = Everprof.element, name = t.name(i), quoted = name.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+		const E = Everprof.element, name = t.name(i);
 		const item = (text, run) => E("button", { onclick: () => { this.menu.hidden = true; run(); } }, text);
 		this.menu.replaceChildren(E("b", {}, name), t === this.tree ? item("Zoom here", () => this.set({ zoom: t.path(i) })) : null,
 			item("Callers and callees", () => this.set({ view: "sandwich", frame: name })),
-			item("Find everywhere", () => { this.search.value = "^" + quoted + "$"; this.set({ search: this.search.value }); }),
+			item("Find everywhere", () => { this.search.value = "^" + name + "$"; this.set({ search: this.search.value }); }),
 			item("Copy the name", () => navigator.clipboard && navigator.clipboard.writeText(name)),
 			...(this.options.menu || []).map((m) => item(m.text, () => m.run(name, t.frames.binaries[t.frame[i]]))));
 		this.menu.hidden = false;

@@ -16,7 +16,8 @@
 		return t.condition ? `${t.condition}${t.value_text ? `: it was ${t.value_text}` : ""}` : t.cause || "somebody asked";
 	}
 
-	const about = (c) => `${c.rule}: ${c.target ? c.target.text : ""}; ${why(c)}`;
+	const target = (c) => c.target ? c.target.text.split(" ").map(Everprof.brief).join(" ") : "";
+	const about = (c) => `${c.rule}: ${target(c)}; ${why(c)}`;
 
 	async function load(from, to) {
 		try {
@@ -75,11 +76,11 @@
 		};
 		const events = c.events.flatMap((event) => [E("button", { title: `the ${event} profile of this capture`, onclick: () => open(c, event, false) }, event), " "]);
 		return [E("tr", { class: c.pinned ? "pinned" : "" },
-			E("td", {}, when(at(c)), E("br"), E("small", {}, `−${c.range ? c.range.before_seconds : "?"} s to +${c.range ? c.range.after_seconds : "?"} s${c.range && c.range.cut_short ? ", cut short" : ""}`)),
+			E("td", { class: "when" }, when(at(c)), E("br"), E("small", {}, `−${c.range ? c.range.before_seconds : "?"} s to +${c.range ? c.range.after_seconds : "?"} s${c.range && c.range.cut_short ? ", cut short" : ""}`)),
 			E("td", {}, E("b", {}, c.rule), E("br"), why(c)),
-			E("td", {}, c.target ? c.target.text : ""),
+			E("td", { title: c.target ? c.target.text : "" }, target(c)),
 			E("td", {}, ...events),
-			E("td", {}, size(c.bytes)),
+			E("td", { class: "when" }, size(c.bytes)),
 			E("td", {},
 				c.events.length ? E("button", { title: "against what normal looked like", onclick: () => open(c, c.events[0], true) }, "Compare") : null, " ",
 				E("button", { onclick: show }, "Summary and files"), " ",

@@ -29,8 +29,14 @@ Everprof.panel = function (title, refresh, ...parts) {
 	return { refresh: act, tell, close: () => dialog.close() };
 };
 
-Everprof.fetchJson = async function (url, signal) {
-	const r = await fetch(url, { signal });
+// A name in few characters: of a container what everybody writes of it, of others the beginning; whoever points at it sees all.
+Everprof.brief = (name) => /^[0-9a-f]{64}$/.test(name) ? name.slice(0, 12) : name.length > 40 ? name.slice(0, 39) + "…" : name;
+
+Everprof.fetchJson = (url, signal) => Everprof.readJson(fetch(url, { signal }));
+
+// asked: what fetch gave
+Everprof.readJson = async function (asked) {
+	const r = await asked;
 	if (!r.ok)
 		throw new Error((await r.text()).trim() || r.statusText);
 	const data = await r.json();
