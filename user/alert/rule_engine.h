@@ -104,7 +104,7 @@ int rule_engine__save(struct rule_engine *e, const char *boot_id, struct buf *to
 int rule_engine__restore(struct rule_engine *e, const char *boot_id, const void *bytes, size_t len,
 			 const struct rule_time *now);
 
-/* As JSON in Prometheus' shape, with why what has not fired has not (rule_report.c). */
+/* As JSON in Prometheus' shape, with why what has not fired has not (rule_report.c); beside the alerts those that are over. */
 void rule_engine__report_rules(const struct rule_engine *e, const char *host, struct buf *to);
 void rule_engine__report_alerts(const struct rule_engine *e, const char *host, struct buf *to);
 /*

@@ -9,6 +9,7 @@
 #ifndef EVERPROF_ALERT_RULE_ENGINE_IMPL_H
 #define EVERPROF_ALERT_RULE_ENGINE_IMPL_H
 
+#include "user/alert/alert_past.h"
 #include "user/alert/alert_programs.h"
 #include "user/alert/alert_quota.h"
 #include "user/alert/rule_alert.h"
@@ -56,6 +57,7 @@ struct rule_engine {
 	struct close_up close_up;
 	struct alert_quota quota;
 	struct alert_programs programs;
+	struct alert_past past;
 	struct rule_time now;
 	uint64_t started_ns, next_episode, cpu_begin_ns;
 	uint32_t pass;

@@ -374,10 +374,13 @@ void rule_engine__rise(struct rule_engine *e, struct alert *a)
 void rule_engine__resolve(struct rule_engine *e, struct alert *a)
 {
 	struct alert_news news = news_of(e, a, NEWS_RESOLVED);
+	char worst[CASE_VALUE_MAX];
 
+	rule__format_value(&e->rules.items[a->rule], a->term, a->worst, worst);
 	news.ended_real_ns = e->now.real_ns;
 	e->stats.resolved++;
 	e->is_dirty = true;
+	alert_past__add(&e->past, &news, worst);
 	tell(e, &news);
 }
 

@@ -293,7 +293,9 @@ void rule_engine__report_alerts(const struct rule_engine *e, const char *host, s
 {
 	buf__append_str(to, "{\"status\":\"success\",\"data\":{\"alerts\":[");
 	write_alerts(e, NONE, host, to);
-	buf__append_str(to, "]}}\n");
+	buf__append_str(to, "],\"resolved\":");
+	alert_past__write(&e->past, to);
+	buf__append_str(to, "}}\n");
 }
 
 /* ---- for people ------------------------------------------------------------------------------------------------------- */

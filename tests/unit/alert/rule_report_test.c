@@ -80,6 +80,40 @@ static void an_alarm_tells_its_episode_and_how_long_it_cools(void **state)
 	buf__done(&text);
 }
 
+/* Each with when it began and ended and how bad it was; the oldest go when there are too many. */
+static void alarms_that_are_over_are_told(void **state)
+{
+	struct fixture *f = *state;
+	const char *at;
+	int n = 0;
+
+	start(f, "- {name: hot, condition: cpu_usage_percent > 80, duration: 0s, action: keep, "
+		 "scope: process, keep_firing: 0s, "
+		 "limits: {captures_per_hour: 1, cooldown: 0s}}");
+	buf__init(&text, 1 << 20);
+	pass_one(f, CPU, 90);
+	rule_engine__report_alerts(f->engine, "host", &text);
+	expect_in("\"resolved\":[]");
+	pass_one(f, CPU, 97);
+	pass_one(f, CPU, 1);
+	buf__clear(&text);
+	rule_engine__report_alerts(f->engine, "host", &text);
+	expect_in("\"alerts\":[],\"resolved\":[{\"rule\":\"hot\",\"of\":\"pid 1 (p1)\","
+		  "\"worst\":\"97%\",\"capture\":\"id1\",\"firedAt\":\"2023-11-14T22:15:01.000Z\","
+		  "\"endedAt\":\"2023-11-14T22:"
+		  "15:03.000Z\"}]");
+	for (int t = 0; t < 300; t++)
+		pass_one(f, CPU, t % 2 ? 1 : 90);
+	buf__clear(&text);
+	rule_engine__report_alerts(f->engine, "host", &text);
+	for (at = buf__str(&text); (at = strstr(at, "\"firedAt\"")); at++)
+		n++;
+	assert_int_equal(n, 128);
+	expect_in("\"capture\":\"\",\"firedAt\":\"2023-11-14T22:20:02.000Z\",\"endedAt\":\"2023-11-14T22:20:"
+		  "03.000Z\"}]");
+	buf__done(&text);
+}
+
 /* Two captures an hour: the third may begin an hour after the first. */
 static void the_next_capture_is_when_the_limits_let_it(void **state)
 {
@@ -135,6 +169,7 @@ int main(void)
 		TEST(a_calm_rule_tells_who_is_nearest),
 		TEST(what_is_not_known_is_null),
 		TEST(an_alarm_tells_its_episode_and_how_long_it_cools),
+		TEST(alarms_that_are_over_are_told),
 		TEST(the_next_capture_is_when_the_limits_let_it),
 		TEST(a_rule_looked_at_closely_shows_each_target),
 	};

@@ -28,7 +28,10 @@ Everprof.State = class {
 
 	// A link may come from anybody: what is not known or of another kind is left out.
 	static read(hash) {
-		const p = new URLSearchParams(hash.slice(1)), s = new Everprof.State(), pair = (text) => /^\d+-\d+$/.test(text || "") ? text.split("-").map(Number) : null;
+		const p = new URLSearchParams(hash.slice(1)), s = new Everprof.State(), pair = (text) => {
+			const r = (/^\d{1,10}-\d{1,10}$/.test(text || "") ? text : "1-0").split("-").map(Number);
+			return r[0] < r[1] ? r : null;
+		};
 		s.range = pair(p.get("range")) || Math.min(Math.max(parseInt(p.get("range"), 10) || 3600, 60), 31 * 86400);
 		s.chosen = pair(p.get("at"));
 		s.base = pair(p.get("base"));

@@ -4,9 +4,9 @@
 (function () {
 	"use strict";
 	const E = Everprof.element, HEIGHT = 4, STATES = { firing: "firing", pending: "pending", inactive: "quiet" };
-	let alerts = [];
+	let alerts = [], resolved = [];
 
-	const since = (a) => Date.parse(a.activeAt) / 1000;
+	const seconds = (text) => Date.parse(text) / 1000, since = (a) => seconds(a.activeAt);
 	const when = (text) => new Date(text).toLocaleString("sv");
 	const of = (a) => {
 		const l = a.labels;
@@ -16,11 +16,15 @@
 	const firing = () => alerts.filter((a) => a.state === "firing");
 
 	async function load() {
-		alerts = await Everprof.fetchJson("api/v1/alerts").then((d) => d.data.alerts, () => []);
+		({ alerts, resolved } = await Everprof.fetchJson("api/v1/alerts").then((d) => d.data, () => ({ alerts: [], resolved: [] })));
 	}
 
-	// -- on the timeline: a line along the top for as long as an alert has lasted -----------------------------------------
+	// -- on the timeline: a line along the top for as long as an alert lasts, a paler one for as long as it has lasted -------
 	function draw(c, from, to, k, dark) {
+		for (const r of resolved) {
+			c.fillStyle = dark ? "#9c4a4a" : "#e39a9a";
+			c.fillRect((seconds(r.firedAt) - from) * k, 0, Math.max((seconds(r.endedAt) - seconds(r.firedAt)) * k, 2), HEIGHT);
+		}
 		for (const a of alerts) {
 			const x = Math.max((since(a) - from) * k, 0);
 			c.fillStyle = a.state === "firing" ? (dark ? "#ff6b6b" : "#c81e1e") : dark ? "#c79a3a" : "#d9a441";
@@ -28,8 +32,9 @@
 		}
 	}
 
-	// Those that lasted at this moment, if the pointer is near the line.
-	const at = (t, y) => y > 3 * HEIGHT ? [] : firing().filter((a) => since(a) <= t);
+	// What lasted at this moment, in words, if the pointer is near the line.
+	const at = (t, y) => y > 3 * HEIGHT ? [] : [...firing().filter((a) => since(a) <= t).map(about),
+		...resolved.filter((r) => seconds(r.firedAt) <= t + 2 && t <= seconds(r.endedAt) + 2).map((r) => `${r.rule}: ${r.of.split(" ").map(Everprof.brief).join(" ")}, ${r.worst} at worst; over after ${Math.round(seconds(r.endedAt) - seconds(r.firedAt))} s`)];
 
 	// -- the list ---------------------------------------------------------------------------------------------------------
 	const badge = (state) => E("span", { class: "state " + state }, STATES[state] || state);
@@ -64,5 +69,5 @@
 		};
 	}
 
-	Everprof.rules = { load, draw, at, about, firing, dialog };
+	Everprof.rules = { load, draw, at, firing, dialog };
 })();

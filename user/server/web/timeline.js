@@ -232,7 +232,7 @@ Everprof.Timeline = class {
 			const at = Everprof.captures.at(capture);
 			this.hint.replaceChildren(E("b", {}, `captured ${clock(at, true)}`), ` (${ago(at)})  ${Everprof.captures.about(capture)}  (click opens it)`);
 		} else if (alerts.length) {
-			this.hint.replaceChildren(E("b", {}, "alert "), alerts.map(Everprof.rules.about).join("   "));
+			this.hint.replaceChildren(E("b", {}, "alert "), alerts.join("   "));
 		} else if (i < 0) {
 			this.tell();
 		} else {
