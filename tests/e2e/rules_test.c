@@ -357,7 +357,7 @@ static void a_fatal_signal_is_captured_once(void **state)
 	char dir[2048], target[64];
 	long long chosen;
 
-	configure(r, "{name: Died, condition: fatal_signal, match: {comm: alarms}}");
+	configure(r, "{name: Died, condition: fatal_signal, match: {comm: alarm-hover}}");
 	agent__start(r);
 	play(r, "hover", "60", "3", &chosen);
 	usleep(2000000);
