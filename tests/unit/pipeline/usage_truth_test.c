@@ -442,6 +442,49 @@ static void blocked_share_is_what_a_process_sleeps(void **state)
 	munmap(truth, sizeof(*truth));
 }
 
+static void *wait_for_a_vforked_child(void *arg)
+{
+	(void)arg;
+	pthread_barrier_wait(&barrier);
+	if (!vfork()) /* who made it sleeps uninterruptibly, as if for a disk, until it is gone */
+		for (;;)
+			pause();
+	return NULL;
+}
+
+#define N_UNINTERRUPTIBLE 3
+#define N_INTERRUPTIBLE   4 /* the first thread is one more */
+
+static void wait_in_both_ways(void)
+{
+	pthread_t t;
+
+	setpgid(0, 0);
+	pthread_barrier_init(&barrier, NULL, N_UNINTERRUPTIBLE + N_INTERRUPTIBLE + 1);
+	for (int i = 0; i < N_UNINTERRUPTIBLE; i++)
+		pthread_create(&t, NULL, wait_for_a_vforked_child, NULL);
+	for (int i = 0; i < N_INTERRUPTIBLE; i++)
+		pthread_create(&t, NULL, wait_for_ever, NULL);
+	pthread_barrier_wait(&barrier);
+}
+
+static void threads_in_uninterruptible_sleep_are_told_from_others(void **state)
+{
+	double share = N_UNINTERRUPTIBLE * 100.0 / (N_UNINTERRUPTIBLE + N_INTERRUPTIBLE + 1);
+
+	(void)state;
+	start(wait_in_both_ways);
+	nap(0.5);
+	pass();
+	nap(1);
+	pass();
+	kill(-w.child, SIGKILL);
+	assert_near(METRIC_thread_count, N_UNINTERRUPTIBLE + N_INTERRUPTIBLE + 1, 0);
+	assert_near(METRIC_disk_wait_percent, share, 0.01);
+	/* who waits like that is blocked as well */
+	assert_near(METRIC_blocked_percent, 100, 0.5);
+}
+
 /* ---- a group of our own ------------------------------------------------------------------------------------------ */
 
 static char group_dir[CGROUP_PATH_MAX];
@@ -654,6 +697,7 @@ int main(void)
 		truth_test(faults_and_switches_are_those_of_proc),
 		truth_test(cpu_time_is_that_of_proc),
 		truth_test(blocked_share_is_what_a_process_sleeps),
+		truth_test(threads_in_uninterruptible_sleep_are_told_from_others),
 		truth_test(throttled_group_is_seen_against_its_limit),
 		truth_test(process_comes_nearer_to_the_memory_limit_of_its_group),
 		truth_test(pressure_between_passes_is_that_of_its_worst_window),
