@@ -196,15 +196,21 @@ __attribute__((weak, noinline)) __u32 wait__bucket(__u64 time)
 	return (bucket + time) & (RUN_QUEUE_BUCKETS - 1); /* time is 0 or 1 */
 }
 
-/* How long it waited for the CPU that it comes to, of one switch in so many: for this CPU, and for its control group. */
+/*
+ * How long it waited for the CPU that it comes to: for this CPU, and for its control group. Of one wait in so many, chosen at random: two that take turns come to the CPU at
+ * every other switch, and one of them would never be at a sixteenth.
+ */
 static __always_inline void wait__run_queue(struct wait_clock *clock, struct task_struct *task)
 {
 	struct run_queue none = {}, *q;
 	__u64 group;
 	__u32 bucket;
 
-	if (clock->n_switches % RUN_QUEUE_EVERY)
+	if (clock->run_queue_skip) {
+		clock->run_queue_skip--;
 		return;
+	}
+	clock->run_queue_skip = bpf_get_prandom_u32() % (2 * RUN_QUEUE_EVERY - 1);
 	bucket = wait__bucket(task__queued(task, ~0ull) >> 10) & (RUN_QUEUE_BUCKETS - 1);
 	clock->run_queue.n[bucket] += RUN_QUEUE_EVERY;
 	group = task__cgroup(task);

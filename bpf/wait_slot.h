@@ -28,7 +28,7 @@ struct wait_slot {
 /* How often threads waited for a CPU, by log2 of how long. */
 #define RUN_QUEUE_BUCKETS 32 /* below 1 us, 2 us, 4 us, … */
 #define RUN_QUEUE_GROUPS  512
-#define RUN_QUEUE_EVERY   16 /* one switch in so many is looked at for its control group */
+#define RUN_QUEUE_EVERY   16 /* one wait in so many, at random, is looked at for its control group */
 struct run_queue {
 	__u64 n[RUN_QUEUE_BUCKETS];
 };
@@ -42,6 +42,7 @@ struct wait_clock {
 	__u64 cost_ns; /* of what was taken, and of WAIT_COST_EVERY-th switches times that */
 	__u64 away_ns; /* of this CPU, since it is on: as far as it was given to those that ran (task__away); 0: the hook is new */
 	struct run_queue run_queue;
+	__u64 run_queue_skip; /* so many waits are not looked at before the next that is */
 };
 
 #endif

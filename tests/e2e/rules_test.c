@@ -487,6 +487,73 @@ static void a_group_that_is_held_back_fires_and_its_idle_sibling_does_not(void *
 	agent__expect_end(r);
 }
 
+/* Three that always want the same CPU, in a group of version 2 of their own, where there is that hierarchy: has 1. */
+static const char crowd_of_three[] =
+	"for d in /sys/fs/cgroup /sys/fs/cgroup/unified; do\n"
+	"	[ -e $d/cgroup.controllers ] || continue\n"
+	"	mkdir -p $d/$1 && echo $$ >$d/$1/cgroup.procs && echo has 1 && "
+	"exec taskset -c 0 sh -c 'while :; do :; done & while :; do :; done & while :; do :; done'\n"
+	"done 2>/dev/null\n"
+	"echo has 0\n";
+
+/* What the kernel's account says of the group's threads: for how long they have waited for a CPU, and how often they came to one. */
+static void read_waits(const char *group, double *ret_ns, double *ret_n)
+{
+	struct run run = {};
+	char line[512];
+	int status;
+
+	snprintf(line, sizeof(line),
+		 "cat $(sed 's|.*|/proc/&/schedstat|' /sys/fs/cgroup/%s/cgroup.procs "
+		 "/sys/fs/cgroup/unified/%s/cgroup.procs) | "
+		 "awk '{ ns += $2; n += $3 } END { printf \"%%.0f %%d\", ns, n }'",
+		 group, group);
+	assert_int_equal(run__to_end(&run, 20000, &status, ARGS("/bin/sh", "-c", line)), 0);
+	assert_int_equal(sscanf(run__out(&run), "%lf %lf", ret_ns, ret_n), 2);
+	run__done(&run);
+}
+
+/*
+ * Each waits while the two others have their turn, and for an instant each time that something else of this host comes between: the longer ones are a good part of all,
+ * whatever comes. What a rule goes by is the upper end of a power of two.
+ */
+static void a_groups_wait_for_a_cpu_is_that_of_the_kernels_account(void **state)
+{
+	struct recording *r = *state;
+	char group[64], rule[512];
+	double before_ns, ns, before_n, n, mean, value;
+	long long has;
+	json_t *told;
+
+	snprintf(group, sizeof(group), "everprof-crowd-%d", (int)getpid());
+	assert_int_equal(run__start(&r->workload, ARGS("/bin/sh", "-c", crowd_of_three, "sh", group)), 0);
+	assert_int_equal(run__wait_number(&r->workload, "has ", 10000, &has), 0);
+	if (!has) {
+		end_group(&r->workload, group);
+		print_message("no control group of version 2 can be made here\n");
+		skip();
+	}
+	snprintf(rule, sizeof(rule),
+		 "{name: Queue, scope: cgroup, match: {cgroup: \"/%s\", comm: [], exe: []}, duration: 1s, "
+		 "condition: run_queue_latency_p95 > 1h}",
+		 group);
+	configure(r, rule);
+	agent__start(r);
+	expect_comes(r, "measured", 1, 20);
+	read_waits(group, &before_ns, &before_n);
+	usleep(3000000);
+	told = ask_rule(r);
+	read_waits(group, &ns, &n);
+	value = json_number_value(json_object_get(told, "value"));
+	mean = (ns - before_ns) / (n - before_n) / NS_PER_SEC;
+	if (!(n - before_n > 30) || !(mean > 0.0005) || !(value >= mean / 2 && value <= mean * 20))
+		fail_msg("%g s, of %g waits of %g s:\n%s", value, n - before_n, mean,
+			 json_dumps(told, JSON_INDENT(1)));
+	json_decref(told);
+	end_group(&r->workload, group);
+	agent__expect_end(r);
+}
+
 /* ---- the real Alertmanager -------------------------------------------------------------------------------------------- */
 
 /* The body at http://127.0.0.1:port/path, or "". */
@@ -629,6 +696,7 @@ int main(void)
 		e2e_test(values_that_hover_fire_once_also_over_sigkill),
 		e2e_test(a_fatal_signal_is_captured_once),
 		e2e_test(a_group_that_is_held_back_fires_and_its_idle_sibling_does_not),
+		e2e_test(a_groups_wait_for_a_cpu_is_that_of_the_kernels_account),
 		e2e_test(the_real_alertmanager_receives_firing_and_resolved),
 		e2e_test(a_program_runs_without_privileges_and_finds_the_capture),
 	};

@@ -57,7 +57,7 @@ enum metric_unit {
 	X(context_switch_rate, COUNT_RATE, ON_ALL, "Context switches.")                                     \
 	X(blocked_percent, PERCENT, ON_ALL, "Time blocked, of threads times wall time.")                    \
 	X(disk_wait_percent, PERCENT, ON_ALL, "Threads in uninterruptible sleep, of all, when it is seen.") \
-	X(run_queue_latency_p50, DURATION, ON_SYSTEM | ON_GROUPS, "Median wait for a CPU after a wake-up.") \
+	X(run_queue_latency_p50, DURATION, ON_SYSTEM | ON_GROUPS, "Median wait for a CPU, a power of two.") \
 	X(run_queue_latency_p95, DURATION, ON_SYSTEM | ON_GROUPS, "95th percentile of the same.")           \
 	X(run_queue_latency_p99, DURATION, ON_SYSTEM | ON_GROUPS, "99th percentile of the same.")           \
 	X(psi_cpu_some_percent, PERCENT, ON_SYSTEM | ON_GROUPS,                                             \

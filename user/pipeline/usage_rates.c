@@ -97,6 +97,8 @@ void usage__set_run_queue(double values[METRIC_N], uint64_t *known, const struct
 
 	for (int i = 0; i < RUN_QUEUE_BUCKETS; i++)
 		since.n[i] = now->n[i] > before->n[i] ? now->n[i] - before->n[i] : 0;
+	if (!run_queue__count(&since)) /* none was seen, which is not to say that none waited */
+		return;
 	usage__set(values, known, METRIC_run_queue_latency_p50,
 		   (double)run_queue__quantile_ns(&since, 0.5) / 1e9);
 	usage__set(values, known, METRIC_run_queue_latency_p95,
