@@ -174,8 +174,37 @@ static void a_series_is_replayed_as_the_agent_would_judge_it(void **state)
 	expect_says(out, "       115 s  Hot fires for pid 7 (web), value 99\n"
 			 "       130 s  Hot is over for pid 7 (web)\n"
 			 "       143 s  Json fires for ");
-	expect_says(out, "2 alarms\n");
-	assert_null(strstr(out, "pid 8"));
+	expect_says(out, "2 alarms; at the end:\n");
+	expect_says(out, "inactive  Hot: ");
+	assert_null(strstr(out, "fires for pid 8"));
+}
+
+/* What a capture keeps of its target: a metric of another version is passed over, and what was not measured does not hold. */
+static void the_series_of_a_capture_is_replayed_for_its_target(void **state)
+{
+	static const char rule[] =
+		"alerts:\n"
+		"  - {name: Soon, scope: process, match: {unit: web.service}, condition: rss > 2MB, "
+		"duration: 2s, action: keep, limits: {learning: 1s}}\n"
+		"  - {name: Late, scope: process, condition: rss > 2MB, duration: 6s, action: keep}\n"
+		"  - {name: Host, condition: cpu_usage_percent > 10, duration: 2s, action: keep}\n";
+	struct recording *r = *state;
+	const char *out;
+
+	write_file(r, "rules.yaml", rule);
+	write_file(r, "meta.json",
+		   "{\"id\": \"x\", \"target\": {\"scope\": \"process\", \"pid\": 7, \"comm\": \"web\", "
+		   "\"unit\": \"web.service\"},\n"
+		   "\"metrics\": {\"seconds\": [-6.2, -5.1, -4.2, -3.2, -2.2, -1.2, -0.2, 0.8, 1.8],\n"
+		   "\"values\": {\"rss\": [1e6, 1e6, 3e6, 3e6, null, 3e6, 3e6, 3e6, 3e6],\n"
+		   "\"of_tomorrow\": [1, 2, 3, 4, 5, 6, 7, 8, 9], "
+		   "\"cpu_usage_percent\": [99, 99, 99, 99, 99, 99, 99, 99, 99]}}}\n");
+	assert_int_equal(rules(r, "test", "meta.json"), 0);
+	out = run__out(&r->everprof);
+	/* held at 2 and 3, was not measured at 4, and holds from 5 on: two seconds later */
+	expect_says(out, "         7 s  Soon fires for pid 7 (web), value 3000000\n1 alarm; at the end:\n");
+	expect_says(out, "pending   Late: ");
+	expect_says(out, "nothing matches");
 }
 
 static void a_series_that_is_wrong_is_one_line_with_its_place(void **state)
@@ -190,6 +219,10 @@ static void a_series_that_is_wrong_is_one_line_with_its_place(void **state)
 		 "series:2: ", "expected a time not before that of the line before, found '4'"},
 		{"5,x,web,rss,1\n", "series:1: ", "expected a process id, found 'x'"},
 		{"5,7,web,rss,1GB\n", "series:1: ", "expected a number, found '1GB'"},
+		{"{\"id\":\n", "series:2: ", "expected the meta.json of a capture: "},
+		{"{\"id\": 1}", "series: ", "found no `metrics` with `seconds` and `values`"},
+		{"{\"target\": {\"selectors\": []}, \"metrics\": {\"seconds\": [], \"values\": {}}}",
+		 "series: ", "rules are not for selections"},
 	};
 	struct recording *r = *state;
 
@@ -209,6 +242,7 @@ int main(void)
 		e2e_test(good_rules_are_told_with_what_is_doubtful),
 		e2e_test(what_is_wrong_is_one_line_with_its_place),
 		e2e_test(a_series_is_replayed_as_the_agent_would_judge_it),
+		e2e_test(the_series_of_a_capture_is_replayed_for_its_target),
 		e2e_test(a_series_that_is_wrong_is_one_line_with_its_place),
 	};
 

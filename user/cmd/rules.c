@@ -116,8 +116,9 @@ static const struct command_word words[] = {
 	 "are the rules of the file good, can this version record what they capture, does anything match "
 	 "now"},
 	{"test", "FILE SERIES", 2, 2, test,
-	 "what the rules of the file would have done: SERIES has lines of SECONDS,PID,COMM,METRIC,VALUE "
-	 "(pid 0 is the system; values in the metric's base unit, by rising time)"},
+	 "what the rules of the file would have done: SERIES is the meta.json of a capture, or has lines of "
+	 "SECONDS,PID,COMM,METRIC,VALUE (pid 0 is the system; values in the metric's base unit, by rising "
+	 "time)"},
 };
 
 static const struct command_option options[] = {
