@@ -95,6 +95,11 @@ export class Browser {
 		await loaded;
 	}
 
+	// What the page saves goes into this folder.
+	downloads(folder) {
+		return this.send("Page.setDownloadBehavior", { behavior: "allow", downloadPath: folder });
+	}
+
 	before(script) {
 		return this.send("Page.addScriptToEvaluateOnNewDocument", { source: script });
 	}

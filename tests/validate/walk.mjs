@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // walk.mjs URL: uses the page of an agent that has recorded for some minutes, and says what does not hold: hostile links, searches that could hang, drags that
-// are broken off, back, keys, and that a link restores what was looked at. Fails where one does not, or where the page throws.
+// are broken off, back, keys, that a link restores what was looked at, lists that are sorted, the time of one function, what is saved, recordings, captures. Fails where
+// one does not, or where the page throws. It takes a capture, and deletes it.
 //   node --experimental-websocket tests/validate/walk.mjs http://127.0.0.1:9909/
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { Browser, sleep } from "../support/browser.mjs";
 
-const url = process.argv[2], browser = await Browser.start(), SHIFT = 8;
+const url = process.argv[2], browser = await Browser.start(), saved = mkdtempSync(join(tmpdir(), "everprof-walk.")), SHIFT = 8;
 let failed = 0;
 
 const texts = (selector) => browser.run(`[...document.querySelectorAll(${JSON.stringify(selector)})].map((e) => e.textContent).join("|")`);
@@ -123,7 +128,152 @@ async function walkKeys() {
 	expect("help", (await texts("dialog[open] h2")) === "Keys and pointer");
 }
 
+const isSorted = (list, descending) => list.every((x, i) => !i || (descending ? list[i - 1] >= x : list[i - 1] <= x));
+const numbers = async (selector) => (await texts(selector)).split("|").map(parseFloat);
+
+async function walkLists() {
+	await open("#range=1800&by=process");
+	const names = async () => (await texts(".ran tbody tr[tabindex] .name")).split("|"), shares = () => numbers(".ran tbody tr[tabindex] .sum small");
+	expect("what ran: the most first", isSorted(await shares(), true) && (await names()).length > 1, await texts(".ran tbody"));
+	await press("process");
+	expect("what ran: by name", isSorted((await names()).map((x) => x.toLowerCase()), false), await names());
+	const bySum = () => browser.run(`document.querySelectorAll(".ran th button")[1].click()`);
+	await bySum();
+	await bySum();
+	expect("what ran: the least first", isSorted(await shares(), false), await texts(".ran tbody"));
+	await browser.key("5");
+	const column = (n) => numbers(`.ev-table tbody tr[data-frame] td:nth-child(${n}) small`);
+	expect("table: by self", isSorted(await column(1), true), await column(1));
+	await press("Total");
+	expect("table: by total", isSorted(await column(2), true) && !isSorted(await column(1), true), await column(2));
+	await press("Total");
+	expect("table: the least first", isSorted(await column(2), false), await column(2));
+}
+
+// The middle of a canvas in device pixels: how many of them are nearly black.
+const black = () => browser.run(`(() => { const c = document.querySelector("${main}"), d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data; let n = 0;
+	for (let i = 0; i < d.length; i += 4) n += d[i + 3] > 200 && d[i] < 60 && d[i + 1] < 60 && d[i + 2] < 60; return n; })()`);
+
+async function walkFunction() {
+	await open("#range=1800");
+	const before = await black();
+	await browser.key("4");
+	await browser.run(`document.querySelector(".ev-side tbody tr[data-frame]").click()`);
+	await sleep(1500);
+	const title = await texts(".ev-title"), row = await texts(".ev-side tbody tr[aria-selected=true] .ev-name");
+	expect("a function is chosen", row && title.startsWith(row), `${title} / ${row}`);
+	expect("its time is on the timeline", await black() > before + 20, `${before} and ${await black()} black pixels`);
+}
+
+// The one file that comes, as text; gone then.
+async function savedFile(name) {
+	for (let i = 0; i < 100; i++) {
+		const [file] = readdirSync(saved).filter((f) => !f.endsWith(".crdownload"));
+		if (file) {
+			const bytes = readFileSync(join(saved, file));
+			rmSync(join(saved, file));
+			return { file, bytes };
+		}
+		await sleep(100);
+	}
+	expect("saved: " + name, false, "nothing came");
+	return { file: "", bytes: Buffer.alloc(0) };
+}
+
+async function walkExports() {
+	await open("#range=1800");
+	const whole = await texts(".ev-note b"), choose = (text) => browser.run(`[...document.querySelectorAll(".ev-menu a")].find((a) => a.textContent === ${JSON.stringify(text)}).click()`);
+	const isRight = {
+		pprof: ({ bytes }) => gunzipSync(bytes).includes("nanoseconds"),
+		"Page (HTML)": ({ bytes }) => bytes.includes("Everprof.Viewer") && !/(?:src|href)="?https?:/.test(bytes),
+		"Picture (SVG)": ({ bytes }) => bytes.subarray(0, 200).includes("<svg") && bytes.includes("</svg>"),
+		Speedscope: ({ bytes }) => { const o = JSON.parse(bytes); return o.shared.frames.length > 10 && o.profiles.every((p) => p.samples.length === p.weights.length && p.samples.length); },
+		"Folded stacks": ({ bytes }) => { const lines = bytes.toString().trim().split("\n"); return lines.length > 10 && lines.every((l) => / \d+$/.test(l)); },
+		"Picture (PNG)": ({ bytes }) => bytes.subarray(1, 4).toString() === "PNG" && bytes.length > 5000,
+	};
+	for (const [name, check] of Object.entries(isRight)) {
+		await choose(name);
+		const file = await savedFile(name);
+		let good = false;
+		try {
+			good = check(file);
+		} catch (e) {
+			console.log(e.message);
+		}
+		expect("saved: " + name, good, `${file.file}, ${file.bytes.length} bytes`);
+	}
+	expect("saving leaves the page as it was", await texts(".ev-note b") === whole, await texts(".ev-note b"));
+}
+
+async function walkRecordings() {
+	const begin = (time) => browser.run(`document.querySelector("dialog.panel input[aria-label=duration]").value = "${time}"`).then(() => press("Start"));
+	const row = (status) => `[...document.querySelectorAll("dialog.panel tr")].find((r) => r.children[3].textContent === "${status}" || r.querySelector("${status}"))`;
+	await open("#range=1800&only=process%3Dpython3*");
+	await press("Record");
+	await begin("60s");
+	await browser.until(`${row("progress")}?.querySelector("progress").value > 0`);
+	await press("Cancel");
+	await browser.until(row("cancelled"));
+	expect("a recording is cancelled", true);
+	await begin("3s");
+	await browser.until(row("done"), 30000);
+	await browser.run(`${row("done")}.querySelector("a").click()`);
+	const { bytes } = await savedFile("a recording");
+	expect("a recording is saved", bytes.length > 100 && gunzipSync(bytes).includes("nanoseconds"), `${bytes.length} bytes`);
+	await begin("3 apples");
+	await sleep(500);
+	expect("a wrong duration is answered", (await texts("dialog.panel .ev-warn")).includes("duration"), await texts("dialog.panel .ev-warn"));
+	browser.problems.splice(0); // the browser logs each answer that is none of 200
+	await press("Look at it");
+	await shown();
+	expect("a recording is looked at", (await address()).includes("at=") && !(await texts("dialog.panel")), await address());
+}
+
+async function walkCaptures() {
+	await open("#range=1800");
+	const known = async () => (await browser.run(`fetch("api/v1/captures").then((r) => r.json())`)).captures.map((c) => c.id);
+	const before = await known();
+	await press("Captures");
+	await press("Keep what is recorded");
+	let id = "";
+	for (let i = 0; i < 240 && !id; i++, await sleep(500))
+		id = (await known()).find((x) => !before.includes(x)) || "";
+	expect("a capture is taken", id, "none came");
+	const row = `[...document.querySelectorAll("dialog.panel tr")].find((r) => r.textContent.includes("asked for on the page"))`;
+	await browser.until(row);
+	const button = (text) => browser.run(`[...${row}.querySelectorAll("button")].find((b) => b.textContent === ${JSON.stringify(text)}).click()`);
+	await button("Summary and files");
+	await browser.until(`${row}.nextElementSibling.querySelector(".summary")`);
+	expect("its summary", (await browser.run(`${row}.nextElementSibling.querySelector(".summary").textContent`)).includes("IN SHORT"));
+	await browser.run(`[...${row}.nextElementSibling.querySelectorAll("a")].find((a) => a.textContent === "cpu.pb.gz").click()`);
+	const { bytes } = await savedFile("a capture's profile");
+	expect("a file of a capture is saved", bytes.length > 100 && gunzipSync(bytes).includes("nanoseconds"), `${bytes.length} bytes`);
+	for (const [act, now] of [["Pin", true], ["Unpin", false]]) {
+		await button(act);
+		await browser.until(`${row}?.classList.contains("pinned") === ${now}`);
+		expect(act, true);
+	}
+	await button("Compare");
+	await shown();
+	expect("compared with what is normal", (await texts(".chip")).includes("against normal") && (await texts(".ev-note, .message:not([hidden])")).match(/difference|normal/), await texts(".chip, .ev-note, .message"));
+	browser.problems.splice(0); // where nothing was recorded before it, there is no normal, and that is said by a status, too
+	await open(`#capture=${id}`);
+	expect("a link opens it", (await texts(".chip")).includes("capture") && (await texts(".ev-note")).includes("cpu"), await texts(".chip, .ev-note"));
+	await press("Captures");
+	await browser.until(row);
+	await browser.run("window.confirm = () => true");
+	await button("Delete");
+	await browser.until(`fetch("api/v1/captures").then((r) => r.json()).then((d) => !d.captures.some((c) => c.id === "${id}"))`);
+	expect("Delete", true);
+}
+
 try {
+	await browser.downloads(saved);
+	await walkLists();
+	await walkFunction();
+	await walkExports();
+	await walkRecordings();
+	await walkCaptures();
 	await walkLinks();
 	await walkSearches();
 	await walkTimeline();
@@ -131,6 +281,7 @@ try {
 	await walkKeys();
 } finally {
 	await browser.end();
+	rmSync(saved, { recursive: true, force: true });
 }
 if (browser.problems.length)
 	expect("the page throws nothing", false, browser.problems.join("\n"));

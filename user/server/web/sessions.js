@@ -30,7 +30,7 @@
 		};
 		const refresh = async () => {
 			const list = await Everprof.fetchJson("api/v1/profiling/sessions");
-			table.replaceChildren(E("tr", {}, ...["Event", "Started", "For", "Status", ""].map((t) => E("th", {}, t))), ...list.map((s) => row(s, () => panel, show)),
+			table.replaceChildren(E("tr", {}, ...["Event", "Started", "For", "Status", ""].map((t) => E("th", {}, t))), ...list.reverse().map((s) => row(s, () => panel, show)), // the newest first
 				...(list.length ? [] : [E("tr", {}, E("td", { colspan: "5", class: "ev-quiet" }, "None was started in the last quarter of an hour."))]));
 		};
 		const panel = Everprof.panel("Recordings", refresh, E("form", { onsubmit: start }, "Record", event, "for", duration, "at", rate, `samples a second, ${of}`, E("button", {}, "Start")), table);
