@@ -8,8 +8,9 @@
  *      memory   history -> symbols of files -> unwind rows of binaries that are walked rarely -> room of the open window -> budgets -> frequency
  *      CPU      stacks finished in user space -> budgets of events -> frequency: 99 -> 49 -> 19 -> 7 -> following processes
  *
- *   Memory has exact prices: over the upper mark, just the excess over the lower one is taken from part after part. CPU time has none, so it goes by rungs,
- *   each watched for a while; at over twice the limit, one of each kind at once. A frequency only changes with a window, so that the values of each stay true.
+ *   Memory has exact prices: over the upper mark, just the excess over the lower one is taken from part after part. CPU time goes by rungs, and by a forecast:
+ *   what each kind took lately says how many of them bring it below the limit, and after a while what is true. A frequency only changes with a window, so that
+ *   the values of each stay true.
  * Invariants: a share grows back only as far as the memory that it could then take stays below the lower mark, and a rung is taken back only
  *   where the cost that it could have then does. So a step back alone never causes the next one forth; where the machine does, right after, the wait
  *   before the next try doubles.
@@ -171,64 +172,85 @@ struct cpu_shares {
 	uint64_t all, sample, finish, budget, follow;
 };
 
-/* Is it a part of the trouble, or enough to end it? What would not help is not given up. */
-static bool matters(const struct governor *g, const struct cpu_shares *s, uint64_t ppm)
+/* Where each kind stands: how far down, 0 as wanted. */
+struct cpu_rungs {
+	uint32_t defer, budget, frequency;
+	bool unfollowed;
+};
+
+static struct cpu_rungs governor__rungs(const struct governor *g)
 {
-	return ppm * 8 >= g->opts.cpu_ppm || s->all - at_most(s->all, ppm / 2) <= g->opts.cpu_ppm;
+	return (struct cpu_rungs){.defer = g->defer_rung,
+				  .budget = (uint32_t)at_least(g->cpu_budget_rung, g->memory_budget_rung),
+				  .frequency = (uint32_t)at_least(g->cpu_rung, g->memory_rung),
+				  .unfollowed = g->unfollowed};
 }
 
-static bool governor__shed_finishing(struct governor *g, const struct cpu_shares *s)
+/* What everything would take by these rungs, which lie below the present ones: by what was measured by those. */
+static struct cpu_shares governor__forecast(const struct governor *g, const struct cpu_shares *s,
+					    const struct cpu_rungs *r)
 {
-	if (g->defer_rung == DEFER_RUNGS || !matters(g, s, s->finish))
-		return false;
-	g->defer_rung++;
-	return true;
+	struct cpu_rungs now = governor__rungs(g);
+	uint64_t hz = g->rungs_hz[r->frequency], now_hz = g->rungs_hz[now.frequency];
+	struct cpu_shares then = {
+		.finish = (s->finish >> RUNG_SHIFT * (r->defer - now.defer)) * hz / now_hz,
+		.budget = s->budget >> RUNG_SHIFT * (r->budget - now.budget),
+		.follow = r->unfollowed ? 0 : s->follow,
+	};
+
+	then.sample = (s->sample - at_most(s->sample, s->finish)) * hz / now_hz + then.finish;
+	then.all = s->all - at_most(s->all, s->sample + s->budget + (now.unfollowed ? 0 : s->follow));
+	then.all += then.sample + then.budget + then.follow;
+	return then;
 }
 
-static bool governor__shed_budgets(struct governor *g, const struct cpu_shares *s)
+/* The least that brings it below the limit: of what is missed most as little as can be, and of the others no more than it then takes. */
+static bool governor__find_rungs(const struct governor *g, const struct cpu_shares *s, struct cpu_rungs *r)
 {
-	uint32_t rung = (uint32_t)at_least(g->cpu_budget_rung, g->memory_budget_rung);
+	const struct cpu_rungs now = governor__rungs(g);
 
-	if (rung == BUDGET_RUNGS || !matters(g, s, s->budget))
-		return false;
-	g->cpu_budget_rung = rung + 1;
-	return true;
+	for (int unfollowed = now.unfollowed; unfollowed < 2; unfollowed++)
+		for (uint32_t f = now.frequency; f < g->n_rungs; f++)
+			for (uint32_t b = now.budget; b <= BUDGET_RUNGS; b++)
+				for (uint32_t d = now.defer; d <= DEFER_RUNGS; d++) {
+					*r = (struct cpu_rungs){d, b, f, unfollowed};
+					if (governor__forecast(g, s, r).all <= g->opts.cpu_ppm)
+						return true;
+				}
+	return false;
 }
 
-static bool governor__shed_frequency(struct governor *g, const struct cpu_shares *s)
+/* Nothing will do: each kind goes as far down as it is a part of the trouble. */
+static struct cpu_rungs governor__last_rungs(const struct governor *g, const struct cpu_shares *s)
 {
-	uint32_t rung = (uint32_t)at_least(g->cpu_rung, g->memory_rung);
+	struct cpu_rungs r = governor__rungs(g);
+	uint64_t matters = g->opts.cpu_ppm / 8;
 
-	if (rung + 1 >= g->n_rungs || !matters(g, s, s->sample))
-		return false;
-	g->cpu_rung = rung + 1;
-	return true;
+	while (r.defer < DEFER_RUNGS && governor__forecast(g, s, &r).finish > matters)
+		r.defer++;
+	while (r.budget < BUDGET_RUNGS && governor__forecast(g, s, &r).budget > matters)
+		r.budget++;
+	while (r.frequency + 1 < g->n_rungs && governor__forecast(g, s, &r).sample > matters)
+		r.frequency++;
+	r.unfollowed |= s->follow > matters;
+	return r;
 }
 
-static bool governor__shed_following(struct governor *g, const struct cpu_shares *s)
-{
-	if (g->unfollowed || !matters(g, s, s->follow))
-		return false;
-	return g->unfollowed = true;
-}
-
-/*
- * Down one rung of the first kind that helps; where that cannot be enough, of each. Following goes last, but not later than needed: each step takes a
- * quarter of a minute, and where all that the others take is less than what is too much, it has to go anyway.
- */
 static bool governor__shed_cpu(struct governor *g, const struct cpu_shares *s)
 {
-	bool is_far = s->all > 2 * g->opts.cpu_ppm, any;
-	bool is_needed = is_far && s->all > g->opts.cpu_ppm + s->budget + s->sample; /* with finishing */
+	const struct cpu_rungs now = governor__rungs(g);
+	struct cpu_rungs r;
 
-	any = governor__shed_finishing(g, s);
-	if (!any || is_far)
-		any |= governor__shed_budgets(g, s);
-	if (!any || is_far)
-		any |= governor__shed_frequency(g, s);
-	if (!any || is_needed)
-		any |= governor__shed_following(g, s);
-	return any;
+	if (!governor__find_rungs(g, s, &r))
+		r = governor__last_rungs(g, s);
+	g->defer_rung = r.defer;
+	if (r.budget > now.budget)
+		g->cpu_budget_rung = r.budget;
+	if (r.frequency > now.frequency)
+		g->cpu_rung = r.frequency;
+	g->unfollowed = r.unfollowed;
+	return r.defer > now.defer || r.budget > now.budget || r.frequency > now.frequency ||
+	       r.unfollowed > now.unfollowed;
 }
 
 /* Up one rung, where what it could cost then leaves room. */
