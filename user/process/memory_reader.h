@@ -5,7 +5,7 @@
  * A job is asked for, filled in, read, and given back; nobody else reads meanwhile. One that did not come back in time is the thread's from then on.
  *
  * Owns: the thread, its job, and those left behind; they end with the agent. Thread: any, one after the other. Limit: MEMORY_JOB_BYTES and IOV_MAX pieces a
- * job, MEMORY_LEFT_MAX threads left behind. Errors: -ETIMEDOUT not in time, now or lately; -errno of process_vm_readv; -ENOMEM, -EAGAIN no thread.
+ * job, MEMORY_LEFT_MAX threads left behind. Errors: -ETIMEDOUT not in time, now or lately; -ESRCH gone; -errno of process_vm_readv or of the descriptor; -ENOMEM, -EAGAIN no thread.
  */
 #ifndef EVERPROF_PROCESS_MEMORY_READER_H
 #define EVERPROF_PROCESS_MEMORY_READER_H
@@ -23,6 +23,7 @@
 
 struct memory_job {
 	uint32_t tid; /* a thread of the process that lives */
+	int mem_fd;   /* its /proc/PID/mem; FD_CLOSED: by tid */
 	uint32_t n;
 	struct iovec there[IOV_MAX];
 	uint8_t bytes[MEMORY_JOB_BYTES]; /* out: the pieces, one behind the other */

@@ -7,9 +7,12 @@
 #include "user/process/process_memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
+#include "user/base/io.h"
 #include "user/process/memory_reader.h"
+#include "user/process/proc_dir.h"
 
 #define ADDRESS_MAX (1ull << 47) /* user space of x86-64 with four levels, and of arm64 as it is used */
 
@@ -50,17 +53,24 @@ static size_t deliver(const struct memory_job *job, struct memory_span *spans, s
 	return whole;
 }
 
+/* Where a span is to be read: of a thread, or by a descriptor of the process's memory. */
+struct place {
+	uint32_t pid, tid;
+	int mem_fd;
+};
+
 /* One job's worth; how many spans it is done with. */
-static int read_some(uint32_t pid, uint32_t tid, struct memory_span *spans, size_t n, size_t *ret_done)
+static int read_some(const struct place *place, struct memory_span *spans, size_t n, size_t *ret_done)
 {
 	struct memory_job *job;
 	size_t asked, whole = 0;
 	ssize_t got = 0;
-	int err = memory_reader__take(pid, &job);
+	int err = memory_reader__take(place->pid, &job);
 
 	if (err)
 		return err;
-	job->tid = tid;
+	job->tid = place->tid;
+	job->mem_fd = place->mem_fd;
 	asked = fill(job, spans, n);
 	if (asked)
 		got = memory_reader__read(job);
@@ -71,13 +81,13 @@ static int read_some(uint32_t pid, uint32_t tid, struct memory_span *spans, size
 	return got < 0 && got != -EFAULT ? (int)got : 0;
 }
 
-int process_memory__read(uint32_t pid, uint64_t addr, void *to, size_t len)
+static int read_whole(const struct place *place, uint64_t addr, void *to, size_t len)
 {
 	for (size_t at = 0, part; at < len; at += part) {
 		part = len - at < MEMORY_JOB_BYTES ? len - at : MEMORY_JOB_BYTES;
 		struct memory_span s = {.addr = addr + at, .to = (uint8_t *)to + at, .len = (uint32_t)part};
 		size_t done;
-		int err = read_some(pid, pid, &s, 1, &done);
+		int err = read_some(place, &s, 1, &done);
 
 		if (err || !s.is_read)
 			return err ? err : -EFAULT;
@@ -85,12 +95,40 @@ int process_memory__read(uint32_t pid, uint64_t addr, void *to, size_t len)
 	return 0;
 }
 
+int process_memory__read(uint32_t pid, uint64_t addr, void *to, size_t len)
+{
+	return read_whole(&(struct place){.pid = pid, .tid = pid, .mem_fd = FD_CLOSED}, addr, to, len);
+}
+
+int process_memory__read_open(int mem_fd, uint32_t pid, uint64_t addr, void *to, size_t len)
+{
+	return read_whole(&(struct place){.pid = pid, .tid = pid, .mem_fd = mem_fd}, addr, to, len);
+}
+
+int process_memory__open(int proc_root_fd, uint32_t pid, uint64_t start_ns, int *ret_fd)
+{
+	int dir_fd = FD_CLOSED, fd, err;
+	struct proc_stat stat;
+
+	err = proc_dir__open(proc_root_fd, pid, start_ns, &dir_fd, &stat);
+	if (err)
+		return err;
+	fd = openat(dir_fd, "mem", O_RDONLY | O_CLOEXEC);
+	err = fd < 0 ? -errno : 0;
+	io__close(&dir_fd);
+	if (!err)
+		*ret_fd = fd;
+	return err;
+}
+
 int process_memory__read_thread(uint32_t pid, uint32_t tid, struct memory_span *spans, size_t n)
 {
+	const struct place place = {.pid = pid, .tid = tid, .mem_fd = FD_CLOSED};
+
 	for (size_t i = 0; i < n; i++)
 		spans[i].is_read = false;
 	for (size_t done; n; spans += done, n -= done) {
-		int err = read_some(pid, tid, spans, n, &done);
+		int err = read_some(&place, spans, n, &done);
 
 		if (err)
 			return err;

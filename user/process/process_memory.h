@@ -2,7 +2,8 @@
 /*
  * process_memory - reads the memory of a process that goes on running.
  *
- * A pid may be another process's by the time that it is asked: whoever reads looks afterwards whether its process still lives (proc_dir).
+ * A pid may be another process's by the time that it is asked: whoever reads looks afterwards whether its process still lives (proc_dir), or opens its memory once and looks
+ * after that.
  *
  * Nor does one wait for ever: memory that another program has to fill in first (userfaultfd, a file of FUSE), and does not, is given up with its process.
  *
@@ -29,5 +30,13 @@ int process_memory__read(uint32_t pid, uint64_t addr, void *to, size_t len);
 int process_memory__read_spans(uint32_t pid, struct memory_span *spans, size_t n);
 /* The same by a thread that lives: the process's first one may have ended before it. */
 int process_memory__read_thread(uint32_t pid, uint32_t tid, struct memory_span *spans, size_t n);
+
+/*
+ * Opens the memory of the process that started at start_ns, as the program that it runs now has it: what is read there later is of that program, or -ESRCH once it has
+ * ended or has made room for another by an exec.
+ */
+int process_memory__open(int proc_root_fd, uint32_t pid, uint64_t start_ns, int *ret_fd);
+/* All of it, or an error. `pid` is whose it is. */
+int process_memory__read_open(int mem_fd, uint32_t pid, uint64_t addr, void *to, size_t len);
 
 #endif
