@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Any bytes as a JVM's memory, its tables included: the pieces of code are in order, in the code's bounds, and each is found where it is. */
+/* Any bytes as a JVM's memory, its tables included: the pieces of code are in order, in the code's bounds, each is found where it is, and their pages of rows are sorted. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "user/process/process_memory.h"
 #include "user/runtime/jvm_code.h"
 #include "user/runtime/jvm_names.h"
+#include "user/runtime/jvm_rows.h"
 
 #define BASE 0x10000u
 
@@ -78,6 +79,21 @@ static void check_names(const struct jvm_memory *memory, const struct jvm_layout
 	jvm_names__done(&again);
 }
 
+/* Of the page with that address: from its start on, by ascending addresses. */
+static void check_rows(const struct jvm_code *c, uint64_t at)
+{
+	static struct unwind_row rows[ROW_PAGE_SIZE];
+	uint32_t n = 0;
+
+	if (jvm_rows__build(c, at, rows, ROW_PAGE_SIZE, &n))
+		return;
+	if (!n || n > ROW_PAGE_SIZE || rows[0].pc)
+		abort();
+	for (uint32_t i = 1; i < n; i++)
+		if (rows[i].pc <= rows[i - 1].pc)
+			abort();
+}
+
 static void check(const struct jvm_memory *memory, const struct jvm_layout *l)
 {
 	struct jvm_code c;
@@ -94,6 +110,8 @@ static void check(const struct jvm_memory *memory, const struct jvm_layout *l)
 			abort();
 		if (jvm_code__find(&c, b->start) != b || jvm_code__find(&c, b->start + b->bytes - 1) != b)
 			abort();
+		check_rows(&c, b->start);
+		check_rows(&c, b->start + b->bytes);
 	}
 	check_names(memory, l, &c);
 	jvm_code__done(&c);
