@@ -125,8 +125,8 @@ endef
 $(foreach t,$(UNIT_SOURCES),$(eval $(call unit_rule,$(t))))
 # the comparison of `make validate`, on a few files
 $(BUILD)/tests/unit/object/cfi_test: MORE_SOURCES := tests/validate/cfi_answer.c tests/validate/cfi_compare.c
-$(BUILD)/tests/unit/kernel/finish_test $(BUILD)/tests/unit/kernel/finish_depth_test: MORE_SOURCES := tests/unit/kernel/finish_world.c
-$(BUILD)/tests/unit/kernel/finish_test $(BUILD)/tests/unit/kernel/finish_depth_test: tests/unit/kernel/finish_world.c
+$(addprefix $(BUILD)/tests/unit/kernel/,finish_test finish_code_test finish_depth_test): MORE_SOURCES := tests/unit/kernel/finish_world.c
+$(addprefix $(BUILD)/tests/unit/kernel/,finish_test finish_code_test finish_depth_test): tests/unit/kernel/finish_world.c
 $(addprefix $(BUILD)/tests/unit/alert/,rule_engine_test rule_guard_test rule_report_test): MORE_SOURCES := tests/unit/alert/engine.c
 $(addprefix $(BUILD)/tests/unit/alert/,rule_engine_test rule_guard_test rule_report_test): tests/unit/alert/engine.c
 $(BUILD)/tests/unit/object/cfi_test: tests/validate/cfi_answer.c tests/validate/cfi_compare.c

@@ -15,6 +15,11 @@
 
 #define CODE_PAGES_NUMBERS (1u << 22)
 #define CODE_PAGES_FIRST   (1u << 22) /* FRAME_OBJECT_MAX + 1 */
+/*
+ * The first number is of code of which nobody knows yet whether its program tells anything. It never has a page, so each stack that meets such code goes to user
+ * space, which asks.
+ */
+#define CODE_PAGES_UNTOLD CODE_PAGES_FIRST
 
 static inline struct unwind_row code_pages__row(__u32 number)
 {

@@ -273,8 +273,18 @@ static void jit_code_without_frame_pointers_is_walked_by_the_rule_that_it_tells(
 	struct recording *r = *state;
 
 	recording__of(r, ARGS("jit_rule", RECORDING_LONG));
-	/* stacks are cut until the program has been asked and has answered, which takes as long as the machine likes */
-	expect_at_least(r->profile, &(struct expect_filter){.pid = r->pid}, "*;jit_call" TO_ROOT, 0.6);
+	expect_at_least(r->profile, &(struct expect_filter){.pid = r->pid}, "*;jit_call" TO_ROOT, NEARLY_ALL);
+	expect_complete(r->profile, &(struct expect_filter){.pid = r->pid}, COMPLETE);
+}
+
+/* Its first stacks wait until it has told. */
+static void jit_code_is_walked_by_a_rule_that_comes_later(void **state)
+{
+	struct recording *r = *state;
+
+	recording__of(r, ARGS("jit_rule", RECORDING_LONG, "late"));
+	expect_at_least(r->profile, &(struct expect_filter){.pid = r->pid}, "*;jit_call" TO_ROOT, NEARLY_ALL);
+	expect_complete(r->profile, &(struct expect_filter){.pid = r->pid}, COMPLETE);
 }
 
 static void jit_code_that_tells_nothing_is_cut_and_says_so(void **state)
@@ -307,6 +317,7 @@ int main(void)
 		e2e_test(perf_maps_may_write_0x),
 		e2e_test(jit_code_without_names_is_still_walked),
 		e2e_test(jit_code_without_frame_pointers_is_walked_by_the_rule_that_it_tells),
+		e2e_test(jit_code_is_walked_by_a_rule_that_comes_later),
 		e2e_test(jit_code_that_tells_nothing_is_cut_and_says_so),
 	};
 

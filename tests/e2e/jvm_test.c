@@ -3,9 +3,10 @@
 #include "tests/e2e/e2e.h"
 
 #define JAVA "/usr/bin/java"
-/* Of a JVM that ran before, what is met before its code was read is cut: a fiftieth of these two seconds, or several where others want the CPU, too. */
-#define WHOLE_LATER 0.8
-/* 99.8 to 99.9 where the machine does little else; a reading that gets no CPU for seconds costs what waits for it. */
+/*
+ * 99.8 to 99.9 where the machine does little else, also of a JVM that ran before: what is met before its code was read waits for that. A reading that gets no CPU for seconds
+ * costs what waits for it.
+ */
 #define WHOLE 0.95
 
 #define AS_IT_IS "-XX:+TieredCompilation" /* the default */
@@ -48,8 +49,8 @@ static void expect_shares(struct recording *r, const char *option)
 	expect_share(r->profile, &mine, "JavaTree.top1;**", 0.5);
 	expect_share(r->profile, &mine, "JavaTree.top2;**", 0.3);
 	expect_share(r->profile, &mine, "JavaTree.top3;**", 0.2);
-	expect_at_least(r->profile, &mine, "JavaTree.top@(1|2|3)" TO_JAVA_ROOT, WHOLE_LATER);
-	expect_complete(r->profile, &mine, WHOLE_LATER);
+	expect_at_least(r->profile, &mine, "JavaTree.top@(1|2|3)" TO_JAVA_ROOT, WHOLE);
+	expect_complete(r->profile, &mine, WHOLE);
 }
 
 static void compiled_methods_have_their_names_and_shares(void **state)
@@ -83,7 +84,7 @@ static void methods_that_call_the_jvm_are_whole(void **state)
 
 	record_java(r, AS_IT_IS, "map");
 	mine.pid = r->pid;
-	expect_complete(r->profile, &mine, WHOLE_LATER);
+	expect_complete(r->profile, &mine, WHOLE);
 	expect_at_least(r->profile, &mine, "**;@(java.util.TreeMap.put|JavaTree.sort);**", NEARLY_ALL);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * jit_rule SECONDS [silent]: writes machine code that keeps a number in the frame pointer into anonymous memory, as qemu does, and tells debuggers the one rule
- * for all of it (gdb's JIT interface), or not:
+ * jit_rule SECONDS [silent|late]: writes machine code that keeps a number in the frame pointer into anonymous memory, as qemu does, and tells debuggers the one rule
+ * for all of it (gdb's JIT interface), at once, late (when it has worked for 50 ms) or not at all:
  *
  *      (no name) < jit_call < main
  */
@@ -11,6 +11,7 @@
 
 #include "tests/workloads/work.h"
 
+#define LATE_NS    50000000ull
 #define CODE_BYTES (256 * 1024) /* whole pages of rows lie within, wherever it begins */
 
 typedef void (*jit_fn)(uint64_t units);
@@ -133,6 +134,7 @@ int main(int argc, char **argv)
 {
 	unsigned char *code = mmap(NULL, CODE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const char *mode = argc < 3 ? "at once" : argv[2];
 	struct work w;
 	jit_fn fn;
 
@@ -142,10 +144,14 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	memcpy(code, code_bytes, sizeof(code_bytes));
-	if (argc < 3 || strcmp(argv[2], "silent"))
-		tell(code);
 	*(void **)&fn = code;
 	work__ready();
+	if (!strcmp(mode, "late"))
+		for (uint64_t end_ns = work__now_ns(CLOCK_MONOTONIC) + LATE_NS;
+		     work__now_ns(CLOCK_MONOTONIC) < end_ns;)
+			jit_call(fn, 400 * w.scale);
+	if (strcmp(mode, "silent"))
+		tell(code);
 	while (work__go(&w))
 		jit_call(fn, 400 * w.scale);
 	return work__done();

@@ -229,6 +229,7 @@ static int collector__new_tables(struct collector *c)
 		.proc_root_fd = c->proc_fd, .retired = port_object_retired, .ctx = c};
 	struct process_table_opts processes = {
 		.proc_root_fd = c->proc_fd,
+		.rule = collector_jit__first_rule(),
 		.port = {.ctx = c,
 			 .forked = port_forked,
 			 .mappings_changed = port_mappings_changed,
@@ -322,6 +323,8 @@ static int collector__add_sources(struct collector *c)
 				   &c->mappings_source);
 	if (!err)
 		err = loop__add_timer(c->loop, LOOP_TIMER_OFF, 0, on_duty, c, &c->duty_timer);
+	if (!err)
+		err = collector_jit__start(c);
 	return err;
 }
 
@@ -444,7 +447,8 @@ int collector__start(struct collector *c, struct err *err)
 static void collector__remove_sources(struct collector *c)
 {
 	struct loop_source *const sources[] = {c->slice_timer, c->events_timer,      c->upkeep_timer,
-					       c->duty_timer,  c->unfinished_source, c->mappings_source};
+					       c->duty_timer,  c->unfinished_source, c->mappings_source,
+					       c->jit.timer};
 
 	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++)
 		if (sources[i])

@@ -71,7 +71,7 @@ static bool walk_stack(struct telling *t, const struct goroutine *g, const uint8
 	r->stack_at = g->sp;
 	r->stack_bytes = (uint32_t)len;
 	memcpy(r->stack, stack, len);
-	return !collector__walk(t->c, r, offsetof(struct unfinished_record, stack) + len);
+	return !collector__walk(t->c, r, offsetof(struct unfinished_record, stack) + len, true);
 }
 
 static uint32_t reason_string(const struct telling *t, const struct goroutine *g)

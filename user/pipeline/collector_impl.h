@@ -126,8 +126,8 @@ void collector__limit_windows(struct collector *c);
 /* collector_sample.c */
 /* The sample into the open window of its event: -errno where it is not wanted or has no room. */
 int collector__count(struct collector *c, const struct task_key *key, struct window_sample *s);
-/* Walks a stack that was copied; it is in c->walk then. -EBADMSG: not a sound record. */
-int collector__walk(struct collector *c, const struct unfinished_record *r, size_t size);
+/* Walks a stack that was copied; it is in c->walk then. is_last: code that is not told yet goes by frame pointers. -EBADMSG: not a sound record. */
+int collector__walk(struct collector *c, const struct unfinished_record *r, size_t size, bool is_last);
 /* Does the configuration, or the tree that is followed, want this thread? */
 bool collector__wants_thread(struct collector *c, const struct thread *t);
 bool collector__wants(struct collector *c, const struct task_key *key, const char *comm);

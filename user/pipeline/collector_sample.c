@@ -161,9 +161,16 @@ int collector__on_row(const struct count_slot *slot, const uint64_t *words, void
 	return 0;
 }
 
+/* A walk in user space: what it needs that is not known is learnt, but for what only the process can tell. */
+struct finishing {
+	struct collector *c;
+	bool is_last; /* that is not waited for */
+};
+
 static int find_mapping(void *ctx, const struct task_key *key, uint64_t pc, struct walk_mapping *ret)
 {
-	struct collector *c = ctx;
+	const struct finishing *f = ctx;
+	struct collector *c = f->c;
 	struct process *p = collector__process(c, key);
 	const struct code_mapping *m;
 
@@ -184,11 +191,13 @@ static int find_mapping(void *ctx, const struct task_key *key, uint64_t pc, stru
 
 static int find_row(void *ctx, uint32_t object, uint64_t vaddr, struct unwind_row *ret_row)
 {
-	struct collector *c = ctx;
+	const struct finishing *f = ctx;
 
-	tables__row(c->tables, object, vaddr, ret_row);
-	/* newer code than what was read, and it has waited: the JVM may have been told to keep frame pointers */
-	if (c->jit.is_releasing && object >= CODE_PAGES_FIRST && ret_row->cfa == ROW_CFA_NONE)
+	*ret_row = (struct unwind_row){.cfa = ROW_CFA_NONE};
+	if (object != CODE_PAGES_UNTOLD)
+		tables__row(f->c->tables, object, vaddr, ret_row);
+	/* newer code than what was read, or nothing is told: it may keep frame pointers */
+	if (f->is_last && object >= CODE_PAGES_FIRST && ret_row->cfa == ROW_CFA_NONE)
 		*ret_row = (struct unwind_row){.cfa = ROW_CFA_FRAME_POINTER};
 	return 0;
 }
@@ -196,17 +205,21 @@ static int find_row(void *ctx, uint32_t object, uint64_t vaddr, struct unwind_ro
 static int read_code(void *ctx, const struct task_key *key, uint32_t object, uint64_t vaddr, void *to,
 		     size_t len)
 {
-	struct collector *c = ctx;
+	const struct finishing *f = ctx;
+	struct collector *c = f->c;
 
 	if (!object)
 		return collector__read_jit(c, key, vaddr, to, len);
 	return tables__code(c->tables, object, vaddr, to, len);
 }
 
-int collector__walk(struct collector *c, const struct unfinished_record *r, size_t size)
+int collector__walk(struct collector *c, const struct unfinished_record *r, size_t size, bool is_last)
 {
-	const struct finish_ports ports = {
-		.find_mapping = find_mapping, .find_row = find_row, .read_code = read_code, .ctx = c};
+	struct finishing finishing = {.c = c, .is_last = is_last};
+	const struct finish_ports ports = {.find_mapping = find_mapping,
+					   .find_row = find_row,
+					   .read_code = read_code,
+					   .ctx = &finishing};
 	int err = finish__walk(r, size, &ports, c->walk);
 
 	if (!err)
@@ -230,7 +243,7 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 	began = clock__thread_cpu_ns();
 	if (r->end == END_NO_PROCESS)
 		collector__show(c, &r->key);
-	if (collector__walk(c, r, size)) {
+	if (collector__walk(c, r, size, c->jit.is_releasing)) {
 		collector__lose(c, r->tag.event, LOSS_BAD_RECORD, r->count + r->cpu_count);
 		return 0;
 	}

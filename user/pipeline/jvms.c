@@ -4,13 +4,20 @@
 #include <errno.h>
 
 #include "bpf/code_pages.h"
+#include "user/base/io.h"
 #include "user/process/process_key.h"
 #include "user/runtime/jvm.h"
+
+static void let_go(struct jvms_entry *e)
+{
+	jvm__unref(e->jvm);
+	io__close(&e->mem_fd);
+}
 
 void jvms__done(struct jvms *s)
 {
 	for (uint32_t i = 0; i < s->n; i++)
-		jvm__unref(s->entries[i].jvm);
+		let_go(&s->entries[i]);
 	s->n = 0;
 }
 
@@ -39,17 +46,20 @@ static size_t bytes_of(const struct jvms *s)
 	return bytes;
 }
 
-int jvms__put(struct jvms *s, const struct task_key *key, struct jvm *jvm, uint32_t *ret_number)
+int jvms__put(struct jvms *s, const struct task_key *key, struct jvm *jvm, int mem_fd, uint32_t *ret_number)
 {
 	struct jvms_entry *e;
 
 	jvms__remove(s, key);
-	if (s->n == JVMS_MAX || bytes_of(s) + jvm__bytes(jvm) > JVMS_BYTES_MAX)
+	if (s->n == JVMS_MAX || bytes_of(s) + jvm__bytes(jvm) > JVMS_BYTES_MAX) {
+		io__close(&mem_fd);
 		return -E2BIG;
+	}
 	e = &s->entries[s->n++];
 	*e = (struct jvms_entry){.key = *key,
 				 .jvm = jvm__ref(jvm),
-				 .number = CODE_PAGES_FIRST + s->n_numbers++ % CODE_PAGES_NUMBERS};
+				 .mem_fd = mem_fd,
+				 .number = CODE_PAGES_UNTOLD + 1 + s->n_numbers++ % (CODE_PAGES_NUMBERS - 1)};
 	*ret_number = e->number;
 	return 0;
 }
@@ -60,6 +70,6 @@ void jvms__remove(struct jvms *s, const struct task_key *key)
 
 	if (!e)
 		return;
-	jvm__unref(e->jvm);
+	let_go(e);
 	*e = s->entries[--s->n];
 }

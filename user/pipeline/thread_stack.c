@@ -88,10 +88,10 @@ uint8_t collector__walk_thread(struct collector *c, const struct thread_record *
 				   : r->cs                     ? END_COMPAT
 							       : END_EXITING);
 	read_stack(u, STACK_COPY_SMALL);
-	if (!collector__walk(c, u, sizeof(*u)) && c->walk->end == END_STACK_COPY &&
+	if (!collector__walk(c, u, sizeof(*u), true) && c->walk->end == END_STACK_COPY &&
 	    u->stack_bytes == STACK_COPY_SMALL) {
 		read_stack(u, STACK_COPY_MAX);
-		collector__walk(c, u, sizeof(*u)); /* sound as it was before */
+		collector__walk(c, u, sizeof(*u), true); /* sound as it was before */
 	}
 	return c->walk->end;
 }

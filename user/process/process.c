@@ -73,8 +73,8 @@ int process__set_exe(struct process *p, const char *path, size_t len)
 void code_rule__apply(const struct code_rule *rule, struct code_mapping *m)
 {
 	/* a JIT that tells nothing of its first bytes has its own entry there */
-	if (!m->object && m->start < rule->end && rule->start < m->end)
-		m->bias = rule->row;
+	if (!m->object)
+		m->bias = m->start < rule->end && rule->start < m->end ? rule->row : 0;
 }
 
 void process_reader__resolve(const struct process_reader *reader, const struct code_rule *rule,

@@ -104,7 +104,7 @@ int read_process_mappings(struct process *p, const struct process_reader *reader
 void process_reader__resolve(const struct process_reader *reader, const struct code_rule *rule,
 			     enum maps_kind kind, const struct object_mapping *m,
 			     struct code_mapping *ret_mapping);
-/* Code in no file has the rule's row where the rule speaks of it. */
+/* Code in no file has the rule's row where the rule speaks of it, and none elsewhere. */
 void code_rule__apply(const struct code_rule *rule, struct code_mapping *m);
 
 #endif

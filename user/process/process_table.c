@@ -187,6 +187,7 @@ static int table__add(struct process_table *t, const struct task_key *key, uint6
 		return -ENOMEM;
 	p->key = *key;
 	p->born_ns = born_ns;
+	p->rule = t->opts.rule;
 	p->mappings = mapping_pool__empty(t->reader.pool);
 	pending_mappings__init(&p->pending);
 	r = process_index__add(&t->index, p);

@@ -46,6 +46,7 @@ struct process_table_opts {
 	uint32_t max_processes; /* 0: 65536 */
 	uint64_t max_mappings;  /* 0: 1 Mi */
 	uint64_t linger_ns;     /* 0: 5 s */
+	struct code_rule rule;  /* of a program of which nothing is known yet */
 	struct process_port port;
 };
 
