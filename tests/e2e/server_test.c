@@ -702,6 +702,11 @@ static void a_session_is_started_followed_and_fetched(void **state)
 	assert_int_equal(status_of(port, path, ""), 410);
 	assert_int_equal(status_of(port, "/api/v1/profiling/cpu/download/0123456789abcdef", ""), 404);
 	assert_int_equal(status_of(port, "/api/v1/profiling/cpu/start?duration=30", ""), 400);
+	assert_int_equal(get(port, "/api/v1/profiling/cpus/start?duration=1s", "", &a), 404);
+	assert_string_equal(a.body,
+			    "there is no event 'cpus'; there are: cpu offcpu memory alloc heap lock threads "
+			    "goroutine threadcreate kmem\n");
+	buf__done(&a.all);
 }
 
 int main(void)

@@ -12,10 +12,11 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-#include "exporters/format/compress.h"
+#include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/io.h"
 #include "user/base/log.h"
+#include "user/server/deadline.h"
 #include "user/server/http_answer.h"
 #include "user/server/workers.h"
 
@@ -28,7 +29,8 @@ struct http {
 	struct http_router router;
 	struct MHD_Daemon *daemons[2];
 	struct workers *queries, *captures;
-	struct http_stats stats; /* atomic */
+	struct deadlines *deadlines; /* of requests that are not whole */
+	struct http_stats stats;     /* atomic */
 };
 
 /* One request from its first byte to its last answer. */
@@ -40,8 +42,31 @@ struct exchange {
 	const void *route;
 	enum work work;
 	int parse_err;
+	size_t thrown; /* bytes of a body that is too large */
 	bool is_checked, is_suspended, is_answered, wants_gzip;
 };
+
+/* Of a request whose head is no HTTP the library tells the target, but not the end: what it left is freed with the next one, or with the connection. */
+struct connection {
+	struct exchange *last;
+	struct deadline deadline;
+};
+
+static struct connection *connection_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+static int fd_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info ? info->connect_fd : FD_CLOSED;
+}
 
 static void count(uint64_t *what, int by)
 {
@@ -141,6 +166,20 @@ static bool has_good_certificate(struct exchange *x)
 	       !gnutls_certificate_verify_peers2(info->tls_session, &status) && !status;
 }
 
+/* A body that is worth reading only to be refused: who asks before he sends it, or would send more than is thrown away, is told at once. */
+static bool has_vain_body(struct exchange *x)
+{
+	const char *text = header(x, "Content-Length");
+	unsigned long long length = text ? strtoull(text, NULL, 10) : 0;
+
+	return length > HTTP_THROWN_MAX || (length > HTTP_BODY_MAX && header(x, "Expect"));
+}
+
+static void refuse_body(struct exchange *x)
+{
+	response__fail(&x->response, 413, "a body of at most %u bytes is taken", HTTP_BODY_MAX);
+}
+
 /* Sets the response and says false where the request goes no further. */
 static bool exchange__check(struct exchange *x, const char *method, const char *version)
 {
@@ -179,6 +218,10 @@ static bool exchange__check(struct exchange *x, const char *method, const char *
 			response__fail(&x->response, 404, "there is no such page");
 		return false;
 	}
+	if (r->role >= needed && has_vain_body(x)) {
+		refuse_body(x);
+		return false;
+	}
 	if (r->role >= needed)
 		return true;
 	if (r->role == ROLE_NONE)
@@ -195,9 +238,7 @@ static bool exchange__check(struct exchange *x, const char *method, const char *
 static bool client_is_gone(const void *of)
 {
 	const struct exchange *x = of;
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct pollfd p = {.fd = info ? info->connect_fd : FD_CLOSED, .events = POLLRDHUP};
+	struct pollfd p = {.fd = fd_of(x->connection), .events = POLLRDHUP};
 
 	return poll(&p, 1, 0) > 0 && p.revents & (POLLRDHUP | POLLHUP | POLLERR);
 }
@@ -231,10 +272,38 @@ static enum MHD_Result exchange__answer(struct exchange *x)
 		&(struct http_answer_opts){.is_tls = x->http->settings->is_tls, .wants_gzip = x->wants_gzip});
 }
 
+/* What is more than may be goes nowhere. */
+static enum MHD_Result exchange__take_body(struct exchange *x, const char *upload, size_t len)
+{
+	if (x->request.body.len + len > HTTP_BODY_MAX)
+		x->thrown += len;
+	if (x->thrown > HTTP_THROWN_MAX)
+		return MHD_NO; /* the connection is closed */
+	if (!x->thrown)
+		buf__append(&x->request.body, upload, len);
+	return MHD_YES;
+}
+
+static void exchange__refuse_for_now(struct exchange *x)
+{
+	count(&x->http->stats.busy, 1);
+	if (x->work == WORK_CAPTURE)
+		response__fail(&x->response, 429,
+			       "as many profiles as may be (server.max_captures) are being recorded: try "
+			       "again later");
+	else
+		response__fail(&x->response, 503, "too many questions at once: try again later");
+}
+
+/* The request is whole. */
 static enum MHD_Result exchange__dispatch(struct exchange *x)
 {
 	struct workers *w = x->work == WORK_CAPTURE ? x->http->captures : x->http->queries;
 
+	if (x->thrown) {
+		refuse_body(x);
+		return exchange__answer(x);
+	}
 	if (x->work == WORK_QUICK) {
 		exchange__work(x);
 		return exchange__answer(x);
@@ -243,13 +312,17 @@ static enum MHD_Result exchange__dispatch(struct exchange *x)
 	MHD_suspend_connection(x->connection);
 	if (!workers__push(w, work_and_resume, x))
 		return MHD_YES;
-	count(&x->http->stats.busy, 1);
-	response__fail(&x->response, 429,
-		       x->work == WORK_CAPTURE ? "as many profiles as may be (server.max_captures) are being "
-						 "recorded: try again later"
-					       : "too many questions at once: try again later");
+	exchange__refuse_for_now(x);
 	MHD_resume_connection(x->connection);
 	return MHD_YES;
+}
+
+static void await_no_request(struct exchange *x)
+{
+	struct connection *c = connection_of(x->connection);
+
+	if (c)
+		deadline__clear(x->http->deadlines, &c->deadline);
 }
 
 static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, const char *url,
@@ -270,14 +343,14 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
 		return exchange__check(x, method, version) ? MHD_YES : exchange__answer(x);
 	}
 	if (*upload_len) {
-		if (x->request.body.len + *upload_len > HTTP_BODY_MAX)
-			return MHD_NO; /* the connection is closed */
-		buf__append(&x->request.body, upload, *upload_len);
+		size_t len = *upload_len;
+
 		*upload_len = 0;
-		return MHD_YES;
+		return exchange__take_body(x, upload, len);
 	}
 	if (x->is_answered)
 		return MHD_YES;
+	await_no_request(x);
 	return x->is_suspended ? exchange__answer(x) : exchange__dispatch(x);
 }
 
@@ -289,19 +362,6 @@ static void exchange__free(struct exchange *x)
 	buf__done(&x->request.body);
 	response__done(&x->response);
 	free(x);
-}
-
-/* Of a request whose head is no HTTP the library tells the target, but not the end: what it left is freed with the next one, or with the connection. */
-struct connection {
-	struct exchange *last;
-};
-
-static struct connection *connection_of(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-	return info ? info->socket_context : NULL;
 }
 
 /* The first that is heard of a request: its target as it came. */
@@ -325,12 +385,14 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **co
 			 enum MHD_RequestTerminationCode code)
 {
 	struct connection *c = connection_of(connection);
+	struct http *h = ctx;
 
-	(void)ctx, (void)code;
 	if (c && c->last == *con_cls)
 		c->last = NULL;
 	exchange__free(*con_cls);
 	*con_cls = NULL;
+	if (c && code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		deadline__set(h->deadlines, &c->deadline, fd_of(connection));
 }
 
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **socket_ctx,
@@ -339,11 +401,13 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
 	struct connection *c = *socket_ctx;
 	struct http *h = ctx;
 
-	(void)connection;
 	count(&h->stats.connections, code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1);
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		*socket_ctx = calloc(1, sizeof(*c));
+		*socket_ctx = c = calloc(1, sizeof(*c));
+		if (c)
+			deadline__set(h->deadlines, &c->deadline, fd_of(connection));
 	} else if (c) {
+		deadline__clear(h->deadlines, &c->deadline);
 		exchange__free(c->last);
 		free(c);
 	}
@@ -395,6 +459,7 @@ static void http__stop(struct http *h)
 	for (int i = 0; i < 2; i++)
 		if (h->daemons[i])
 			MHD_stop_daemon(h->daemons[i]);
+	deadlines__free(h->deadlines);
 	free(h);
 }
 
@@ -410,6 +475,8 @@ int http__start(const struct settings *s, const int fds[2], const struct http_ro
 	code = workers__new(QUERY_THREADS, QUERY_QUEUE, &h->queries);
 	if (!code)
 		code = workers__new(s->max_captures, 0, &h->captures);
+	if (!code)
+		code = deadlines__new(HTTP_REQUEST_SECONDS * NS_PER_SEC, &h->deadlines);
 	for (int i = 0; !code && i < 2; i++) {
 		if (fds[i] < 0)
 			continue;

@@ -3,7 +3,7 @@
  * http - connections, over libmicrohttpd: who may come in, and bytes out. What is asked and answered is the router's.
  *
  * Order of a request: target parsed, method, Host, Origin, who is it, may he; only then does a route see it. What takes long is done by workers while the
- * connection sleeps, so that slow clients cost a socket and nothing else.
+ * connection sleeps, so that slow clients cost a socket and nothing else, and that for HTTP_REQUEST_SECONDS at most.
  *
  * Owns: the daemons and their threads. Thread: routes are called on the connection's thread (quick ones) or a worker's. Limit: settings; HTTP_BODY_MAX.
  * Errors: -errno with one clear line at the start.
@@ -19,8 +19,12 @@
 #include "user/server/response.h"
 #include "user/server/settings.h"
 
-#define HTTP_BODY_MAX        (64u << 10)
-#define HTTP_TIMEOUT_SECONDS 15
+#define HTTP_BODY_MAX (64u << 10)
+#define HTTP_THROWN_MAX \
+	(1u             \
+	 << 20) /* of a body that is too large: so much is read, so that the sender comes to read the answer */
+#define HTTP_TIMEOUT_SECONDS 15 /* of silence */
+#define HTTP_REQUEST_SECONDS 30 /* for a whole request */
 
 struct err;
 struct http;
@@ -45,7 +49,7 @@ struct http_router {
 };
 
 struct http_stats {
-	uint64_t requests, refused, busy; /* busy: 429 for want of a worker */
+	uint64_t requests, refused, busy; /* busy: 429 or 503 for want of a worker */
 	uint64_t connections;             /* open now */
 };
 

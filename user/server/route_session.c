@@ -9,6 +9,7 @@
 #include "exporters/format/json.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
+#include "user/config/event.h"
 #include "user/config/units.h"
 #include "user/server/ask.h"
 #include "user/server/server.h"
@@ -58,6 +59,23 @@ static bool read_place(const struct http_request *r, struct place *ret)
 	return (n == 2) == !strcmp(ret->verb, "start");
 }
 
+/* Before anything is recorded, not when it failed; the err names those that there are. */
+static int check_event(const char *name, struct err *e)
+{
+	enum event ev;
+	struct buf names;
+	int err = event__find(name, &ev);
+
+	if (!err)
+		return 0;
+	buf__init(&names, ERR_TEXT_MAX);
+	for (int i = 0; i < EVENT_N; i++)
+		buf__printf(&names, " %s", event__name((enum event)i));
+	err__set(e, err, "there is no event '%s'; there are:%s", name, buf__str(&names));
+	buf__done(&names);
+	return err;
+}
+
 static void start(struct server *s, const struct http_request *r, const struct place *place,
 		  struct response *to)
 {
@@ -66,9 +84,9 @@ static void start(struct server *s, const struct http_request *r, const struct p
 	struct selection selection;
 	struct session_view view;
 	struct err e = {""};
-	int err = text ? units__parse_duration(text, &want.duration_ns, &e) : 0;
+	int err = check_event(place->event, &e);
 
-	if (err)
+	if (!err && text && units__parse_duration(text, &want.duration_ns, &e))
 		err = err__prefix(&e, -EINVAL, "duration");
 	if (!err && (want.duration_ns < NS_PER_SEC || want.duration_ns > s->settings->max_duration_ns))
 		err = err__set(&e, -EINVAL,

@@ -7,10 +7,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "user/base/buf.h"
+#include "user/base/clock.h"
+#include "user/base/err.h"
+#include "user/base/io.h"
 #include "user/server/http.h"
 
 static void addresses_localhost_and_configured_names_are_ours(void **state)
@@ -44,12 +54,316 @@ static void an_origin_is_ours_only_with_our_very_host(void **state)
 	assert_false(http__is_same_origin("", ""));
 }
 
+/* -- a server over three routes: /quick, /query that waits until it is let go, and /echo, which says how long the body was -- */
+
+static struct {
+	struct http *http;
+	int port;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool is_held;
+} server = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void hold(bool held)
+{
+	pthread_mutex_lock(&server.lock);
+	server.is_held = held;
+	pthread_cond_broadcast(&server.changed);
+	pthread_mutex_unlock(&server.lock);
+}
+
+static bool find_route(void *ctx, const struct http_request *r, const void **ret_route, enum role *ret_role,
+		       enum work *ret_work)
+{
+	static const struct {
+		const char *path;
+		enum work work;
+	} routes[] = {{"/quick", WORK_QUICK}, {"/query", WORK_QUERY}, {"/echo", WORK_QUERY}};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
+		if (strcmp(r->target.path, routes[i].path))
+			continue;
+		*ret_route = routes[i].path;
+		*ret_role = ROLE_NONE;
+		*ret_work = routes[i].work;
+		return true;
+	}
+	return false;
+}
+
+static void answer_route(void *ctx, const void *route, const struct http_request *r, struct response *to)
+{
+	(void)ctx;
+	if (!strcmp(route, "/query")) {
+		pthread_mutex_lock(&server.lock);
+		while (server.is_held)
+			pthread_cond_wait(&server.changed, &server.lock);
+		pthread_mutex_unlock(&server.lock);
+	}
+	buf__printf(&to->body, "%s %zu\n", (const char *)route, r->body.len);
+}
+
+/* Everybody may everything here: who may what is credential_test's. */
+static int start_server(void **state)
+{
+	static struct settings settings = {.max_connections = 200, .max_captures = 1};
+	const struct http_router router = {.find = find_route, .answer = answer_route};
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(a);
+	int fds[2] = {socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), FD_CLOSED};
+	struct err err;
+
+	(void)state;
+	if (fds[0] < 0 || bind(fds[0], (struct sockaddr *)&a, len) || listen(fds[0], 128) ||
+	    getsockname(fds[0], (struct sockaddr *)&a, &len))
+		return -1;
+	server.port = ntohs(a.sin_port);
+	return http__start(&settings, fds, &router, &server.http, &err);
+}
+
+static int connect_to_server(void)
+{
+	const struct sockaddr_in a = {.sin_family = AF_INET,
+				      .sin_port = htons((uint16_t)server.port),
+				      .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	const struct timeval limit = {.tv_sec = 10};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	assert_int_equal(connect(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+#define NO_ANSWER 0  /* the connection ends without one */
+#define NO_END    -1 /* nothing comes, and the connection stays */
+
+/* The status of what comes, up to the end of the connection, which is closed here, too. Its text, if somebody wants it. */
+static int read_status(int fd, char *text, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+	int status;
+
+	while (len + 1 < size && (n = read(fd, text + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	status = !len && n < 0 && errno == EAGAIN ? NO_END : NO_ANSWER;
+	sscanf(text, "HTTP/1.1 %d", &status);
+	io__close(&fd);
+	return status;
+}
+
+static int status_of(const void *request, size_t len, bool is_shut)
+{
+	int fd = connect_to_server();
+	char text[4096];
+
+	/* who refuses early may close before all is there */
+	(void)!send(fd, request, len, MSG_NOSIGNAL);
+	if (is_shut)
+		shutdown(fd, SHUT_WR);
+	return read_status(fd, text, sizeof(text));
+}
+
+#define H           "Host: localhost\r\n"
+#define CLOSE       "Connection: close\r\n\r\n"
+#define WHOLE(text) text, sizeof(text) - 1, false
+#define CUT(text)   text, sizeof(text) - 1, true
+
+static const struct {
+	const char *request;
+	size_t len;
+	bool is_cut; /* the client's side ends with it */
+	int status;
+} cases[] = {
+	/* what is one */
+	{WHOLE("GET /quick HTTP/1.1\r\n" H CLOSE), 200},
+	{WHOLE("HEAD /quick HTTP/1.1\r\n" H CLOSE), 200},
+	{WHOLE("POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\n" CLOSE "abc"), 200},
+	{WHOLE("GET /quick HTTP/1.0\r\n\r\n"), 200},
+	{WHOLE("\r\nGET /quick HTTP/1.1\r\n" H CLOSE), 200},
+	{WHOLE("GET /quick?a=%41&b=c+d HTTP/1.1\r\n" H CLOSE), 200},
+	{CUT("GET /quick HTTP/1.1\r\n" H "\r\n"), 200},
+	/* targets */
+	{WHOLE("GET /nothing HTTP/1.1\r\n" H CLOSE), 404},
+	{WHOLE("GET quick HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET http://localhost/quick HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET * HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET //quick HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET /./quick HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET /../quick HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET /a/%2e%2e/quick HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET /quick%00 HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET /quick%0a HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET /quick%7f HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET /quick%4 HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET /quick%zz HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET /%c0%ae HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET /quick?a=%ff HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET /quick?%00=a HTTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET /quick\x01 HTTP/1.1\r\n" H CLOSE), 400},
+	/* methods */
+	{WHOLE("PUT /quick HTTP/1.1\r\n" H CLOSE), 405},
+	{WHOLE("get /quick HTTP/1.1\r\n" H CLOSE), 405},
+	{WHOLE("CONNECT /quick HTTP/1.1\r\n" H CLOSE), 405},
+	{WHOLE("\x16\x03\x01\x02\x00 /quick HTTP/1.1\r\n" H CLOSE), 405},
+	/* versions */
+	{WHOLE("GET /quick HTTP/2.0\r\n" H CLOSE), 505},
+	{WHOLE("GET /quick HTTP/1.9\r\n" H CLOSE), 200},
+	{WHOLE("GET /quick FTP/1.1\r\n" H CLOSE), 400},
+	{WHOLE("GET /quick\r\n" H CLOSE), 400},
+	{WHOLE("abc /def\r\n\r\n"), 400},
+	{WHOLE("a b c d e\r\n\r\n"), 400},
+	/* heads */
+	{WHOLE("GET /quick HTTP/1.1\r\n" CLOSE), 400},
+	{WHOLE("GET /quick HTTP/1.1\r\n" H H CLOSE), 400},
+	{WHOLE("GET /quick HTTP/1.1\r\nHost: evil.example\r\n" CLOSE), 421},
+	{WHOLE("GET /quick HTTP/1.1\r\nHost:\r\n" CLOSE), 421},
+	{WHOLE("GET /quick HTTP/1.1\r\n" H "Origin: http://evil.example\r\n" CLOSE), 403},
+	{WHOLE("GET /quick HTTP/1.1\r\n" H "no colon\r\n" CLOSE), 400},
+	{WHOLE("POST /echo HTTP/1.1\r\n" H "Content-Length: -1\r\n" CLOSE), 400},
+	{WHOLE("POST /echo HTTP/1.1\r\n" H "Content-Length: 3x\r\n" CLOSE), 400},
+	{WHOLE("POST /echo HTTP/1.1\r\n" H "Content-Length: 99999999999999999999\r\n" CLOSE), 413},
+	{WHOLE("POST /echo HTTP/1.1\r\n" H "Content-Length: 1048577\r\n" CLOSE), 413},
+	{WHOLE("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n" CLOSE "zz\r\n"), 400},
+	{WHOLE("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n" CLOSE "3\r\nabcdef"), 400},
+	/* cut */
+	{CUT(""), NO_ANSWER},
+	{CUT("GET"), NO_ANSWER},
+	{CUT("GET /quick"), NO_ANSWER},
+	{CUT("GET /quick HTTP/1.1"), NO_ANSWER},
+	{CUT("GET /quick HTTP/1.1\r\n"), NO_ANSWER},
+	{CUT("GET /quick HTTP/1.1\r\nHost: loc"), NO_ANSWER},
+	{CUT("GET /quick HTTP/1.1\r\n" H), NO_ANSWER},
+	{CUT("POST /echo HTTP/1.1\r\n" H "Content-Length: 9\r\n\r\nabc"), NO_ANSWER},
+	{CUT("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n9\r\nabc"), NO_ANSWER},
+};
+
+static void what_is_no_request_is_told_so(void **state)
+{
+	int n_wrong = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		int status = status_of(cases[i].request, cases[i].len, cases[i].is_cut);
+
+		if (status == cases[i].status)
+			continue;
+		n_wrong++;
+		print_error("'%s'%s: %d, not %d\n", cases[i].request, cases[i].is_cut ? " and no more" : "",
+			    status, cases[i].status);
+	}
+	assert_int_equal(n_wrong, 0);
+}
+
+/* One that has `before`, so many filling letters, and `after`. */
+static int status_of_long(const char *before, size_t n, const char *after)
+{
+	size_t a = strlen(before), b = strlen(after);
+	char *request = malloc(a + n + b);
+	int status;
+
+	assert_non_null(request);
+	memcpy(request, before, a);
+	memset(request + a, 'a', n);
+	memcpy(request + a + n, after, b);
+	status = status_of(request, a + n + b, false);
+	free(request);
+	return status;
+}
+
+static void what_is_too_large_is_told_so(void **state)
+{
+	char head[200];
+
+	(void)state;
+	assert_int_equal(status_of_long("GET /quick?a=", REQUEST_TARGET_MAX - 9, " HTTP/1.1\r\n" H CLOSE),
+			 200);
+	assert_int_equal(status_of_long("GET /quick?a=", REQUEST_TARGET_MAX, " HTTP/1.1\r\n" H CLOSE), 414);
+	assert_int_equal(status_of_long("GET /quick?a=", 60000, " HTTP/1.1\r\n" H CLOSE), 414);
+	assert_int_equal(status_of_long("GET /quick HTTP/1.1\r\n" H "X: ", 60000, "\r\n" CLOSE), 431);
+	for (size_t n = HTTP_BODY_MAX; n <= HTTP_THROWN_MAX; n += n == HTTP_BODY_MAX ? 1 : 300000) {
+		snprintf(head, sizeof(head), "POST /echo HTTP/1.1\r\n" H "Content-Length: %zu\r\n" CLOSE, n);
+		assert_int_equal(status_of_long(head, n, ""), n > HTTP_BODY_MAX ? 413 : 200);
+		snprintf(head, sizeof(head),
+			 "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n" CLOSE "%zx\r\n", n);
+		assert_int_equal(status_of_long(head, n, "\r\n0\r\n\r\n"), n > HTTP_BODY_MAX ? 413 : 200);
+	}
+	/* one that does not want to send in vain is told before it does */
+	assert_int_equal(status_of(WHOLE("POST /echo HTTP/1.1\r\n" H
+					 "Content-Length: 65537\r\nExpect: 100-continue\r\n" CLOSE)),
+			 413);
+}
+
+/* Connections that the server knows. */
+static uint64_t n_connections(void)
+{
+	struct http_stats stats;
+
+	http__stats(server.http, &stats);
+	return stats.connections;
+}
+
+static void what_was_cut_holds_no_connection(void **state)
+{
+	static const char *const cut[] = {"G", "GET /quick HTTP/1.1\r\nHost: loc",
+					  "POST /echo HTTP/1.1\r\n" H "Content-Length: 9\r\n\r\nabc",
+					  "GET /query HTTP/1.1\r\n" H};
+	int fds[64];
+	uint64_t n = 1;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
+		const char *text = cut[i % (sizeof(cut) / sizeof(*cut))];
+
+		fds[i] = connect_to_server();
+		assert_int_equal(io__write_full(fds[i], text, strlen(text)), 0);
+		shutdown(fds[i], SHUT_WR);
+	}
+	for (int i = 0; i < 500 && (n = n_connections()); i++)
+		usleep(10000);
+	assert_int_equal(n, 0);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		io__close(&fds[i]);
+}
+
+/* Two are answered at a time, 64 wait; whoever comes then is told to come again, and when. */
+static void more_questions_than_may_wait_are_turned_away(void **state)
+{
+	static const char query[] = "GET /query HTTP/1.1\r\n" H CLOSE;
+	char text[4096];
+	int fds[66], fd;
+
+	(void)state;
+	hold(true);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
+		fds[i] = connect_to_server();
+		assert_int_equal(io__write_full(fds[i], query, strlen(query)), 0);
+	}
+	usleep(300000);
+	fd = connect_to_server();
+	assert_int_equal(io__write_full(fd, query, strlen(query)), 0);
+	assert_int_equal(read_status(fd, text, sizeof(text)), 503);
+	assert_non_null(strstr(text, "Retry-After: "));
+	/* what takes no worker is answered as ever */
+	assert_int_equal(status_of(WHOLE("GET /quick HTTP/1.1\r\n" H CLOSE)), 200);
+	hold(false);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		assert_int_equal(read_status(fds[i], text, sizeof(text)), 200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_localhost_and_configured_names_are_ours),
 		cmocka_unit_test(an_origin_is_ours_only_with_our_very_host),
+		cmocka_unit_test(what_is_no_request_is_told_so),
+		cmocka_unit_test(what_is_too_large_is_told_so),
+		cmocka_unit_test(what_was_cut_holds_no_connection),
+		cmocka_unit_test(more_questions_than_may_wait_are_turned_away),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, start_server, NULL);
 }
