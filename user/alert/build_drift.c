@@ -384,7 +384,7 @@ struct recall {
 	uint32_t n_taken;
 };
 
-static int on_recalled(void *ctx, const struct profile *p)
+static int on_recalled(const struct profile *p, void *ctx)
 {
 	struct recall *r = ctx;
 

@@ -4,14 +4,23 @@
 #include <malloc.h>
 
 #ifdef __GLIBC__
-#define MMAP_FROM_BYTES (128 * 1024) /* glibc's first default; setting it stops it from growing */
-#define ARENAS          2
+/* Setting the thresholds stops them from growing. */
+static void set(int mmap_from_bytes, int trim_from_bytes, int n_arenas)
+{
+	mallopt(M_MMAP_THRESHOLD, mmap_from_bytes);
+	mallopt(M_TRIM_THRESHOLD, trim_from_bytes);
+	mallopt(M_ARENA_MAX, n_arenas);
+}
 
 void heap__keep_small(void)
 {
-	mallopt(M_MMAP_THRESHOLD, MMAP_FROM_BYTES);
-	mallopt(M_TRIM_THRESHOLD, 4 * MMAP_FROM_BYTES);
-	mallopt(M_ARENA_MAX, ARENAS);
+	set(128 << 10, 512 << 10, 2); /* the first is glibc's default */
+}
+
+/* One arena: of any other malloc_trim leaves the end, as much as the threshold. */
+void heap__keep_warm(void)
+{
+	set(1 << 20, 8 << 20, 1);
 }
 
 void heap__give_back(void)
@@ -20,6 +29,10 @@ void heap__give_back(void)
 }
 #else
 void heap__keep_small(void)
+{
+}
+
+void heap__keep_warm(void)
 {
 }
 

@@ -59,10 +59,10 @@ static const struct command diff = {
 static int load(const struct request *r, const char *const paths[2], struct profile **ret, struct err *e)
 {
 	struct profile *sides[2] = {NULL, NULL};
-	int err = source__load(&paths[0], 1, &r->source, &sides[0], e);
+	int err = inputs__load(&paths[0], 1, &r->source, &sides[0], e);
 
 	if (!err)
-		err = source__load(&paths[1], 1, &r->source, &sides[1], e);
+		err = inputs__load(&paths[1], 1, &r->source, &sides[1], e);
 	if (!err) {
 		err = profile__diff(sides[0], sides[1], NULL, ret);
 		if (err)
@@ -95,7 +95,7 @@ static int print(const struct profile *p, const struct request *r, struct buf *t
 
 int cmd_diff(int argc, char **argv)
 {
-	struct request r = {.n_rows = DEFAULT_ROWS};
+	struct request r = {.n_rows = DEFAULT_ROWS, .top.by = "function"};
 	struct profile *p = NULL;
 	struct operands sides;
 	struct err e = {""};

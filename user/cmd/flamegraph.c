@@ -70,7 +70,7 @@ static int load(const struct request *r, const struct operands *from, struct pro
 		return 0;
 	}
 	if (!err)
-		err = source__load(&r->base, 1, &r->source, &base, e);
+		err = inputs__load(&r->base, 1, &r->source, &base, e);
 	if (!err) {
 		err = profile__diff(base, p, NULL, ret);
 		if (err)

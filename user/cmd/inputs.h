@@ -2,7 +2,7 @@
 /*
  * inputs - what commands over recordings read: files, folders, stores, and the options that choose from a store.
  *
- * Owns: the profile is the caller's. Thread: the main one. Limit: source.h. Errors: -errno with one clear line.
+ * Owns: the configuration that names the store; the profile is the caller's. Thread: the main one. Limit: source.h. Errors: -errno with one clear line.
  */
 #ifndef EVERPROF_CMD_INPUTS_H
 #define EVERPROF_CMD_INPUTS_H
@@ -11,9 +11,11 @@
 #include <stdint.h>
 
 #include "user/cmd/command.h"
+#include "user/query/source.h"
+
+struct config;
 struct err;
 struct profile;
-struct source_opts;
 
 #define INPUTS_WHAT                                                                                  \
 	"FILE is a pprof file (.pb.gz, .pb.zst; - is standard input), several are added up. DIR is " \
@@ -41,5 +43,14 @@ bool inputs__is_range(const struct source_opts *o);
 /* The sum of all paths; without any the store of the configuration. */
 int inputs__load(const char *const *paths, uint32_t n, const struct source_opts *o,
 		 struct profile **ret_profile, struct err *err);
+/* The same to be walked over. Paths and options are borrowed. */
+struct inputs {
+	struct source source;
+	const char *path;      /* of the store of the configuration, … */
+	struct config *config; /* … which is this */
+};
+int inputs__open(struct inputs *in, const char *const *paths, uint32_t n, const struct source_opts *o,
+		 struct err *err);
+void inputs__done(struct inputs *in);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "user/cmd/cmd.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,14 +14,16 @@
 #include "user/cmd/command.h"
 #include "user/cmd/inputs.h"
 #include "user/cmd/top_wall.h"
+#include "user/config/event.h"
 #include "user/profile/profile.h"
 #include "user/query/completeness.h"
 #include "user/query/deadlocks.h"
+#include "user/query/gather.h"
 #include "user/query/go_origins.h"
 #include "user/query/idle.h"
 #include "user/query/printable.h"
-#include "user/query/source.h"
 #include "user/query/top.h"
+#include "user/store/sum.h"
 
 #define DEFAULT_ROWS 10
 #define OUTPUT_MAX   ((size_t)256 << 20)
@@ -97,31 +100,98 @@ static int print_stacks(const struct profile *p, const struct request *r, bool c
 	return 0;
 }
 
+/*
+ * Passes parts on, and adds up those that tell who waits for whom, or who made whom: of threads and goroutines. They are states, so that is one of a store, and those
+ * that are named.
+ */
+struct tap {
+	struct parts parts; /* to be walked over */
+	const struct parts *from;
+	struct store_sum states;
+	part_fn fn; /* the walk's */
+	void *ctx;
+};
+
+static bool is_of_states(const struct profile *p)
+{
+	uint32_t type;
+
+	return !profile__find_type(p, event__counted(EVENT_THREADS), &type) ||
+	       !profile__find_type(p, event__counted(EVENT_GOROUTINE), &type);
+}
+
+static int tap_part(const struct profile *part, void *ctx)
+{
+	struct tap *t = ctx;
+	int err = t->fn(part, t->ctx);
+
+	if (!err && is_of_states(part))
+		err = store_sum__add_profile(&t->states, part, NULL);
+	return err;
+}
+
+static int tap_each(const struct parts *parts, bool may_miss, part_fn fn, void *ctx, struct err *err)
+{
+	struct tap *t = (struct tap *)parts; /* its first member */
+
+	store_sum__done(&t->states);
+	t->fn = fn;
+	t->ctx = ctx;
+	return t->from->each(t->from, may_miss, tap_part, t, err);
+}
+
+static int print_states(struct tap *t, struct buf *to)
+{
+	struct profile *p;
+	int err = store_sum__take(&t->states, &p);
+
+	if (err)
+		return err == -ENODATA ? 0 : err;
+	if (deadlocks__print(p, to) + go_origins__print(p, to))
+		buf__append_char(to, '\n');
+	profile__free(p);
+	return 0;
+}
+
 /* The table; idle waits are left out of it unless they are asked for. */
-static int print_top(const struct profile *all, const struct request *r, bool colour, struct buf *to,
+static int print_top(const struct parts *parts, const struct request *r, bool colour, struct buf *to,
 		     struct err *e)
 {
-	struct top_opts of = r->top;
-	struct idle_hidden hidden = {0};
-	struct profile *shown = NULL;
+	struct tap tap = {.parts = {.each = tap_each}, .from = parts};
+	const struct gather_opts o = {.parts = &tap.parts,
+				      .hides_idle = !r->idle && (!r->top.by || strcmp(r->top.by, IDLE_LABEL)),
+				      .type = r->top.type};
+	struct gathered g;
 	struct top *t;
-	int err = 0;
+	int err;
 
-	if (!of.by)
-		of.by = top__default_by(all);
-	if (!r->idle && strcmp(of.by, IDLE_LABEL))
-		err = idle__hide(all, of.type, &shown, &hidden);
-	if (!err)
-		err = top__new(shown ? shown : all, &of, &t, e);
+	store_sum__init(&tap.states, SOURCE_SUM_MAX);
+	err = gather__top(&o, &r->top, &t, &g, e);
 	if (!err) {
-		struct top_print_opts opts = {.n_rows = r->n_rows, .colour = colour, .hidden = &hidden};
+		const struct top_print_opts opts = {
+			.n_rows = r->n_rows, .colour = colour, .hidden = &g.hidden};
 
-		if (deadlocks__print(all, to) + go_origins__print(all, to))
-			buf__printf(to, "\n");
-		top__print(t, shown ? shown : all, &opts, to);
+		err = print_states(&tap, to);
+		top__print(t, g.head, &opts, to);
 		top__free(t);
+		profile__free(g.head);
 	}
-	profile__free(shown);
+	store_sum__done(&tap.states);
+	return err;
+}
+
+static int print_of(const struct source *from, const struct request *r, bool colour, struct buf *to,
+		    struct err *e)
+{
+	struct profile *p = NULL;
+	int err;
+
+	if (!r->stacks)
+		return print_top(&from->parts, r, colour, to, e);
+	err = source__load(from, &p, e);
+	if (!err)
+		err = print_stacks(p, r, colour, to, e);
+	profile__free(p);
 	return err;
 }
 
@@ -131,15 +201,15 @@ static int run(const struct request *r, const struct operands *from, struct buf 
 	bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	const struct top_wall_opts wall = {.by = r->top.by, .n_rows = r->n_rows, .colour = colour};
 	const char *const *paths = (const char *const *)from->items;
-	struct profile *p = NULL;
+	struct inputs in;
 	int err;
 
 	if (r->wall)
 		return top_wall__print(paths, from->n, &r->source, &wall, to, ret_holds, e);
-	err = inputs__load(paths, from->n, &r->source, &p, e);
+	err = inputs__open(&in, paths, from->n, &r->source, e);
 	if (!err)
-		err = r->stacks ? print_stacks(p, r, colour, to, e) : print_top(p, r, colour, to, e);
-	profile__free(p);
+		err = print_of(&in.source, r, colour, to, e);
+	inputs__done(&in);
 	return err;
 }
 

@@ -14,7 +14,8 @@
  *
  * Invariants: values are moved, never changed. Outermost frames always stay: they tell whether a stack is whole.
  *
- * Cost: two or three passes over samples and their places, found by hash, then one merge, which leaves behind what no sample refers to any more.
+ * Cost: two or three passes over samples and their places, found by hash, then one merge, which carries what stays and nothing else. Where the threshold is known
+ *   already (the next part of a sum that was folded) one pass.
  *
  * What it does not do: fold label sets. More processes than max_samples stay so many rows.
  */
@@ -28,33 +29,21 @@
 #include "user/base/hashmap.h"
 #include "user/profile/merge.h"
 #include "user/profile/profile_impl.h"
-#include "user/profile/saturate.h"
 
 #define SHIFT_MAX 24 /* thresholds are 2^-24 … 2^-8 of the whole */
 #define SHIFT_MIN 8
 
-/* A sample whose stack does not stay. */
-struct small {
-	uint32_t sample, place;
-};
-
-/* What stacks that do not stay become: what is in them, by leaf, below one that does. */
-struct place {
-	uint32_t anchor, leaf; /* stack, location */
-	uint64_t total;
-	uint32_t heir; /* the stack that takes over; 0: none yet */
-};
-
 struct fold {
-	struct profile *p;
+	const struct profile *p;
 	uint32_t type;
-	uint32_t name;     /* function FOLD_NAME */
-	uint64_t *totals;  /* [stack] with all below it; 0: of the whole */
-	uint32_t *anchors; /* [stack] = itself, or its nearest caller that stays */
-	struct small *small;
-	struct place *places;
-	uint64_t *rows; /* the hash of what each row of small ones will be */
-	uint32_t n_small, n_places, n_rows;
+	uint32_t name_id;   /* string FOLD_NAME, 0: p has none */
+	uint64_t *totals;   /* [stack] with all below it; 0: of the whole */
+	uint32_t *anchors;  /* [stack] = itself, or its nearest caller that stays */
+	uint32_t *of_stack; /* [stack] = place + 1 of one that has samples and does not stay */
+	struct merge_place *places;
+	uint64_t *place_totals;
+	uint64_t *rows; /* the hash of what each row of a place will be */
+	uint32_t n_places, cap_places, n_rows;
 	struct hashmap place_map, row_map;
 };
 
@@ -84,25 +73,20 @@ static void add_totals(struct fold *f)
 		add_total(&f->totals[stack_table__node(&f->p->stacks, id)->parent], f->totals[id]);
 }
 
-static int fold__init(struct fold *f, struct profile *p)
+static int fold__init(struct fold *f, const struct profile *p)
 {
-	size_t n = (size_t)p->stacks.n + 1, n_samples = p->samples.n;
-	struct function name = {0};
+	size_t n = (size_t)p->stacks.n + 1;
 	int err;
 
 	*f = (struct fold){.p = p};
 	f->totals = calloc(n, sizeof(*f->totals));
 	f->anchors = calloc(n, sizeof(*f->anchors));
-	f->small = malloc(n_samples * sizeof(*f->small));
-	f->places = malloc(n_samples * sizeof(*f->places));
-	f->rows = malloc(n_samples * sizeof(*f->rows));
-	if (!f->totals || !f->anchors || !f->small || !f->places || !f->rows)
+	f->of_stack = calloc(n, sizeof(*f->of_stack));
+	if (!f->totals || !f->anchors || !f->of_stack)
 		return -ENOMEM;
+	if (intern__find(p->strings, FOLD_NAME, strlen(FOLD_NAME), &f->name_id))
+		f->name_id = 0;
 	err = profile__find_type(p, NULL, &f->type);
-	if (!err)
-		err = profile__string(p, FOLD_NAME, &name.name);
-	if (!err)
-		err = profile__function(p, &name, &f->name);
 	if (!err)
 		add_totals(f);
 	return err;
@@ -112,8 +96,9 @@ static void fold__done(struct fold *f)
 {
 	free(f->totals);
 	free(f->anchors);
-	free(f->small);
+	free(f->of_stack);
 	free(f->places);
+	free(f->place_totals);
 	free(f->rows);
 	hashmap__done(&f->place_map);
 	hashmap__done(&f->row_map);
@@ -124,17 +109,13 @@ static bool is_folded(const struct fold *f, uint32_t location)
 {
 	const struct location *l = profile__get_location(f->p, location);
 
-	return l->n_lines == 1 && profile__lines(f->p, l)->function == f->name;
-}
-
-static uint32_t location_of(const struct fold *f, uint32_t stack)
-{
-	return stack_table__node(&f->p->stacks, stack)->item;
+	return f->name_id && l->n_lines == 1 &&
+	       profile__get_function(f->p, profile__lines(f->p, l)->function)->name == f->name_id;
 }
 
 static bool place_eq(uint32_t index, const void *key, const void *owner)
 {
-	const struct place *a = (const struct place *)owner + index, *b = key;
+	const struct merge_place *a = (const struct merge_place *)owner + index, *b = key;
 
 	return a->anchor == b->anchor && a->leaf == b->leaf;
 }
@@ -144,22 +125,44 @@ static bool row_eq(uint32_t index, const void *key, const void *owner)
 	return ((const uint64_t *)owner)[index] == *(const uint64_t *)key;
 }
 
-static int add_small(struct fold *f, uint32_t sample, uint32_t anchor)
+static int grow_places(struct fold *f)
 {
-	const struct sample *s = &samples_of(f)[sample];
-	const struct place key = {.anchor = anchor, .leaf = location_of(f, s->stack)};
-	uint64_t hash = hash_u64((uint64_t)anchor << 32 | key.leaf);
+	uint32_t cap = f->cap_places + f->cap_places / 2 + 1024;
+	struct merge_place *places = realloc(f->places, cap * sizeof(*places));
+	uint64_t *totals;
+
+	if (!places)
+		return -ENOMEM;
+	f->places = places;
+	totals = realloc(f->place_totals, cap * sizeof(*totals));
+	if (!totals)
+		return -ENOMEM;
+	f->place_totals = totals;
+	f->cap_places = cap;
+	return 0;
+}
+
+/* The place of a stack that does not stay. */
+static int find_place(struct fold *f, uint32_t stack)
+{
+	const struct merge_place key = {.anchor = f->anchors[stack],
+					.leaf = stack_table__node(&f->p->stacks, stack)->item};
+	uint64_t hash = hash_u64((uint64_t)key.anchor << 32 | key.leaf);
 	uint32_t at = hashmap__find(&f->place_map, hash, place_eq, &key, f->places);
 	int err = 0;
 
 	if (at == HASHMAP_NONE) {
+		err = f->n_places == f->cap_places ? grow_places(f) : 0;
+		if (!err)
+			err = hashmap__add(&f->place_map, hash, f->n_places);
+		if (err)
+			return err;
 		at = f->n_places++;
 		f->places[at] = key;
-		err = hashmap__add(&f->place_map, hash, at);
+		f->place_totals[at] = 0;
 	}
-	add_total(&f->places[at].total, magnitude(s->values[f->type]));
-	f->small[f->n_small++] = (struct small){sample, at};
-	return err;
+	f->of_stack[stack] = at + 1;
+	return 0;
 }
 
 /* Who stays at that threshold; the places of the others. */
@@ -172,80 +175,53 @@ static int sort_out(struct fold *f, uint64_t threshold)
 		uint32_t parent = stack_table__node(&f->p->stacks, id)->parent;
 
 		f->anchors[id] = !parent || f->totals[id] >= threshold ? id : f->anchors[parent];
+		f->of_stack[id] = 0;
 	}
-	f->n_small = f->n_places = 0;
+	f->n_places = 0;
 	hashmap__clear(&f->place_map);
 	for (uint32_t i = 0; !err && i < f->p->samples.n; i++) {
-		uint32_t anchor = f->anchors[samples[i].stack];
+		const struct sample *s = &samples[i];
 
-		if (anchor != samples[i].stack)
-			err = add_small(f, i, anchor);
+		if (f->anchors[s->stack] == s->stack)
+			continue;
+		err = f->of_stack[s->stack] ? 0 : find_place(f, s->stack);
+		if (!err)
+			add_total(&f->place_totals[f->of_stack[s->stack] - 1], magnitude(s->values[f->type]));
 	}
+	/* a leaf that is enough keeps its name */
+	for (uint32_t i = 0; i < f->n_places; i++)
+		f->places[i].is_named = f->place_totals[i] >= threshold && !is_folded(f, f->places[i].leaf);
 	return err;
-}
-
-/* Does the leaf keep its name? */
-static bool is_named(const struct fold *f, const struct place *p, uint64_t threshold)
-{
-	return p->total >= threshold && !is_folded(f, p->leaf);
 }
 
 /* How many samples there would be. */
 static int count_rows(struct fold *f, uint64_t threshold, uint32_t *ret_n)
 {
 	const struct sample *samples = samples_of(f);
+	uint32_t n_stay = 0;
 	int err = sort_out(f, threshold);
 
 	f->n_rows = 0;
 	hashmap__clear(&f->row_map);
-	for (uint32_t i = 0; !err && i < f->n_small; i++) {
-		const struct place *p = &f->places[f->small[i].place];
-		bool named = is_named(f, p, threshold);
-		uint32_t what = named ? p->leaf : profile__get_location(f->p, p->leaf)->mapping;
-		uint64_t row = hash_pair(hash_pair((uint64_t)p->anchor << 32 | what, named),
-					 samples[f->small[i].sample].labels);
+	for (uint32_t i = 0; !err && i < f->p->samples.n; i++) {
+		uint32_t place = f->of_stack[samples[i].stack];
+		const struct merge_place *p = &f->places[place - 1];
+		uint32_t what;
+		uint64_t row;
 
+		if (!place) {
+			n_stay++;
+			continue;
+		}
+		what = p->is_named ? p->leaf : profile__get_location(f->p, p->leaf)->mapping;
+		row = hash_pair(hash_pair((uint64_t)p->anchor << 32 | what, p->is_named), samples[i].labels);
 		if (hashmap__find(&f->row_map, row, row_eq, &row, f->rows) != HASHMAP_NONE)
 			continue;
 		f->rows[f->n_rows] = row;
 		err = hashmap__add(&f->row_map, row, f->n_rows++);
 	}
-	*ret_n = f->p->samples.n - f->n_small + f->n_rows;
+	*ret_n = n_stay + f->n_rows;
 	return err;
-}
-
-/* The stack that takes over from those of a place. */
-static int find_heir(struct fold *f, struct place *p, uint64_t threshold)
-{
-	const struct line name = {.function = f->name};
-	uint32_t heir = p->anchor, location;
-	int err = 0;
-
-	if (!is_folded(f, location_of(f, heir))) {
-		err = profile__location(f->p, profile__get_location(f->p, p->leaf)->mapping, 0, false, &name,
-					1, &location);
-		if (!err)
-			err = profile__stack_push(f->p, heir, location, &heir);
-	}
-	if (!err && is_named(f, p, threshold))
-		err = profile__stack_push(f->p, heir, p->leaf, &heir);
-	p->heir = heir;
-	return err;
-}
-
-static int move_samples(struct fold *f, uint64_t threshold)
-{
-	struct sample *samples = f->p->samples.items;
-	int err = sort_out(f, threshold);
-
-	for (uint32_t i = 0; !err && i < f->n_small; i++) {
-		struct place *p = &f->places[f->small[i].place];
-
-		if (!p->heir)
-			err = find_heir(f, p, threshold);
-		samples[f->small[i].sample].stack = p->heir;
-	}
-	return err ? err : profile__add_up(f->p);
 }
 
 /* The largest shift at which not more samples stay, those that are put together not counted: no larger one can do. */
@@ -269,32 +245,87 @@ static uint32_t first_guess(const struct fold *f, uint32_t max_samples)
 	return shift;
 }
 
-static int fold_to(struct fold *f, uint32_t max_samples)
+/* Sorts out at the largest shift, that is the smallest threshold, that leaves so many samples. */
+static int sort_out_to(struct fold *f, uint32_t max_samples, uint32_t *ret_shift)
 {
 	uint32_t shift = first_guess(f, max_samples), n;
 	int err = 0;
 
-	/* the largest shift, that is the smallest threshold, that does it */
+	f->rows = malloc(f->p->samples.n * sizeof(*f->rows));
+	if (!f->rows)
+		return -ENOMEM;
 	for (; !err && shift > SHIFT_MIN; shift--) {
 		err = count_rows(f, f->totals[0] >> shift, &n);
 		if (!err && n <= max_samples)
 			break;
 	}
-	if (!err)
-		err = move_samples(f, f->totals[0] >> shift);
-	if (!err)
-		err = profile__comment(f->p,
-				       "folded: branches of less than 1/%u of a sum stand below their "
-				       "callers as " FOLD_NAME,
-				       1u << shift);
+	if (!err && shift == SHIFT_MIN)
+		err = sort_out(f, f->totals[0] >> shift);
+	*ret_shift = shift;
 	return err;
 }
 
-int profile__fold(struct profile **p, uint32_t max_samples)
+static int merge_sorted(const struct fold *f, struct profile *into, const struct profile_merge_opts *opts)
 {
-	const struct profile_opts opts = {.limit_bytes = (*p)->limit_bytes, .adds_late = true};
-	struct profile *small = NULL;
+	const struct merge_places places = {.name = FOLD_NAME,
+					    .name_id = f->name_id,
+					    .of_stack = f->of_stack,
+					    .places = f->places,
+					    .n = f->n_places};
+	struct profile_merge_opts o = *opts;
+
+	o.places = &places;
+	return profile__merge_as(into, f->p, &o);
+}
+
+int profile__fold_into(struct profile *into, const struct profile *from,
+		       const struct profile_merge_opts *opts, uint32_t shift)
+{
 	struct fold f;
+	int err = fold__init(&f, from);
+
+	if (!err)
+		err = sort_out(&f, f.totals[0] >> shift);
+	if (!err)
+		err = merge_sorted(&f, into, opts);
+	fold__done(&f);
+	return err;
+}
+
+static int fold_to(const struct profile *p, uint32_t max_samples, struct profile **ret, uint32_t *ret_shift)
+{
+	static const struct profile_merge_opts as_it_is;
+	const struct profile_opts opts = {.limit_bytes = p->limit_bytes, .adds_late = true};
+	struct profile *small = profile__new(&opts);
+	uint32_t shift = 0;
+	struct fold f;
+	int err = fold__init(&f, p);
+
+	if (!err)
+		err = small ? sort_out_to(&f, max_samples, &shift) : -ENOMEM;
+	if (!err)
+		err = merge_sorted(&f, small, &as_it_is);
+	if (!err)
+		err = profile__comment(small,
+				       "folded: branches of less than 1/%u of a sum stand below their "
+				       "callers as " FOLD_NAME,
+				       1u << shift);
+	if (!err)
+		err = profile__add_up(small);
+	fold__done(&f);
+	if (err) {
+		profile__free(small);
+		return err;
+	}
+	*ret = small;
+	if (ret_shift)
+		*ret_shift = shift;
+	return 0;
+}
+
+int profile__fold(struct profile **p, uint32_t max_samples, uint32_t *ret_shift)
+{
+	struct profile *small;
 	int err;
 
 	if ((*p)->sealed)
@@ -306,18 +337,9 @@ int profile__fold(struct profile **p, uint32_t max_samples)
 	err = profile__add_up(*p);
 	if (err || (*p)->samples.n <= max_samples)
 		return err;
-	err = fold__init(&f, *p);
-	if (!err)
-		err = fold_to(&f, max_samples);
-	fold__done(&f);
-	if (!err) {
-		small = profile__new(&opts);
-		err = small ? profile__merge(small, *p) : -ENOMEM;
-	}
-	if (err) {
-		profile__free(small);
+	err = fold_to(*p, max_samples, &small, ret_shift);
+	if (err)
 		return err;
-	}
 	profile__free(*p);
 	*p = small;
 	return 0;

@@ -16,8 +16,16 @@
 #define FOLD_NAME "[small branches]"
 
 struct profile;
+struct profile_merge_opts;
 
-/* To about max_samples at the most; nothing happens to a profile that has no more. *p is another one afterwards. */
-int profile__fold(struct profile **p, uint32_t max_samples);
+/* To about max_samples at the most; nothing happens to a profile that has no more. *p is another one afterwards. *ret_shift (may be NULL): branches below a
+ * share of 1/2^shift were folded; left alone where nothing was. */
+int profile__fold(struct profile **p, uint32_t max_samples, uint32_t *ret_shift);
+/*
+ * Adds `from` as profile__merge_as does, but for its branches below a share of 1/2^shift of its own: they come as [small branches]. A sum that was folded once is kept
+ * small this way, and what is too small for it is never carried. What opts leave behind must not be in `from`: shares would be of all.
+ */
+int profile__fold_into(struct profile *into, const struct profile *from,
+		       const struct profile_merge_opts *opts, uint32_t shift);
 
 #endif

@@ -28,10 +28,11 @@ struct translation {
 	const struct profile *from;
 	uint32_t *strings, *mappings, *functions, *locations, *stacks,
 		*label_sets;                  /* [id of from] = id of into, 0 unknown */
-	uint8_t *verdicts;                    /* [label set of from], where samples are chosen */
+	uint8_t *verdicts;                    /* [label set of from]; NULL: all samples come in */
 	uint32_t columns[PROFILE_VALUES_MAX]; /* [type of from] = type of into */
 	struct label extra;                   /* key 0: none */
 	const struct profile_merge_opts *opts;
+	uint32_t *heirs; /* [place] = the stack of into that takes its samples, 0 unknown */
 	int64_t left_over[PROFILE_VALUES_MAX]; /* by scaling, by column of into */
 };
 
@@ -122,23 +123,40 @@ static int location_of(struct translation *t, uint32_t id, uint32_t *ret_id)
 }
 
 /* Asked once for each label set: a pattern may be slow. */
-static bool is_kept(struct translation *t, uint32_t labels)
+static bool is_left_behind(struct translation *t, const struct sample *s)
 {
 	enum { NOT_ASKED, KEPT, DROPPED };
 	const struct profile_merge_opts *opts = t->opts;
+	uint8_t *verdict;
 
-	if (!opts->keep)
-		return true;
-	if (t->verdicts[labels] == NOT_ASKED)
-		t->verdicts[labels] = opts->keep(t->from, labels, opts->keep_ctx) ? KEPT : DROPPED;
-	return t->verdicts[labels] == KEPT;
+	if (!t->verdicts)
+		return false;
+	verdict = &t->verdicts[s->labels];
+	if (*verdict == NOT_ASKED) {
+		bool has_label =
+			opts->without_label && profile__find_label(t->from, s->labels, opts->without_label);
+
+		*verdict = !has_label && (!opts->keep || opts->keep(t->from, s->labels, opts->keep_ctx))
+				   ? KEPT
+				   : DROPPED;
+	}
+	return *verdict == DROPPED;
 }
 
-static bool is_left_behind(struct translation *t, const struct sample *s)
+/* The place of a stack that does not come in; NULL: it does. */
+static const struct merge_place *place_of(const struct translation *t, uint32_t stack)
 {
-	const char *without = t->opts->without_label;
+	const struct merge_places *all = t->opts->places;
+	uint32_t id = all ? all->of_stack[stack] : 0;
 
-	return (without && profile__find_label(t->from, s->labels, without)) || !is_kept(t, s->labels);
+	return id ? &all->places[id - 1] : NULL;
+}
+
+static uint32_t anchor_of(const struct translation *t, uint32_t stack)
+{
+	const struct merge_place *place = place_of(t, stack);
+
+	return place ? place->anchor : stack;
 }
 
 static int translate_stacks(struct translation *t)
@@ -150,7 +168,7 @@ static int translate_stacks(struct translation *t)
 		const struct sample *s = profile__get_sample(t->from, i);
 
 		if (!is_left_behind(t, s))
-			t->stacks[s->stack] = 1;
+			t->stacks[anchor_of(t, s->stack)] = 1;
 	}
 	for (uint32_t id = n; id > 0; id--) {
 		if (t->stacks[id])
@@ -223,21 +241,74 @@ static int64_t value_of(struct translation *t, uint32_t column, int64_t value)
 	return opts->negate ? saturated_negate(value) : value;
 }
 
+static bool takes_in_more(const struct translation *t, uint32_t stack)
+{
+	const struct location *l =
+		profile__get_location(t->from, stack_table__node(&t->from->stacks, stack)->item);
+	uint32_t name_id = t->opts->places->name_id;
+
+	return name_id && l->n_lines == 1 &&
+	       profile__get_function(t->from, profile__lines(t->from, l)->function)->name == name_id;
+}
+
+static int push_name(struct translation *t, uint32_t leaf, uint32_t *stack)
+{
+	struct function f = {0};
+	struct line line = {0};
+	uint32_t mapping, location;
+	int err = profile__string(t->into, t->opts->places->name, &f.name);
+
+	if (!err)
+		err = profile__function(t->into, &f, &line.function);
+	if (!err)
+		err = mapping_of(t, profile__get_location(t->from, leaf)->mapping, &mapping);
+	if (!err)
+		err = profile__location(t->into, mapping, 0, false, &line, 1, &location);
+	return err ? err : profile__stack_push(t->into, *stack, location, stack);
+}
+
+/* The stack of into that takes the samples of a place. */
+static int heir_of(struct translation *t, const struct merge_place *place, uint32_t *ret_stack)
+{
+	uint32_t *heir = &t->heirs[place - t->opts->places->places];
+	uint32_t stack = t->stacks[place->anchor], location;
+	int err = 0;
+
+	if (!*heir) {
+		if (!takes_in_more(t, place->anchor))
+			err = push_name(t, place->leaf, &stack);
+		if (!err && place->is_named)
+			err = location_of(t, place->leaf, &location);
+		if (!err && place->is_named)
+			err = profile__stack_push(t->into, stack, location, &stack);
+		if (err)
+			return err;
+		*heir = stack;
+	}
+	*ret_stack = *heir;
+	return 0;
+}
+
 static int translate_samples(struct translation *t)
 {
 	for (uint32_t i = 0; i < profile__n_samples(t->from); i++) {
 		const struct sample *s = profile__get_sample(t->from, i);
+		const struct merge_place *place;
 		int64_t values[PROFILE_VALUES_MAX] = {0};
-		uint32_t labels;
+		uint32_t labels, stack;
 		int err;
 
 		if (is_left_behind(t, s))
 			continue;
+		place = place_of(t, s->stack);
+		stack = t->stacks[s->stack];
 		for (uint32_t v = 0; v < t->from->n_types; v++)
 			values[t->columns[v]] = value_of(t, t->columns[v], s->values[v]);
 		err = labels_of(t, s->labels, &labels);
+		if (!err && place)
+			err = heir_of(t, place, &stack);
 		if (!err)
-			err = profile__add(t->into, t->stacks[s->stack], labels, values);
+			err = profile__add(t->into, stack, labels, values);
 		if (err)
 			return err;
 	}
@@ -428,9 +499,15 @@ static int translation__init(struct translation *t)
 		if (!*columns[i].ids)
 			return -ENOMEM;
 	}
-	if (t->opts->keep)
-		t->verdicts = calloc((size_t)profile__n_label_sets(t->from) + 1, 1);
-	return t->opts->keep && !t->verdicts ? -ENOMEM : 0;
+	if (t->opts->places) {
+		t->heirs = calloc((size_t)t->opts->places->n + 1, sizeof(*t->heirs));
+		if (!t->heirs)
+			return -ENOMEM;
+	}
+	if (!t->opts->keep && !t->opts->without_label)
+		return 0;
+	t->verdicts = calloc((size_t)profile__n_label_sets(t->from) + 1, 1);
+	return t->verdicts ? 0 : -ENOMEM;
 }
 
 static void translation__done(struct translation *t)
@@ -442,6 +519,7 @@ static void translation__done(struct translation *t)
 	free(t->stacks);
 	free(t->label_sets);
 	free(t->verdicts);
+	free(t->heirs);
 }
 
 int profile__merge_as(struct profile *into, const struct profile *from, const struct profile_merge_opts *opts)

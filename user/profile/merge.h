@@ -20,6 +20,22 @@ struct profile;
 
 #define MERGE_COMMENTS_MAX 1024
 
+/*
+ * Where samples go whose stacks do not come in: below a stack that does (`anchor`), as a frame of that name in their leaf's binary, and where they are enough, below that as
+ * their leaf. Made by profile/fold.
+ */
+struct merge_place {
+	uint32_t anchor, leaf; /* stack, location */
+	bool is_named;
+};
+struct merge_places {
+	const char *name;
+	uint32_t name_id; /* the name where `from` has it: frames of that name take in more; 0: it has not */
+	const uint32_t *of_stack; /* [stack of from] = place + 1; 0: it comes in */
+	const struct merge_place *places;
+	uint32_t n;
+};
+
 struct profile_merge_opts {
 	bool negate;               /* subtract instead of adding */
 	const char *label_key;     /* a label for every sample that comes in; replaces one of that key */
@@ -35,6 +51,7 @@ struct profile_merge_opts {
 	bool functions_only;
 	/* Values times scale_num / scale_den; remainders go on from sample to sample, so that sums are exact. scale_den 0: as they are. */
 	uint64_t scale_num, scale_den;
+	const struct merge_places *places; /* NULL: all stacks come in */
 };
 
 /*

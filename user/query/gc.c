@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "user/query/gc.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "user/base/buf.h"
@@ -16,27 +18,34 @@ static enum gc_runtime runtime_of(const char *name)
 	return GC_NONE;
 }
 
-void gc_share__of(const struct profile *p, const char *type, struct gc_share *ret)
+int gc_share__add(struct gc_share *s, const struct profile *p, const char *type)
 {
-	struct gc_share s = {.unit = ""};
-	uint32_t t;
+	uint32_t t, n_sets = profile__n_label_sets(p);
+	uint8_t *runtimes; /* [label set] */
 
-	*ret = s;
 	if (profile__find_type(p, type, &t) && profile__find_type(p, NULL, &t))
-		return;
-	s.unit = profile__str(p, profile__type(p, t).unit);
+		return 0;
+	runtimes = calloc((size_t)n_sets + 1, sizeof(*runtimes));
+	if (!runtimes)
+		return -ENOMEM;
+	for (uint32_t set = 1; set <= n_sets; set++) {
+		const struct label *l = profile__find_label(p, set, GC_LABEL);
+
+		runtimes[set] = l ? runtime_of(profile__str(p, l->str)) : GC_NONE;
+	}
 	for (uint32_t i = 0; i < profile__n_samples(p); i++) {
 		const struct sample *sample = profile__get_sample(p, i);
-		const struct label *l = profile__find_label(p, sample->labels, GC_LABEL);
-		enum gc_runtime r = l ? runtime_of(profile__str(p, l->str)) : GC_NONE;
+		uint8_t r = runtimes[sample->labels];
 
-		s.all = saturated_add(s.all, sample->values[t]);
-		if (!r)
+		s->all = saturated_add(s->all, sample->values[t]);
+		if (r == GC_NONE)
 			continue;
-		s.total = saturated_add(s.total, sample->values[t]);
-		s.by_runtime[r] = saturated_add(s.by_runtime[r], sample->values[t]);
+		s->total = saturated_add(s->total, sample->values[t]);
+		s->by_runtime[r] = saturated_add(s->by_runtime[r], sample->values[t]);
 	}
-	*ret = s;
+	s->unit = profile__str(p, profile__type(p, t).unit);
+	free(runtimes);
+	return 0;
 }
 
 bool gc_share__print(const struct gc_share *s, struct buf *to)

@@ -2,7 +2,7 @@
 /*
  * gc - how much of a profile is garbage collection, by runtime: what has the label `gc` (config/gc_pattern.h).
  *
- * Owns: nothing. Thread: any. Limit: none. Errors: none.
+ * Owns: nothing. Thread: any. Limit: none. Errors: -ENOMEM.
  */
 #ifndef EVERPROF_QUERY_GC_H
 #define EVERPROF_QUERY_GC_H
@@ -21,8 +21,8 @@ struct gc_share {
 	const char *unit; /* borrowed from the profile */
 };
 
-/* type: NULL or unknown: the default one. */
-void gc_share__of(const struct profile *p, const char *type, struct gc_share *ret);
+/* Adds another profile's; the unit is that of the last. type: NULL or unknown: the default one. */
+int gc_share__add(struct gc_share *s, const struct profile *p, const char *type);
 /* "1.23s, 12.30% of the total (go 1.00s, v8 0.23s)"; false, and nothing, where there is none. */
 bool gc_share__print(const struct gc_share *s, struct buf *to);
 

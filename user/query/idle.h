@@ -10,6 +10,7 @@
 #ifndef EVERPROF_QUERY_IDLE_H
 #define EVERPROF_QUERY_IDLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct buf;
@@ -17,18 +18,21 @@ struct profile;
 
 #define IDLE_LABEL     "idle"
 #define IDLE_NAMES_MAX 32
+#define IDLE_NAME_MAX  48
 
-/* Of one sample type; texts are borrowed from the profile that has them. */
+/* Of one sample type. */
 struct idle_hidden {
 	int64_t total; /* 0: nothing was hidden */
-	const char *unit;
+	char unit[24];
 	uint32_t n; /* the largest first; what there was no room for is in the total only */
 	struct {
-		const char *name;
+		char name[IDLE_NAME_MAX]; /* cut where it is longer */
 		int64_t value;
 	} by_name[IDLE_NAMES_MAX];
 };
 
+/* Adds the idle waits of another profile, if it has any. type as below. */
+int idle_hidden__add(struct idle_hidden *h, const struct profile *p, const char *type, bool *ret_has);
 /* A sealed profile without idle waits; NULL where p has none. type: sample type of the amounts; NULL or unknown: the default one. */
 int idle__hide(const struct profile *p, const char *type, struct profile **ret_shown,
 	       struct idle_hidden *ret_hidden);

@@ -14,21 +14,25 @@
 #include "user/base/buf.h"
 #include "user/base/err.h"
 #include "user/base/io.h"
-#include "user/profile/merge.h"
 #include "user/profile/profile.h"
+#include "user/query/gather.h"
 #include "user/store/dir.h"
 #include "user/store/reader.h"
 
 #define DEFAULT_EVENT "cpu"
 
+static bool is_stdin(const char *path)
+{
+	return !strcmp(path, "-");
+}
+
 static int load_file(const char *path, struct profile **ret_profile, struct err *e)
 {
-	bool is_stdin = !strcmp(path, "-");
 	struct buf bytes;
 	int fd = STDIN_FILENO, err = 0;
 
 	buf__init(&bytes, SOURCE_FILE_MAX);
-	if (!is_stdin)
+	if (!is_stdin(path))
 		err = io__open_regular(AT_FDCWD, path, &fd);
 	if (!err)
 		err = io__read_fd(fd, SOURCE_FILE_MAX, &bytes);
@@ -41,73 +45,98 @@ static int load_file(const char *path, struct profile **ret_profile, struct err 
 		err__set(e, err, "'%s': %s", path, err == -E2BIG ? "too large for memory" : strerror(-err));
 	else if (err == -EBADMSG || (err == -E2BIG && e && !strncmp(e->text, "pprof: ", 7)))
 		err__prefix(e, err, "'%s'", path);
-	if (!is_stdin)
+	if (!is_stdin(path))
 		io__close(&fd);
 	buf__done(&bytes);
 	return err;
 }
 
-static int load_store(const char *path, const struct source_opts *o, struct profile **ret_profile,
-		      struct err *e)
+/* The parts that are walked over, whichever path they are of. */
+struct walk {
+	part_fn fn;
+	void *ctx;
+	const char *path, *first_path; /* this one, and the one that had the first part */
+	struct err *err;
+};
+
+static int each_of_store(const struct source *s, const struct walk *w, bool may_miss)
 {
-	const char *event = o->event ? o->event : DEFAULT_EVENT;
-	uint64_t from_ns, to_ns;
-	int err = store_reader__span(path, event, &from_ns, &to_ns, e);
+	const struct source_opts *o = s->opts;
+	struct store_range r = {.dir = w->path, .event = o->event ? o->event : DEFAULT_EVENT};
+	int err = store_reader__span(r.dir, r.event, &r.from_ns, &r.to_ns, w->err);
 
 	if (err)
 		return err;
 	if (o->to_ns)
-		to_ns = o->to_ns;
+		r.to_ns = o->to_ns;
 	if (o->from_ns)
-		from_ns = o->from_ns;
+		r.from_ns = o->from_ns;
 	else
-		from_ns = to_ns > SOURCE_DEFAULT_NS ? to_ns - SOURCE_DEFAULT_NS : 0;
-	return store_reader__load(path, event, from_ns, to_ns, NULL, ret_profile, NULL, e);
+		r.from_ns = r.to_ns > SOURCE_DEFAULT_NS ? r.to_ns - SOURCE_DEFAULT_NS : 0;
+	return store_reader__parts(&r, may_miss, w->fn, w->ctx, NULL, w->err);
 }
 
-static int load_path(const char *path, const struct source_opts *o, struct profile **ret_profile,
-		     struct err *e)
+static int take_file(const struct walk *w, const char *path)
 {
-	char inner[PATH_MAX];
+	struct profile *p = NULL;
+	int err = load_file(path, &p, w->err);
+
+	if (err)
+		return err;
+	err = w->fn(p, w->ctx);
+	if (err == -EINVAL)
+		err__set(w->err, err, "'%s' and '%s' have different sample types", w->first_path, w->path);
+	else if (err)
+		err__prefix(w->err, err, "'%s'", w->path);
+	profile__free(p);
+	return err;
+}
+
+/* The file that a path stands for; NULL: it is a store. */
+static const char *file_of(const char *path, const struct source_opts *o, char inner[PATH_MAX])
+{
+	const char *event = o->event ? o->event : DEFAULT_EVENT;
 	struct stat st;
 
-	if (!strcmp(path, "-") || stat(path, &st) || !S_ISDIR(st.st_mode))
-		return load_file(path, ret_profile, e);
-	if (snprintf(inner, sizeof(inner), "%s/" STORE_SNAPSHOTS, path) < (int)sizeof(inner) &&
-	    stat(inner, &st) &&
-	    snprintf(inner, sizeof(inner), "%s/%s.pb.gz", path, o->event ? o->event : DEFAULT_EVENT) <
-		    (int)sizeof(inner) &&
-	    !stat(inner, &st))
-		return load_file(inner, ret_profile, e);
-	return load_store(path, o, ret_profile, e);
+	if (is_stdin(path) || stat(path, &st) || !S_ISDIR(st.st_mode))
+		return path;
+	if (snprintf(inner, PATH_MAX, "%s/" STORE_SNAPSHOTS, path) < PATH_MAX && stat(inner, &st) &&
+	    snprintf(inner, PATH_MAX, "%s/%s.pb.gz", path, event) < PATH_MAX && !stat(inner, &st))
+		return inner;
+	return NULL;
 }
 
-int source__load(const char *const *paths, uint32_t n, const struct source_opts *opts,
-		 struct profile **ret_profile, struct err *e)
+static int each(const struct parts *parts, bool may_miss, part_fn fn, void *ctx, struct err *e)
 {
-	struct profile *sum = NULL, *one = NULL;
-	int err;
+	const struct source *s = (const struct source *)parts; /* its first member */
+	struct walk w = {.fn = fn, .ctx = ctx, .err = e};
+	char inner[PATH_MAX];
+	int err = 0;
 
-	if (n == 1)
-		return load_path(paths[0], opts, ret_profile, e);
-	sum = profile__new(NULL);
-	err = sum ? 0 : -ENOMEM;
-	for (uint32_t i = 0; !err && i < n; i++) {
-		err = load_path(paths[i], opts, &one, e);
-		if (err)
-			break;
-		err = profile__merge(sum, one);
-		if (err == -EINVAL)
-			err__set(e, err, "'%s' and '%s' have different sample types", paths[0], paths[i]);
-		else if (err)
-			err__set(e, err, "cannot merge '%s': %s", paths[i], strerror(-err));
-		profile__free(one);
+	/* what came from there once does not come again */
+	for (uint32_t i = 0; i < s->n; i++)
+		may_miss |= is_stdin(s->paths[i]);
+	w.first_path = s->n ? s->paths[0] : "";
+	for (uint32_t i = 0; !err && i < s->n; i++) {
+		const char *file = file_of(s->paths[i], s->opts, inner);
+
+		w.path = s->paths[i];
+		err = file ? take_file(&w, file) : each_of_store(s, &w, may_miss);
 	}
-	if (!err)
-		err = profile__seal(sum);
-	if (err)
-		profile__free(sum);
-	else
-		*ret_profile = sum;
 	return err;
+}
+
+void source__init(struct source *s, const char *const *paths, uint32_t n, const struct source_opts *opts)
+{
+	*s = (struct source){.parts = {.each = each}, .paths = paths, .n = n, .opts = opts};
+}
+
+int source__load(const struct source *s, struct profile **ret_profile, struct err *e)
+{
+	const struct gather_sum_opts sum = {.limit_bytes = SOURCE_SUM_MAX};
+	const struct gather_opts o = {.parts = &s->parts};
+	char inner[PATH_MAX];
+	const char *file = s->n == 1 ? file_of(s->paths[0], s->opts, inner) : NULL;
+
+	return file ? load_file(file, ret_profile, e) : gather__sum(&o, &sum, ret_profile, NULL, e);
 }

@@ -421,11 +421,26 @@ static int check_label(struct top_counter *c, struct err *e)
 	return 0;
 }
 
-static int choose(struct top_counter *c, const struct top_opts *o, struct err *e)
+static bool is_of_waits(const struct profile *p)
+{
+	uint32_t type;
+
+	return !profile__find_type(p, event__added(EVENT_OFFCPU), &type);
+}
+
+static const char *default_by(const struct profile *p)
+{
+	for (uint32_t set = 1; is_of_waits(p) && set <= profile__n_label_sets(p); set++)
+		if (profile__find_label(p, set, "wait"))
+			return "wait";
+	return "function";
+}
+
+static int choose(struct top_counter *c, struct err *e)
 {
 	static const char *const frames[] = {
 		[BY_FUNCTION] = "function", [BY_FILE] = "file", [BY_BINARY] = "binary"};
-	const char *by = o->by ? o->by : "function";
+	const char *by = c->opts.by ? c->opts.by : default_by(c->p);
 	uint32_t n = profile__n_label_sets(c->p);
 	int err = 0;
 
@@ -443,6 +458,8 @@ static int choose(struct top_counter *c, const struct top_opts *o, struct err *e
 									   : profile__n_mappings(c->p);
 	}
 	c->top->by = by;
+	if (profile__n_samples(c->p))
+		c->opts.by = by; /* for those to come, too */
 	c->groups = calloc((size_t)n + 1, sizeof(*c->groups));
 	return err ? err : c->groups ? 0 : -ENOMEM;
 }
@@ -483,21 +500,6 @@ static void sort_rows(struct top *t, enum top_sort sort)
 	t->n = n;
 	if (n)
 		qsort_r(t->rows, n, sizeof(*t->rows), compare_rows, &o);
-}
-
-static bool is_of_waits(const struct profile *p)
-{
-	uint32_t type;
-
-	return !profile__find_type(p, event__added(EVENT_OFFCPU), &type);
-}
-
-const char *top__default_by(const struct profile *p)
-{
-	for (uint32_t set = 1; is_of_waits(p) && set <= profile__n_label_sets(p); set++)
-		if (profile__find_label(p, set, "wait"))
-			return "wait";
-	return "function";
 }
 
 int top_counter__new(const struct top_opts *opts, struct top_counter **ret)
@@ -555,7 +557,9 @@ int top_counter__add(struct top_counter *c, const struct profile *p, struct err 
 	if (err)
 		return err;
 	c->is_diff = is_difference(p);
-	err = choose(c, &c->opts, e);
+	err = choose(c, e);
+	if (!err)
+		err = gc_share__add(&c->top->gc, p, c->opts.type);
 	if (!err && is_of_waits(p)) {
 		c->plumbing = calloc((size_t)profile__n_functions(p) + 1, sizeof(*c->plumbing));
 		err = c->plumbing ? 0 : -ENOMEM;
@@ -582,7 +586,7 @@ int top_counter__finish(struct top_counter *c, const struct profile *head, struc
 	if (err)
 		return err;
 	c->top->type = profile__str(head, profile__type(head, type).type);
-	c->top->unit = profile__str(head, profile__type(head, type).unit);
+	c->top->unit = c->top->gc.unit = profile__str(head, profile__type(head, type).unit);
 	if (c->kind == BY_LABEL && !c->has_label)
 		return -ENOENT; /* the err tells what the last one had */
 	sort_rows(c->top, c->opts.sort);

@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "user/query/gc.h"
+
 struct buf;
 struct err;
 struct idle_hidden;
@@ -28,7 +30,8 @@ struct profile;
 enum top_sort { TOP_BY_FLAT, TOP_BY_CUM };
 
 struct top_opts {
-	const char *by;   /* NULL: function */
+	const char *
+		by; /* NULL: what is asked first of such a profile, "wait" of one of waits, else "function" */
 	const char *type; /* sample type; NULL: the default one */
 	const char
 		*focus; /* POSIX extended regular expression: only samples with such a function; NULL: all */
@@ -44,8 +47,9 @@ struct top {
 	struct intern *names;
 	struct top_row *rows; /* sorted by size whatever the sign, then by name */
 	uint32_t n;
-	int64_t total;           /* of the whole profile, or of the base in a difference */
-	int64_t in_focus;        /* of the samples that were counted */
+	int64_t total;    /* of the whole profile, or of the base in a difference */
+	int64_t in_focus; /* of the samples that were counted */
+	struct gc_share gc;
 	const char *type, *unit; /* borrowed from the profile */
 	const char *by;
 };
@@ -62,9 +66,6 @@ int top_counter__finish(struct top_counter *c, const struct profile *head, struc
 			struct err *err);
 void top_counter__free(struct top_counter *c);
 const char *top__name(const struct top *t, uint32_t row);
-
-/* What is asked first of such a profile: "wait" of one of waits, else "function". */
-const char *top__default_by(const struct profile *p);
 
 struct top_print_opts {
 	const struct idle_hidden *hidden; /* what was taken out before; NULL: nothing */

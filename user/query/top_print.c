@@ -7,7 +7,6 @@
 #include "user/base/buf.h"
 #include "user/profile/profile.h"
 #include "user/profile/amount.h"
-#include "user/query/gc.h"
 #include "user/query/idle.h"
 #include "user/query/printable.h"
 
@@ -44,14 +43,12 @@ static void print_head(const struct top *t, const struct profile *p, struct buf 
 	}
 }
 
-static void print_gc(const struct profile *p, const struct top *t, struct buf *b)
+static void print_gc(const struct top *t, struct buf *b)
 {
-	struct gc_share gc;
 	struct buf text;
 
-	gc_share__of(p, t->type, &gc);
 	buf__init(&text, 1024);
-	if (gc_share__print(&gc, &text))
+	if (gc_share__print(&t->gc, &text))
 		buf__printf(b, "Garbage collection: %s\n", buf__str(&text));
 	buf__done(&text);
 }
@@ -63,7 +60,7 @@ void top__print(const struct top *t, const struct profile *p, const struct top_p
 	int64_t sum = 0;
 
 	print_head(t, p, b);
-	print_gc(p, t, b);
+	print_gc(t, b);
 	if (opts->hidden && opts->hidden->total) {
 		buf__append_str(b, "Hidden: ");
 		idle_hidden__print(opts->hidden, b);

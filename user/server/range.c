@@ -21,7 +21,6 @@
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/config/event.h"
-#include "user/profile/fold.h"
 #include "user/profile/profile.h"
 #include "user/query/digest.h"
 #include "user/query/selection.h"
@@ -88,7 +87,7 @@ static int load_rest(struct link *l, const struct range *r, const struct store_f
 	return load_live(l, &rest, NULL, ret, NULL);
 }
 
-int range__no_data(const struct range *r, struct err *err)
+static int no_data(const struct range *r, struct err *err)
 {
 	return err__set(err, -ENODATA, "nothing of event '%s' was recorded in that range", r->event);
 }
@@ -98,8 +97,30 @@ static int read_for_feed(void *link, const struct store_name *name, struct buf *
 	return link__read_file(link, name, to);
 }
 
-/* Damaged files and those of other types are left out, as everprof top does; a file that was deleted meanwhile is no error. */
-static int each_file(struct link *l, const struct store_file *files, uint32_t n, range_part_fn fn, void *ctx)
+/* A part of a range, and how many there were. */
+struct walk {
+	part_fn fn;
+	void *ctx;
+	bool is_state;
+	uint32_t n;
+};
+
+static bool is_over(const struct walk *w)
+{
+	return w->is_state && w->n;
+}
+
+static int take(struct walk *w, const struct profile *p)
+{
+	int code = w->fn(p, w->ctx);
+
+	w->n += !code;
+	return code == -EINVAL ? 0 : code;
+}
+
+/* Damaged files and those of other types are left out, as everprof top does. */
+static int each_file(struct link *l, const struct store_file *files, uint32_t n, bool may_miss,
+		     struct walk *w)
 {
 	const struct feed_opts opts = {.files = files,
 				       .n = n,
@@ -111,81 +132,62 @@ static int each_file(struct link *l, const struct store_file *files, uint32_t n,
 	struct feed *feed = NULL;
 	int code = feed__new(&opts, &feed);
 
-	for (uint32_t i = 0; !code && i < n; i++) {
+	for (uint32_t i = 0; !code && i < n && !is_over(w); i++) {
 		struct profile *p = NULL;
 
 		code = feed__next(feed, &file, &p, NULL);
-		if (code == -ENOENT || code == -EBADMSG) {
-			code = 0;
-			continue;
-		}
 		if (!code)
-			code = fn(p, ctx);
-		profile__free(p);
-		if (code == -EINVAL)
+			code = take(w, p);
+		else if (code == -ENOENT)
+			code = may_miss ? 0 : -ESTALE;
+		else if (code == -EBADMSG)
 			code = 0;
+		profile__free(p);
 	}
 	feed__free(feed);
 	return code;
 }
 
-int range__parts(struct link *l, const struct range *r, range_part_fn fn, void *ctx)
+static int each_part(const struct parts *parts, bool may_miss, part_fn fn, void *ctx, struct err *err)
 {
+	const struct range_parts *p = (const struct range_parts *)parts; /* its first member */
+	const struct range *r = p->range;
+	struct walk w = {.fn = fn, .ctx = ctx, .is_state = event__is_state(r->event)};
 	struct store_file *files = NULL;
 	struct profile *rest = NULL;
 	uint32_t n = 0;
-	int code = link__list(l, r->event, r->from_ns, r->to_ns, false, &files, &n);
-
-	/* an empty end of a state would hide what is before it */
-	if (!code && !load_rest(l, r, files, n, &rest) &&
-	    (!event__is_state(r->event) || profile__n_samples(rest)))
-		code = fn(rest, ctx);
-	if (!code) {
-		store_files__turn(files, n);
-		code = each_file(l, files, n, fn, ctx);
-	}
-	free(files);
-	profile__free(rest);
-	return code == RANGE_ENOUGH ? 0 : code;
-}
-
-struct adding {
-	struct profile *sum;
-	const struct selection *selection;
-	bool is_state;
-};
-
-static int add_part(const struct profile *part, void *ctx)
-{
-	struct adding *a = ctx;
-	int code = selection__merge(a->selection, a->sum, part);
+	int code = link__list(p->link, r->event, r->from_ns, r->to_ns, false, &files, &n);
 
 	if (code)
-		return code;
-	if (profile__bytes(a->sum) > RANGE_BYTES_GROWN)
-		code = profile__fold(&a->sum, RANGE_ROWS_MAX);
-	return code ? code : a->is_state ? RANGE_ENOUGH : 0;
+		return err__set(err, code, "cannot list the store: %s", strerror(-code));
+	/* an empty end of a state would hide what is before it */
+	if (!load_rest(p->link, r, files, n, &rest) && (!w.is_state || profile__n_samples(rest)))
+		code = take(&w, rest);
+	profile__free(rest);
+	if (!code && !is_over(&w)) {
+		store_files__turn(files, n);
+		code = each_file(p->link, files, n, may_miss, &w);
+	}
+	free(files);
+	return !code && !w.n ? no_data(r, err) : code;
 }
+
+void range_parts__init(struct range_parts *p, struct link *l, const struct range *r)
+{
+	*p = (struct range_parts){.parts = {.each = each_part}, .link = l, .range = r};
+}
+
+const struct gather_sum_opts range__sum_opts = {
+	.limit_bytes = RANGE_BYTES_MAX, .grown_bytes = RANGE_BYTES_GROWN, .rows_max = RANGE_ROWS_MAX};
 
 int range__load(struct link *l, const struct range *r, const struct selection *s, struct profile **ret,
 		struct err *err)
 {
-	const struct profile_opts opts = {.limit_bytes = RANGE_BYTES_MAX, .adds_late = true};
-	struct adding a = {.sum = profile__new(&opts), .selection = s, .is_state = event__is_state(r->event)};
-	int code = a.sum ? range__parts(l, r, add_part, &a) : -ENOMEM;
+	struct range_parts parts;
+	const struct gather_opts o = {.parts = &parts.parts, .selection = s};
 
-	if (code == -E2BIG)
-		err__set(err, code, "the profile of that range does not fit into %zu MiB: ask for less",
-			 RANGE_BYTES_MAX >> 20);
-	else if (!code && !profile__n_types(a.sum))
-		code = range__no_data(r, err);
-	if (!code)
-		code = profile__seal(a.sum);
-	if (code)
-		profile__free(a.sum);
-	else
-		*ret = a.sum;
-	return code;
+	range_parts__init(&parts, l, r);
+	return gather__sum(&o, &range__sum_opts, ret, NULL, err);
 }
 
 int range__last_window(struct link *l, struct range *range, struct err *err)
@@ -219,7 +221,7 @@ int range__capture(struct link *l, const struct range *r, const struct selection
 	if (code == -ENOENT)
 		return err__set(err, code, "this agent does not record the event '%s'", r->event);
 	if (code == -ENODATA)
-		return range__no_data(r, err);
+		return no_data(r, err);
 	if (code)
 		return code;
 	if (!s || !s->n) {

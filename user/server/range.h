@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "user/query/gather.h"
+#include "user/query/parts.h"
+
 #define RANGE_BYTES_MAX ((size_t)384 << 20)
 /* A sum that has grown to so many bytes is folded (profile/fold) to so many rows. */
 #define RANGE_BYTES_GROWN ((size_t)44 << 20)
@@ -32,13 +35,15 @@ struct range {
 		rate_hz; /* of what is captured: at least so many samples a second, where that can be; 0: as it is */
 };
 
-/* Calls fn for the profile of each file of the range, and of what is in none yet, the newest first. Of what it returns RANGE_ENOUGH ends the walk, as errors do but
- * those of files that are damaged, of other types, or gone. */
-#define RANGE_ENOUGH 1
-typedef int (*range_part_fn)(const struct profile *part, void *ctx);
-int range__parts(struct link *l, const struct range *r, range_part_fn fn, void *ctx);
-/* Tells that there is nothing; -ENODATA. */
-int range__no_data(const struct range *r, struct err *err);
+/* What is in the store's files of the range, and what is in none yet, the newest first. The link and the range are borrowed. */
+struct range_parts {
+	struct parts parts; /* to be walked over */
+	struct link *link;
+	const struct range *range;
+};
+void range_parts__init(struct range_parts *p, struct link *l, const struct range *r);
+/* How a sum of a range is made: no larger than a process that serves may be. */
+extern const struct gather_sum_opts range__sum_opts;
 /* Sealed; of a state (event__is_state) the last of the range. selection NULL: all. */
 int range__load(struct link *l, const struct range *r, const struct selection *s, struct profile **ret,
 		struct err *err);

@@ -9,11 +9,7 @@
 #include "exporters/format/json.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
-#include "user/base/heap.h"
-#include "user/profile/diff.h"
-#include "user/profile/profile.h"
 #include "user/server/ask.h"
-#include "user/server/gather.h"
 #include "user/server/link.h"
 #include "user/server/server.h"
 #include "user/server/show.h"
@@ -21,32 +17,9 @@
 
 #define SNAPSHOTS_MAX 20000
 
-/* The sum of the range, or its difference to the other one. */
-static int load(struct server *s, const struct ask_for *a, const struct range *base, struct profile **ret,
-		struct err *e)
-{
-	struct profile *now = NULL, *before = NULL;
-	int err = range__load(s->link, &a->range, &a->selection, &now, e);
-
-	if (err || !base) {
-		if (!err)
-			*ret = now;
-		return err;
-	}
-	err = range__load(s->link, base, &a->selection, &before, e);
-	if (err)
-		err__prefix(e, err, "what is to be compared with");
-	if (!err)
-		err = profile__diff(before, now, NULL, ret);
-	profile__free(before);
-	profile__free(now);
-	return err;
-}
-
 static void answer_query(struct server *s, const struct http_request *r, struct response *to)
 {
-	struct gather_opts o = {.link = s->link};
-	struct profile *p = NULL;
+	struct range_parts parts, base_parts;
 	struct range base;
 	struct err e = {""};
 	struct ask_for a;
@@ -60,18 +33,10 @@ static void answer_query(struct server *s, const struct http_request *r, struct 
 		err = ask__range(&r->target, "diff_from", "diff_to", &base, &is_diff, &e);
 	}
 	if (!err) {
-		o.ask = &a;
-		o.base = is_diff ? &base : NULL;
-		o.keeps_idle = request__param(&r->target, "idle");
-		err = show__range(&r->target, &o, to, &e);
+		range_parts__init(&parts, s->link, &a.range);
+		range_parts__init(&base_parts, s->link, &base);
+		err = show__parts(&r->target, &a, &parts.parts, is_diff ? &base_parts.parts : NULL, to, &e);
 	}
-	if (err == -EAGAIN) {
-		err = load(s, &a, o.base, &p, &e);
-		if (!err)
-			err = show__profile(&r->target, &a, &p, to, &e);
-	}
-	profile__free(p);
-	heap__give_back();
 	if (err)
 		response__fail_err(to, err, &e);
 }

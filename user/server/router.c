@@ -2,6 +2,7 @@
 /* Finds the route of a path: the tables of the route_*.c files, one after the other. */
 #include <string.h>
 
+#include "user/base/heap.h"
 #include "user/server/server.h"
 
 static bool is_match(const char *path, const char *pattern)
@@ -36,9 +37,13 @@ bool server__find_route(void *ctx, const struct http_request *r, const void **re
 	return false;
 }
 
-void server__answer(void *ctx, const void *route, const struct http_request *r, struct response *to)
+void server__answer(void *ctx, const void *of, const struct http_request *r, struct response *to)
 {
-	((const struct route *)route)->answer(ctx, r, to);
+	const struct route *route = of;
+
+	route->answer(ctx, r, to);
+	if (route->work != WORK_QUICK)
+		heap__give_back();
 }
 
 const char *server__rest(const struct http_request *r, const char *route_path)

@@ -94,7 +94,7 @@ int server__main(void)
 	s.settings = settings;
 	prctl(PR_SET_NAME, "everprof"); /* what the kernel took from /proc/self/exe is "exe" */
 	signal(SIGPIPE, SIG_IGN);
-	heap__keep_small();
+	heap__keep_warm();
 	if (settings->is_tls)
 		gnutls_global_init();
 	image__give_back();

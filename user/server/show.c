@@ -11,11 +11,12 @@
 #include "exporters/format/json.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
+#include "user/profile/diff.h"
 #include "user/profile/profile.h"
+#include "user/query/gather.h"
 #include "user/query/idle.h"
 #include "user/query/top.h"
 #include "user/server/ask.h"
-#include "user/server/gather.h"
 #include "user/server/request.h"
 #include "user/server/response.h"
 
@@ -31,23 +32,35 @@ static const struct format *format_of(const char *name)
 }
 
 /* What is looked at shows no idle waits, and says how much they were; files keep all, and so does idle=1. */
-static int hide_idle(const struct request *r, const struct ask_for *a, struct profile **p,
-		     struct response *to)
+static bool hides_idle(const struct request *r, const struct format *f)
 {
-	struct idle_hidden hidden;
-	struct profile *shown = NULL;
-	struct buf b;
-	int err = request__param(r, "idle") ? 0 : idle__hide(*p, a->format.type, &shown, &hidden);
+	return (!f || strncmp(f->name, "pprof", 5)) && !request__param(r, "idle");
+}
 
-	if (err || !shown)
-		return err;
+static void tell_hidden(const struct idle_hidden *hidden, struct response *to)
+{
+	struct buf b;
+
+	if (!hidden->total)
+		return;
 	buf__init(&b, sizeof(to->note) * 4);
-	idle_hidden__print(&hidden, &b);
+	idle_hidden__print(hidden, &b);
 	snprintf(to->note, sizeof(to->note), "without %s", buf__str(&b));
 	/* a header has ASCII only */
 	for (char *c = to->note; *c; c++)
 		*c = *c < 0 ? '.' : *c;
 	buf__done(&b);
+}
+
+static int hide_idle(const struct ask_for *a, struct profile **p, struct response *to)
+{
+	struct idle_hidden hidden;
+	struct profile *shown = NULL;
+	int err = idle__hide(*p, a->format.type, &shown, &hidden);
+
+	if (err || !shown)
+		return err;
+	tell_hidden(&hidden, to);
 	profile__free(*p);
 	*p = shown;
 	return 0;
@@ -78,7 +91,9 @@ static int read_top(const struct request *r, struct top_opts *ret, uint64_t *ret
 {
 	const char *sort = request__param(r, "sort");
 
-	*ret = (struct top_opts){.by = request__param(r, "by"),
+	const char *by = request__param(r, "by");
+
+	*ret = (struct top_opts){.by = by ? by : "function",
 				 .type = request__param(r, "type"),
 				 .focus = request__param(r, "focus"),
 				 .sort = sort && !strcmp(sort, "cum") ? TOP_BY_CUM : TOP_BY_FLAT};
@@ -90,25 +105,13 @@ static int read_top(const struct request *r, struct top_opts *ret, uint64_t *ret
 }
 
 /* format=top as JSON, format=text as `everprof top` prints it. */
-static int answer_top(const struct request *r, const struct profile *p, bool as_text, struct response *to,
-		      struct err *e)
+static void answer_table(const struct top *t, const struct profile *head, const char *format, uint64_t n,
+			 struct response *to)
 {
-	struct top_opts opts;
-	uint64_t n;
-	struct top *t;
-	int err = read_top(r, &opts, &n, e);
-
-	if (!err)
-		err = top__new(p, &opts, &t, e);
-	if (err)
-		return err;
-	if (as_text) {
-		top__print(t, p, &(struct top_print_opts){.n_rows = (uint32_t)n}, &to->body);
-	} else {
+	if (!strcmp(format, "text"))
+		top__print(t, head, &(struct top_print_opts){.n_rows = (uint32_t)n}, &to->body);
+	else
 		answer_rows(t, n, to);
-	}
-	top__free(t);
-	return 0;
 }
 
 static void describe(const struct request *r, const struct ask_for *a, const struct format *f,
@@ -140,53 +143,122 @@ int show__check(const struct request *r, struct err *e)
 			"format: one of pprof json folded speedscope svg html top text is expected");
 }
 
-/* What a tree or a table of names answers needs no sum of all. */
-int show__range(const struct request *r, const struct gather_opts *o, struct response *to, struct err *e)
+static int show_tree(const struct request *r, const struct format *f, const struct ask_for *a,
+		     const struct gather_opts *o, struct response *to, struct err *e)
+{
+	const struct call_tree_opts opts = format__tree_opts(&a->format);
+	struct gathered g = {0};
+	struct call_tree *tree;
+	int err = gather__tree(o, &opts, &tree, &g, e);
+
+	if (err)
+		return err;
+	tell_hidden(&g.hidden, to);
+	describe(r, a, f, to);
+	err = f->draw(g.head, tree, &to->body);
+	call_tree__free(tree);
+	profile__free(g.head);
+	return err;
+}
+
+static int show_table(const struct request *r, const struct gather_opts *o, const char *format,
+		      struct response *to, struct err *e)
+{
+	struct gathered g = {0};
+	struct top_opts opts;
+	struct top *top;
+	uint64_t n;
+	int err = read_top(r, &opts, &n, e);
+
+	if (!err)
+		err = gather__top(o, &opts, &top, &g, e);
+	if (err)
+		return err;
+	tell_hidden(&g.hidden, to);
+	answer_table(top, g.head, format, n, to);
+	top__free(top);
+	profile__free(g.head);
+	return 0;
+}
+
+/* A sum, or the difference of two: in the shape that is asked for. */
+static int show_sealed(const struct request *r, const struct ask_for *a, const struct profile *p,
+		       struct response *to, struct err *e)
 {
 	const char *format = request__param(r, "format");
 	const struct format *f = is_table(format) ? NULL : format_of(format);
-	struct profile *head = NULL;
-	struct call_tree *tree = NULL;
 	struct top_opts opts;
-	struct top *top = NULL;
+	struct top *top;
 	uint64_t n;
 	int err;
 
-	if (f && f->draw) {
-		err = gather__tree(o, &tree, &head, e);
-		if (!err)
-			err = f->draw(head, tree, &to->body);
-		if (!err)
-			describe(r, o->ask, f, to);
-	} else if (format && !strcmp(format, "top")) {
-		err = read_top(r, &opts, &n, e);
-		if (!err)
-			err = gather__top(o, &opts, &top, &head, e);
-		if (!err)
-			answer_rows(top, n, to);
-	} else {
-		return -EAGAIN;
+	if (f) {
+		describe(r, a, f, to);
+		err = f->encode(p, &a->format, &to->body);
+		if (err == -ENOENT)
+			err__set(e, err, "the profile has no sample type '%s'",
+				 a->format.type ? a->format.type : "");
+		return err;
 	}
+	err = read_top(r, &opts, &n, e);
+	if (!err)
+		err = top__new(p, &opts, &top, e);
+	if (err)
+		return err;
+	answer_table(top, p, format, n, to);
 	top__free(top);
-	call_tree__free(tree);
-	profile__free(head);
+	return 0;
+}
+
+static int show_sum(const struct request *r, const struct ask_for *a, const struct gather_opts *o,
+		    struct response *to, struct err *e)
+{
+	struct gather_opts of_now = *o, of_base = *o;
+	struct profile *now = NULL, *base = NULL, *diff = NULL;
+	struct idle_hidden hidden = {0};
+	int err;
+
+	of_now.base = of_base.base = NULL;
+	of_base.parts = o->base;
+	err = gather__sum(&of_now, &range__sum_opts, &now, &hidden, e);
+	if (!err && o->base) {
+		err = gather__sum(&of_base, &range__sum_opts, &base, NULL, e);
+		if (err)
+			err__prefix(e, err, "what is to be compared with");
+		if (!err)
+			err = profile__diff(base, now, NULL, &diff);
+	}
+	if (!err) {
+		tell_hidden(&hidden, to);
+		err = show_sealed(r, a, diff ? diff : now, to, e);
+	}
+	profile__free(diff);
+	profile__free(base);
+	profile__free(now);
 	return err;
+}
+
+int show__parts(const struct request *r, const struct ask_for *a, const struct parts *parts,
+		const struct parts *base, struct response *to, struct err *e)
+{
+	const char *format = request__param(r, "format");
+	const struct format *f = is_table(format) ? NULL : format_of(format);
+	const struct gather_opts o = {.parts = parts,
+				      .base = base,
+				      .selection = &a->selection,
+				      .hides_idle = hides_idle(r, f),
+				      .type = a->format.type};
+
+	if (f && f->draw)
+		return show_tree(r, f, a, &o, to, e);
+	return f || base ? show_sum(r, a, &o, to, e) : show_table(r, &o, format, to, e);
 }
 
 int show__profile(const struct request *r, const struct ask_for *a, struct profile **p, struct response *to,
 		  struct err *e)
 {
 	const char *format = request__param(r, "format");
-	const struct format *f = is_table(format) ? NULL : format_of(format);
-	int err = !f || strncmp(f->name, "pprof", 5) ? hide_idle(r, a, p, to) : 0;
+	int err = hides_idle(r, is_table(format) ? NULL : format_of(format)) ? hide_idle(a, p, to) : 0;
 
-	if (err)
-		return err;
-	if (!f)
-		return answer_top(r, *p, !strcmp(format, "text"), to, e);
-	describe(r, a, f, to);
-	err = f->encode(*p, &a->format, &to->body);
-	if (err == -ENOENT)
-		err__set(e, err, "the profile has no sample type '%s'", a->format.type ? a->format.type : "");
-	return err;
+	return err ? err : show_sealed(r, a, *p, to, e);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * show - a profile as a request wants it: the viewer's tree, a table, a file of any format.
+ * show - a profile, or the parts of one, as a request wants it: the viewer's tree, a table, a file of any format.
  *
  *      format=json|pprof|folded|speedscope|svg|html|top|text  type by threshold idle=1 download=1   n sort=cum focus (of tables)
  *
@@ -11,15 +11,16 @@
 
 struct ask_for;
 struct err;
-struct gather_opts;
+struct parts;
 struct profile;
 struct request;
 struct response;
 
 /* Is the format known? Before what costs something. */
 int show__check(const struct request *r, struct err *e);
-/* Straight from a range. -EAGAIN: its sum is needed, for show__profile. */
-int show__range(const struct request *r, const struct gather_opts *o, struct response *to, struct err *e);
+/* What the parts are together, or how that differs from the base (NULL: alone). */
+int show__parts(const struct request *r, const struct ask_for *a, const struct parts *parts,
+		const struct parts *base, struct response *to, struct err *e);
 /* *p may be replaced by one without idle waits; it stays the caller's. */
 int show__profile(const struct request *r, const struct ask_for *a, struct profile **p, struct response *to,
 		  struct err *e);

@@ -36,6 +36,8 @@ void abridged__init(struct abridged *a, size_t limit_bytes)
 	*a = (struct abridged){0};
 	store_sum__init(&a->sum, limit_bytes);
 	a->sum.merge = &by_function;
+	a->sum.grown_bytes = limit_bytes / 2;
+	a->sum.rows_max = ABRIDGED_ROWS_MAX;
 	hashmap__init(&a->by_pid);
 }
 
@@ -106,8 +108,6 @@ int abridged__add(struct abridged *a, const struct buf *file, struct err *err)
 		rc = store_sum__add_profile(&a->sum, part, err);
 	if (!rc)
 		rc = note_processes(a, part);
-	if (!rc && profile__bytes(a->sum.profile) > a->sum.limit_bytes / 2)
-		rc = profile__fold(&a->sum.profile, ABRIDGED_ROWS_MAX);
 	profile__free(part);
 	return rc;
 }
@@ -140,7 +140,7 @@ int abridged__take(struct abridged *a, struct profile **ret_profile)
 	p = profile__new(&limits);
 	rc = p ? profile__merge_as(p, all, has_passing ? &opts : &as_it_is) : -ENOMEM;
 	if (!rc)
-		rc = profile__fold(&p, ABRIDGED_ROWS_MAX);
+		rc = profile__fold(&p, ABRIDGED_ROWS_MAX, NULL);
 	if (!rc)
 		rc = profile__seal(p);
 	profile__free(all);

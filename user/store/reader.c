@@ -27,9 +27,6 @@
 #include "user/profile/profile.h"
 #include "user/store/dir.h"
 #include "user/store/feed.h"
-#include "user/store/sum.h"
-
-#define FRESH_LOOKS 4
 
 static int open_snapshots(const char *dir, int *ret_fd, struct err *err)
 {
@@ -155,34 +152,26 @@ static void note_added(struct store_report *report, const struct store_file *fil
 	report->n_cut += file->is_cut;
 }
 
-/* rc: what came of reading it. */
-static int add_file(const struct store_file *file, int rc, const struct profile *p, struct store_sum *sum,
-		    struct store_report *report, struct err *err)
+/* rc: what came of reading and taking it. */
+static int judge_file(const struct store_file *file, int rc, struct store_report *report, struct err *err)
 {
 	char path[STORE_PATH_MAX];
 
-	if (!rc)
-		rc = store_sum__add_profile(sum, p, err);
 	switch (rc) {
 	case 0:
 		note_added(report, file);
-		break;
+		return 0;
 	case -EBADMSG:
 	case -EIO:
 		report->n_damaged++;
-		rc = 0;
-		break;
+		return 0;
 	case -EINVAL:
 		report->n_other_types++;
-		rc = 0;
-		break;
-	case -E2BIG:
-		err__set(err, rc, "the range does not fit %zu MiB of memory: choose a shorter one",
-			 sum->limit_bytes >> 20);
-		break;
+		return 0;
+	default:
+		store_name__format_path(&file->name, path);
+		return err__prefix(err, rc, "store: read '%s'", path);
 	}
-	store_name__format_path(&file->name, path);
-	return rc ? err__prefix(err, rc, "store: read '%s'", path) : 0;
 }
 
 struct source_folder {
@@ -197,91 +186,76 @@ static int read_file(void *ctx, const struct store_name *name, struct buf *to)
 	return store_dir__read(s->snapshots_fd, name, s->limit_bytes, to);
 }
 
-/* Adds files up; of a state the first of them that can be read. */
-static int add_files(const struct feed_opts *files, bool is_state, struct store_sum *sum,
-		     struct store_report *report, bool may_miss, bool *ret_stale, struct err *err)
-{
-	const struct store_file *file;
-	struct profile *p;
-	struct feed *feed = NULL;
-	int rc = feed__new(files, &feed);
+struct walk {
+	struct source_folder folder;
+	bool is_state, may_miss;
+	int (*fn)(const struct profile *p, void *ctx);
+	void *ctx;
+	struct store_report report;
+};
 
-	for (uint32_t i = 0; !rc && i < files->n && !(is_state && report->n_files); i++) {
-		p = NULL;
+static int walk_files(struct walk *w, const struct store_file *files, uint32_t n, struct err *err)
+{
+	const struct feed_opts opts = {.files = files,
+				       .n = n,
+				       .read = read_file,
+				       .ctx = &w->folder,
+				       .file_bytes = w->folder.limit_bytes,
+				       .limit_bytes = w->folder.limit_bytes};
+	const struct store_file *file;
+	struct feed *feed = NULL;
+	int rc = feed__new(&opts, &feed);
+
+	for (uint32_t i = 0; !rc && i < n && !(w->is_state && w->report.n_files); i++) {
+		struct profile *p = NULL;
+
 		rc = feed__next(feed, &file, &p, err);
-		rc = add_file(file, rc, p, sum, report, err);
+		if (rc == -ENOENT) {
+			rc = w->may_miss ? 0 : -ESTALE;
+			continue;
+		}
+		if (!rc)
+			rc = w->fn(p, w->ctx);
+		rc = judge_file(file, rc, &w->report, err);
 		profile__free(p);
-		if (rc == -ENOENT && may_miss)
-			rc = 0;
-		*ret_stale = rc == -ENOENT;
 	}
 	feed__free(feed);
 	return rc;
 }
 
-/* One look; -ENOENT with *ret_stale where a file went away meanwhile and may_miss is not set. */
-static int load_once(int snapshots_fd, const char *dir, const char *event, uint64_t from_ns, uint64_t to_ns,
-		     struct store_sum *sum, struct store_report *report, bool may_miss, bool *ret_stale,
-		     struct err *err)
+int store_reader__parts(const struct store_range *r, bool may_miss,
+			int (*fn)(const struct profile *p, void *ctx), void *ctx,
+			struct store_report *ret_report, struct err *err)
 {
-	struct source_folder folder = {snapshots_fd, sum->limit_bytes};
-	struct feed_opts opts = {.read = read_file,
-				 .ctx = &folder,
-				 .file_bytes = sum->limit_bytes,
-				 .limit_bytes = sum->limit_bytes};
-	struct store_file *files;
-	int rc;
+	struct walk w = {
+		.folder = {.limit_bytes = r->limit_bytes ? r->limit_bytes : STORE_READER_LIMIT_BYTES},
+		.is_state = event__is_state(r->event),
+		.may_miss = may_miss,
+		.fn = fn,
+		.ctx = ctx};
+	struct store_file *files = NULL;
+	uint32_t n;
+	int rc = open_snapshots(r->dir, &w.folder.snapshots_fd, err);
 
-	*ret_stale = false;
-	*report = (struct store_report){0};
-	rc = list_files(snapshots_fd, dir, event, from_ns, to_ns, &files, &opts.n, err);
 	if (rc)
 		return rc;
-	opts.files = files;
-	if (event__is_state(event))
-		store_files__turn(files, opts.n);
-	rc = add_files(&opts, event__is_state(event), sum, report, may_miss, ret_stale, err);
-	free(files);
-	return rc;
-}
-
-int store_reader__load(const char *dir, const char *event, uint64_t from_ns, uint64_t to_ns,
-		       const struct store_reader_opts *opts, struct profile **ret_profile,
-		       struct store_report *ret_report, struct err *err)
-{
-	size_t limit = opts && opts->limit_bytes ? opts->limit_bytes : STORE_READER_LIMIT_BYTES;
-	struct store_report report = {0};
-	struct store_sum sum;
-	bool is_stale = true;
-	int fd, rc;
-
-	rc = open_snapshots(dir, &fd, err);
-	if (rc)
-		return rc;
-	store_sum__init(&sum, limit);
-	for (int look = 0; is_stale && look < FRESH_LOOKS; look++) {
-		store_sum__done(&sum);
-		rc = load_once(fd, dir, event, from_ns, to_ns, &sum, &report, look == FRESH_LOOKS - 1,
-			       &is_stale, err);
+	rc = list_files(w.folder.snapshots_fd, r->dir, r->event, r->from_ns, r->to_ns, &files, &n, err);
+	if (!rc) {
+		store_files__turn(files, n);
+		rc = walk_files(&w, files, n, err);
 	}
-	if (rc)
-		goto out;
-	rc = store_sum__take(&sum, ret_profile);
-	if (rc == -ENODATA)
-		rc = err__set(err, -ENOENT, "store: '%s' has no %s profile of that time%s", dir, event,
-			      report.n_damaged ? " that can be read" : "");
-	else if (rc)
-		err__set(err, rc, "store: add up '%s': %s", dir, strerror(-rc));
+	free(files);
+	io__close(&w.folder.snapshots_fd);
+	if (!rc && !w.report.n_files)
+		rc = err__set(err, -ENOENT, "store: '%s' has no %s profile of that time%s", r->dir, r->event,
+			      w.report.n_damaged ? " that can be read" : "");
 	if (ret_report)
-		*ret_report = report;
-out:
-	store_sum__done(&sum);
-	io__close(&fd);
+		*ret_report = w.report;
 	return rc;
 }
 
 int store_reader__each(const char *dir, const struct store_file *files, uint32_t n,
-		       int (*fn)(void *ctx, const struct profile *p), void *ctx)
+		       int (*fn)(const struct profile *p, void *ctx), void *ctx)
 {
 	struct source_folder folder = {.limit_bytes = STORE_READER_LIMIT_BYTES};
 	const struct feed_opts opts = {.files = files,
@@ -301,7 +275,7 @@ int store_reader__each(const char *dir, const struct store_file *files, uint32_t
 		struct profile *p = NULL;
 
 		if (!feed__next(feed, &file, &p, NULL))
-			rc = fn(ctx, p);
+			rc = fn(p, ctx);
 		profile__free(p);
 	}
 	feed__free(feed);

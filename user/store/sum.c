@@ -8,6 +8,7 @@
 #include "exporters/format/pprof.h"
 #include "user/base/buf.h"
 #include "user/base/err.h"
+#include "user/profile/fold.h"
 #include "user/profile/merge.h"
 #include "user/profile/profile.h"
 
@@ -21,7 +22,8 @@ void store_sum__done(struct store_sum *s)
 	if (!s)
 		return;
 	profile__free(s->profile);
-	*s = (struct store_sum){.limit_bytes = s->limit_bytes, .merge = s->merge};
+	s->profile = NULL;
+	s->n_added = s->shift = 0;
 }
 
 /* Asked before merging: a merge that fails half-way spoils what it was added to. */
@@ -55,6 +57,7 @@ int store_sum__decode(const struct store_sum *s, const struct buf *file, struct 
 int store_sum__add_profile(struct store_sum *s, const struct profile *one, struct err *err)
 {
 	static const struct profile_merge_opts as_it_is;
+	const struct profile_merge_opts *merge = s->merge ? s->merge : &as_it_is;
 	struct profile_opts opts = {.limit_bytes = s->limit_bytes, .adds_late = true};
 	int rc;
 
@@ -64,7 +67,10 @@ int store_sum__add_profile(struct store_sum *s, const struct profile *one, struc
 		s->profile = profile__new(&opts);
 	if (!s->profile)
 		return err__set(err, -ENOMEM, "out of memory");
-	rc = profile__merge_as(s->profile, one, s->merge ? s->merge : &as_it_is);
+	rc = s->shift ? profile__fold_into(s->profile, one, merge, s->shift)
+		      : profile__merge_as(s->profile, one, merge);
+	if (!rc && s->rows_max && profile__bytes(s->profile) > s->grown_bytes)
+		rc = profile__fold(&s->profile, s->rows_max, &s->shift);
 	if (rc)
 		return err__set(err, rc, "adding it: %s", strerror(-rc));
 	s->n_added++;
@@ -81,6 +87,7 @@ int store_sum__take(struct store_sum *s, struct profile **ret_profile)
 	if (rc)
 		return rc;
 	*ret_profile = s->profile;
-	*s = (struct store_sum){.limit_bytes = s->limit_bytes, .merge = s->merge};
+	s->profile = NULL;
+	s->n_added = s->shift = 0;
 	return 0;
 }

@@ -5,7 +5,7 @@
  * A file that is refused (damaged, or of other sample types) leaves the sum as it was, so that one bad file does not cost the rest.
  *
  * Owns: the profile that grows. Thread: one owner. Limit: bytes of the sum, given at init; the file that is being read may take as
- * much again while it is added. Errors: those of a file leave the sum good.
+ * much again while it is added. A sum that may be folded (profile/fold) stays far below. Errors: those of a file leave the sum good.
  */
 #ifndef EVERPROF_STORE_SUM_H
 #define EVERPROF_STORE_SUM_H
@@ -22,6 +22,9 @@ struct store_sum {
 	struct profile *profile;
 	const struct profile_merge_opts *merge; /* how files are added; NULL: as they are */
 	size_t limit_bytes;
+	size_t grown_bytes; /* from so many on it is folded … */
+	uint32_t rows_max;  /* … to so many samples, and so is each profile that comes then; 0: never */
+	uint32_t shift;     /* of the last time (profile__fold), 0: it was not folded */
 	uint32_t n_added;
 };
 

@@ -10,6 +10,7 @@
 #include "tests/support/profile_dump.h"
 #include "tests/support/profile_text.h"
 #include "user/profile/fold.h"
+#include "user/profile/merge.h"
 
 static struct profile *sum_of_cpu(void)
 {
@@ -84,7 +85,7 @@ static void small_branches_go_to_their_callers_and_every_sum_stays(void **state)
 
 	(void)state;
 	fill(p);
-	assert_int_equal(profile__fold(&p, 50), 0);
+	assert_int_equal(profile__fold(&p, 50, NULL), 0);
 	assert_int_equal(profile__seal(p), 0);
 	assert_true(profile__n_samples(p) <= 50);
 	assert_int_equal(value_of(p, "main", false), 10000);
@@ -118,15 +119,15 @@ static void what_is_small_enough_is_left_alone(void **state)
 
 	(void)state;
 	fill(p);
-	assert_int_equal(profile__fold(&p, 901), 0);
+	assert_int_equal(profile__fold(&p, 901, NULL), 0);
 	assert_ptr_equal(p, same);
 	assert_int_equal(profile__seal(p), 0);
 	assert_int_equal(profile__n_samples(p), 901);
 	assert_int_equal(profile__n_comments(p), 0);
-	assert_int_equal(profile__fold(&p, 50), -EROFS);
+	assert_int_equal(profile__fold(&p, 50, NULL), -EROFS);
 	profile__free(p);
 	p = profile__new(NULL);
-	assert_int_equal(profile__fold(&p, 50), -EINVAL);
+	assert_int_equal(profile__fold(&p, 50, NULL), -EINVAL);
 	profile__free(p);
 }
 
@@ -137,9 +138,9 @@ static void folding_again_puts_branches_together(void **state)
 
 	(void)state;
 	fill(p);
-	assert_int_equal(profile__fold(&p, 200), 0);
+	assert_int_equal(profile__fold(&p, 200, NULL), 0);
 	fill(p);
-	assert_int_equal(profile__fold(&p, 12), 0);
+	assert_int_equal(profile__fold(&p, 12, NULL), 0);
 	assert_int_equal(profile__seal(p), 0);
 	assert_true(profile__n_samples(p) <= 12);
 	assert_int_equal(value_of(p, "main", false), 20000);
@@ -152,12 +153,40 @@ static void folding_again_puts_branches_together(void **state)
 	profile__free(p);
 }
 
+/* What is too small for the sum does not come in, by whatever way it comes. */
+static void a_part_comes_in_as_the_sum_was_folded(void **state)
+{
+	static const struct profile_merge_opts as_it_is;
+	struct profile *sum = sum_of_cpu(), *part = sum_of_cpu();
+	uint32_t shift = 0, n_before;
+
+	(void)state;
+	fill(sum);
+	fill(part);
+	assert_int_equal(profile__seal(part), 0);
+	assert_int_equal(profile__fold(&sum, 50, &shift), 0);
+	assert_true(shift > 0);
+	n_before = profile__n_stacks(sum);
+	assert_int_equal(profile__fold_into(sum, part, &as_it_is, shift), 0);
+	assert_int_equal(profile__n_stacks(sum), n_before);
+	assert_int_equal(profile__seal(sum), 0);
+	assert_true(profile__n_samples(sum) <= 50);
+	assert_int_equal(value_of(sum, "main", false), 20000);
+	assert_int_equal(value_of(sum, "spin", true), 2000);
+	assert_int_equal(value_of(sum, "memcpy0", true), 6000);
+	assert_int_equal(value_of(sum, FOLD_NAME, true), 12000);
+	assert_int_equal(value_of_process(sum, "a"), 2 * (4500 + 1000));
+	profile__free(part);
+	profile__free(sum);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_branches_go_to_their_callers_and_every_sum_stays),
 		cmocka_unit_test(what_is_small_enough_is_left_alone),
 		cmocka_unit_test(folding_again_puts_branches_together),
+		cmocka_unit_test(a_part_comes_in_as_the_sum_was_folded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,12 +46,21 @@ static void write_profile(const char *name, const char *type, int64_t value)
 	profile__free(p);
 }
 
+static int load(const char *const *paths, uint32_t n, const struct source_opts *opts, struct profile **ret,
+		struct err *e)
+{
+	struct source s;
+
+	source__init(&s, paths, n, opts);
+	return source__load(&s, ret, e);
+}
+
 static int64_t loaded_value(const char *const *paths, uint32_t n, const struct source_opts *opts)
 {
 	struct profile *p = NULL;
 	struct err e = {""};
 	int64_t value;
-	int err = source__load(paths, n, opts, &p, &e);
+	int err = load(paths, n, opts, &p, &e);
 
 	assert_string_equal(e.text, "");
 	assert_int_equal(err, 0);
@@ -68,7 +77,7 @@ static void assert_refused(const char *path, int want, const char *text)
 	struct profile *p = NULL;
 	struct err e = {""};
 
-	assert_int_equal(source__load(paths, 1, &(struct source_opts){0}, &p, &e), want);
+	assert_int_equal(load(paths, 1, &(struct source_opts){0}, &p, &e), want);
 	assert_null(p);
 	if (!strstr(e.text, text))
 		fail_msg("'%s' is not in '%s'", text, e.text);
@@ -99,7 +108,7 @@ static void files_of_different_types_are_refused_by_name(void **state)
 	write_profile("m.pb.gz", "faults", 3);
 	paths[0] = in_dir("a.pb.gz");
 	paths[1] = in_dir("m.pb.gz");
-	assert_int_equal(source__load(paths, 2, &(struct source_opts){0}, &p, &e), -EINVAL);
+	assert_int_equal(load(paths, 2, &(struct source_opts){0}, &p, &e), -EINVAL);
 	assert_non_null(strstr(e.text, "m.pb.gz' have different sample types"));
 	assert_null(p);
 }

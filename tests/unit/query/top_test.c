@@ -177,11 +177,11 @@ static void a_wait_is_its_first_function_that_is_not_the_schedulers(void **state
 	put(p, "main;schedule@/bin/x", "", 1, 10); /* a program's own function of that name */
 	put(p, "schedule@[kernel.kallsyms]", "", 1, 1);
 	assert_int_equal(profile__seal(p), 0);
-	assert_string_equal(top__default_by(p), "wait");
-	assert_top(p, &(struct top_opts){0},
+	assert_top(p, &(struct top_opts){.by = "function"},
 		   "futex_do_wait 30 30\nspin 20 20\nschedule 11 61\nmain 0 60\ndo_syscall_64 0 30\n"
 		   "exit_to_user_mode_loop 0 20\n61 61");
-	assert_top(p, &(struct top_opts){.by = "wait"}, "futex 30 30\ncpu 20 20\n(none) 11 11\n61 61");
+	/* what is asked first */
+	assert_top(p, &(struct top_opts){0}, "futex 30 30\ncpu 20 20\n(none) 11 11\n61 61");
 	profile__free(p);
 }
 
@@ -192,7 +192,6 @@ static void on_cpu_time_is_asked_by_function_first(void **state)
 	(void)state;
 	put(p, "main;schedule@[kernel.kallsyms]", "wait=x", 1, 10);
 	assert_int_equal(profile__seal(p), 0);
-	assert_string_equal(top__default_by(p), "function");
 	assert_top(p, &(struct top_opts){0}, "schedule 10 10\nmain 0 10\n10 10");
 	profile__free(p);
 }

@@ -4,6 +4,7 @@
 #include <sys/mount.h>
 
 #include "tests/unit/store/window.h"
+#include "tests/unit/store/window_sum.h"
 #include "user/store/reader.h"
 #include "user/store/rollup.h"
 
@@ -157,7 +158,7 @@ static int64_t windows_of_the_hour(struct fixture *f)
 	struct err err = {""};
 	int64_t n;
 
-	if (store_reader__load(f->dir, "cpu", AT(10, 0), AT(11, 0), NULL, &p, NULL, &err))
+	if (window__sum(f, "cpu", AT(10, 0), AT(11, 0), 0, &p, NULL, &err))
 		fail_msg("%s", err.text);
 	n = window__value(p, "samples", 0);
 	profile__free(p);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/store/window.h"
+#include "tests/unit/store/window_sum.h"
 #include "user/store/reader.h"
 #include "user/store/rollup.h"
 
@@ -38,7 +39,7 @@ static int64_t windows_in(struct fixture *f, uint64_t from_ns, uint64_t to_ns, s
 	int64_t n;
 	int rc;
 
-	rc = store_reader__load(f->dir, "cpu", from_ns, to_ns, NULL, &p, report, &err);
+	rc = window__sum(f, "cpu", from_ns, to_ns, 0, &p, report, &err);
 	if (rc == -ENOENT)
 		return 0;
 	if (rc)
@@ -89,8 +90,7 @@ static void values_of_a_range_are_exact(void **state)
 	fill(f);
 	f->real_ns = AT(13, 0);
 	roll_all(f);
-	assert_int_equal(store_reader__load(f->dir, "cpu", AT(9, 20), AT(11, 20), NULL, &p, &report, NULL),
-			 0);
+	assert_int_equal(window__sum(f, "cpu", AT(9, 20), AT(11, 20), 0, &p, &report, NULL), 0);
 	/* four windows, an hour, two windows */
 	assert_int_equal(report.n_files, 4 + 1 + 2);
 	assert_int_equal(report.n_cut, 0);
@@ -163,9 +163,7 @@ static void of_a_state_the_last_window_of_the_range_counts(void **state)
 		f->real_ns = AT(36, 0);
 		roll_all(f);
 		assert_int_equal(fixture__stats(f).n_rollups, 0);
-		assert_int_equal(
-			store_reader__load(f->dir, events[i], AT(9, 10), AT(9, 50), NULL, &p, &report, NULL),
-			0);
+		assert_int_equal(window__sum(f, events[i], AT(9, 10), AT(9, 50), 0, &p, &report, NULL), 0);
 		assert_int_equal(window__value(p, "samples", 0), 7);
 		assert_int_equal(window__value(p, "samples", 41), 5);
 		assert_int_equal(window__value(p, "samples", 11), 0);
@@ -173,8 +171,7 @@ static void of_a_state_the_last_window_of_the_range_counts(void **state)
 		assert_int_equal(report.from_s, AT(9, 40) / NS_PER_SEC);
 		profile__free(p);
 		/* one that cannot be read gives way to the one before it */
-		assert_int_equal(
-			store_reader__load(f->dir, events[i], 0, UINT64_MAX, NULL, &p, &report, NULL), 0);
+		assert_int_equal(window__sum(f, events[i], 0, UINT64_MAX, 0, &p, &report, NULL), 0);
 		assert_int_equal(window__value(p, "samples", 51), 5);
 		assert_int_equal(report.n_damaged, i == 0);
 		profile__free(p);
@@ -210,10 +207,10 @@ static void what_is_not_there_is_said(void **state)
 	struct err err = {0};
 	uint64_t from, to;
 
-	assert_int_equal(store_reader__load(f->dir, "cpu", 0, UINT64_MAX, NULL, &p, NULL, &err), -ENOENT);
+	assert_int_equal(window__sum(f, "cpu", 0, UINT64_MAX, 0, &p, NULL, &err), -ENOENT);
 	assert_non_null(strstr(err.text, "not an everprof store"));
 	fixture__open(f, &opts);
-	assert_int_equal(store_reader__load(f->dir, "cpu", 0, UINT64_MAX, NULL, &p, NULL, &err), -ENOENT);
+	assert_int_equal(window__sum(f, "cpu", 0, UINT64_MAX, 0, &p, NULL, &err), -ENOENT);
 	assert_non_null(strstr(err.text, "has no cpu profile"));
 	assert_int_equal(store_reader__span(f->dir, "cpu", &from, &to, &err), -ENOENT);
 	assert_null(p);
@@ -221,7 +218,6 @@ static void what_is_not_there_is_said(void **state)
 
 static void a_range_over_the_memory_limit_is_refused(void **state)
 {
-	struct store_reader_opts limits = {.limit_bytes = 4096};
 	struct fixture *f = *state;
 	struct store_opts opts = fixture__opts(f);
 	struct profile *p = NULL;
@@ -229,8 +225,7 @@ static void a_range_over_the_memory_limit_is_refused(void **state)
 
 	fixture__open(f, &opts);
 	fill(f);
-	assert_int_equal(store_reader__load(f->dir, "cpu", 0, UINT64_MAX, &limits, &p, NULL, &err), -E2BIG);
-	assert_non_null(strstr(err.text, "choose a shorter one"));
+	assert_int_equal(window__sum(f, "cpu", 0, UINT64_MAX, 4096, &p, NULL, &err), -E2BIG);
 	assert_null(p);
 }
 

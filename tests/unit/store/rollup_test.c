@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/store/window.h"
+#include "tests/unit/store/window_sum.h"
 #include "user/store/reader.h"
 #include "user/store/rollup.h"
 
@@ -167,7 +168,7 @@ static int64_t counted(struct fixture *f)
 	struct err err = {""};
 	int64_t n;
 
-	if (store_reader__load(f->dir, "cpu", 0, UINT64_MAX, NULL, &p, NULL, &err))
+	if (window__sum(f, "cpu", 0, UINT64_MAX, 0, &p, NULL, &err))
 		fail_msg("%s", err.text);
 	n = window__value(p, "samples", 0);
 	profile__free(p);
