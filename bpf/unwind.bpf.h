@@ -43,6 +43,8 @@
 #define USER_ADDRESS_MAX (1ull << 56) /* with five-level page tables */
 /* A frame pointer further up than this is not one. */
 #define FP_STEP_MAX (1ull << 24)
+#define METHOD_FRAME_MAX \
+	(1ull << 16) /* of compiled Java: how far above SP what belongs to its caller is looked for */
 
 /* struct ucontext begins at SP in the sigreturn trampoline; its registers r8..r15 rdi rsi rbp rbx rdx rax rcx rsp rip follow at 40. */
 #define UCONTEXT_REGS 40
@@ -340,6 +342,15 @@ static __always_inline int unwind__is_behind_pop(const __u8 *b)
 	       (b[AT - 8] == POP_RBP && b[AT - 7] == 0x49 && b[AT - 6] == 0x3b);
 }
 
+/* Where a method returns to: behind a call. A saved RBP leads to the caller's frame, where what looks like a call may stand before it as well. */
+static __always_inline int unwind__is_method_return(struct walk *w, __u64 ra)
+{
+	int is_frame =
+		ra - w->sp < METHOD_FRAME_MAX && ra - w->mapping.start >= w->mapping.end - w->mapping.start;
+
+	return !is_frame && unwind__is_behind_call(w, ra, 0);
+}
+
 /*
  * Where an interrupted method takes its frame down is seen by its code, which is running and therefore there. Else its frame may be a word deeper: what compares
  * strings pushes one, and only what then is a return address tells.
@@ -356,7 +367,7 @@ static __noinline void unwind__look_at_method(struct walk *w, struct unwind_row 
 	} else if (unwind__is_behind_pop(b)) {
 		*row = (struct unwind_row){.cfa = ROW_REG_RSP, .cfa_off = 1};
 	} else if (!unwind_read(w, ra, sizeof(ra), w->sp + (__u64)row->cfa_off * 8 - 8) &&
-		   !unwind__is_behind_call(w, ra[0], 0) && unwind__is_behind_call(w, ra[1], 0)) {
+		   !unwind__is_method_return(w, ra[0]) && unwind__is_method_return(w, ra[1])) {
 		row->cfa_off++;
 		w->derived = 1;
 	}

@@ -2,6 +2,7 @@
 /* Walks through code that is in no file but has pages of rows: a made-up JVM's, whose code, stack and rows are given here. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,12 +23,12 @@
 #define END    (HEAP + 0xf00)
 
 static uint8_t heap_code[0x1000];
+static bool stack_is_code; /* can be read as such */
 
 static int unwind_read_code(struct walk *w, void *to, __u32 len, __u64 pc)
 {
-	(void)w;
 	if (pc < HEAP || pc - HEAP > sizeof(heap_code) - len)
-		return END_STACK_READ;
+		return stack_is_code ? unwind_read(w, to, len, pc) : END_STACK_READ;
 	memcpy(to, heap_code + (pc - HEAP), len);
 	return 0;
 }
@@ -68,6 +69,7 @@ static int setup(void **state)
 	(void)state;
 	memset(stack, 0, sizeof(stack));
 	memset(heap_code, 0x90, sizeof(heap_code));
+	stack_is_code = false;
 	return 0;
 }
 
@@ -166,6 +168,22 @@ static void a_word_more_is_seen_by_what_then_is_a_return_address(void **state)
 	assert_int_equal(walk_from(&w, pcs[0], 1), END_END_MARK);
 	expect(&w, 3, pcs);
 	assert_true(w.derived);
+}
+
+/* An interpreted caller's frame, before which stands an address that has the byte of a call in the right place. */
+static void a_saved_frame_pointer_is_no_return_address(void **state)
+{
+	const uint64_t pcs[] = {METHOD + 0x40, CALLER + 0x3f, END + 0xf};
+	struct walk w;
+
+	(void)state;
+	stack[3] = STACK + 256;
+	stack[31] = 0x7f90e8123456ull;
+	stack_is_code = true;
+	stack[4] = called(CALLER + 0x40);
+	put_caller(5);
+	assert_int_equal(walk_from(&w, pcs[0], 1), END_END_MARK);
+	expect(&w, 3, pcs);
 }
 
 /* A caller is where a call is: no instruction of it is looked at. */
@@ -284,6 +302,7 @@ int main(void)
 		cmocka_unit_test_setup(a_method_is_walked_by_its_frame_and_stays_an_address, setup),
 		cmocka_unit_test_setup(an_interrupted_method_has_taken_down_as_much_as_its_code_says, setup),
 		cmocka_unit_test_setup(a_word_more_is_seen_by_what_then_is_a_return_address, setup),
+		cmocka_unit_test_setup(a_saved_frame_pointer_is_no_return_address, setup),
 		cmocka_unit_test_setup(a_caller_has_all_of_its_frame, setup),
 		cmocka_unit_test_setup(the_interpreter_keeps_its_callers_stack_pointer, setup),
 		cmocka_unit_test_setup(an_interpreted_method_that_only_begins_has_no_frame, setup),
