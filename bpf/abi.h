@@ -153,39 +153,6 @@ struct task_record {
 	char comm[COMM_LEN];
 };
 
-/* A stack whose walk met something that user space has to learn first. It stops before the frame at `pc`. */
-#define STACK_COPY_MAX 65536
-/* Epilogues pop registers while the rules still point to where they were pushed: below SP, inside the red zone. */
-#define STACK_COPY_BELOW 128
-/* Most stacks end sooner: their records have room for this much only. */
-#define STACK_COPY_SMALL (3 * 4096)
-struct unfinished_record {
-	__u32 type;
-	__u32 stack_bytes; /* copied from stack_at on */
-	__u64 time_ns;
-	struct task_key key;
-	struct sample_tag tag;
-	__u32 tid;
-	__u16 n_kernel;
-	__u16 n_user;
-	__u64 count, value, cpu_count, cpu_value; /* see struct task_sample */
-	__u64 cgroup;
-	__u64 pc, sp, fp;
-	__u64 stack_at; /* sp - STACK_COPY_BELOW */
-	__u8 end;       /* why: END_NO_PROCESS, END_NO_MAPPING or END_NO_ROWS */
-	__u8 leaf;      /* pc is an instruction that was interrupted, and regs hold */
-	__u8 fp_unknown;
-	__u8 rbx_known;
-	__u8 unchecked; /* pc came out of a row with ROW_DERIVED */
-	__u8 derived;
-	__u16 n_outer; /* see struct walk */
-	char comm[COMM_LEN];
-	__u64 outer[OUTER_FRAMES_MAX];
-	__u64 regs[REGS_N];
-	__u64 words[STACK_WORDS_MAX];
-	__u8 stack[STACK_COPY_MAX]; /* the record ends after STACK_COPY_SMALL or STACK_COPY_MAX bytes */
-};
-
 /* ---- waits ------------------------------------------------------------------------------------------------------- */
 /* Flags of a thread: what the kernel is to count of it (`targets`) is told as it is now, because after an exit nobody knows any more. */
 #define THREAD_IS_KERNEL   1

@@ -2,9 +2,10 @@
 /*
  * defer - hands a stack to user space where the walk met a process, a mapping or a table that is not known yet.
  *
- * The record takes the walk's state and the stack's bytes from SP up to the first page that cannot be read or STACK_COPY_MAX; user space learns
+ * The record takes the walk's state and the stack's bytes from SP up to where the thread's stack begins, the first page that cannot be read or STACK_COPY_MAX; user space learns
  * what was missing and takes the walk up there with the same code. So the first samples of a program are whole although nothing is built before it
- * is needed. It is bounded twice: by tokens that the collector refills, and by the ring.
+ * is needed. What is deeper is mostly so by one frame with a large array (rustc has one of half a megabyte, 50 KiB from the root), so of such a stack the piece where it begins is
+ * taken, too. It is bounded twice: by tokens that the collector refills, and by the ring.
  */
 #ifndef EVERPROF_BPF_DEFER_BPF_H
 #define EVERPROF_BPF_DEFER_BPF_H
@@ -12,14 +13,21 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/sample.bpf.h"
 #include "bpf/task.bpf.h"
+#include "bpf/unfinished.h"
 #include "bpf/walk.h"
 
 #define COPY_PAGE  4096u
 #define COPY_PAGES (STACK_COPY_MAX / COPY_PAGE)
+#define ROOT_PAGES (STACK_ROOT_MAX / COPY_PAGE)
+
+/* What is said to begin further up is another stack: this one is of a signal handler, or a coroutine's. */
+#define DEPTH_MAX (8u << 20)
+/* Deep stacks leave half of the ring to others: of those it holds ten times as many. */
+#define DEEP_RING_SHARE 2
 
 struct defer_copy {
 	struct unfinished_record *to;
-	__u64 from;
+	__u64 from, end;
 	__u32 done;
 };
 
@@ -28,7 +36,7 @@ static long defer__copy_page(__u32 i, struct defer_copy *c)
 	__u32 len = COPY_PAGE - ((__u32)(c->from + c->done) & (COPY_PAGE - 1));
 	__u32 done = c->done;
 
-	if (done > STACK_COPY_MAX - COPY_PAGE)
+	if (done > STACK_COPY_MAX - COPY_PAGE || c->from + done >= c->end)
 		return 1;
 	len &= COPY_PAGE * 2 - 1;
 	if (len > COPY_PAGE || len == 0)
@@ -36,6 +44,18 @@ static long defer__copy_page(__u32 i, struct defer_copy *c)
 	if (bpf_probe_read_user(&c->to->stack[done], len, (const void *)(c->from + done)))
 		return 1;
 	c->done = done + len;
+	return 0;
+}
+
+/* A page of an array that nobody wrote to cannot be read, and is zeros. */
+static long defer__copy_root_page(__u32 i, struct defer_copy *c)
+{
+	__u32 done = c->done;
+
+	if (done > STACK_ROOT_MAX - COPY_PAGE)
+		return 1;
+	bpf_probe_read_user(&c->to->root[done], COPY_PAGE, (const void *)(c->from + done));
+	c->done = done + COPY_PAGE;
 	return 0;
 }
 
@@ -55,12 +75,23 @@ static __always_inline __u32 defer__copy_small(struct unfinished_record *r)
 	return first + 2 * COPY_PAGE;
 }
 
-static __always_inline __u32 defer__copy_large(struct unfinished_record *r)
+static __always_inline void defer__copy_large(struct unfinished_record *r, __u64 start)
 {
-	struct defer_copy copy = {.to = r, .from = r->stack_at};
+	struct defer_copy copy = {.to = r, .from = r->stack_at, .end = start};
 
 	bpf_loop(COPY_PAGES + 1, defer__copy_page, &copy, 0);
-	return copy.done;
+	r->stack_bytes = copy.done;
+}
+
+/* Whole pages, the last of which has the stack's first word. */
+static __always_inline void defer__copy_root(struct unfinished_record *r, __u64 start)
+{
+	__u64 end = (start + COPY_PAGE - 1) & ~(__u64)(COPY_PAGE - 1);
+	struct defer_copy copy = {.to = r, .from = end - STACK_ROOT_MAX};
+
+	r->root_at = copy.from;
+	bpf_loop(ROOT_PAGES, defer__copy_root_page, &copy, 0);
+	r->root_bytes = copy.done;
 }
 
 /* Everything but the stack. */
@@ -88,6 +119,7 @@ static __always_inline void defer__fill(struct unfinished_record *r, struct walk
 	r->fp_unknown = w->fp_unknown;
 	r->rbx_known = w->rbx_known;
 	r->unchecked = w->unchecked;
+	r->root_bytes = 0;
 	r->derived = w->derived;
 	r->n_outer = w->n_outer;
 	task__comm(s->task, r->comm);
@@ -97,12 +129,12 @@ static __always_inline void defer__fill(struct unfinished_record *r, struct walk
 }
 
 /* Does the stack end within a small record? */
-static __always_inline int defer__is_small(const struct walk *w)
+static __always_inline int defer__is_small(const struct walk *w, __u64 start)
 {
 	__u64 end = ((w->sp - STACK_COPY_BELOW) & ~(__u64)(COPY_PAGE - 1)) + STACK_COPY_SMALL;
 	__u8 byte;
 
-	return bpf_probe_read_user(&byte, sizeof(byte), (const void *)end) != 0;
+	return start <= end || bpf_probe_read_user(&byte, sizeof(byte), (const void *)end) != 0;
 }
 
 /* Is a walk that ended so worth finishing in user space? */
@@ -119,24 +151,41 @@ static __always_inline int defer__take_token(enum event event)
 	return __sync_fetch_and_add(&gate.defer_tokens, -1) > 0;
 }
 
-/* 0: user space has it now; else it has to be counted as it is. */
+static __always_inline struct unfinished_record *defer__reserve_deep(const struct walk *w, __u64 start)
+{
+	/* of the first page only a part counts */
+	if (start - w->sp <= STACK_COPY_MAX - COPY_PAGE - STACK_COPY_BELOW || start - w->sp > DEPTH_MAX ||
+	    bpf_ringbuf_query(&unfinished, BPF_RB_AVAIL_DATA) > UNFINISHED_BYTES / DEEP_RING_SHARE)
+		return NULL;
+	return bpf_ringbuf_reserve(&unfinished, sizeof(struct unfinished_record), 0);
+}
+
+/* 0: user space has it now; else it has to be counted as it is. What finds no room is tried as less: its upper end is better than nothing. */
 static __noinline int defer__send(struct walk *w, const struct task_sample *s)
 {
-	struct unfinished_record *r = NULL;
+	__u64 start = task__stack_start(s->task, w->sp);
+	struct unfinished_record *r;
 
 	if (!defer__take_token(s->tag.event)) {
 		lose(s->tag.event, LOSS_DEFER_RATE, 1);
 		return -1;
 	}
-	if (!defer__is_small(w))
-		r = bpf_ringbuf_reserve(&unfinished, sizeof(*r), 0);
+	r = defer__reserve_deep(w, start);
 	if (r) {
 		defer__fill(r, w, s);
-		r->stack_bytes = defer__copy_large(r);
+		defer__copy_large(r, start);
+		defer__copy_root(r, start);
 		bpf_ringbuf_submit(r, 0);
 		return 0;
 	}
-	/* also where a large one found no room: its upper end is better than nothing */
+	if (!defer__is_small(w, start))
+		r = bpf_ringbuf_reserve(&unfinished, offsetof(struct unfinished_record, root), 0);
+	if (r) {
+		defer__fill(r, w, s);
+		defer__copy_large(r, start);
+		bpf_ringbuf_submit(r, 0);
+		return 0;
+	}
 	r = bpf_ringbuf_reserve(&unfinished, offsetof(struct unfinished_record, stack) + STACK_COPY_SMALL, 0);
 	if (!r) {
 		lose(s->tag.event, LOSS_DEFER_RING, 1);

@@ -51,6 +51,7 @@ struct mm_struct {
 	__u64 *pgd;
 	struct task_struct *owner; /* CONFIG_MEMCG */
 	struct file *exe_file;
+	unsigned long start_stack; /* of the main thread, below its arguments */
 	struct percpu_counter rss_stat[4];
 };
 

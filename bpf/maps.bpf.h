@@ -212,6 +212,8 @@ struct {
 	__uint(max_entries, THREAD_ENDS_BYTES);
 } thread_ends __weak SEC(".maps");
 
+#define UNFINISHED_BYTES (2 * 1024 * 1024)
+
 /* Process events (no wake-up: the collector looks before it needs them) and unfinished stacks (wake it at once). */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -220,7 +222,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 2 * 1024 * 1024);
+	__uint(max_entries, UNFINISHED_BYTES);
 } unfinished __weak SEC(".maps");
 
 /* event: one of enum event, or EVENT_N for all of them. */

@@ -29,6 +29,21 @@ static __noinline __attribute__((unused)) __u64 task__cgroup(struct task_struct 
 }
 
 /*
+ * Where the thread's stack begins, if it is the one that holds sp: nothing of its frames lies above. The main thread's begins below its arguments, another's below what
+ * its FS points to, which C libraries put at the upper end of each stack that they make. ~0: not known, as of a coroutine's.
+ */
+static __noinline __attribute__((unused)) __u64 task__stack_start(struct task_struct *task, __u64 sp)
+{
+	__u64 main = BPF_CORE_READ(task, mm, start_stack), other = BPF_CORE_READ(task, thread.fsbase);
+
+	if (main < sp)
+		main = ~0ull;
+	if (other < sp)
+		other = ~0ull;
+	return main < other ? main : other;
+}
+
+/*
  * The scheduler's clock of the CPU that a thread runs on, or ran on last: as of when its scheduler last looked. 0: not to be had.
  * In a switch that is when the switch began, and it costs three loads; to read the time anew costs as much as all else that a hook on switches does.
  */

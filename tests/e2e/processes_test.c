@@ -130,6 +130,20 @@ static void short_lives_are_counted_whole(void **state)
 	expect_complete(r->profile, &mine, 0.98);
 }
 
+/* They are gone before the kernel's side knows them, and half a megabyte lies between their two ends. */
+static void short_processes_with_a_large_array_are_whole(void **state)
+{
+	const struct expect_filter mine = {.process = "short_lived"};
+	struct recording *r = *state;
+	char program[4096];
+
+	run__path_workload("short_lived", program);
+	recording__record(r, 0, ARGS("--", program, "3", "8", "array"));
+	expect_at_least(r->profile, &mine, "**;short_child;short_array" TO_ROOT, 0.2);
+	expect_at_least(r->profile, &mine, "**;short_child;short_array;short_thread;*;*", 0.2);
+	expect_complete(r->profile, &mine, 0.97);
+}
+
 static void libraries_that_take_each_others_place_are_told_apart(void **state)
 {
 	struct recording *r = *state;
@@ -243,6 +257,7 @@ int main(void)
 		e2e_test(vfork_child_stands_on_its_parents_stack),
 		e2e_test(an_exec_is_a_new_program_under_the_same_pid),
 		e2e_test(short_lives_are_counted_whole),
+		e2e_test(short_processes_with_a_large_array_are_whole),
 		e2e_test(libraries_that_take_each_others_place_are_told_apart),
 		e2e_test(a_library_loaded_while_recording_is_named),
 		e2e_test(two_processes_of_one_program_are_two),

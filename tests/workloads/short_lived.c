@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * short_lived SECONDS [MS]: one process after the other, each a fresh exec of this same file that works about MS (50) milliseconds of CPU in
- * short_leaf < short_child < main and is gone. Says "children N CPU_NS": how many there were, and what they used in all.
+ * short_lived SECONDS [MS [array]]: one process after the other, each a fresh exec of this same file that works about MS (50) milliseconds of CPU in
+ * short_leaf < short_child < main, or with an array of half a megabyte on the stack, as long in the first thread as in another one:
+ *
+ *      short_leaf < short_child < short_array < main
+ *      short_leaf < short_child < short_array < short_thread
+ *
+ * and is gone. Says "children N CPU_NS": how many there were, and what they used in all.
  */
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -21,9 +27,43 @@ static WORK_FN void short_child(struct work *w, uint64_t cpu_ns)
 	}
 }
 
+/* Of which nothing is used. */
+static WORK_FN void short_array(struct work *w, uint64_t cpu_ns)
+{
+	volatile char array[512 * 1024];
+
+	short_child(w, cpu_ns);
+	__asm__ volatile("" : : "r"(array) : "memory");
+}
+
+struct share {
+	struct work *w;
+	uint64_t cpu_ns;
+};
+
+static WORK_FN void *short_thread(void *ctx)
+{
+	struct share *s = ctx;
+
+	short_array(s->w, s->cpu_ns);
+	__asm__ volatile("" : : : "memory");
+	return NULL;
+}
+
+static int work_with_array(struct work *w, uint64_t cpu_ns)
+{
+	struct share s = {w, cpu_ns};
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, short_thread, &s))
+		return 1;
+	pthread_join(thread, NULL);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	const char *ms = argc > 2 ? argv[2] : "50";
+	const char *ms = argc > 2 ? argv[2] : "50", *how = argc > 3 ? argv[3] : "plain";
 	unsigned long n = 0;
 	struct rusage usage;
 	char self[4096];
@@ -31,9 +71,15 @@ int main(int argc, char **argv)
 	ssize_t len;
 
 	work__init(&w, argc, argv);
-	if (argc > 3 && !strcmp(argv[3], "child")) {
-		short_child(&w, strtoull(ms, NULL, 10) * 1000000u);
-		return 0;
+	if (argc > 4 && !strcmp(argv[4], "child")) {
+		uint64_t cpu_ns = strtoull(ms, NULL, 10) * 1000000u;
+
+		if (strcmp(how, "array")) {
+			short_child(&w, cpu_ns);
+			return 0;
+		}
+		short_array(&w, cpu_ns / 2);
+		return work_with_array(&w, cpu_ns);
 	}
 	/* by its own path: the kernel names a process after the last part of what was executed, and "exe" would be no name */
 	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -47,7 +93,7 @@ int main(int argc, char **argv)
 		pid_t pid = fork();
 
 		if (!pid) {
-			execl(self, self, "1", ms, "child", (char *)NULL);
+			execl(self, self, "1", ms, how, "child", (char *)NULL);
 			_exit(127);
 		}
 		if (pid < 0 || waitpid(pid, NULL, 0) != pid) {

@@ -14,15 +14,25 @@ struct finish {
 	const struct finish_ports *ports;
 };
 
+/* From one of the two pieces that were copied. */
+static int read_piece(const __u8 *piece, __u64 piece_at, __u32 piece_bytes, void *to, __u32 len, __u64 addr)
+{
+	__u64 at = addr - piece_at;
+
+	if (addr < piece_at || at > piece_bytes || len > piece_bytes - at)
+		return -1;
+	memcpy(to, piece + at, len);
+	return 0;
+}
+
 static int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr)
 {
 	const struct unfinished_record *r = ((struct finish *)w)->record;
-	__u64 at = addr - r->stack_at;
 
-	if (addr < r->stack_at || at > r->stack_bytes || len > r->stack_bytes - at)
-		return r->stack_bytes ? END_STACK_COPY : END_STACK_READ;
-	memcpy(to, r->stack + at, len);
-	return 0;
+	if (!read_piece(r->stack, r->stack_at, r->stack_bytes, to, len, addr) ||
+	    !read_piece(r->root, r->root_at, r->root_bytes, to, len, addr))
+		return 0;
+	return r->stack_bytes ? END_STACK_COPY : END_STACK_READ;
 }
 
 static int unwind_find_mapping(struct walk *w, __u64 pc)
@@ -59,7 +69,7 @@ int finish__walk(const struct unfinished_record *r, size_t size, const struct fi
 	__u32 n;
 
 	if (size < offsetof(struct unfinished_record, stack) || r->stack_bytes > STACK_COPY_MAX ||
-	    r->stack_bytes > size - offsetof(struct unfinished_record, stack) ||
+	    r->root_bytes > STACK_ROOT_MAX || unfinished_record__bytes(r) > size ||
 	    r->n_kernel > KERNEL_FRAMES_MAX || r->n_user > USER_FRAMES_MAX || r->n_outer > WALK_FRAMES_MAX ||
 	    r->end >= END_MAX)
 		return -EBADMSG;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/unfinished.h"
 #include "bpf/walk.h"
 
 /* What a walk asks for. */

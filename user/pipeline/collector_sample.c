@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 
 #include "bpf/code_pages.h"
+#include "bpf/unfinished.h"
 #include "user/base/clock.h"
 #include "user/kernel/finish.h"
 #include "user/pipeline/collector_lock.h"

@@ -10,7 +10,7 @@
 
 int held_stacks__add(struct held_stacks *h, const struct unfinished_record *r, uint64_t until_ns)
 {
-	size_t size = offsetof(struct unfinished_record, stack) + r->stack_bytes;
+	size_t size = unfinished_record__bytes(r);
 	struct unfinished_record *copy;
 
 	if (h->n == HELD_STACKS_MAX || size > HELD_BYTES_MAX - h->bytes)

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/abi.h"
+#include "bpf/unfinished.h"
 
 #define HELD_STACKS_MAX 1024
 #define HELD_BYTES_MAX  (8u << 20)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/unfinished.h"
 #include "bpf/walk.h"
 #include "user/kernel/finish.h"
 #include "user/pipeline/collector_impl.h"

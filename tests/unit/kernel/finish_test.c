@@ -489,6 +489,34 @@ static void a_stack_copy_that_is_too_short_is_named(void **state)
 	EXPECT(w, END_STACK_READ, FRAME(CODE + 0x1010), frame_of_cut(END_STACK_READ)); /* none could be had */
 }
 
+/* One frame with a large array on it, and its callers where the stack begins. */
+static void the_root_of_a_deep_stack_is_found_across_what_was_not_copied(void **state)
+{
+	const uint64_t array = 540080, ra_at = STACK + array - 8;
+	struct world *w = *state;
+	struct unfinished_record *r = w->record;
+	uint64_t ra = CODE + 0x2005;
+
+	row(w, 0x1000, ROW_REG_RSP | ROW_CFA_WIDE, (int16_t)(array / 16), ROW_FP_SAME, 0);
+	row(w, 0x2000, ROW_REG_RSP, 1, ROW_FP_SAME, 0);
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	r->root_bytes = 4096;
+	r->root_at = ra_at - 512;
+	memcpy(r->root + 512, &ra, sizeof(ra));
+	ra = CODE + 0x3009;
+	memcpy(r->root + 520, &ra, sizeof(ra));
+	walk(w, CODE + 0x1010);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x1010), FRAME(CODE + 0x2004), FRAME(CODE + 0x3008));
+	/* a caller that lies between the two pieces is not there */
+	r->root_at = ra_at + 1;
+	walk(w, CODE + 0x1010);
+	EXPECT(w, END_STACK_COPY, FRAME(CODE + 0x1010), frame_of_cut(END_STACK_COPY));
+	/* nor one that lies half behind the root piece */
+	r->root_at = ra_at - 4092;
+	walk(w, CODE + 0x1010);
+	EXPECT(w, END_STACK_COPY, FRAME(CODE + 0x1010), frame_of_cut(END_STACK_COPY));
+}
+
 static void what_the_ports_do_not_know_ends_the_walk(void **state)
 {
 	struct world *w = *state;
@@ -576,6 +604,13 @@ static void unsound_records_are_refused(void **state)
 	r->stack_bytes = STACK_COPY_MAX + 1;
 	assert_int_equal(finish__walk(r, size, &ports, &w->walk), -EBADMSG);
 	r->stack_bytes = 0;
+	r->root_bytes = STACK_ROOT_MAX + 1;
+	assert_int_equal(finish__walk(r, size, &ports, &w->walk), -EBADMSG);
+	r->root_bytes = 8;
+	assert_int_equal(finish__walk(r, offsetof(struct unfinished_record, root) + 7, &ports, &w->walk),
+			 -EBADMSG);
+	assert_int_equal(finish__walk(r, offsetof(struct unfinished_record, root) + 8, &ports, &w->walk), 0);
+	r->root_bytes = 0;
 	r->n_kernel = KERNEL_FRAMES_MAX + 1;
 	assert_int_equal(finish__walk(r, size, &ports, &w->walk), -EBADMSG);
 	r->n_kernel = 0;
@@ -633,6 +668,7 @@ int main(void)
 		TEST(rbx_is_followed_where_the_file_needs_it),
 		TEST(a_frame_may_be_half_a_megabyte),
 		TEST(a_stack_copy_that_is_too_short_is_named),
+		TEST(the_root_of_a_deep_stack_is_found_across_what_was_not_copied),
 		TEST(what_the_ports_do_not_know_ends_the_walk),
 		TEST(a_stack_pointer_that_does_not_move_up_ends_the_walk),
 		TEST(a_return_address_outside_of_user_space_ends_the_walk),

@@ -97,6 +97,18 @@ static void there_is_room_for_so_many(void **state)
 	held.bytes = 0;
 }
 
+/* A deep stack is kept with the piece where it begins. */
+static void both_pieces_of_a_stack_are_kept(void **state)
+{
+	static struct unfinished_record r = {.stack_bytes = 16, .root_bytes = 4096};
+
+	(void)state;
+	r.root[4095] = 7;
+	assert_int_equal(held_stacks__add(&held, &r, 100), 0);
+	assert_int_equal(held.bytes, offsetof(struct unfinished_record, root) + 4096);
+	assert_int_equal(held.stacks[0].record->root[4095], 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -104,6 +116,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(none_waits_longer_than_it_may, setup, teardown),
 		cmocka_unit_test_setup_teardown(there_is_room_for_so_many, setup, teardown),
+		cmocka_unit_test_setup_teardown(both_pieces_of_a_stack_are_kept, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("held_stacks", tests, NULL, NULL);
