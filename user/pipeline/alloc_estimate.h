@@ -5,7 +5,7 @@
  * In a window all calls are counted, so a total owes nothing to which of them were sampled for their stacks. Each window on allocations gives an estimate of
  * the whole time; how much they differ from each other says how far their mean may be from the truth.
  * That holds whatever the reasons are: chance of the windows' times, bursts. What it cannot see is added: the cost of a
- * probe is known to ALLOC_COST_ERROR only, and a thread that slept may have caught up with what its probes took, or not.
+ * probe is not known exactly, and a thread that slept may have caught up with what its probes took, or not.
  *
  * What differs most is how much of a window a program was at work in. Where its CPU time in the windows is known, and in all, its total may be told by what it allocated by CPU time (a ratio
  * estimate): whether windows meet a program more often than its share does not matter then, nor what it did for the time that its probes took; but all that is not known of the probes' cost
@@ -37,8 +37,10 @@ struct alloc_total {
 struct alloc_weight {
 	/* times this: a thread was seen for less than the window, where it caught up by sleeping less, and where it did not */
 	double low, high;
-	double doubt;   /* the share by which that changes where a probe costs ALLOC_COST_ERROR more */
-	double debt_ns; /* of what its probes took, that it cannot have caught up with */
+	double doubt;     /* the share by which that changes where a probe costs a standard error more */
+	double probes_ns; /* spent in them */
+	double error_ns;  /* one standard error of that */
+	double debt_ns;   /* of it, what it cannot have caught up with */
 };
 
 /* Of a process, or of all, in one window. [2]: objects, bytes. */
@@ -48,7 +50,8 @@ struct alloc_window {
 	double range[2];  /* one standard error of that, all in one direction */
 	double doubt[2];  /* what it changes by with the probe's cost */
 	double probes_ns; /* spent in them */
-	double debt_ns;   /* of that, what it cannot have caught up with */
+	double error_ns;  /* one standard error of that */
+	double debt_ns;   /* of it, what it cannot have caught up with */
 	struct alloc_aids aids;
 	bool has_aids, is_met;
 };
@@ -58,6 +61,7 @@ struct alloc_moments {
 	double sum[2], squares[2], range[2], doubt[2];
 	struct alloc_stratum { /* of the windows whose probes took about the same share */
 		double plain[2], cpu, own, had;
+		double error; /* one standard error of own */
 	} strata[ALLOC_STRATA];
 	struct alloc_aid_moments { /* of the windows whose aids are known */
 		double sum, squares;
@@ -94,7 +98,9 @@ void alloc_estimate__done(struct alloc_estimate *e);
 void alloc_estimate__clear(struct alloc_estimate *e);
 /* What a thread did in the window, not scaled. */
 int alloc_estimate__add_thread(struct alloc_estimate *e, const struct task_key *key, double objects,
-			       double bytes, double probes_ns, const struct alloc_weight *w);
+			       double bytes, const struct alloc_weight *w);
+/* Earlier windows could not have seen it allocate. */
+void alloc_estimate__forget(struct alloc_estimate *e, const struct task_key *key);
 /* What a process had of the window, whether it allocated in it or not: of one that is counted only from when it does, too much would be told. */
 void alloc_estimate__add_aids(struct alloc_estimate *e, const struct task_key *key,
 			      const struct alloc_aids *a);
