@@ -43,8 +43,9 @@
 #define USER_ADDRESS_MAX (1ull << 56) /* with five-level page tables */
 /* A frame pointer further up than this is not one. */
 #define FP_STEP_MAX (1ull << 24)
-#define METHOD_FRAME_MAX \
-	(1ull << 16) /* of compiled Java: how far above SP what belongs to its caller is looked for */
+/* Of compiled Java: how far above SP its caller's frame may begin, and how close together all of its code lies, so that calls reach. */
+#define METHOD_FRAME_MAX (1ull << 16)
+#define METHOD_HEAPS_MAX (1ull << 31)
 
 /* struct ucontext begins at SP in the sigreturn trampoline; its registers r8..r15 rdi rsi rbp rbx rdx rax rcx rsp rip follow at 40. */
 #define UCONTEXT_REGS 40
@@ -342,20 +343,27 @@ static __always_inline int unwind__is_behind_pop(const __u8 *b)
 	       (b[AT - 8] == POP_RBP && b[AT - 7] == 0x49 && b[AT - 6] == 0x3b);
 }
 
-/* Where a method returns to: behind a call. A saved RBP leads to the caller's frame, where what looks like a call may stand before it as well. */
-static __always_inline int unwind__is_method_return(struct walk *w, __u64 ra)
+/*
+ * Where a method returns to: behind a call, or into the interpreter, which puts down itself where it wants to go on, and jumps. A saved RBP leads to the caller's frame,
+ * where what looks like a call may stand before it as well.
+ */
+static __noinline int unwind__is_method_return(struct walk *w, __u32 number, __u64 ra)
 {
-	int is_frame =
-		ra - w->sp < METHOD_FRAME_MAX && ra - w->mapping.start >= w->mapping.end - w->mapping.start;
+	struct unwind_row row;
 
-	return !is_frame && unwind__is_behind_call(w, ra, 0);
+	if (ra - w->sp < METHOD_FRAME_MAX && ra - w->mapping.start >= w->mapping.end - w->mapping.start)
+		return 0;
+	if (unwind__is_behind_call(w, ra, 0))
+		return 1;
+	return ra - w->mapping.start + METHOD_HEAPS_MAX < 2 * METHOD_HEAPS_MAX &&
+	       !unwind_find_row(w, frame_of_object(number, ra), &row) && row.cfa == ROW_CFA_INTERPRETER;
 }
 
 /*
  * Where an interrupted method takes its frame down is seen by its code, which is running and therefore there. Else its frame may be a word deeper: what compares
  * strings pushes one, and only what then is a return address tells.
  */
-static __noinline void unwind__look_at_method(struct walk *w, struct unwind_row *row)
+static __noinline void unwind__look_at_method(struct walk *w, __u32 number, struct unwind_row *row)
 {
 	__u64 ra[2];
 	__u8 b[16];
@@ -367,7 +375,8 @@ static __noinline void unwind__look_at_method(struct walk *w, struct unwind_row 
 	} else if (unwind__is_behind_pop(b)) {
 		*row = (struct unwind_row){.cfa = ROW_REG_RSP, .cfa_off = 1};
 	} else if (!unwind_read(w, ra, sizeof(ra), w->sp + (__u64)row->cfa_off * 8 - 8) &&
-		   !unwind__is_method_return(w, ra[0]) && unwind__is_method_return(w, ra[1])) {
+		   !unwind__is_method_return(w, number, ra[0]) &&
+		   unwind__is_method_return(w, number, ra[1])) {
 		row->cfa_off++;
 		w->derived = 1;
 	}
@@ -384,7 +393,7 @@ static __noinline int unwind__row_of_pages(struct walk *w, __u64 pc, struct unwi
 	if (row->cfa == ROW_CFA_NONE)
 		return END_NO_ROWS;
 	if (w->leaf && row->cfa == ROW_REG_RSP && row->cfa_off > 1)
-		unwind__look_at_method(w, row);
+		unwind__look_at_method(w, number, row);
 	return 0;
 }
 

@@ -186,6 +186,24 @@ static void a_saved_frame_pointer_is_no_return_address(void **state)
 	expect(&w, 3, pcs);
 }
 
+/* It puts down where it wants to go on, and jumps: no call stands there. */
+static void a_word_more_above_the_interpreter_is_seen_by_its_rows(void **state)
+{
+	const uint64_t pcs[] = {METHOD + 0x40, INTERP + 0x1f, CALLER + 0x3f, END + 0xf};
+	struct walk w;
+
+	(void)state;
+	stack[3] = STACK + 10 * 8;
+	stack[4] = INTERP + 0x20;
+	stack[9] = STACK + 14 * 8;
+	stack[10] = 0x77;
+	stack[11] = CALLER + 0x40;
+	put_caller(14);
+	assert_int_equal(walk_from(&w, pcs[0], 1), END_END_MARK);
+	expect(&w, 4, pcs);
+	assert_true(w.derived);
+}
+
 /* A caller is where a call is: no instruction of it is looked at. */
 static void a_caller_has_all_of_its_frame(void **state)
 {
@@ -303,6 +321,7 @@ int main(void)
 		cmocka_unit_test_setup(an_interrupted_method_has_taken_down_as_much_as_its_code_says, setup),
 		cmocka_unit_test_setup(a_word_more_is_seen_by_what_then_is_a_return_address, setup),
 		cmocka_unit_test_setup(a_saved_frame_pointer_is_no_return_address, setup),
+		cmocka_unit_test_setup(a_word_more_above_the_interpreter_is_seen_by_its_rows, setup),
 		cmocka_unit_test_setup(a_caller_has_all_of_its_frame, setup),
 		cmocka_unit_test_setup(the_interpreter_keeps_its_callers_stack_pointer, setup),
 		cmocka_unit_test_setup(an_interpreted_method_that_only_begins_has_no_frame, setup),
