@@ -11,6 +11,7 @@
 #include <linux/types.h>
 
 #include "bpf/abi.h"
+#include "bpf/alloc_gap.h"
 
 /*
  * Where a call's size is: the registers whose product it is, and where a call may free instead, the one of the block. Four bits each, a register's number in
@@ -49,14 +50,6 @@ enum alloc_size {
 /* After so many samples of a CPU in a round the interval doubles. */
 #define ALLOC_SAMPLES_STEP 8
 
-/* Gaps are told apart to a 32nd of a bare call from half of one to one and a half, where the shortest mostly are, and to an eighth up to four. */
-#define ALLOC_GAPS_FINE 32
-#define ALLOC_GAPS_EACH 8
-#define ALLOC_GAPS      52
-/* Bare calls that a gap counts for at most, and what follows a sample. */
-#define ALLOC_GAP_MAX   4
-#define ALLOC_AFTER_MAX 16
-
 /* A thread in a round. Claimed by a compare-and-swap on `owner`, then only its thread writes. */
 struct alloc_thread {
 	__u64 owner;   /* round << 32 | tid */
@@ -88,43 +81,6 @@ struct alloc_thread {
 	__u16 gaps[ALLOC_GAPS]; /* by alloc_gap__place */
 };
 
-/* Where a gap of so many ns is counted, where a bare call takes so many; ALLOC_GAPS and more: nowhere. */
-static inline __u64 alloc_gap__place(__u64 gap, __u64 bare)
-{
-	__u64 above = gap > bare / 2 ? gap - bare / 2 : 0;
-
-	return above < bare ? above * ALLOC_GAPS_FINE / bare
-			    : ALLOC_GAPS_FINE + (above - bare) * ALLOC_GAPS_EACH / bare;
-}
-
-/* Processes whose CPU time is read at both ends of a window: a table by tgid, a power of two, and how far from its place one may be. */
-#define ALLOC_FOLLOWED       2048
-#define ALLOC_FOLLOWED_TRIES 8
-
-/* bpf/alloc_cpu.bpf.c takes it for a process and adds up; the collector writes is_gone, and 0 to the rest before a window. */
-struct alloc_cpu_slot {
-	struct task_key key; /* tgid 0: none */
-	__u32 is_gone;       /* somebody else may take it */
-	__u32 is_alive;
-	__u64 at_ns[2], cpu_ns[2];
-	__u64 sleeps[2]; /* times that its threads went to sleep, and times that they woke up */
-};
-
-/* What a pass over all threads is for. */
-enum alloc_cpu_pass { ALLOC_CPU_BEGIN, ALLOC_CPU_END, ALLOC_CPU_CLAIM };
-
-struct alloc_cpu_table {
-	__u32 pass;
-	__u32 reserved;
-	__s64 ahead_ns; /* of CLOCK_MONOTONIC: the scheduler's clock */
-	struct alloc_cpu_slot slots[ALLOC_FOLLOWED];
-};
-
-static inline __u32 alloc_cpu__place(__u32 tgid, __u32 i)
-{
-	return ((tgid * 0x9e3779b1u >> 16) + i) & (ALLOC_FOLLOWED - 1);
-}
-
 /* Written by the collector. */
 struct alloc_gate {
 	__u64 begin_ns, end_ns; /* CLOCK_MONOTONIC; calls outside are not counted */
@@ -145,7 +101,6 @@ struct alloc_clock {
 };
 
 _Static_assert(sizeof(struct alloc_thread) == 248, "no hidden padding");
-_Static_assert(sizeof(struct alloc_cpu_slot) == 72, "no hidden padding");
 _Static_assert(sizeof(struct alloc_gate) == 48, "no hidden padding");
 _Static_assert((ALLOC_THREADS & (ALLOC_THREADS - 1)) == 0, "a power of two");
 

@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bpf/alloc.h"
+#include "bpf/alloc_cpu.h"
 
 /* What a total may be told by: of each it is known how much a process had in a window, and in all. */
 enum alloc_aid { ALLOC_BY_CPU, ALLOC_BY_SLEEPS, ALLOC_N_AIDS };
