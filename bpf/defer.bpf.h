@@ -2,8 +2,8 @@
 /*
  * defer - hands a stack to user space where the walk met a process, a mapping or a table that is not known yet.
  *
- * The record takes the walk's state and the stack's bytes from SP up to where the thread's stack begins, the first page that cannot be read or STACK_COPY_MAX; user space learns
- * what was missing and takes the walk up there with the same code. So the first samples of a program are whole although nothing is built before it
+ * The record takes the walk's state and the stack's bytes from SP up to where the thread's stack begins, or if that is not known the first page that cannot be read, or
+ * STACK_COPY_MAX; user space learns what was missing and takes the walk up there with the same code. So the first samples of a program are whole although nothing is built before it
  * is needed. What is deeper is mostly so by one frame with a large array (rustc has one of half a megabyte, 50 KiB from the root), so of such a stack the piece where it begins is
  * taken, too. It is bounded twice: by tokens that the collector refills, and by the ring.
  */
@@ -20,11 +20,25 @@
 #define COPY_PAGES (STACK_COPY_MAX / COPY_PAGE)
 #define ROOT_PAGES (STACK_ROOT_MAX / COPY_PAGE)
 
+#define DEFER_START_UNKNOWN (~0ull)
+
 /* What is said to begin further up is another stack: this one is of a signal handler, or a coroutine's. */
 #define DEPTH_MAX (8u << 20)
 /* Deep stacks leave half of the ring to others: of those it holds ten times as many. */
 #define DEEP_RING_SHARE 2
 
+/* What is further up than any stack is not where this one begins. */
+static __always_inline __u64 defer__stack_start(const struct walk *w, const struct task_sample *s)
+{
+	__u64 start = task__stack_start(s->task, w->sp);
+
+	return start - w->sp > DEPTH_MAX ? DEFER_START_UNKNOWN : start;
+}
+
+/*
+ * Where it is known how far the stack goes, a page that cannot be read is one that nobody wrote to, as in the middle of an array, and is zeros, which is what a read that fails
+ * leaves. Else it is taken for the end.
+ */
 struct defer_copy {
 	struct unfinished_record *to;
 	__u64 from, end;
@@ -41,13 +55,13 @@ static long defer__copy_page(__u32 i, struct defer_copy *c)
 	len &= COPY_PAGE * 2 - 1;
 	if (len > COPY_PAGE || len == 0)
 		return 1;
-	if (bpf_probe_read_user(&c->to->stack[done], len, (const void *)(c->from + done)))
+	if (bpf_probe_read_user(&c->to->stack[done], len, (const void *)(c->from + done)) &&
+	    c->end == DEFER_START_UNKNOWN)
 		return 1;
 	c->done = done + len;
 	return 0;
 }
 
-/* A page of an array that nobody wrote to cannot be read, and is zeros. */
 static long defer__copy_root_page(__u32 i, struct defer_copy *c)
 {
 	__u32 done = c->done;
@@ -60,7 +74,7 @@ static long defer__copy_root_page(__u32 i, struct defer_copy *c)
 }
 
 /* For a record of STACK_COPY_SMALL: to the end of the page of SP, and two more. */
-static __always_inline __u32 defer__copy_small(struct unfinished_record *r)
+static __always_inline __u32 defer__copy_small(struct unfinished_record *r, __u64 start)
 {
 	const __u8 *from = (const __u8 *)r->stack_at;
 	__u32 first = COPY_PAGE - ((__u32)r->stack_at & (COPY_PAGE - 1));
@@ -68,9 +82,10 @@ static __always_inline __u32 defer__copy_small(struct unfinished_record *r)
 	first &= COPY_PAGE * 2 - 1;
 	if (first == 0 || first > COPY_PAGE || bpf_probe_read_user(r->stack, first, from))
 		return 0;
-	if (bpf_probe_read_user(r->stack + first, COPY_PAGE, from + first))
+	if (bpf_probe_read_user(r->stack + first, COPY_PAGE, from + first) && start == DEFER_START_UNKNOWN)
 		return first;
-	if (bpf_probe_read_user(r->stack + first + COPY_PAGE, COPY_PAGE, from + first + COPY_PAGE))
+	if (bpf_probe_read_user(r->stack + first + COPY_PAGE, COPY_PAGE, from + first + COPY_PAGE) &&
+	    start == DEFER_START_UNKNOWN)
 		return first + COPY_PAGE;
 	return first + 2 * COPY_PAGE;
 }
@@ -154,7 +169,7 @@ static __always_inline int defer__take_token(enum event event)
 static __always_inline struct unfinished_record *defer__reserve_deep(const struct walk *w, __u64 start)
 {
 	/* of the first page only a part counts */
-	if (start - w->sp <= STACK_COPY_MAX - COPY_PAGE - STACK_COPY_BELOW || start - w->sp > DEPTH_MAX ||
+	if (start == DEFER_START_UNKNOWN || start - w->sp <= STACK_COPY_MAX - COPY_PAGE - STACK_COPY_BELOW ||
 	    bpf_ringbuf_query(&unfinished, BPF_RB_AVAIL_DATA) > UNFINISHED_BYTES / DEEP_RING_SHARE)
 		return NULL;
 	return bpf_ringbuf_reserve(&unfinished, sizeof(struct unfinished_record), 0);
@@ -163,7 +178,7 @@ static __always_inline struct unfinished_record *defer__reserve_deep(const struc
 /* 0: user space has it now; else it has to be counted as it is. What finds no room is tried as less: its upper end is better than nothing. */
 static __noinline int defer__send(struct walk *w, const struct task_sample *s)
 {
-	__u64 start = task__stack_start(s->task, w->sp);
+	__u64 start = defer__stack_start(w, s);
 	struct unfinished_record *r;
 
 	if (!defer__take_token(s->tag.event)) {
@@ -192,7 +207,7 @@ static __noinline int defer__send(struct walk *w, const struct task_sample *s)
 		return -1;
 	}
 	defer__fill(r, w, s);
-	r->stack_bytes = defer__copy_small(r);
+	r->stack_bytes = defer__copy_small(r, start);
 	bpf_ringbuf_submit(r, 0);
 	return 0;
 }

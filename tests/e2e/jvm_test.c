@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Programs of a HotSpot JVM that nobody prepared for being looked at: no option, no agent, no perf map. */
+#include <glob.h>
+#include <sys/stat.h>
+
 #include "tests/e2e/e2e.h"
 
 #define JAVA "/usr/bin/java"
@@ -32,12 +35,12 @@ static void record_java(struct recording *r, const char *option, const char *way
 	recording__of(r, ARGS(JAVA, option, "-cp", classes, "JavaTree", RECORDING_LONG, way));
 }
 
-static void record_java_from_its_start(struct recording *r, const char *option, const char *way)
+static void record_from_its_start(struct recording *r, const char *java, const char *option)
 {
 	char classes[4096];
 
 	find_classes(classes);
-	recording__record(r, 0, ARGS("--", JAVA, option, "-cp", classes, "JavaTree", "3", way));
+	recording__record(r, 0, ARGS("--", java, option, "-cp", classes, "JavaTree", "3", "map"));
 }
 
 static void expect_shares(struct recording *r, const char *option)
@@ -63,17 +66,36 @@ static void interpreted_methods_have_their_names_and_shares(void **state)
 	expect_shares(*state, "-Xint");
 }
 
-/* Interpreted, compiled by one compiler and by the other while it is recorded. */
+/* Is it not another name of one of them? */
+static bool is_jvm_itself(const char *java)
+{
+	char folder[4096];
+	struct stat st;
+	char *end;
+
+	snprintf(folder, sizeof(folder), "%s", java);
+	end = strstr(folder, "/bin/java");
+	assert_non_null(end);
+	*end = '\0';
+	return !lstat(folder, &st) && S_ISDIR(st.st_mode);
+}
+
+/* Interpreted, compiled by one compiler and by the other while it is recorded, by each JVM that is installed. */
 static void stacks_are_whole_from_its_start_on(void **state)
 {
 	static const char *const options[] = {AS_IT_IS, "-XX:+PreserveFramePointer", "-Xint"};
 	const struct expect_filter all = {0};
 	struct recording *r = *state;
+	glob_t javas;
 
-	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
-		record_java_from_its_start(r, options[i], "map");
-		expect_complete(r->profile, &all, WHOLE);
-	}
+	assert_int_equal(glob("/usr/lib/jvm/*/bin/java", 0, NULL, &javas), 0);
+	for (size_t j = 0; j < javas.gl_pathc; j++)
+		for (size_t i = 0; is_jvm_itself(javas.gl_pathv[j]) && i < sizeof(options) / sizeof(*options);
+		     i++) {
+			record_from_its_start(r, javas.gl_pathv[j], options[i]);
+			expect_complete(r->profile, &all, WHOLE);
+		}
+	globfree(&javas);
 }
 
 /* What compares strings has a word more on its stack for a moment; what allocates calls into the JVM. */

@@ -130,7 +130,7 @@ static void short_lives_are_counted_whole(void **state)
 	expect_complete(r->profile, &mine, 0.98);
 }
 
-/* They are gone before the kernel's side knows them, and half a megabyte lies between their two ends. */
+/* They are gone before the kernel's side knows them, and what nobody wrote to lies between the two ends of their stacks. */
 static void short_processes_with_a_large_array_are_whole(void **state)
 {
 	const struct expect_filter mine = {.process = "short_lived"};
@@ -138,10 +138,12 @@ static void short_processes_with_a_large_array_are_whole(void **state)
 	char program[4096];
 
 	run__path_workload("short_lived", program);
-	recording__record(r, 0, ARGS("--", program, "3", "8", "array"));
+	recording__record(r, 0, ARGS("--", program, "3", "9", "array"));
 	expect_at_least(r->profile, &mine, "**;short_child;short_array" TO_ROOT, 0.2);
 	expect_at_least(r->profile, &mine, "**;short_child;short_array;short_thread;*;*", 0.2);
-	expect_complete(r->profile, &mine, 0.97);
+	expect_at_least(r->profile, &mine, "**;short_child;short_hole;short_thread;*;*", 0.1);
+	/* the ring holds some dozen of these, and beside much other work it is emptied late */
+	expect_complete(r->profile, &mine, 0.85);
 }
 
 static void libraries_that_take_each_others_place_are_told_apart(void **state)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * short_lived SECONDS [MS [array]]: one process after the other, each a fresh exec of this same file that works about MS (50) milliseconds of CPU in
- * short_leaf < short_child < main, or with an array of half a megabyte on the stack, as long in the first thread as in another one:
+ * short_leaf < short_child < main, or with an array on the stack that is not used, of half a megabyte or of 32 KiB, a third of it each:
  *
  *      short_leaf < short_child < short_array < main
  *      short_leaf < short_child < short_array < short_thread
+ *      short_leaf < short_child < short_hole < short_thread
  *
  * and is gone. Says "children N CPU_NS": how many there were, and what they used in all.
  */
@@ -27,7 +28,6 @@ static WORK_FN void short_child(struct work *w, uint64_t cpu_ns)
 	}
 }
 
-/* Of which nothing is used. */
 static WORK_FN void short_array(struct work *w, uint64_t cpu_ns)
 {
 	volatile char array[512 * 1024];
@@ -36,7 +36,17 @@ static WORK_FN void short_array(struct work *w, uint64_t cpu_ns)
 	__asm__ volatile("" : : "r"(array) : "memory");
 }
 
+/* Of a thread that never went deeper, the pages in the middle are not there. */
+static WORK_FN void short_hole(struct work *w, uint64_t cpu_ns)
+{
+	volatile char array[32 * 1024];
+
+	short_child(w, cpu_ns);
+	__asm__ volatile("" : : "r"(array) : "memory");
+}
+
 struct share {
+	void (*fn)(struct work *w, uint64_t cpu_ns);
 	struct work *w;
 	uint64_t cpu_ns;
 };
@@ -45,20 +55,30 @@ static WORK_FN void *short_thread(void *ctx)
 {
 	struct share *s = ctx;
 
-	short_array(s->w, s->cpu_ns);
+	s->fn(s->w, s->cpu_ns);
 	__asm__ volatile("" : : : "memory");
 	return NULL;
 }
 
-static int work_with_array(struct work *w, uint64_t cpu_ns)
+static int work_in_thread(void (*fn)(struct work *w, uint64_t cpu_ns), struct work *w, uint64_t cpu_ns)
 {
-	struct share s = {w, cpu_ns};
+	struct share s = {fn, w, cpu_ns};
 	pthread_t thread;
 
 	if (pthread_create(&thread, NULL, short_thread, &s))
 		return 1;
 	pthread_join(thread, NULL);
 	return 0;
+}
+
+/* The hole first: a thread that comes later has the stack of one that has ended. */
+static int work_with_arrays(struct work *w, uint64_t cpu_ns)
+{
+	int failed = work_in_thread(short_hole, w, cpu_ns / 3);
+
+	failed |= work_in_thread(short_array, w, cpu_ns / 3 * 2);
+	short_array(w, cpu_ns);
+	return failed;
 }
 
 int main(int argc, char **argv)
@@ -78,8 +98,7 @@ int main(int argc, char **argv)
 			short_child(&w, cpu_ns);
 			return 0;
 		}
-		short_array(&w, cpu_ns / 2);
-		return work_with_array(&w, cpu_ns);
+		return work_with_arrays(&w, cpu_ns);
 	}
 	/* by its own path: the kernel names a process after the last part of what was executed, and "exe" would be no name */
 	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
