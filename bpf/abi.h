@@ -219,12 +219,14 @@ struct gate {
 	__u64 lock_interval_ns;   /* as wait_interval_ns, of locks of the kernel */
 	__u8 locks_on, wakers_on; /* wakers: WAKERS_*, waits say who ended them */
 	__u8 unfollowed;          /* forks, execs and ends are not told, but of processes with an entry */
-	__u8 reserved2[5];
+	__u8 reserved2;
+	__u32 run_queue_every; /* one wait for a CPU in so many is looked at */
 	/* written by the collector: how often a segment of rows was emptied, before it waits for walks that may be in it */
 	__u64 n_emptied;
 	__u64 n_life; /* forks, execs and ends of processes, told or not */
 	__u64 n_trace_lost; /* written by trace.bpf.c: records for which its rings had no room, or which they did not take */
 	__u64 wait_clock_ns; /* written by switches: CLOCK_MONOTONIC less the clock of waits, which is the scheduler's; 0: not known yet, or the same */
+	__u64 look_ns;       /* CLOCK_MONOTONIC: as of when a pass tells of threads that wait all along */
 };
 
 /* Value of map `targets`, by tgid; inherited at fork, kept over exec. */
@@ -252,7 +254,7 @@ ABI_ASSERT(sizeof(struct task_record) == 40);
 ABI_ASSERT(sizeof(struct wait_slot) == 32);
 ABI_ASSERT(sizeof(struct thread_record) == 1272);
 ABI_ASSERT(sizeof(struct settings) == 24);
-ABI_ASSERT(sizeof(struct gate) == 144);
+ABI_ASSERT(sizeof(struct gate) == 152);
 ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);
 ABI_ASSERT(STACK_WORDS_MAX < FRAME_CHUNK_WORDS);
 ABI_ASSERT((ROW_MEMO_SLOTS & (ROW_MEMO_SLOTS - 1)) == 0);

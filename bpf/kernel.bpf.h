@@ -150,6 +150,8 @@ struct sched_entity {
 
 struct sched_info { /* CONFIG_SCHED_INFO */
 	unsigned long long run_delay;
+	unsigned long long
+		last_arrival; /* by rq.clock: when it came to a CPU; in a switch to it, the time before this one */
 	unsigned long long last_queued; /* by rq.clock; 0: not waiting for a CPU */
 };
 

@@ -4,16 +4,17 @@
  *
  * Problem: a busy machine switches a million times a second, and a stack costs as much as the switch; but one wait of a minute may be what is
  *   looked for, and nobody knows at its beginning how long it will be.
- * Idea: the hook notes the time when a thread leaves, and decides when it comes back, by the length, with one subtraction (bpf/poisson.h).
- *   Only then the kernel's frames are taken, from the thread that is about to run; its user stack is taken by itself, on its way back to user
- *   space (task work): it is still the one that it waited with, its memory is at hand, and pages that are not there may be brought in.
+ * Idea: the hook notes the time when a thread leaves, and decides when it comes back, with one subtraction and without a look at what it noted
+ *   (bpf/wait_clock.bpf.h); only where that says so it looks how long the wait was. Of one that is taken the kernel's frames are taken at once, from the thread that
+ *   is about to run; its user stack is taken by itself, on its way back to user space (task work): it is still the one that it waited with, its memory is at
+ *   hand, and pages that are not there may be brought in.
  *   The time between wake-up and run is known from the run queue's own account, without a hook on wake-ups.
  *   The time is the scheduler's: it has just read it for its own account, which waits are held against later. To read it anew costs as much as the
  *   rest of the hook. Who comes through no switch (the pass, a wake-up) knows how far that clock is behind CLOCK_MONOTONIC from gate.wait_clock_ns.
  *   What has not ended yet is counted by the pass over all tasks (bpf/waiting.bpf.c), which takes `since_ns` forward; what it began it wants finished, so
  *   the rest of such a wait is always taken.
- * Invariants: `since_ns` is exchanged, so each nanosecond of a wait is accounted once, by the switch or by the pass. Nothing of a wait is kept for
- *   a CPU: threads come back on others. An entry of `off_cpu_pending` is one thread's until its task work has run.
+ * Invariants: each nanosecond of a wait is accounted once, by the switch or by the pass: `since_ns` is exchanged where both may, in waits that are not short.
+ *   Nothing of a wait is kept for a CPU: threads come back on others. An entry of `off_cpu_pending` is one thread's until its task work has run.
  * Cost: 50 to 100 ns a switch (two slots), beside what the kernel takes to call any program; some 15 us a wait that is taken.
  * Rejected: task storage (another 100 ns a switch); a stack at each switch-out (4 us); the same chance for all waits.
  * What it does not do: run where the kernel has no task work (before 6.18); there the pass alone samples.
@@ -24,8 +25,8 @@
 #include "bpf/task.bpf.h"
 #include "bpf/current.bpf.h"
 #include "bpf/user_walk.bpf.h"
-#include "bpf/poisson.h"
 #include "bpf/wait.bpf.h"
+#include "bpf/wait_clock.bpf.h"
 
 #define WAIT_CLOCK_ERROR_NS \
 	100000 /* of wait__now() against a switch: how long one took to begin, at the most */
@@ -69,12 +70,10 @@ struct {
 	__type(value, struct throttle);
 } off_cpu_throttles SEC(".maps");
 
-/* Of a thread that is in a switch. */
-static __always_inline __u64 off_cpu__now(struct task_struct *task)
+/* In a switch, on that run queue. */
+static __always_inline __u64 off_cpu__now(const struct rq *rq)
 {
-	__u64 now = task__sched_clock(task);
-
-	return now ? now : bpf_ktime_get_ns();
+	return rq ? rq->clock : bpf_ktime_get_ns();
 }
 
 static __always_inline struct throttle *throttle__at(__u32 tid)
@@ -105,7 +104,7 @@ static __always_inline __u64 throttle__queued(struct task_struct *task, __u64 d)
 		return 0;
 	/* nothing more: it was taken off its CPU before the quota could */
 	throttled = throttled > t->before_ns ? throttled - t->before_ns : 0;
-	all = off_cpu__now(task) - t->left_ns;
+	all = off_cpu__now(task__rq(task)) - t->left_ns;
 	if (all <= throttled)
 		return 0;
 	return all - throttled < d ? all - throttled : d;
@@ -211,7 +210,10 @@ static __always_inline __u32 off_cpu__waker(__u32 tid, __u64 d)
 	return w && now_us - w->at_us <= (__u32)(d >> 10) + 1 ? w->tid : 0;
 }
 
-/* A wait of `d` that is taken; it stands for `weight`. The kernel's frames now; a user stack can be had only when the thread goes on. */
+/*
+ * A wait of `d` that is taken, if anybody asked for its thread; it stands for `weight`. The kernel's frames now; a user stack can be had only when the thread
+ * goes on.
+ */
 static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *slot, __u64 d, __u64 weight,
 				    __u32 waker)
 {
@@ -223,18 +225,18 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 	};
 	__u64 for_cpu = 0;
 	__u32 at = 0;
-	struct pending *p = pending__get(&at);
+	struct pending *p;
 
-	if (!p) {
-		lose(EVENT_OFFCPU, LOSS_WAIT_PENDING, 1);
+	task__key(task, &s.key);
+	if (!target__wanted(&s.key)) {
 		waker__put(waker);
 		return 0;
 	}
-	task__key(task, &s.key);
-	if (!current__wanted(&p->walk, &s.key)) {
+	p = pending__get(&at);
+	if (!p) {
+		lose(EVENT_OFFCPU, LOSS_WAIT_PENDING, 1);
 		waker__put(waker);
-		pending__put(p);
-		return 0;
+		return 1;
 	}
 	if (slot->state == WAIT_THROTTLED) {
 		for_cpu = throttle__queued(task, d);
@@ -250,7 +252,7 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 	wait__kernel_stack(&p->walk, task, EVENT_OFFCPU);
 	if (pending__join(slot, &p->walk, &s)) {
 		pending__put(p);
-		return 0;
+		return 1;
 	}
 	p->key = s.key;
 	p->tag = s.tag;
@@ -264,13 +266,13 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 	    !bpf_task_work_schedule_resume_impl(task, &p->work, &off_cpu_pending, off_cpu__resumed, NULL)) {
 		slot->n_pending++;
 		slot->pending = (__u16)at;
-		return 0;
+		return 1;
 	}
 	p->walk.end = task->flags & PF_KTHREAD ? END_KERNEL_THREAD : END_NOT_TAKEN;
 	wait__count(&p->walk, &s);
 	waker__put(waker);
 	pending__put(p);
-	return 0;
+	return 1;
 }
 
 /* It was decided at the wake-up that ended the wait of d. What that stands for; 0: it is not taken. */
@@ -288,66 +290,104 @@ static __always_inline __u64 off_cpu__decided(struct task_struct *task, const st
 	return k->weight + ((d - k->d) * ((k->weight << 16) / k->d) >> 16);
 }
 
-/* What was taken of this CPU since the switch before, while the thread ran that leaves now: in units of 1 << AWAY_SHIFT ns, the rest is left for the next. */
-static __always_inline __u32 off_cpu__away(struct task_struct *next, struct wait_clock *clock)
-{
-	__u64 away_ns = task__away(next);
-	__u32 units;
-
-	if (!clock->away_ns || away_ns < clock->away_ns) {
-		clock->away_ns = away_ns;
-		return 0;
-	}
-	units = (away_ns - clock->away_ns) >> AWAY_SHIFT;
-	clock->away_ns += (__u64)units << AWAY_SHIFT;
-	return units;
-}
-
-/* True: its wait was taken. */
-static __always_inline int off_cpu__came(struct task_struct *task, __u64 now, struct wait_clock *clock)
+/*
+ * A wait is over, and may be one that is taken; true: it was. is_hit: a point fell into the stretch that it is the end of; else nobody has counted that down
+ * yet.
+ */
+static __noinline int off_cpu__ended(struct task_struct *task, __u64 now, __u64 stretch,
+				     struct wait_clock *clock, int is_hit)
 {
 	struct wait_slot *slot = wait__find(task->pid);
 	__u64 since, d, weight, began_ns;
 	__u32 waker = 0;
+	int is_taken;
 
 	if (!slot)
 		return 0;
 	since = __sync_lock_test_and_set(&slot->since_ns, 0);
 	if (!since || now <= since)
 		return 0;
-	wait__run_queue(clock, task);
-	d = weight = now - since;
+	d = now - since < stretch ? now - since : stretch;
+	weight = d;
 	if (slot->waker) {
 		weight = off_cpu__decided(task, slot, since, d, &waker);
 	} else if (!slot->told || !gate.wait_told) {
-		clock->left_ns -= d;
-		weight = clock->left_ns < 0 ? wait_clock__draw(clock, d) : 0;
+		if (!is_hit)
+			wait_clock__pass(clock, d);
+		weight = wait_clock__take(clock, d);
 	}
 	if (!weight)
 		return 0;
 	began_ns = bpf_ktime_get_ns();
-	off_cpu__take(task, slot, d, weight, waker);
+	is_taken = off_cpu__take(task, slot, d, weight, waker);
 	clock->cost_ns += bpf_ktime_get_ns() - began_ns;
-	return 1;
+	return is_taken;
+}
+
+/* It comes to a CPU. Hardly any wait is more than this. */
+static __always_inline int off_cpu__came(struct task_struct *task, __u64 now, struct wait_clock *clock)
+{
+	__u64 stretch = now;
+	int is_short;
+
+	if (bpf_core_field_exists(task->sched_info.last_arrival))
+		stretch -= task->sched_info.last_arrival;
+	is_short = stretch < WAIT_SHORT_NS && !(gate.wakers_on & WAKERS_STACKS);
+	if (is_short && wait_clock__pass(clock, stretch))
+		return 0;
+	return off_cpu__ended(task, now, stretch, clock, is_short);
+}
+
+/* A place for the waits of a thread that has none; NULL: there is none. */
+static __noinline struct wait_slot *off_cpu__place(__u32 tid)
+{
+	struct wait_slot *slot = wait__claim(tid);
+
+	if (!slot) {
+		lose(EVENT_OFFCPU, LOSS_WAIT_SLOTS, 1);
+		return NULL;
+	}
+	if (slot->tid != tid) {
+		slot->tid = tid;
+		slot->away = 0;
+	}
+	return slot;
 }
 
 static __always_inline void off_cpu__left(struct task_struct *task, __u64 now, __u32 away, unsigned int state,
 					  int is_preempted)
 {
-	struct wait_slot *slot = wait__claim(task->pid);
+	struct wait_slot *slot = wait__place(task->pid, 0);
 
-	if (!slot) {
-		lose(EVENT_OFFCPU, LOSS_WAIT_SLOTS, 1);
+	if (!slot || slot->tid != (__u32)task->pid)
+		slot = off_cpu__place(task->pid);
+	if (!slot)
 		return;
-	}
-	slot->away = state & TASK_EXITED ? 0 : away + (slot->tid == (__u32)task->pid ? slot->away : 0);
-	slot->tid = task->pid;
-	slot->state = wait__state(task, state, is_preempted);
 	slot->told = 0;
 	slot->waker = WAKER_UNDECIDED;
+	slot->state = wait__state(task, state, is_preempted);
 	if (slot->state == WAIT_THROTTLED)
 		throttle__left(task, now);
-	slot->since_ns = state & TASK_EXITED ? 0 : now;
+	if (away)
+		slot->away += away;
+	if (state & TASK_EXITED) {
+		slot->away = 0;
+		now = 0;
+	}
+	slot->since_ns = now;
+}
+
+/* What was taken of this CPU since the switch before, while the thread ran that leaves now: in units of 1 << AWAY_SHIFT ns, the rest is left for the next. */
+static __noinline __u32 off_cpu__away(struct wait_clock *clock, __u64 away_ns)
+{
+	__u64 units = (away_ns - clock->away_ns) >> AWAY_SHIFT;
+
+	if (away_ns < clock->away_ns) { /* the hook is new */
+		clock->away_ns = away_ns;
+		return 0;
+	}
+	clock->away_ns += units << AWAY_SHIFT;
+	return units;
 }
 
 /* Is this a switch whose cost is measured? The first ones are, too: they tell those who come through none what the clock of waits is. */
@@ -361,23 +401,33 @@ SEC("?tp_btf/sched_switch")
 int BPF_PROG(off_cpu, _Bool is_preempted, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
-	__u64 now = off_cpu__now(next), began_ns = 0;
-	__u32 zero = 0, away;
+	const struct rq *rq = task__rq(next);
+	__u64 now = off_cpu__now(rq), away_ns = rq__away(rq), began_ns = 0;
+	__u32 zero = 0, away = 0;
 	struct wait_clock *clock = bpf_map_lookup_elem(&wait_clocks, &zero);
 
 	if (!clock)
 		return 0;
-	away = off_cpu__away(next, clock);
 	clock->n_switches++;
 	if (off_cpu__is_measured(clock)) {
 		began_ns = bpf_ktime_get_ns();
 		gate.wait_clock_ns = began_ns - now;
 	}
+	if ((away_ns - clock->away_ns) >> AWAY_SHIFT)
+		away = off_cpu__away(clock, away_ns);
 	if (prev->pid)
 		off_cpu__left(prev, now, away, prev_state, is_preempted);
-	if (next->pid && off_cpu__came(next, now, clock))
-		clock->n_taken++;
-	else if (began_ns)
+	if (next->pid) {
+		if (clock->run_queue_skip)
+			clock->run_queue_skip--;
+		else
+			wait__run_queue(clock, next);
+		if (off_cpu__came(next, now, clock)) {
+			clock->n_taken++;
+			return 0;
+		}
+	}
+	if (began_ns)
 		clock->cost_ns += (bpf_ktime_get_ns() - began_ns) * WAIT_COST_EVERY;
 	return 0;
 }

@@ -26,7 +26,7 @@ static __always_inline int on_cpu__look(struct task_struct *task, struct tick *t
 	cfs = task->se.cfs_rq; /* every task has one, whatever its class: the way to its CPU's queue that needs no symbol */
 	if (!cfs || !cfs->rq || !cfs->rq->idle)
 		return 0;
-	t->away_ns = task__away(task);
+	t->away_ns = rq__away(task__rq(task));
 	t->n_idled = cfs->rq->idle->nvcsw + cfs->rq->idle->nivcsw;
 	return 1;
 }

@@ -44,26 +44,21 @@ static __noinline __attribute__((unused)) __u64 task__stack_start(struct task_st
 }
 
 /*
- * The scheduler's clock of the CPU that a thread runs on, or ran on last: as of when its scheduler last looked. 0: not to be had.
- * In a switch that is when the switch began, and it costs three loads; to read the time anew costs as much as all else that a hook on switches does.
+ * The run queue of the CPU that a thread runs on, or ran on last; NULL: not to be had. Its clocks are as of when its scheduler last looked: in a switch that is when
+ * the switch began. Three loads; to read the time anew costs as much as all else that a hook on switches does.
  */
-static __always_inline __u64 task__sched_clock(struct task_struct *task)
+static __always_inline struct rq *task__rq(struct task_struct *task)
 {
-	return bpf_core_field_exists(task->se.cfs_rq) ? task->se.cfs_rq->rq->clock : 0;
+	return bpf_core_field_exists(task->se.cfs_rq) ? task->se.cfs_rq->rq : NULL;
 }
 
 /*
  * What hypervisors and, where the kernel accounts them apart, interrupts took of that CPU since it is on, as of the same moment. Nobody is charged for it: it is in
  * no thread's run time, nor in any wait.
  */
-static __always_inline __u64 task__away(struct task_struct *task)
+static __always_inline __u64 rq__away(const struct rq *rq)
 {
-	struct rq *rq;
-
-	if (!bpf_core_field_exists(task->se.cfs_rq))
-		return 0;
-	rq = task->se.cfs_rq->rq;
-	return rq->clock - rq->clock_task;
+	return rq ? rq->clock - rq->clock_task : 0;
 }
 
 /* Since when it waits for a CPU, as a length until now, at most `most`; 0: it does not, or the kernel keeps no account. */

@@ -27,8 +27,8 @@ static __always_inline __u64 thread__away(struct task_struct *task)
 	    !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_map_lookup_percpu_elem))
 		return away_ns;
 	clock = bpf_map_lookup_percpu_elem(&wait_clocks, &zero, task->se.cfs_rq->rq->cpu);
-	now_ns = task__away(task);
-	if (clock && clock->away_ns && now_ns > clock->away_ns)
+	now_ns = rq__away(task__rq(task));
+	if (clock && now_ns > clock->away_ns)
 		away_ns += now_ns - clock->away_ns;
 	return away_ns;
 }

@@ -11,23 +11,11 @@
 #include "bpf/sample.bpf.h"
 #include "bpf/wait.h"
 #include "bpf/waker.bpf.h"
-#include "bpf/poisson.h"
 
 /* Now, on the clock of waits, where no switch is under way. */
 static __always_inline __u64 wait__now(__u64 mono_ns)
 {
 	return mono_ns - gate.wait_clock_ns;
-}
-
-/* A wait of d was hit: what it stands for. The next point is drawn. */
-static __always_inline __u64 wait_clock__draw(struct wait_clock *clock, __u64 d)
-{
-	__u64 weight = poisson__weight(d, clock->interval_ns);
-
-	clock->interval_ns = gate.wait_interval_ns;
-	clock->left_ns = poisson__distance((__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32(),
-					   clock->interval_ns);
-	return weight;
 }
 
 /* The n-th place (0, 1) where the wait of this thread may be. Where pid_max is not above the number of slots, the first is its alone. */
@@ -197,22 +185,20 @@ __attribute__((weak, noinline)) __u32 wait__bucket(__u64 time)
 }
 
 /*
- * How long it waited for the CPU that it comes to: for this CPU, and for its control group. Of one wait in so many, chosen at random: two that take turns come to the CPU at
- * every other switch, and one of them would never be at a sixteenth.
+ * How long it waited for the CPU that it comes to: for this CPU, and for its control group. Of one wait in gate.run_queue_every, chosen at random: two that take turns come
+ * to the CPU at every other switch, and one of them would never be at a sixteenth.
  */
-static __always_inline void wait__run_queue(struct wait_clock *clock, struct task_struct *task)
+static __noinline __attribute__((unused)) int wait__run_queue(struct wait_clock *clock,
+							      struct task_struct *task)
 {
+	__u32 bucket = wait__bucket(task__queued(task, ~0ull) >> 10) & (RUN_QUEUE_BUCKETS - 1);
+	__u32 every = clock->run_queue_every;
 	struct run_queue none = {}, *q;
 	__u64 group;
-	__u32 bucket;
 
-	if (clock->run_queue_skip) {
-		clock->run_queue_skip--;
-		return;
-	}
-	clock->run_queue_skip = bpf_get_prandom_u32() % (2 * RUN_QUEUE_EVERY - 1);
-	bucket = wait__bucket(task__queued(task, ~0ull) >> 10) & (RUN_QUEUE_BUCKETS - 1);
-	clock->run_queue.n[bucket] += RUN_QUEUE_EVERY;
+	clock->run_queue_every = gate.run_queue_every;
+	clock->run_queue_skip = bpf_get_prandom_u32() % (2 * clock->run_queue_every - 1);
+	clock->run_queue.n[bucket] += every;
 	group = task__cgroup(task);
 	q = bpf_map_lookup_elem(&run_queues, &group);
 	if (!q) {
@@ -220,7 +206,8 @@ static __always_inline void wait__run_queue(struct wait_clock *clock, struct tas
 		q = bpf_map_lookup_elem(&run_queues, &group);
 	}
 	if (q)
-		__sync_fetch_and_add(&q->n[bucket], RUN_QUEUE_EVERY);
+		__sync_fetch_and_add(&q->n[bucket], every);
+	return 0;
 }
 
 #endif

@@ -7,42 +7,47 @@
 
 /*
  * A thread that is not running, in map `waits`, by tid: at slot tid, or at a second one where somebody else's wait is there. A slot belongs to
- * its tid while since_ns is set; the word is taken (exchanged for 0) by whoever accounts what has passed.
+ * its tid while since_ns is set; of waits that a pass may touch the word is taken (exchanged for 0) by whoever accounts what has passed. After a shorter one
+ * it stays, while the thread runs: to take it costs as much as all else that a switch does with a slot.
  */
 #define WAIT_SLOTS_MAX 65536 /* a power of two; less where the kernel's pid_max is smaller */
 #define AWAY_SHIFT     10
 struct wait_slot {
-	__u64 since_ns; /* on the clock of waits: left the CPU, or what was before is accounted; 0: it runs */
-	__u32 row;      /* the collector's: where what was before was counted */
+	__u64 since_ns; /* on the clock of waits: left the CPU, or what was before is accounted; 0: it runs, or has ended */
+	__u32 row; /* the collector's: where what was before was counted */
 	__u32 away; /* what was taken of its CPUs while it ran, since it has the slot; in units of 1 << AWAY_SHIFT ns */
 	__u32 tid;
 	__u32 switches; /* low half of how often it had left the CPU, as of that row */
 	__u16 round;    /* low half of gate.wait_round, as of that row */
-	__u8 state;     /* enum wait_state */
+	__u16 pending;  /* where the last of n_pending is */
 	__u8 told;      /* a part of this wait was counted already: so will be the rest */
-	__u8 n_pending; /* waits that were taken since it was in user space … */
 	__u8 waker;     /* WAKER_*, or where the stack of who ended it is */
-	__u16 pending;  /* … and where the last of the former is */
+	__u8 state;     /* enum wait_state */
+	__u8 n_pending; /* waits that were taken since it was in user space */
 };
 
 /* How often threads waited for a CPU, by log2 of how long. */
 #define RUN_QUEUE_BUCKETS 32 /* below 1 us, 2 us, 4 us, … */
 #define RUN_QUEUE_GROUPS  512
-#define RUN_QUEUE_EVERY   16 /* one wait in so many, at random, is looked at for its control group */
+#define RUN_QUEUE_EVERY \
+	16 /* one wait in so many, at random, is looked at for its control group; where there are very many, fewer */
 struct run_queue {
 	__u64 n[RUN_QUEUE_BUCKETS];
 };
 
 /* Sampling of waits on a CPU. */
 #define WAIT_COST_EVERY 256
+#define WAIT_SHORT_NS   20000000     /* shorter waits are the switch's alone: no pass counts a part of one */
+#define AWAY_UNKNOWN    (1ull << 63) /* more than any clock says */
 struct wait_clock {
-	__s64 left_ns;     /* to the next point (bpf/poisson.h); negative: a wait was hit */
+	__s64 left_ns;     /* to the next point (bpf/wait_clock.bpf.h) */
 	__u64 interval_ns; /* by which it was drawn */
 	__u64 n_switches, n_taken;
 	__u64 cost_ns; /* of what was taken, and of WAIT_COST_EVERY-th switches times that */
-	__u64 away_ns; /* of this CPU, since it is on: as far as it was given to those that ran (task__away); 0: the hook is new */
+	__u64 away_ns; /* of this CPU, since it is on: as far as it was given to those that ran (rq__away); AWAY_UNKNOWN: the hook is new */
+	__u32 run_queue_skip;  /* so many waits are not looked at before the next that is … */
+	__u32 run_queue_every; /* … and what that stands for */
 	struct run_queue run_queue;
-	__u64 run_queue_skip; /* so many waits are not looked at before the next that is */
 };
 
 #endif

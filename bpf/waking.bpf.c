@@ -10,8 +10,8 @@
 #include "bpf/task.bpf.h"
 #include "bpf/current.bpf.h"
 #include "bpf/own_stack.bpf.h"
-#include "bpf/poisson.h"
 #include "bpf/wait.bpf.h"
+#include "bpf/wait_clock.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -76,32 +76,41 @@ static __noinline int waking__take(void *ctx, struct waker_stack *k, struct task
 	return 0;
 }
 
-/* Is the wait taken that ends now? Then it gets the waker's stack. */
+/* Is the wait taken that ends now? Then it gets the waker's stack, if anybody asked for who waited. */
 static __always_inline void waking__decide(void *ctx, struct task_struct *woken, struct wait_slot *slot,
 					   __u64 now, __u32 is_interrupt)
 {
 	__u64 began = slot->since_ns, d, weight;
 	struct wait_clock *clock;
 	struct waker_stack *k;
+	struct task_key key;
 	__u32 zero = 0, at;
+	int is_decided;
 
 	clock = bpf_map_lookup_elem(&wait_clocks, &zero);
 	if (!clock || !began || now <= began || slot->waker)
 		return;
 	d = weight = now - began;
-	if (!slot->told || !gate.wait_told) {
-		if (clock->left_ns >= (__s64)d) {
-			clock->left_ns -= d;
-			slot->waker = WAKER_NOT_TAKEN;
-			return;
-		}
+	is_decided = slot->told && gate.wait_told;
+	task__key(woken, &key);
+	if ((!is_decided && clock->left_ns >= (__s64)d) || !target__wanted(&key)) {
+		wait_clock__pass(clock, d);
+		slot->waker = WAKER_NOT_TAKEN;
+		return;
 	}
 	at = waker__claim(now);
 	k = at ? waker__stack(at) : NULL;
 	if (!k)
 		return; /* it is decided when it runs, and has no waker's stack */
-	if (!slot->told || !gate.wait_told)
-		weight = wait_clock__draw(clock, d);
+	if (!is_decided) {
+		wait_clock__pass(clock, d);
+		weight = wait_clock__take(clock, d);
+	}
+	if (!weight) {
+		waker__put(at);
+		slot->waker = WAKER_NOT_TAKEN;
+		return;
+	}
 	k->began_ns = began;
 	k->tid = woken->pid;
 	k->d = d;

@@ -240,47 +240,6 @@ static void a_chain_of_wakers_can_be_followed(void **state)
 	assert_other(r, (&(struct part){.comm = "third", .for_other = true}), waits__truth(r, "third"));
 }
 
-/* -- windows -- */
-/* Windows of 2 s; the thread sleeps for longer than three of them, and is in each for all of its time. */
-static void who_sleeps_through_windows_is_in_each(void **state)
-{
-	struct recording *r = *state;
-	char command[8192], everprof[4096], path[8192];
-	struct part sleeper = {.comm = "blocker", .state = "blocked"};
-	int n_whole = 0, n = 0;
-	FILE *list;
-
-	if (geteuid())
-		skip();
-	recording__start(r, ARGS("waits", "pause", RECORDING_LONG));
-	run__path_everprof(everprof);
-	snprintf(command, sizeof(command),
-		 "'%s' agent --store store --set profiling.window=2s --set server.listen=off --set "
-		 "labels.tid=true & agent=$!; "
-		 "for i in $(seq 400); do [ $(find store -name '*.offcpu.pb.gz' | wc -l) -ge 4 ] && break; "
-		 "sleep 0.1; done; "
-		 "kill -INT $agent; wait $agent",
-		 everprof);
-	assert_int_equal(recording__shell(r, command), 0);
-	snprintf(command, sizeof(command), "find '%s/store' -name '*.offcpu.pb.gz'", r->dir);
-	list = popen(command, "r");
-	while (fgets(path, sizeof(path), list)) {
-		struct profile *p;
-		double share;
-
-		path[strcspn(path, "\n")] = '\0';
-		p = expect_profile(path);
-		share = waits__sum(p, &sleeper).ns / (double)profile__meta(p)->duration_ns;
-		print_message("%s: %.3f\n", strrchr(path, '/') + 1, share);
-		n++;
-		n_whole += share > 0.97 && share < 1.03;
-		profile__free(p);
-	}
-	pclose(list);
-	assert_true(n >= 4);
-	assert_int_equal(n_whole, n);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,7 +262,6 @@ int main(void)
 		e2e_test(a_wait_for_a_lock_that_goes_on_is_told),
 		e2e_test(who_ends_a_wait_is_told_on_request),
 		e2e_test(a_chain_of_wakers_can_be_followed),
-		e2e_test(who_sleeps_through_windows_is_in_each),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

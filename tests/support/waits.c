@@ -43,6 +43,7 @@ static bool is_for_cpu(const char *state)
 
 static bool is_in(const struct profile *p, const struct sample *s, const struct part *part)
 {
+	const struct label *pid = profile__find_label(p, s->labels, "pid");
 	const struct {
 		const char *key, *want;
 	} asked[] = {{"comm", part->comm},     {"state", part->state}, {"syscall", part->syscall},
@@ -52,6 +53,8 @@ static bool is_in(const struct profile *p, const struct sample *s, const struct 
 	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++)
 		if (asked[i].want && strcmp(waits__label(p, s, asked[i].key), asked[i].want))
 			return false;
+	if (part->pid && !(pid && pid->num == part->pid))
+		return false;
 	if (part->has_ended && !s->values[0])
 		return false;
 	if (part->for_cpu && !is_for_cpu(waits__label(p, s, "state")))
@@ -79,6 +82,7 @@ struct amount waits__sum(const struct profile *p, const struct part *part)
 		if (!is_in(p, s, part))
 			continue;
 		a.ns += (double)s->values[1];
+		a.n += s->values[0];
 		a.variance += variance_of((double)s->values[1], (double)s->values[0],
 					  (double)profile__meta(p)->period);
 		a.rows++;

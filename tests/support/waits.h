@@ -30,12 +30,13 @@ struct part {
 	const char *comm, *state, *syscall, *wait, *idle;
 	bool for_cpu, for_other; /* any of those states */
 	const char *lock, *holder, *waker;
+	long long pid;  /* 0: any */
 	bool has_ended; /* not what a pass told of a wait that went on */
 };
 
 struct amount {
 	double ns, variance;
-	long long rows;
+	long long n, rows; /* waits that have ended */
 };
 
 struct bill waits__truth(struct recording *r, const char *comm);

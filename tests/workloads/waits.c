@@ -17,10 +17,17 @@
  *      chain      third, second             what second gives, which waits for what first gives every 1 to 9 ms
  *      spin       spinner                   nothing: it works
  *      pause      blocker                   nothing that comes
+ *      crowd      idler, 600 times          times of 0.5 to 1 s
+ *      once       blocker                   half of the time; then it works
+ *      naps       napper, blocker           times of 0.3 to 1.7 s; the end
  *
  * At its end it prints a line for each thread, or sum of threads, that waited:
  *
  *      truth COMM WAITED_NS DELAY_NS N      off the CPU in N waits; for how much of that it waited for a CPU (the kernel's run delay)
+ *
+ * and whenever a wait of `once` or a nap is over
+ *
+ *      woke NS                              by the clock on the wall
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -29,8 +36,9 @@
 
 #include "tests/workloads/work.h"
 
-#define N_HOGS 4
-#define BLOCK  4096
+#define N_HOGS   4
+#define N_IDLERS 600
+#define BLOCK    4096
 
 struct bill {
 	uint64_t waited_ns, delay_ns, n;
@@ -209,9 +217,44 @@ static WORK_FN void work_without_end(void)
 	work__spin(100000);
 }
 
-static void wait_for_ever(void)
+static WORK_FN void wait_for_ever(void)
 {
 	pause();
+}
+
+static WORK_FN void wait_idly(void)
+{
+	sleep_us(some_us(500000, 1000000));
+}
+
+static void tell_wake(void)
+{
+	printf("woke %llu\n", (unsigned long long)work__now_ns(CLOCK_REALTIME));
+	fflush(stdout);
+}
+
+static WORK_FN void wait_for_nap(void)
+{
+	sleep_us(some_us(300000, 1700000));
+	tell_wake();
+}
+
+static WORK_FN void wait_for_end(void)
+{
+	uint64_t now = work__now_ns(CLOCK_MONOTONIC);
+
+	if (now < work.end_ns)
+		sleep_us((work.end_ns - now) / 1000 + 1);
+}
+
+static WORK_FN void wait_once(void)
+{
+	uint64_t now = work__now_ns(CLOCK_MONOTONIC);
+
+	sleep_us((work.end_ns - now) / 2000);
+	tell_wake();
+	while (work__now_ns(CLOCK_MONOTONIC) < work.end_ns)
+		work_without_end();
 }
 
 /* -- who waits -- */
@@ -378,6 +421,23 @@ static void run_chain(void)
 		tell(t[i].comm, &t[i].bill);
 }
 
+static void run_crowd(void)
+{
+	struct thread idlers[N_IDLERS];
+
+	for (int i = 0; i < N_IDLERS; i++)
+		idlers[i] = (struct thread){.comm = "idler", .step = wait_idly};
+	run_threads(idlers, N_IDLERS);
+}
+
+static void run_naps(void)
+{
+	struct thread t[] = {{.comm = "napper", .step = wait_for_nap},
+			     {.comm = "blocker", .step = wait_for_end}};
+
+	run_threads(t, 2);
+}
+
 static void run_starve(void)
 {
 	struct thread hogs[N_HOGS];
@@ -408,6 +468,7 @@ static const struct {
 	{"migrate", "nomad", wait_elsewhere, NULL},
 	{"spin", "spinner", work_without_end, NULL},
 	{"pause", "blocker", wait_for_ever, NULL},
+	{"once", "blocker", wait_once, NULL},
 };
 
 int main(int argc, char **argv)
@@ -439,6 +500,10 @@ int main(int argc, char **argv)
 		run_chain();
 	else if (!strcmp(way, "starve"))
 		run_starve();
+	else if (!strcmp(way, "crowd"))
+		run_crowd();
+	else if (!strcmp(way, "naps"))
+		run_naps();
 	else
 		return 2;
 	return work__done();

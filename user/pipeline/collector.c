@@ -89,14 +89,14 @@ static void collector__give_tokens(struct collector *c)
  */
 static void collector__end_slice(struct collector *c, bool all)
 {
-	uint64_t began = c->slice_ns = clock__mono_ns(), looked_ns, took,
+	uint64_t began = c->slice_ns = clock__mono_ns(), took,
 		 cpu = clock__thread_cpu_ns() - c->stats.finish_ns - c->stats.follow_ns;
 	struct losses lost[EVENT_N];
 	bool is_turned;
 
 	collector__weigh_ticks(c);
 	collector__catch_up(c);
-	looked_ns = clock__mono_ns();
+	c->looked_ns = clock__mono_ns();
 	event_sources__look(c, all);
 	is_turned = !drain__turn(&c->drain);
 	collector__catch_up(c); /* stacks that came until then are of this slice, too */
@@ -109,7 +109,7 @@ static void collector__end_slice(struct collector *c, bool all)
 	for (enum event ev = 0; ev < EVENT_N; ev++)
 		if (c->windows[ev])
 			window__end_slice(c->windows[ev],
-					  event_source__of(ev)->look ? looked_ns : c->drain.turned_ns,
+					  event_source__of(ev)->look ? c->looked_ns : c->drain.turned_ns,
 					  &lost[ev]);
 	c->stats.slices++;
 	took = clock__mono_ns() - began;

@@ -56,9 +56,9 @@ struct collector {
 	struct losses lost_before[EVENT_N + 1]; /* the kernel's counters at the end of the last slice */
 	struct losses lost_here;                /* our own in this slice, of all events … */
 	struct losses lost_of[EVENT_N];         /* … and of one */
-	uint64_t slice_ns;           /* when the last slice began to be read: what ended before is in it */
-	uint64_t sideband_lost;      /* what the side-band had lost by then */
-	struct dirty_process *dirty; /* whose mappings changed since they were pushed */
+	uint64_t slice_ns, looked_ns; /* the last slice, its look: when they began, what ended before is in */
+	uint64_t sideband_lost;       /* what the side-band had lost by then */
+	struct dirty_process *dirty;  /* whose mappings changed since they were pushed */
 	uint32_t n_dirty, cap_dirty;
 	struct mapping_entry *scratch;           /* [MAPPINGS_MAX] */
 	struct walk *walk;                       /* scratch: of the stack that is being finished */

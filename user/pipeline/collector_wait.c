@@ -43,8 +43,10 @@
 #include "user/process/host_stat.h"
 
 #define WAIT_MIN_NS (50 * NS_PER_MS) /* shorter ones are left to the hook */
+_Static_assert(WAIT_MIN_NS > 2 * WAIT_SHORT_NS, "however far the clocks of two CPUs are apart");
 #define PASS_TOKENS 256
 #define PASS_ROUNDS 64 /* at a window's end: until all are told */
+#define ROW_NONE    UINT32_MAX
 
 /* When the record was read, on the clock of waits (bpf/off_cpu.bpf.c). */
 static uint64_t wait_now(const struct collector *c, const struct thread_record *r)
@@ -103,7 +105,16 @@ static int count(struct collector *c, const struct thread_record *r, uint8_t sta
 	return err;
 }
 
-/* Time that is the pass's now, in the stack that it told; remembered, so that the next pass need not tell it again. */
+/* Where its wait is counted in this window, so that the next pass need not tell its stack again. */
+static void note_row(const struct collector *c, const struct thread_record *r, struct wait_slot *slot,
+		     uint32_t row)
+{
+	slot->row = row;
+	slot->switches = r->switches;
+	__atomic_store_n(&slot->round, (uint16_t)c->maps->gate->wait_round, __ATOMIC_RELEASE);
+}
+
+/* Time that is the pass's now, in the stack that it told. */
 static void tell(struct collector *c, const struct thread_record *r, struct wait_slot *slot, uint8_t state,
 		 uint64_t n, uint64_t waited_ns, uint64_t for_cpu_ns)
 {
@@ -117,9 +128,7 @@ static void tell(struct collector *c, const struct thread_record *r, struct wait
 		for_cpu_ns = 0;
 	if (count(c, r, state, n, waited_ns - for_cpu_ns, &row) || for_cpu_ns || !slot)
 		return;
-	slot->row = row;
-	slot->switches = r->switches;
-	__atomic_store_n(&slot->round, (uint16_t)c->maps->gate->wait_round, __ATOMIC_RELEASE);
+	note_row(c, r, slot, row);
 }
 
 /* More of a wait whose stack was told already. */
@@ -131,7 +140,8 @@ static void add_more(struct collector *c, uint32_t row, uint64_t n, uint64_t ns)
 
 static bool is_known(const struct collector *c, const struct wait_slot *slot, const struct thread_record *r)
 {
-	return slot->round == (uint16_t)c->maps->gate->wait_round && slot->switches == r->switches;
+	return slot->round == (uint16_t)c->maps->gate->wait_round && slot->switches == r->switches &&
+	       slot->row != ROW_NONE;
 }
 
 /* The hook is new: those that wait already left their CPU before it, so their waits begin here. If one goes on just now, the switch sets it right. */
@@ -156,7 +166,7 @@ static void on_waiting(struct collector *c, const struct thread_record *r)
 	uint64_t now = wait_now(c, r);
 	uint8_t state;
 
-	if (!since || since + c->maps->gate->wait_min_ns > now)
+	if (r->state >= WAIT_MAX || !since || since + c->maps->gate->wait_min_ns > now)
 		return;
 	state = slot->state < WAIT_MAX ? slot->state : WAIT_BLOCKED;
 	if (!r->has_stack && !is_known(c, slot, r))
@@ -211,6 +221,18 @@ static void on_pass_only(struct collector *c, const struct thread_record *r, str
 	t->owed_switches = 0;
 }
 
+/* Its stack came for nothing, and would again: what a pass may take is for others. */
+static void leave_out(struct collector *c, const struct thread_record *r)
+{
+	struct wait_slot *slot;
+
+	if (!r->has_stack)
+		return;
+	slot = c->wait_orders.hook ? slot_of(c, r->tid) : slot_for(c, r);
+	if (slot)
+		note_row(c, r, slot, ROW_NONE);
+}
+
 static int on_thread(const struct thread_record *r, void *ctx)
 {
 	struct collector *c = ctx;
@@ -227,9 +249,10 @@ static int on_thread(const struct thread_record *r, void *ctx)
 		return err;
 	switches = r->switches - t->switches;
 	c->pass_switches += switches;
-	if (!c->windows[EVENT_OFFCPU] || !collector__wants_thread(c, t))
+	if (!c->windows[EVENT_OFFCPU] || !collector__wants_thread(c, t)) {
 		t->switches = r->switches;
-	else if (c->wait_orders.hook) {
+		leave_out(c, r);
+	} else if (c->wait_orders.hook) {
 		t->switches = r->switches;
 		if (c->hook_is_new)
 			adopt(c, r);
@@ -259,6 +282,7 @@ static bool collector__pass(struct collector *c)
 	uint64_t cpu = clock__thread_cpu_ns();
 	int err;
 
+	gate->look_ns = c->looked_ns;
 	gate->wait_tokens = PASS_TOKENS;
 	gate->wait_left = 0;
 	thread_table__begin_pass(&c->threads);
@@ -366,7 +390,7 @@ static void forget_away(const struct collector *c)
 	int n = read_clocks(c);
 
 	for (int i = 0; i < n; i++)
-		clocks[i].away_ns = 0;
+		clocks[i].away_ns = AWAY_UNKNOWN;
 	if (n < 0 || bpf_map_update_elem(c->maps->wait_clocks_fd, &zero, clocks, BPF_ANY))
 		log_warn("collector: clocks of waits: %s, ignoring", strerror(errno));
 }
@@ -402,6 +426,7 @@ static void obey_waits(struct collector *c, const struct wait_orders *orders, bo
 
 	gate->wait_interval_ns = orders->interval_ns;
 	gate->wait_told = orders->told;
+	gate->run_queue_every = orders->run_queue_every;
 	gate->wait_min_ns = WAIT_MIN_NS;
 	c->wait_orders = *orders;
 	widen_period(c->windows[EVENT_OFFCPU], orders->interval_ns);
@@ -483,7 +508,12 @@ static int start_waits(struct collector *c)
 			   loader__has_hook(c->loader, HOOK_off_cpu));
 	obey_waits(c, &c->wait_control.orders, true);
 	c->maps->gate->waits_on = 1;
-	collector__pass(c); /* what every thread has had so far */
+	collector__pass(c); /* who waits already; then, as of one moment, what every thread has had so far */
+	c->looked_ns = clock__mono_ns();
+	collector__pass(c);
+	if (c->windows[EVENT_OFFCPU])
+		window__start(c->windows[EVENT_OFFCPU], c->looked_ns,
+			      c->looked_ns + (uint64_t)clock__mono_to_real_ns());
 	return 0;
 }
 

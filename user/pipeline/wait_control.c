@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "bpf/wait_slot.h"
+
 #define TAKEN_NS       20000.0 /* a wait that is taken, where none was seen yet */
 #define SWITCH_NS      120.0   /* a switch that is looked at */
 #define PASS_EVERY_MAX 8
@@ -17,7 +19,8 @@ void wait_control__init(struct wait_control *w, uint64_t budget_ppm, uint32_t n_
 		.orders = {.hook = has_hook,
 			   .told = true,
 			   .interval_ns = WAIT_INTERVAL_START_NS,
-			   .pass_every = 1},
+			   .pass_every = 1,
+			   .run_queue_every = RUN_QUEUE_EVERY},
 	};
 }
 
@@ -61,6 +64,16 @@ static void wait_control__interval(struct wait_control *w, double taken, double 
 	w->orders.told = taken <= most || w->orders.interval_ns < 4 * WAIT_INTERVAL_START_NS;
 }
 
+/* By steps, so that it mostly stays. */
+static uint32_t run_queue_every(double switches_a_cpu)
+{
+	uint32_t every = RUN_QUEUE_EVERY;
+
+	while (every < RUN_QUEUE_EVERY_MAX && switches_a_cpu > RUN_QUEUE_A_CPU * (double)every)
+		every *= 2;
+	return every;
+}
+
 bool wait_control__judge(struct wait_control *w, const struct wait_reading *r, struct wait_orders *ret)
 {
 	const struct wait_orders before = w->orders;
@@ -87,6 +100,7 @@ bool wait_control__judge(struct wait_control *w, const struct wait_reading *r, s
 	wait_control__interval(w, taken,
 			       clamp((cost_ns - hook_ns) / (taken + 1), TAKEN_NS / 4, TAKEN_NS * 10),
 			       budget_ns - hook_ns - pass_ns);
+	w->orders.run_queue_every = run_queue_every(switches / (double)w->n_cpus);
 	if (pass_ns > budget_ns / 2 && w->orders.pass_every < PASS_EVERY_MAX)
 		w->orders.pass_every *= 2;
 	else if (pass_ns < budget_ns / 8 && w->orders.pass_every > 1)

@@ -20,8 +20,10 @@
 #define WAIT_INTERVAL_MAX_NS    4000000000ull /* below POISSON_INTERVAL_MAX */
 #define WAIT_INTERVAL_RETURN_NS 500000000ull  /* at least, when the hook comes back */
 #define WAIT_TAKEN_A_CPU        200           /* a second: more says nothing more */
-#define WAIT_HOOK_PATIENCE      2             /* slices over the budget before the hook goes */
-#define WAIT_HOOK_REST          30            /* slices before it may come back */
+#define RUN_QUEUE_A_CPU         1000 /* the same, of waits for a CPU that are looked at: 0.3 us each */
+#define RUN_QUEUE_EVERY_MAX     1024
+#define WAIT_HOOK_PATIENCE      2  /* slices over the budget before the hook goes */
+#define WAIT_HOOK_REST          30 /* slices before it may come back */
 
 /* Sums since the start. */
 struct wait_reading {
@@ -36,7 +38,8 @@ struct wait_orders {
 	bool hook; /* look at switches */
 	bool told; /* finish what a pass began */
 	uint64_t interval_ns;
-	uint32_t pass_every; /* slices */
+	uint32_t pass_every;      /* slices */
+	uint32_t run_queue_every; /* waits for a CPU, of which one is looked at */
 };
 
 struct wait_control {

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "bpf/wait_slot.h"
 #include "user/base/clock.h"
 #include "user/pipeline/wait_control.h"
 
@@ -118,6 +119,23 @@ static void hook_does_not_come_and_go_every_few_seconds(void **state)
 	assert_true(changes <= 8);
 }
 
+static void few_waits_for_a_cpu_are_looked_at_where_there_are_many(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	setup(&m, true);
+	m.switches = 20000;
+	run(&m, 2);
+	assert_int_equal(m.orders.run_queue_every, RUN_QUEUE_EVERY);
+	m.switches = CPUS * 200000;
+	run(&m, 2);
+	assert_in_range(200000 / m.orders.run_queue_every, RUN_QUEUE_A_CPU / 2, RUN_QUEUE_A_CPU);
+	m.switches = CPUS * 1e9;
+	run(&m, 2);
+	assert_int_equal(m.orders.run_queue_every, RUN_QUEUE_EVERY_MAX);
+}
+
 static void kernel_without_hook_is_not_asked_for_one(void **state)
 {
 	struct machine m;
@@ -151,6 +169,7 @@ int main(void)
 		cmocka_unit_test(busy_machine_is_kept_below_the_budget),
 		cmocka_unit_test(storm_of_switches_takes_the_hook_away_until_it_is_over),
 		cmocka_unit_test(hook_does_not_come_and_go_every_few_seconds),
+		cmocka_unit_test(few_waits_for_a_cpu_are_looked_at_where_there_are_many),
 		cmocka_unit_test(kernel_without_hook_is_not_asked_for_one),
 		cmocka_unit_test(dear_passes_become_rare),
 	};

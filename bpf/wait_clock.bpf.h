@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * wait_clock - a CPU's countdown to the next wait that is taken.
+ *
+ * Problem: to know how long a wait was, one has to look up when it began; and of a million waits a second a hundred are taken.
+ * Idea: the points of poisson.h lie on whole stretches of a thread, from one time that it came to a CPU to the next: first it runs, then it waits. How long
+ *   that was the kernel has at hand. Only where a point falls into a stretch it is looked up how much of it was the wait, its last part. Points that fall before that are
+ *   nobody's. Those that fall into a part of a line are as random as all of them, and have the same rate: so whether a wait is taken depends on its own
+ *   length alone, by the same chance as if there were nothing but waits on the line.
+ * Invariants: `left_ns` below 0 is a point that has passed, and nobody has looked where it fell. Whoever looks draws the next: distances have no memory.
+ */
+#ifndef EVERPROF_BPF_WAIT_CLOCK_BPF_H
+#define EVERPROF_BPF_WAIT_CLOCK_BPF_H
+
+#include "bpf/maps.bpf.h"
+#include "bpf/poisson.h"
+#include "bpf/wait_slot.h"
+
+static __always_inline void wait_clock__draw(struct wait_clock *clock)
+{
+	clock->interval_ns = gate.wait_interval_ns;
+	clock->left_ns = poisson__distance((__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32(),
+					   clock->interval_ns);
+}
+
+/* A stretch is over. True: no point fell into it. */
+static __always_inline int wait_clock__pass(struct wait_clock *clock, __u64 stretch)
+{
+	clock->left_ns -= (__s64)stretch;
+	return clock->left_ns >= 0;
+}
+
+/* What the wait stands for that was the last d of the stretch that passed; 0: it is not taken. */
+static __always_inline __u64 wait_clock__take(struct wait_clock *clock, __u64 d)
+{
+	__u64 weight;
+
+	/* before the wait? Then the next one is drawn from where that began */
+	if (clock->left_ns + (__s64)d < 0) {
+		wait_clock__draw(clock);
+		clock->left_ns -= (__s64)d;
+	}
+	if (clock->left_ns >= 0)
+		return 0;
+	weight = poisson__weight(d, clock->interval_ns);
+	wait_clock__draw(clock);
+	return weight;
+}
+
+#endif
