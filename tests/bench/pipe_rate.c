@@ -2,11 +2,13 @@
 /*
  * pipe_rate CPU OBJECT - two processes on that CPU hand a byte to each other over two pipes, as fast as they can, for as long as there is a standard input.
  *
- * For each line of it, "none" or "empty", prints how many switches a second there were in the next 100 ms; "empty": with the program of OBJECT
- * (empty_hook.bpf.c) attached meanwhile. The pair is the same all the time: from one start of such a pair to the next the rate differs by 20 %, more than any hook costs.
+ * For each line of it prints how many switches a second there were in the next 100 ms: "none", without more; "empty", with the program of OBJECT
+ * (empty_hook.bpf.c) in place meanwhile; "hook PID", with that of the agent PID (agent_hook.h). The pair is the same all the time: from one start of such a pair to
+ * the next the rate differs by 20 %, more than any hook costs.
  */
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,8 @@
 #include <unistd.h>
 
 #include <bpf/libbpf.h>
+
+#include "tests/bench/agent_hook.h"
 
 #define MEASURE_MS 100
 #define SETTLE_MS  10
@@ -83,23 +87,29 @@ int main(int argc, char **argv)
 	uint64_t *n_switches =
 		mmap(NULL, sizeof(*n_switches), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char line[64];
+	int empty;
 
 	if (!o || n_switches == MAP_FAILED || bpf_object__load(o) || start_pair(atoi(argv[1]), n_switches)) {
 		fprintf(stderr, "pipe_rate: cannot begin with '%s' on CPU '%s'\n", argc == 3 ? argv[2] : "",
 			argc == 3 ? argv[1] : "");
 		return 1;
 	}
+	empty = bpf_program__fd(bpf_object__next_program(o, NULL));
 	while (fgets(line, sizeof(line), stdin)) {
-		struct bpf_link *link = NULL;
+		bool is_hook = !strncmp(line, "hook ", 5), is_none = !strcmp(line, "none\n");
+		int program = is_hook ? agent_hook__find(atoi(line + 5)) : empty;
+		int link = is_none ? -1 : agent_hook__attach(program);
 
-		if (!strcmp(line, "empty\n")) {
-			link = bpf_program__attach(bpf_object__next_program(o, NULL));
-			if (!link)
-				return 1;
+		if (!is_none && link < 0) {
+			fprintf(stderr, "pipe_rate: there is nothing to put in place for: %s", line);
+			return 1;
 		}
 		printf("%.0f\n", measure(n_switches));
 		fflush(stdout);
-		bpf_link__destroy(link);
+		if (link >= 0)
+			close(link);
+		if (is_hook)
+			close(program);
 	}
 	return 0;
 }
