@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <arpa/inet.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <poll.h>
@@ -306,13 +307,21 @@ static uint64_t n_connections(void)
 	return stats.connections;
 }
 
+static void await_no_connection(void)
+{
+	uint64_t n = 1;
+
+	for (int i = 0; i < 500 && (n = n_connections()); i++)
+		usleep(10000);
+	assert_int_equal(n, 0);
+}
+
 static void what_was_cut_holds_no_connection(void **state)
 {
 	static const char *const cut[] = {"G", "GET /quick HTTP/1.1\r\nHost: loc",
 					  "POST /echo HTTP/1.1\r\n" H "Content-Length: 9\r\n\r\nabc",
 					  "GET /query HTTP/1.1\r\n" H};
 	int fds[64];
-	uint64_t n = 1;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
@@ -322,11 +331,50 @@ static void what_was_cut_holds_no_connection(void **state)
 		assert_int_equal(io__write_full(fds[i], text, strlen(text)), 0);
 		shutdown(fds[i], SHUT_WR);
 	}
-	for (int i = 0; i < 500 && (n = n_connections()); i++)
-		usleep(10000);
-	assert_int_equal(n, 0);
+	await_no_connection();
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		io__close(&fds[i]);
+}
+
+/* The same request by so many connections at once, to their ends. */
+static void send_at_once(const char *request, size_t len, bool is_cut, size_t n)
+{
+	int fds[50];
+	char text[4096];
+
+	assert_true(n <= sizeof(fds) / sizeof(*fds));
+	for (size_t i = 0; i < n; i++) {
+		fds[i] = connect_to_server();
+		(void)!send(fds[i], request, len, MSG_NOSIGNAL);
+		if (is_cut)
+			shutdown(fds[i], SHUT_WR);
+	}
+	for (size_t i = 0; i < n; i++)
+		read_status(fds[i], text, sizeof(text));
+	await_no_connection();
+}
+
+/* What is left of a hundred more when fifty have been there; each exchange is a kilobyte and more. */
+static void what_is_no_request_leaves_nothing_behind(void **state)
+{
+	int n_wrong = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		size_t before, after;
+
+		send_at_once(cases[i].request, cases[i].len, cases[i].is_cut, 50);
+		before = mallinfo2().uordblks;
+		send_at_once(cases[i].request, cases[i].len, cases[i].is_cut, 50);
+		send_at_once(cases[i].request, cases[i].len, cases[i].is_cut, 50);
+		after = mallinfo2().uordblks;
+		if (after < before + 100 * 64)
+			continue;
+		n_wrong++;
+		print_error("'%s'%s: %zu bytes each\n", cases[i].request,
+			    cases[i].is_cut ? " and no more" : "", (after - before) / 100);
+	}
+	assert_int_equal(n_wrong, 0);
 }
 
 /* Two are answered at a time, 64 wait; whoever comes then is told to come again, and when. */
@@ -362,6 +410,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_request_is_told_so),
 		cmocka_unit_test(what_is_too_large_is_told_so),
 		cmocka_unit_test(what_was_cut_holds_no_connection),
+		cmocka_unit_test(what_is_no_request_leaves_nothing_behind),
 		cmocka_unit_test(more_questions_than_may_wait_are_turned_away),
 	};
 
