@@ -16,7 +16,7 @@
 
 #define RANGE_BYTES_MAX ((size_t)384 << 20)
 /* A sum that has grown to so many bytes is folded (profile/fold) to so many rows. */
-#define RANGE_BYTES_GROWN ((size_t)44 << 20)
+#define RANGE_BYTES_GROWN ((size_t)28 << 20)
 #define RANGE_ROWS_MAX    98304
 #define RANGE_DIGESTS_MAX ((size_t)48 << 20) /* that are kept */
 
