@@ -149,7 +149,9 @@ static __always_inline int defer__is_small(const struct walk *w, __u64 start)
 	__u64 end = ((w->sp - STACK_COPY_BELOW) & ~(__u64)(COPY_PAGE - 1)) + STACK_COPY_SMALL;
 	__u8 byte;
 
-	return start <= end || bpf_probe_read_user(&byte, sizeof(byte), (const void *)end) != 0;
+	if (start != DEFER_START_UNKNOWN)
+		return start <= end;
+	return bpf_probe_read_user(&byte, sizeof(byte), (const void *)end) != 0;
 }
 
 /* Is a walk that ended so worth finishing in user space? */
