@@ -27,9 +27,9 @@
 /* It shows in how gaps between calls differ: in a loop of the same few instructions they do not. Of what they are longer than the shortest on average, this share is the trap's. */
 #define ALLOC_COST_OF_GAPS 0.9
 /* One standard error of either. */
-#define ALLOC_COST_BESIDE_ERROR 0.4
+#define ALLOC_COST_BESIDE_ERROR 0.3
 /* And of what a bare call takes. */
-#define ALLOC_COST_BARE_ERROR 0.04
+#define ALLOC_COST_BARE_ERROR 0.05
 
 #define ALLOC_COST_KEPT 15
 

@@ -292,7 +292,8 @@ static double error_of_aid(const struct alloc_moments *m, enum alloc_aid aid, in
 
 	if (aid != ALLOC_BY_CPU)
 		return a->doubts[i] / a->with[i];
-	range = (rate_of(m, aid, i, 1) - rate_of(m, aid, i, -1)) / 2;
+	/* two of them, because the rate grows faster than they do: the truth is to be within twice what is stated */
+	range = (rate_of(m, aid, i, 2) - rate_of(m, aid, i, -2)) / 4;
 	return hypot(range / rate_of(m, aid, i, 0), ALLOC_WAKE_NS * a->met / a->sum);
 }
 
@@ -320,6 +321,17 @@ static bool by_aid(const struct alloc_moments *m, enum alloc_aid aid, int i, dou
 	return true;
 }
 
+/*
+ * By how much windows alone say too much or too little, where they met more or less of its CPU time than it had: on a busy machine half of it or twice as much, which
+ * is no luck, and so does not show in how they differ. 0: not known.
+ */
+static double missed(const struct alloc_moments *m, double factor, double whole_ns)
+{
+	double met_ns = m->aids[ALLOC_BY_CPU].sum * factor;
+
+	return met_ns > 0 && whole_ns > 0 ? fabs(whole_ns / met_ns - 1) : 0;
+}
+
 static void settle(struct alloc_process *p, uint32_t n_windows, double factor, const struct alloc_aids *aids)
 {
 	struct alloc_total *t = &p->total;
@@ -330,7 +342,8 @@ static void settle(struct alloc_process *p, uint32_t n_windows, double factor, c
 		double sum, error, plain = *sums[i];
 
 		*sums[i] *= factor;
-		*errors[i] *= factor;
+		*errors[i] = hypot(*errors[i] * factor,
+				   missed(&p->moments, factor, aids->by[ALLOC_BY_CPU]) * *sums[i]);
 		for (int k = 0; k < ALLOC_N_AIDS; k++)
 			if (by_aid(&p->moments, (enum alloc_aid)k, i, aids->by[k], &sum, &error) &&
 			    error * *sums[i] < *errors[i] * sum) {

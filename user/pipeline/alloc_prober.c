@@ -217,11 +217,12 @@ static struct alloc_weight weight_of(const struct alloc_thread *t, double bare_n
 	double rest = t->last_ns < ALLOC_WINDOW_NS ? (double)(ALLOC_WINDOW_NS - t->last_ns) : 0, error;
 	double probes = alloc_cost__in(t, bare_ns, &error) * t->n_inside + alloc_cost__samples_ns(t);
 	double owed = t->debt_ns * probes / t->inside_ns, debt = fmax(owed - rest, 0);
+	double two = 2 * error * t->n_inside * owed / probes;
 
 	return (struct alloc_weight){
 		.low = ALLOC_WINDOW_NS / own_of(debt),
 		.high = ALLOC_WINDOW_NS / own_of(probes),
-		.doubt = error * t->n_inside / probes * owed / own_of(owed),
+		.doubt = own_of(owed) / 4 * (1 / own_of(owed + two) - 1 / own_of(owed - two)),
 		.probes_ns = probes,
 		.error_ns = error * t->n_inside,
 		.debt_ns = debt,

@@ -77,8 +77,8 @@ static void what_calls_differ_by_is_the_traps_in_part(void **state)
 {
 	(void)state;
 	assert_near(cost_of(BARE_NS, 50, 120), BARE_NS + 120, 40);
-	assert_near(cost_of(BARE_NS, 90, 160), BARE_NS + 160, 40);
-	assert_near(cost_of(BARE_NS, 900, 160), BARE_NS + 160, 40);
+	assert_near(cost_of(BARE_NS, 60, 190), BARE_NS + 190, 40);
+	assert_near(cost_of(BARE_NS, 900, 200), BARE_NS + 200, 40);
 }
 
 /* An instruction that is cheaper to step over, or a machine that is busier when a bare call is measured. */

@@ -288,6 +288,27 @@ static void the_way_with_the_smaller_error_counts(void **state)
 	alloc_estimate__done(&e);
 }
 
+/* Windows met half of the CPU time that it had, and its probes' cost is hardly known: that windows are alike is no reason to go by them. */
+static void windows_that_met_too_little_do_not_decide(void **state)
+{
+	const struct alloc_weight w = {
+		.low = 2, .high = 2, .doubt = 0.05, .probes_ns = 500e3, .error_ns = 100e3};
+	double cpu_ns = 40e6 + 20 * 500e3;
+	struct alloc_estimate e;
+
+	(void)state;
+	alloc_estimate__init(&e);
+	for (uint32_t round = 0; round < 20; round++) {
+		alloc_estimate__add_thread(&e, &first, 100, 100, &w);
+		add_cpu(&e, 1e6);
+		alloc_estimate__end_window(&e, 1, 1);
+	}
+	alloc_estimate__settle(&e, 20, 1, knows_cpu, &cpu_ns);
+	assert_near(e.total.objects, 8000, 500); /* 100 in half a millisecond, in 40 */
+	assert_true(e.total.objects_error > 0.2 * 8000);
+	alloc_estimate__done(&e);
+}
+
 /* Three of four objects were in samples: rows are multiplied to add up to all; those of few samples keep what they stand for. */
 static void rows_add_up_to_what_was_counted(void **state)
 {
@@ -432,6 +453,7 @@ int main(void)
 		cmocka_unit_test(windows_count_by_the_cpu_time_that_they_have),
 		cmocka_unit_test(phases_count_by_their_time_and_not_by_what_was_seen_of_them),
 		cmocka_unit_test(the_way_with_the_smaller_error_counts),
+		cmocka_unit_test(windows_that_met_too_little_do_not_decide),
 		cmocka_unit_test(rows_add_up_to_what_was_counted),
 		cmocka_unit_test(where_files_take_turns_cpu_time_does_not),
 		cmocka_unit_test(rounds_are_told_by_the_sleeps_between_them),
