@@ -84,16 +84,6 @@ static __always_inline struct alloc_thread *alloc__thread(struct task_struct *ta
 		t->hits = 0;
 		t->calls = 0;
 		t->bytes = 0;
-		t->n_inside = 0;
-		t->samples_ns = 0;
-		t->n_gaps = 0;
-		t->called_ns = 0;
-		t->gaps_ns = 0;
-		t->sampled_ns = 0;
-		t->n_after = 0;
-		t->after_ns = 0;
-		t->n_samples = 0;
-		__builtin_memset(t->gaps, 0, sizeof(t->gaps));
 		task__key(task, &t->process);
 		t->is_wanted = alloc_gate.is_calibration || target__wanted(&t->process);
 		t->place = alloc_cpu__find(task->tgid);
@@ -221,32 +211,9 @@ static __always_inline int alloc__sample(struct pt_regs *ctx, __u64 size, __u32 
 	return 1;
 }
 
-/* From the last call that took the way that most take, to this one. */
-static __always_inline void alloc__gap(struct alloc_thread *t, __u64 now)
-{
-	__u64 bare = alloc_gate.bare_ns, gap = now - t->called_ns, after = now - t->sampled_ns, at;
-
-	if (t->sampled_ns) {
-		t->n_after++;
-		t->after_ns += after < ALLOC_AFTER_MAX * bare ? after : ALLOC_AFTER_MAX * bare;
-		t->sampled_ns = 0;
-	}
-	if (!t->called_ns || !bare)
-		return;
-	if (gap > ALLOC_GAP_MAX * bare)
-		gap = ALLOC_GAP_MAX * bare;
-	t->n_gaps++;
-	t->gaps_ns += gap;
-	at = alloc_gap__place(gap, bare);
-	if (at < ALLOC_GAPS)
-		t->gaps[at]++;
-}
-
-/* What became of a call in the window. */
-enum alloc_call { ALLOC_CALL_NONE, ALLOC_CALL_COUNTED, ALLOC_CALL_SAMPLED };
-
-static __always_inline enum alloc_call alloc__call(struct pt_regs *ctx, struct task_struct *task,
-						   struct alloc_thread *t, __u64 now)
+/* A call in the window; true: a sample was taken. */
+static __always_inline int alloc__call(struct pt_regs *ctx, struct task_struct *task, struct alloc_thread *t,
+				       __u64 now)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx), sp = ctx->rsp, ret = 0, size;
 	__u32 site = (__u32)(cookie >> ALLOC_COOKIE_SITE_SHIFT), slept;
@@ -260,15 +227,15 @@ static __always_inline enum alloc_call alloc__call(struct pt_regs *ctx, struct t
 	t->last_ns = (__u32)now;
 	bpf_probe_read_user(&ret, sizeof(ret), (const void *)sp);
 	if (alloc__is_inner(t, sp, ret, site))
-		return ALLOC_CALL_NONE;
+		return 0;
 	t->sp = sp;
 	t->ret = ret;
 	t->site = site;
 	if (!alloc__size(ctx, cookie & ALLOC_COOKIE_SIZE_MASK, &size))
-		return ALLOC_CALL_NONE;
+		return 0;
 	t->calls++;
 	t->bytes += size;
-	return alloc__sample(ctx, size, alloc_gate.round) ? ALLOC_CALL_SAMPLED : ALLOC_CALL_COUNTED;
+	return alloc__sample(ctx, size, alloc_gate.round);
 }
 
 /* Where CPU time is read, the window is what lies between the two readings, so that calls and CPU time are of the same time. */
@@ -278,7 +245,7 @@ static __always_inline int alloc__is_in(const struct alloc_thread *t, __u64 now)
 
 	if (now < alloc_gate.begin_ns)
 		return 0;
-	if (t->place >= ALLOC_FOLLOWED || alloc_gate.is_calibration)
+	if (t->place >= ALLOC_FOLLOWED)
 		return now < alloc_gate.end_ns;
 	s = &alloc_cpu_table.slots[t->place];
 	return s->at_ns[0] && !s->at_ns[1];
@@ -290,7 +257,6 @@ int alloc(struct pt_regs *ctx)
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
 	__u64 now = bpf_ktime_get_ns(), cost = alloc_gate.cost_ns, switches = task->nvcsw + task->nivcsw;
 	struct alloc_thread *t = alloc__thread(task, alloc_gate.round);
-	enum alloc_call call = ALLOC_CALL_NONE;
 	int is_in;
 
 	if (!t) {
@@ -298,24 +264,11 @@ int alloc(struct pt_regs *ctx)
 		return 0;
 	}
 	is_in = alloc__is_in(t, now);
-	if (is_in) {
-		alloc__gap(t, now);
-		if (t->is_wanted)
-			call = alloc__call(ctx, task, t, now);
-		t->called_ns = call == ALLOC_CALL_COUNTED ? now : 0;
-	}
-	if (call == ALLOC_CALL_SAMPLED && task->nvcsw + task->nivcsw == switches) {
-		__u64 took = bpf_ktime_get_ns() - now;
-
-		cost += took;
-		t->samples_ns += (__u32)took;
-		t->n_samples++;
-		t->sampled_ns = now + took;
-	}
+	if (is_in && t->is_wanted && alloc__call(ctx, task, t, now) && task->nvcsw + task->nivcsw == switches)
+		cost += bpf_ktime_get_ns() - now;
 	t->hits++;
 	t->spent_ns += (__u32)cost;
 	if (is_in) {
-		t->n_inside++;
 		t->inside_ns += (__u32)cost;
 		t->debt_ns += (__u32)cost;
 	}

@@ -11,7 +11,6 @@
 #include <linux/types.h>
 
 #include "bpf/abi.h"
-#include "bpf/alloc_gap.h"
 
 /*
  * Where a call's size is: the registers whose product it is, and where a call may free instead, the one of the block. Four bits each, a register's number in
@@ -66,26 +65,36 @@ struct alloc_thread {
 	__u32 calls; /* that were counted */
 	__u32 is_wanted;
 	__u32 place; /* of its process among those whose CPU time is read, or ALLOC_FOLLOWED */
-	/* Of what is inside: hits, and what samples took beside. */
-	__u32 n_inside;
-	__u32 samples_ns;
-	/* From call to call, by which it is told what a probe costs here (user/pipeline/alloc_cost.h). */
-	__u32 n_gaps;
-	__u32 n_after;   /* calls that followed a sample */
-	__u64 called_ns; /* its last call, where the next one ends a gap; 0: it does not */
-	__u64 gaps_ns;
-	__u64 sampled_ns; /* end of its last sample, where the next call follows it; 0: it does not */
-	__u64 after_ns;   /* from samples' ends to the calls that followed */
-	__u32 n_samples;
-	__u32 reserved;
-	__u16 gaps[ALLOC_GAPS]; /* by alloc_gap__place */
 };
+
+/* Processes whose CPU time is read at both ends of a window: a table by tgid, a power of two, and how far from its place one may be. */
+#define ALLOC_FOLLOWED       512
+#define ALLOC_FOLLOWED_TRIES 8
+
+/* The collector writes tgid, and 0 to the rest before a window; bpf/alloc_cpu.bpf.c adds up. */
+struct alloc_cpu_slot {
+	__u32 tgid; /* 0: none */
+	__u32 reserved;
+	__u64 at_ns[2], cpu_ns[2];
+	__u64 sleeps[2]; /* times that its threads went to sleep, and times that they woke up */
+};
+
+struct alloc_cpu_table {
+	__u32 end; /* which of a window's: 0, 1 */
+	__u32 reserved;
+	__s64 ahead_ns; /* of CLOCK_MONOTONIC: the scheduler's clock */
+	struct alloc_cpu_slot slots[ALLOC_FOLLOWED];
+};
+
+static inline __u32 alloc_cpu__place(__u32 tgid, __u32 i)
+{
+	return ((tgid * 0x9e3779b1u >> 16) + i) & (ALLOC_FOLLOWED - 1);
+}
 
 /* Written by the collector. */
 struct alloc_gate {
 	__u64 begin_ns, end_ns; /* CLOCK_MONOTONIC; calls outside are not counted */
-	__u64 cost_ns;          /* of a probe, in a program of which no more is known */
-	__u64 bare_ns;          /* in a loop that does nothing else; 0: gaps are not measured */
+	__u64 cost_ns;          /* of a probe */
 	__u64 interval;         /* bytes */
 	__u32 round;
 	__u32 is_calibration; /* calls are our own: of interest whatever the configuration wants */
@@ -100,8 +109,9 @@ struct alloc_clock {
 	__u32 n_round; /* samples in it */
 };
 
-_Static_assert(sizeof(struct alloc_thread) == 248, "no hidden padding");
-_Static_assert(sizeof(struct alloc_gate) == 48, "no hidden padding");
+_Static_assert(sizeof(struct alloc_thread) == 88, "no hidden padding");
+_Static_assert(sizeof(struct alloc_cpu_slot) == 56, "no hidden padding");
+_Static_assert(sizeof(struct alloc_gate) == 40, "no hidden padding");
 _Static_assert((ALLOC_THREADS & (ALLOC_THREADS - 1)) == 0, "a power of two");
 
 #endif

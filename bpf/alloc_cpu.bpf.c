@@ -9,14 +9,12 @@
  *   own CPU time).
  *   Sleeps are counted by half: of a round of work that a window saw the end of, or the beginning, it saw a half on average.
  * Invariants: nothing is written but the table. A clock that moves while it is read is read again.
- *   All processes are followed, from the first window that they live in: one that was followed from its first call on would count without the phase that it begins with.
- * Cost: some 0.05 us a thread on the host, three times a window.
+ * Cost: some 0.05 us a thread on the host, twice a window.
  * Rejected: a hook in each switch (static code is patched for it, twice a window); perf events that count a task's time (each switch of the task is slower for as long as it is
  *   followed).
  * What it does not do: know time that a hypervisor or interrupts took from a CPU since its clock was moved.
  */
 #include "bpf/alloc_cpu.bpf.h"
-#include "bpf/task.bpf.h"
 
 #define READ_TRIES 3
 
@@ -51,28 +49,11 @@ static __always_inline __u64 alloc_cpu__of(struct task_struct *task, __u64 now)
 	return clock > since ? ran + clock - since : ran;
 }
 
-/* Before a window: all processes have their places before anybody of them can meet a probe. */
-static __always_inline void alloc_cpu__follow(struct task_struct *task)
-{
-	struct task_key key;
-	__u32 place;
-
-	if (task->pid != task->tgid || task->flags & PF_KTHREAD)
-		return;
-	task__key(task, &key);
-	place = alloc_cpu__claim(&key);
-	if (place >= ALLOC_FOLLOWED)
-		return;
-	alloc_cpu_table.slots[place].key = key;
-	alloc_cpu_table.slots[place].is_gone = 0;
-	alloc_cpu_table.slots[place].is_alive = 1;
-}
-
 SEC("?iter/task")
 int alloc_cpu(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
-	__u32 end = alloc_cpu_table.pass & 1;
+	__u32 end = alloc_cpu_table.end & 1;
 	__u64 now = bpf_ktime_get_ns();
 	struct alloc_cpu_slot *s;
 	__u32 place;
@@ -84,10 +65,6 @@ int alloc_cpu(struct bpf_iter__task *ctx)
 	}
 	if (!task)
 		return 0;
-	if (alloc_cpu_table.pass == ALLOC_CPU_CLAIM) {
-		alloc_cpu__follow(task);
-		return 0;
-	}
 	place = alloc_cpu__find(task->tgid);
 	if (place >= ALLOC_FOLLOWED)
 		return 0;

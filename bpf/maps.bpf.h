@@ -11,7 +11,6 @@
 #include "bpf/kernel.bpf.h"
 #include "bpf/abi.h"
 #include "bpf/alloc.h"
-#include "bpf/alloc_cpu.h"
 #include "bpf/kmem.h"
 
 /* Switches. The loader writes `settings` before the load, `gate` while running. */

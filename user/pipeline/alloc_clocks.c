@@ -55,10 +55,10 @@ static void read_clock(struct alloc_followed *f, uint64_t now_ns)
 
 static bool is_of(const struct alloc_clocks *a, uint32_t place, const struct task_key *key)
 {
-	return a->table->slots[place].key.tgid && !memcmp(&a->followed[place].key, key, sizeof(*key));
+	return a->table->slots[place].tgid && !memcmp(&a->followed[place].key, key, sizeof(*key));
 }
 
-static const struct alloc_followed *find(const struct alloc_clocks *a, const struct task_key *key)
+static struct alloc_followed *find(struct alloc_clocks *a, const struct task_key *key)
 {
 	for (uint32_t i = 0; i < ALLOC_FOLLOWED_TRIES; i++) {
 		uint32_t place = alloc_cpu__place(key->tgid, i);
@@ -69,77 +69,44 @@ static const struct alloc_followed *find(const struct alloc_clocks *a, const str
 	return NULL;
 }
 
-/* What has a place that was another's, or none. */
-static void take(struct alloc_clocks *a, uint32_t place, uint64_t now_ns)
+/* What this process was before it executed another program is nothing any more. ALLOC_FOLLOWED: no place is free. */
+static uint32_t free_place(struct alloc_clocks *a, uint32_t tgid)
 {
-	struct alloc_followed *f = &a->followed[place];
+	uint32_t found = ALLOC_FOLLOWED;
 
-	*f = (struct alloc_followed){.key = a->table->slots[place].key, .since_ns = now_ns};
-	read_clock(f, now_ns);
-	f->first = f->last;
+	for (uint32_t i = ALLOC_FOLLOWED_TRIES; i--;) {
+		uint32_t place = alloc_cpu__place(tgid, i);
+		struct alloc_cpu_slot *s = &a->table->slots[place];
+
+		if (s->tgid == tgid || a->followed[place].is_gone)
+			s->tgid = 0;
+		if (!s->tgid)
+			found = place;
+	}
+	return found;
 }
 
-/* Of one that ended, what it had is kept for the profile, if it allocated at all. */
-static void leave(struct alloc_clocks *a, uint32_t place)
+bool alloc_clocks__follow(struct alloc_clocks *a, const struct task_key *key, uint64_t now_ns)
 {
-	a->followed[place].is_gone = true;
-	if (!a->followed[place].is_met)
-		a->table->slots[place].key.tgid = 0;
+	uint32_t place = find(a, key) ? ALLOC_FOLLOWED : free_place(a, key->tgid);
+	struct alloc_followed *f = &a->followed[place % ALLOC_FOLLOWED];
+
+	if (place == ALLOC_FOLLOWED)
+		return false;
+	*f = (struct alloc_followed){.key = *key};
+	read_clock(f, now_ns);
+	f->first = f->last;
+	a->table->slots[place] = (struct alloc_cpu_slot){.tgid = f->is_gone ? 0 : key->tgid};
+	return !f->is_gone;
 }
 
 void alloc_clocks__prepare(struct alloc_clocks *a)
 {
 	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++)
-		a->table->slots[i] = (struct alloc_cpu_slot){.key = a->table->slots[i].key,
-							     .is_gone = a->followed[i].is_gone};
+		a->table->slots[i] = (struct alloc_cpu_slot){.tgid = a->table->slots[i].tgid};
 }
 
-void alloc_clocks__follow(struct alloc_clocks *a, uint64_t now_ns)
-{
-	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++) {
-		const struct alloc_cpu_slot *s = &a->table->slots[i];
-
-		if (!s->key.tgid)
-			continue;
-		if (!s->is_alive)
-			leave(a, i);
-		else if (!is_of(a, i, &s->key))
-			take(a, i, now_ns);
-	}
-}
-
-bool alloc_clocks__meet(struct alloc_clocks *a, uint32_t place, const struct task_key *key,
-			uint64_t probed_ns)
-{
-	struct alloc_followed *f = &a->followed[place % ALLOC_FOLLOWED];
-	bool is_first;
-
-	if (place >= ALLOC_FOLLOWED || !is_of(a, place, key))
-		return false;
-	is_first = !f->is_met;
-	f->is_met = true;
-	return is_first && f->since_ns < probed_ns;
-}
-
-void alloc_clocks__bury(struct alloc_clocks *a, const struct task_key *key, const struct alloc_life *life)
-{
-	struct alloc_followed *f = (struct alloc_followed *)find(a, key);
-
-	if (f)
-		f->life = *life;
-}
-
-bool alloc_clocks__life(const struct alloc_clocks *a, const struct task_key *key, struct alloc_life *ret)
-{
-	const struct alloc_followed *f = find(a, key);
-
-	if (!f || !f->life.born_ns)
-		return false;
-	*ret = f->life;
-	return true;
-}
-
-int alloc_clocks__read(struct alloc_clocks *a, enum alloc_cpu_pass pass)
+int alloc_clocks__read(struct alloc_clocks *a, uint32_t end)
 {
 	int fd = a->link_fd < 0 ? a->link_fd : bpf_iter_create(a->link_fd);
 	char nothing[64];
@@ -147,7 +114,7 @@ int alloc_clocks__read(struct alloc_clocks *a, enum alloc_cpu_pass pass)
 
 	if (fd < 0)
 		return fd;
-	__atomic_store_n(&a->table->pass, pass, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&a->table->end, end, __ATOMIC_SEQ_CST);
 	clock__thread_cpu_ns(); /* moves the clock of our CPU */
 	do
 		n = read(fd, nothing, sizeof(nothing));
@@ -161,7 +128,7 @@ bool alloc_clocks__window(struct alloc_clocks *a, uint32_t place, struct alloc_a
 	const struct alloc_cpu_slot *s = &a->table->slots[place];
 	struct alloc_followed *f = &a->followed[place];
 
-	if (!s->key.tgid || f->is_gone || !s->at_ns[0])
+	if (!s->tgid || f->is_gone || !s->at_ns[0])
 		return false;
 	f->is_gone = !s->at_ns[1];
 	if (f->is_gone || s->cpu_ns[1] < s->cpu_ns[0] || s->at_ns[1] <= s->at_ns[0])
@@ -189,13 +156,13 @@ void alloc_clocks__restart(struct alloc_clocks *a, uint64_t now_ns)
 	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++) {
 		struct alloc_followed *f = &a->followed[i];
 
-		if (!a->table->slots[i].key.tgid)
+		if (!a->table->slots[i].tgid)
 			continue;
 		read_clock(f, now_ns);
 		f->first = f->last;
 		f->first_sleeps = f->last_sleeps;
 		if (f->is_gone)
-			a->table->slots[i].key.tgid = 0;
+			a->table->slots[i].tgid = 0;
 	}
 }
 
@@ -208,7 +175,7 @@ static double over(uint64_t from_ns, uint64_t to_ns, uint64_t first_ns, uint64_t
 bool alloc_clocks__total(struct alloc_clocks *a, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
 			 uint64_t whole_ns, struct alloc_aids *ret)
 {
-	struct alloc_followed *f = (struct alloc_followed *)find(a, key);
+	struct alloc_followed *f = find(a, key);
 	struct alloc_clock_reading first;
 	struct alloc_sleep_reading slept;
 

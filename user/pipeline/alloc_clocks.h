@@ -5,10 +5,9 @@
  * A window meets a program at work or not, and how much of it met is the largest part of what windows differ by. How much CPU time the program had in all is
  * known exactly; so what it allocates is told by CPU time, and not by windows (alloc_estimate). In a window the kernel adds it up (bpf/alloc_cpu.bpf.c): what system
  * calls tell of another process moves with ticks only. How often a process slept in all is known as of the last window.
- * Processes are followed from the first window that they live in, whether they allocate in it or not.
  *
- * Owns: its list, a link. Thread: one owner, or under its lock. Limit: ALLOC_FOLLOWED processes; one whose places in the table are all taken by processes
- * that live is not followed. Errors: -errno; of a process that is gone the last reading holds.
+ * Owns: its list, a link. Thread: one owner, or under its lock. Limit: ALLOC_FOLLOWED processes; a further one, or one whose places in the table are all taken by processes
+ * that live, is not followed. Errors: -errno; of a process that is gone the last reading holds.
  */
 #ifndef EVERPROF_PIPELINE_ALLOC_CLOCKS_H
 #define EVERPROF_PIPELINE_ALLOC_CLOCKS_H
@@ -16,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bpf/alloc_cpu.h"
+#include "bpf/alloc.h"
 
 /* What a total may be told by: of each it is known how much a process had in a window, and in all. */
 enum alloc_aid { ALLOC_BY_CPU, ALLOC_BY_SLEEPS, ALLOC_N_AIDS };
@@ -33,18 +32,11 @@ struct alloc_sleep_reading {
 	uint64_t at_ns, n; /* at_ns 0: none yet */
 };
 
-/* CLOCK_MONOTONIC; died_ns 0: it lives. */
-struct alloc_life {
-	uint64_t born_ns, died_ns;
-};
-
 struct alloc_followed {
 	struct task_key key;
-	struct alloc_life life;                 /* since it was told; born_ns 0: not yet */
 	struct alloc_clock_reading first, last; /* first: since alloc_clocks__restart */
 	struct alloc_sleep_reading first_sleeps, last_sleeps;
-	uint64_t since_ns; /* it is followed */
-	bool is_gone, is_met;
+	bool is_gone;
 };
 
 struct alloc_clocks {
@@ -56,22 +48,12 @@ struct alloc_clocks {
 /* prog_fd: alloc_cpu; negative: CPU times in windows are not known. */
 int alloc_clocks__init(struct alloc_clocks *a, int prog_fd, struct alloc_cpu_table *table);
 void alloc_clocks__done(struct alloc_clocks *a);
-/* A window is to come, and nobody meets its probes yet. */
+/* From now on; true: it is new. */
+bool alloc_clocks__follow(struct alloc_clocks *a, const struct task_key *key, uint64_t now_ns);
+/* A window is to begin. */
 void alloc_clocks__prepare(struct alloc_clocks *a);
-/* Whom the pass ALLOC_CPU_CLAIM found is followed from now on, whom it did not no more. */
-void alloc_clocks__follow(struct alloc_clocks *a, uint64_t now_ns);
-/*
- * It allocated through what was probed since then: what it had is kept when it ends. True: that was seen for the first time, though it was followed earlier, and may have allocated
- * unseen.
- */
-bool alloc_clocks__meet(struct alloc_clocks *a, uint32_t place, const struct task_key *key,
-			uint64_t probed_ns);
-/* It ended: for who asks when nobody else remembers it. */
-void alloc_clocks__bury(struct alloc_clocks *a, const struct task_key *key, const struct alloc_life *life);
-/* False: it was not told that it ended. */
-bool alloc_clocks__life(const struct alloc_clocks *a, const struct task_key *key, struct alloc_life *ret);
-/* A pass of the kernel: before a window, when it begins, when it ends. */
-int alloc_clocks__read(struct alloc_clocks *a, enum alloc_cpu_pass pass);
+/* It begins (0), ends (1). */
+int alloc_clocks__read(struct alloc_clocks *a, uint32_t end);
 /* What is followed at this place had in the last window. False: nothing is, or not since before it began. */
 bool alloc_clocks__window(struct alloc_clocks *a, uint32_t place, struct alloc_aids *ret);
 /* How much longer ALLOC_WINDOW_NS is than the window was to it; 1 where it is not followed. */

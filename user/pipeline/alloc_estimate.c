@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "user/pipeline/alloc_control.h"
+#include "user/pipeline/alloc_cost.h"
 
 /* To wake up takes more or less by that in a window, where the CPU has just been at work, than it does elsewhere. */
 #define ALLOC_WAKE_NS 10000.0
@@ -87,7 +88,7 @@ static int find(struct alloc_estimate *e, const struct task_key *key, struct all
 	return 0;
 }
 
-static void add(struct alloc_window *o, const double value[2], const struct alloc_weight *w)
+static void add(struct alloc_window *o, const double value[2], double probes_ns, const struct alloc_weight *w)
 {
 	for (int i = 0; i < 2; i++) {
 		double middle = value[i] * (w->low + w->high) / 2;
@@ -98,33 +99,24 @@ static void add(struct alloc_window *o, const double value[2], const struct allo
 			value[i] * (w->high - w->low) / 2; /* a program does mostly the one or the other */
 		o->doubt[i] += middle * w->doubt;
 	}
-	o->probes_ns += w->probes_ns;
-	o->error_ns += w->error_ns;
+	o->probes_ns += probes_ns;
 	o->debt_ns += w->debt_ns;
 	o->is_met = true;
 }
 
 int alloc_estimate__add_thread(struct alloc_estimate *e, const struct task_key *key, double objects,
-			       double bytes, const struct alloc_weight *w)
+			       double bytes, double probes_ns, const struct alloc_weight *w)
 {
 	const double value[2] = {objects, bytes};
 	struct alloc_process *p;
 	int err = find(e, key, &p);
 
-	add(&e->open, value, w);
+	add(&e->open, value, probes_ns, w);
 	if (err)
 		e->n_left_out++;
 	else
-		add(&p->open, value, w);
+		add(&p->open, value, probes_ns, w);
 	return err;
-}
-
-void alloc_estimate__forget(struct alloc_estimate *e, const struct task_key *key)
-{
-	struct alloc_process *p = (struct alloc_process *)alloc_estimate__find(e, key);
-
-	if (p)
-		p->moments = (struct alloc_moments){0};
 }
 
 void alloc_estimate__add_aids(struct alloc_estimate *e, const struct task_key *key,
@@ -132,7 +124,7 @@ void alloc_estimate__add_aids(struct alloc_estimate *e, const struct task_key *k
 {
 	struct alloc_process *p;
 
-	if ((a->by[ALLOC_BY_CPU] <= 0 && !alloc_estimate__find(e, key)) || find(e, key, &p))
+	if (find(e, key, &p))
 		return;
 	p->open.aids = *a;
 	p->open.has_aids = true;
@@ -194,7 +186,6 @@ static void add_to_stratum(struct alloc_moments *m, const struct alloc_window *o
 	s->plain[1] += o->plain[1] * scale;
 	s->cpu += cpu * at;
 	s->own += (cpu - o->probes_ns) * at;
-	s->error += o->error_ns * at;
 	s->had += had * at;
 }
 
@@ -213,7 +204,8 @@ static void add_aids(struct alloc_moments *m, const struct alloc_window *o, doub
 
 	had = fmin(had, cpu);
 	add_to_stratum(m, o, had, scale, turns);
-	add_aid(&m->aids[ALLOC_BY_CPU], o, had, own > 0 ? had / own : 0, 0, scale, turns);
+	add_aid(&m->aids[ALLOC_BY_CPU], o, had, own > 0 ? had / own : 0,
+		own > 0 ? ALLOC_COST_ERROR * o->probes_ns / own : 0, scale, turns);
 	add_aid(&m->aids[ALLOC_BY_SLEEPS], o, sleeps, 1, own > 0 ? pressed(o, own) : 0, scale, turns);
 }
 
@@ -270,8 +262,8 @@ struct alloc_total alloc_estimate__total(const struct alloc_moments *m, uint32_t
 	};
 }
 
-/* Of what was counted, by the aid; where probes cost so many standard errors more than is known. */
-static double rate_of(const struct alloc_moments *m, enum alloc_aid aid, int i, double errors)
+/* Of what was counted, by the aid. */
+static double rate_of(const struct alloc_moments *m, enum alloc_aid aid, int i)
 {
 	const struct alloc_stratum *s = m->strata;
 	double sum = 0;
@@ -280,21 +272,14 @@ static double rate_of(const struct alloc_moments *m, enum alloc_aid aid, int i, 
 		return m->aids[aid].with[i] / m->aids[aid].sum;
 	for (; s < m->strata + ALLOC_STRATA; s++)
 		if (s->cpu > 0)
-			sum += s->plain[i] * s->had / fmax(s->own - errors * s->error, SATURATED * s->cpu);
+			sum += s->plain[i] * s->had / fmax(s->own, SATURATED * s->cpu);
 	return sum / m->aids[aid].sum;
 }
 
 /* What is not known of the aid itself, a share. */
-static double error_of_aid(const struct alloc_moments *m, enum alloc_aid aid, int i)
+static double error_of_aid(const struct alloc_aid_moments *a, enum alloc_aid aid, int i)
 {
-	const struct alloc_aid_moments *a = &m->aids[aid];
-	double range;
-
-	if (aid != ALLOC_BY_CPU)
-		return a->doubts[i] / a->with[i];
-	/* two of them, because the rate grows faster than they do: the truth is to be within twice what is stated */
-	range = (rate_of(m, aid, i, 2) - rate_of(m, aid, i, -2)) / 4;
-	return hypot(range / rate_of(m, aid, i, 0), ALLOC_WAKE_NS * a->met / a->sum);
+	return hypot(a->doubts[i] / a->with[i], aid == ALLOC_BY_CPU ? ALLOC_WAKE_NS * a->met / a->sum : 0);
 }
 
 /*
@@ -316,20 +301,9 @@ static bool by_aid(const struct alloc_moments *m, enum alloc_aid aid, int i, dou
 	unseen = pow(n, -1.5); /* one window more might have been unlike all others */
 	one_more = a->with_squares[i] / (a->with[i] * a->with[i]);
 	one_more *= sqrt(fmax(1 - 1 / (one_more * n), 0));
-	*ret_sum = rate_of(m, aid, i, 0) * whole;
-	*ret_error = hypot(hypot(chance, fmax(unseen, one_more)), error_of_aid(m, aid, i)) * *ret_sum;
+	*ret_sum = rate_of(m, aid, i) * whole;
+	*ret_error = hypot(hypot(chance, fmax(unseen, one_more)), error_of_aid(a, aid, i)) * *ret_sum;
 	return true;
-}
-
-/*
- * By how much windows alone say too much or too little, where they met more or less of its CPU time than it had: on a busy machine half of it or twice as much, which
- * is no luck, and so does not show in how they differ. 0: not known.
- */
-static double missed(const struct alloc_moments *m, double factor, double whole_ns)
-{
-	double met_ns = m->aids[ALLOC_BY_CPU].sum * factor;
-
-	return met_ns > 0 && whole_ns > 0 ? fabs(whole_ns / met_ns - 1) : 0;
 }
 
 static void settle(struct alloc_process *p, uint32_t n_windows, double factor, const struct alloc_aids *aids)
@@ -342,8 +316,7 @@ static void settle(struct alloc_process *p, uint32_t n_windows, double factor, c
 		double sum, error, plain = *sums[i];
 
 		*sums[i] *= factor;
-		*errors[i] = hypot(*errors[i] * factor,
-				   missed(&p->moments, factor, aids->by[ALLOC_BY_CPU]) * *sums[i]);
+		*errors[i] *= factor;
 		for (int k = 0; k < ALLOC_N_AIDS; k++)
 			if (by_aid(&p->moments, (enum alloc_aid)k, i, aids->by[k], &sum, &error) &&
 			    error * *sums[i] < *errors[i] * sum) {

@@ -3,11 +3,13 @@
  * alloc_estimate - what processes allocate in all, from what they did in windows, and how far that may be off.
  *
  * In a window all calls are counted, so a total owes nothing to which of them were sampled for their stacks. Each window on allocations gives an estimate of
- * the whole time; how much they differ from each other says how far their mean may be from the truth, whatever the reasons are: chance of the windows' times, bursts. What it cannot see
- * is added: the cost of a probe is not known exactly, and a thread that slept may have caught up with what its probes took, or not.
+ * the whole time; how much they differ from each other says how far their mean may be from the truth.
+ * That holds whatever the reasons are: chance of the windows' times, bursts. What it cannot see is added: the cost of a
+ * probe is known to ALLOC_COST_ERROR only, and a thread that slept may have caught up with what its probes took, or not.
  *
  * What differs most is how much of a window a program was at work in. Where its CPU time in the windows is known, and in all, its total may be told by what it allocated by CPU time (a ratio
- * estimate): whether windows meet a program more often than its share does not matter then; but all that is not known of the probes' cost does, the more the denser they are. Windows count by the CPU time that the program would have had without probes: where calls are dense they see less of it, and phases that allocate a lot
+ * estimate): whether windows meet a program more often than its share does not matter then, nor what it did for the time that its probes took; but all that is not known of the probes' cost
+ * does, the more the denser they are. Windows count by the CPU time that the program would have had without probes: where calls are dense they see less of it, and phases that allocate a lot
  * would weigh less than they last. A program that works in rounds and sleeps between them is told by how much it allocates each time that it sleeps: neither the windows' luck nor the probes'
  * cost matters then, but where it hardly ever waits what sleeps may be another thread, which goes by the clock. Of all the one is taken whose error is smallest.
  *
@@ -17,6 +19,7 @@
 #define EVERPROF_PIPELINE_ALLOC_ESTIMATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "user/base/hashmap.h"
@@ -34,19 +37,18 @@ struct alloc_total {
 struct alloc_weight {
 	/* times this: a thread was seen for less than the window, where it caught up by sleeping less, and where it did not */
 	double low, high;
-	double doubt; /* the share by which that changes where a probe costs a standard error more */
-	double probes_ns, error_ns; /* spent in them, and one standard error of that */
-	double debt_ns;             /* of it, what it cannot have caught up with */
+	double doubt;   /* the share by which that changes where a probe costs ALLOC_COST_ERROR more */
+	double debt_ns; /* of what its probes took, that it cannot have caught up with */
 };
 
 /* Of a process, or of all, in one window. [2]: objects, bytes. */
 struct alloc_window {
-	double plain[2];            /* what was counted */
-	double middle[2];           /* in the middle of low and high */
-	double range[2];            /* one standard error of that, all in one direction */
-	double doubt[2];            /* what it changes by with the probe's cost */
-	double probes_ns, error_ns; /* spent in them, and one standard error of that */
-	double debt_ns;             /* of it, what it cannot have caught up with */
+	double plain[2];  /* what was counted */
+	double middle[2]; /* in the middle of low and high */
+	double range[2];  /* one standard error of that, all in one direction */
+	double doubt[2];  /* what it changes by with the probe's cost */
+	double probes_ns; /* spent in them */
+	double debt_ns;   /* of that, what it cannot have caught up with */
 	struct alloc_aids aids;
 	bool has_aids, is_met;
 };
@@ -55,7 +57,7 @@ struct alloc_window {
 struct alloc_moments {
 	double sum[2], squares[2], range[2], doubt[2];
 	struct alloc_stratum { /* of the windows whose probes took about the same share */
-		double plain[2], cpu, had, own, error; /* error: one standard error of own */
+		double plain[2], cpu, own, had;
 	} strata[ALLOC_STRATA];
 	struct alloc_aid_moments { /* of the windows whose aids are known */
 		double sum, squares;
@@ -92,9 +94,7 @@ void alloc_estimate__done(struct alloc_estimate *e);
 void alloc_estimate__clear(struct alloc_estimate *e);
 /* What a thread did in the window, not scaled. */
 int alloc_estimate__add_thread(struct alloc_estimate *e, const struct task_key *key, double objects,
-			       double bytes, const struct alloc_weight *w);
-/* Earlier windows could not have seen it allocate. */
-void alloc_estimate__forget(struct alloc_estimate *e, const struct task_key *key);
+			       double bytes, double probes_ns, const struct alloc_weight *w);
 /* What a process had of the window, whether it allocated in it or not: of one that is counted only from when it does, too much would be told. */
 void alloc_estimate__add_aids(struct alloc_estimate *e, const struct task_key *key,
 			      const struct alloc_aids *a);

@@ -191,9 +191,10 @@ static uint64_t begin_round(struct alloc_prober *p, double scale)
 	r->id = p->round;
 	r->scale = scale;
 	r->n_corrected = 0;
+	alloc_clocks__prepare(&p->clocks);
 	now = clock__mono_ns();
 	open_gate(p->opts.maps->alloc_gate, now);
-	alloc_clocks__read(&p->clocks, ALLOC_CPU_BEGIN);
+	alloc_clocks__read(&p->clocks, 0);
 	pthread_mutex_unlock(&p->lock);
 	return now;
 }
@@ -212,19 +213,15 @@ static double own_of(double lost_ns)
 }
 
 /* What a thread was not seen for. What came after its last call it may have slept. */
-static struct alloc_weight weight_of(const struct alloc_thread *t, double bare_ns)
+static struct alloc_weight weight_of(const struct alloc_thread *t)
 {
-	double rest = t->last_ns < ALLOC_WINDOW_NS ? (double)(ALLOC_WINDOW_NS - t->last_ns) : 0, error;
-	double probes = alloc_cost__in(t, bare_ns, &error) * t->n_inside + alloc_cost__samples_ns(t);
-	double owed = t->debt_ns * probes / t->inside_ns, debt = fmax(owed - rest, 0);
-	double two = 2 * error * t->n_inside * owed / probes;
+	uint32_t rest = t->last_ns < ALLOC_WINDOW_NS ? (uint32_t)(ALLOC_WINDOW_NS - t->last_ns) : 0;
+	uint32_t debt = t->debt_ns > rest ? t->debt_ns - rest : 0;
 
 	return (struct alloc_weight){
 		.low = ALLOC_WINDOW_NS / own_of(debt),
-		.high = ALLOC_WINDOW_NS / own_of(probes),
-		.doubt = own_of(owed) / 4 * (1 / own_of(owed + two) - 1 / own_of(owed - two)),
-		.probes_ns = probes,
-		.error_ns = error * t->n_inside,
+		.high = ALLOC_WINDOW_NS / own_of(t->inside_ns),
+		.doubt = ALLOC_COST_ERROR * t->debt_ns / own_of(t->debt_ns),
 		.debt_ns = debt,
 	};
 }
@@ -234,6 +231,7 @@ static void take_threads(struct alloc_prober *p, struct alloc_bill *bill)
 {
 	const struct alloc_thread *threads = p->opts.maps->alloc_threads;
 	struct round *r = &p->rounds[p->round % ALLOC_ROUNDS_KEPT];
+	uint64_t now = clock__mono_ns();
 
 	for (uint32_t i = 0; i < ALLOC_THREADS; i++) {
 		const struct alloc_thread *t = &threads[i];
@@ -248,20 +246,16 @@ static void take_threads(struct alloc_prober *p, struct alloc_bill *bill)
 			bill->worst_ns = t->spent_ns;
 		if (!t->is_wanted || !t->inside_ns)
 			continue;
-		if (alloc_clocks__meet(&p->clocks, t->place, &t->process,
-				       probed_files__since_ns(p->files, t->site)))
-			alloc_estimate__forget(&p->estimate, &t->process);
-		w = weight_of(t, (double)p->opts.maps->alloc_gate->bare_ns);
-		p->stats.n_saturated += w.probes_ns > (1 - SATURATED) * ALLOC_WINDOW_NS;
-		if (w.probes_ns >= NEGLIGIBLE * ALLOC_WINDOW_NS && r->n_corrected < CORRECTED_MAX)
+		w = weight_of(t);
+		p->stats.n_saturated += t->debt_ns > (1 - SATURATED) * ALLOC_WINDOW_NS;
+		if (t->inside_ns >= NEGLIGIBLE * ALLOC_WINDOW_NS && r->n_corrected < CORRECTED_MAX)
 			r->corrected[r->n_corrected++] =
 				(struct correction){.tid = (uint32_t)t->owner, .weight = w};
 		part = alloc_clocks__part(&p->clocks, t->place);
-		w.probes_ns *= part;
-		w.error_ns *= part;
 		w.debt_ns *= part;
 		alloc_estimate__add_thread(&p->estimate, &t->process, t->calls * part,
-					   (double)t->bytes * part, &w);
+					   (double)t->bytes * part, t->inside_ns * part, &w);
+		alloc_clocks__follow(&p->clocks, &t->process, now);
 	}
 }
 
@@ -350,7 +344,7 @@ static void watch(struct alloc_prober *p, double scale, struct alloc_bill *bill)
 	uint64_t opened = begin_round(p, scale);
 
 	sleep_until(opened + ALLOC_WINDOW_NS);
-	alloc_clocks__read(&p->clocks, ALLOC_CPU_END);
+	alloc_clocks__read(&p->clocks, 1);
 	close_gate(p->opts.maps->alloc_gate);
 	bill->in_place_ns = clock__mono_ns() - opened + AROUND_NS;
 }
@@ -363,12 +357,6 @@ static void begin_calls(struct alloc_prober *p)
 	g->round = ++p->round;
 	g->interval = p->control.interval;
 	g->cost_ns = (uint64_t)alloc_cost__ns(&p->cost);
-	g->bare_ns = (uint64_t)alloc_cost__bare_ns(&p->cost);
-	pthread_mutex_lock(&p->lock);
-	alloc_clocks__prepare(&p->clocks);
-	alloc_clocks__read(&p->clocks, ALLOC_CPU_CLAIM);
-	alloc_clocks__follow(&p->clocks, clock__mono_ns());
-	pthread_mutex_unlock(&p->lock);
 }
 
 static void measure_cost(struct alloc_prober *p)
@@ -552,23 +540,6 @@ void alloc_prober__restart_clocks(struct alloc_prober *p)
 	pthread_mutex_lock(&p->lock);
 	alloc_clocks__restart(&p->clocks, clock__mono_ns());
 	pthread_mutex_unlock(&p->lock);
-}
-
-void alloc_prober__bury(struct alloc_prober *p, const struct task_key *key, const struct alloc_life *life)
-{
-	pthread_mutex_lock(&p->lock);
-	alloc_clocks__bury(&p->clocks, key, life);
-	pthread_mutex_unlock(&p->lock);
-}
-
-bool alloc_prober__life(struct alloc_prober *p, const struct task_key *key, struct alloc_life *ret)
-{
-	bool is_known;
-
-	pthread_mutex_lock(&p->lock);
-	is_known = alloc_clocks__life(&p->clocks, key, ret);
-	pthread_mutex_unlock(&p->lock);
-	return is_known;
 }
 
 bool alloc_prober__aids(struct alloc_prober *p, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,

@@ -59,9 +59,6 @@ void alloc_prober__swap_estimate(struct alloc_prober *p, struct alloc_estimate *
 /* What a process had since the last call of restart_clocks; times as in alloc_clocks.h. */
 bool alloc_prober__aids(struct alloc_prober *p, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
 			uint64_t whole_ns, struct alloc_aids *ret);
-/* A process ended, and whether one did, as in alloc_clocks.h. */
-void alloc_prober__bury(struct alloc_prober *p, const struct task_key *key, const struct alloc_life *life);
-bool alloc_prober__life(struct alloc_prober *p, const struct task_key *key, struct alloc_life *ret);
 void alloc_prober__restart_clocks(struct alloc_prober *p);
 void alloc_prober__stats(struct alloc_prober *p, struct alloc_prober_stats *ret);
 void alloc_prober__set_budget(struct alloc_prober *p, uint64_t budget_ppm);

@@ -38,8 +38,6 @@
 #define SWEEP_NS     (60 * NS_PER_SEC)
 #define NOTE_MAX     2000
 #define NOTE_LARGEST 8
-/* Who lives for so many stretches has met a window: there is one in each. */
-#define SEEN_STRETCHES 2
 
 /* A file that was looked through. */
 struct looked {
@@ -206,19 +204,7 @@ static void look_at_all(struct collector *c, uint64_t budget_ns)
 	}
 }
 
-/* How long processes lived that have ended: the process table forgets them before the profile is complete. */
-static void bury(struct collector *c)
-{
-	struct process *p;
-	uint32_t cursor = 0;
-
-	while ((p = process_table__next(c->processes, &cursor)))
-		if (p->died_ns)
-			alloc_prober__bury(state_of(c)->prober, &p->key,
-					   &(struct alloc_life){p->born_ns, p->died_ns});
-}
-
-/* Once a slice: what is new, and what has ended. Now and then everything anew. */
+/* Once a slice: what is new. Now and then everything anew. */
 static void control_allocs(struct collector *c)
 {
 	struct alloc_state *a = state_of(c);
@@ -236,7 +222,6 @@ static void control_allocs(struct collector *c)
 		a->is_sweep_whole = true;
 	}
 	look_at_all(c, LOOK_NS);
-	bury(c);
 }
 
 /* ---- samples ---- */
@@ -347,30 +332,21 @@ static double length_factor(const struct window *w, const struct alloc_prober_st
 struct settling {
 	struct collector *c;
 	const struct window *w;
-	double stretch_ns; /* that a window stands for, on average */
 };
 
-/*
- * What a process had in the profile. Not of one that may not have met a window: were those that did told by all that they had, nobody would stand for those
- * that did not.
- */
+/* What a process had in the profile. */
 static bool aids_of(void *ctx, const struct task_key *key, struct alloc_aids *ret)
 {
 	const struct settling *s = ctx;
 	const struct process *p = process_table__find(s->c->processes, key);
 	uint64_t from = s->w->from_ns, to = s->w->to_ns, whole = 0;
-	struct alloc_life life;
 
-	if (p)
-		life = (struct alloc_life){p->born_ns, p->died_ns};
-	else if (!alloc_prober__life(state_of(s->c)->prober, key, &life))
+	if (!p)
 		return false;
-	if (life.born_ns >= from)
-		from = whole = life.born_ns;
-	if (life.died_ns && life.died_ns < to)
-		to = life.died_ns;
-	if ((double)to - (double)from < SEEN_STRETCHES * s->stretch_ns)
-		return false;
+	if (p->born_ns >= from)
+		from = whole = p->born_ns;
+	if (p->died_ns && p->died_ns < to)
+		to = p->died_ns;
 	return alloc_prober__aids(state_of(s->c)->prober, key, from, to, whole, ret);
 }
 
@@ -398,8 +374,6 @@ static void settle_allocs(struct collector *c, struct window *w)
 		"allocations are not recorded: the kernel has no uprobe_multi (Linux 6.6)";
 	struct alloc_state *a = state_of(c);
 	struct alloc_prober_stats now;
-	struct settling s = {.c = c, .w = w};
-	uint32_t n;
 	double factor;
 
 	if (!a->prober) {
@@ -409,9 +383,8 @@ static void settle_allocs(struct collector *c, struct window *w)
 	alloc_prober__stats(a->prober, &now);
 	alloc_prober__swap_estimate(a->prober, &a->estimate);
 	factor = length_factor(w, &a->before, &now);
-	n = (uint32_t)(now.n_windows - a->before.n_windows);
-	s.stretch_ns = n ? (double)(now.stretch_ns - a->before.stretch_ns) / n : 0;
-	alloc_estimate__settle(&a->estimate, n, factor, aids_of, &s);
+	alloc_estimate__settle(&a->estimate, (uint32_t)(now.n_windows - a->before.n_windows), factor, aids_of,
+			       &(struct settling){.c = c, .w = w});
 	scale_rows(&a->estimate, w, factor);
 	note(a, w, &now);
 }

@@ -19,8 +19,6 @@
 #include "user/pipeline/footprint.h"
 
 #define ATTACH_FAILURES 3
-/* Of a site: which of its file's it is. */
-#define SITES_BITS 8
 /* A program that starts maps a library as data for some 0.1 ms, before it maps its code: worth waiting for. */
 #define SPARE_TRIES   4
 #define SPARE_WAIT_NS (NS_PER_MS / 2)
@@ -30,8 +28,7 @@ struct probed_file {
 	uint64_t dev, ino;
 	char name[64];
 	struct uprobe_place places[ALLOC_SITES_MAX];
-	uint32_t n_places, n_failures, id;
-	uint64_t since_ns; /* it had probes for the first time; 0: not yet */
+	uint32_t n_places, n_failures;
 	bool is_seen, is_dead, is_linked, is_read;
 	struct watched_code code;
 };
@@ -154,10 +151,10 @@ int probed_files__add(struct probed_files *f, int fd, uint64_t dev, uint64_t ino
 		for (uint32_t i = 0; i < sites->n; i++)
 			t->places[t->n_places++] = (struct uprobe_place){
 				.offset = sites->sites[i].offset,
-				.cookie = ((uint64_t)f->n_ids << SITES_BITS | i) << ALLOC_COOKIE_SITE_SHIFT |
+				.cookie = ((uint64_t)f->n_ids << 8 | i) << ALLOC_COOKIE_SITE_SHIFT |
 					  sites->sites[i].size,
 			};
-		t->id = f->n_ids++;
+		f->n_ids++;
 		log_debug("alloc: '%s' has %u allocators to probe", t->name, t->n_places);
 		f->targets[f->n_targets++] = t;
 		t = NULL;
@@ -297,7 +294,6 @@ uint32_t probed_files__attach(struct probed_files *f, uint64_t *cpu_ns)
 		t->is_linked = !err;
 		if (!err) {
 			t->n_failures = 0;
-			t->since_ns = t->since_ns ? t->since_ns : clock__mono_ns();
 			n_linked++;
 			continue;
 		}
@@ -307,14 +303,6 @@ uint32_t probed_files__attach(struct probed_files *f, uint64_t *cpu_ns)
 		log_warn("alloc: probe '%s': %s, its allocations are not seen", t->name, strerror(-err));
 	}
 	return n_linked;
-}
-
-uint64_t probed_files__since_ns(const struct probed_files *f, uint32_t site)
-{
-	for (uint32_t i = 0; i < f->n_chosen; i++)
-		if (f->chosen[i]->id == site >> SITES_BITS)
-			return f->chosen[i]->since_ns;
-	return 0;
 }
 
 /* All at once: each waits until nobody is in its probes any more, and the traps of the next one would stay meanwhile. */

@@ -47,8 +47,6 @@ uint32_t probed_files__spare(struct probed_files *f);
 bool probed_files__are_read(const struct probed_files *f);
 /* Puts probes on the chosen files, or takes them away. cpu_ns: what the processes that do it used is added. Returns how many files were linked. */
 uint32_t probed_files__attach(struct probed_files *f, uint64_t *cpu_ns);
-/* When the file of a site that was met in this window had probes for the first time. */
-uint64_t probed_files__since_ns(const struct probed_files *f, uint32_t site);
 /* own_fd: a link of the caller's that is closed meanwhile, because that waits as long. */
 void probed_files__detach(struct probed_files *f, int *own_fd, uint64_t *cpu_ns);
 void probed_files__stats(struct probed_files *f, struct probed_files_stats *ret);

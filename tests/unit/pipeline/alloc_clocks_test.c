@@ -36,7 +36,7 @@ static void find_in(const struct task_key *key, uint32_t end, uint64_t at_ns, ui
 		    uint64_t sleeps)
 {
 	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++)
-		if (table.slots[i].key.tgid == key->tgid) {
+		if (table.slots[i].tgid == key->tgid) {
 			table.slots[i].at_ns[end] = at_ns;
 			table.slots[i].cpu_ns[end] = cpu_ns;
 			table.slots[i].sleeps[end] = sleeps;
@@ -46,23 +46,9 @@ static void find_in(const struct task_key *key, uint32_t end, uint64_t at_ns, ui
 static uint32_t place_of(const struct task_key *key)
 {
 	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++)
-		if (table.slots[i].key.tgid == key->tgid)
+		if (table.slots[i].tgid == key->tgid)
 			return i;
 	return ALLOC_FOLLOWED;
-}
-
-/* The pass before a window finds it. */
-static void follow(struct alloc_clocks *a, const struct task_key *key)
-{
-	uint32_t place = place_of(key);
-
-	if (place == ALLOC_FOLLOWED)
-		place = alloc_cpu__place(key->tgid, 0);
-	alloc_clocks__prepare(a);
-	table.slots[place].key = *key;
-	table.slots[place].is_gone = 0;
-	table.slots[place].is_alive = 1;
-	alloc_clocks__follow(a, clock__mono_ns());
 }
 
 static void a_process_has_the_cpu_time_that_it_used(void **state)
@@ -74,10 +60,10 @@ static void a_process_has_the_cpu_time_that_it_used(void **state)
 
 	(void)state;
 	assert_int_equal(alloc_clocks__init(&a, -1, &table), -EOPNOTSUPP);
-	follow(&a, &key);
+	assert_true(alloc_clocks__follow(&a, &key, from));
+	assert_false(alloc_clocks__follow(&a, &key, from)); /* it is already */
 	burn(20000000);
 	usleep(20000);
-	follow(&a, &key); /* it is already */
 	burn(20000000);
 	assert_true(alloc_clocks__total(&a, &key, from, clock__mono_ns(), 0, &aids));
 	assert_true(aids.by[ALLOC_BY_CPU] >= 36e6 &&
@@ -100,8 +86,9 @@ static void a_window_lies_between_two_readings(void **state)
 
 	(void)state;
 	alloc_clocks__init(&a, -1, &table);
-	follow(&a, &key);
+	assert_true(alloc_clocks__follow(&a, &key, now));
 	used = a.followed[place_of(&key)].last.cpu_ns;
+	alloc_clocks__prepare(&a);
 	assert_false(alloc_clocks__window(&a, place_of(&key), &aids));
 	assert_true(alloc_clocks__part(&a, place_of(&key)) == 1);
 	find_in(&key, 0, now, used + 1000, 70);
@@ -111,10 +98,10 @@ static void a_window_lies_between_two_readings(void **state)
 	assert_true(aids.by[ALLOC_BY_SLEEPS] == 3);
 	assert_true(fabs(alloc_clocks__part(&a, place_of(&key)) - 0.8) < 1e-9);
 	/* it executed another program: the old one is nothing any more */
-	follow(&a, &other);
+	assert_true(alloc_clocks__follow(&a, &other, now));
 	assert_int_equal(a.followed[place_of(&other)].key.start_ns, 5);
-	assert_false(alloc_clocks__total(&a, &key, 1, now, 0, &aids));
 	/* and it ended within a window */
+	alloc_clocks__prepare(&a);
 	find_in(&other, 0, now, used, 73);
 	assert_false(alloc_clocks__window(&a, place_of(&other), &aids));
 	assert_true(a.followed[place_of(&other)].is_gone);
@@ -127,7 +114,6 @@ static void a_process_that_ended_has_its_last_reading(void **state)
 	uint64_t born = clock__mono_ns(), end, at;
 	struct alloc_clocks a;
 	struct task_key key = {.start_ns = 2};
-	struct alloc_life life;
 	struct alloc_aids aids;
 	pid_t pid = fork();
 
@@ -139,9 +125,7 @@ static void a_process_that_ended_has_its_last_reading(void **state)
 	}
 	alloc_clocks__init(&a, -1, &table);
 	key.tgid = (uint32_t)pid;
-	follow(&a, &key);
-	assert_false(
-		alloc_clocks__meet(&a, place_of(&key), &key, 1)); /* what it calls was probed before it was */
+	assert_true(alloc_clocks__follow(&a, &key, clock__mono_ns()));
 	usleep(200000);
 	at = clock__mono_ns();
 	find_in(&key, 0, at - 1000000, 79000000, 9);
@@ -153,50 +137,9 @@ static void a_process_that_ended_has_its_last_reading(void **state)
 	assert_true(alloc_clocks__total(&a, &key, born, end, born, &aids));
 	assert_true(fabs(aids.by[ALLOC_BY_CPU] / 400e6 - 80e6 / (double)(at - born)) < 0.001);
 	assert_true(fabs(aids.by[ALLOC_BY_SLEEPS] / 400e6 - 10 / (double)(at - born)) < 1e-10);
-	/* its place may be taken, and is free with the next profile */
-	alloc_clocks__prepare(&a);
-	alloc_clocks__follow(&a, end);
-	alloc_clocks__prepare(&a);
-	assert_true(table.slots[place_of(&key)].is_gone);
-	assert_false(alloc_clocks__life(&a, &key, &life));
-	alloc_clocks__bury(&a, &key, &(struct alloc_life){born, end});
-	assert_true(alloc_clocks__life(&a, &key, &life));
-	assert_true(life.born_ns == born && life.died_ns == end);
-	assert_true(alloc_clocks__total(&a, &key, born, end, born, &aids));
+	/* it is not followed again, and its place is free */
+	assert_false(alloc_clocks__follow(&a, &(struct task_key){.start_ns = 3, .tgid = key.tgid}, end));
 	alloc_clocks__restart(&a, end);
-	assert_int_equal(place_of(&key), ALLOC_FOLLOWED);
-	alloc_clocks__done(&a);
-}
-
-/* Its allocator was not known at first: windows that could not see it are told, once. */
-static void a_process_may_have_allocated_before_its_allocator_was_probed(void **state)
-{
-	struct alloc_clocks a;
-	struct task_key key = self();
-	uint64_t later;
-
-	(void)state;
-	alloc_clocks__init(&a, -1, &table);
-	follow(&a, &key);
-	later = clock__mono_ns() + 1;
-	assert_true(alloc_clocks__meet(&a, place_of(&key), &key, later));
-	assert_false(alloc_clocks__meet(&a, place_of(&key), &key, later));
-	alloc_clocks__done(&a);
-}
-
-/* Of a process that allocated nothing there is nothing to tell when it has ended. */
-static void the_place_of_a_process_that_only_lived_is_free(void **state)
-{
-	struct alloc_clocks a;
-	struct task_key key = self();
-
-	(void)state;
-	alloc_clocks__init(&a, -1, &table);
-	follow(&a, &key);
-	assert_false(alloc_clocks__meet(&a, place_of(&key),
-					&(struct task_key){.start_ns = 9, .tgid = key.tgid}, UINT64_MAX));
-	alloc_clocks__prepare(&a);
-	alloc_clocks__follow(&a, clock__mono_ns());
 	assert_int_equal(place_of(&key), ALLOC_FOLLOWED);
 	alloc_clocks__done(&a);
 }
@@ -207,8 +150,6 @@ int main(void)
 		cmocka_unit_test(a_process_has_the_cpu_time_that_it_used),
 		cmocka_unit_test(a_window_lies_between_two_readings),
 		cmocka_unit_test(a_process_that_ended_has_its_last_reading),
-		cmocka_unit_test(the_place_of_a_process_that_only_lived_is_free),
-		cmocka_unit_test(a_process_may_have_allocated_before_its_allocator_was_probed),
 	};
 
 	return cmocka_run_group_tests_name("alloc_clocks", tests, NULL, NULL);
