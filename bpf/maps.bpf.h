@@ -166,7 +166,7 @@ struct {
 	__type(value, struct wait_waker);
 } wakers __weak SEC(".maps");
 
-/* Waits for a CPU by control group. Written by one switch in so many (RUN_QUEUE_EVERY); read and emptied of dead groups by the collector. */
+/* Waits for a CPU by control group. Written by one switch in so many (gate.run_queue_every); read and emptied of dead groups by the collector. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, RUN_QUEUE_GROUPS);
