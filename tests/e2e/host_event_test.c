@@ -24,8 +24,10 @@ static bool is_told(struct recording *r, const char *text)
 
 static void assert_told(struct recording *r, const char *text)
 {
-	if (!is_told(r, text))
-		fail_msg("no '%s' in: %s", text, run__errors(&r->everprof));
+	if (is_told(r, text))
+		return;
+	fputs(run__errors(&r->everprof), stderr); /* longer than what a message of a failure may be */
+	fail_msg("the agent did not tell '%s'", text);
 }
 
 static void launch(struct recording *r)

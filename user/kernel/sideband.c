@@ -5,8 +5,8 @@
  * Idea: gather everything there is into one batch, sort it by time, hand on what is older than the moment at which the reading began (of what came
  *   while we read, one source may have been read already), and hold a process's mappings back from the side-band's own mark of an exec
  *   (PERF_RECORD_COMM with the exec flag) until our exec record, which has the new incarnation's key, has been handed on.
- * Invariants: `held` outlives a batch, since a drain may fall between mark and record; an exit drops what is held for the process, and HOLD_NS without
- *   an exec record hands it on.
+ * Invariants: `held` outlives a batch, since a drain may fall between mark and record; an exit drops what is held for the process, and HOLD_NS of
+ *   events without an exec record hand it on.
  * Cost: nothing per event in the kernel beyond perf's own record; one sort a drain.
  */
 #include "user/kernel/sideband.h"
@@ -197,11 +197,14 @@ static void sideband__release(struct sideband *s, uint32_t tgid, uint64_t exec_n
 	s->n_held = kept;
 }
 
-/* An exec whose record was lost: its mappings are better late than never. */
-static void sideband__release_old(struct sideband *s, uint64_t now_ns)
+/*
+ * An exec whose record was lost: its mappings are better late than never. Lost is what has not come among all that was told up to told_ns; that the mark is
+ * old says nothing where we come late ourselves.
+ */
+static void sideband__release_old(struct sideband *s, uint64_t told_ns)
 {
 	for (uint32_t i = 0; i < s->n_held;) {
-		if (s->held[i].is_mark && s->held[i].mmap.time_ns + HOLD_NS < now_ns) {
+		if (s->held[i].is_mark && s->held[i].mmap.time_ns + HOLD_NS < told_ns) {
 			sideband__release(s, s->held[i].mmap.tgid, s->held[i].mmap.time_ns);
 			i = 0;
 		} else {
@@ -300,7 +303,7 @@ int sideband__drain(struct sideband *s, uint64_t until_ns)
 		}
 	}
 	s->n_items = kept;
-	sideband__release_old(s, began_ns);
+	sideband__release_old(s, before_ns);
 	arena__done(&s->arena);
 	arena__init(&empty, BATCH_BYTES);
 	s->arena = s->next_arena;
