@@ -3,12 +3,13 @@
  * Problem: as text a profile is fifty times its size, so the lines cannot be collected first and then be sorted and added up.
  *
  * Idea: fold into a tree of texts. Frames become texts, each once; stacks of texts go into a calling tree (labels and addresses are
- * gone by then, so it is small); each node adds up what ends there. Printing walks the tree with the children of each
+ * gone by then, so it is small); each node adds up what ends there. The stacks of a profile are a tree already, so each of its nodes is
+ * walked once below each root (place[]), however many samples pass through it. Printing walks the tree with the children of each
  * node in order and one line that grows and shrinks.
  *
  * Layout: nodes sorted by (parent, text) are runs of children; first[parent] is where a node's run begins.
  *
- * Cost: 16 bytes a text, 36 a node; the text itself is written straight to the output.
+ * Cost: 16 bytes a text, 36 a node, 4 a location and 4 a stack of the profile; the text itself is written straight to the output.
  *
  * What it does not do: read. Folded text has lost what a profile needs.
  */
@@ -38,6 +39,9 @@ struct folder {
 	struct stack_table tree; /* items: texts */
 	int64_t *values;         /* [node] */
 	uint32_t cap_values;
+	uint32_t *single; /* [location] = text of its one function + 1; 0: not asked yet, or several */
+	uint32_t *place;  /* [stack] = its node below `root` + 1, 0: not walked yet */
+	uint32_t root;    /* node */
 	struct buf line;
 };
 
@@ -66,9 +70,9 @@ static int text_of_frame(struct folder *f, const struct location *l, uint32_t i,
 }
 
 /* The node of a label's text as the first frame; 0 where there is none. */
-static int root_of(struct folder *f, const struct sample *s, uint32_t *ret_node)
+static int root_of(struct folder *f, uint32_t labels, uint32_t *ret_node)
 {
-	const struct label *l = f->root_label ? profile__find_label(f->p, s->labels, f->root_label) : NULL;
+	const struct label *l = f->root_label ? profile__find_label(f->p, labels, f->root_label) : NULL;
 	uint32_t text;
 	int err;
 
@@ -86,28 +90,51 @@ static int root_of(struct folder *f, const struct sample *s, uint32_t *ret_node)
 	return err ? err : stack_table__push(&f->tree, 0, text, ret_node);
 }
 
-static int fold_stack(struct folder *f, uint32_t stack, uint32_t node, uint32_t *ret_node)
+static int push_location(struct folder *f, uint32_t location, uint32_t *node)
 {
-	uint32_t locations[PROFILE_DEPTH_MAX];
-	uint32_t depth = profile__get_stack(f->p, stack, locations, PROFILE_DEPTH_MAX), text;
+	const struct location *l = profile__get_location(f->p, location);
 	int err = 0;
 
-	if (!depth) {
-		err = intern__add(f->texts, NO_STACK, strlen(NO_STACK), &text);
-		if (!err)
-			err = stack_table__push(&f->tree, node, text, &node);
-	}
-	while (!err && depth-- > 0) {
-		const struct location *l = profile__get_location(f->p, locations[depth]);
+	for (uint32_t i = l->n_lines; !err && i-- > 0;) { /* outermost first */
+		uint32_t text = f->single[location] - 1;
 
-		for (uint32_t i = l->n_lines; !err && i-- > 0;) { /* outermost first */
+		if (!f->single[location])
 			err = text_of_frame(f, l, i, &text);
-			if (!err)
-				err = stack_table__push(&f->tree, node, text, &node);
-		}
+		if (!err && l->n_lines == 1)
+			f->single[location] = text + 1;
+		if (!err)
+			err = stack_table__push(&f->tree, *node, text, node);
 	}
-	if (!err)
-		*ret_node = node;
+	return err;
+}
+
+static int push_nothing(struct folder *f, uint32_t *node)
+{
+	uint32_t text;
+	int err = intern__add(f->texts, NO_STACK, strlen(NO_STACK), &text);
+
+	return err ? err : stack_table__push(&f->tree, f->root, text, node);
+}
+
+/* Where a stack ends in the tree; what its callers share was walked before. */
+static int place_stack(struct folder *f, uint32_t stack, uint32_t *ret_node)
+{
+	uint32_t chain[PROFILE_DEPTH_MAX], locations[PROFILE_DEPTH_MAX], n = 0, node = f->root;
+	int err = 0;
+
+	for (uint32_t s = stack; s; n++) {
+		if (f->place[s]) {
+			node = f->place[s] - 1;
+			break;
+		}
+		chain[n] = s;
+		profile__get_stack_node(f->p, s, &locations[n], &s);
+	}
+	while (!err && n-- > 0) {
+		err = push_location(f, locations[n], &node);
+		f->place[chain[n]] = node + 1;
+	}
+	*ret_node = node;
 	return err;
 }
 
@@ -127,22 +154,61 @@ static int add_value(struct folder *f, uint32_t node, int64_t value)
 	return 0;
 }
 
+struct rooted {
+	uint32_t root, sample;
+};
+
+static int compare_rooted(const void *a, const void *b)
+{
+	const struct rooted *x = a, *y = b;
+
+	if (x->root != y->root)
+		return x->root < y->root ? -1 : 1;
+	return x->sample < y->sample ? -1 : x->sample > y->sample;
+}
+
+/* Samples of one root after the other, so that place[] serves each root as a whole. */
+static int order_by_root(struct folder *f, struct rooted *to)
+{
+	uint32_t n = profile__n_samples(f->p);
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < n; i++) {
+		to[i].sample = i;
+		err = root_of(f, profile__get_sample(f->p, i)->labels, &to[i].root);
+	}
+	if (!err && f->root_label && n)
+		qsort(to, n, sizeof(*to), compare_rooted);
+	return err;
+}
+
+static int fold_sample(struct folder *f, const struct sample *s)
+{
+	uint32_t node;
+	int err;
+
+	if (!s->values[f->type])
+		return 0;
+	err = s->stack ? place_stack(f, s->stack, &node) : push_nothing(f, &node);
+	return err ? err : add_value(f, node, s->values[f->type]);
+}
+
 static int fold_samples(struct folder *f)
 {
-	int err = add_value(f, 0, 0);
+	uint32_t n = profile__n_samples(f->p), n_stacks = profile__n_stacks(f->p);
+	struct rooted *all = malloc(((size_t)n + 1) * sizeof(*all));
+	int err;
 
-	for (uint32_t i = 0; !err && i < profile__n_samples(f->p); i++) {
-		const struct sample *s = profile__get_sample(f->p, i);
-		uint32_t node;
-
-		if (!s->values[f->type])
-			continue;
-		err = root_of(f, s, &node);
-		if (!err)
-			err = fold_stack(f, s->stack, node, &node);
-		if (!err)
-			err = add_value(f, node, s->values[f->type]);
+	f->place = calloc((size_t)n_stacks + 1, sizeof(*f->place));
+	f->single = calloc((size_t)profile__n_locations(f->p) + 1, sizeof(*f->single));
+	err = all && f->place && f->single ? order_by_root(f, all) : -ENOMEM;
+	for (uint32_t i = 0; !err && i < n; i++) {
+		if (all[i].root != f->root)
+			memset(f->place, 0, ((size_t)n_stacks + 1) * sizeof(*f->place));
+		f->root = all[i].root;
+		err = fold_sample(f, profile__get_sample(f->p, all[i].sample));
 	}
+	free(all);
 	/* nodes that nothing ends at may lie past the array */
 	return err ? err : add_value(f, f->tree.n, 0);
 }
@@ -241,6 +307,8 @@ int folded__encode(const struct profile *p, const struct folded_opts *opts, stru
 	intern__free(f.texts);
 	stack_table__done(&f.tree);
 	free(f.values);
+	free(f.single);
+	free(f.place);
 	buf__done(&f.line);
 	return err;
 }

@@ -130,14 +130,15 @@ static int tap_part(const struct profile *part, void *ctx)
 	return err;
 }
 
-static int tap_each(const struct parts *parts, bool may_miss, part_fn fn, void *ctx, struct err *err)
+static int tap_each(const struct parts *parts, const struct parts_walk *how, part_fn fn, void *ctx,
+		    struct err *err)
 {
 	struct tap *t = (struct tap *)parts; /* its first member */
 
 	store_sum__done(&t->states);
 	t->fn = fn;
 	t->ctx = ctx;
-	return t->from->each(t->from, may_miss, tap_part, t, err);
+	return t->from->each(t->from, how, tap_part, t, err);
 }
 
 static int print_states(struct tap *t, struct buf *to)

@@ -292,35 +292,59 @@ int profile__fold_into(struct profile *into, const struct profile *from,
 	return err;
 }
 
-static int fold_to(const struct profile *p, uint32_t max_samples, struct profile **ret, uint32_t *ret_shift)
+/* Into a new profile, added up; a comment tells where there was something to fold. */
+static int merge_small(const struct fold *f, uint32_t shift, struct profile **ret)
 {
 	static const struct profile_merge_opts as_it_is;
-	const struct profile_opts opts = {.limit_bytes = p->limit_bytes, .adds_late = true};
+	const struct profile_opts opts = {.limit_bytes = f->p->limit_bytes, .adds_late = true};
 	struct profile *small = profile__new(&opts);
-	uint32_t shift = 0;
-	struct fold f;
-	int err = fold__init(&f, p);
+	int err = small ? merge_sorted(f, small, &as_it_is) : -ENOMEM;
 
-	if (!err)
-		err = small ? sort_out_to(&f, max_samples, &shift) : -ENOMEM;
-	if (!err)
-		err = merge_sorted(&f, small, &as_it_is);
-	if (!err)
+	if (!err && f->n_places)
 		err = profile__comment(small,
 				       "folded: branches of less than 1/%u of a sum stand below their "
 				       "callers as " FOLD_NAME,
 				       1u << shift);
 	if (!err)
 		err = profile__add_up(small);
-	fold__done(&f);
-	if (err) {
+	if (err)
 		profile__free(small);
-		return err;
-	}
-	*ret = small;
-	if (ret_shift)
+	else
+		*ret = small;
+	return err;
+}
+
+static int fold_to(const struct profile *p, uint32_t max_samples, struct profile **ret, uint32_t *ret_shift)
+{
+	uint32_t shift = 0;
+	struct fold f;
+	int err = fold__init(&f, p);
+
+	if (!err)
+		err = sort_out_to(&f, max_samples, &shift);
+	if (!err)
+		err = merge_small(&f, shift, ret);
+	fold__done(&f);
+	if (!err && ret_shift)
 		*ret_shift = shift;
-	return 0;
+	return err;
+}
+
+int profile__folded(const struct profile *from, uint32_t shift, struct profile **ret)
+{
+	struct fold f;
+	struct profile *small = NULL;
+	int err = fold__init(&f, from);
+
+	if (!err)
+		err = sort_out(&f, f.totals[0] >> shift);
+	if (!err && f.n_places)
+		err = merge_small(&f, shift, &small);
+	fold__done(&f);
+	if (!err && small)
+		return profile__finish(small, 0, ret);
+	*ret = NULL;
+	return err;
 }
 
 int profile__fold(struct profile **p, uint32_t max_samples, uint32_t *ret_shift)

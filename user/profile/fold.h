@@ -18,6 +18,11 @@
 struct profile;
 struct profile_merge_opts;
 
+/*
+ * A sealed profile of `from` in which branches below a share of 1/2^shift of the whole stand as [small branches]; NULL: it has none. One pass, where profile__fold
+ * looks for the threshold: for parts of a sum, before they are added.
+ */
+int profile__folded(const struct profile *from, uint32_t shift, struct profile **ret);
 /* To about max_samples at the most; nothing happens to a profile that has no more. *p is another one afterwards. *ret_shift (may be NULL): branches below a
  * share of 1/2^shift were folded; left alone where nothing was. */
 int profile__fold(struct profile **p, uint32_t max_samples, uint32_t *ret_shift);

@@ -122,6 +122,8 @@ void profile__mapping_has(struct profile *p, uint32_t id, bool functions, bool f
 /* Drops zero samples, names locations without a function "[binary]+0xADDRESS", orders samples by stack so that files
  * compress well, gives back spare memory. */
 int profile__seal(struct profile *p);
+/* The end of whoever builds one: seals p and hands it over, or frees it where that fails or `err` says that something before did. p may be NULL then. Returns the error. */
+int profile__finish(struct profile *p, int err, struct profile **ret);
 
 /* -- reading (borrowed until free) -- */
 const struct profile_meta *profile__meta(const struct profile *p);

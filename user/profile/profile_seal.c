@@ -57,6 +57,25 @@ static int compare_samples(const void *a, const void *b)
 	return x->labels < y->labels ? -1 : x->labels > y->labels;
 }
 
+#define FEW 16u
+
+/* Samples of one stack by their labels. Nearly always they are few, and a call of qsort takes longer than to insert them. */
+static void order_labels(struct sample *samples, uint32_t n)
+{
+	if (n > FEW) {
+		qsort(samples, n, sizeof(*samples), compare_samples);
+		return;
+	}
+	for (uint32_t i = 1; i < n; i++) {
+		struct sample s = samples[i];
+		uint32_t at = i;
+
+		for (; at && samples[at - 1].labels > s.labels; at--)
+			samples[at] = samples[at - 1];
+		samples[at] = s;
+	}
+}
+
 /* Places are dense, so samples are dealt out to them; those of one stack are few. */
 static int order_samples(struct profile *p)
 {
@@ -77,8 +96,7 @@ static int order_samples(struct profile *p)
 	for (uint32_t i = 0; i < p->samples.n; i++)
 		to[ends[ranks[from[i].stack]]++] = from[i];
 	for (uint32_t i = 0, first = 0; i < n_places; first = ends[i++])
-		if (ends[i] - first > 1)
-			qsort(to + first, ends[i] - first, sizeof(*to), compare_samples);
+		order_labels(to + first, ends[i] - first);
 	free(ranks);
 	free(ends);
 	free(p->samples.items);
@@ -199,4 +217,15 @@ int profile__seal(struct profile *p)
 	profile__account(p);
 	p->sealed = true;
 	return 0;
+}
+
+int profile__finish(struct profile *p, int err, struct profile **ret)
+{
+	if (!err)
+		err = profile__seal(p);
+	if (err)
+		profile__free(p);
+	else
+		*ret = p;
+	return err;
 }

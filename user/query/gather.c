@@ -37,6 +37,7 @@ struct gathering {
 	struct top_counter *top;
 	struct store_sum sum;
 	struct gathered to;
+	uint32_t part_shift; /* see struct gather_sum_opts */
 	bool as_base;
 	uint32_t n; /* parts taken */
 	struct err *err;
@@ -62,13 +63,7 @@ static int take_out(const struct profile *part, const struct profile_merge_opts 
 	struct profile *p = profile__new(&as_list);
 	int err = p ? profile__merge_as(p, part, opts) : -ENOMEM;
 
-	if (!err)
-		err = profile__seal(p);
-	if (err)
-		profile__free(p);
-	else
-		*ret = p;
-	return err;
+	return profile__finish(p, err, ret);
 }
 
 /* *ret: the part itself, or what is left of it, which is *ret_own then. */
@@ -158,8 +153,11 @@ static int begin(struct gathering *g)
 
 static int walk(struct gathering *g, const struct parts *parts, bool may_miss)
 {
+	/* shares would be of what is left out, too */
+	bool is_all = !has_selection(g) && !g->opts->hides_idle;
+	const struct parts_walk how = {.may_miss = may_miss, .fold_shift = is_all ? g->part_shift : 0};
 	uint32_t n_before = g->n;
-	int err = parts->each(parts, may_miss, add_part, g, g->err);
+	int err = parts->each(parts, &how, add_part, g, g->err);
 
 	return !err && g->n == n_before ? -ENODATA : err;
 }
@@ -233,7 +231,7 @@ int gather__top(const struct gather_opts *o, const struct top_opts *top, struct 
 int gather__sum(const struct gather_opts *o, const struct gather_sum_opts *sum, struct profile **ret,
 		struct idle_hidden *ret_hidden, struct err *err)
 {
-	struct gathering g = {.opts = o, .err = err};
+	struct gathering g = {.opts = o, .part_shift = sum->part_shift, .err = err};
 	struct gathered rest;
 	int code;
 

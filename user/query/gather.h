@@ -47,6 +47,7 @@ struct gather_sum_opts {
 	size_t limit_bytes;
 	size_t grown_bytes; /* see struct store_sum */
 	uint32_t rows_max;
+	uint32_t part_shift; /* parts may come folded so (parts_walk), where all of them is asked for */
 };
 /* Sealed. o->base must be NULL. ret_hidden may be NULL. */
 int gather__sum(const struct gather_opts *o, const struct gather_sum_opts *sum, struct profile **ret,

@@ -106,10 +106,12 @@ static const char *file_of(const char *path, const struct source_opts *o, char i
 	return NULL;
 }
 
-static int each(const struct parts *parts, bool may_miss, part_fn fn, void *ctx, struct err *e)
+/* Commands fold nothing: they may take as much memory as they need. */
+static int each(const struct parts *parts, const struct parts_walk *how, part_fn fn, void *ctx, struct err *e)
 {
 	const struct source *s = (const struct source *)parts; /* its first member */
 	struct walk w = {.fn = fn, .ctx = ctx, .err = e};
+	bool may_miss = how->may_miss;
 	char inner[PATH_MAX];
 	int err = 0;
 

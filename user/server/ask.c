@@ -12,6 +12,9 @@
 #include "user/server/wire.h"
 #include "user/store/name.h"
 
+/* Of gzip. Whoever asks waits for it: half the time of the level that files are written at, for 7 % more bytes. */
+#define ANSWER_LEVEL 1
+
 static bool is_event(const char *s)
 {
 	size_t len = strlen(s);
@@ -78,9 +81,10 @@ int ask__read(const struct request *r, struct ask_for *ret, struct err *err)
 	bool is_there;
 	int code;
 
-	*ret = (struct ask_for){
-		.range = {.event = event && *event ? event : "cpu"},
-		.format = {.type = request__param(r, "type"), .root_label = request__param(r, "by")}};
+	*ret = (struct ask_for){.range = {.event = event && *event ? event : "cpu"},
+				.format = {.type = request__param(r, "type"),
+					   .root_label = request__param(r, "by"),
+					   .level = ANSWER_LEVEL}};
 	if (ret->format.type && !*ret->format.type)
 		ret->format.type = NULL;
 	if (ret->format.root_label && !*ret->format.root_label)

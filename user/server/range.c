@@ -119,7 +119,7 @@ static int take(struct walk *w, const struct profile *p)
 }
 
 /* Damaged files and those of other types are left out, as everprof top does. */
-static int each_file(struct link *l, const struct store_file *files, uint32_t n, bool may_miss,
+static int each_file(struct link *l, const struct store_file *files, uint32_t n, const struct parts_walk *how,
 		     struct walk *w)
 {
 	const struct feed_opts opts = {.files = files,
@@ -127,7 +127,8 @@ static int each_file(struct link *l, const struct store_file *files, uint32_t n,
 				       .read = read_for_feed,
 				       .ctx = l,
 				       .file_bytes = FILE_BYTES_MAX,
-				       .limit_bytes = RANGE_BYTES_MAX};
+				       .limit_bytes = RANGE_BYTES_MAX,
+				       .fold_shift = how->fold_shift};
 	const struct store_file *file;
 	struct feed *feed = NULL;
 	int code = feed__new(&opts, &feed);
@@ -139,7 +140,7 @@ static int each_file(struct link *l, const struct store_file *files, uint32_t n,
 		if (!code)
 			code = take(w, p);
 		else if (code == -ENOENT)
-			code = may_miss ? 0 : -ESTALE;
+			code = how->may_miss ? 0 : -ESTALE;
 		else if (code == -EBADMSG)
 			code = 0;
 		profile__free(p);
@@ -148,7 +149,8 @@ static int each_file(struct link *l, const struct store_file *files, uint32_t n,
 	return code;
 }
 
-static int each_part(const struct parts *parts, bool may_miss, part_fn fn, void *ctx, struct err *err)
+static int each_part(const struct parts *parts, const struct parts_walk *how, part_fn fn, void *ctx,
+		     struct err *err)
 {
 	const struct range_parts *p = (const struct range_parts *)parts; /* its first member */
 	const struct range *r = p->range;
@@ -166,7 +168,7 @@ static int each_part(const struct parts *parts, bool may_miss, part_fn fn, void 
 	profile__free(rest);
 	if (!code && !is_over(&w)) {
 		store_files__turn(files, n);
-		code = each_file(p->link, files, n, may_miss, &w);
+		code = each_file(p->link, files, n, how, &w);
 	}
 	free(files);
 	return !code && !w.n ? no_data(r, err) : code;
@@ -177,17 +179,25 @@ void range_parts__init(struct range_parts *p, struct link *l, const struct range
 	*p = (struct range_parts){.parts = {.each = each_part}, .link = l, .range = r};
 }
 
-const struct gather_sum_opts range__sum_opts = {
-	.limit_bytes = RANGE_BYTES_MAX, .grown_bytes = RANGE_BYTES_GROWN, .rows_max = RANGE_ROWS_MAX};
+struct gather_sum_opts range__sum_opts(const struct range *r)
+{
+	bool is_long = r->to_ns > r->from_ns + RANGE_WHOLE_NS;
+
+	return (struct gather_sum_opts){.limit_bytes = RANGE_BYTES_MAX,
+					.grown_bytes = RANGE_BYTES_GROWN,
+					.rows_max = RANGE_ROWS_MAX,
+					.part_shift = is_long ? RANGE_PART_SHIFT : 0};
+}
 
 int range__load(struct link *l, const struct range *r, const struct selection *s, struct profile **ret,
 		struct err *err)
 {
 	struct range_parts parts;
 	const struct gather_opts o = {.parts = &parts.parts, .selection = s};
+	const struct gather_sum_opts sum = range__sum_opts(r);
 
 	range_parts__init(&parts, l, r);
-	return gather__sum(&o, &range__sum_opts, ret, NULL, err);
+	return gather__sum(&o, &sum, ret, NULL, err);
 }
 
 int range__last_window(struct link *l, struct range *range, struct err *err)
@@ -230,14 +240,8 @@ int range__capture(struct link *l, const struct range *r, const struct selection
 	}
 	chosen = profile__new(&opts);
 	code = chosen ? selection__merge(s, chosen, all) : -ENOMEM;
-	if (!code)
-		code = profile__seal(chosen);
 	profile__free(all);
-	if (code)
-		profile__free(chosen);
-	else
-		*ret = chosen;
-	return code;
+	return profile__finish(chosen, code, ret);
 }
 
 /* -- digests: a ring in order of arrival; the oldest go when there are too many bytes -- */

@@ -15,9 +15,11 @@
 #include "user/query/parts.h"
 
 #define RANGE_BYTES_MAX ((size_t)384 << 20)
-/* A sum that has grown to so many bytes is folded (profile/fold) to so many rows. */
+/* A sum that has grown to so many bytes is folded (profile/fold) to so many rows; of more than a few hours each part comes folded at that share of its own. */
 #define RANGE_BYTES_GROWN ((size_t)28 << 20)
 #define RANGE_ROWS_MAX    98304
+#define RANGE_WHOLE_NS    (4 * 3600 * NS_PER_SEC)
+#define RANGE_PART_SHIFT  16
 #define RANGE_DIGESTS_MAX ((size_t)48 << 20) /* that are kept */
 
 struct digest;
@@ -43,7 +45,7 @@ struct range_parts {
 };
 void range_parts__init(struct range_parts *p, struct link *l, const struct range *r);
 /* How a sum of a range is made: no larger than a process that serves may be. */
-extern const struct gather_sum_opts range__sum_opts;
+struct gather_sum_opts range__sum_opts(const struct range *r);
 /* Sealed; of a state (event__is_state) the last of the range. selection NULL: all. */
 int range__load(struct link *l, const struct range *r, const struct selection *s, struct profile **ret,
 		struct err *err);

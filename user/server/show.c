@@ -11,6 +11,7 @@
 #include "exporters/format/json.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
+#include "user/config/event.h"
 #include "user/profile/diff.h"
 #include "user/profile/profile.h"
 #include "user/query/gather.h"
@@ -213,6 +214,7 @@ static int show_sealed(const struct request *r, const struct ask_for *a, const s
 static int show_sum(const struct request *r, const struct ask_for *a, const struct gather_opts *o,
 		    struct response *to, struct err *e)
 {
+	const struct gather_sum_opts sum = range__sum_opts(&a->range);
 	struct gather_opts of_now = *o, of_base = *o;
 	struct profile *now = NULL, *base = NULL, *diff = NULL;
 	struct idle_hidden hidden = {0};
@@ -220,9 +222,9 @@ static int show_sum(const struct request *r, const struct ask_for *a, const stru
 
 	of_now.base = of_base.base = NULL;
 	of_base.parts = o->base;
-	err = gather__sum(&of_now, &range__sum_opts, &now, &hidden, e);
+	err = gather__sum(&of_now, &sum, &now, &hidden, e);
 	if (!err && o->base) {
-		err = gather__sum(&of_base, &range__sum_opts, &base, NULL, e);
+		err = gather__sum(&of_base, &sum, &base, NULL, e);
 		if (err)
 			err__prefix(e, err, "what is to be compared with");
 		if (!err)
@@ -243,10 +245,12 @@ int show__parts(const struct request *r, const struct ask_for *a, const struct p
 {
 	const char *format = request__param(r, "format");
 	const struct format *f = is_table(format) ? NULL : format_of(format);
+	/* who is on a CPU does not wait: there is nothing to look for */
+	bool may_wait = strcmp(a->range.event, event__name(EVENT_CPU)) != 0;
 	const struct gather_opts o = {.parts = parts,
 				      .base = base,
 				      .selection = &a->selection,
-				      .hides_idle = hides_idle(r, f),
+				      .hides_idle = may_wait && hides_idle(r, f),
 				      .type = a->format.type};
 
 	if (f && f->draw)

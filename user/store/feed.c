@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Problem. A question over a day reads eighty files, and two thirds of its time goes into reading them, one third into adding them up.
+ * Problem. A question over a day reads eighty files, and most of its time goes into reading them and leaving out what is too small for the answer, the rest into adding
+ *   them up.
  *
- * Idea. Reading a file depends on no other file, adding up on all before. So one thread reads ahead, and the caller adds up what is next; where that is
- *   not ready it reads one itself instead of waiting. Files are handed out in their order whoever read them: the sum is the same to the byte.
+ * Idea. Reading and folding a file depend on no other file, adding up on all before. So one thread reads and folds ahead, and the caller adds up what is next; where
+ *   that is not ready it reads one itself instead of waiting. Files are handed out in their order, and folded at a share of their own, whoever does it: the sum is the
+ *   same to the byte.
  *
  *       files   0 1 2 3 4 5 6 7 …
  *                   ^given  ^taken       slots[i % FEED_AHEAD], given <= i < taken <= given + FEED_AHEAD
@@ -24,6 +26,7 @@
 #include "exporters/format/pprof.h"
 #include "user/base/buf.h"
 #include "user/base/err.h"
+#include "user/profile/fold.h"
 #include "user/profile/profile.h"
 #include "user/store/index.h"
 
@@ -54,6 +57,19 @@ static bool may_take(const struct feed *f)
 	return f->n_taken < f->opts.n && f->n_taken < f->n_given + FEED_AHEAD;
 }
 
+static void fold(const struct feed *f, struct slot *to)
+{
+	struct profile *small;
+
+	to->code = profile__folded(to->profile, f->opts.fold_shift, &small);
+	if (!to->code && !small)
+		return;
+	profile__free(to->profile);
+	to->profile = to->code ? NULL : small;
+	if (to->code)
+		err__set(&to->err, to->code, "%s", strerror(-to->code));
+}
+
 static void read_file(const struct feed *f, uint32_t i, struct slot *to)
 {
 	const struct pprof_decode_opts opts = {.limit_bytes = f->opts.file_bytes,
@@ -68,6 +84,8 @@ static void read_file(const struct feed *f, uint32_t i, struct slot *to)
 	else
 		err__set(&to->err, to->code, "%s", strerror(-to->code));
 	buf__done(&b);
+	if (!to->code && f->opts.fold_shift)
+		fold(f, to);
 }
 
 /* Reads the next file that nobody has taken; the lock is given away meanwhile. */

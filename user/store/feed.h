@@ -27,6 +27,7 @@ struct feed_opts {
 	int (*read)(void *ctx, const struct store_name *name, struct buf *to);
 	void *ctx;
 	size_t file_bytes, limit_bytes; /* of a file, also decompressed; of its profile */
+	uint32_t fold_shift;            /* each comes as profile__folded makes it; 0: as it is */
 };
 
 int feed__new(const struct feed_opts *opts, struct feed **ret);

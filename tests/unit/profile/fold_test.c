@@ -180,6 +180,30 @@ static void a_part_comes_in_as_the_sum_was_folded(void **state)
 	profile__free(sum);
 }
 
+/* Nothing is small in it: there is no copy of it either. */
+static void a_part_is_folded_at_a_share_of_its_own(void **state)
+{
+	struct profile *part = sum_of_cpu(), *small;
+
+	(void)state;
+	fill(part);
+	assert_int_equal(profile__seal(part), 0);
+	assert_int_equal(profile__folded(part, 10, &small), 0);
+	assert_null(small); /* 10000 / 1024 is less than the 10 of one tick */
+	assert_int_equal(profile__folded(part, 8, &small), 0);
+	assert_true(profile__sealed(small));
+	assert_true(profile__n_samples(small) <= 12);
+	assert_int_equal(value_of(small, "main", false), 10000);
+	assert_int_equal(value_of(small, "spin", true), 1000);
+	assert_int_equal(value_of(small, "memcpy0", true), 3000);
+	assert_int_equal(value_of(small, FOLD_NAME, true), value_of(part, "work", false) - 3000);
+	assert_int_equal(value_of_process(small, "a"), 4500 + 1000);
+	assert_int_equal(profile__n_comments(small), 1);
+	assert_non_null(strstr(profile__get_comment(small, 0), "less than 1/256 of"));
+	profile__free(small);
+	profile__free(part);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +211,7 @@ int main(void)
 		cmocka_unit_test(what_is_small_enough_is_left_alone),
 		cmocka_unit_test(folding_again_puts_branches_together),
 		cmocka_unit_test(a_part_comes_in_as_the_sum_was_folded),
+		cmocka_unit_test(a_part_is_folded_at_a_share_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,18 +21,21 @@ struct list {
 	struct parts parts;
 	struct profile *items[N];
 	uint32_t n;
-	int n_stale; /* so many walks end after the first part: the second one went away */
+	int n_stale;         /* so many walks end after the first part: the second one went away */
+	uint32_t fold_shift; /* of the last walk */
 };
 
-static int each(const struct parts *parts, bool may_miss, part_fn fn, void *ctx, struct err *err)
+static int each(const struct parts *parts, const struct parts_walk *how, part_fn fn, void *ctx,
+		struct err *err)
 {
 	struct list *l = (struct list *)parts;
 	int code = 0;
 
 	(void)err;
+	l->fold_shift = how->fold_shift;
 	for (uint32_t i = 0; !code && i < l->n; i++) {
 		code = fn(l->items[i], ctx);
-		if (!code && l->n_stale && !may_miss) {
+		if (!code && l->n_stale && !how->may_miss) {
 			l->n_stale--;
 			code = -ESTALE;
 		}
@@ -45,9 +48,17 @@ static struct profile *waits(void)
 	return text_profile("events", "count", "off_cpu", "nanoseconds");
 }
 
-/* Three minutes of two programs. */
-static void fill(struct list *l)
+/* Three minutes of two programs, and a question about them. */
+struct world {
+	struct list list;
+	struct gather_opts opts;
+};
+
+static int setup(void **state)
 {
+	struct world *w = calloc(1, sizeof(*w));
+	struct list *l = &w->list;
+
 	*l = (struct list){.parts = {.each = each}, .n = N};
 	for (int i = 0; i < N; i++) {
 		struct profile *p = l->items[i] = waits();
@@ -58,12 +69,19 @@ static void fill(struct list *l)
 		put(p, "main;loop;write", "comm=b,wait=disk,gc=go", 1, 10);
 		assert_int_equal(profile__seal(p), 0);
 	}
+	w->opts.parts = &l->parts;
+	*state = w;
+	return 0;
 }
 
-static void empty(struct list *l)
+static int teardown(void **state)
 {
-	for (uint32_t i = 0; i < l->n; i++)
-		profile__free(l->items[i]);
+	struct world *w = *state;
+
+	for (uint32_t i = 0; i < w->list.n; i++)
+		profile__free(w->list.items[i]);
+	free(w);
+	return 0;
 }
 
 static int64_t row(const struct top *t, const char *name)
@@ -76,16 +94,12 @@ static int64_t row(const struct top *t, const char *name)
 
 static void a_table_of_parts_is_that_of_their_sum(void **state)
 {
-	struct gather_opts o = {0};
+	struct world *w = *state;
 	struct gathered g;
-	struct list l;
 	struct top *t;
 	struct err e;
 
-	(void)state;
-	fill(&l);
-	o.parts = &l.parts;
-	assert_int_equal(gather__top(&o, &(struct top_opts){.by = "function"}, &t, &g, &e), 0);
+	assert_int_equal(gather__top(&w->opts, &(struct top_opts){.by = "function"}, &t, &g, &e), 0);
 	assert_int_equal(t->total, 24003 + 603 + 1500 + 30);
 	assert_int_equal(row(t, "serve"), 24003 + 603);
 	assert_int_equal(row(t, "loop"), 1500 + 30);
@@ -95,24 +109,20 @@ static void a_table_of_parts_is_that_of_their_sum(void **state)
 	assert_int_equal(g.hidden.total, 0);
 	top__free(t);
 	profile__free(g.head);
-	empty(&l);
 }
 
 static void idle_waits_are_hidden_and_counted_part_by_part(void **state)
 {
 	const struct gather_sum_opts sum = {.limit_bytes = 1 << 24};
-	struct gather_opts o = {.hides_idle = true};
+	struct world *w = *state;
 	struct idle_hidden hidden;
 	struct profile *p;
 	struct gathered g;
-	struct list l;
 	struct top *t;
 	struct err e;
 
-	(void)state;
-	fill(&l);
-	o.parts = &l.parts;
-	assert_int_equal(gather__top(&o, &(struct top_opts){0}, &t, &g, &e), 0);
+	w->opts.hides_idle = true;
+	assert_int_equal(gather__top(&w->opts, &(struct top_opts){0}, &t, &g, &e), 0);
 	assert_string_equal(t->by, "wait");
 	assert_int_equal(t->total, 603 + 30);
 	assert_int_equal(row(t, "pipe"), 603);
@@ -123,57 +133,77 @@ static void idle_waits_are_hidden_and_counted_part_by_part(void **state)
 	assert_int_equal(g.hidden.by_name[1].value, 1500);
 	top__free(t);
 	profile__free(g.head);
-	assert_int_equal(gather__sum(&o, &sum, &p, &hidden, &e), 0);
+	assert_int_equal(gather__sum(&w->opts, &sum, &p, &hidden, &e), 0);
 	assert_true(profile__sealed(p));
 	assert_int_equal(profile__n_samples(p), 2);
 	assert_memory_equal(&hidden.by_name, &g.hidden.by_name, sizeof(hidden.by_name));
 	profile__free(p);
-	empty(&l);
 }
 
 static void what_is_not_selected_is_neither_counted_nor_told(void **state)
 {
-	struct gather_opts o = {.hides_idle = true};
 	const struct call_tree_opts tree_opts = {0};
 	struct selection only_b = {0};
+	struct world *w = *state;
 	struct call_tree *tree;
 	struct gathered g;
-	struct list l;
 	struct err e;
 
-	(void)state;
-	fill(&l);
 	assert_int_equal(selection__add(&only_b, "comm", "b"), 0);
-	o.parts = &l.parts;
-	o.selection = &only_b;
-	assert_int_equal(gather__tree(&o, &tree_opts, &tree, &g, &e), 0);
+	w->opts.hides_idle = true;
+	w->opts.selection = &only_b;
+	assert_int_equal(gather__tree(&w->opts, &tree_opts, &tree, &g, &e), 0);
 	assert_int_equal(tree->nodes[0].total, 30);
 	assert_int_equal(g.hidden.total, 1500);
 	call_tree__free(tree);
 	profile__free(g.head);
-	empty(&l);
+}
+
+/* Shares of all would be too large where a part of it is asked for. */
+static void only_parts_that_are_asked_for_as_a_whole_may_come_folded(void **state)
+{
+	const struct gather_sum_opts sum = {.limit_bytes = 1 << 24, .part_shift = 14};
+	struct selection only_b = {0};
+	struct world *w = *state;
+	struct profile *p;
+	struct gathered g;
+	struct top *t;
+	struct err e;
+
+	assert_int_equal(gather__sum(&w->opts, &sum, &p, NULL, &e), 0);
+	profile__free(p);
+	assert_int_equal(w->list.fold_shift, 14);
+	assert_int_equal(gather__top(&w->opts, &(struct top_opts){0}, &t, &g, &e), 0);
+	top__free(t);
+	profile__free(g.head);
+	assert_int_equal(w->list.fold_shift, 0);
+	assert_int_equal(selection__add(&only_b, "comm", "b"), 0);
+	for (int i = 0; i < 2; i++) {
+		w->list.fold_shift = 99;
+		w->opts.hides_idle = !i;
+		w->opts.selection = i ? &only_b : NULL;
+		assert_int_equal(gather__sum(&w->opts, &sum, &p, NULL, &e), 0);
+		profile__free(p);
+		assert_int_equal(w->list.fold_shift, 0);
+	}
 }
 
 static void after_something_went_away_all_is_asked_anew(void **state)
 {
-	struct gather_opts o = {.hides_idle = true};
+	struct world *w = *state;
 	struct gathered g;
-	struct list l;
 	struct top *t;
 	struct err e;
 
-	(void)state;
+	w->opts.hides_idle = true;
 	/* a few times; then what is missing is missing */
 	for (int stale = 1; stale < 10; stale += 4) {
-		fill(&l);
-		l.n_stale = stale;
-		o.parts = &l.parts;
-		assert_int_equal(gather__top(&o, &(struct top_opts){0}, &t, &g, &e), 0);
+		w->list.n_stale = stale;
+		assert_int_equal(gather__top(&w->opts, &(struct top_opts){0}, &t, &g, &e), 0);
 		assert_int_equal(t->total, 603 + 30);
 		assert_int_equal(g.hidden.total, 24003 + 1500);
 		top__free(t);
 		profile__free(g.head);
-		empty(&l);
 	}
 }
 
@@ -181,39 +211,43 @@ static void parts_of_other_types_and_none_at_all_are_told(void **state)
 {
 	const struct gather_sum_opts sum = {.limit_bytes = 1 << 24};
 	const struct call_tree_opts tree_opts = {.type = "space"};
-	struct list l, none = {.parts = {.each = each}};
-	struct gather_opts o = {.parts = &none.parts};
+	struct list none = {.parts = {.each = each}};
+	struct world *w = *state;
+	struct gather_opts *o = &w->opts;
+	struct profile *p, **second = &w->list.items[1];
 	struct call_tree *tree;
 	struct gathered g;
-	struct profile *p;
 	struct err e = {""};
 
-	(void)state;
-	fill(&l);
-	assert_int_equal(gather__sum(&o, &sum, &p, NULL, &e), -ENODATA);
-	o.parts = &l.parts;
-	assert_int_equal(gather__tree(&o, &tree_opts, &tree, &g, &e), -ENOENT);
+	o->parts = &none.parts;
+	assert_int_equal(gather__sum(o, &sum, &p, NULL, &e), -ENODATA);
+	o->parts = &w->list.parts;
+	assert_int_equal(gather__tree(o, &tree_opts, &tree, &g, &e), -ENOENT);
 	assert_string_equal(e.text, "the profile has no sample type 'space'");
-	o.base = &none.parts;
-	assert_int_equal(gather__tree(&o, &(struct call_tree_opts){0}, &tree, &g, &e), -ENODATA);
+	o->base = &none.parts;
+	assert_int_equal(gather__tree(o, &(struct call_tree_opts){0}, &tree, &g, &e), -ENODATA);
 	assert_non_null(strstr(e.text, "compared"));
-	o.base = NULL;
-	profile__free(l.items[1]);
-	l.items[1] = text_profile("samples", "count", "cpu", "nanoseconds");
-	put(l.items[1], "main", "", 1, 1);
-	assert_int_equal(profile__seal(l.items[1]), 0);
-	assert_int_equal(gather__sum(&o, &sum, &p, NULL, &e), -EINVAL);
-	empty(&l);
+	o->base = NULL;
+	profile__free(*second);
+	*second = text_profile("samples", "count", "cpu", "nanoseconds");
+	put(*second, "main", "", 1, 1);
+	assert_int_equal(profile__seal(*second), 0);
+	assert_int_equal(gather__sum(o, &sum, &p, NULL, &e), -EINVAL);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_table_of_parts_is_that_of_their_sum),
-		cmocka_unit_test(idle_waits_are_hidden_and_counted_part_by_part),
-		cmocka_unit_test(what_is_not_selected_is_neither_counted_nor_told),
-		cmocka_unit_test(after_something_went_away_all_is_asked_anew),
-		cmocka_unit_test(parts_of_other_types_and_none_at_all_are_told),
+		cmocka_unit_test_setup_teardown(a_table_of_parts_is_that_of_their_sum, setup, teardown),
+		cmocka_unit_test_setup_teardown(idle_waits_are_hidden_and_counted_part_by_part, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_is_not_selected_is_neither_counted_nor_told, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(only_parts_that_are_asked_for_as_a_whole_may_come_folded,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(after_something_went_away_all_is_asked_anew, setup, teardown),
+		cmocka_unit_test_setup_teardown(parts_of_other_types_and_none_at_all_are_told, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include "tests/support/profile_dump.h"
 #include "user/base/buf.h"
 #include "user/base/err.h"
+#include "user/profile/fold.h"
 #include "user/profile/merge.h"
 #include "user/profile/profile.h"
 #include "user/store/feed.h"
@@ -26,6 +27,7 @@
 #define FUNCTIONS 700 /* ids of one byte and of two */
 #define DEPTH     40
 #define LIMIT     ((size_t)256 << 20)
+#define SHIFT     9 /* of 20,000 samples what has less than 39 is small */
 
 struct world {
 	struct store_file files[FILES];
@@ -119,14 +121,15 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct feed *feed_of(struct world *w, uint32_t n)
+static struct feed *feed_of(struct world *w, uint32_t n, uint32_t fold_shift)
 {
 	const struct feed_opts opts = {.files = w->files,
 				       .n = n,
 				       .read = read_file,
 				       .ctx = w,
 				       .file_bytes = LIMIT,
-				       .limit_bytes = LIMIT};
+				       .limit_bytes = LIMIT,
+				       .fold_shift = fold_shift};
 	struct feed *f;
 
 	assert_int_equal(feed__new(&opts, &f), 0);
@@ -136,7 +139,7 @@ static struct feed *feed_of(struct world *w, uint32_t n)
 static void files_come_in_their_order_and_each_with_its_error(void **state)
 {
 	struct world *w = *state;
-	struct feed *f = feed_of(w, FILES);
+	struct feed *f = feed_of(w, FILES, 0);
 	const struct store_file *file;
 	struct profile *p;
 	struct err err;
@@ -168,7 +171,7 @@ static void encode_and_free(struct profile *p, struct buf *to)
 static void the_sum_is_that_of_the_slow_way_to_the_byte(void **state)
 {
 	struct world *w = *state;
-	struct feed *f = feed_of(w, FILES);
+	struct feed *f = feed_of(w, FILES, 0);
 	struct profile *quick = profile__new(&(struct profile_opts){.adds_late = true}),
 		       *slow = profile__new(NULL), *p;
 	const struct store_file *file;
@@ -186,6 +189,69 @@ static void the_sum_is_that_of_the_slow_way_to_the_byte(void **state)
 		if (i == GONE || pprof__decode(w->bytes[i].data, w->bytes[i].len, NULL, &p, NULL))
 			continue;
 		assert_int_equal(profile__merge(slow, p), 0);
+		profile__free(p);
+	}
+	encode_and_free(quick, &x);
+	encode_and_free(slow, &y);
+	assert_int_equal(x.len, y.len);
+	assert_memory_equal(x.data, y.data, x.len);
+	buf__done(&x);
+	buf__done(&y);
+}
+
+/* Of all samples under each label, of one file. */
+struct totals {
+	int64_t of_label[8], of_type[2];
+	uint32_t n_samples;
+};
+
+static struct totals totals_of(const struct profile *p)
+{
+	struct totals t = {.n_samples = profile__n_samples(p)};
+
+	for (uint32_t i = 0; i < t.n_samples; i++) {
+		const struct sample *s = profile__get_sample(p, i);
+
+		t.of_label[profile__find_label(p, s->labels, "pid")->num] += s->values[1];
+		for (int v = 0; v < 2; v++)
+			t.of_type[v] += s->values[v];
+	}
+	return t;
+}
+
+/* Whichever thread folds a part, the sum is the same; and nothing of any value is lost on the way. */
+static void parts_that_come_folded_have_the_same_sums(void **state)
+{
+	struct world *w = *state;
+	struct feed *f = feed_of(w, FILES, SHIFT);
+	struct profile *quick = profile__new(&(struct profile_opts){.adds_late = true}),
+		       *slow = profile__new(&(struct profile_opts){.adds_late = true}), *p, *small;
+	const struct store_file *file;
+	struct buf x, y;
+	int code;
+
+	while ((code = feed__next(f, &file, &p, NULL)) != -ENODATA) {
+		if (code)
+			continue;
+		assert_true(profile__sealed(p));
+		assert_int_equal(profile__merge(quick, p), 0);
+		profile__free(p);
+	}
+	feed__free(f);
+	for (uint32_t i = 0; i < FILES; i++) {
+		struct totals whole, folded;
+
+		if (i == GONE || pprof__decode(w->bytes[i].data, w->bytes[i].len, NULL, &p, NULL))
+			continue;
+		assert_int_equal(profile__folded(p, SHIFT, &small), 0);
+		assert_non_null(small);
+		whole = totals_of(p);
+		folded = totals_of(small);
+		assert_true(folded.n_samples < whole.n_samples / 2);
+		assert_memory_equal(folded.of_label, whole.of_label, sizeof(whole.of_label));
+		assert_memory_equal(folded.of_type, whole.of_type, sizeof(whole.of_type));
+		assert_int_equal(profile__merge(slow, small), 0);
+		profile__free(small);
 		profile__free(p);
 	}
 	encode_and_free(quick, &x);
@@ -217,7 +283,7 @@ static void it_ends_in_the_middle_with_nothing_left_behind(void **state)
 	const struct store_file *file;
 
 	for (uint32_t n_taken = 0; n_taken < 4; n_taken++) {
-		struct feed *f = feed_of(*state, FILES);
+		struct feed *f = feed_of(*state, FILES, 0);
 		struct profile *p;
 
 		for (uint32_t i = 0; i < n_taken; i++) {
@@ -235,6 +301,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(files_come_in_their_order_and_each_with_its_error, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(the_sum_is_that_of_the_slow_way_to_the_byte, setup, teardown),
+		cmocka_unit_test_setup_teardown(parts_that_come_folded_have_the_same_sums, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_is_decoded_is_what_was_encoded_however_callers_are_shared, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_ends_in_the_middle_with_nothing_left_behind, setup,
