@@ -120,15 +120,13 @@ define unit_rule
 $(patsubst tests/%.c,$(BUILD)/tests/%,$(1)): $(1) $(foreach d,$(call upto,$(call unit_layer,$(notdir $(patsubst %/,%,$(dir $(1)))))),$(call archive,$(d)))
 	$$(call msg,TEST,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(ALL_CFLAGS) -Wno-missing-prototypes -MMD -MP -o $$@ $(1) $$(MORE_SOURCES) $$(filter %.a,$$^) -lcmocka $$(LDFLAGS) $$(LIBS)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) -Wno-missing-prototypes -MMD -MP -o $$@ $$(filter %.c,$$^) $$(filter %.a,$$^) -lcmocka $$(LDFLAGS) $$(LIBS)
 endef
 $(foreach t,$(UNIT_SOURCES),$(eval $(call unit_rule,$(t))))
-# the comparison of `make validate`, on a few files
-$(BUILD)/tests/unit/object/cfi_test: MORE_SOURCES := tests/validate/cfi_answer.c tests/validate/cfi_compare.c
-$(addprefix $(BUILD)/tests/unit/kernel/,finish_test finish_code_test finish_depth_test): MORE_SOURCES := tests/unit/kernel/finish_world.c
+# what some of them share
 $(addprefix $(BUILD)/tests/unit/kernel/,finish_test finish_code_test finish_depth_test): tests/unit/kernel/finish_world.c
-$(addprefix $(BUILD)/tests/unit/alert/,rule_engine_test rule_guard_test rule_report_test): MORE_SOURCES := tests/unit/alert/engine.c
 $(addprefix $(BUILD)/tests/unit/alert/,rule_engine_test rule_guard_test rule_report_test): tests/unit/alert/engine.c
+# the comparison of `make validate`, on a few files
 $(BUILD)/tests/unit/object/cfi_test: tests/validate/cfi_answer.c tests/validate/cfi_compare.c
 
 # The kernel-side logic compiled for the host over tests/bpf/shim.h.

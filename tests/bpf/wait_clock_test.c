@@ -65,39 +65,34 @@ static void assert_sums(const struct kind *k)
 			 k->n_taken);
 }
 
-/* In turns, all kinds on one CPU. */
-static void what_is_taken_of_waits_adds_up_whatever_ran_before(void **state)
+/* In turns, all kinds on one CPU; the interval is halved with each round, so often, and begins anew. */
+static void assert_sums_in_turns(int n_halves)
 {
 	struct wait_clock clock = {};
 	struct kind k[KINDS];
 
-	(void)state;
-	memcpy(k, kinds, sizeof(k));
-	gate.wait_interval_ns = INTERVAL;
-	for (int round = 0; round < 4000; round++)
-		for (int i = 0; i < KINDS; i++)
-			for (int j = 0; j < k[i].n / 4000; j++)
-				stretch_ends(&clock, &k[i]);
-	for (int i = 0; i < KINDS; i++)
-		assert_sums(&k[i]);
-}
-
-/* The interval moves all the time: each wait stands for what it did when its point was drawn. */
-static void sums_hold_while_the_interval_changes(void **state)
-{
-	struct wait_clock clock = {};
-	struct kind k[KINDS];
-
-	(void)state;
 	memcpy(k, kinds, sizeof(k));
 	for (int round = 0; round < 4000; round++) {
-		gate.wait_interval_ns = INTERVAL >> round % 5;
+		gate.wait_interval_ns = INTERVAL >> round % n_halves;
 		for (int i = 0; i < KINDS; i++)
 			for (int j = 0; j < k[i].n / 4000; j++)
 				stretch_ends(&clock, &k[i]);
 	}
 	for (int i = 0; i < KINDS; i++)
 		assert_sums(&k[i]);
+}
+
+static void what_is_taken_of_waits_adds_up_whatever_ran_before(void **state)
+{
+	(void)state;
+	assert_sums_in_turns(1);
+}
+
+/* The interval moves all the time: each wait stands for what it did when its point was drawn. */
+static void sums_hold_while_the_interval_changes(void **state)
+{
+	(void)state;
+	assert_sums_in_turns(5);
 }
 
 /* How many are taken is what the chance of each says: not more, because points fall into what ran, too. */

@@ -30,7 +30,6 @@ static void check(const struct container_names *n)
 	require(strstr(n->cgroup, n->unit) && strstr(n->cgroup, n->id));
 	require(!strchr(n->unit, '/') && !strchr(n->id, '/'));
 	require(!n->pod[0] || strlen(n->pod) == 36 || strlen(n->pod) == 32);
-	require((n->id[0] != '\0') == (n->runtime != CONTAINER_NONE));
 	require(parse_cgroup_path(n->cgroup, strlen(n->cgroup), &again) == 0);
 	require(strcmp(again.unit, n->unit) == 0 && strcmp(again.id, n->id) == 0 &&
 		strcmp(again.pod, n->pod) == 0);

@@ -150,13 +150,7 @@ static int scale(const struct profile *sum, uint64_t length_ns, struct capture_b
 				       b->n_files, (double)b->observed_ns / NS_PER_SEC,
 				       (double)length_ns / NS_PER_SEC);
 	}
-	if (!err)
-		err = profile__seal(p);
-	if (err)
-		profile__free(p);
-	else
-		b->profile = p;
-	return err;
+	return profile__finish(p, err, &b->profile);
 }
 
 static int load_range(const struct capture_case *c, struct store *store, enum event ev,

@@ -91,13 +91,7 @@ static int load_part(const struct capture_case *c, int fd, struct profile **ret)
 	if (!err)
 		err = profile__merge_as(ours, all, &keep);
 	profile__free(all);
-	if (!err)
-		err = profile__seal(ours);
-	if (err)
-		profile__free(ours);
-	else
-		*ret = ours;
-	return err;
+	return profile__finish(ours, err, ret);
 }
 
 static int add_both(struct capture_account *a)
@@ -108,13 +102,7 @@ static int add_both(struct capture_account *a)
 	for (int w = 0; !err && w < WHEN_N; w++)
 		if (a->of[w])
 			err = profile__merge(sum, a->of[w]);
-	if (!err)
-		err = profile__seal(sum);
-	if (err)
-		profile__free(sum);
-	else
-		a->whole = sum;
-	return err;
+	return profile__finish(sum, err, &a->whole);
 }
 
 static const char *reason_of(int err)

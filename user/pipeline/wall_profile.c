@@ -93,11 +93,5 @@ int wall_profile__make(const struct window *w, bool label_tid, struct profile **
 
 	for (uint32_t i = 0; i < w->n_threads && !err; i++)
 		err = add_thread(p, w, &w->threads[i], label_tid);
-	if (!err)
-		err = profile__seal(p);
-	if (!err)
-		*ret_profile = p;
-	else
-		profile__free(p);
-	return err;
+	return profile__finish(p, err, ret_profile);
 }

@@ -89,14 +89,7 @@ static bool part__copy(struct part a, char *to, size_t size)
 
 /* ---- folders ----------------------------------------------------------------------------------------------------- */
 
-static const struct {
-	const char *prefix;
-	enum container_runtime runtime;
-} prefixes[] = {
-	{"docker-", CONTAINER_DOCKER},      {"cri-containerd-", CONTAINER_CONTAINERD},
-	{"nerdctl-", CONTAINER_CONTAINERD}, {"crio-", CONTAINER_CRIO},
-	{"libpod-", CONTAINER_PODMAN},
-};
+static const char *const prefixes[] = {"docker-", "cri-containerd-", "nerdctl-", "crio-", "libpod-"};
 
 /* "docker-<id>.scope", "libpod-<id>", and the like. */
 static bool find_prefixed_id(struct part folder, struct container_names *names)
@@ -106,13 +99,10 @@ static bool find_prefixed_id(struct part folder, struct container_names *names)
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		struct part id;
 
-		if (!part__starts(folder, prefixes[i].prefix))
+		if (!part__starts(folder, prefixes[i]))
 			continue;
-		id = part__cut(folder, strlen(prefixes[i].prefix), 0);
-		if (!part__is_id(id) || !part__copy(id, names->id, sizeof(names->id)))
-			return false;
-		names->runtime = prefixes[i].runtime;
-		return true;
+		id = part__cut(folder, strlen(prefixes[i]), 0);
+		return part__is_id(id) && part__copy(id, names->id, sizeof(names->id));
 	}
 	return false;
 }
@@ -121,19 +111,12 @@ static bool find_prefixed_id(struct part folder, struct container_names *names)
 static bool find_colon_id(struct part folder, struct container_names *names)
 {
 	const char *colon = memrchr(folder.p, ':', folder.len);
-	struct part id, before;
+	struct part id;
 
 	if (!colon)
 		return false;
-	before = (struct part){folder.p, (size_t)(colon - folder.p)};
-	id = part__cut(folder, before.len + 1, 0);
-	if (!part__is_id(id) || !part__copy(id, names->id, sizeof(names->id)))
-		return false;
-	names->runtime = part__ends(before, ":cri-containerd") ? CONTAINER_CONTAINERD
-			 : part__ends(before, ":crio")         ? CONTAINER_CRIO
-			 : part__ends(before, ":docker")       ? CONTAINER_DOCKER
-							       : CONTAINER_OTHER;
-	return true;
+	id = part__cut(folder, (size_t)(colon - folder.p) + 1, 0);
+	return part__is_id(id) && part__copy(id, names->id, sizeof(names->id));
 }
 
 /* ECS on Fargate: 32 hex digits of the task, a dash, a number. */
@@ -150,31 +133,22 @@ static bool part__is_fargate_id(struct part a)
 	return true;
 }
 
-/* A bare id: the folders around it say whose. */
-static bool find_bare_id(struct part folder, struct part parent, struct container_names *names)
+static bool find_bare_id(struct part folder, struct container_names *names)
 {
-	if (!part__is_id(folder) && !part__is_fargate_id(folder))
-		return false;
-	if (!part__copy(folder, names->id, sizeof(names->id)))
-		return false;
-	names->runtime = part__is(parent, "docker")          ? CONTAINER_DOCKER
-			 : part__is(parent, "libpod_parent") ? CONTAINER_PODMAN
-							     : CONTAINER_OTHER;
-	return true;
+	return (part__is_id(folder) || part__is_fargate_id(folder)) &&
+	       part__copy(folder, names->id, sizeof(names->id));
 }
 
 /* Machines have names, not ids. */
 static bool find_machine(struct part folder, struct part parent, struct container_names *names)
 {
 	struct part name = {NULL, 0};
-	enum container_runtime runtime = CONTAINER_LXC;
 
 	if (part__starts(folder, "lxc.payload.")) {
 		name = part__cut(folder, strlen("lxc.payload."), 0);
 	} else if (part__is(parent, "lxc") || part__is(parent, "lxc.payload")) {
 		name = folder;
 	} else if (part__is(parent, "machine.slice")) {
-		runtime = CONTAINER_NSPAWN;
 		if (part__starts(folder, "machine-qemu"))
 			return false;
 		if (part__starts(folder, "machine-") && part__ends(folder, ".scope"))
@@ -182,10 +156,7 @@ static bool find_machine(struct part folder, struct part parent, struct containe
 		else if (part__starts(folder, "systemd-nspawn@") && part__ends(folder, ".service"))
 			name = part__cut(folder, strlen("systemd-nspawn@"), strlen(".service"));
 	}
-	if (!part__copy(name, names->id, sizeof(names->id)))
-		return false;
-	names->runtime = runtime;
-	return true;
+	return part__copy(name, names->id, sizeof(names->id));
 }
 
 /* 36 characters in 8-4-4-4-12, or 32 hex digits for pods that come from a file. */
@@ -263,23 +234,6 @@ static struct part last_folder(const char *path, size_t *end)
 	return folder;
 }
 
-/*
- * A container's own pods and ids may be bare: the pod's folder above tells the runtime least, the system's service
- * most.
- */
-static void refine_runtime(struct container_names *names, struct part folder)
-{
-	if (names->runtime != CONTAINER_OTHER)
-		return;
-	if (part__is(folder, "containerd.service") || part__is(folder, "k3s.service") ||
-	    part__is(folder, "rke2-server.service"))
-		names->runtime = CONTAINER_CONTAINERD;
-	else if (part__is(folder, "docker.service"))
-		names->runtime = CONTAINER_DOCKER;
-	else if (part__is(folder, "crio.service"))
-		names->runtime = CONTAINER_CRIO;
-}
-
 int parse_cgroup_path(const char *path, size_t len, struct container_names *ret_names)
 {
 	struct container_names *names = ret_names;
@@ -299,9 +253,8 @@ int parse_cgroup_path(const char *path, size_t len, struct container_names *ret_
 		if (folder.len == 0)
 			continue;
 		if (!names->id[0] && !find_prefixed_id(folder, names) && !find_colon_id(folder, names) &&
-		    !find_bare_id(folder, parent, names))
+		    !find_bare_id(folder, names))
 			find_machine(folder, parent, names);
-		refine_runtime(names, folder);
 		if (!names->pod[0])
 			find_pod(folder, names);
 		if (!names->unit[0])

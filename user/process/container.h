@@ -19,26 +19,13 @@
 #define CONTAINER_POD_MAX    64
 #define PROC_CGROUP_MAX      (64u * 1024)
 
-/*        enum       name */
-enum container_runtime {
-	CONTAINER_NONE,
-	CONTAINER_DOCKER,
-	CONTAINER_CONTAINERD,
-	CONTAINER_CRIO,
-	CONTAINER_PODMAN,
-	CONTAINER_LXC,
-	CONTAINER_NSPAWN,
-	CONTAINER_OTHER,
-};
-
 /* "" where there is none. */
 struct container_names {
 	char cgroup[CONTAINER_CGROUP_MAX]; /* as in the hierarchy that was chosen */
 	char unit[CONTAINER_UNIT_MAX];     /* the innermost systemd service or scope */
 	char id[CONTAINER_ID_MAX];   /* the innermost container: 64 hex digits, or an LXC or machine name */
 	char pod[CONTAINER_POD_MAX]; /* the Kubernetes pod's uid, with dashes */
-	enum container_runtime runtime; /* OTHER: an id whose path does not tell */
-	bool only_unified;              /* there is no other hierarchy, so the control group's id tells all */
+	bool only_unified;           /* there is no other hierarchy, so the control group's id tells all */
 };
 
 /* A path as "/system.slice/docker-….scope". Sets all of *ret_names. -E2BIG where the path is longer than we keep. */

@@ -64,7 +64,7 @@ static struct container *container__new(const struct container_names *names)
 		to[i] = p;
 		p = stpcpy(p, from[i]) + 1;
 	}
-	*c = (struct container){.refs = 1, .runtime = names->runtime, .only_unified = names->only_unified};
+	*c = (struct container){.refs = 1, .only_unified = names->only_unified};
 	c->cgroup = to[0];
 	c->unit = to[1];
 	c->id = to[2];

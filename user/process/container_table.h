@@ -23,7 +23,6 @@ struct container_table;
 /* Strings are "" where there is none, and live as long as the container's references. */
 struct container {
 	uint32_t refs, slot;
-	enum container_runtime runtime;
 	bool only_unified; /* see container.h */
 	const char *cgroup, *unit, *id, *pod;
 };

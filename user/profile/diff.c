@@ -28,11 +28,6 @@ int profile__diff(const struct profile *base, const struct profile *other, const
 	meta = profile__meta_mut(p);
 	meta->time_ns = profile__meta(other)->time_ns;
 	meta->duration_ns = profile__meta(other)->duration_ns;
-	err = profile__seal(p);
 out:
-	if (err)
-		profile__free(p);
-	else
-		*ret_diff = p;
-	return err;
+	return profile__finish(p, err, ret_diff);
 }

@@ -92,15 +92,7 @@ int idle__hide(const struct profile *p, const char *type, struct profile **ret_s
 		return err;
 	shown = profile__new(NULL);
 	err = shown ? profile__merge_as(shown, p, &opts) : -ENOMEM;
-	if (!err)
-		err = profile__seal(shown);
-	if (err) {
-		profile__free(shown);
-		return err;
-	}
-	*ret_shown = shown;
-	*ret_hidden = h;
-	return 0;
+	return profile__finish(shown, err, ret_shown);
 }
 
 void idle_hidden__print(const struct idle_hidden *h, struct buf *to)

@@ -182,13 +182,7 @@ static int load(struct server *s, const char *id, const char *file, const struct
 	if (!err)
 		err = p ? selection__merge(selection, p, all) : -ENOMEM;
 	profile__free(all);
-	if (!err)
-		err = profile__seal(p);
-	if (err)
-		profile__free(p);
-	else
-		*ret = p;
-	return err;
+	return profile__finish(p, err, ret);
 }
 
 /* One of its profiles as a query would show it, with diff=baseline against what normal looked like. */

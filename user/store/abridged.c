@@ -141,12 +141,6 @@ int abridged__take(struct abridged *a, struct profile **ret_profile)
 	rc = p ? profile__merge_as(p, all, has_passing ? &opts : &as_it_is) : -ENOMEM;
 	if (!rc)
 		rc = profile__fold(&p, ABRIDGED_ROWS_MAX, NULL);
-	if (!rc)
-		rc = profile__seal(p);
 	profile__free(all);
-	if (rc)
-		profile__free(p);
-	else
-		*ret_profile = p;
-	return rc;
+	return profile__finish(p, rc, ret_profile);
 }

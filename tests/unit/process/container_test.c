@@ -22,7 +22,6 @@
 
 struct golden {
 	const char *text, *cgroup, *unit, *id, *pod;
-	enum container_runtime runtime;
 };
 
 static void assert_golden(const struct golden *g, const struct container_names *names)
@@ -31,99 +30,92 @@ static void assert_golden(const struct golden *g, const struct container_names *
 	assert_string_equal(names->unit, g->unit);
 	assert_string_equal(names->id, g->id);
 	assert_string_equal(names->pod, g->pod);
-	assert_int_equal(names->runtime, g->runtime);
 }
 
 static const struct golden dialects[] = {
-	{"/", NULL, "", "", "", CONTAINER_NONE},
-	{"/init.scope", NULL, "init.scope", "", "", CONTAINER_NONE},
-	{"/system.slice/nginx.service", NULL, "nginx.service", "", "", CONTAINER_NONE},
-	{"/system.slice/system-getty.slice/getty@tty1.service", NULL, "getty@tty1.service", "", "",
-	 CONTAINER_NONE},
-	{"/system.slice/my\\x2dapp.service", NULL, "my\\x2dapp.service", "", "", CONTAINER_NONE},
-	{"/system.slice/_cpu.service", NULL, "cpu.service", "", "", CONTAINER_NONE},
-	{"/user.slice/user-1000.slice/session-3.scope", NULL, "session-3.scope", "", "", CONTAINER_NONE},
+	{"/", NULL, "", "", ""},
+	{"/init.scope", NULL, "init.scope", "", ""},
+	{"/system.slice/nginx.service", NULL, "nginx.service", "", ""},
+	{"/system.slice/system-getty.slice/getty@tty1.service", NULL, "getty@tty1.service", "", ""},
+	{"/system.slice/my\\x2dapp.service", NULL, "my\\x2dapp.service", "", ""},
+	{"/system.slice/_cpu.service", NULL, "cpu.service", "", ""},
+	{"/user.slice/user-1000.slice/session-3.scope", NULL, "session-3.scope", "", ""},
 	{"/user.slice/user-1000.slice/user@1000.service/app.slice/app-foo.service", NULL, "app-foo.service",
-	 "", "", CONTAINER_NONE},
-	{"/user.slice/user-1000.slice", NULL, "", "", "", CONTAINER_NONE},
+	 "", ""},
+	{"/user.slice/user-1000.slice", NULL, "", "", ""},
 	/* docker */
-	{"/system.slice/docker-" ID ".scope", NULL, "docker-" ID ".scope", ID, "", CONTAINER_DOCKER},
-	{"/docker/" ID, NULL, "", ID, "", CONTAINER_DOCKER},
-	{"/docker/" ID "/docker/" ID2, NULL, "", ID2, "", CONTAINER_DOCKER},
-	{"/docker/" ID "/system.slice/cron.service", NULL, "cron.service", ID, "", CONTAINER_DOCKER},
-	{"/system.slice/docker.service", NULL, "docker.service", "", "", CONTAINER_NONE},
-	{"/docker/buildx", NULL, "", "", "", CONTAINER_NONE},
+	{"/system.slice/docker-" ID ".scope", NULL, "docker-" ID ".scope", ID, ""},
+	{"/docker/" ID, NULL, "", ID, ""},
+	{"/docker/" ID "/docker/" ID2, NULL, "", ID2, ""},
+	{"/docker/" ID "/system.slice/cron.service", NULL, "cron.service", ID, ""},
+	{"/system.slice/docker.service", NULL, "docker.service", "", ""},
+	{"/docker/buildx", NULL, "", "", ""},
 	/* kubernetes, systemd driver */
 	{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_ ".slice/cri-containerd-" ID
 	 ".scope",
-	 NULL, "cri-containerd-" ID ".scope", ID, UID, CONTAINER_CONTAINERD},
+	 NULL, "cri-containerd-" ID ".scope", ID, UID},
 	{"/kubepods.slice/kubepods-pod" UID_ ".slice/cri-containerd-" ID ".scope", NULL,
-	 "cri-containerd-" ID ".scope", ID, UID, CONTAINER_CONTAINERD},
+	 "cri-containerd-" ID ".scope", ID, UID},
 	{"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID_ ".slice/crio-" ID ".scope",
-	 NULL, "crio-" ID ".scope", ID, UID, CONTAINER_CRIO},
+	 NULL, "crio-" ID ".scope", ID, UID},
 	{"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID_ ".slice/crio-" ID
 	 ".scope/container",
-	 NULL, "crio-" ID ".scope", ID, UID, CONTAINER_CRIO},
+	 NULL, "crio-" ID ".scope", ID, UID},
 	{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_ ".slice/docker-" ID ".scope",
-	 NULL, "docker-" ID ".scope", ID, UID, CONTAINER_DOCKER},
+	 NULL, "docker-" ID ".scope", ID, UID},
 	{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" STATIC_UID
 	 ".slice/cri-containerd-" ID ".scope",
-	 NULL, "cri-containerd-" ID ".scope", ID, STATIC_UID, CONTAINER_CONTAINERD},
+	 NULL, "cri-containerd-" ID ".scope", ID, STATIC_UID},
 	{"/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" UID_ ".slice/cri-containerd-" ID
 	 ".scope",
-	 NULL, "cri-containerd-" ID ".scope", ID, UID, CONTAINER_CONTAINERD},
+	 NULL, "cri-containerd-" ID ".scope", ID, UID},
 	/* the runtime's monitor is in the pod, not in the container */
 	{"/kubepods.slice/kubepods-pod" UID_ ".slice/crio-conmon-" ID ".scope", NULL,
-	 "crio-conmon-" ID ".scope", "", UID, CONTAINER_NONE},
-	{"/machine.slice/libpod-conmon-" ID ".scope", NULL, "libpod-conmon-" ID ".scope", "", "",
-	 CONTAINER_NONE},
+	 "crio-conmon-" ID ".scope", "", UID},
+	{"/machine.slice/libpod-conmon-" ID ".scope", NULL, "libpod-conmon-" ID ".scope", "", ""},
 	/* kubernetes, cgroupfs driver */
-	{"/kubepods/burstable/pod" UID "/" ID, NULL, "", ID, UID, CONTAINER_OTHER},
-	{"/kubepods/pod" UID "/" ID, NULL, "", ID, UID, CONTAINER_OTHER},
-	{"/kubepods/besteffort/pod" STATIC_UID "/" ID, NULL, "", ID, STATIC_UID, CONTAINER_OTHER},
-	{"/kubepods/burstable/pod" UID, NULL, "", "", UID, CONTAINER_NONE},
-	{"/kubepods/burstable/pod" UID "/crio-" ID, NULL, "", ID, UID, CONTAINER_CRIO},
+	{"/kubepods/burstable/pod" UID "/" ID, NULL, "", ID, UID},
+	{"/kubepods/pod" UID "/" ID, NULL, "", ID, UID},
+	{"/kubepods/besteffort/pod" STATIC_UID "/" ID, NULL, "", ID, STATIC_UID},
+	{"/kubepods/burstable/pod" UID, NULL, "", "", UID},
+	{"/kubepods/burstable/pod" UID "/crio-" ID, NULL, "", ID, UID},
 	/* systemd names without systemd */
 	{"/system.slice/containerd.service/kubepods-burstable-pod" UID_ ".slice:cri-containerd:" ID, NULL,
-	 "containerd.service", ID, UID, CONTAINER_CONTAINERD},
-	{"/kubepods-besteffort-pod" UID_ ".slice:crio:" ID, NULL, "", ID, UID, CONTAINER_CRIO},
-	{"/system.slice/containerd.service/default/" ID, NULL, "containerd.service", ID, "",
-	 CONTAINER_CONTAINERD},
+	 "containerd.service", ID, UID},
+	{"/kubepods-besteffort-pod" UID_ ".slice:crio:" ID, NULL, "", ID, UID},
+	{"/system.slice/containerd.service/default/" ID, NULL, "containerd.service", ID, ""},
 	/* kubernetes in docker: the innermost */
-	{"/docker/" ID2 "/kubelet/kubepods/burstable/pod" UID "/" ID, NULL, "", ID, UID, CONTAINER_OTHER},
+	{"/docker/" ID2 "/kubelet/kubepods/burstable/pod" UID "/" ID, NULL, "", ID, UID},
 	{"/system.slice/docker-" ID2 ".scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" UID_
 	 ".slice/cri-containerd-" ID ".scope",
-	 NULL, "cri-containerd-" ID ".scope", ID, UID, CONTAINER_CONTAINERD},
+	 NULL, "cri-containerd-" ID ".scope", ID, UID},
 	/* podman */
-	{"/machine.slice/libpod-" ID ".scope/container", NULL, "libpod-" ID ".scope", ID, "",
-	 CONTAINER_PODMAN},
-	{"/machine.slice/libpod-" ID ".scope", NULL, "libpod-" ID ".scope", ID, "", CONTAINER_PODMAN},
+	{"/machine.slice/libpod-" ID ".scope/container", NULL, "libpod-" ID ".scope", ID, ""},
+	{"/machine.slice/libpod-" ID ".scope", NULL, "libpod-" ID ".scope", ID, ""},
 	{"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID ".scope/container", NULL,
-	 "libpod-" ID ".scope", ID, "", CONTAINER_PODMAN},
-	{"/libpod_parent/libpod-" ID, NULL, "", ID, "", CONTAINER_PODMAN},
-	{"/libpod_parent/" ID, NULL, "", ID, "", CONTAINER_PODMAN},
-	{"/system.slice/nerdctl-" ID ".scope", NULL, "nerdctl-" ID ".scope", ID, "", CONTAINER_CONTAINERD},
+	 "libpod-" ID ".scope", ID, ""},
+	{"/libpod_parent/libpod-" ID, NULL, "", ID, ""},
+	{"/libpod_parent/" ID, NULL, "", ID, ""},
+	{"/system.slice/nerdctl-" ID ".scope", NULL, "nerdctl-" ID ".scope", ID, ""},
 	/* elsewhere */
-	{"/ecs/0123456789abcdef0123456789abcdef/" ID, NULL, "", ID, "", CONTAINER_OTHER},
+	{"/ecs/0123456789abcdef0123456789abcdef/" ID, NULL, "", ID, ""},
 	{"/ecs/0123456789abcdef0123456789abcdef/0123456789abcdef0123456789abcdef-1234567890", NULL, "",
-	 "0123456789abcdef0123456789abcdef-1234567890", "", CONTAINER_OTHER},
-	{"/lxc.payload.web-1/system.slice/ssh.service", NULL, "ssh.service", "web-1", "", CONTAINER_LXC},
-	{"/lxc.monitor.web-1", NULL, "", "", "", CONTAINER_NONE},
-	{"/lxc/101/ns/init.scope", NULL, "init.scope", "101", "", CONTAINER_LXC},
-	{"/machine.slice/machine-bookworm.scope/payload", NULL, "machine-bookworm.scope", "bookworm", "",
-	 CONTAINER_NSPAWN},
-	{"/machine.slice/systemd-nspawn@web.service/payload/init.scope", NULL, "init.scope", "web", "",
-	 CONTAINER_NSPAWN},
+	 "0123456789abcdef0123456789abcdef-1234567890", ""},
+	{"/lxc.payload.web-1/system.slice/ssh.service", NULL, "ssh.service", "web-1", ""},
+	{"/lxc.monitor.web-1", NULL, "", "", ""},
+	{"/lxc/101/ns/init.scope", NULL, "init.scope", "101", ""},
+	{"/machine.slice/machine-bookworm.scope/payload", NULL, "machine-bookworm.scope", "bookworm", ""},
+	{"/machine.slice/systemd-nspawn@web.service/payload/init.scope", NULL, "init.scope", "web", ""},
 	{"/machine.slice/machine-qemu\\x2d1\\x2dvm.scope/libvirt", NULL, "machine-qemu\\x2d1\\x2dvm.scope",
-	 "", "", CONTAINER_NONE},
+	 "", ""},
 	/* a container seen from inside another control group namespace */
-	{"/../../docker-" ID ".scope", NULL, "docker-" ID ".scope", ID, "", CONTAINER_DOCKER},
+	{"/../../docker-" ID ".scope", NULL, "docker-" ID ".scope", ID, ""},
 	/* near misses */
-	{"/docker/" ID "0", NULL, "", "", "", CONTAINER_NONE},
-	{"/docker-" ID "g.scope", NULL, "docker-" ID "g.scope", "", "", CONTAINER_NONE},
-	{"/kubepods/podXYZ3b0c9e-6c1e-4b0a-9d53-0f1e2d3c4b5a", NULL, "", "", "", CONTAINER_NONE},
-	{"/mypod" UID, NULL, "", "", "", CONTAINER_NONE},
-	{"//a//", NULL, "", "", "", CONTAINER_NONE},
+	{"/docker/" ID "0", NULL, "", "", ""},
+	{"/docker-" ID "g.scope", NULL, "docker-" ID "g.scope", "", ""},
+	{"/kubepods/podXYZ3b0c9e-6c1e-4b0a-9d53-0f1e2d3c4b5a", NULL, "", "", ""},
+	{"/mypod" UID, NULL, "", "", ""},
+	{"//a//", NULL, "", "", ""},
 };
 
 static void every_dialect_of_a_path_is_understood(void **state)
@@ -140,32 +132,28 @@ static void every_dialect_of_a_path_is_understood(void **state)
 static void the_right_hierarchy_is_chosen(void **state)
 {
 	static const struct golden cases[] = {
-		{"0::/system.slice/cron.service\n", "/system.slice/cron.service", "cron.service", "", "",
-		 CONTAINER_NONE},
-		{"0::/system.slice/cron.service", "/system.slice/cron.service", "cron.service", "", "",
-		 CONTAINER_NONE},
-		{"0::/\n", "/", "", "", "", CONTAINER_NONE},
+		{"0::/system.slice/cron.service\n", "/system.slice/cron.service", "cron.service", "", ""},
+		{"0::/system.slice/cron.service", "/system.slice/cron.service", "cron.service", "", ""},
+		{"0::/\n", "/", "", "", ""},
 		/* version 1 */
 		{"12:pids:/system.slice/ssh.service\n5:cpu,cpuacct:/system.slice\n1:name=systemd:/"
 		 "system.slice/ssh.service\n",
-		 "/system.slice/ssh.service", "ssh.service", "", "", CONTAINER_NONE},
-		{"11:memory:/docker/" ID "\n1:name=systemd:/docker/" ID "\n", "/docker/" ID, "", ID, "",
-		 CONTAINER_DOCKER},
-		{"4:memory:/docker/" ID "\n3:cpu:/\n1:name=systemd:/\n", "/docker/" ID, "", ID, "",
-		 CONTAINER_DOCKER},
-		{"4:memory:/batch/job7\n3:cpu:/\n", "/batch/job7", "", "", "", CONTAINER_NONE},
+		 "/system.slice/ssh.service", "ssh.service", "", ""},
+		{"11:memory:/docker/" ID "\n1:name=systemd:/docker/" ID "\n", "/docker/" ID, "", ID, ""},
+		{"4:memory:/docker/" ID "\n3:cpu:/\n1:name=systemd:/\n", "/docker/" ID, "", ID, ""},
+		{"4:memory:/batch/job7\n3:cpu:/\n", "/batch/job7", "", "", ""},
 		/* both: the unified one is there, with or without anything in it */
 		{"4:memory:/docker/" ID "\n1:name=systemd:/docker/" ID
 		 "\n0::/system.slice/containerd.service\n",
-		 "/docker/" ID, "", ID, "", CONTAINER_DOCKER},
+		 "/docker/" ID, "", ID, ""},
 		{"4:memory:/x\n1:name=systemd:/system.slice/a.service\n0::/\n", "/system.slice/a.service",
-		 "a.service", "", "", CONTAINER_NONE},
+		 "a.service", "", ""},
 		{"1:name=systemd:/system.slice/a.service\n0::/system.slice/b.service\n",
-		 "/system.slice/b.service", "b.service", "", "", CONTAINER_NONE},
+		 "/system.slice/b.service", "b.service", "", ""},
 		/* a control group that was removed under its process */
 		{"0::/system.slice/run-1.scope (deleted)\n", "/system.slice/run-1.scope", "run-1.scope", "",
-		 "", CONTAINER_NONE},
-		{"rubbish\n:::\n0::/a.scope\n", "/a.scope", "a.scope", "", "", CONTAINER_NONE},
+		 ""},
+		{"rubbish\n:::\n0::/a.scope\n", "/a.scope", "a.scope", "", ""},
 	};
 	struct container_names names;
 
