@@ -668,6 +668,7 @@ static void a_session_is_started_followed_and_fetched(void **state)
 {
 	struct recording *r = *state;
 	char id[32] = "", path[200];
+	double progress = 1;
 	struct answer a;
 	int port, status = 409;
 
@@ -700,6 +701,12 @@ static void a_session_is_started_followed_and_fetched(void **state)
 	for (int i = 0; i < 100 && status_of(port, path, "") != 410; i++)
 		usleep(50000);
 	assert_int_equal(status_of(port, path, ""), 410);
+	snprintf(path, sizeof(path), "/api/v1/profiling/cpu/status/%s", id);
+	assert_int_equal(get(port, path, "", &a), 200);
+	assert_non_null(strstr(a.body, "\"status\":\"cancelled\""));
+	assert_int_equal(sscanf(strstr(a.body, "\"progress\":"), "\"progress\":%lf", &progress), 1);
+	assert_true(progress < 1); /* of 60 s */
+	buf__done(&a.all);
 	assert_int_equal(status_of(port, "/api/v1/profiling/cpu/download/0123456789abcdef", ""), 404);
 	assert_int_equal(status_of(port, "/api/v1/profiling/cpu/start?duration=30", ""), 400);
 	assert_int_equal(get(port, "/api/v1/profiling/cpus/start?duration=1s", "", &a), 404);

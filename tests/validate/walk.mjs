@@ -207,14 +207,15 @@ async function walkExports() {
 
 async function walkRecordings() {
 	const begin = (time) => browser.run(`document.querySelector("dialog.panel input[aria-label=duration]").value = "${time}"`).then(() => press("Start"));
-	const row = (status) => `[...document.querySelectorAll("dialog.panel tr")].find((r) => r.children[3].textContent === "${status}" || r.querySelector("${status}"))`;
+	const row = (status) => `[...document.querySelectorAll("dialog.panel tr")].find((r) => r.children[3].textContent.startsWith("${status}") || r.querySelector("${status}"))`;
 	await open("#range=1800&only=process%3Dpython3*");
 	await press("Record");
 	await begin("60s");
 	await browser.until(`${row("progress")}?.querySelector("progress").value > 0`);
 	await press("Cancel");
 	await browser.until(row("cancelled"));
-	expect("a recording is cancelled", true);
+	const told = await browser.run(`${row("cancelled")}.children[3].textContent`);
+	expect("a recording that is cancelled tells how far it came", /^cancelled at \d\d? %$/.test(told), told);
 	await begin("3s");
 	await browser.until(row("done"), 30000);
 	await browser.run(`${row("done")}.querySelector("a").click()`);

@@ -52,13 +52,15 @@ static char first_warning[200];
 
 static void loader__tell(const char *text, bool is_warning)
 {
-	const char *from = text + strlen(text);
+	size_t at = strlen(text), len;
 	int n = 0;
 
-	while (from > text && n < LINES_TOLD)
-		n += *--from == '\n';
-	for (from += *from == '\n'; *from; from += strcspn(from, "\n"), from += *from == '\n')
-		log_debug("libbpf: %s%.*s", is_warning ? "warning: " : "", (int)strcspn(from, "\n"), from);
+	while (at && n < LINES_TOLD)
+		n += text[--at] == '\n';
+	for (at += text[at] == '\n'; text[at]; at += len + (text[at + len] == '\n')) {
+		len = strcspn(text + at, "\n");
+		log_debug("libbpf: %s%.*s", is_warning ? "warning: " : "", (int)len, text + at);
+	}
 }
 
 /* libbpf explains a failed load in many lines; they are told where debugging is wanted, and the first that says why goes into the error. */

@@ -42,7 +42,7 @@ struct exchange {
 	const void *route;
 	enum work work;
 	int parse_err;
-	size_t thrown; /* bytes of a body that is too large */
+	bool has_large_body; /* more than is taken: all of it is thrown away */
 	bool is_checked, is_suspended, is_answered, wants_gzip;
 };
 
@@ -272,16 +272,15 @@ static enum MHD_Result exchange__answer(struct exchange *x)
 		&(struct http_answer_opts){.is_tls = x->http->settings->is_tls, .wants_gzip = x->wants_gzip});
 }
 
-/* What is more than may be goes nowhere. */
-static enum MHD_Result exchange__take_body(struct exchange *x, const char *upload, size_t len)
+/*
+ * What is more than may be goes nowhere. While a body comes the library takes no answer, and one that comes in chunks does not tell how long it will be: it is
+ * read to its end, for as long as a request may take, so that its sender learns why it is refused.
+ */
+static void exchange__take_body(struct exchange *x, const char *upload, size_t len)
 {
-	if (x->request.body.len + len > HTTP_BODY_MAX)
-		x->thrown += len;
-	if (x->thrown > HTTP_THROWN_MAX)
-		return MHD_NO; /* the connection is closed */
-	if (!x->thrown)
+	x->has_large_body |= x->request.body.len + len > HTTP_BODY_MAX;
+	if (!x->has_large_body)
 		buf__append(&x->request.body, upload, len);
-	return MHD_YES;
 }
 
 static void exchange__refuse_for_now(struct exchange *x)
@@ -300,7 +299,7 @@ static enum MHD_Result exchange__dispatch(struct exchange *x)
 {
 	struct workers *w = x->work == WORK_CAPTURE ? x->http->captures : x->http->queries;
 
-	if (x->thrown) {
+	if (x->has_large_body) {
 		refuse_body(x);
 		return exchange__answer(x);
 	}
@@ -346,7 +345,8 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
 		size_t len = *upload_len;
 
 		*upload_len = 0;
-		return exchange__take_body(x, upload, len);
+		exchange__take_body(x, upload, len);
+		return MHD_YES;
 	}
 	if (x->is_answered)
 		return MHD_YES;

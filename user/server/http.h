@@ -20,9 +20,8 @@
 #include "user/server/settings.h"
 
 #define HTTP_BODY_MAX (64u << 10)
-#define HTTP_THROWN_MAX \
-	(1u             \
-	 << 20) /* of a body that is too large: so much is read, so that the sender comes to read the answer */
+/* A body that is too large is read all the same, so that its sender comes to read the answer; not where its length tells that it would be more than that. */
+#define HTTP_THROWN_MAX      (1u << 20)
 #define HTTP_TIMEOUT_SECONDS 15 /* of silence */
 #define HTTP_REQUEST_SECONDS 30 /* for a whole request */
 

@@ -62,9 +62,18 @@ int sessions__new(struct link *link, uint32_t max_running, struct sessions **ret
 	return err;
 }
 
+/* What of its time is over. */
+static double session__progress(const struct session *x)
+{
+	uint64_t gone = clock__real_ns() - x->view.started_ns;
+
+	return gone >= x->view.duration_ns ? 1 : (double)gone / (double)x->view.duration_ns;
+}
+
 static void session__end(struct session *x, int code, const struct err *e)
 {
 	pthread_mutex_lock(&x->all->lock);
+	x->view.progress = code ? session__progress(x) : 1;
 	x->view.status = !code ? SESSION_DONE : x->cancelled ? SESSION_CANCELLED : SESSION_FAILED;
 	if (code && !x->cancelled)
 		snprintf(x->view.error, sizeof(x->view.error), "%.150s", err__text(e, code));
@@ -212,11 +221,9 @@ static struct session *sessions__find(struct sessions *s, const char *id)
 
 static void session__look(const struct session *x, struct session_view *ret)
 {
-	uint64_t gone = clock__real_ns() - x->view.started_ns;
-
 	*ret = x->view;
-	ret->progress =
-		x->is_over || gone >= x->view.duration_ns ? 1 : (double)gone / (double)x->view.duration_ns;
+	if (!x->is_over)
+		ret->progress = session__progress(x);
 }
 
 int sessions__view(struct sessions *s, const char *id, struct session_view *ret)

@@ -285,9 +285,11 @@ static void what_is_too_large_is_told_so(void **state)
 	assert_int_equal(status_of_long("GET /quick?a=", REQUEST_TARGET_MAX, " HTTP/1.1\r\n" H CLOSE), 414);
 	assert_int_equal(status_of_long("GET /quick?a=", 60000, " HTTP/1.1\r\n" H CLOSE), 414);
 	assert_int_equal(status_of_long("GET /quick HTTP/1.1\r\n" H "X: ", 60000, "\r\n" CLOSE), 431);
-	for (size_t n = HTTP_BODY_MAX; n <= HTTP_THROWN_MAX; n += n == HTTP_BODY_MAX ? 1 : 300000) {
+	/* in chunks nobody knows how much will come: that is read to its end */
+	for (size_t n = HTTP_BODY_MAX; n <= 3 * HTTP_THROWN_MAX; n += n == HTTP_BODY_MAX ? 1 : 300000) {
 		snprintf(head, sizeof(head), "POST /echo HTTP/1.1\r\n" H "Content-Length: %zu\r\n" CLOSE, n);
-		assert_int_equal(status_of_long(head, n, ""), n > HTTP_BODY_MAX ? 413 : 200);
+		if (n <= HTTP_THROWN_MAX)
+			assert_int_equal(status_of_long(head, n, ""), n > HTTP_BODY_MAX ? 413 : 200);
 		snprintf(head, sizeof(head),
 			 "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n" CLOSE "%zx\r\n", n);
 		assert_int_equal(status_of_long(head, n, "\r\n0\r\n\r\n"), n > HTTP_BODY_MAX ? 413 : 200);

@@ -14,7 +14,7 @@
 			panel().refresh();
 		};
 		return E("tr", {}, E("td", {}, s.type), E("td", {}, new Date(from * 1000).toLocaleString("sv")), E("td", {}, s.duration),
-			E("td", {}, over ? s.status + (s.error ? ": " + s.error : "") : E("progress", { max: "1", value: String(s.progress), title: Math.round(100 * s.progress) + " %" })),
+			E("td", {}, over ? s.status + (s.status === "done" ? "" : ` at ${Math.round(100 * s.progress)} %`) + (s.error ? ": " + s.error : "") : E("progress", { max: "1", value: String(s.progress), title: Math.round(100 * s.progress) + " %" })),
 			E("td", {}, over ? null : E("button", { onclick: cancel }, "Cancel"),
 				...(s.download_url ? [E("a", { class: "button", href: s.download_url.slice(1), download: "" }, "Download"), " ", E("button", { onclick: () => look(s.type, from, to) }, "Look at it")] : [])));
 	}
