@@ -4,7 +4,7 @@
  *
  * What a hook costs is less than a machine drifts by in a second, so what is compared has to be a tenth of a second apart; to turn an agent's recording off and on takes
  * two seconds. It is the agent's own program with its own maps, and what it takes the agent counts. The agent must not have it in place itself: it
- * gives it up by itself where its budget does not allow it (profiling.offcpu.budget), and then samples waits by passes.
+ * gives it up by itself where its budget does not allow it (profiling.offcpu.budget), and then samples waits by passes. Whether it has it is told here, too.
  */
 #ifndef EVERPROF_TESTS_BENCH_AGENT_HOOK_H
 #define EVERPROF_TESTS_BENCH_AGENT_HOOK_H
@@ -48,28 +48,48 @@ static inline int agent_hook__program_of(int pid, const char *fd, bool *ret_is_l
 	return ret;
 }
 
-/* A descriptor of it; -1: that process has none, or has it in place. */
-static inline int agent_hook__find(int pid)
+/* A descriptor of it, -1: that process has none; and whether that process has it in place. */
+static inline int agent_hook__look(int pid, bool *ret_is_in_place)
 {
-	bool is_link, is_in_place = false;
 	int fd = -1, program;
 	struct dirent *e;
+	bool is_link;
 	char path[64];
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	dir = opendir(path);
+	*ret_is_in_place = false;
 	while (dir && (e = readdir(dir))) {
 		program = e->d_name[0] != '.' ? agent_hook__program_of(pid, e->d_name, &is_link) : -1;
 		if (program < 0)
 			continue;
-		is_in_place |= is_link;
+		*ret_is_in_place |= is_link;
 		if (fd >= 0)
 			close(fd);
 		fd = program;
 	}
 	if (dir)
 		closedir(dir);
+	return fd;
+}
+
+static inline bool agent_hook__is_in_place(int pid)
+{
+	bool is_in_place;
+	int fd = agent_hook__look(pid, &is_in_place);
+
+	if (fd >= 0)
+		close(fd);
+	return is_in_place;
+}
+
+/* A descriptor of it; -1: that process has none, or has it in place. */
+static inline int agent_hook__find(int pid)
+{
+	bool is_in_place;
+	int fd = agent_hook__look(pid, &is_in_place);
+
 	if (fd >= 0 && is_in_place) {
 		close(fd);
 		fd = -1;

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * asker redis PORT CGROUP AGENT_PID PAIRS
- * asker postgres SOCKET CGROUP AGENT_PID PAIRS - asks a server one thing after the other over a few connections, and prints how fast it answers with the hook of an
- * agent in place (agent_hook.h), and without.
+ * asker SERVER WHERE GROUPS AGENT_PID CONFIG PAIRS - asks a server one thing after the other over a few connections, and prints how fast it answers while an agent
+ * records waits, and while the same agent does not.
  *
- * Problem: a hook costs a server less than half of a percent, and between two runs of a client the rate differs by ten.
- * Idea: one client that never ends, and slices of 200 ms, every other one with the hook, in turns first and second of their pair: what drifts by the second
- *   meets both alike. Beside the rate the CPU time of the server (of its control group) for a request, from which no hypervisor takes.
- * Output: NAME_none.N RATE, NAME_hook.N RATE, NAME_cpu_none.N and NAME_cpu_hook.N, microseconds a request.
+ *      SERVER            WHERE     asks
+ *      redis, redis_one  PORT      for a key that is not there; over 50 connections, over one
+ *      postgres          SOCKET    for a row by its key, over 4 connections
+ *
+ * Problem: it costs a server less than a percent, and between two runs of a client the rate differs by ten.
+ * Idea: one client that never ends and one agent that never ends; the agent is told to record waits or not by its configuration, CONFIG, in the place of which CONFIG.on or
+ *   CONFIG.off is put. That takes some seconds with all that comes of it (a window is written, rates are found), so slices last for seconds, and are compared in
+ *   pairs, off on, on off, off on, …: from one pair to the next nothing changes, and what drifts is in both halves alike.
+ * Output: SERVER_WHAT_off.N and SERVER_WHAT_on.N, N the pair, WHAT: rate, requests a second; cpu, the server's us of CPU time a request (of its
+ *   control group, GROUPS-SERVER), from which no hypervisor takes; agent, the agent's share of one CPU (GROUPS-agent), in percent; switches, a second, of all CPUs.
+ *   SERVER_hook, in how many slices of "on" the agent had its hook on switches in place until the end: it gives it up where its budget does not allow it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,9 +32,12 @@
 
 #include "tests/bench/agent_hook.h"
 
-#define SLICE_NS    200000000ull
-#define SETTLE_NS   20000000ull
-#define CONNECTIONS 20
+#define SLICE_NS        2500000000ull
+#define SETTLE_NS       3000000000ull /* a hook that costs more than its budget is given up within these */
+#define SWITCH_NS       50000000ull /* how long the agent is given before it is looked whether it has done it … */
+#define SWITCH_MAX      200         /* … so many times */
+#define WARM_NS         8000000000ull
+#define CONNECTIONS_MAX 50
 
 struct connection {
 	int fd;
@@ -37,7 +46,7 @@ struct connection {
 };
 
 struct server {
-	const char *name;
+	const char *name, *group;
 	int n_connections;
 	int (*connect)(const char *where);
 	/* writes the next question */
@@ -156,8 +165,9 @@ static size_t postgres_ask(char *to, size_t size)
 }
 
 static const struct server servers[] = {
-	{"redis", CONNECTIONS, redis_connect, redis_ask, redis_answer},
-	{"postgres", 4, postgres_connect, postgres_ask, postgres_answer},
+	{"redis", "redis", CONNECTIONS_MAX, redis_connect, redis_ask, redis_answer},
+	{"redis_one", "redis", 1, redis_connect, redis_ask, redis_answer},
+	{"postgres", "postgres", 4, postgres_connect, postgres_ask, postgres_answer},
 };
 
 /* ---- asking ---- */
@@ -190,11 +200,11 @@ static bool take(const struct server *s, struct connection *c)
 /* Until then; how many answers. */
 static uint64_t go_on(const struct server *s, int poll, uint64_t until_ns)
 {
-	struct epoll_event events[CONNECTIONS];
+	struct epoll_event events[CONNECTIONS_MAX];
 	uint64_t n_answers = 0;
 
 	while (now_ns() < until_ns) {
-		int n = epoll_wait(poll, events, CONNECTIONS, 100);
+		int n = epoll_wait(poll, events, CONNECTIONS_MAX, 100);
 
 		for (int i = 0; i < n; i++)
 			n_answers += take(s, events[i].data.ptr);
@@ -202,70 +212,140 @@ static uint64_t go_on(const struct server *s, int poll, uint64_t until_ns)
 	return n_answers;
 }
 
-static double cpu_us(const char *cgroup)
-{
-	char path[4096], line[128];
-	long long us = -1;
-	FILE *f;
+/* ---- a slice ---- */
+enum { RATE, CPU, AGENT, SWITCHES, READINGS };
 
-	snprintf(path, sizeof(path), "%s/cpu.stat", cgroup);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "usage_usec %lld", &us);
+static const char *const reading_names[READINGS] = {"rate", "cpu", "agent", "switches"};
+
+struct run {
+	const struct server *server;
+	const char *groups, *config;
+	int poll, agent;
+	bool is_on;
+	int n_on, n_hook; /* slices */
+};
+
+/* The number behind `key` in a file of such lines. */
+static double number_in(const char *path, const char *key)
+{
+	size_t len = strlen(key);
+	double value = -1;
+	char line[4096];
+	FILE *f = fopen(path, "re");
+
+	while (f && value < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, key, len) && line[len] == ' ')
+			value = strtod(line + len, NULL);
 	if (f)
 		fclose(f);
-	if (us < 0)
+	if (value < 0)
 		die(path);
-	return (double)us;
+	return value;
 }
 
-static void slice(const struct server *s, int poll, const char *cgroup, int program, int pair)
+static double cpu_us(const struct run *r, const char *group)
 {
-	const char *which = program < 0 ? "none" : "hook";
-	int link = program < 0 ? -1 : agent_hook__attach(program);
-	uint64_t began, n;
-	double cpu;
+	char path[4096];
 
-	if (program >= 0 && link < 0)
-		die("put the hook in place");
-	go_on(s, poll, now_ns() + SETTLE_NS);
+	snprintf(path, sizeof(path), "%s-%s/cpu.stat", r->groups, group);
+	return number_in(path, "usage_usec");
+}
+
+static void look(const struct run *r, double ret[READINGS])
+{
+	ret[CPU] = cpu_us(r, r->server->group);
+	ret[AGENT] = cpu_us(r, "agent");
+	ret[SWITCHES] = number_in("/proc/stat", "ctxt");
+}
+
+static void slice(struct run *r, int pair)
+{
+	double before[READINGS], now[READINGS], n, s;
+	uint64_t began;
+
+	look(r, before);
 	began = now_ns();
-	cpu = cpu_us(cgroup);
-	n = go_on(s, poll, began + SLICE_NS);
-	cpu = cpu_us(cgroup) - cpu;
-	printf("%s_%s.%d %.1f\n", s->name, which, pair, (double)n * 1e9 / (double)(now_ns() - began));
-	printf("%s_cpu_%s.%d %.3f\n", s->name, which, pair, cpu / (double)n);
+	n = (double)go_on(r->server, r->poll, began + SLICE_NS);
+	s = (double)(now_ns() - began) / 1e9;
+	look(r, now);
+	now[RATE] = n / s;
+	now[CPU] = (now[CPU] - before[CPU]) / n;
+	now[AGENT] = (now[AGENT] - before[AGENT]) / s / 1e4;
+	now[SWITCHES] = (now[SWITCHES] - before[SWITCHES]) / s;
+	for (int i = 0; i < READINGS; i++)
+		printf("%s_%s_%s.%d %.3f\n", r->server->name, reading_names[i], r->is_on ? "on" : "off", pair,
+		       now[i]);
 	fflush(stdout);
-	if (link >= 0)
-		close(link);
+	r->n_on += r->is_on;
+	r->n_hook += r->is_on && agent_hook__is_in_place(r->agent);
+}
+
+/* The agent records waits, or does not, and has come to rest. */
+static void turn(struct run *r, bool on)
+{
+	char target[4096], link[4096];
+	int left = SWITCH_MAX;
+
+	if (r->is_on != on) {
+		snprintf(target, sizeof(target), "%s.%s", r->config, on ? "on" : "off");
+		snprintf(link, sizeof(link), "%s.new", r->config);
+		if (symlink(target, link) || rename(link, r->config))
+			die(r->config);
+	}
+	while (agent_hook__is_in_place(r->agent) != on && left--)
+		go_on(r->server, r->poll, now_ns() + SWITCH_NS);
+	if (left < 0) {
+		fprintf(stderr, "asker: the agent does not turn its hook on switches %s\n",
+			on ? "on" : "off");
+		exit(1);
+	}
+	r->is_on = on;
+	go_on(r->server, r->poll, now_ns() + SETTLE_NS);
+}
+
+static const struct server *find_server(const char *name)
+{
+	for (size_t i = 0; i < sizeof(servers) / sizeof(*servers); i++)
+		if (!strcmp(servers[i].name, name))
+			return &servers[i];
+	return NULL;
 }
 
 int main(int argc, char **argv)
 {
-	static struct connection connections[CONNECTIONS];
-	const struct server *s = argc == 6 && !strcmp(argv[1], "postgres") ? &servers[1] : &servers[0];
-	int program, pairs, poll = epoll_create1(EPOLL_CLOEXEC);
+	static struct connection connections[CONNECTIONS_MAX];
+	struct run r = {.server = argc == 7 ? find_server(argv[1]) : NULL,
+			.poll = epoll_create1(EPOLL_CLOEXEC),
+			.is_on = true /* or so it may be: it is turned off first */};
+	int pairs;
 
-	if (argc != 6 || poll < 0) {
-		fprintf(stderr, "usage: asker redis|postgres PORT|SOCKET CGROUP AGENT_PID PAIRS\n");
+	if (!r.server || r.poll < 0) {
+		fprintf(stderr,
+			"usage: asker redis|redis_one|postgres PORT|SOCKET GROUPS AGENT_PID CONFIG PAIRS\n");
 		return 2;
 	}
-	pairs = atoi(argv[5]);
-	for (int i = 0; i < s->n_connections; i++) {
+	r.groups = argv[3];
+	r.agent = atoi(argv[4]);
+	r.config = argv[5];
+	pairs = atoi(argv[6]);
+	for (int i = 0; i < r.server->n_connections; i++) {
 		struct epoll_event e = {.events = EPOLLIN, .data.ptr = &connections[i]};
 
-		connections[i].fd = s->connect(argv[2]);
-		if (epoll_ctl(poll, EPOLL_CTL_ADD, connections[i].fd, &e))
+		connections[i].fd = r.server->connect(argv[2]);
+		if (epoll_ctl(r.poll, EPOLL_CTL_ADD, connections[i].fd, &e))
 			die("epoll");
-		ask(s, &connections[i]);
+		ask(r.server, &connections[i]);
 	}
-	/* under this load the agent gives its own hook up */
-	go_on(s, poll, now_ns() + 8000000000ull);
-	program = agent_hook__find(atoi(argv[4]));
-	if (program < 0)
-		die("the agent has no hook on switches, or has it in place itself");
-	for (int pair = 1; pair <= pairs; pair++)
-		for (int turn = 0; turn < 2; turn++)
-			slice(s, poll, argv[3], (pair + turn) % 2 ? program : -1, pair);
+	go_on(r.server, r.poll, now_ns() + WARM_NS);
+	for (int pair = 1; pair <= pairs; pair++) {
+		for (int half = 0; half < 2; half++) {
+			bool on = (pair + half) % 2 == 0;
+
+			if (on != r.is_on)
+				turn(&r, on);
+			slice(&r, pair);
+		}
+	}
+	printf("%s_hook %.3f\n", r.server->name, r.n_on ? (double)r.n_hook / r.n_on : 0);
 	return 0;
 }
