@@ -62,10 +62,10 @@ static __always_inline struct alloc_scratch *alloc__claim_scratch(void)
 static __always_inline struct alloc_thread *alloc__thread(struct task_struct *task, __u32 round)
 {
 	__u64 owner = (__u64)round << 32 | (__u32)task->pid;
-	__u32 hash = ((__u32)task->pid * 0x9e3779b1u) >> 16, i;
+	__u32 i;
 
 	for (i = 0; i < ALLOC_THREAD_TRIES; i++) {
-		__u32 at = (hash + i) & (ALLOC_THREADS - 1);
+		__u32 at = alloc_thread__place(task->pid, i);
 		struct alloc_thread *t = bpf_map_lookup_elem(&alloc_threads, &at);
 		__u64 old;
 
@@ -84,6 +84,10 @@ static __always_inline struct alloc_thread *alloc__thread(struct task_struct *ta
 		t->hits = 0;
 		t->calls = 0;
 		t->bytes = 0;
+		t->n_inside = 0;
+		t->n_samples = 0;
+		t->n_handler = 0;
+		t->handler_ns = 0;
 		task__key(task, &t->process);
 		t->is_wanted = alloc_gate.is_calibration || target__wanted(&t->process);
 		t->place = alloc_cpu__find(task->tgid);
@@ -211,9 +215,10 @@ static __always_inline int alloc__sample(struct pt_regs *ctx, __u64 size, __u32 
 	return 1;
 }
 
-/* A call in the window; true: a sample was taken. */
-static __always_inline int alloc__call(struct pt_regs *ctx, struct task_struct *task, struct alloc_thread *t,
-				       __u64 now)
+enum alloc_call { ALLOC_CALL_NONE, ALLOC_CALL_COUNTED, ALLOC_CALL_SAMPLED };
+
+static __always_inline enum alloc_call alloc__call(struct pt_regs *ctx, struct task_struct *task,
+						   struct alloc_thread *t, __u64 now)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx), sp = ctx->rsp, ret = 0, size;
 	__u32 site = (__u32)(cookie >> ALLOC_COOKIE_SITE_SHIFT), slept;
@@ -227,15 +232,15 @@ static __always_inline int alloc__call(struct pt_regs *ctx, struct task_struct *
 	t->last_ns = (__u32)now;
 	bpf_probe_read_user(&ret, sizeof(ret), (const void *)sp);
 	if (alloc__is_inner(t, sp, ret, site))
-		return 0;
+		return ALLOC_CALL_NONE;
 	t->sp = sp;
 	t->ret = ret;
 	t->site = site;
 	if (!alloc__size(ctx, cookie & ALLOC_COOKIE_SIZE_MASK, &size))
-		return 0;
+		return ALLOC_CALL_NONE;
 	t->calls++;
 	t->bytes += size;
-	return alloc__sample(ctx, size, alloc_gate.round);
+	return alloc__sample(ctx, size, alloc_gate.round) ? ALLOC_CALL_SAMPLED : ALLOC_CALL_COUNTED;
 }
 
 /* Where CPU time is read, the window is what lies between the two readings, so that calls and CPU time are of the same time. */
@@ -245,10 +250,22 @@ static __always_inline int alloc__is_in(const struct alloc_thread *t, __u64 now)
 
 	if (now < alloc_gate.begin_ns)
 		return 0;
-	if (t->place >= ALLOC_FOLLOWED)
+	if (t->place >= ALLOC_FOLLOWED || alloc_gate.is_calibration)
 		return now < alloc_gate.end_ns;
 	s = &alloc_cpu_table.slots[t->place];
 	return s->at_ns[0] && !s->at_ns[1];
+}
+
+/* What our program took in a call of the window; what of it was a sample comes on top of what a probe costs. */
+static __always_inline __u64 alloc__took(struct alloc_thread *t, enum alloc_call call, __u64 took)
+{
+	if (call == ALLOC_CALL_SAMPLED) {
+		t->n_samples++;
+		return took;
+	}
+	t->n_handler++;
+	t->handler_ns += took < ALLOC_HANDLER_MAX_NS ? took : ALLOC_HANDLER_MAX_NS;
+	return 0;
 }
 
 SEC("?uprobe")
@@ -257,6 +274,7 @@ int alloc(struct pt_regs *ctx)
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
 	__u64 now = bpf_ktime_get_ns(), cost = alloc_gate.cost_ns, switches = task->nvcsw + task->nivcsw;
 	struct alloc_thread *t = alloc__thread(task, alloc_gate.round);
+	enum alloc_call call = ALLOC_CALL_NONE;
 	int is_in;
 
 	if (!t) {
@@ -264,11 +282,14 @@ int alloc(struct pt_regs *ctx)
 		return 0;
 	}
 	is_in = alloc__is_in(t, now);
-	if (is_in && t->is_wanted && alloc__call(ctx, task, t, now) && task->nvcsw + task->nivcsw == switches)
-		cost += bpf_ktime_get_ns() - now;
+	if (is_in && t->is_wanted)
+		call = alloc__call(ctx, task, t, now);
+	if (call != ALLOC_CALL_NONE && task->nvcsw + task->nivcsw == switches)
+		cost += alloc__took(t, call, bpf_ktime_get_ns() - now);
 	t->hits++;
 	t->spent_ns += (__u32)cost;
 	if (is_in) {
+		t->n_inside++;
 		t->inside_ns += (__u32)cost;
 		t->debt_ns += (__u32)cost;
 	}

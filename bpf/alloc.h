@@ -41,6 +41,8 @@ enum alloc_size {
 /* Threads that allocate within one window; a power of two. */
 #define ALLOC_THREADS      4096
 #define ALLOC_THREAD_TRIES 4
+/* What took our program longer than that was an interrupt. */
+#define ALLOC_HANDLER_MAX_NS 2000
 
 /* More is a mistake that every allocator refuses. */
 #define ALLOC_SIZE_MAX (1ull << 46)
@@ -65,30 +67,17 @@ struct alloc_thread {
 	__u32 calls; /* that were counted */
 	__u32 is_wanted;
 	__u32 place; /* of its process among those whose CPU time is read, or ALLOC_FOLLOWED */
+	/* While the window was open: */
+	__u32 n_inside;   /* hits */
+	__u32 n_samples;  /* calls that were sampled */
+	__u32 n_handler;  /* calls that were counted and not sampled, */
+	__u32 handler_ns; /* and what our program took in them, by which it is told what the rest of a probe took (user/pipeline/alloc_cost.h) */
 };
 
-/* Processes whose CPU time is read at both ends of a window: a table by tgid, a power of two, and how far from its place one may be. */
-#define ALLOC_FOLLOWED       512
-#define ALLOC_FOLLOWED_TRIES 8
-
-/* The collector writes tgid, and 0 to the rest before a window; bpf/alloc_cpu.bpf.c adds up. */
-struct alloc_cpu_slot {
-	__u32 tgid; /* 0: none */
-	__u32 reserved;
-	__u64 at_ns[2], cpu_ns[2];
-	__u64 sleeps[2]; /* times that its threads went to sleep, and times that they woke up */
-};
-
-struct alloc_cpu_table {
-	__u32 end; /* which of a window's: 0, 1 */
-	__u32 reserved;
-	__s64 ahead_ns; /* of CLOCK_MONOTONIC: the scheduler's clock */
-	struct alloc_cpu_slot slots[ALLOC_FOLLOWED];
-};
-
-static inline __u32 alloc_cpu__place(__u32 tgid, __u32 i)
+/* Where a thread is looked for, one after the other. */
+static inline __u32 alloc_thread__place(__u32 tid, __u32 i)
 {
-	return ((tgid * 0x9e3779b1u >> 16) + i) & (ALLOC_FOLLOWED - 1);
+	return ((tid * 0x9e3779b1u >> 16) + i) & (ALLOC_THREADS - 1);
 }
 
 /* Written by the collector. */
@@ -109,8 +98,7 @@ struct alloc_clock {
 	__u32 n_round; /* samples in it */
 };
 
-_Static_assert(sizeof(struct alloc_thread) == 88, "no hidden padding");
-_Static_assert(sizeof(struct alloc_cpu_slot) == 56, "no hidden padding");
+_Static_assert(sizeof(struct alloc_thread) == 104, "no hidden padding");
 _Static_assert(sizeof(struct alloc_gate) == 40, "no hidden padding");
 _Static_assert((ALLOC_THREADS & (ALLOC_THREADS - 1)) == 0, "a power of two");
 

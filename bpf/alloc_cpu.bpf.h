@@ -4,7 +4,7 @@
 #define EVERPROF_BPF_ALLOC_CPU_BPF_H
 
 #include "bpf/maps.bpf.h"
-#include "bpf/alloc.h"
+#include "bpf/alloc_cpu.h"
 
 /* ALLOC_FOLLOWED: nowhere, it is not followed. */
 static __always_inline __u32 alloc_cpu__find(__u32 tgid)

@@ -11,6 +11,7 @@
 #include "bpf/kernel.bpf.h"
 #include "bpf/abi.h"
 #include "bpf/alloc.h"
+#include "bpf/alloc_cpu.h"
 #include "bpf/kmem.h"
 
 /* Switches. The loader writes `settings` before the load, `gate` while running. */

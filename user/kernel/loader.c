@@ -13,6 +13,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf/alloc_cpu.h"
 #include "user/base/buf.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"

@@ -69,21 +69,23 @@ static struct alloc_followed *find(struct alloc_clocks *a, const struct task_key
 	return NULL;
 }
 
-/* What this process was before it executed another program is nothing any more. ALLOC_FOLLOWED: no place is free. */
+/* What this process was before it executed another program is nothing any more; who ended is still asked of. ALLOC_FOLLOWED: no place is free. */
 static uint32_t free_place(struct alloc_clocks *a, uint32_t tgid)
 {
-	uint32_t found = ALLOC_FOLLOWED;
+	uint32_t found = ALLOC_FOLLOWED, gone = ALLOC_FOLLOWED;
 
 	for (uint32_t i = ALLOC_FOLLOWED_TRIES; i--;) {
 		uint32_t place = alloc_cpu__place(tgid, i);
 		struct alloc_cpu_slot *s = &a->table->slots[place];
 
-		if (s->tgid == tgid || a->followed[place].is_gone)
+		if (s->tgid == tgid)
 			s->tgid = 0;
 		if (!s->tgid)
 			found = place;
+		else if (a->followed[place].is_gone)
+			gone = place;
 	}
-	return found;
+	return found < ALLOC_FOLLOWED ? found : gone;
 }
 
 bool alloc_clocks__follow(struct alloc_clocks *a, const struct task_key *key, uint64_t now_ns)
@@ -172,18 +174,32 @@ static double over(uint64_t from_ns, uint64_t to_ns, uint64_t first_ns, uint64_t
 	return last_ns > first_ns ? (double)n * (double)(to_ns - from_ns) / (double)(last_ns - first_ns) : 0;
 }
 
+void alloc_clocks__note_lives(struct alloc_clocks *a, alloc_life_fn life, void *ctx)
+{
+	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++)
+		if (a->table->slots[i].tgid && !a->followed[i].life.died_ns)
+			(void)life(ctx, &a->followed[i].key, &a->followed[i].life);
+}
+
 bool alloc_clocks__total(struct alloc_clocks *a, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
-			 uint64_t whole_ns, struct alloc_aids *ret)
+			 struct alloc_aids *ret)
 {
 	struct alloc_followed *f = find(a, key);
 	struct alloc_clock_reading first;
 	struct alloc_sleep_reading slept;
 
-	if (!f)
+	if (!f || !f->life.born_ns)
 		return false;
 	read_clock(f, clock__mono_ns());
-	first = whole_ns ? (struct alloc_clock_reading){.at_ns = whole_ns} : f->first;
-	slept = whole_ns ? (struct alloc_sleep_reading){.at_ns = whole_ns} : f->first_sleeps;
+	first = f->first;
+	slept = f->first_sleeps;
+	if (f->life.born_ns >= from_ns) { /* all that it ever had */
+		from_ns = f->life.born_ns;
+		first = (struct alloc_clock_reading){.at_ns = from_ns};
+		slept = (struct alloc_sleep_reading){.at_ns = from_ns};
+	}
+	if (f->life.died_ns && f->life.died_ns < to_ns)
+		to_ns = f->life.died_ns;
 	if (f->last.at_ns <= first.at_ns || to_ns <= from_ns)
 		return false;
 	ret->by[ALLOC_BY_CPU] =

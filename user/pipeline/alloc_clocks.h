@@ -15,7 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bpf/alloc.h"
+#include "bpf/abi.h"
+#include "bpf/alloc_cpu.h"
 
 /* What a total may be told by: of each it is known how much a process had in a window, and in all. */
 enum alloc_aid { ALLOC_BY_CPU, ALLOC_BY_SLEEPS, ALLOC_N_AIDS };
@@ -32,10 +33,16 @@ struct alloc_sleep_reading {
 	uint64_t at_ns, n; /* at_ns 0: none yet */
 };
 
+/* CLOCK_MONOTONIC; born_ns 0: not known, died_ns 0: not yet. */
+struct alloc_life {
+	uint64_t born_ns, died_ns;
+};
+
 struct alloc_followed {
 	struct task_key key;
 	struct alloc_clock_reading first, last; /* first: since alloc_clocks__restart */
 	struct alloc_sleep_reading first_sleeps, last_sleeps;
+	struct alloc_life life;
 	bool is_gone;
 };
 
@@ -60,11 +67,11 @@ bool alloc_clocks__window(struct alloc_clocks *a, uint32_t place, struct alloc_a
 double alloc_clocks__part(const struct alloc_clocks *a, uint32_t place);
 /* What follows is asked of from now on. */
 void alloc_clocks__restart(struct alloc_clocks *a, uint64_t now_ns);
-/*
- * What the process had from then to then, in which it lived; what was not read of it is taken to be like the rest. whole_ns: when it began, where that is no earlier
- * than from_ns: then all that it ever had is meant; 0: only what was read. False: not known.
- */
+/* When those that are followed lived, to be asked often enough that nobody is forgotten who ended. False: not known. */
+typedef bool (*alloc_life_fn)(void *ctx, const struct task_key *key, struct alloc_life *ret);
+void alloc_clocks__note_lives(struct alloc_clocks *a, alloc_life_fn life, void *ctx);
+/* What the process had of that time; what was not read of it is taken to be like the rest. False: not known. */
 bool alloc_clocks__total(struct alloc_clocks *a, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
-			 uint64_t whole_ns, struct alloc_aids *ret);
+			 struct alloc_aids *ret);
 
 #endif

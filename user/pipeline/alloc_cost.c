@@ -61,8 +61,32 @@ int alloc_cost__attach_own(int prog_fd, int *ret_link_fd)
 	return err;
 }
 
-void alloc_cost__measure(struct alloc_cost *c, struct alloc_gate *gate)
+/* Of our thread in this round; NULL: it met no probe. */
+static const struct alloc_thread *own_thread(const struct alloc_gate *gate,
+					     const struct alloc_thread *threads)
 {
+	uint32_t tid = (uint32_t)gettid();
+
+	for (uint32_t i = 0; i < ALLOC_THREAD_TRIES; i++) {
+		const struct alloc_thread *t = &threads[alloc_thread__place(tid, i)];
+
+		if (__atomic_load_n(&t->owner, __ATOMIC_RELAXED) == ((uint64_t)gate->round << 32 | tid))
+			return t;
+	}
+	return NULL;
+}
+
+static double handler_ns(const struct alloc_thread *before, const struct alloc_thread *t)
+{
+	return t && t->n_handler > before->n_handler
+		       ? (double)(t->handler_ns - before->handler_ns) / (t->n_handler - before->n_handler)
+		       : 0;
+}
+
+void alloc_cost__measure(struct alloc_cost *c, struct alloc_gate *gate, const struct alloc_thread *threads)
+{
+	struct alloc_thread before = {0};
+	const struct alloc_thread *own;
 	double a, b;
 
 	gate->interval = 1ull << 32;
@@ -71,21 +95,37 @@ void alloc_cost__measure(struct alloc_cost *c, struct alloc_gate *gate)
 	__atomic_store_n(&gate->end_ns, UINT64_MAX, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&gate->begin_ns, 0, __ATOMIC_SEQ_CST);
 	batch_ns(); /* we have just woken: caches are cold */
+	own = own_thread(gate, threads);
+	if (own)
+		before = *own;
 	a = batch_ns();
 	b = batch_ns();
 	__atomic_store_n(&gate->begin_ns, UINT64_MAX, __ATOMIC_SEQ_CST);
 	gate->is_calibration = 0;
+	c->handlers[c->n % ALLOC_COST_KEPT] = handler_ns(&before, own);
 	c->measured[c->n++ % ALLOC_COST_KEPT] = (a + b) / 2;
+}
+
+/* 0: none. */
+static double middle_of(const double measured[ALLOC_COST_KEPT], uint32_t n)
+{
+	double sorted[ALLOC_COST_KEPT];
+
+	n = n < ALLOC_COST_KEPT ? n : ALLOC_COST_KEPT;
+	memcpy(sorted, measured, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), compare_doubles);
+	return n ? sorted[n / 2] : 0;
 }
 
 double alloc_cost__ns(const struct alloc_cost *c)
 {
-	uint32_t n = c->n < ALLOC_COST_KEPT ? c->n : ALLOC_COST_KEPT;
-	double sorted[ALLOC_COST_KEPT];
+	return c->n ? middle_of(c->measured, c->n) * (1 + ALLOC_COST_BESIDE) : ALLOC_COST_ASSUMED_NS;
+}
 
-	if (!n)
-		return ALLOC_COST_ASSUMED_NS;
-	memcpy(sorted, c->measured, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), compare_doubles);
-	return sorted[n / 2] * (1 + ALLOC_COST_BESIDE);
+double alloc_cost__beside_ns(const struct alloc_cost *c, const struct alloc_thread *t, double cost_ns)
+{
+	double loop = middle_of(c->handlers, c->n), calls = t->n_handler + ALLOC_COST_PRIOR;
+	double times = loop > 0 ? (t->handler_ns + ALLOC_COST_PRIOR * loop) / (calls * loop) : 1;
+
+	return cost_ns * t->n_inside * ALLOC_COST_HANDLER * (times - 1) + ALLOC_COST_AFTER_NS * t->n_samples;
 }

@@ -17,7 +17,7 @@
 /* What windows differ by is told from each one's rate; where its own time is less than this share, that would be what its probes are not known to take. */
 #define OWN_MIN 0.25
 /* The share that probes took of the CPU time of windows that are told together. */
-static const double strata_ends[ALLOC_STRATA - 1] = {0.2, 0.4};
+static const double strata_ends[ALLOC_STRATA - 1] = {0.2, 0.4, 0.6, 0.75};
 /* Rows of fewer samples are a matter of chance: they are not made to add up to the total, because those without any could not. */
 #define ALLOC_SAMPLES_MIN 4
 
@@ -204,8 +204,7 @@ static void add_aids(struct alloc_moments *m, const struct alloc_window *o, doub
 
 	had = fmin(had, cpu);
 	add_to_stratum(m, o, had, scale, turns);
-	add_aid(&m->aids[ALLOC_BY_CPU], o, had, own > 0 ? had / own : 0,
-		own > 0 ? ALLOC_COST_ERROR * o->probes_ns / own : 0, scale, turns);
+	add_aid(&m->aids[ALLOC_BY_CPU], o, had, own > 0 ? had / own : 0, 0, scale, turns);
 	add_aid(&m->aids[ALLOC_BY_SLEEPS], o, sleeps, 1, own > 0 ? pressed(o, own) : 0, scale, turns);
 }
 
@@ -262,8 +261,8 @@ struct alloc_total alloc_estimate__total(const struct alloc_moments *m, uint32_t
 	};
 }
 
-/* Of what was counted, by the aid. */
-static double rate_of(const struct alloc_moments *m, enum alloc_aid aid, int i)
+/* Of what was counted, by the aid; where probes took that share more than they were taken to. */
+static double rate_of(const struct alloc_moments *m, enum alloc_aid aid, int i, double more)
 {
 	const struct alloc_stratum *s = m->strata;
 	double sum = 0;
@@ -272,14 +271,22 @@ static double rate_of(const struct alloc_moments *m, enum alloc_aid aid, int i)
 		return m->aids[aid].with[i] / m->aids[aid].sum;
 	for (; s < m->strata + ALLOC_STRATA; s++)
 		if (s->cpu > 0)
-			sum += s->plain[i] * s->had / fmax(s->own, SATURATED * s->cpu);
+			sum += s->plain[i] * s->had /
+			       fmax(s->own - more * (s->cpu - s->own), SATURATED * s->cpu);
 	return sum / m->aids[aid].sum;
 }
 
-/* What is not known of the aid itself, a share. */
-static double error_of_aid(const struct alloc_aid_moments *a, enum alloc_aid aid, int i)
+/* What is not known of the aid itself, a share. That of a probe's cost is told in proportions: where most goes into probes half as much again and a third less are as likely. */
+static double error_of_aid(const struct alloc_moments *m, enum alloc_aid aid, int i)
 {
-	return hypot(a->doubts[i] / a->with[i], aid == ALLOC_BY_CPU ? ALLOC_WAKE_NS * a->met / a->sum : 0);
+	const struct alloc_aid_moments *a = &m->aids[aid];
+	double high, low;
+
+	if (aid != ALLOC_BY_CPU)
+		return a->doubts[i] / a->with[i];
+	high = rate_of(m, aid, i, ALLOC_COST_ERROR);
+	low = rate_of(m, aid, i, -ALLOC_COST_ERROR);
+	return hypot(log(high / low) / 2, ALLOC_WAKE_NS * a->met / a->sum);
 }
 
 /*
@@ -301,8 +308,8 @@ static bool by_aid(const struct alloc_moments *m, enum alloc_aid aid, int i, dou
 	unseen = pow(n, -1.5); /* one window more might have been unlike all others */
 	one_more = a->with_squares[i] / (a->with[i] * a->with[i]);
 	one_more *= sqrt(fmax(1 - 1 / (one_more * n), 0));
-	*ret_sum = rate_of(m, aid, i) * whole;
-	*ret_error = hypot(hypot(chance, fmax(unseen, one_more)), error_of_aid(a, aid, i)) * *ret_sum;
+	*ret_sum = rate_of(m, aid, i, 0) * whole;
+	*ret_error = hypot(hypot(chance, fmax(unseen, one_more)), error_of_aid(m, aid, i)) * *ret_sum;
 	return true;
 }
 

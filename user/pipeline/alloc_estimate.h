@@ -26,7 +26,7 @@
 #include "user/pipeline/alloc_clocks.h"
 
 #define ALLOC_ESTIMATES_MAX 1024
-#define ALLOC_STRATA        3
+#define ALLOC_STRATA        5
 
 /* A total and its standard error. */
 struct alloc_total {

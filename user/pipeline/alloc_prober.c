@@ -213,15 +213,15 @@ static double own_of(double lost_ns)
 }
 
 /* What a thread was not seen for. What came after its last call it may have slept. */
-static struct alloc_weight weight_of(const struct alloc_thread *t)
+static struct alloc_weight weight_of(const struct alloc_thread *t, double inside_ns)
 {
-	uint32_t rest = t->last_ns < ALLOC_WINDOW_NS ? (uint32_t)(ALLOC_WINDOW_NS - t->last_ns) : 0;
-	uint32_t debt = t->debt_ns > rest ? t->debt_ns - rest : 0;
+	double rest = t->last_ns < ALLOC_WINDOW_NS ? (double)(ALLOC_WINDOW_NS - t->last_ns) : 0;
+	double owed = t->debt_ns * inside_ns / t->inside_ns, debt = fmax(owed - rest, 0);
 
 	return (struct alloc_weight){
 		.low = ALLOC_WINDOW_NS / own_of(debt),
-		.high = ALLOC_WINDOW_NS / own_of(t->inside_ns),
-		.doubt = ALLOC_COST_ERROR * t->debt_ns / own_of(t->debt_ns),
+		.high = ALLOC_WINDOW_NS / own_of(inside_ns),
+		.doubt = ALLOC_COST_ERROR * owed / own_of(owed),
 		.debt_ns = debt,
 	};
 }
@@ -236,25 +236,29 @@ static void take_threads(struct alloc_prober *p, struct alloc_bill *bill)
 	for (uint32_t i = 0; i < ALLOC_THREADS; i++) {
 		const struct alloc_thread *t = &threads[i];
 		struct alloc_weight w;
-		double part;
+		double part, beside_ns, inside_ns;
+		uint64_t spent_ns;
 
 		if (!is_of(t, p->round))
 			continue;
+		beside_ns = alloc_cost__beside_ns(&p->cost, t, (double)p->opts.maps->alloc_gate->cost_ns);
+		inside_ns = t->inside_ns + beside_ns;
+		spent_ns = (uint64_t)(t->spent_ns + beside_ns);
 		bill->n_hits += t->hits;
-		bill->probes_ns += t->spent_ns;
-		if (t->spent_ns > bill->worst_ns)
-			bill->worst_ns = t->spent_ns;
+		bill->probes_ns += spent_ns;
+		if (spent_ns > bill->worst_ns)
+			bill->worst_ns = spent_ns;
 		if (!t->is_wanted || !t->inside_ns)
 			continue;
-		w = weight_of(t);
-		p->stats.n_saturated += t->debt_ns > (1 - SATURATED) * ALLOC_WINDOW_NS;
-		if (t->inside_ns >= NEGLIGIBLE * ALLOC_WINDOW_NS && r->n_corrected < CORRECTED_MAX)
+		w = weight_of(t, inside_ns);
+		p->stats.n_saturated += w.debt_ns > (1 - SATURATED) * ALLOC_WINDOW_NS;
+		if (inside_ns >= NEGLIGIBLE * ALLOC_WINDOW_NS && r->n_corrected < CORRECTED_MAX)
 			r->corrected[r->n_corrected++] =
 				(struct correction){.tid = (uint32_t)t->owner, .weight = w};
 		part = alloc_clocks__part(&p->clocks, t->place);
 		w.debt_ns *= part;
 		alloc_estimate__add_thread(&p->estimate, &t->process, t->calls * part,
-					   (double)t->bytes * part, t->inside_ns * part, &w);
+					   (double)t->bytes * part, inside_ns * part, &w);
 		alloc_clocks__follow(&p->clocks, &t->process, now);
 	}
 }
@@ -362,7 +366,7 @@ static void begin_calls(struct alloc_prober *p)
 static void measure_cost(struct alloc_prober *p)
 {
 	p->opts.maps->alloc_gate->round = ++p->round;
-	alloc_cost__measure(&p->cost, p->opts.maps->alloc_gate);
+	alloc_cost__measure(&p->cost, p->opts.maps->alloc_gate, p->opts.maps->alloc_threads);
 }
 
 /*
@@ -542,13 +546,20 @@ void alloc_prober__restart_clocks(struct alloc_prober *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
+void alloc_prober__note_lives(struct alloc_prober *p, alloc_life_fn life, void *ctx)
+{
+	pthread_mutex_lock(&p->lock);
+	alloc_clocks__note_lives(&p->clocks, life, ctx);
+	pthread_mutex_unlock(&p->lock);
+}
+
 bool alloc_prober__aids(struct alloc_prober *p, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
-			uint64_t whole_ns, struct alloc_aids *ret)
+			struct alloc_aids *ret)
 {
 	bool is_known;
 
 	pthread_mutex_lock(&p->lock);
-	is_known = alloc_clocks__total(&p->clocks, key, from_ns, to_ns, whole_ns, ret);
+	is_known = alloc_clocks__total(&p->clocks, key, from_ns, to_ns, ret);
 	pthread_mutex_unlock(&p->lock);
 	return is_known;
 }

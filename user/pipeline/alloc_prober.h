@@ -56,9 +56,10 @@ int alloc_prober__weigh(struct alloc_prober *p, const struct task_key *key, uint
 			double *objects, double *bytes);
 /* What windows gave since the last call, for the caller to keep in place of what *e is; the next profile begins. */
 void alloc_prober__swap_estimate(struct alloc_prober *p, struct alloc_estimate *e);
-/* What a process had since the last call of restart_clocks; times as in alloc_clocks.h. */
+/* What a process had since the last call of restart_clocks; as in alloc_clocks.h. */
+void alloc_prober__note_lives(struct alloc_prober *p, alloc_life_fn life, void *ctx);
 bool alloc_prober__aids(struct alloc_prober *p, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
-			uint64_t whole_ns, struct alloc_aids *ret);
+			struct alloc_aids *ret);
 void alloc_prober__restart_clocks(struct alloc_prober *p);
 void alloc_prober__stats(struct alloc_prober *p, struct alloc_prober_stats *ret);
 void alloc_prober__set_budget(struct alloc_prober *p, uint64_t budget_ppm);

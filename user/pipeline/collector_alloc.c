@@ -204,7 +204,17 @@ static void look_at_all(struct collector *c, uint64_t budget_ns)
 	}
 }
 
-/* Once a slice: what is new. Now and then everything anew. */
+static bool life_of(void *ctx, const struct task_key *key, struct alloc_life *ret)
+{
+	const struct collector *c = ctx;
+	const struct process *p = process_table__find(c->processes, key);
+
+	if (p)
+		*ret = (struct alloc_life){.born_ns = p->born_ns, .died_ns = p->died_ns};
+	return p != NULL;
+}
+
+/* Once a slice: what is new, and who ended. Now and then everything anew. */
 static void control_allocs(struct collector *c)
 {
 	struct alloc_state *a = state_of(c);
@@ -213,6 +223,7 @@ static void control_allocs(struct collector *c)
 	if (!a->prober)
 		return;
 	alloc_prober__set_budget(a->prober, collector__budget_ppm(c, EVENT_ALLOC));
+	alloc_prober__note_lives(a->prober, life_of, c);
 	if (now - a->swept_ns > SWEEP_NS) {
 		if (a->is_sweep_whole)
 			probed_files__forget_unseen(alloc_prober__files(a->prober));
@@ -338,16 +349,8 @@ struct settling {
 static bool aids_of(void *ctx, const struct task_key *key, struct alloc_aids *ret)
 {
 	const struct settling *s = ctx;
-	const struct process *p = process_table__find(s->c->processes, key);
-	uint64_t from = s->w->from_ns, to = s->w->to_ns, whole = 0;
 
-	if (!p)
-		return false;
-	if (p->born_ns >= from)
-		from = whole = p->born_ns;
-	if (p->died_ns && p->died_ns < to)
-		to = p->died_ns;
-	return alloc_prober__aids(state_of(s->c)->prober, key, from, to, whole, ret);
+	return alloc_prober__aids(state_of(s->c)->prober, key, s->w->from_ns, s->w->to_ns, ret);
 }
 
 /* Rows add up to the totals of their processes. */
@@ -383,6 +386,7 @@ static void settle_allocs(struct collector *c, struct window *w)
 	alloc_prober__stats(a->prober, &now);
 	alloc_prober__swap_estimate(a->prober, &a->estimate);
 	factor = length_factor(w, &a->before, &now);
+	alloc_prober__note_lives(a->prober, life_of, c);
 	alloc_estimate__settle(&a->estimate, (uint32_t)(now.n_windows - a->before.n_windows), factor, aids_of,
 			       &(struct settling){.c = c, .w = w});
 	scale_rows(&a->estimate, w, factor);

@@ -51,12 +51,22 @@ static uint32_t place_of(const struct task_key *key)
 	return ALLOC_FOLLOWED;
 }
 
+/* ctx: as it is known; NULL: it is forgotten. */
+static bool life_of(void *ctx, const struct task_key *key, struct alloc_life *ret)
+{
+	(void)key;
+	if (ctx)
+		*ret = *(struct alloc_life *)ctx;
+	return ctx != NULL;
+}
+
 static void a_process_has_the_cpu_time_that_it_used(void **state)
 {
 	struct alloc_clocks a;
 	struct task_key key = self();
 	struct alloc_aids aids;
 	uint64_t from = clock__mono_ns();
+	struct alloc_life before = {.born_ns = from - 1000000000};
 
 	(void)state;
 	assert_int_equal(alloc_clocks__init(&a, -1, &table), -EOPNOTSUPP);
@@ -65,13 +75,15 @@ static void a_process_has_the_cpu_time_that_it_used(void **state)
 	burn(20000000);
 	usleep(20000);
 	burn(20000000);
-	assert_true(alloc_clocks__total(&a, &key, from, clock__mono_ns(), 0, &aids));
+	assert_false(alloc_clocks__total(&a, &key, from, clock__mono_ns(), &aids)); /* since when? */
+	alloc_clocks__note_lives(&a, life_of, &before);
+	assert_true(alloc_clocks__total(&a, &key, from, clock__mono_ns(), &aids));
 	assert_true(aids.by[ALLOC_BY_CPU] >= 36e6 &&
 		    aids.by[ALLOC_BY_CPU] < 60e6); /* a tick may be missing */
 	alloc_clocks__restart(&a, clock__mono_ns());
 	from = clock__mono_ns();
 	burn(20000000);
-	assert_true(alloc_clocks__total(&a, &key, from, clock__mono_ns(), 0, &aids));
+	assert_true(alloc_clocks__total(&a, &key, from, clock__mono_ns(), &aids));
 	assert_true(aids.by[ALLOC_BY_CPU] > 15e6 && aids.by[ALLOC_BY_CPU] < 40e6);
 	assert_true(aids.by[ALLOC_BY_SLEEPS] == 0); /* no window told them */
 	alloc_clocks__done(&a);
@@ -108,7 +120,7 @@ static void a_window_lies_between_two_readings(void **state)
 	alloc_clocks__done(&a);
 }
 
-/* It was read halfway of its life only: the rest is taken to be like that. */
+/* It was read halfway of its life only: the rest is taken to be like that, also where nobody else knows it any more. */
 static void a_process_that_ended_has_its_last_reading(void **state)
 {
 	uint64_t born = clock__mono_ns(), end, at;
@@ -134,7 +146,10 @@ static void a_process_that_ended_has_its_last_reading(void **state)
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	end = born + 400000000;
-	assert_true(alloc_clocks__total(&a, &key, born, end, born, &aids));
+	alloc_clocks__note_lives(&a, life_of, &(struct alloc_life){.born_ns = born});
+	alloc_clocks__note_lives(&a, life_of, &(struct alloc_life){.born_ns = born, .died_ns = end});
+	alloc_clocks__note_lives(&a, life_of, NULL);
+	assert_true(alloc_clocks__total(&a, &key, born - 1000000, end + 9000000000, &aids));
 	assert_true(fabs(aids.by[ALLOC_BY_CPU] / 400e6 - 80e6 / (double)(at - born)) < 0.001);
 	assert_true(fabs(aids.by[ALLOC_BY_SLEEPS] / 400e6 - 10 / (double)(at - born)) < 1e-10);
 	/* it is not followed again, and its place is free */
