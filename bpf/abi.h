@@ -96,6 +96,15 @@ struct row_page_memo {
 #define ROW_SEGMENT_BITS    8
 #define ROW_EMPTIED_SHIFT   (2 * ROW_PLACE_BITS + ROW_SEGMENT_BITS)
 
+/* The slots of row_memo that the last stack of a process went through (bpf/trail.bpf.h), at the low bits of its tgid: two cache lines. */
+#define ROW_TRAILS    64
+#define ROW_TRAIL_MAX 61
+struct row_trail {
+	__u32 tgid;
+	__u16 n;
+	__u16 slots[ROW_TRAIL_MAX];
+};
+
 /* ---- counting ---------------------------------------------------------------------------------------------------- */
 #define COUNT_HALVES      2
 #define COUNT_PROBES      32
@@ -259,6 +268,8 @@ ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);
 ABI_ASSERT(STACK_WORDS_MAX < FRAME_CHUNK_WORDS);
 ABI_ASSERT((ROW_MEMO_SLOTS & (ROW_MEMO_SLOTS - 1)) == 0);
 ABI_ASSERT(sizeof(struct row_page_memo) == 16);
+ABI_ASSERT(sizeof(struct row_trail) == 128);
+ABI_ASSERT((ROW_TRAILS & (ROW_TRAILS - 1)) == 0 && ROW_MEMO_SLOTS <= 1 << 16);
 ABI_ASSERT((ROW_PAGE_MEMO_SLOTS & (ROW_PAGE_MEMO_SLOTS - 1)) == 0);
 ABI_ASSERT(ROW_SEGMENT_CELLS <= 1u << ROW_PLACE_BITS && ROW_SEGMENTS_MAX <= 1u << ROW_SEGMENT_BITS);
 

@@ -97,6 +97,14 @@ struct {
 	__type(value, struct row_page_memo);
 } row_page_memo __weak SEC(".maps");
 
+/* Hints, written and read by ticks only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ROW_TRAILS);
+	__type(key, __u32);
+	__type(value, struct row_trail);
+} row_trails __weak SEC(".maps");
+
 /* The slice's counts and the words of their stacks, two halves each. Written by samples, read by the drain. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

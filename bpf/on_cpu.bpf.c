@@ -7,6 +7,7 @@
 #include "bpf/interrupted.bpf.h"
 #include "bpf/count.bpf.h"
 #include "bpf/defer.bpf.h"
+#include "bpf/trail.bpf.h"
 
 /* The walk's state is far larger than a program's stack. One per CPU and kind of context: a tick cannot interrupt a tick. */
 struct {
@@ -78,7 +79,9 @@ int on_cpu(struct bpf_perf_event_data *ctx)
 	task__key(task, &s.key);
 	if (!current__wanted(w, &s.key))
 		return 0;
+	trail__fetch(w);
 	interrupted__stack(ctx, w, task, EVENT_CPU);
+	trail__keep(w);
 	if (defer__wanted(w->end) && !defer__send(w, &s))
 		return 0;
 	if (w->derived)
