@@ -13,7 +13,8 @@
  * Invariants: order[n - 1] is the profile's id of the file's n; file_ids[order[n - 1]] = n. Tables are written in that order, so ids
  * in the file are 1..n.
  *
- * Cost: eight bytes an id while the call lasts, one message of scratch, the compressor's state, and the compressed bytes.
+ * Cost: eight bytes an id while the call lasts, 16 a set of labels and what its labels take, one message of scratch, the compressor's state, and the
+ * compressed bytes.
  *
  * What it does not do: split files that are too large for some service. That is for the sender, who knows the limit.
  */
@@ -38,10 +39,17 @@ struct numbering {
 	uint32_t n;
 };
 
+/* The labels of a set as they stand in each of its samples, encoded once: sets are few, and most of a sample's fields. */
+struct set_bytes {
+	size_t at, len; /* of `sets`; nothing: not encoded yet */
+};
+
 struct encoder {
 	const struct profile *p;
 	struct compressor *out;
 	struct buf msg; /* encoded, not yet compressed */
+	struct buf sets;
+	struct set_bytes *set_bytes; /* by label set */
 	struct numbering strings, mappings, functions, locations;
 	uint32_t stack[PROFILE_DEPTH_MAX];
 };
@@ -101,12 +109,43 @@ static size_t label_size(struct encoder *e, const struct label *l)
 	       proto__uint_size(PPROF_LABEL_UNIT, string_number(e, l->num_unit));
 }
 
+/* Of a label set, encoded; the strings of a new one get their numbers now. */
+static struct set_bytes encode_set(struct encoder *e, uint32_t set)
+{
+	struct set_bytes *bytes = &e->set_bytes[set];
+	uint32_t n;
+	const struct label *labels = profile__get_labels(e->p, set, &n);
+
+	if (bytes->len || !n)
+		return *bytes;
+	bytes->at = e->sets.len;
+	for (uint32_t i = 0; i < n; i++) {
+		proto__open(&e->sets, PPROF_SAMPLE_LABEL, label_size(e, &labels[i]));
+		proto__uint(&e->sets, PPROF_LABEL_KEY, string_number(e, labels[i].key));
+		proto__uint(&e->sets, PPROF_LABEL_STR, string_number(e, labels[i].str));
+		proto__uint(&e->sets, PPROF_LABEL_NUM, (uint64_t)labels[i].num);
+		proto__uint(&e->sets, PPROF_LABEL_UNIT, string_number(e, labels[i].num_unit));
+	}
+	bytes->len = e->sets.len - bytes->at;
+	return *bytes;
+}
+
+/* A packed list, which takes so many bytes. */
+static void encode_ids(struct encoder *e, const uint32_t *ids, uint32_t n, size_t bytes)
+{
+	uint8_t *to = buf__reserve(&e->msg, bytes);
+
+	for (uint32_t i = 0; to && i < n; i++)
+		to = proto__put_varint(to, ids[i]);
+	e->msg.len += to ? bytes : 0;
+}
+
 static void encode_sample(struct encoder *e, const struct sample *s)
 {
-	uint32_t depth = profile__get_stack(e->p, s->stack, e->stack, PROFILE_DEPTH_MAX), n_labels;
-	const struct label *labels = profile__get_labels(e->p, s->labels, &n_labels);
+	uint32_t depth = profile__get_stack(e->p, s->stack, e->stack, PROFILE_DEPTH_MAX);
 	uint32_t n_types = profile__n_types(e->p);
 	size_t locations = 0, values = 0, all;
+	struct set_bytes labels;
 
 	for (uint32_t i = depth; i-- > 0;) /* callers first: what is common gets the lower numbers */
 		e->stack[i] = number_of(&e->locations, e->stack[i]);
@@ -114,27 +153,20 @@ static void encode_sample(struct encoder *e, const struct sample *s)
 		locations += proto__varint_size(e->stack[i]);
 	for (uint32_t i = 0; i < n_types; i++)
 		values += proto__varint_size((uint64_t)s->values[i]);
-	all = proto__bytes_size(PPROF_SAMPLE_VALUE, values);
+	labels = encode_set(e, s->labels);
+	all = proto__bytes_size(PPROF_SAMPLE_VALUE, values) + labels.len;
 	if (depth)
 		all += proto__bytes_size(PPROF_SAMPLE_LOCATION, locations);
-	for (uint32_t i = 0; i < n_labels; i++)
-		all += proto__bytes_size(PPROF_SAMPLE_LABEL, label_size(e, &labels[i]));
 
 	proto__open(&e->msg, PPROF_SAMPLE, all);
 	if (depth)
 		proto__open(&e->msg, PPROF_SAMPLE_LOCATION, locations);
-	for (uint32_t i = 0; i < depth; i++)
-		proto__varint(&e->msg, e->stack[i]);
+	encode_ids(e, e->stack, depth, locations);
 	proto__open(&e->msg, PPROF_SAMPLE_VALUE, values);
 	for (uint32_t i = 0; i < n_types; i++)
 		proto__varint(&e->msg, (uint64_t)s->values[i]);
-	for (uint32_t i = 0; i < n_labels; i++) {
-		proto__open(&e->msg, PPROF_SAMPLE_LABEL, label_size(e, &labels[i]));
-		proto__uint(&e->msg, PPROF_LABEL_KEY, string_number(e, labels[i].key));
-		proto__uint(&e->msg, PPROF_LABEL_STR, string_number(e, labels[i].str));
-		proto__uint(&e->msg, PPROF_LABEL_NUM, (uint64_t)labels[i].num);
-		proto__uint(&e->msg, PPROF_LABEL_UNIT, string_number(e, labels[i].num_unit));
-	}
+	if (labels.len)
+		buf__append(&e->msg, e->sets.data + labels.at, labels.len);
 }
 
 static size_t line_size(struct encoder *e, const struct line *l)
@@ -207,17 +239,22 @@ static void encode_function(struct encoder *e, uint32_t file_id, const struct fu
 }
 
 /* One piece of `weights` a mapping: the binary that a sample's process runs where the label says it, else the leaf's one in user space. */
-static void weigh_mappings(struct encoder *e, uint32_t type, uint64_t *weights, uint32_t *by_file)
+static void weigh_mappings(struct encoder *e, uint32_t type, uint64_t *weights, uint32_t *by_file,
+			   uint32_t *by_set)
 {
 	const struct profile *p = e->p;
 
 	for (uint32_t id = profile__n_mappings(p); id > 0; id--)
 		by_file[profile__get_mapping(p, id)->filename] = id;
 	by_file[0] = 0;
+	for (uint32_t set = 1; set <= profile__n_label_sets(p); set++) {
+		const struct label *exe = profile__find_label(p, set, "exe");
+
+		by_set[set] = exe ? by_file[exe->str] : 0;
+	}
 	for (uint32_t i = 0; i < profile__n_samples(p); i++) {
 		const struct sample *s = profile__get_sample(p, i);
-		const struct label *exe = profile__find_label(p, s->labels, "exe");
-		uint32_t mapping = exe ? by_file[exe->str] : 0, node = s->stack, location;
+		uint32_t mapping = by_set[s->labels], node = s->stack, location;
 
 		while (!mapping && node) {
 			profile__get_stack_node(p, node, &location, &node);
@@ -235,14 +272,15 @@ static int number_main_mapping(struct encoder *e)
 {
 	uint64_t *weights = calloc((size_t)profile__n_mappings(e->p) + 1, sizeof(*weights));
 	uint32_t *by_file = calloc(profile__n_strings(e->p), sizeof(*by_file));
+	uint32_t *by_set = calloc((size_t)profile__n_label_sets(e->p) + 1, sizeof(*by_set));
 	uint32_t main_mapping = 0, type;
-	int err = weights && by_file ? 0 : -ENOMEM;
+	int err = weights && by_file && by_set ? 0 : -ENOMEM;
 
 	if (err)
 		goto out;
 	if (profile__find_type(e->p, NULL, &type))
 		type = profile__n_types(e->p) - 1;
-	weigh_mappings(e, type, weights, by_file);
+	weigh_mappings(e, type, weights, by_file, by_set);
 	weights[0] = 0;
 	for (uint32_t i = 0; i < e->locations.n; i++) {
 		uint32_t mapping = profile__get_location(e->p, e->locations.order[i])->mapping;
@@ -254,6 +292,7 @@ static int number_main_mapping(struct encoder *e)
 out:
 	free(weights);
 	free(by_file);
+	free(by_set);
 	return err;
 }
 
@@ -310,7 +349,7 @@ static int encode_tables(struct encoder *e)
 		flush(e, FLUSH_BYTES);
 	}
 	flush(e, 1);
-	return buf__err(&e->msg);
+	return buf__err(&e->sets) ? buf__err(&e->sets) : buf__err(&e->msg);
 }
 
 int pprof__encode(const struct profile *p, const struct pprof_opts *opts, struct buf *to)
@@ -328,7 +367,9 @@ int pprof__encode(const struct profile *p, const struct pprof_opts *opts, struct
 		return -ENOMEM;
 	e->p = p;
 	buf__init(&e->msg, MESSAGE_LIMIT);
-	err = numbering__init(&e->strings, profile__n_strings(p));
+	buf__init(&e->sets, MESSAGE_LIMIT);
+	e->set_bytes = calloc((size_t)profile__n_label_sets(p) + 1, sizeof(*e->set_bytes));
+	err = e->set_bytes ? numbering__init(&e->strings, profile__n_strings(p)) : -ENOMEM;
 	if (!err)
 		err = numbering__init(&e->mappings, profile__n_mappings(p));
 	if (!err)
@@ -347,6 +388,8 @@ int pprof__encode(const struct profile *p, const struct pprof_opts *opts, struct
 	numbering__done(&e->functions);
 	numbering__done(&e->locations);
 	buf__done(&e->msg);
+	buf__done(&e->sets);
+	free(e->set_bytes);
 	free(e);
 	return err;
 }

@@ -29,13 +29,13 @@ size_t proto__bytes_size(uint32_t field, size_t len)
 
 void proto__varint(struct buf *b, uint64_t v)
 {
-	uint8_t bytes[10];
-	size_t n = 0;
+	size_t len = proto__varint_size(v);
+	uint8_t *to = buf__reserve(b, len);
 
-	for (; v >= 0x80; v >>= 7)
-		bytes[n++] = (uint8_t)v | 0x80;
-	bytes[n++] = (uint8_t)v;
-	buf__append(b, bytes, n);
+	if (!to)
+		return;
+	proto__put_varint(to, v);
+	b->len += len;
 }
 
 void proto__uint(struct buf *b, uint32_t field, uint64_t v)

@@ -29,6 +29,14 @@ size_t proto__uint_size(uint32_t field, uint64_t v);
 size_t proto__bytes_size(uint32_t field, size_t len);
 
 /* -- writing -- */
+/* Where there is room for it; returns what is behind it. */
+static inline uint8_t *proto__put_varint(uint8_t *to, uint64_t v)
+{
+	for (; v >= 0x80; v >>= 7)
+		*to++ = (uint8_t)v | 0x80;
+	*to++ = (uint8_t)v;
+	return to;
+}
 void proto__varint(struct buf *b, uint64_t v);
 void proto__uint(struct buf *b, uint32_t field, uint64_t v); /* nothing for 0 */
 void proto__bytes(struct buf *b, uint32_t field, const void *bytes, size_t len);

@@ -78,8 +78,20 @@ static int add_named(struct profile *p, uint32_t mapping, uint64_t address, cons
 	return err ? err : profile__location(p, mapping, address, false, &line, 1, ret);
 }
 
+/* The last function of a batch, whose strings all live as long as it: the next address is often in it, too. */
+struct last_function {
+	struct symbol_line named; /* name NULL: none yet */
+	uint32_t id;
+};
+
+static bool is_last(const struct last_function *last, const struct symbol_line *s)
+{
+	return last->named.name == s->name && last->named.system_name == s->system_name &&
+	       last->named.file == s->file && last->named.start_line == s->start_line;
+}
+
 static int add_symbol(const struct locator *l, uint32_t mapping, uint64_t address, const struct symbol *s,
-		      uint32_t *ret)
+		      struct last_function *last, uint32_t *ret)
 {
 	struct profile *p = l->p;
 	struct line lines[LINES_MAX];
@@ -92,7 +104,12 @@ static int add_symbol(const struct locator *l, uint32_t mapping, uint64_t addres
 
 		if (!l->n->system_names)
 			line.system_name = "";
-		err = add_function(p, &line, &lines[i]);
+		if (is_last(last, &line)) {
+			lines[i] = (struct line){.function = last->id, .line = line.line};
+		} else {
+			err = add_function(p, &line, &lines[i]);
+			*last = (struct last_function){.named = line, .id = lines[i].function};
+		}
 		has_file |= *s->lines[i].file != '\0';
 		has_line |= s->lines[i].line != 0;
 	}
@@ -103,22 +120,31 @@ static int add_symbol(const struct locator *l, uint32_t mapping, uint64_t addres
 	return profile__location(p, mapping, address, false, lines, n, ret);
 }
 
-/* The segment that holds the address, as a mapping; one without bounds for a file that could not be read. */
-static int add_mapping(struct profile *p, const struct object *o, uint64_t vaddr, uint32_t *ret)
+static bool segment__holds(const struct object_segment *s, uint64_t vaddr)
+{
+	return vaddr >= s->vaddr && vaddr - s->vaddr < s->memsz;
+}
+
+static const struct object_segment *segment_of(const struct object *o, uint64_t vaddr)
+{
+	for (uint32_t i = 0; i < o->n_segments; i++)
+		if (segment__holds(&o->segments[i], vaddr))
+			return &o->segments[i];
+	return NULL;
+}
+
+/* A segment as a mapping; one without bounds (NULL) for a file that could not be read. */
+static int add_mapping(struct profile *p, const struct object *o, const struct object_segment *s,
+		       uint32_t *ret)
 {
 	char build_id[2 * ELF_BUILD_ID_MAX + 1];
 	struct mapping m = {.has_functions = true};
 	int err;
 
-	for (uint32_t i = 0; i < o->n_segments; i++) {
-		const struct object_segment *s = &o->segments[i];
-
-		if (vaddr < s->vaddr || vaddr - s->vaddr >= s->memsz)
-			continue;
+	if (s) {
 		m.start = s->vaddr & ~PAGE_MASK;
 		m.limit = (s->vaddr + s->memsz + PAGE_MASK) & ~PAGE_MASK;
 		m.offset = s->offset & ~PAGE_MASK;
-		break;
 	}
 	object__format_build_id(o, build_id);
 	err = profile__string(p, o->path, &m.filename);
@@ -191,6 +217,8 @@ static int locate_batch(struct locator *l, const struct object *o, const struct 
 		.open_root = object_file__open_root,
 		.ctx = &file,
 	};
+	const struct object_segment *segment = NULL;
+	struct last_function last = {};
 	char fallback[SYMBOL_FALLBACK_MAX];
 	uint32_t mapping = 0;
 	int err;
@@ -199,12 +227,16 @@ static int locate_batch(struct locator *l, const struct object *o, const struct 
 		vaddrs[i] = frame_vaddr(frames[i].word);
 	err = symbolizer__object(l->n->symbolizer, &so, vaddrs, n, symbols);
 	for (uint32_t i = 0; i < n && !err; i++) {
-		err = add_mapping(l->p, o, vaddrs[i], &mapping);
+		if (!mapping || !segment || !segment__holds(segment, vaddrs[i])) {
+			segment = segment_of(o, vaddrs[i]);
+			err = add_mapping(l->p, o, segment, &mapping);
+		}
 		if (err)
 			break;
 		l->n_gone += symbols[i].reason == SYMBOL_OBJECT_GONE;
 		if (symbols[i].n_lines)
-			err = add_symbol(l, mapping, vaddrs[i], &symbols[i], &l->locations[frames[i].frame]);
+			err = add_symbol(l, mapping, vaddrs[i], &symbols[i], &last,
+					 &l->locations[frames[i].frame]);
 		else
 			err = add_named(l->p, mapping, vaddrs[i],
 					symbol__fallback(fallback, o->path, symbols[i].start),
@@ -237,6 +269,7 @@ static int locate_object(struct locator *l, const struct sorted_frame *frames, u
 
 static int locate_kernel(struct locator *l, uint64_t address, uint32_t *ret)
 {
+	struct last_function last = {};
 	const char *module;
 	char text[64];
 	struct symbol s;
@@ -253,7 +286,7 @@ static int locate_kernel(struct locator *l, uint64_t address, uint32_t *ret)
 		return err;
 	symbolizer__kernel(l->n->symbolizer, address, &s, &module);
 	if (s.n_lines)
-		return add_symbol(l, l->kernel_mapping, address, &s, ret);
+		return add_symbol(l, l->kernel_mapping, address, &s, &last, ret);
 	snprintf(text, sizeof(text), "[kernel]+0x%llx", (unsigned long long)address);
 	return add_named(l->p, l->kernel_mapping, address, text, ret);
 }

@@ -21,17 +21,26 @@
 #include "user/runtime/goroutine.h"
 #include "user/symbolize/symbolizer.h"
 
+#define THREAD_LABELS 64
+
+struct thread_labels {
+	uint32_t process, comm, tid;
+	bool is_known;
+	struct row_labels labels;
+};
+
 struct namer {
 	const struct naming *n;
 	const struct window *w;
 	struct profile *p;
-	uint64_t from_ns, to_ns;   /* of the slices that are taken */
-	uint64_t n_gone;           /* frames whose file was gone */
-	int64_t (*sums)[2];        /* by row: count, value */
-	uint32_t *locations;       /* by frame */
-	uint32_t *stacks;          /* by stack node - 1 */
-	struct wait_labels *waits; /* of an event whose rows wait; else NULL */
-	struct gc_labels *gc;      /* of CPU time; else NULL */
+	uint64_t from_ns, to_ns;       /* of the slices that are taken */
+	uint64_t n_gone;               /* frames whose file was gone */
+	int64_t (*sums)[2];            /* by row: count, value */
+	uint32_t *locations;           /* by frame */
+	uint32_t *stacks;              /* by stack node - 1 */
+	struct wait_labels *waits;     /* of an event whose rows wait; else NULL */
+	struct gc_labels *gc;          /* of CPU time; else NULL */
+	struct thread_labels *threads; /* [THREAD_LABELS], at the low bits of the process */
 };
 
 static void namer__sum(struct namer *r, uint64_t from_ns, uint64_t to_ns)
@@ -71,15 +80,31 @@ static int namer__stacks(struct namer *r)
 	return err;
 }
 
+/* What a row says of its thread and process: mostly the same as the last row of that process did. */
+static int namer__thread_labels(struct namer *r, const struct window_row *row, uint32_t tid,
+				struct row_labels *l)
+{
+	struct thread_labels *t = &r->threads[row->process & (THREAD_LABELS - 1)];
+	int err = 0;
+
+	if (!t->is_known || t->process != row->process || t->comm != row->comm || t->tid != tid) {
+		*t = (struct thread_labels){.process = row->process, .comm = row->comm, .tid = tid};
+		t->labels.profile = r->p;
+		err = row_labels__thread(&t->labels, r->w, row->process, tid, row->comm);
+		t->is_known = !err;
+	}
+	*l = t->labels;
+	return err;
+}
+
 static int namer__labels(struct namer *r, const struct window_row *row, uint32_t *ret)
 {
 	struct wait_label wait = {.state = "", .syscall = "", .wait = "", .idle = ""};
-	struct row_labels l = {.profile = r->p};
+	struct row_labels l;
 	/* who it waits for, by tid: among threads, its own is told, too */
 	bool tells_holder = r->w->event == EVENT_THREADS && row->tag.arg;
 	bool has_lines = tells_holder || r->w->event == EVENT_LOCK || r->w->event == EVENT_OFFCPU;
-	int err = row_labels__thread(&l, r->w, row->process, r->n->label_tid || tells_holder ? row->tid : 0,
-				     row->comm);
+	int err = namer__thread_labels(r, row, r->n->label_tid || tells_holder ? row->tid : 0, &l);
 
 	if (r->waits)
 		wait = wait_labels__of(r->waits, row);
@@ -265,7 +290,8 @@ int naming__profile(const struct naming *n, const struct window *w, uint64_t fro
 	r.sums = calloc(w->n_rows + 1, sizeof(*r.sums));
 	r.locations = calloc(w->n_frames + 1, sizeof(*r.locations));
 	r.stacks = calloc(stack_table__count(&w->stacks) + 1, sizeof(*r.stacks));
-	if (!r.p || !r.sums || !r.locations || !r.stacks)
+	r.threads = calloc(THREAD_LABELS, sizeof(*r.threads));
+	if (!r.p || !r.sums || !r.locations || !r.stacks || !r.threads)
 		goto out;
 	namer__sum(&r, from_ns, to_ns);
 	err = namer__head(&r);
@@ -290,5 +316,6 @@ out:
 	free(r.sums);
 	free(r.locations);
 	free(r.stacks);
+	free(r.threads);
 	return err;
 }

@@ -8,6 +8,20 @@
 #include "user/base/intern.h"
 #include "user/process/process_key.h"
 
+/*
+ * The stack that a process was last seen with, and where it is in the tree. The next one mostly has the outer frames of it, which then need not be looked
+ * for: that is most of what a sample costs here.
+ */
+#define LAST_STACKS 32
+#define LAST_FRAMES 64
+
+struct last_stack {
+	uint32_t process; /* index */
+	uint32_t n;       /* frames, the outermost first */
+	uint64_t words[LAST_FRAMES];
+	uint32_t nodes[LAST_FRAMES];
+};
+
 int window__new(const struct window_opts *opts, struct window **ret)
 {
 	struct window *w = calloc(1, sizeof(*w));
@@ -25,7 +39,8 @@ int window__new(const struct window_opts *opts, struct window **ret)
 	hashmap__init(&w->processes_by_key);
 	hashmap__init(&w->rows_by_content);
 	w->strings = intern__new(opts->limit_bytes);
-	if (!w->strings) {
+	w->last_stacks = calloc(LAST_STACKS, sizeof(*w->last_stacks));
+	if (!w->strings || !w->last_stacks) {
 		window__unref(w);
 		return -ENOMEM;
 	}
@@ -55,6 +70,7 @@ void window__unref(struct window *w)
 	free(w->slices);
 	free(w->threads);
 	free(w->entry_of_row);
+	free(w->last_stacks);
 	free(w);
 }
 
@@ -65,7 +81,8 @@ size_t window__bytes(const struct window *w)
 	       hashmap__bytes(&w->rows_by_content) + w->cap_frames * sizeof(*w->frames) +
 	       w->cap_processes * sizeof(*w->processes) + w->cap_rows * sizeof(*w->rows) +
 	       w->cap_entries * sizeof(*w->entries) + w->cap_slices * sizeof(*w->slices) +
-	       w->cap_entry_of_row * sizeof(*w->entry_of_row) + w->cap_threads * sizeof(*w->threads);
+	       w->cap_entry_of_row * sizeof(*w->entry_of_row) + w->cap_threads * sizeof(*w->threads) +
+	       (w->last_stacks ? LAST_STACKS * sizeof(*w->last_stacks) : 0);
 }
 
 static size_t window__room(const struct window *w)
@@ -274,19 +291,41 @@ int window__begin_slice(struct window *w, uint64_t from_ns)
 	return 0;
 }
 
+/* How many of its outermost frames a stack has in common with the last one of the process. */
+static uint32_t last_stack__common(struct last_stack *last, const struct window_sample *s)
+{
+	uint32_t n = 0;
+
+	if (last->process != s->process) {
+		last->process = s->process;
+		last->n = 0;
+	}
+	while (n < last->n && n < s->n_words && last->words[n] == s->words[s->n_words - 1 - n])
+		n++;
+	return n;
+}
+
 static int window__stack(struct window *w, const struct window_sample *s, window_name_fn name, void *ctx,
 			 uint32_t *ret)
 {
-	uint32_t node = 0, frame, n_frames;
+	struct last_stack *last = &w->last_stacks[s->process % LAST_STACKS];
+	uint32_t n = last_stack__common(last, s), node = n ? last->nodes[n - 1] : 0, frame, n_frames;
 	int err = 0;
 
-	for (uint32_t i = s->n_words; i-- > 0 && !err;) {
+	for (last->n = n; n < s->n_words && !err; n++) {
+		uint64_t word = s->words[s->n_words - 1 - n];
+
 		n_frames = w->n_frames;
-		err = window__frame(w, s->words[i], s->process, name, ctx, &frame);
+		err = window__frame(w, word, s->process, name, ctx, &frame);
 		if (w->n_frames != n_frames)
 			window__share_room(w); /* the frame took some of it */
 		if (!err)
 			err = stack_table__push(&w->stacks, node, frame, &node);
+		if (!err && n < LAST_FRAMES) {
+			last->words[n] = word;
+			last->nodes[n] = node;
+			last->n = n + 1;
+		}
 	}
 	*ret = node;
 	return err;
@@ -382,6 +421,8 @@ void window__close(struct window *w, uint64_t to_ns)
 	hashmap__init(&w->processes_by_key);
 	hashmap__init(&w->rows_by_content);
 	stack_table__trim(&w->stacks);
+	free(w->last_stacks);
+	w->last_stacks = NULL;
 	free(w->entry_of_row);
 	w->entry_of_row = NULL;
 	w->cap_entry_of_row = 0;

@@ -84,8 +84,9 @@ struct window {
 	struct hashmap frames_by_word, processes_by_key, rows_by_content;
 	uint32_t *entry_of_row; /* of the slice that is being written; index + 1 */
 	uint32_t cap_entry_of_row;
-	struct losses lost;     /* in this window */
-	uint64_t ends[END_MAX]; /* samples by the way their walk ended */
+	struct last_stack *last_stacks; /* [LAST_STACKS], by the low bits of the process, while it is open */
+	struct losses lost;             /* in this window */
+	uint64_t ends[END_MAX];         /* samples by the way their walk ended */
 	uint64_t samples;
 	size_t limit_bytes;
 	uint32_t n_refs, shed; /* shed: string, what was given up to stay below the limits */

@@ -120,6 +120,39 @@ static void samples_carry_the_labels_that_are_known(void **state)
 	window__unref(w);
 }
 
+static void each_of_many_threads_in_turn_has_its_own_labels(void **state)
+{
+	enum { PROCESSES = 150, ROUNDS = 3 };
+	struct known *k = *state;
+	struct window *w = begun_window();
+	struct profile *p;
+	char text[16];
+
+	for (uint32_t i = 0; i < PROCESSES; i++) {
+		for (uint32_t round = 0; round < ROUNDS; round++) {
+			struct window_sample s =
+				SAMPLE(w, 1 + i, frame_of_object(1, 0x1000 * (1 + i * ROUNDS + round)));
+
+			snprintf(text, sizeof(text), "t%u", round);
+			s.comm = text;
+			add_sample(w, s);
+		}
+	}
+	end_window(w);
+	p = known__name(k, w, false, 0, UINT64_MAX);
+	for (uint32_t i = 0; i < PROCESSES * ROUNDS; i++) {
+		const struct sample *s = sample_at(p, 0x1000 * (1 + i));
+
+		assert_id_label(p, s, "pid", 1 + i / ROUNDS);
+		snprintf(text, sizeof(text), "p%u", 1 + i / ROUNDS);
+		assert_string_equal(text_label(p, s, "process"), text);
+		snprintf(text, sizeof(text), "t%u", i % ROUNDS);
+		assert_string_equal(text_label(p, s, "comm"), text);
+	}
+	profile__free(p);
+	window__unref(w);
+}
+
 static void threads_are_told_apart_only_when_asked(void **state)
 {
 	struct known *k = *state;
@@ -317,6 +350,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		naming_test(head_says_what_was_measured),
 		naming_test(samples_carry_the_labels_that_are_known),
+		naming_test(each_of_many_threads_in_turn_has_its_own_labels),
 		naming_test(threads_are_told_apart_only_when_asked),
 		naming_test(part_of_a_window_has_the_slices_that_begin_in_it),
 		naming_test(part_without_slices_is_an_empty_profile),

@@ -96,6 +96,51 @@ static void stacks_are_kept_leaf_first_and_share_their_roots(void **state)
 	window__unref(w);
 }
 
+/* A stack of up to 90 frames, the outer ones shared with the others of its kind; raw frames among them, which are each process's own. */
+static uint32_t mixed_stack(uint32_t seed, uint64_t words[90])
+{
+	uint32_t n = seed * 7 % 90, common = seed * 13 % 91;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t at = i < common ? i : seed * 1000 + i;
+
+		words[n - 1 - i] = i % 5 == 4 ? frame_of_raw(0x7000 + at) : frame_of_object(1, at);
+	}
+	return n;
+}
+
+static void a_stack_is_the_same_whichever_came_before_it(void **state)
+{
+	enum { N = 2000, PROCESSES = 70 };
+	struct window *w = begun_window();
+	uint64_t words[90];
+	uint32_t items[90], rows[N];
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i++) {
+		struct window_sample s = SAMPLE(w, 100 + (i / 4) * (i / 3) % PROCESSES, A);
+
+		s.words = words;
+		s.n_words = mixed_stack(i, words);
+		assert_int_equal(window__add(w, &s, NULL, NULL), 0);
+		rows[i] = s.row;
+	}
+	for (uint32_t i = 0; i < N; i++) {
+		const struct window_row *row = &w->rows[rows[i]];
+		uint32_t n = mixed_stack(i, words);
+
+		assert_int_equal(w->processes[row->process].key.tgid, 100 + (i / 4) * (i / 3) % PROCESSES);
+		assert_int_equal(stack_table__get(&w->stacks, row->stack, items, 90), n);
+		for (uint32_t j = 0; j < n; j++) {
+			const struct window_frame *f = &w->frames[items[j]];
+
+			assert_int_equal(f->word, words[j]);
+			assert_int_equal(f->process, FRAME_KIND(words[j]) == FRAME_RAW ? row->process : 0);
+		}
+	}
+	window__unref(w);
+}
+
 static void sample_without_frames_has_the_empty_stack(void **state)
 {
 	struct window *w = begun_window();
@@ -322,6 +367,7 @@ int main(void)
 		cmocka_unit_test(slices_share_rows_but_not_entries),
 		cmocka_unit_test(rows_differ_by_thread_name_and_process),
 		cmocka_unit_test(stacks_are_kept_leaf_first_and_share_their_roots),
+		cmocka_unit_test(a_stack_is_the_same_whichever_came_before_it),
 		cmocka_unit_test(sample_without_frames_has_the_empty_stack),
 		cmocka_unit_test(code_in_no_file_is_named_once_for_each_process),
 		cmocka_unit_test(process_is_found_by_its_incarnation),
