@@ -111,7 +111,7 @@ int perf_ring__read(struct perf_ring *r, void *scratch, perf_ring_fn fn, void *c
 	return ret;
 }
 
-static int parse_mmap2(struct cursor *c, struct sideband_mmap *m)
+static int parse_mmap2(struct cursor *c, struct life_mmap *m)
 {
 	uint32_t major;
 

@@ -10,9 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "user/kernel/sideband.h"
+#include "user/kernel/life_order.h"
 
 #define PERF_RECORD_BYTES_MAX 65536
+#define PERF_RING_PAGES       32 /* 128 KiB: some 1200 mappings */
 
 struct perf_event_header;
 
@@ -36,7 +37,7 @@ enum sideband_type { SIDEBAND_MMAP, SIDEBAND_COMM_EXEC, SIDEBAND_LOST };
 struct sideband_event {
 	enum sideband_type type;
 	uint64_t lost;
-	struct sideband_mmap mmap; /* time and tgid for SIDEBAND_COMM_EXEC too */
+	struct life_mmap mmap; /* time and tgid for SIDEBAND_COMM_EXEC too */
 };
 int parse_sideband_record(const struct perf_event_header *record, size_t len,
 			  struct sideband_event *ret_event);

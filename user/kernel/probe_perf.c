@@ -132,7 +132,7 @@ static void perf__sideband(struct probe *p, const struct probe_subject *s)
 	struct seen seen = {.tgid = (uint32_t)getpid()};
 	struct perf_ring ring = {.fd = FD_CLOSED};
 	void *scratch = malloc(PERF_RECORD_BYTES_MAX);
-	int err = scratch ? perf_ring__open(&ring, p->first_cpu, SIDEBAND_RING_PAGES) : -ENOMEM;
+	int err = scratch ? perf_ring__open(&ring, p->first_cpu, PERF_RING_PAGES) : -ENOMEM;
 
 	if (err) {
 		probe__refuse(p, s, "a ring for mappings", err);

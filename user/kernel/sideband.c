@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * sideband - Problem: a mapping belongs to the program that made it, but side-band records carry only a pid, come from one ring per CPU, and
- *   those of an exec come *before* the exec's own tracepoint (the kernel maps the new program and its loader first).
- * Idea: gather everything there is into one batch, sort it by time, hand on what is older than the moment at which the reading began (of what came
- *   while we read, one source may have been read already), and hold a process's mappings back from the side-band's own mark of an exec
- *   (PERF_RECORD_COMM with the exec flag) until our exec record, which has the new incarnation's key, has been handed on.
- * Invariants: `held` outlives a batch, since a drain may fall between mark and record; an exit drops what is held for the process, and HOLD_NS of
- *   events without an exec record hand it on.
- * Cost: nothing per event in the kernel beyond perf's own record; one sort a drain.
+ * sideband - the rings of process events, read in one go.
+ *
+ * All rings are read, and what is older than the moment at which that began is put in order and handed on (life_order): of what came while we read, one ring may have
+ * been read already. In the kernel nothing is done per event beyond perf's own record.
  */
 #include "user/kernel/sideband.h"
 
@@ -20,7 +16,6 @@
 #include <bpf/libbpf.h>
 #include <linux/perf_event.h>
 
-#include "user/base/arena.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/io.h"
@@ -28,68 +23,16 @@
 #include "user/kernel/loader.h"
 #include "user/kernel/perf_ring.h"
 
-#define HELD_MAX    4096
-#define BATCH_BYTES (32u << 20)
-#define HOLD_NS     (1000ull * 1000 * 1000)
-
-/* One event of the batch. */
-struct item {
-	uint64_t time_ns;
-	uint32_t order; /* of arrival: equal times keep it */
-	enum { ITEM_PROCESS, ITEM_MMAP, ITEM_COMM_EXEC } kind;
-	union {
-		struct process_record *process;
-		struct sideband_mmap *mmap;
-		uint32_t tgid;
-	};
-};
-
-/* A mapping made by an exec that has not been told yet; tgid 0 with no path marks the exec itself. */
-struct held {
-	bool is_mark;
-	struct sideband_mmap mmap;
-	char *path;
-};
-
 struct sideband {
-	const struct kernel_maps *maps;
-	struct sideband_handler handler;
+	struct life_order *order;
 	struct perf_ring *rings; /* [CPUS_MAX], fd < 0 where there is none */
 	uint32_t n_rings;        /* one more than the highest CPU that has one */
 	int epoll_fd;            /* of the rings */
 	struct ring_buffer *process_ring;
 	void *scratch;
-	struct arena arena, next_arena; /* of the batch, and of what stays for the next one */
-	struct item *items;
-	uint32_t n_items, cap_items;
-	struct held *held;
-	uint32_t n_held;
+	uint64_t n_ring_lost, n_lost_taken;
 	bool lost, unfollowed;
-	struct sideband_stats stats;
 };
-
-static int sideband__add(struct sideband *s, struct item item)
-{
-	if (s->n_items == s->cap_items) {
-		uint32_t cap = s->cap_items ? s->cap_items * 2 : 256;
-		struct item *items;
-
-		if (cap > SIDEBAND_BATCH_MAX)
-			goto lost;
-		items = realloc(s->items, cap * sizeof(*items));
-		if (!items)
-			goto lost;
-		s->items = items;
-		s->cap_items = cap;
-	}
-	item.order = s->n_items;
-	s->items[s->n_items++] = item;
-	return 0;
-lost:
-	s->lost = true;
-	s->stats.lost++;
-	return 0;
-}
 
 static int sideband__on_record(const struct perf_event_header *record, void *ctx)
 {
@@ -99,190 +42,27 @@ static int sideband__on_record(const struct perf_event_header *record, void *ctx
 
 	if (parse_sideband_record(record, size, &e))
 		return 0;
-	if (e.type == SIDEBAND_LOST) {
-		s->lost = true;
-		s->stats.lost += e.lost;
-		return 0;
-	}
-	if (e.type == SIDEBAND_COMM_EXEC)
-		return sideband__add(s,
-				     (struct item){e.mmap.time_ns, 0, ITEM_COMM_EXEC, .tgid = e.mmap.tgid});
-	struct sideband_mmap *m = arena__alloc(&s->arena, sizeof(*m));
-	char *path = m ? arena__strndup(&s->arena, e.mmap.path, strlen(e.mmap.path)) : NULL;
-
-	if (!path) {
-		s->lost = true;
-		s->stats.lost++;
-		return 0;
-	}
-	*m = e.mmap;
-	m->path = path;
-	return sideband__add(s, (struct item){m->time_ns, 0, ITEM_MMAP, .mmap = m});
+	if (e.type == SIDEBAND_LOST)
+		s->n_ring_lost += e.lost;
+	else if (e.type == SIDEBAND_COMM_EXEC)
+		life_order__add_exec_mark(s->order, e.mmap.time_ns, e.mmap.tgid);
+	else
+		life_order__add_mmap(s->order, &e.mmap);
+	return 0;
 }
 
 static int sideband__on_process(void *ctx, void *data, size_t size)
 {
-	struct sideband *s = ctx;
-	struct process_record *r;
+	const struct sideband *s = ctx;
 
-	if (size < sizeof(*r))
-		return 0;
-	r = arena__alloc(&s->arena, sizeof(*r));
-	if (!r) {
-		s->lost = true;
-		s->stats.lost++;
-		return 0;
-	}
-	memcpy(r, data, sizeof(*r));
-	return sideband__add(s, (struct item){r->time_ns, 0, ITEM_PROCESS, .process = r});
-}
-
-static int item__compare(const void *a, const void *b)
-{
-	const struct item *x = a, *y = b;
-
-	if (x->time_ns != y->time_ns)
-		return x->time_ns < y->time_ns ? -1 : 1;
-	return x->order < y->order ? -1 : x->order > y->order;
-}
-
-static bool sideband__is_held(const struct sideband *s, uint32_t tgid)
-{
-	for (uint32_t i = 0; i < s->n_held; i++)
-		if (s->held[i].mmap.tgid == tgid && s->held[i].is_mark)
-			return true;
-	return false;
-}
-
-static void sideband__hold(struct sideband *s, uint64_t time_ns, uint32_t tgid, const struct sideband_mmap *m)
-{
-	struct held h = {.is_mark = !m};
-
-	if (s->n_held == HELD_MAX) {
-		s->stats.held_dropped++;
-		s->lost = true;
-		return;
-	}
-	if (m) {
-		h.path = strdup(m->path);
-		if (!h.path) {
-			s->lost = true;
-			return;
-		}
-		h.mmap = *m;
-		h.mmap.path = h.path;
-	}
-	h.mmap.tgid = tgid;
-	h.mmap.time_ns = time_ns;
-	s->held[s->n_held++] = h;
-}
-
-/* Takes the process's held mappings out, handing them on (as things of exec_ns: the program they belong to begins then) or not. */
-static void sideband__release(struct sideband *s, uint32_t tgid, uint64_t exec_ns)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < s->n_held; i++) {
-		struct held h = s->held[i];
-
-		if (h.mmap.tgid != tgid) {
-			s->held[kept++] = h;
-			continue;
-		}
-		h.mmap.time_ns = exec_ns;
-		if (exec_ns && !h.is_mark)
-			s->handler.mmap(s->handler.ctx, &h.mmap);
-		free(h.path);
-	}
-	s->n_held = kept;
-}
-
-/*
- * An exec whose record was lost: its mappings are better late than never. Lost is what has not come among all that was told up to told_ns; that the mark is
- * old says nothing where we come late ourselves.
- */
-static void sideband__release_old(struct sideband *s, uint64_t told_ns)
-{
-	for (uint32_t i = 0; i < s->n_held;) {
-		if (s->held[i].is_mark && s->held[i].mmap.time_ns + HOLD_NS < told_ns) {
-			sideband__release(s, s->held[i].mmap.tgid, s->held[i].mmap.time_ns);
-			i = 0;
-		} else {
-			i++;
-		}
-	}
-}
-
-static void sideband__deliver_process(struct sideband *s, const struct process_record *r)
-{
-	switch (r->type) {
-	case RECORD_FORK:
-		s->handler.fork(s->handler.ctx, r);
-		break;
-	case RECORD_EXEC:
-		s->handler.exec(s->handler.ctx, r);
-		sideband__release(s, r->key.tgid, r->time_ns);
-		break;
-	case RECORD_EXIT:
-		sideband__release(s, r->key.tgid, 0);
-		s->handler.exit(s->handler.ctx, r);
-		break;
-	case RECORD_GONE:
-		s->handler.gone(s->handler.ctx, r);
-		break;
-	case RECORD_OOM:
-		if (s->handler.oom)
-			s->handler.oom(s->handler.ctx, r);
-		break;
-	default:
-		break;
-	}
-}
-
-static void sideband__deliver(struct sideband *s, const struct item *item)
-{
-	s->stats.events++;
-	if (item->kind == ITEM_PROCESS)
-		sideband__deliver_process(s, item->process);
-	else if (item->kind == ITEM_COMM_EXEC)
-		sideband__hold(s, item->time_ns, item->tgid, NULL);
-	else if (s->n_held && sideband__is_held(s, item->mmap->tgid))
-		sideband__hold(s, item->time_ns, item->mmap->tgid, item->mmap);
-	else
-		s->handler.mmap(s->handler.ctx, item->mmap);
-}
-
-/* Moves an item's payload to where the next batch finds it. */
-static bool sideband__keep(struct sideband *s, struct item *item)
-{
-	struct sideband_mmap *m;
-	char *path;
-
-	if (item->kind == ITEM_COMM_EXEC)
-		return true;
-	if (item->kind == ITEM_PROCESS) {
-		struct process_record *r = arena__alloc(&s->next_arena, sizeof(*r));
-
-		if (r)
-			*r = *item->process;
-		item->process = r;
-		return r;
-	}
-	m = arena__alloc(&s->next_arena, sizeof(*m));
-	path = m ? arena__strndup(&s->next_arena, item->mmap->path, strlen(item->mmap->path)) : NULL;
-	if (!path)
-		return false;
-	*m = *item->mmap;
-	m->path = path;
-	item->mmap = m;
-	return true;
+	if (size >= sizeof(struct process_record))
+		life_order__add_record(s->order, data);
+	return 0;
 }
 
 int sideband__drain(struct sideband *s, uint64_t until_ns)
 {
-	uint64_t began_ns = clock__mono_ns(), before_ns = until_ns < began_ns ? until_ns : began_ns;
-	struct arena empty;
-	uint32_t kept = 0, i;
+	uint64_t began_ns = clock__mono_ns();
 	int ret;
 
 	for (uint32_t cpu = 0; cpu < s->n_rings; cpu++)
@@ -291,30 +71,14 @@ int sideband__drain(struct sideband *s, uint64_t until_ns)
 	ret = ring_buffer__consume(s->process_ring);
 	if (ret < 0 && ret != -EINTR)
 		return ret;
-	if (s->n_items)
-		qsort(s->items, s->n_items, sizeof(*s->items), item__compare);
-	for (i = 0; i < s->n_items && s->items[i].time_ns <= before_ns; i++)
-		sideband__deliver(s, &s->items[i]);
-	for (; i < s->n_items; i++) {
-		if (sideband__keep(s, &s->items[i])) {
-			s->items[kept] = s->items[i];
-			s->items[kept].order = kept;
-			kept++;
-		}
-	}
-	s->n_items = kept;
-	sideband__release_old(s, before_ns);
-	arena__done(&s->arena);
-	arena__init(&empty, BATCH_BYTES);
-	s->arena = s->next_arena;
-	s->next_arena = empty;
+	life_order__tell(s->order, until_ns < began_ns ? until_ns : began_ns);
 	return 0;
 }
 
 static int sideband__open_ring(struct sideband *s, uint32_t cpu)
 {
 	struct epoll_event event = {.events = EPOLLIN};
-	int ret = perf_ring__open(&s->rings[cpu], cpu, SIDEBAND_RING_PAGES);
+	int ret = perf_ring__open(&s->rings[cpu], cpu, PERF_RING_PAGES);
 
 	if (ret)
 		return ret;
@@ -361,23 +125,18 @@ int sideband__refresh_cpus(struct sideband *s, struct err *err)
 	return 0;
 }
 
-int sideband__open(const struct kernel_maps *maps, const struct sideband_handler *handler,
-		   struct sideband **ret, struct err *err)
+int sideband__open(const struct kernel_maps *maps, const struct life_handler *handler, struct sideband **ret,
+		   struct err *err)
 {
 	struct sideband *s = calloc(1, sizeof(*s));
 	int code = -ENOMEM;
 
 	if (!s)
 		return -ENOMEM;
-	s->maps = maps;
-	s->handler = *handler;
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	arena__init(&s->arena, BATCH_BYTES);
-	arena__init(&s->next_arena, BATCH_BYTES);
 	s->rings = calloc(CPUS_MAX, sizeof(*s->rings));
-	s->held = calloc(HELD_MAX, sizeof(*s->held));
 	s->scratch = malloc(PERF_RECORD_BYTES_MAX);
-	if (!s->rings || !s->held || !s->scratch)
+	if (!s->rings || !s->scratch || life_order__new(handler, &s->order))
 		goto out;
 	if (s->epoll_fd < 0) {
 		code = err__set(err, -errno, "kernel: cannot wait for mapping events: %s", strerror(errno));
@@ -407,16 +166,11 @@ void sideband__close(struct sideband *s)
 		return;
 	for (uint32_t i = 0; s->rings && i < CPUS_MAX; i++)
 		perf_ring__close(&s->rings[i]);
-	for (uint32_t i = 0; i < s->n_held; i++)
-		free(s->held[i].path);
 	io__close(&s->epoll_fd);
 	ring_buffer__free(s->process_ring);
-	arena__done(&s->arena);
-	arena__done(&s->next_arena);
+	life_order__free(s->order);
 	free(s->rings);
-	free(s->held);
 	free(s->scratch);
-	free(s->items);
 	free(s);
 }
 
@@ -436,13 +190,20 @@ int sideband__epoll_fd(const struct sideband *s)
 
 bool sideband__take_lost(struct sideband *s)
 {
-	bool lost = s->lost;
+	uint64_t n = sideband__n_lost(s);
+	bool lost = s->lost || n != s->n_lost_taken;
 
+	s->n_lost_taken = n;
 	s->lost = false;
 	return lost;
 }
 
-const struct sideband_stats *sideband__stats(const struct sideband *s)
+uint64_t sideband__n_lost(const struct sideband *s)
 {
-	return &s->stats;
+	return s->n_ring_lost + life_order__stats(s->order)->lost;
+}
+
+uint64_t sideband__n_told(const struct sideband *s)
+{
+	return life_order__stats(s->order)->told;
 }

@@ -37,7 +37,7 @@
 /* Losses of the slice, by event: what the kernel counted since the last one, and what we did. */
 static void collector__slice_losses(struct collector *c, struct losses ret[EVENT_N])
 {
-	uint64_t sideband = sideband__stats(c->sideband)->lost;
+	uint64_t sideband = sideband__n_lost(c->sideband);
 	struct losses now[EVENT_N + 1], all = c->lost_here, since, here[EVENT_N];
 	bool is_read = !losses__read(c->maps->losses_fd, now);
 
@@ -349,7 +349,7 @@ const struct event_source cpu_source = {.start = start_cpu, .stop = stop_cpu, .p
 int collector__new(const struct collector_opts *opts, const struct collector_ports *ports, struct loop *loop,
 		   struct collector **ret, struct err *err)
 {
-	struct sideband_handler handler = collector_sideband_handler;
+	struct life_handler handler = collector_life_handler;
 	struct collector *c = calloc(1, sizeof(*c));
 	int code = -ENOMEM;
 
@@ -596,7 +596,7 @@ void collector__stats(struct collector *c, struct collector_stats *ret)
 	*ret = c->stats;
 	ret->clock = perf_clocks__name(c->clocks);
 	ret->frequency_hz = c->frequency_hz;
-	ret->events = sideband__stats(c->sideband)->events;
+	ret->events = sideband__n_told(c->sideband);
 	ret->must_follow = !selector__is_everything(&c->opts.selector);
 	ret->process_events = __atomic_load_n(&c->maps->gate->n_life, __ATOMIC_RELAXED);
 	for (int ev = 0; ev < EVENT_N; ev++)

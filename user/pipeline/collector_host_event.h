@@ -18,7 +18,7 @@ struct host_events {
 	struct task_key last_victim; /* of a kill for memory */
 };
 
-/* For sideband_handler.oom; ctx is the collector. */
+/* For life_handler.oom; ctx is the collector. */
 void collector__on_oom(void *ctx, const struct process_record *r);
 /* A process ended; it is still known. */
 void collector__tell_end(struct collector *c, const struct process_record *r);

@@ -238,7 +238,7 @@ static void collector__on_gone(void *ctx, const struct process_record *r)
 		collector__mark_dirty_from(c, &r->key, 0);
 }
 
-static void collector__on_mmap(void *ctx, const struct sideband_mmap *m)
+static void collector__on_mmap(void *ctx, const struct life_mmap *m)
 {
 	struct collector *c = ctx;
 	const struct process_mmap pm = {
@@ -257,7 +257,7 @@ static void collector__on_mmap(void *ctx, const struct sideband_mmap *m)
 	process_table__mmap(c->processes, &pm);
 }
 
-const struct sideband_handler collector_sideband_handler = {
+const struct life_handler collector_life_handler = {
 	.fork = collector__on_fork,
 	.exec = collector__on_exec,
 	.exit = collector__on_exit,

@@ -14,7 +14,7 @@
 
 struct collector;
 
-extern const struct sideband_handler collector_sideband_handler;
+extern const struct life_handler collector_life_handler;
 
 int collector__learn_all(struct collector *c);
 /* Reads all events and pushes what they changed. */
