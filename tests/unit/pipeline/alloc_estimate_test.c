@@ -251,6 +251,33 @@ static void phases_count_by_their_time_and_not_by_what_was_seen_of_them(void **s
 	assert_in_range(within, PROFILES * 63 / 100, PROFILES * 95 / 100);
 }
 
+/* Dense phases are told apart from denser ones: together, half a millisecond of the one would stand for a sixth of the other. */
+static void denser_phases_are_told_apart_from_dense_ones(void **state)
+{
+	enum { WINDOWS = 40 };
+	const double rates[] = {5e-3, 5e-3, 1.3e-3, 0.02e-3},
+		     truth = 5e9 * (5e-3 + 5e-3 + 1.3e-3 + 0.02e-3) / 4;
+	double cpu_ns = 5e9;
+	struct alloc_estimate e;
+
+	(void)state;
+	alloc_estimate__init(&e);
+	for (uint32_t round = 0; round < WINDOWS; round++) {
+		double rate = rates[round % 4], own = 1e6 / (1 + rate * 1000);
+		const struct alloc_weight w = {.low = 1e6 / own, .high = 1e6 / own, .doubt = 10};
+
+		alloc_estimate__add_thread(&e, &first, rate * own, 1, 1e6 - own, &w);
+		cpu_ns += 1e6 - own;
+		add_cpu(&e, 1e6);
+		alloc_estimate__end_window(&e, 5e9 / 1e6 / WINDOWS, 1);
+	}
+	alloc_estimate__settle(&e, WINDOWS, 1, knows_cpu, &cpu_ns);
+	assert_near(e.total.objects / truth, 1, 0.01);
+	/* what is not known of a probe's cost is most of what is not known */
+	assert_true(e.total.objects_error > 0.25 * truth && e.total.objects_error < 0.6 * truth);
+	alloc_estimate__done(&e);
+}
+
 /* Of two errors the smaller one counts; a process whose CPU time in all is not known is told by windows, and one of which nearly all went into probes. */
 static void the_way_with_the_smaller_error_counts(void **state)
 {
@@ -405,6 +432,7 @@ int main(void)
 		cmocka_unit_test(what_is_known_by_cpu_time_is_not_left_to_chance),
 		cmocka_unit_test(windows_count_by_the_cpu_time_that_they_have),
 		cmocka_unit_test(phases_count_by_their_time_and_not_by_what_was_seen_of_them),
+		cmocka_unit_test(denser_phases_are_told_apart_from_dense_ones),
 		cmocka_unit_test(the_way_with_the_smaller_error_counts),
 		cmocka_unit_test(rows_add_up_to_what_was_counted),
 		cmocka_unit_test(where_files_take_turns_cpu_time_does_not),
