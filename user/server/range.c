@@ -128,7 +128,8 @@ static int each_file(struct link *l, const struct store_file *files, uint32_t n,
 				       .ctx = l,
 				       .file_bytes = FILE_BYTES_MAX,
 				       .limit_bytes = RANGE_BYTES_MAX,
-				       .fold_shift = how->fold_shift};
+				       /* a state is one file: there is no sum */
+				       .fold_shift = w->is_state ? 0 : how->fold_shift};
 	const struct store_file *file;
 	struct feed *feed = NULL;
 	int code = feed__new(&opts, &feed);
