@@ -260,6 +260,11 @@ Everprof.amount = function (v, unit) {
 	return sign + a.toLocaleString("en") + (unit === "count" || !unit ? "" : " " + unit);
 };
 
+// The zone of the times that a browser tells: "UTC", "GMT+9".
+Everprof.zone = function (ms) {
+	return new Intl.DateTimeFormat("en", { timeZoneName: "short" }).formatToParts(ms).find((p) => p.type === "timeZoneName").value;
+};
+
 Everprof.percent = function (part, whole) {
 	if (!whole)
 		return "–";

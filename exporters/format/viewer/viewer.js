@@ -63,7 +63,7 @@ Everprof.Viewer = class {
 		this.options = options || {};
 		this.state = { ...Everprof.Viewer.DEFAULTS };
 		this.build();
-		window.addEventListener("resize", () => this.redraw());
+		new ResizeObserver(() => this.redraw()).observe(this.main); // what stands around it may grow without the window
 		window.addEventListener("everprof-theme", () => this.restyle());
 		window.addEventListener("keydown", (e) => this.key(e));
 	}
@@ -184,7 +184,7 @@ Everprof.Viewer = class {
 		if (d.duration_ns)
 			parts.push(` in ${Everprof.amount(d.duration_ns, "nanoseconds")}`);
 		if (d.time_ms)
-			parts.push(`, from ${new Date(d.time_ms).toISOString().slice(0, 19).replace("T", " ")} UTC`);
+			parts.push(`, from ${new Date(d.time_ms).toLocaleString("sv")} ${Everprof.zone(d.time_ms)}`);
 		if (d.diff)
 			parts.push(E("span", { class: "ev-diff" }, " difference: ", E("i", { class: "ev-less" }, "less"), " than before, ", E("i", { class: "ev-more" }, "more")));
 		if (cut)

@@ -4,6 +4,9 @@
 (function () {
 	"use strict";
 	const E = Everprof.element, fetchJson = Everprof.fetchJson, LANES = ["cpu", "offcpu", "memory", "alloc", "lock", "threads"];
+	// Who clicks one of these wants to see what is in it.
+	const INSIDE = { pod: "container", container: "process", unit: "process", cgroup: "process" };
+	const hasRange = new URLSearchParams(location.hash.slice(1)).has("range");
 	const RANGES = [["5m", 300], ["15m", 900], ["30m", 1800], ["1h", 3600], ["3h", 10800], ["12h", 43200], ["24h", 86400], ["7d", 604800]];
 	const ui = {}, failed = {}, chosenFunction = { name: "", series: null };
 	let events = [], state = Everprof.first.state, viewer, timeline, asking = null, listSort = { by: "sum", up: false };
@@ -79,10 +82,19 @@
 		}
 	}
 
+	// What is shown at first would be all but empty where recording began a minute ago.
+	function shorten(seconds) {
+		const enough = RANGES.find((r) => r[1] >= seconds);
+		if (enough && enough[1] < state.range && !state.chosen)
+			state.range = enough[1];
+	}
+
 	async function loadEvents() {
 		try {
 			const d = await fetchJson("api/v1/events");
 			events = d.events.map((e) => e.name);
+			if (!hasRange && events.length)
+				shorten(Date.now() / 1000 - Math.min(...d.events.map((e) => e.from)));
 			ui.host.textContent = d.host;
 			document.title = "everprof " + d.host;
 		} catch (e) {
@@ -169,7 +181,7 @@
 
 	function toggleFilter(key, name) {
 		const pattern = quote(name), had = state.filters.some((f) => f[0] === key && f[1] === pattern);
-		set({ filters: had ? state.filters.filter((f) => f[0] !== key || f[1] !== pattern) : [...state.filters, [key, pattern]] });
+		set(had ? { filters: state.filters.filter((f) => f[0] !== key || f[1] !== pattern) } : { filters: [...state.filters, [key, pattern]], by: INSIDE[key] || state.by });
 		loadSeries();
 		loadProfile();
 	}
@@ -251,7 +263,7 @@
 		});
 		ui.event = select("event", [["cpu", "cpu"]], () => { set({ event: ui.event.value }); load(); });
 		ui.by = select("list by", Everprof.GROUPS.map((g) => [g, "by " + g]), () => { set({ by: ui.by.value }); loadSeries(); if (!state.group) loadProfile(); });
-		ui.group = select("group the graph", [[Everprof.AS_LISTED, "grouped as listed"], [Everprof.UNGROUPED, "one graph"], ...Everprof.LABELS.map((g) => [g, "grouped by " + g])], () => { set({ group: ui.group.value }); loadProfile(); });
+		ui.group = select("group the graph", [[Everprof.AS_LISTED, "graph as listed"], [Everprof.UNGROUPED, "one graph"], ...Everprof.LABELS.map((g) => [g, "graph by " + g])], () => { set({ group: ui.group.value }); loadProfile(); });
 		ui.live = E("input", { type: "checkbox", onchange: () => set({ live: ui.live.checked, chosen: ui.live.checked ? null : state.chosen }) });
 		ui.idle = E("input", { type: "checkbox", onchange: () => { set({ idle: ui.idle.checked }); loadSeries(); loadProfile(); } });
 		ui.filter = E("input", { type: "text", placeholder: "Only … (nginx*)", title: "a process, or label=pattern, such as container=4f2a*; then Enter", "aria-label": "filter", onkeydown: (e) => {
@@ -269,10 +281,10 @@
 		ui.ran = E("div", { class: "ran" });
 		ui.viewer = E("div", { id: "viewer" });
 		ui.message = E("div", { class: "message", hidden: true });
-		page.append(E("div", { class: "top" }, E("h1", {}, "everprof", ui.host), ui.range, ui.event, ui.by, ui.group, ui.filter, ui.chips,
+		page.append(E("div", { class: "top" }, E("h1", {}, "everprof", ui.host), ui.range, ui.event, ui.by, ui.group, ui.filter,
 			E("label", { title: "follow the clock" }, ui.live, "live"), E("label", { title: "show waits of threads that only wait for work" }, ui.idle, "idle"), E("span", { class: "gap" }),
 			ui.compare, E("button", { title: "what was kept when something was wrong", onclick: () => Everprof.captures.dialog(state.filters, openCapture) }, "Captures"), ui.rules, E("button", { title: "record the next seconds", onclick: record }, "Record"), E("button", { title: "what every process uses now", onclick: Everprof.live.processes }, "Now"), E("button", { title: "what profiling costs and loses", onclick: Everprof.live.agent }, "Agent"), ui.link),
-			...timeline.parts, E("div", { class: "below" }, ui.ran, ui.viewer));
+			...timeline.parts, E("div", { class: "said" }, timeline.hint, ui.chips), E("div", { class: "below" }, ui.ran, ui.viewer));
 		ui.viewer.append(ui.message);
 		const file = (text, format, more) => ({ text, href: () => state.profileUrl(format, { download: "1", ...more }) });
 		viewer = new Everprof.Viewer(ui.viewer, {

@@ -18,7 +18,7 @@ Everprof.Timeline = class {
 		this.lanes = E("div", { class: "lanes" });
 		this.axis = E("div", { class: "axis", "aria-hidden": "true" });
 		this.hint = E("div", { class: "hint", role: "status" });
-		this.parts = [this.lanes, this.axis, this.hint];
+		this.parts = [this.lanes, this.axis];
 	}
 
 	build() {
@@ -46,13 +46,25 @@ Everprof.Timeline = class {
 		return new Date(t * 1000).toLocaleString("sv", long ? {} : { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 	}
 
-	static ago(t) {
-		const s = Math.round(Date.now() / 1000 - t);
-		return s < 90 ? `${Math.max(s, 0)} s ago` : s < 5400 ? `${Math.round(s / 60)} min ago` : s < 129600 ? `${Math.round(s / 3600)} h ago` : `${Math.round(s / 86400)} days ago`;
+	static length(seconds) {
+		const s = Math.max(Math.round(seconds), 0);
+		return s < 90 ? `${s} s` : s < 5400 ? `${Math.round(s / 60)} min` : s < 129600 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} days`;
 	}
 
+	static ago(t) {
+		return Everprof.Timeline.length(Date.now() / 1000 - t) + " ago";
+	}
+
+	// Both ends, with the day of the second one where it is another, and the zone that all times on the page are in.
+	static span(from, to) {
+		const { clock } = Everprof.Timeline, day = (t) => clock(t, true).split(" ")[0];
+		return `${clock(from, true)} – ${clock(to, day(from) !== day(to))} ${Everprof.zone(to * 1000)}`;
+	}
+
+	// The same for a name wherever it stands; three shades of a hue keep more of them apart. Who has no such label is grey.
 	static colourOf(name) {
-		return `hsl(${Everprof.hash(name) % 360} ${Everprof.theme.isDark() ? "42% 46%" : "55% 62%"})`;
+		const isDark = Everprof.theme.isDark(), hash = Everprof.hash(name), shades = isDark ? ["42% 46%", "34% 36%", "52% 57%"] : ["55% 62%", "42% 50%", "70% 74%"];
+		return name === "(none)" ? (isDark ? "#66707e" : "#a4adba") : `hsl(${hash % 360} ${shades[(hash >>> 12) % 3]})`;
 	}
 
 	// What a value a second means: of CPU time, how many CPUs.
@@ -244,9 +256,9 @@ Everprof.Timeline = class {
 
 	// What is shown.
 	tell() {
-		const state = this.page.state(), [from, to] = state.chosen || state.times(), span = Math.round(to - from), E = Everprof.element, { clock, ago } = Everprof.Timeline;
-		this.hint.replaceChildren("Shown: ", E("b", {}, `${clock(from, true)} – ${clock(to, false)}`), ` (${span < 120 ? span + " s" : Math.round(span / 60) + " min"}${state.chosen ? ", " + ago(to) : ""})`,
-			state.base ? `, compared with ${clock(state.base[0], true)} – ${clock(state.base[1], false)}` : "",
+		const state = this.page.state(), [from, to] = state.chosen || state.times(), E = Everprof.element, { span, length, ago } = Everprof.Timeline;
+		this.hint.replaceChildren("Shown: ", E("b", {}, span(from, to)), ` (${length(to - from)}${state.chosen ? ", " + ago(to) : ""})`,
+			state.base ? `, compared with ${span(...state.base)}` : "",
 			state.chosen ? "  · double click shows all again" : "  · drag over the timeline to look at a part, with Shift to compare with it");
 	}
 };
