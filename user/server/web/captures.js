@@ -68,7 +68,7 @@
 
 	// open(capture, event, isDiff): show its profile in the page.
 	function row(c, open, act) {
-		const room = E("td", { colspan: "6" }), more = E("tr", { hidden: true }, room);
+		const room = E("td", { class: "room", colspan: "6" }), more = E("tr", { hidden: true }, room);
 		const show = async () => {
 			more.hidden = !more.hidden;
 			if (!more.hidden)
