@@ -66,6 +66,12 @@ void hashmap__clear(struct hashmap *m)
 	m->n = 0;
 }
 
+void hashmap__prefetch(const struct hashmap *m, uint64_t hash)
+{
+	if (m->cap)
+		__builtin_prefetch(&m->slots[tag_of(hash) & (m->cap - 1)]);
+}
+
 uint32_t hashmap__find(const struct hashmap *m, uint64_t hash, hashmap_eq_fn eq, const void *key,
 		       const void *owner)
 {

@@ -34,6 +34,8 @@ void hashmap__clear(struct hashmap *m); /* keeps the memory */
 /* Index of the element, or HASHMAP_NONE. */
 uint32_t hashmap__find(const struct hashmap *m, uint64_t hash, hashmap_eq_fn eq, const void *key,
 		       const void *owner);
+/* Begins to fetch the slot of that hash: where many will be looked for one after the other. */
+void hashmap__prefetch(const struct hashmap *m, uint64_t hash);
 /* Adds an index that is known not to be there. */
 int hashmap__add(struct hashmap *m, uint64_t hash, uint32_t index);
 /* Removes the entry with that hash and that very index; false if it was not there. */

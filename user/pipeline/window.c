@@ -218,10 +218,16 @@ void window__name_frames(struct window *w, const struct task_key *key, window_na
 	}
 }
 
+/* Raw frames are each process's own. */
+static uint32_t frame__owner(uint64_t word, uint32_t process)
+{
+	return FRAME_KIND(word) == FRAME_RAW ? process : 0;
+}
+
 static int window__frame(struct window *w, uint64_t word, uint32_t process, window_name_fn name, void *ctx,
 			 uint32_t *ret)
 {
-	struct window_frame f = {.word = word, .process = FRAME_KIND(word) == FRAME_RAW ? process : 0};
+	struct window_frame f = {.word = word, .process = frame__owner(word, process)};
 	uint64_t hash = hash_pair(word, f.process);
 	uint32_t at = hashmap__find(&w->frames_by_word, hash, frame__eq, &f, w);
 	int err;
@@ -312,6 +318,10 @@ static int window__stack(struct window *w, const struct window_sample *s, window
 	uint32_t n = last_stack__common(last, s), node = n ? last->nodes[n - 1] : 0, frame, n_frames;
 	int err = 0;
 
+	/* a slice is read once a second: nothing of the tables is in a cache any more */
+	for (uint32_t i = 0; i < s->n_words - n; i++)
+		hashmap__prefetch(&w->frames_by_word,
+				  hash_pair(s->words[i], frame__owner(s->words[i], s->process)));
 	for (last->n = n; n < s->n_words && !err; n++) {
 		uint64_t word = s->words[s->n_words - 1 - n];
 

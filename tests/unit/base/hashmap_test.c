@@ -40,6 +40,7 @@ static void added_are_found_and_others_are_not(void **state)
 
 	(void)state;
 	hashmap__init(&m);
+	hashmap__prefetch(&m, hash_u64(1));
 	assert_int_equal(find(&m, 1, hash_u64), HASHMAP_NONE);
 	for (uint32_t i = 0; i < N; i++) {
 		size_t foretold = hashmap__bytes_after_add(&m);
