@@ -29,7 +29,9 @@
 	NS_PER_SEC /* stacks come at once; a second is for those that overtake each other */
 #define UPKEEP_NS      (5 * NS_PER_SEC)
 #define COLLECTOR_NICE (-10)
-#define VERIFY_BUDGET  64
+/* Processes that are looked for at an upkeep: did they end unseen? None should, but where events were lost or are not followed. */
+#define VERIFY_FEW  4
+#define VERIFY_MANY 64
 /* Perf maps of JIT code */
 #define JIT_PROCESSES_MAX 32
 #define JIT_REFRESH_NS    NS_PER_SEC
@@ -77,9 +79,10 @@ static void collector__weigh_ticks(struct collector *c)
 	c->tick_ns = busy__tick_ns(&c->busy, perf_clocks__period_ns(c->clocks));
 }
 
-/* Stacks of a slice that may be finished in user space. */
+/* Stacks of a slice that may be finished in user space, and processes that may be read for its samples. */
 static void collector__give_tokens(struct collector *c)
 {
+	c->scans_left = c->orders.scans;
 	__atomic_store_n(&c->maps->gate->defer_kept, c->orders.defer_tokens / 2, __ATOMIC_RELAXED);
 	__atomic_store_n(&c->maps->gate->defer_tokens, c->orders.defer_tokens, __ATOMIC_RELAXED);
 }
@@ -157,6 +160,22 @@ static int on_ring_fd(int fd, uint32_t events, void *ctx)
 	return 0;
 }
 
+/* After a loss all are looked for once, some with each upkeep. */
+static void collector__verify(struct collector *c, uint64_t now)
+{
+	struct process_table_stats stats;
+	uint32_t budget;
+
+	if (sideband__take_lost(c->sideband)) {
+		collector__learn_all(c);
+		process_table__stats(c->processes, &stats);
+		c->n_doubtful = (uint32_t)stats.processes;
+	}
+	budget = c->n_doubtful || c->orders.unfollowed ? VERIFY_MANY : VERIFY_FEW;
+	process_table__verify(c->processes, now, budget);
+	c->n_doubtful -= c->n_doubtful < budget ? c->n_doubtful : budget;
+}
+
 /* Things that may be late: CPUs that came, processes that ended unseen, what nobody needs any more. */
 static int on_upkeep(uint64_t n_expired, void *ctx)
 {
@@ -169,9 +188,7 @@ static int on_upkeep(uint64_t n_expired, void *ctx)
 		log_warn("%s, ignoring", err__text(&err, 0));
 	if (sideband__refresh_cpus(c->sideband, &err))
 		log_warn("%s, ignoring", err__text(&err, 0));
-	if (sideband__take_lost(c->sideband))
-		collector__learn_all(c);
-	process_table__verify(c->processes, now, VERIFY_BUDGET);
+	collector__verify(c, now);
 	collector__rescan_stale(c);
 	/* what ended before the last slice was read has no samples to come */
 	process_table__retire(c->processes, c->slice_ns);
@@ -368,6 +385,7 @@ int collector__new(const struct collector_opts *opts, const struct collector_por
 		.row_segments = opts->budgets.row_segments,
 		.defer_tokens = GOVERNOR_DEFER_TOKENS,
 		.frequency_hz = UINT32_MAX,
+		.scans = UINT32_MAX,
 	};
 	c->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	history__init(&c->history, opts->history_ns, opts->budgets.history_bytes);

@@ -343,7 +343,8 @@ struct process *collector__process(struct collector *c, const struct task_key *k
 {
 	struct process *p = process_table__find(c->processes, key);
 
-	if (p)
+	if (p || !c->scans_left)
 		return p;
+	c->scans_left--;
 	return process_table__scan_one(c->processes, clock__mono_ns(), key, &p) ? NULL : p;
 }

@@ -23,7 +23,7 @@ void collector__read_events(struct collector *c);
 void collector__catch_up(struct collector *c);
 /* Reads the mappings of processes that map faster than they are followed. */
 void collector__rescan_stale(struct collector *c);
-/* The process of a sample: known, or learnt now as well as that still goes. */
+/* The process of a sample: known, or learnt now as well as that still goes. NULL where it cannot be, or not as many more in this slice. */
 struct process *collector__process(struct collector *c, const struct task_key *key);
 void collector__push_dirty(struct collector *c);
 /* The kernel did not know this process: will be pushed again if we do. */

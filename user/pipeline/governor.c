@@ -77,6 +77,7 @@ static void governor__order_rates(struct governor *g)
 	g->orders.defer_tokens = GOVERNOR_DEFER_TOKENS >> (RUNG_SHIFT * g->defer_rung);
 	g->orders.budget_shift = RUNG_SHIFT * (uint32_t)at_least(g->cpu_budget_rung, g->memory_budget_rung);
 	g->orders.unfollowed = g->unfollowed;
+	g->orders.scans = g->unfollowed ? GOVERNOR_SCANS : UINT32_MAX;
 }
 
 void governor__init(struct governor *g, const struct governor_opts *opts)
@@ -204,8 +205,15 @@ static struct cpu_shares governor__forecast(const struct governor *g, const stru
 	return then;
 }
 
-/* The least that brings it below the limit: of what is missed most as little as can be, and of the others no more than it then takes. */
-static bool governor__find_rungs(const struct governor *g, const struct cpu_shares *s, struct cpu_rungs *r)
+/* What a step aims at: forecasts are not exact, and what was not enough shows after another span only. */
+static uint64_t governor__aim(const struct governor *g)
+{
+	return g->opts.cpu_ppm * 4 / 5;
+}
+
+/* The least that brings it there: of what is missed most as little as can be, and of the others no more than it then takes. */
+static bool governor__find_rungs(const struct governor *g, const struct cpu_shares *s, uint64_t aim,
+				 struct cpu_rungs *r)
 {
 	const struct cpu_rungs now = governor__rungs(g);
 
@@ -214,7 +222,7 @@ static bool governor__find_rungs(const struct governor *g, const struct cpu_shar
 			for (uint32_t b = now.budget; b <= BUDGET_RUNGS; b++)
 				for (uint32_t d = now.defer; d <= DEFER_RUNGS; d++) {
 					*r = (struct cpu_rungs){d, b, f, unfollowed};
-					if (governor__forecast(g, s, r).all <= g->opts.cpu_ppm)
+					if (governor__forecast(g, s, r).all <= aim)
 						return true;
 				}
 	return false;
@@ -241,7 +249,8 @@ static bool governor__shed_cpu(struct governor *g, const struct cpu_shares *s)
 	const struct cpu_rungs now = governor__rungs(g);
 	struct cpu_rungs r;
 
-	if (!governor__find_rungs(g, s, &r))
+	if (!governor__find_rungs(g, s, governor__aim(g), &r) &&
+	    !governor__find_rungs(g, s, g->opts.cpu_ppm, &r))
 		r = governor__last_rungs(g, s);
 	g->defer_rung = r.defer;
 	if (r.budget > now.budget)
@@ -269,7 +278,7 @@ static bool governor__back_cpu(struct governor *g, const struct cpu_shares *s)
 		then += s->finish * more;
 	else
 		return false;
-	if (then > g->opts.cpu_ppm * 4 / 5)
+	if (then > governor__aim(g))
 		return false;
 	if (g->unfollowed)
 		g->unfollowed = false;

@@ -28,6 +28,8 @@
 #define GOVERNOR_DEFER_TOKENS \
 	400 /* stacks a slice: more than a small machine samples, a bound on a large one */
 
+#define GOVERNOR_SCANS 4 /* processes that are read from /proc a slice, where they are not followed */
+
 /* Who may take how much of limits.memory. The rest is for code, maps of fixed size, tables of processes, and naming a window. */
 struct governor_budgets {
 	size_t history_bytes;  /* closed windows */
@@ -65,7 +67,8 @@ struct governor_orders {
 	uint32_t defer_tokens; /* a slice */
 	uint32_t budget_shift; /* budgets of events are their configured ones >> this */
 	uint32_t frequency_hz;
-	bool unfollowed; /* processes are learnt from their samples, not when they begin */
+	bool unfollowed; /* processes are learnt from their samples, not when they begin … */
+	uint32_t scans;  /* … at most so many a slice */
 };
 
 struct governor {

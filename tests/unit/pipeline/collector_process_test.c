@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/pipeline/window.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "user/pipeline/collector_impl.h"
 
 static void mark(struct collector *c, uint32_t tgid, uint32_t exec_id)
@@ -49,11 +52,37 @@ static void batch_grows_with_its_processes(void **state)
 	free(c);
 }
 
+/* Of pids that no process has: what is learnt of them is that they are gone. */
+static void no_more_processes_are_read_than_a_slice_may(void **state)
+{
+	struct process_table_opts opts = {.proc_root_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+	struct collector *c = calloc(1, sizeof(*c));
+	struct task_key keys[3];
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(process_table__new(&opts, &c->processes), 0);
+	c->scans_left = 2;
+	for (uint32_t i = 0; i < 3; i++)
+		keys[i] = key_of(0x40000000 + i);
+	assert_non_null(collector__process(c, &keys[0]));
+	assert_non_null(collector__process(c, &keys[1]));
+	assert_null(collector__process(c, &keys[2]));
+	assert_non_null(collector__process(c, &keys[0])); /* known */
+	assert_int_equal(c->scans_left, 0);
+	c->scans_left = 1;
+	assert_non_null(collector__process(c, &keys[2])); /* with its next sample */
+	process_table__free(c->processes);
+	close(opts.proc_root_fd);
+	free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_process_of_a_batch_is_pushed_and_one_in_a_row_once),
 		cmocka_unit_test(batch_grows_with_its_processes),
+		cmocka_unit_test(no_more_processes_are_read_than_a_slice_may),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
