@@ -49,6 +49,7 @@
 	X(EXITING, "exiting", 1, "an exiting task that has no user memory any more")                         \
 	X(EXEC, "exec", 1, "a program that an exec is about to replace: its stack is gone already")          \
 	X(INTERRUPT, "interrupt", 1, "in an interrupt: the user stack has nothing to do with it")            \
+	X(NEW_THREAD, "new_thread", 1, "a new thread that has not been in user space: its stack is empty")   \
 	X(FP_ZERO, "fp_zero", 0, "a frame pointer chain that ended in zero, without an end mark")            \
 	X(DEPTH, "depth", 0, "deeper than the limit")                                                        \
 	X(NO_PROCESS, "no_process", 0, "the process was not known yet")                                      \

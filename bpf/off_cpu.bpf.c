@@ -8,7 +8,8 @@
  *   (bpf/wait_clock.bpf.h); only where that says so it looks how long the wait was. Of one that is taken the kernel's frames are taken at once, from the thread that
  *   is about to run; its user stack is taken by itself, on its way back to user space (task work): it is still the one that it waited with, its memory is at
  *   hand, and pages that are not there may be brought in.
- *   The time between wake-up and run is known from the run queue's own account, without a hook on wake-ups.
+ *   The time between wake-up and run is known from the run queue's own account, without a hook on wake-ups; so is what a new thread, which has left no CPU yet, waits
+ *   for its first one.
  *   The time is the scheduler's: it has just read it for its own account, which waits are held against later. To read it anew costs as much as the
  *   rest of the hook. Who comes through no switch (the pass, a wake-up) knows how far that clock is behind CLOCK_MONOTONIC from gate.wait_clock_ns.
  *   What has not ended yet is counted by the pass over all tasks (bpf/waiting.bpf.c), which takes `since_ns` forward; what it began it wants finished, so
@@ -199,6 +200,28 @@ static __always_inline int pending__join(const struct wait_slot *slot, const str
 	return 1;
 }
 
+/* Has it never run? Then it comes to its first CPU. */
+static __always_inline int off_cpu__is_new(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->sched_info.last_arrival) && !task->sched_info.last_arrival;
+}
+
+/*
+ * Why there is no user stack to wait for; 0: there is one. Nobody who exits comes by any more: what is scheduled then is dropped without a word. A new thread has a
+ * stack of its own with nothing on it, but a new process a copy of its parent's.
+ */
+static __always_inline __u8 off_cpu__no_stack(struct task_struct *task)
+{
+	if (task->flags & (PF_KTHREAD | PF_USER_WORKER))
+		return END_KERNEL_THREAD;
+	if (task->flags & PF_EXITING)
+		return END_EXITING;
+	if (off_cpu__is_new(task) &&
+	    (task->pid != task->tgid || task->mm == BPF_CORE_READ(task, real_parent, mm)))
+		return END_NEW_THREAD;
+	return 0;
+}
+
 /* Who ended the wait of d that is over now: its tid, WAKER_INTERRUPT, or 0. */
 static __always_inline __u32 off_cpu__waker(__u32 tid, __u64 d)
 {
@@ -249,7 +272,7 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 	wait__split(&s, d, for_cpu, weight);
 	if (gate.wakers_on && slot->state < WAIT_RUNNABLE)
 		s.tag.arg = off_cpu__waker(task->pid, d);
-	wait__kernel_stack(&p->walk, task, EVENT_OFFCPU);
+	wait__kernel_stack(&p->walk, task, EVENT_OFFCPU, off_cpu__is_new(task));
 	if (pending__join(slot, &p->walk, &s)) {
 		pending__put(p);
 		return 1;
@@ -262,13 +285,14 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 	p->value = s.value;
 	p->cpu_count = s.cpu_count;
 	p->cpu_value = s.cpu_value;
-	if (!(task->flags & PF_KTHREAD) && slot->n_pending < PENDING_THREAD &&
+	p->walk.end = off_cpu__no_stack(task);
+	if (!p->walk.end && slot->n_pending < PENDING_THREAD &&
 	    !bpf_task_work_schedule_resume_impl(task, &p->work, &off_cpu_pending, off_cpu__resumed, NULL)) {
 		slot->n_pending++;
 		slot->pending = (__u16)at;
 		return 1;
 	}
-	p->walk.end = task->flags & PF_KTHREAD ? END_KERNEL_THREAD : END_NOT_TAKEN;
+	p->walk.end = p->walk.end ?: END_NOT_TAKEN;
 	wait__count(&p->walk, &s);
 	waker__put(waker);
 	pending__put(p);
@@ -324,20 +348,6 @@ static __noinline int off_cpu__ended(struct task_struct *task, __u64 now, __u64 
 	return is_taken;
 }
 
-/* It comes to a CPU. Hardly any wait is more than this. */
-static __always_inline int off_cpu__came(struct task_struct *task, __u64 now, struct wait_clock *clock)
-{
-	__u64 stretch = now;
-	int is_short;
-
-	if (bpf_core_field_exists(task->sched_info.last_arrival))
-		stretch -= task->sched_info.last_arrival;
-	is_short = stretch < WAIT_SHORT_NS && !(gate.wakers_on & WAKERS_STACKS);
-	if (is_short && wait_clock__pass(clock, stretch))
-		return 0;
-	return off_cpu__ended(task, now, stretch, clock, is_short);
-}
-
 /* A place for the waits of a thread that has none; NULL: there is none. */
 static __noinline struct wait_slot *off_cpu__place(__u32 tid)
 {
@@ -352,6 +362,37 @@ static __noinline struct wait_slot *off_cpu__place(__u32 tid)
 		slot->away = 0;
 	}
 	return slot;
+}
+
+/* A new thread has left no CPU yet: it has waited for its first one since it was put into the queue. For how long. */
+static __noinline __u64 off_cpu__first(struct task_struct *task, __u64 now)
+{
+	__u64 d = task__queued(task, now);
+	struct wait_slot *slot = d ? off_cpu__place(task->pid) : NULL;
+
+	if (!slot)
+		return 0;
+	slot->told = 0;
+	slot->waker = WAKER_UNDECIDED;
+	slot->state = WAIT_RUNNABLE;
+	slot->since_ns = now - d;
+	return d;
+}
+
+/* It comes to a CPU. Hardly any wait is more than this. */
+static __always_inline int off_cpu__came(struct task_struct *task, __u64 now, struct wait_clock *clock)
+{
+	__u64 stretch = now;
+	int is_short;
+
+	if (bpf_core_field_exists(task->sched_info.last_arrival))
+		stretch -= task->sched_info.last_arrival;
+	is_short = stretch < WAIT_SHORT_NS && !(gate.wakers_on & WAKERS_STACKS);
+	if (is_short && wait_clock__pass(clock, stretch))
+		return 0;
+	if (off_cpu__is_new(task))
+		stretch = off_cpu__first(task, now);
+	return off_cpu__ended(task, now, stretch, clock, is_short);
 }
 
 static __always_inline void off_cpu__left(struct task_struct *task, __u64 now, __u32 away, unsigned int state,

@@ -109,8 +109,9 @@ static __always_inline __s16 wait__syscall(struct task_struct *task)
 	return nr < 0x7fff ? (__s16)nr : SYSCALL_NONE;
 }
 
-/* Begins the walk with the kernel's frames of a thread that does not run. */
-static __always_inline void wait__kernel_stack(struct walk *w, struct task_struct *task, __u32 event)
+/* Begins the walk with the kernel's frames of a thread that does not run; is_new: it never has, and is where it is to begin. */
+static __always_inline void wait__kernel_stack(struct walk *w, struct task_struct *task, __u32 event,
+					       int is_new)
 {
 	long bytes;
 	__u32 n;
@@ -122,7 +123,7 @@ static __always_inline void wait__kernel_stack(struct walk *w, struct task_struc
 	n = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
 	if (!n)
 		lose(event, LOSS_KERNEL_STACK, 1);
-	walk__take_kernel(w, n, 0);
+	walk__take_kernel(w, n, is_new);
 }
 
 /*

@@ -9,12 +9,13 @@
 #define EVERPROF_BPF_WAIT_H
 
 /*        enum       name         for a CPU  text */
-#define WAIT_STATES(X)                                                                                    \
-	X(BLOCKED, "blocked", 0, "waits for an event: a lock, data, a timer, another thread")             \
-	X(DISK, "disk", 0, "waits for a device or the kernel, and no signal ends it")                     \
-	X(STOPPED, "stopped", 0, "was stopped: by a signal, a debugger or a frozen control group")        \
-	X(RUNNABLE, "runnable", 1, "was woken, or gave way, and waits for a CPU")                         \
-	X(PREEMPTED, "preempted", 1, "was taken off the CPU though it had work, and waits for one again") \
+#define WAIT_STATES(X)                                                                             \
+	X(BLOCKED, "blocked", 0, "waits for an event: a lock, data, a timer, another thread")      \
+	X(DISK, "disk", 0, "waits for a device or the kernel, and no signal ends it")              \
+	X(STOPPED, "stopped", 0, "was stopped: by a signal, a debugger or a frozen control group") \
+	X(RUNNABLE, "runnable", 1, "was woken, or is new, and waits for a CPU")                    \
+	X(PREEMPTED, "preempted", 1,                                                               \
+	  "was taken off the CPU, or gave way, though it had work, and waits for one again")       \
 	X(THROTTLED, "throttled", 1, "has used up the CPU quota of its control group")
 
 enum wait_state {

@@ -100,7 +100,7 @@ static inline __attribute__((always_inline)) void walk__join(struct walk *w)
 static inline __attribute__((always_inline)) int end_is_complete(__u8 end)
 {
 	return end == END_END_MARK || end == END_KERNEL_THREAD || end == END_EXITING || end == END_EXEC ||
-	       end == END_INTERRUPT;
+	       end == END_INTERRUPT || end == END_NEW_THREAD;
 }
 
 /* The walk is over. One that did not come to its end is shown as what it is: a frame that says why, after the address that nobody knows, if that was it. */

@@ -12,32 +12,69 @@
 
 #define TOLERANCE 0.03
 
-/* What was sampled before it was scaled to the account, as the file says: chance allows the root of what was sampled times the mean interval. */
-static void samples_agree_with_the_kernel_before_they_are_made_to(void **state)
-{
-	struct recording *r = *state;
+/* What the kernel accounts of all threads, and what was sampled of that before it was scaled to it, as the file says; in seconds. */
+struct account {
 	double interval_ms, cpu, cpu_sampled, other, other_sampled;
-	const char *text;
-	char pid[32];
+};
 
-	recording__start(r, ARGS("waits", "cond", RECORDING_LONG));
-	snprintf(pid, sizeof(pid), "%lld", r->pid);
-	recording__record(r, 0, ARGS("-e", "offcpu", "-d", "5s", "-p", pid));
-	text = expect__comment(r->profile, "waits by switch, one taken in ");
+static struct account read_account(const struct recording *r)
+{
+	const char *text = expect__comment(r->profile, "waits by switch, one taken in ");
+	struct account a;
+
 	assert_non_null(text);
 	print_message("%s\n", text);
 	assert_int_equal(sscanf(text,
 				"%lf ms; of %*u threads the kernel accounts: ran %*f s, waited for a CPU %lf "
 				"s (samples "
 				"%lf s), for something else %lf s (samples %lf s)",
-				&interval_ms, &cpu, &cpu_sampled, &other, &other_sampled),
+				&a.interval_ms, &a.cpu, &a.cpu_sampled, &a.other, &a.other_sampled),
 			 5);
-	assert_true(fabs(other_sampled - other) <=
-		    fmax(TOLERANCE * other, 3 * sqrt(other * interval_ms / 1000)));
-	assert_true(fabs(cpu_sampled - cpu) <=
-		    fmax(TOLERANCE * (cpu + other), 3 * sqrt(cpu * interval_ms / 1000)));
+	return a;
+}
+
+/* Chance allows the root of what was sampled times the mean interval. */
+static void samples_agree_with_the_kernel_before_they_are_made_to(void **state)
+{
+	struct recording *r = *state;
+	struct account a;
+	char pid[32];
+
+	recording__start(r, ARGS("waits", "cond", RECORDING_LONG));
+	snprintf(pid, sizeof(pid), "%lld", r->pid);
+	recording__record(r, 0, ARGS("-e", "offcpu", "-d", "5s", "-p", pid));
+	a = read_account(r);
+	assert_true(fabs(a.other_sampled - a.other) <=
+		    fmax(TOLERANCE * a.other, 3 * sqrt(a.other * a.interval_ms / 1000)));
+	assert_true(fabs(a.cpu_sampled - a.cpu) <=
+		    fmax(TOLERANCE * (a.cpu + a.other), 3 * sqrt(a.cpu * a.interval_ms / 1000)));
 	/* three threads: the main one waits for the two others */
-	assert_true(other > 10 && other < 15.2);
+	assert_true(a.other > 10 && a.other < 15.2);
+}
+
+/* They have left no CPU before, so nobody has noted when they did; and they exit by the hundred, some of them in the middle of being looked at. */
+static void what_new_threads_wait_for_their_first_cpu_is_sampled(void **state)
+{
+	struct recording *r = *state;
+	struct account a;
+	struct amount first;
+	struct bill truth;
+	double error;
+
+	waits__record(r, "born", "3", NULL);
+	a = read_account(r);
+	first = waits__sum(r->profile,
+			   &(struct part){.comm = "newborn", .state = "runnable", .has_ended = true});
+	truth = waits__truth(r, "newborn");
+	print_message("first waits of %lld threads: %.3f s, of which sampled threads have %.3f s\n", truth.n,
+		      truth.delay_ns / 1e9, first.ns / 1e9);
+	assert_true(a.cpu > 3); /* each of 32 waits for some of the others */
+	assert_true(first.ns >= 0.4 * truth.delay_ns);
+	/* what they wait after their last account, as they exit, is sampled, too */
+	error = 5 * sqrt(a.cpu * a.interval_ms / 1000);
+	assert_true(a.cpu_sampled >= a.cpu - fmax(0.15 * a.cpu, error));
+	assert_true(a.cpu_sampled <= 1.2 * a.cpu + error);
+	assert_null(expect__comment(r->profile, "lost wait_pending"));
 }
 
 static void assert_identity(struct recording *r, const char *way)
@@ -159,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		e2e_test(samples_agree_with_the_kernel_before_they_are_made_to),
+		e2e_test(what_new_threads_wait_for_their_first_cpu_is_sampled),
 		e2e_test(check_says_by_its_exit_status_whether_time_adds_up),
 		e2e_test(time_of_threads_that_wait_adds_up),
 		e2e_test(time_of_threads_that_starve_adds_up),

@@ -12,6 +12,7 @@
  *      create     creator                   a new file in PATH: longer where that file system is frozen
  *      migrate    nomad                     times of 1 to 4 ms, on another CPU each time
  *      exiting    brief                     20 ms, one thread after the other, each only that
+ *      born       newborn, 32 times         its first CPU; all on the first, 2 ms each, then 32 others
  *      exec       blocker                   until its program is replaced, after half of the time; then the sleeper
  *      starve     hog, four times           a CPU: all on the first
  *      chain      third, second             what second gives, which waits for what first gives every 1 to 9 ms
@@ -36,9 +37,10 @@
 
 #include "tests/workloads/work.h"
 
-#define N_HOGS   4
-#define N_IDLERS 600
-#define BLOCK    4096
+#define N_HOGS    4
+#define N_IDLERS  600
+#define N_NEWBORN 32
+#define BLOCK     4096
 
 struct bill {
 	uint64_t waited_ns, delay_ns, n;
@@ -349,6 +351,50 @@ static void run_exiting(void)
 	tell("brief", &sum);
 }
 
+static void *newborn_body(void *arg)
+{
+	struct bill *b = arg;
+
+	b->delay_ns = run_delay_ns(); /* it has never run before */
+	while (work__now_ns(CLOCK_THREAD_CPUTIME_ID) < 2000000)
+		;
+	return NULL;
+}
+
+static void stay_on_first_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* Threads that have left no CPU before they come to one: each waits for those that were made before it. */
+static void run_born(void)
+{
+	struct bill born[N_NEWBORN] = {0}, sum = {0};
+	pthread_t ids[N_NEWBORN];
+
+	stay_on_first_cpu();
+	work__ready();
+	while (!is_over()) {
+		prctl(PR_SET_NAME, "newborn"); /* a new thread has its maker's name */
+		for (int i = 0; i < N_NEWBORN; i++) {
+			if (pthread_create(&ids[i], NULL, newborn_body, &born[i]))
+				exit(1);
+		}
+		prctl(PR_SET_NAME, "maker");
+		for (int i = 0; i < N_NEWBORN; i++) {
+			pthread_join(ids[i], NULL);
+			sum.delay_ns += born[i].delay_ns;
+			sum.n++;
+		}
+	}
+	sum.waited_ns = sum.delay_ns;
+	tell("newborn", &sum);
+}
+
 static void run_exec(char *program, double seconds)
 {
 	struct thread blocker = {.comm = "blocker", .step = wait_for_ever};
@@ -441,11 +487,8 @@ static void run_naps(void)
 static void run_starve(void)
 {
 	struct thread hogs[N_HOGS];
-	cpu_set_t set;
 
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	stay_on_first_cpu();
 	for (int i = 0; i < N_HOGS; i++)
 		hogs[i] = (struct thread){.comm = "hog", .step = work_without_end};
 	run_threads(hogs, N_HOGS);
@@ -494,6 +537,8 @@ int main(int argc, char **argv)
 		run_threads(threads, n);
 	else if (!strcmp(way, "exiting"))
 		run_exiting();
+	else if (!strcmp(way, "born"))
+		run_born();
 	else if (!strcmp(way, "exec"))
 		run_exec(argv[0], argc > 2 ? strtod(argv[2], NULL) : 5);
 	else if (!strcmp(way, "chain"))
