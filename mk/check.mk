@@ -28,5 +28,17 @@ fuzz: ## hours of hostile input for every parser
 vm: all ## other kernels, under emulation
 	$(Q)BUILD=$(BUILD) tests/vm/run
 
+# Programs of the long proofs, which build what they need.
+VALIDATE := $(BUILD)/tests/validate
+
+$(VALIDATE)/switch_trace: tests/validate/switch_trace.c tests/validate/switch_trace.h
+	$(call msg,VALIDATE,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -lbpf
+$(VALIDATE)/switch_trace.bpf.o: tests/validate/switch_trace.bpf.c tests/validate/switch_trace.h bpf/kernel.bpf.h
+	$(call msg,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
 validate: all ## long comparisons with the truth and with perf; results are kept in tests/results
 	$(Q)BUILD=$(BUILD) tests/validate/run
