@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// walk.mjs URL: uses the page of an agent that has recorded for some minutes, and says what does not hold: hostile links, searches that could hang, drags that
+// walk.mjs URL [SECONDS]: uses the page of an agent that has recorded for so long (1800; 360 at least), and says what does not hold: hostile links, searches that could hang, drags that
 // are broken off, back, keys, that a link restores what was looked at, lists that are sorted, the time of one function, what is saved, recordings, captures. Fails where
 // one does not, or where the page throws. It takes a capture, and deletes it.
 //   node --experimental-websocket tests/validate/walk.mjs http://127.0.0.1:9909/
@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { Browser, sleep } from "../support/browser.mjs";
 
-const url = process.argv[2], browser = await Browser.start(), saved = mkdtempSync(join(tmpdir(), "everprof-walk.")), SHIFT = 8;
+const url = process.argv[2], seconds = Number(process.argv[3] ?? 1800), browser = await Browser.start(), saved = mkdtempSync(join(tmpdir(), "everprof-walk.")), SHIFT = 8;
 let failed = 0;
 
 const texts = (selector) => browser.run(`[...document.querySelectorAll(${JSON.stringify(selector)})].map((e) => e.textContent).join("|")`);
@@ -45,7 +45,7 @@ async function walkLinks() {
 }
 
 async function walkSearches() {
-	await open("#range=1800");
+	await open(`#range=${seconds}`);
 	for (const text of ["(a+)+$", "(.*.*)*x".repeat(25), "a*".repeat(100), "^", "|", "\\"]) {
 		const begun = Date.now();
 		await search(text);
@@ -56,7 +56,7 @@ async function walkSearches() {
 }
 
 async function walkTimeline() {
-	await open("#range=1800");
+	await open(`#range=${seconds}`);
 	const [left, top, width] = await browser.run(`(() => { const r = document.querySelector("${main}").getBoundingClientRect(); return [r.left, r.top, r.width]; })()`);
 	const x = (share) => left + share * width, y = top + 50;
 	const begin = async () => {
@@ -98,7 +98,8 @@ async function walkTimeline() {
 // What is recorded at the end of the range may still grow: a minute ago nothing does.
 async function walkLink() {
 	const now = Math.floor(Date.now() / 60000) * 60;
-	await open(`#range=${now - 1800}-${now - 60}&at=${now - 600}-${now - 60}&base=${now - 1200}-${now - 660}`);
+	const third = Math.floor(seconds / 3);
+	await open(`#range=${now - seconds}-${now - 60}&at=${now - third}-${now - 60}&base=${now - 2 * third}-${now - third - 60}`);
 	await browser.run(`document.querySelector(".ran tbody tr[tabindex]").click()`);
 	await shown();
 	await browser.mouse("mousePressed", 700, 530);
@@ -119,7 +120,7 @@ async function walkLink() {
 }
 
 async function walkKeys() {
-	await open("#range=1800");
+	await open(`#range=${seconds}`);
 	for (const [key, view] of [["2", "Flame"], ["3", "Sunburst"], ["4", "Sandwich"], ["5", "Table"], ["1", "Icicle"]]) {
 		await browser.key(key);
 		expect("key " + key, await texts(".ev-tabs [aria-selected=true]") === view);
@@ -132,7 +133,7 @@ const isSorted = (list, descending) => list.every((x, i) => !i || (descending ? 
 const numbers = async (selector) => (await texts(selector)).split("|").map(parseFloat);
 
 async function walkLists() {
-	await open("#range=1800&by=process");
+	await open(`#range=${seconds}&by=process`);
 	const names = async () => (await texts(".ran tbody tr[tabindex] .name")).split("|"), shares = () => numbers(".ran tbody tr[tabindex] .sum small");
 	expect("what ran: the most first", isSorted(await shares(), true) && (await names()).length > 1, await texts(".ran tbody"));
 	await press("process");
@@ -155,7 +156,7 @@ const black = () => browser.run(`(() => { const c = document.querySelector("${ma
 	for (let i = 0; i < d.length; i += 4) n += d[i + 3] > 200 && d[i] < 60 && d[i + 1] < 60 && d[i + 2] < 60; return n; })()`);
 
 async function walkFunction() {
-	await open("#range=1800");
+	await open(`#range=${seconds}`);
 	const before = await black();
 	await browser.key("4");
 	await browser.run(`document.querySelector(".ev-side tbody tr[data-frame]").click()`);
@@ -181,7 +182,7 @@ async function savedFile(name) {
 }
 
 async function walkExports() {
-	await open("#range=1800");
+	await open(`#range=${seconds}`);
 	const whole = await texts(".ev-note b"), choose = (text) => browser.run(`[...document.querySelectorAll(".ev-menu a")].find((a) => a.textContent === ${JSON.stringify(text)}).click()`);
 	const isRight = {
 		pprof: ({ bytes }) => gunzipSync(bytes).includes("nanoseconds"),
@@ -207,8 +208,8 @@ async function walkExports() {
 
 async function walkRecordings() {
 	const begin = (time) => browser.run(`document.querySelector("dialog.panel input[aria-label=duration]").value = "${time}"`).then(() => press("Start"));
-	const row = (status) => `[...document.querySelectorAll("dialog.panel tr")].find((r) => r.children[3].textContent.startsWith("${status}") || r.querySelector("${status}"))`;
-	await open("#range=1800&only=process%3Dpython3*");
+	const row = (status) => `[...document.querySelectorAll("dialog.panel tr")].find((r) => r.children[3]?.textContent.startsWith("${status}") || r.querySelector("${status}"))`;
+	await open(`#range=${seconds}&only=process%3Dpython3*`);
 	await press("Record");
 	await begin("60s");
 	await browser.until(`${row("progress")}?.querySelector("progress").value > 0`);
@@ -231,7 +232,7 @@ async function walkRecordings() {
 }
 
 async function walkCaptures() {
-	await open("#range=1800");
+	await open(`#range=${seconds}`);
 	const known = async () => (await browser.run(`fetch("api/v1/captures").then((r) => r.json())`)).captures.map((c) => c.id);
 	const before = await known();
 	await press("Captures");
