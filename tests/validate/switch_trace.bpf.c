@@ -47,25 +47,26 @@ int BPF_PROG(on_switch, _Bool is_preempted, struct task_struct *prev, struct tas
 	return 0;
 }
 
-SEC("tp_btf/sched_waking")
-int BPF_PROG(on_waking, struct task_struct *task)
+static __always_inline int woken(__u32 kind, struct task_struct *task)
 {
-	struct switch_record *r = begin(SWITCH_WOKEN, task);
+	struct switch_record *r = begin(kind, task);
 
 	if (r)
 		bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 	return 0;
 }
 
+SEC("tp_btf/sched_waking")
+int BPF_PROG(on_waking, struct task_struct *task)
+{
+	return woken(SWITCH_WOKEN, task);
+}
+
 /* A new thread, which waits for its first CPU from here on. */
 SEC("tp_btf/sched_wakeup_new")
 int BPF_PROG(on_new, struct task_struct *task)
 {
-	struct switch_record *r = begin(SWITCH_NEW, task);
-
-	if (r)
-		bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
-	return 0;
+	return woken(SWITCH_NEW, task);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

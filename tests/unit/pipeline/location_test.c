@@ -81,6 +81,25 @@ static void frames_of_a_file_get_its_functions_and_its_segment(void **state)
 	profile__free(n.p);
 }
 
+/* The segment of one address is not that of another. */
+static void address_outside_of_the_segments_has_none_beside_one_that_has(void **state)
+{
+	struct known *k = *state;
+	struct window *w = begun_window();
+	struct named n;
+	uint32_t id;
+
+	known__build(k);
+	id = known__map(k, 7, "libknown.so", "/opt/libknown.so");
+	add_sample(w, SAMPLE(w, 7, frame_of_object(id, 0x9058), frame_of_object(id, 0x7058)));
+	n = name_one(k, w);
+	assert_int_equal(n.n, 2);
+	assert_int_equal(mapping_at(&n, 0)->limit, 0);
+	assert_int_equal(mapping_at(&n, 1)->start, 0x7000);
+	assert_int_equal(mapping_at(&n, 1)->limit, 0x8000);
+	profile__free(n.p);
+}
+
 static void address_between_functions_is_told_as_binary_and_offset(void **state)
 {
 	struct known *k = *state;
@@ -298,6 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		location_test(frames_of_a_file_get_its_functions_and_its_segment),
+		location_test(address_outside_of_the_segments_has_none_beside_one_that_has),
 		location_test(address_between_functions_is_told_as_binary_and_offset),
 		location_test(stripped_file_keeps_mapping_and_build_id),
 		location_test(file_that_cannot_be_read_has_a_mapping_without_bounds),

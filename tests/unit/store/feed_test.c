@@ -167,24 +167,32 @@ static void encode_and_free(struct profile *p, struct buf *to)
 	profile__free(p);
 }
 
-/* The slow way: one file after the other, samples and stacks found one by one. */
-static void the_sum_is_that_of_the_slow_way_to_the_byte(void **state)
+/* The sum of what the feed hands out; each part is finished. */
+static struct profile *sum_of_feed(struct world *w, uint32_t fold_shift)
 {
-	struct world *w = *state;
-	struct feed *f = feed_of(w, FILES, 0);
-	struct profile *quick = profile__new(&(struct profile_opts){.adds_late = true}),
-		       *slow = profile__new(NULL), *p;
+	struct feed *f = feed_of(w, FILES, fold_shift);
+	struct profile *sum = profile__new(&(struct profile_opts){.adds_late = true}), *p;
 	const struct store_file *file;
-	struct buf x, y;
 	int code;
 
 	while ((code = feed__next(f, &file, &p, NULL)) != -ENODATA) {
 		if (code)
 			continue;
-		assert_int_equal(profile__merge(quick, p), 0);
+		assert_true(profile__sealed(p));
+		assert_int_equal(profile__merge(sum, p), 0);
 		profile__free(p);
 	}
 	feed__free(f);
+	return sum;
+}
+
+/* The slow way: one file after the other, samples and stacks found one by one. */
+static void the_sum_is_that_of_the_slow_way_to_the_byte(void **state)
+{
+	struct world *w = *state;
+	struct profile *quick = sum_of_feed(w, 0), *slow = profile__new(NULL), *p;
+	struct buf x, y;
+
 	for (uint32_t i = 0; i < FILES; i++) {
 		if (i == GONE || pprof__decode(w->bytes[i].data, w->bytes[i].len, NULL, &p, NULL))
 			continue;
@@ -223,21 +231,10 @@ static struct totals totals_of(const struct profile *p)
 static void parts_that_come_folded_have_the_same_sums(void **state)
 {
 	struct world *w = *state;
-	struct feed *f = feed_of(w, FILES, SHIFT);
-	struct profile *quick = profile__new(&(struct profile_opts){.adds_late = true}),
+	struct profile *quick = sum_of_feed(w, SHIFT),
 		       *slow = profile__new(&(struct profile_opts){.adds_late = true}), *p, *small;
-	const struct store_file *file;
 	struct buf x, y;
-	int code;
 
-	while ((code = feed__next(f, &file, &p, NULL)) != -ENODATA) {
-		if (code)
-			continue;
-		assert_true(profile__sealed(p));
-		assert_int_equal(profile__merge(quick, p), 0);
-		profile__free(p);
-	}
-	feed__free(f);
 	for (uint32_t i = 0; i < FILES; i++) {
 		struct totals whole, folded;
 
