@@ -24,6 +24,7 @@
 
 #include "bpf/maps.bpf.h"
 #include "bpf/task.bpf.h"
+#include "bpf/thread.bpf.h"
 #include "bpf/current.bpf.h"
 #include "bpf/user_walk.bpf.h"
 #include "bpf/wait.bpf.h"
@@ -418,6 +419,18 @@ static __always_inline void off_cpu__left(struct task_struct *task, __u64 now, _
 	slot->since_ns = now;
 }
 
+/*
+ * Its last switch. Since it began to exit it has given back its memory, perhaps for long, and has waited for CPUs as others do. Whose process went before it may have
+ * lost what says which process that was; then what was told at first is all.
+ */
+static __always_inline void off_cpu__exited(struct task_struct *task)
+{
+	const struct task_struct *leader = task->group_leader;
+
+	if (gate.waits_on && leader->pid == task->tgid)
+		thread__end(task);
+}
+
 /* What was taken of this CPU since the switch before, while the thread ran that leaves now: in units of 1 << AWAY_SHIFT ns, the rest is left for the next. */
 static __noinline __u32 off_cpu__away(struct wait_clock *clock, __u64 away_ns)
 {
@@ -443,7 +456,7 @@ int BPF_PROG(off_cpu, _Bool is_preempted, struct task_struct *prev, struct task_
 	     unsigned int prev_state)
 {
 	const struct rq *rq = task__rq(next);
-	__u64 now = off_cpu__now(rq), away_ns = rq__away(rq), began_ns = 0;
+	__u64 now = off_cpu__now(rq), away_ns = rq__away(rq), began_ns = 0, took_ns;
 	__u32 zero = 0, away = 0;
 	struct wait_clock *clock = bpf_map_lookup_elem(&wait_clocks, &zero);
 
@@ -456,8 +469,11 @@ int BPF_PROG(off_cpu, _Bool is_preempted, struct task_struct *prev, struct task_
 	}
 	if ((away_ns - clock->away_ns) >> AWAY_SHIFT)
 		away = off_cpu__away(clock, away_ns);
-	if (prev->pid)
+	if (prev->pid) {
+		if (prev_state & TASK_EXITED)
+			off_cpu__exited(prev);
 		off_cpu__left(prev, now, away, prev_state, is_preempted);
+	}
 	if (next->pid) {
 		if (clock->run_queue_skip)
 			clock->run_queue_skip--;
@@ -468,8 +484,10 @@ int BPF_PROG(off_cpu, _Bool is_preempted, struct task_struct *prev, struct task_
 			return 0;
 		}
 	}
-	if (began_ns)
-		clock->cost_ns += (bpf_ktime_get_ns() - began_ns) * WAIT_COST_EVERY;
+	if (began_ns) {
+		took_ns = bpf_ktime_get_ns() - began_ns;
+		clock->cost_ns += (took_ns < WAIT_COST_MOST_NS ? took_ns : WAIT_COST_MOST_NS) * WAIT_COST_EVERY;
+	}
 	return 0;
 }
 

@@ -88,25 +88,6 @@ int BPF_PROG(process_exec, struct task_struct *task)
 	return 0;
 }
 
-/* Its times, to the end: the pass over all threads will not meet it again. */
-static __always_inline void process__thread_end(struct task_struct *task)
-{
-	struct thread_record *r = bpf_ringbuf_reserve(&thread_ends, offsetof(struct thread_record, pc), 0);
-
-	__u64 told = BPF_RB_NO_WAKEUP;
-
-	if (!r) {
-		lose(EVENT_OFFCPU, LOSS_THREAD_ACCOUNTS, 1);
-		return;
-	}
-	__builtin_memset(r, 0, offsetof(struct thread_record, pc));
-	thread__record(r, task);
-	r->ended = 1;
-	if (bpf_ringbuf_query(&thread_ends, BPF_RB_AVAIL_DATA) > THREAD_ENDS_BYTES / 2)
-		told = BPF_RB_FORCE_WAKEUP; /* so many would not wait for the next slice */
-	bpf_ringbuf_submit(r, told);
-}
-
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
@@ -115,7 +96,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	int is_known;
 
 	if (gate.waits_on)
-		process__thread_end(task);
+		thread__end(task);
 	if (task->flags & PF_KTHREAD || task->signal->live.counter != 0)
 		return 0;
 	task__key(task, &key);

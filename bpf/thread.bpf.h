@@ -91,4 +91,23 @@ static __always_inline void thread__record(struct thread_record *r, struct task_
 	task__comm(task, r->comm);
 }
 
+/* Its times, to the end: the pass over all threads will not meet it again. Told twice, where switches are looked at: as it begins to exit, and as it leaves its last CPU. */
+static __noinline __attribute__((unused)) int thread__end(struct task_struct *task)
+{
+	struct thread_record *r = bpf_ringbuf_reserve(&thread_ends, offsetof(struct thread_record, pc), 0);
+	__u64 told = BPF_RB_NO_WAKEUP;
+
+	if (!r) {
+		lose(EVENT_OFFCPU, LOSS_THREAD_ACCOUNTS, 1);
+		return 0;
+	}
+	__builtin_memset(r, 0, offsetof(struct thread_record, pc));
+	thread__record(r, task);
+	r->ended = 1;
+	if (bpf_ringbuf_query(&thread_ends, BPF_RB_AVAIL_DATA) > THREAD_ENDS_BYTES / 2)
+		told = BPF_RB_FORCE_WAKEUP; /* so many would not wait for the next slice */
+	bpf_ringbuf_submit(r, told);
+	return 0;
+}
+
 #endif

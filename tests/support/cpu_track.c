@@ -53,17 +53,22 @@ int read_process_cpu(pid_t pid, uint64_t *ret_ns)
 	return sum ? 0 : -ESRCH;
 }
 
+static void cpu_track__note(struct cpu_track *t)
+{
+	uint64_t before = clock__real_ns(), cpu_ns;
+
+	/* the middle of before and after: the thread may have been preempted while it read */
+	if (read_process_cpu(t->pid, &cpu_ns))
+		cpu_ns = t->n ? t->notes[t->n - 1].cpu_ns : 0;
+	t->notes[t->n++] = (struct note){before / 2 + clock__real_ns() / 2, cpu_ns};
+}
+
 static void *cpu_track__run(void *arg)
 {
 	struct cpu_track *t = arg;
 
-	while (!atomic_load(&t->stop) && t->n < CPU_TRACK_MAX) {
-		uint64_t before = clock__real_ns(), cpu_ns;
-
-		/* the middle of before and after: the thread may have been preempted while it read */
-		if (read_process_cpu(t->pid, &cpu_ns))
-			cpu_ns = t->n ? t->notes[t->n - 1].cpu_ns : 0;
-		t->notes[t->n++] = (struct note){before / 2 + clock__real_ns() / 2, cpu_ns};
+	while (!atomic_load(&t->stop) && t->n < CPU_TRACK_MAX - 1) {
+		cpu_track__note(t);
 		usleep(CPU_TRACK_STEP_NS / 1000);
 	}
 	return NULL;
@@ -77,6 +82,7 @@ int cpu_track__start(pid_t pid, struct cpu_track **ret_track)
 	if (!t)
 		return -ENOMEM;
 	t->pid = pid;
+	cpu_track__note(t); /* the thread's own first and last note come when it gets a CPU */
 	err = -pthread_create(&t->thread, NULL, cpu_track__run, t);
 	if (err) {
 		free(t);
@@ -93,6 +99,7 @@ void cpu_track__stop(struct cpu_track *t)
 	atomic_store(&t->stop, true);
 	pthread_join(t->thread, NULL);
 	t->joined = true;
+	cpu_track__note(t);
 }
 
 void cpu_track__free(struct cpu_track *t)

@@ -94,7 +94,7 @@ bool wait_control__judge(struct wait_control *w, const struct wait_reading *r, s
 	w->before = *r;
 	/* few taken, many switches: then all of the cost is the switches' */
 	if (w->orders.hook && switches > 1000 && taken * TAKEN_NS < cost_ns / 4)
-		w->switch_ns = clamp((cost_ns - taken * TAKEN_NS) / switches, 20, 2000);
+		w->switch_ns = clamp((cost_ns - taken * TAKEN_NS) / switches, 20, WAIT_COST_MOST_NS);
 	hook_ns = w->orders.hook ? switches * w->switch_ns : 0;
 	wait_control__hook(w, switches, budget_ns);
 	wait_control__interval(w, taken,
