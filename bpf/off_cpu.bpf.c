@@ -486,7 +486,8 @@ int BPF_PROG(off_cpu, _Bool is_preempted, struct task_struct *prev, struct task_
 	}
 	if (began_ns) {
 		took_ns = bpf_ktime_get_ns() - began_ns;
-		clock->cost_ns += (took_ns < WAIT_COST_MOST_NS ? took_ns : WAIT_COST_MOST_NS) * WAIT_COST_EVERY;
+		clock->cost_ns +=
+			(took_ns < WAIT_COST_MOST_NS ? took_ns : WAIT_COST_MOST_NS) * WAIT_COST_EVERY;
 	}
 	return 0;
 }

@@ -39,8 +39,8 @@ struct run_queue {
 #define WAIT_COST_EVERY 256
 /* No switch costs more: a hypervisor took the CPU meanwhile, which would count that many times. */
 #define WAIT_COST_MOST_NS 2000
-#define WAIT_SHORT_NS   20000000     /* shorter waits are the switch's alone: no pass counts a part of one */
-#define AWAY_UNKNOWN    (1ull << 63) /* more than any clock says */
+#define WAIT_SHORT_NS     20000000 /* shorter waits are the switch's alone: no pass counts a part of one */
+#define AWAY_UNKNOWN      (1ull << 63) /* more than any clock says */
 struct wait_clock {
 	__s64 left_ns;     /* to the next point (bpf/wait_clock.bpf.h) */
 	__u64 interval_ns; /* by which it was drawn */

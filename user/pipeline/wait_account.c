@@ -26,6 +26,7 @@ static int kind_of(uint8_t state)
 struct settled {
 	struct thread_times times;
 	uint64_t sampled_ns[KINDS], exact_ns[KINDS];
+	double uncertain_ns[KINDS]; /* how much of the samples is a matter of chance */
 };
 
 /* Index + 1 of each row's thread in the table; 0: not known. */
@@ -73,17 +74,56 @@ static void sum_exact(struct settled *s, double stolen)
 	s->exact_ns[FOR_OTHER] = off - s->exact_ns[FOR_CPU];
 }
 
+/*
+ * How far chance may have moved an entry, beside others of its thread: 1 for waits that are short against the mean interval of what is taken, hardly anything for
+ * those much longer, which are taken whatever comes, and for those that passes told as they went on.
+ */
+static double chance_of(const struct window *w, const struct window_entry *e)
+{
+	const double least = 0.01; /* no clock is better */
+	double x;
+
+	if (!w->period_ns)
+		return 1;
+	if (!e->count)
+		return least;
+	x = (double)e->value / e->count / (double)w->period_ns;
+	return x > 0 ? x / expm1(x) + least : 1;
+}
+
+static void sum_uncertain(const struct window *w, const uint32_t *thread_of_row, struct settled *settled)
+{
+	for (uint32_t i = 0; i < w->n_entries; i++) {
+		const struct window_entry *e = &w->entries[i];
+		uint32_t t = thread_of_row[e->row];
+
+		if (t)
+			settled[t - 1].uncertain_ns[kind_of(w->rows[e->row].tag.state)] +=
+				(double)e->value * chance_of(w, e);
+	}
+}
+
+/*
+ * The entries of a thread are made to add up. What is missing or too much is chance first: each takes of it by how far chance may have moved it, at most to twice or a
+ * tenth of what it was. What then is left nobody explains, and all take of it alike.
+ */
 static void scale(struct window *w, const uint32_t *thread_of_row, const struct settled *settled)
 {
 	for (uint32_t i = 0; i < w->n_entries; i++) {
 		struct window_entry *e = &w->entries[i];
 		uint32_t t = thread_of_row[e->row];
 		int kind = kind_of(w->rows[e->row].tag.state);
+		double sampled, exact, uncertain, chance;
 
-		if (t && settled[t - 1].sampled_ns[kind])
-			e->value = (uint64_t)((double)e->value * (double)settled[t - 1].exact_ns[kind] /
-						      (double)settled[t - 1].sampled_ns[kind] +
-					      0.5);
+		if (!t || !settled[t - 1].sampled_ns[kind])
+			continue;
+		sampled = (double)settled[t - 1].sampled_ns[kind];
+		exact = (double)settled[t - 1].exact_ns[kind];
+		uncertain = settled[t - 1].uncertain_ns[kind];
+		chance = fmin(fmax(exact - sampled, -0.9 * uncertain), uncertain);
+		e->value = (uint64_t)((double)e->value * (1 + chance_of(w, e) * chance / uncertain) * exact /
+					      (sampled + chance) +
+				      0.5);
 	}
 }
 
@@ -141,6 +181,7 @@ int wait_account__settle(struct window *w, const struct thread_table *threads, u
 		goto out;
 	find_threads(w, threads, thread_of_row);
 	sum_samples(w, thread_of_row, settled);
+	sum_uncertain(w, thread_of_row, settled);
 	for (uint32_t i = 0; i < threads->n; i++)
 		thread__times(&threads->threads[i], &settled[i].times);
 	stolen = stolen_share(settled, threads->n, stolen_ns);

@@ -3,8 +3,8 @@
  * wait_account - holds the samples of a window of waits against what the kernel accounts of each thread, and makes them agree.
  *
  * For each thread and window, wall = ran + what was taken of its CPU meanwhile + waited for a CPU + waited for something else; all of it is known but the last, which is
- * the rest. Samples of the two kinds of waiting are scaled, each kind by one factor, so that they add up to that. A thread that waited, and of which no wait
- * was taken, gets a row whose only frame says so.
+ * the rest. Samples of the two kinds of waiting are made to add up to that, each kind apart: short waits, of which chance decides which are taken, give or take what is
+ * missing before long ones do, which are taken always. A thread that waited, and of which no wait was taken, gets a row whose only frame says so.
  *
  * What a hypervisor took of a CPU is in no thread's account of the kernel, nor in what ticks stand for, so the rest would have it. The hook on switches tells of each
  * thread how much it was. Without the hook, what was stolen of all CPUs is shared out by how long threads ran: too much where CPUs were idle, from which it can be stolen, too.

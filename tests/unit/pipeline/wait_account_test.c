@@ -64,7 +64,8 @@ static void account(struct known *k, uint32_t tid, uint64_t now, uint64_t ran, u
 	account_away(k, tid, now, ran, delay, 0);
 }
 
-static void sample(struct known *k, uint32_t tid, uint8_t state, uint64_t word, uint64_t value)
+/* One sample that stands for n waits. */
+static void sample_of(struct known *k, uint32_t tid, uint8_t state, uint64_t word, uint64_t n, uint64_t value)
 {
 	struct window_sample s = {.process = k->process,
 				  .tid = tid,
@@ -73,10 +74,15 @@ static void sample(struct known *k, uint32_t tid, uint8_t state, uint64_t word, 
 				  .n_words = 1,
 				  .end = END_END_MARK,
 				  .tag = {.event = EVENT_OFFCPU, .state = state, .syscall = SYSCALL_NONE},
-				  .count = 1,
+				  .count = n,
 				  .value = value};
 
 	assert_int_equal(window__add(k->w, &s, NULL, NULL), 0);
+}
+
+static void sample(struct known *k, uint32_t tid, uint8_t state, uint64_t word, uint64_t value)
+{
+	sample_of(k, tid, state, word, 1, value);
 }
 
 static uint64_t sum(const struct known *k, uint32_t tid, uint8_t state)
@@ -195,6 +201,31 @@ static void samples_are_scaled_to_the_account_each_kind_apart(void **state)
 	assert_int_equal(k->w->threads[0].times.wall_ns, 10000);
 }
 
+/* One sample in 10000 ns: of the short waits nobody knows how many there were to a third, of the long one, which is taken whatever comes, all. */
+static void what_is_missing_was_where_chance_is(void **state)
+{
+	struct known *k = *state;
+
+	k->w->period_ns = 10000;
+	account(k, 11, 1000, 0, 0);
+	account(k, 12, 1000, 0, 0);
+	assert_int_equal(thread_table__begin(&k->threads, 1000), 0);
+	account(k, 11, 1701000, 500000, 0); /* waited 1200000 for something */
+	account(k, 12, 1701000, 0, 0);
+	for (int i = 0; i < 10; i++)
+		sample_of(k, 11, WAIT_BLOCKED, 0x1000, 100, 10000);
+	sample(k, 11, WAIT_DISK, 0x2000, 1000000);
+	sample_of(k, 12, WAIT_BLOCKED, 0x1000, 100, 10000);
+	sample(k, 12, WAIT_DISK, 0x2000, 1000000);
+	settle(k);
+	/* twice 100000 is no wonder */
+	assert_int_equal(sum(k, 11, WAIT_BLOCKED) + sum(k, 11, WAIT_DISK), 1200000);
+	assert_in_range(sum(k, 11, WAIT_BLOCKED), 180000, 200000);
+	/* 70 times 10000 is: there is something else than chance, and nobody knows where */
+	assert_int_equal(sum(k, 12, WAIT_BLOCKED) + sum(k, 12, WAIT_DISK), 1700000);
+	assert_in_range(sum(k, 12, WAIT_BLOCKED), 20000, 35000);
+}
+
 static void thread_of_which_nothing_was_taken_gets_a_row_that_says_so(void **state)
 {
 	struct known *k = *state;
@@ -241,6 +272,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(samples_are_scaled_to_the_account_each_kind_apart),
+		TEST(what_is_missing_was_where_chance_is),
 		TEST(what_was_taken_of_a_thread_s_cpu_is_no_wait),
 		TEST(what_is_stolen_is_shared_out_and_no_wait),
 		TEST(no_more_is_stolen_than_there_is),
