@@ -36,9 +36,14 @@ static __always_inline __u64 defer__stack_start(const struct walk *w, const stru
 }
 
 /*
- * Where it is known how far the stack goes, a page that cannot be read is one that nobody wrote to, as in the middle of an array, and is zeros, which is what a read that fails
- * leaves. Else it is taken for the end.
+ * A page that cannot be read is taken for the end of the stack, but for one below SP. Where it is known how far the stack goes it is one that nobody wrote to, as in the middle of
+ * an array, or with SP at the lower end of one that is about to be filled: zeros, which is what a read that fails leaves.
  */
+static __always_inline int defer__ends_at(__u64 start, __u32 done, __u32 len)
+{
+	return start == DEFER_START_UNKNOWN && done + len > STACK_COPY_BELOW;
+}
+
 struct defer_copy {
 	struct unfinished_record *to;
 	__u64 from, end;
@@ -56,7 +61,7 @@ static long defer__copy_page(__u32 i, struct defer_copy *c)
 	if (len > COPY_PAGE || len == 0)
 		return 1;
 	if (bpf_probe_read_user(&c->to->stack[done], len, (const void *)(c->from + done)) &&
-	    c->end == DEFER_START_UNKNOWN)
+	    defer__ends_at(c->end, done, len))
 		return 1;
 	c->done = done + len;
 	return 0;
@@ -80,9 +85,12 @@ static __always_inline __u32 defer__copy_small(struct unfinished_record *r, __u6
 	__u32 first = COPY_PAGE - ((__u32)r->stack_at & (COPY_PAGE - 1));
 
 	first &= COPY_PAGE * 2 - 1;
-	if (first == 0 || first > COPY_PAGE || bpf_probe_read_user(r->stack, first, from))
+	if (first == 0 || first > COPY_PAGE)
 		return 0;
-	if (bpf_probe_read_user(r->stack + first, COPY_PAGE, from + first) && start == DEFER_START_UNKNOWN)
+	if (bpf_probe_read_user(r->stack, first, from) && defer__ends_at(start, 0, first))
+		return 0;
+	if (bpf_probe_read_user(r->stack + first, COPY_PAGE, from + first) &&
+	    defer__ends_at(start, first, COPY_PAGE))
 		return first;
 	if (bpf_probe_read_user(r->stack + first + COPY_PAGE, COPY_PAGE, from + first + COPY_PAGE) &&
 	    start == DEFER_START_UNKNOWN)

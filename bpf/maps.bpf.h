@@ -206,7 +206,7 @@ struct {
 	__type(value, struct alloc_clock);
 } alloc_clocks __weak SEC(".maps");
 
-/* Which processes to count, by tgid. Written by the collector; inherited at fork, removed at exit by process.bpf.c. */
+/* Which processes to count, by tgid. Written by the collector; inherited at fork, removed by process.bpf.c when it was waited for. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, PROCESSES_MAX);

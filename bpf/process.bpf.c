@@ -101,7 +101,6 @@ int BPF_PROG(process_exit, struct task_struct *task)
 		return 0;
 	task__key(task, &key);
 	is_known = !bpf_map_delete_elem(&processes, &key.tgid);
-	bpf_map_delete_elem(&targets, &key.tgid);
 	__sync_fetch_and_add(&gate.n_life, 1);
 	if (gate.unfollowed && !is_known && !(task->exit_code & 0x7f))
 		return 0;
@@ -110,6 +109,24 @@ int BPF_PROG(process_exit, struct task_struct *task)
 		r->signal = task->exit_code & 0x7f;
 		bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 	}
+	return 0;
+}
+
+/*
+ * It was waited for, and no CPU will come back to it. An exit begins long before: what it frees then is the process's time as well, so whether it is wanted is known
+ * until now.
+ */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(process_free, struct task_struct *task)
+{
+	const struct target *target;
+	__u32 tgid = task->tgid;
+
+	if (task->pid != task->tgid)
+		return 0;
+	target = bpf_map_lookup_elem(&targets, &tgid);
+	if (target && target->start_ns == task->start_boottime)
+		bpf_map_delete_elem(&targets, &tgid);
 	return 0;
 }
 

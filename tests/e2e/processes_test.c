@@ -146,6 +146,30 @@ static void short_processes_with_a_large_array_are_whole(void **state)
 	expect_complete(r->profile, &mine, 0.9);
 }
 
+static void short_processes_with_an_empty_page_at_the_end_of_their_stack_are_whole(void **state)
+{
+	const struct expect_filter mine = {.process = "short_lived"};
+	struct recording *r = *state;
+	char program[4096];
+
+	run__path_workload("short_lived", program);
+	recording__record(r, 0, ARGS("--", program, "3", "5", "bare"));
+	expect_at_least(r->profile, &mine, "**;short_bare;short_thread;*;*", 0.4);
+	expect_complete(r->profile, &mine, 0.95);
+}
+
+/* Who gives back much memory at its end works for it in the kernel, after what tells of that end. */
+static void what_a_process_does_at_its_end_is_its_own(void **state)
+{
+	const struct expect_filter mine = {.process = "short_lived", .kernel = true};
+	struct recording *r = *state;
+	char program[4096];
+
+	run__path_workload("short_lived", program);
+	recording__record(r, 0, ARGS("--", program, "3", "0", "exit"));
+	expect_at_least(r->profile, &mine, "**;do_exit;**", 0.03);
+}
+
 static void libraries_that_take_each_others_place_are_told_apart(void **state)
 {
 	struct recording *r = *state;
@@ -260,6 +284,8 @@ int main(void)
 		e2e_test(an_exec_is_a_new_program_under_the_same_pid),
 		e2e_test(short_lives_are_counted_whole),
 		e2e_test(short_processes_with_a_large_array_are_whole),
+		e2e_test(short_processes_with_an_empty_page_at_the_end_of_their_stack_are_whole),
+		e2e_test(what_a_process_does_at_its_end_is_its_own),
 		e2e_test(libraries_that_take_each_others_place_are_told_apart),
 		e2e_test(a_library_loaded_while_recording_is_named),
 		e2e_test(two_processes_of_one_program_are_two),

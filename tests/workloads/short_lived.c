@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * short_lived SECONDS [MS [array]]: one process after the other, each a fresh exec of this same file that works about MS (50) milliseconds of CPU in
+ * short_lived SECONDS [MS [array|bare|exit]]: one process after the other, each a fresh exec of this same file that works about MS (50) milliseconds of CPU in
  * short_leaf < short_child < main, or with an array on the stack that is not used, of half a megabyte or of 32 KiB, a third of it each:
  *
  *      short_leaf < short_child < short_array < main
  *      short_leaf < short_child < short_array < short_thread
  *      short_leaf < short_child < short_hole < short_thread
  *
- * and is gone. Says "children N CPU_NS": how many there were, and what they used in all.
+ * and is gone. With `bare` it works in short_bare < short_thread, in whose frame SP stands at the end of an array that nobody wrote to. With `exit` nothing is executed: each is a
+ * copy of its parent, which wrote to each of 32 MiB, and all it does is to end. Says "children N CPU_NS": how many
+ * there were, and what they and this process used in all.
  */
 #include <pthread.h>
-#include <sys/resource.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "tests/workloads/work.h"
@@ -43,6 +45,28 @@ static WORK_FN void short_hole(struct work *w, uint64_t cpu_ns)
 
 	short_child(w, cpu_ns);
 	__asm__ volatile("" : : "r"(array) : "memory");
+}
+
+/* Nothing is called here: the page of SP is not there. */
+static WORK_FN void short_bare(struct work *w, uint64_t cpu_ns)
+{
+	volatile char array[6 * 1024];
+
+	(void)w;
+	__asm__ volatile("" : : "r"(array) : "memory");
+	work__spin(cpu_ns / 8); /* some 24 cycles each */
+}
+
+static WORK_FN void short_pages(void)
+{
+	enum { PAGE = 4096, BYTES = 32 << 20 };
+	char *pages = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (pages == MAP_FAILED)
+		return;
+	madvise(pages, BYTES, MADV_NOHUGEPAGE);
+	for (size_t at = 0; at < BYTES; at += PAGE)
+		pages[at] = 1;
 }
 
 struct share {
@@ -85,7 +109,6 @@ int main(int argc, char **argv)
 {
 	const char *ms = argc > 2 ? argv[2] : "50", *how = argc > 3 ? argv[3] : "plain";
 	unsigned long n = 0;
-	struct rusage usage;
 	char self[4096];
 	struct work w;
 	ssize_t len;
@@ -94,11 +117,12 @@ int main(int argc, char **argv)
 	if (argc > 4 && !strcmp(argv[4], "child")) {
 		uint64_t cpu_ns = strtoull(ms, NULL, 10) * 1000000u;
 
-		if (strcmp(how, "array")) {
-			short_child(&w, cpu_ns);
-			return 0;
-		}
-		return work_with_arrays(&w, cpu_ns);
+		if (!strcmp(how, "array"))
+			return work_with_arrays(&w, cpu_ns);
+		if (!strcmp(how, "bare"))
+			return work_in_thread(short_bare, &w, cpu_ns);
+		short_child(&w, cpu_ns);
+		return 0;
 	}
 	/* by its own path: the kernel names a process after the last part of what was executed, and "exe" would be no name */
 	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -107,11 +131,15 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	self[len] = '\0';
+	if (!strcmp(how, "exit"))
+		short_pages();
 	work__ready();
 	while (work__now_ns(CLOCK_MONOTONIC) < w.end_ns) {
 		pid_t pid = fork();
 
 		if (!pid) {
+			if (!strcmp(how, "exit"))
+				_exit(0);
 			execl(self, self, "1", ms, how, "child", (char *)NULL);
 			_exit(127);
 		}
@@ -121,9 +149,6 @@ int main(int argc, char **argv)
 		}
 		n++;
 	}
-	getrusage(RUSAGE_CHILDREN, &usage);
-	printf("children %lu %llu\n", n,
-	       (unsigned long long)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000u +
-		       (unsigned long long)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000u);
+	printf("children %lu %llu\n", n, (unsigned long long)work__family_ns());
 	return work__done();
 }

@@ -5,7 +5,6 @@
  * processes say "children N CPU_NS" at the end.
  */
 #include <pthread.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "tests/workloads/work.h"
@@ -67,7 +66,6 @@ static void start_process(struct work *w)
 int main(int argc, char **argv)
 {
 	unsigned long n = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
-	struct rusage usage;
 	struct work w;
 
 	if (!n) {
@@ -88,9 +86,6 @@ int main(int argc, char **argv)
 		return work__done();
 	while (waitpid(-1, NULL, 0) > 0)
 		;
-	getrusage(RUSAGE_CHILDREN, &usage);
-	printf("children %lu %llu\n", n,
-	       (unsigned long long)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000u +
-		       (unsigned long long)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000u);
+	printf("children %lu %llu\n", n, (unsigned long long)work__family_ns());
 	return work__done();
 }

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -90,6 +91,17 @@ static inline __attribute__((always_inline)) bool work__go(struct work *w)
 	w->random ^= w->random << 17;
 	w->scale = 50 + (uint32_t)((w->random >> 32) % 100);
 	return (++w->n_rounds & 7) || work__now_ns(CLOCK_MONOTONIC) < w->end_ns;
+}
+
+/* What this process used and its children that have ended, forks of theirs and ours included. */
+static inline uint64_t work__family_ns(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_CHILDREN, &u);
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000u +
+	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000u +
+	       work__now_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static inline int work__done(void)

@@ -231,7 +231,7 @@ static void bpf__tracepoints(struct probe *p, const struct probe_subject *s, con
 static void bpf__process_events(struct probe *p, const struct probe_subject *s)
 {
 	static const char *const names[] = {"sched_process_fork", "sched_process_exec", "sched_process_exit",
-					    NULL};
+					    "sched_process_free", NULL};
 
 	bpf__tracepoints(p, s, names);
 }

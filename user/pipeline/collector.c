@@ -228,6 +228,11 @@ static void port_ended(void *ctx, const struct process *p)
 	collector__forget(ctx, p);
 }
 
+static void port_retired(void *ctx, const struct process *p)
+{
+	collector__forget_verdict(ctx, p);
+}
+
 static void port_object_retired(void *ctx, uint32_t id)
 {
 	struct collector *c = ctx;
@@ -250,7 +255,8 @@ static int collector__new_tables(struct collector *c)
 		.port = {.ctx = c,
 			 .forked = port_forked,
 			 .mappings_changed = port_mappings_changed,
-			 .ended = port_ended},
+			 .ended = port_ended,
+			 .retired = port_retired},
 	};
 
 	int err;

@@ -188,6 +188,17 @@ void collector__forget(struct collector *c, const struct process *p)
 	mapping_store__drop_process(c->mappings, &p->key);
 }
 
+void collector__forget_verdict(struct collector *c, const struct process *p)
+{
+	const struct process *now = process_table__find_pid(c->processes, p->key.tgid, clock__mono_ns());
+	struct target t;
+
+	if (selector__is_everything(&c->opts.selector) || (now && !(now->flags & PROCESS_ENDED)))
+		return;
+	if (!bpf_map_lookup_elem(c->maps->targets_fd, &p->key.tgid, &t) && t.start_ns == p->key.start_ns)
+		bpf_map_delete_elem(c->maps->targets_fd, &p->key.tgid);
+}
+
 static void collector__on_fork(void *ctx, const struct process_record *r)
 {
 	struct collector *c = ctx;
@@ -208,16 +219,11 @@ static void collector__on_exec(void *ctx, const struct process_record *r)
 static void collector__on_exit(void *ctx, const struct process_record *r)
 {
 	struct collector *c = ctx;
-	struct target t;
 
 	if (r->signal)
 		collector__tell_end(c, r);
 	collector__look_at_last(c, r);
 	process_table__exit(c->processes, r->time_ns, &r->key);
-	/* the kernel did this already, but a push between then and now may have brought it back */
-	if (!selector__is_everything(&c->opts.selector) &&
-	    !bpf_map_lookup_elem(c->maps->targets_fd, &r->key.tgid, &t) && t.start_ns == r->key.start_ns)
-		bpf_map_delete_elem(c->maps->targets_fd, &r->key.tgid);
 }
 
 /* The kernel forgot the process too: mark it, even if we knew of nothing there. */

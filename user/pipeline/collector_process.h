@@ -34,6 +34,8 @@ void collector__mark_dirty(struct collector *c, const struct process *p);
 /* The name of its leader as it is now: it may have changed since its exec (prctl, /proc/PID/comm), and no event tells that. */
 void collector__rename(struct collector *c, struct process *p, const char *comm);
 void collector__forget(struct collector *c, const struct process *p);
+/* Long after its end. The kernel forgot it by itself, but not what was pushed between that and our learning of it. */
+void collector__forget_verdict(struct collector *c, const struct process *p);
 enum verdict collector__verdict(const struct collector *c, const struct process *p);
 
 #endif
