@@ -21,6 +21,8 @@ struct fault_gate fault_gate __weak SEC(".data.faults") = {};
 struct kmem_gate kmem_gate __weak SEC(".data.kmem") = {};
 /* Written by samples, read and reset by the drain between two uses of a half. */
 struct count_half halves[COUNT_HALVES] __weak SEC(".data.halves") = {};
+/* Something was counted in `losses` since the drain took this back. */
+__u32 has_lost __weak SEC(".data.halves") = 0;
 
 /* The clock of each CPU. Written by ticks; the collector adds up how many there were. */
 struct {
@@ -242,6 +244,7 @@ static __always_inline void lose(__u32 event, enum loss reason, __u64 n)
 
 	if (counter)
 		*counter += n;
+	*(volatile __u32 *)&has_lost = 1; /* after the counter */
 }
 
 #endif

@@ -241,6 +241,7 @@ static void loader__fill_fds(struct loader *l)
 	m->kmem = &s->data_kmem->kmem_gate;
 	m->faults = &s->data_faults->fault_gate;
 	m->halves = s->data_halves->halves;
+	m->has_lost = &s->data_halves->has_lost;
 	m->usage_gate = &s->data_usage->usage_gate;
 }
 
@@ -528,6 +529,13 @@ uint64_t loader__map_bytes(struct loader *l)
 	return l->bytes;
 }
 
+static bool runs_in_own_calls(const struct bpf_program *prog)
+{
+	return bpf_program__type(prog) == BPF_PROG_TYPE_SYSCALL ||
+	       (bpf_program__type(prog) == BPF_PROG_TYPE_TRACING &&
+		bpf_program__expected_attach_type(prog) == BPF_TRACE_ITER);
+}
+
 uint32_t loader__program_stats(const struct loader *l, struct program_stats *out, uint32_t max)
 {
 	struct bpf_program *prog;
@@ -546,6 +554,7 @@ uint32_t loader__program_stats(const struct loader *l, struct program_stats *out
 				.run_ns = info.run_time_ns,
 				.run_count = info.run_cnt,
 				.verified_insns = info.verified_insns,
+				.is_own = runs_in_own_calls(prog),
 			};
 		n++;
 	}

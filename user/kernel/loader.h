@@ -76,6 +76,7 @@ struct kernel_maps {
 	struct fault_gate *faults;
 	struct kmem_gate *kmem;
 	struct count_half *halves; /* [COUNT_HALVES] */
+	uint32_t *has_lost;
 	struct usage_gate *usage_gate;
 };
 
@@ -87,14 +88,13 @@ static inline void kernel_maps__changed(const struct kernel_maps *m)
 
 struct program_stats {
 	const char *name;
-	uint64_t run_ns,
-		run_count; /* where kernel.bpf_stats_enabled is on or loader__enable_stats was called */
+	uint64_t run_ns, run_count; /* while the kernel measures them: loader__enable_stats */
 	uint32_t verified_insns;
+	bool is_own; /* runs in our own system calls: its time is in that of our threads */
 };
 
 int loader__open(const struct loader_opts *opts, struct loader **ret_loader, struct err *err);
 void loader__close(struct loader *l);
-
 const struct kernel_maps *loader__maps(const struct loader *l);
 /* The program that perf events run. */
 int loader__on_cpu_fd(const struct loader *l);

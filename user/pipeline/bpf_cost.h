@@ -3,7 +3,9 @@
  * bpf_cost - what our BPF programs cost, from a part of the time.
  *
  * The kernel can measure each run, but the measuring itself costs some 50 ns a run, which is a third of what a switch costs that off_cpu looks at. So it
- * is on for BPF_COST_ON_NS out of every BPF_COST_EVERY_NS, and what was seen is scaled up.
+ * is on for BPF_COST_ON_NS out of every BPF_COST_EVERY_NS, and what was seen is scaled up. Where in that time it is on is another place each time: slices, which
+ * are of a round length, too, would always or never have one of their ends in it. Programs that run in our own system calls are left out: the CPU time of our threads has
+ * them.
  *
  * Owns: a timer. Thread: the loop's. Limit: BPF_COST_PROGRAMS programs. Errors: -errno of the timer; where the kernel refuses to measure, sums stay zero.
  */

@@ -144,10 +144,11 @@ static void log_ceiling(const struct ceiling_stats *s)
 
 void cost__log(const struct cost *c)
 {
-	SAY("cost: cpu %.3f %% of one CPU (%.2f s in %.0f s), bpf %.3f %%, resident %.1f MiB (most %.1f), "
+	SAY("cost: cpu %.3f %% of one CPU (%.2f s in %.0f s), bpf %.3f %% (%.3f s), resident %.1f MiB (most "
+	    "%.1f), "
 	    "bpf memory %.1f MiB",
 	    per_cent(c->cpu_ns, c->wall_ns), (double)c->cpu_ns / 1e9, (double)c->wall_ns / 1e9,
-	    per_cent(c->bpf_ns, c->wall_ns), (double)c->resident_bytes / MIB,
+	    per_cent(c->bpf_ns, c->wall_ns), (double)c->bpf_ns / 1e9, (double)c->resident_bytes / MIB,
 	    (double)c->resident_max_bytes / MIB, (double)c->collector.map_bytes / MIB);
 	log_ceiling(&c->ceiling);
 	log_bpf(c);
