@@ -11,7 +11,7 @@
  *   Past the first so many of a slice on a CPU only one in two, four, eight … is taken, and stands for as many more, and the collector is woken to move
  *   the period: a program that begins to touch its memory is not slowed until the slice ends.
  * Invariants: a change of the period makes the event fire at the next fault; that one was not drawn, so it only moves the counter's mark not at all.
- *   An entry of `memory_pending` is one thread's until its task work has run.
+ *   An entry of `memory_pending` is one thread's until its task work has run: of those that never go back to user space none is kept.
  * Cost: nothing for a fault that is not sampled; some 12 us for one that is.
  * Rejected: a tracepoint at each fault (55 ns and more, 3 % of a fault); the event's frequency mode, whose weights are wrong by up to 20 times; the
  *   process's own counters, which other threads move in between.
@@ -258,7 +258,7 @@ static __noinline int memory__take(struct bpf_perf_event_data *ctx, struct fault
 	p->sp = p->walk.regs[7];
 	if (memory__join(clock, p))
 		goto out;
-	if (!(task->flags & PF_KTHREAD) && bpf_task_work_schedule_resume_impl___memory &&
+	if (!(task->flags & (PF_KTHREAD | PF_USER_WORKER)) && bpf_task_work_schedule_resume_impl___memory &&
 	    !bpf_task_work_schedule_resume_impl___memory(task, &p->work, &memory_pending, memory__handled,
 							 NULL)) {
 		clock->pending = at;

@@ -179,6 +179,20 @@ static void memory_that_a_system_call_fills_has_the_kernels_stack(void **state)
 	assert_true((double)sum.ns > 0.9 * sum_function(r->profile, "touch_by_read").bytes);
 }
 
+/* It has the program's memory, but no stack there, and never goes back to where it came from. */
+static void a_worker_of_the_kernel_fills_the_programs_memory(void **state)
+{
+	struct recording *r = *state;
+	struct truth t;
+
+	record_way(r, "worker", MIBS, false);
+	t = truth_of(r);
+	assert_true(t.bytes == BYTES);
+	assert_amount(r->profile, "anonymous", sum_kind(r->profile, "anonymous").bytes, t.bytes,
+		      error_of(r->profile, t.faults) + 0.02);
+	expect_complete(r->profile, &(struct expect_filter){.process = "touch"}, 0.9);
+}
+
 static void a_thread_touches_its_stack(void **state)
 {
 	assert_way(*state, "stack", "stack", "touch_stack", false);
@@ -253,6 +267,7 @@ int main(void)
 		e2e_test(memory_that_is_given_back_and_touched_again_grows_twice),
 		e2e_test(threads_that_touch_at_once_are_not_taken_for_each_other),
 		e2e_test(memory_that_a_system_call_fills_has_the_kernels_stack),
+		e2e_test(a_worker_of_the_kernel_fills_the_programs_memory),
 		e2e_test(a_thread_touches_its_stack),
 		e2e_test(shared_memory_is_shared),
 		e2e_test(pages_of_a_file_are_counted_however_many_a_fault_brings),
