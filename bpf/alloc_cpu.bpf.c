@@ -15,6 +15,7 @@
  * What it does not do: know time that a hypervisor or interrupts took from a CPU since its clock was moved.
  */
 #include "bpf/alloc_cpu.bpf.h"
+#include "bpf/wait.bpf.h"
 
 #define READ_TRIES 3
 
@@ -49,6 +50,16 @@ static __always_inline __u64 alloc_cpu__of(struct task_struct *task, __u64 now)
 	return clock > since ? ran + clock - since : ran;
 }
 
+/*
+ * One that was woken and has not run since is asleep, too: its round is still to come. What opens a window keeps programs from a CPU for a moment, and those that are woken meanwhile would
+ * begin their rounds in the window, all of them, and have half of each counted. Who waits for a CPU within a system call has slept in it, with few exceptions; who was preempted was mostly
+ * in code of its own.
+ */
+static __always_inline int alloc_cpu__is_asleep(struct task_struct *task)
+{
+	return task->__state || (!task->on_cpu && wait__syscall(task) != SYSCALL_NONE);
+}
+
 SEC("?iter/task")
 int alloc_cpu(struct bpf_iter__task *ctx)
 {
@@ -72,7 +83,7 @@ int alloc_cpu(struct bpf_iter__task *ctx)
 	if (!s->at_ns[end])
 		s->at_ns[end] = now;
 	s->cpu_ns[end] += alloc_cpu__of(task, now);
-	s->sleeps[end] += 2 * task->nvcsw - !!task->__state;
+	s->sleeps[end] += 2 * task->nvcsw - alloc_cpu__is_asleep(task);
 	if (task->pid == task->tgid) { /* of threads that ended */
 		s->cpu_ns[end] += task->signal->sum_sched_runtime;
 		s->sleeps[end] += 2 * task->signal->nvcsw;
