@@ -116,7 +116,7 @@ static void fill_words(const struct alert_news *n, const struct notice_opts *o, 
 	notice__target(n->target, w->target);
 	format_value(n->metric, n->value, w->value);
 	format_value(n->metric, n->threshold, w->threshold);
-	notice__time(n->fired_real_ns, w->since);
+	notice__time(n->since_real_ns, w->since);
 	w->metric = n->metric == METRIC_N ? n->rule->condition.text : metric__get(n->metric)->name;
 	w->host = o->host;
 	w->rule = n->rule->name;
@@ -156,6 +156,14 @@ static void expand(const char *text, const struct words *w, struct buf *to)
 			buf__append_char(to, *text++);
 		}
 	}
+}
+
+void notice__fill(const char *text, const struct alert_news *n, const struct notice_opts *o, struct buf *to)
+{
+	struct words w;
+
+	fill_words(n, o, &w);
+	expand(text, &w, to);
 }
 
 void notice__write_annotations(const struct alert_news *n, const struct notice_opts *o, struct buf *to)

@@ -4,7 +4,7 @@
  * (version 2), variables for a program.
  *
  *      labels       alertname, instance, scope, then comm pid exe cgroup unit container pod as far as they are known, then the rule's own, which win
- *      annotations  the rule's, filled in: {target} {value} {threshold} {metric} {since} {host} {rule} {capture}
+ *      annotations  the rule's, filled in: {target} {value} {threshold} {metric} {since} {host} {rule} {capture}; since when it held, which is before it fired
  *
  * What fires and what is over have the same labels: by them others know that it is the same alert.
  *
@@ -45,6 +45,8 @@ void notice__write_labels(const struct alert_news *n, const struct notice_opts *
 void notice__write_annotations(const struct alert_news *n, const struct notice_opts *o, struct buf *to);
 void notice__write_webhook(const struct alert_news *n, const struct notice_opts *o, struct buf *to);
 void notice__write_alertmanager(const struct alert_news *n, const struct notice_opts *o, struct buf *to);
+/* One text of a rule, filled in. */
+void notice__fill(const char *text, const struct alert_news *n, const struct notice_opts *o, struct buf *to);
 /* "NAME=value", each ended by a NUL. */
 void notice__write_environment(const struct alert_news *n, const struct notice_opts *o, struct buf *to);
 /* "pid 4711 (api)", "/system.slice/api.service", "host". */

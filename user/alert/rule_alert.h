@@ -52,11 +52,13 @@ struct alert {
 	double worst;            /* since it fired */
 	double captured; /* the value of the last capture of the episode; what cooling is compared with */
 	uint32_t level;  /* steps that were captured */
-	uint64_t fired_real_ns, cooling_until_ns; /* CLOCK_REALTIME */
-	uint64_t busy_until_ns; /* its last capture is under way until then, CLOCK_MONOTONIC */
-	uint32_t n_under_way;   /* captures; it stays as long */
+	uint64_t since_real_ns, fired_real_ns,
+		cooling_until_ns; /* CLOCK_REALTIME; since: it held, before it fired */
+	uint64_t busy_until_ns;   /* its last capture is under way until then, CLOCK_MONOTONIC */
+	uint32_t n_under_way;     /* captures; it stays as long */
 	uint64_t episode;
-	char capture[CAPTURE_ID_MAX];
+	char capture[CAPTURE_ID_MAX]; /* the last one */
+	char *path;                   /* of its folder; NULL: that is not there yet, or there is none */
 	char refused[RULE_CAUSE_MAX];
 	struct metric_target told; /* borrows from names */
 	struct alert_names *names;

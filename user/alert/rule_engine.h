@@ -34,13 +34,13 @@ enum alert_news_kind { NEWS_FIRING, NEWS_CAPTURED, NEWS_RESOLVED };
 struct alert_news {
 	enum alert_news_kind kind;
 	const struct rule *rule;
-	const struct metric_target *target;    /* its texts do not change while it is told of */
-	enum metric_id metric;                 /* METRIC_N: an event */
-	double value, threshold;               /* the value that fired, or a worse one since */
-	uint64_t fired_real_ns, ended_real_ns; /* 0: still fires */
+	const struct metric_target *target; /* its texts do not change while it is told of */
+	enum metric_id metric;              /* METRIC_N: an event */
+	double value, threshold;            /* the value that fired, or a worse one since */
+	uint64_t since_real_ns, fired_real_ns, ended_real_ns; /* held, fired, is over; 0: still fires */
 	uint64_t episode;
 	const char *capture; /* id, "": none */
-	const char *path;    /* CAPTURED: of its folder */
+	const char *path;    /* of its folder, "": that is not there yet */
 	const char *refused; /* FIRING: why nothing is captured, "" */
 	uint32_t n_left;     /* targets of the rule that could fire as well, and may not */
 };
@@ -59,7 +59,7 @@ struct rule_port {
 struct rule_engine_opts {
 	uint64_t captures_per_hour, capture_bytes_per_day;
 	uint32_t max_targets, max_alerts, max_trends; /* 0: the *_MAX above */
-	uint32_t n_cpus;
+	const char *host;                             /* for annotations; borrowed */
 };
 
 /* The clocks of one moment. */

@@ -106,6 +106,8 @@ void rule_engine__fire_ready(struct rule_engine *e);
 void rule_engine__rise(struct rule_engine *e, struct alert *a);
 void rule_engine__resolve(struct rule_engine *e, struct alert *a);
 void rule_engine__fire_event(struct rule_engine *e, struct alert *a, double value);
+struct alert_news rule_engine__news(const struct rule_engine *e, const struct alert *a,
+				    enum alert_news_kind kind);
 const char *alert_wait__text(enum alert_wait wait);
 
 #endif

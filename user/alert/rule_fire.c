@@ -18,13 +18,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/alert/notice.h"
 #include "user/alert/rule_engine_impl.h"
+#include "user/base/buf.h"
 #include "user/base/err.h"
 #include "user/config/units.h"
 
 /* Of all CPUs, and of all memory: beyond these what is there is kept, and nothing is measured in more detail. */
 #define BUSY_CPU_PERCENT 95.0
 #define SHORT_PERCENT    5.0
+
+#define ANNOTATIONS_BYTES ((size_t)64 << 10) /* of one rule, filled in */
 
 const char *alert_wait__text(enum alert_wait wait)
 {
@@ -98,8 +102,8 @@ static uint32_t give_series(void *ctx, uint64_t from_ns, struct capture_point *r
 	return n;
 }
 
-static struct alert_news news_of(const struct rule_engine *e, const struct alert *a,
-				 enum alert_news_kind kind)
+struct alert_news rule_engine__news(const struct rule_engine *e, const struct alert *a,
+				    enum alert_news_kind kind)
 {
 	const struct condition *c = term_of(e, a);
 
@@ -109,10 +113,11 @@ static struct alert_news news_of(const struct rule_engine *e, const struct alert
 				   .metric = c->metric,
 				   .value = a->worst,
 				   .threshold = a->threshold,
+				   .since_real_ns = a->since_real_ns,
 				   .fired_real_ns = a->fired_real_ns,
 				   .episode = a->episode,
 				   .capture = a->capture,
-				   .path = "",
+				   .path = a->path ? a->path : "",
 				   .refused = a->refused};
 }
 
@@ -120,6 +125,14 @@ static void tell(struct rule_engine *e, const struct alert_news *news)
 {
 	if (e->port.tell)
 		e->port.tell(e->port.ctx, news);
+}
+
+/* path NULL: it is under way. */
+static void note_capture(struct alert *a, const char *id, const char *path)
+{
+	snprintf(a->capture, sizeof(a->capture), "%s", id);
+	free(a->path);
+	a->path = path ? strdup(path) : NULL;
 }
 
 static void on_captured(void *ctx, const struct capture_result *r)
@@ -135,7 +148,9 @@ static void on_captured(void *ctx, const struct capture_result *r)
 	if (!a)
 		return;
 	a->n_under_way--;
-	news = news_of(e, a, NEWS_CAPTURED);
+	if (!r->err)
+		note_capture(a, r->id, r->path);
+	news = rule_engine__news(e, a, NEWS_CAPTURED);
 	news.capture = r->id;
 	news.path = r->err ? "" : r->path;
 	if (r->err) {
@@ -168,6 +183,28 @@ static void fill_pairs(const struct rule_pairs *from, struct capture_pair to[RUL
 {
 	for (uint32_t i = 0; i < from->n; i++)
 		to[i] = (struct capture_pair){from->items[i].key, from->items[i].value};
+}
+
+/* As they are told, but that their capture is the one that they stand in. The texts are the buf's. */
+static void fill_annotations(const struct rule_engine *e, const struct alert *a, struct buf *texts,
+			     struct capture_pair to[RULE_PAIRS_MAX])
+{
+	const struct rule_pairs *from = &e->rules.items[a->rule].annotations;
+	const struct notice_opts o = {.host = e->opts.host ? e->opts.host : ""};
+	struct alert_news news = rule_engine__news(e, a, NEWS_FIRING);
+	size_t begins[RULE_PAIRS_MAX];
+
+	news.capture = "this capture";
+	news.path = "";
+	for (uint32_t i = 0; i < from->n; i++) {
+		begins[i] = texts->len;
+		notice__fill(from->items[i].value, &news, &o, texts);
+		buf__append_char(texts, '\0');
+	}
+	for (uint32_t i = 0; i < from->n; i++)
+		to[i] = (struct capture_pair){from->items[i].key,
+					      buf__err(texts) ? from->items[i].value
+							      : (const char *)texts->data + begins[i]};
 }
 
 static void format_cause(const struct rule_engine *e, const struct alert *a, char ret[RULE_CAUSE_MAX])
@@ -207,10 +244,12 @@ static void begin_capture(struct rule_engine *e, struct alert *a, uint64_t held_
 	struct alert_capture *slot = free_slot(e);
 	char id[CAPTURE_ID_MAX] = "";
 	struct err err = {0};
+	struct buf texts;
 	int code = -EAGAIN;
 
+	buf__init(&texts, ANNOTATIONS_BYTES);
 	fill_pairs(&r->labels, labels);
-	fill_pairs(&r->annotations, annotations);
+	fill_annotations(e, a, &texts, annotations);
 	if (slot) {
 		const struct capture_request request = {
 			.rule = r->name,
@@ -251,11 +290,13 @@ static void begin_capture(struct rule_engine *e, struct alert *a, uint64_t held_
 			slot->is_used = false;
 		}
 	}
+	buf__done(&texts);
 	if (code) {
 		snprintf(a->refused, sizeof(a->refused), "%s", err__text(&err, code));
 		return;
 	}
-	snprintf(a->capture, sizeof(a->capture), "%s", id);
+	if (strcmp(a->capture, id))
+		note_capture(a, id, NULL);
 	a->busy_until_ns = e->now.mono_ns + r->after_ns;
 	alert_quota__begun(&e->quota, e->states[a->rule].hash, e->now.real_ns);
 	e->states[a->rule].captures++;
@@ -323,17 +364,18 @@ static void fire(struct rule_engine *e, struct alert *a, uint32_t n_left)
 
 	alert_state__fire(&a->state, e->now.mono_ns);
 	a->fired_real_ns = e->now.real_ns;
+	a->since_real_ns = e->now.real_ns - held_ns;
 	a->cooling_until_ns = e->now.real_ns + r->limits.cooldown_ns;
 	a->worst = a->value;
 	a->episode = ++e->next_episode;
 	a->wait = WAIT_NOTHING;
-	*a->capture = '\0';
+	note_capture(a, "", NULL);
 	format_cause(e, a, cause);
 	try_capture(e, a, held_ns, cause);
 	note_program(e, a);
 	e->states[a->rule].fired++;
 	e->stats.fired++;
-	news = news_of(e, a, NEWS_FIRING);
+	news = rule_engine__news(e, a, NEWS_FIRING);
 	news.n_left = n_left;
 	tell(e, &news);
 }
@@ -373,7 +415,7 @@ void rule_engine__rise(struct rule_engine *e, struct alert *a)
 
 void rule_engine__resolve(struct rule_engine *e, struct alert *a)
 {
-	struct alert_news news = news_of(e, a, NEWS_RESOLVED);
+	struct alert_news news = rule_engine__news(e, a, NEWS_RESOLVED);
 	char worst[CASE_VALUE_MAX];
 
 	rule__format_value(&e->rules.items[a->rule], a->term, a->worst, worst);
@@ -461,7 +503,7 @@ void rule_engine__each_firing(struct rule_engine *e, void (*fn)(void *ctx, const
 
 		if (!e->alerts[i].is_used || !alert_state__is_told(&e->alerts[i].state))
 			continue;
-		news = news_of(e, &e->alerts[i], NEWS_FIRING);
+		news = rule_engine__news(e, &e->alerts[i], NEWS_FIRING);
 		fn(ctx, &news);
 	}
 }

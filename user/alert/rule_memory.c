@@ -190,7 +190,7 @@ static void restore_alert(struct rule_engine *e, uint32_t rule, const struct rul
 	a->threshold = m->threshold;
 	a->worst = m->worst;
 	a->captured = m->captured;
-	a->fired_real_ns = m->fired_real_ns;
+	a->since_real_ns = a->fired_real_ns = m->fired_real_ns;
 	a->cooling_until_ns = m->cooling_until_ns;
 	a->episode = m->episode;
 	memcpy(a->capture, m->capture, sizeof(a->capture));

@@ -106,19 +106,6 @@ static void rule_why(const struct rule_engine *e, uint32_t rule, char ret[WHY_MA
 		*ret = '\0';
 }
 
-static struct alert_news news_of(const struct rule_engine *e, const struct alert *a)
-{
-	return (struct alert_news){.rule = &e->rules.items[a->rule],
-				   .target = &a->told,
-				   .metric = e->rules.items[a->rule].condition.terms[a->term].metric,
-				   .value = a->value,
-				   .threshold = a->threshold,
-				   .fired_real_ns = a->fired_real_ns,
-				   .capture = a->capture,
-				   .path = "",
-				   .refused = ""};
-}
-
 static bool is_shown(const struct alert *a)
 {
 	return a->is_used && a->names && a->state.phase != ALERT_INACTIVE;
@@ -149,6 +136,7 @@ static void write_alert_numbers(const struct rule_engine *e, const struct alert 
 	write_number("worst", told ? a->worst : a->value, to);
 	buf__printf(to, ",\"episode\":\"%" PRIx64 "\",\"capture\":", told ? a->episode : 0);
 	json__string(to, a->capture);
+	write_time("firedAt", told ? a->fired_real_ns : 0, to);
 	write_time("coolingUntil", a->cooling_until_ns > e->now.real_ns ? a->cooling_until_ns : 0, to);
 }
 
@@ -194,19 +182,17 @@ static void write_rule_numbers(const struct rule_engine *e, uint32_t rule, struc
 static void write_alert(const struct rule_engine *e, const struct alert *a, const char *host, struct buf *to)
 {
 	const struct notice_opts o = {.host = host, .url = "", .real_ns = e->now.real_ns};
-	struct alert_news n = news_of(e, a);
+	struct alert_news n = rule_engine__news(e, a, NEWS_FIRING);
 	char when[NOTICE_TIME_MAX], why[WHY_MAX];
-	uint64_t since = e->now.real_ns - (e->now.mono_ns - a->state.since_ns);
 
-	if (alert_state__is_told(&a->state))
-		since = a->fired_real_ns;
-	else
-		n.fired_real_ns = since;
+	n.value = a->value;
+	if (!alert_state__is_told(&a->state))
+		n.since_real_ns = e->now.real_ns - (e->now.mono_ns - a->state.since_ns);
 	buf__append_str(to, "{\"labels\":");
 	notice__write_labels(&n, &o, to);
 	buf__append_str(to, ",\"annotations\":");
 	notice__write_annotations(&n, &o, to);
-	notice__time(since, when);
+	notice__time(n.since_real_ns, when);
 	/* Prometheus knows no "keep-firing" state: it fires */
 	buf__printf(to,
 		    ",\"state\":\"%s\",\"keepFiring\":%s,\"activeAt\":\"%s\",\"value\":\"%.10g\",\"why\":",

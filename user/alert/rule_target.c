@@ -224,6 +224,7 @@ void rule_engine__free_alert(struct rule_engine *e, struct alert *a)
 	e->n_series -= a->points != NULL;
 	free(a->names);
 	free(a->points);
+	free(a->path);
 	*a = (struct alert){.next = e->free_alert, .generation = a->generation + 1};
 	e->free_alert = index;
 }

@@ -52,9 +52,10 @@ static struct rule_time time_now(void)
 		.mono_ns = clock__mono_ns(), .real_ns = clock__real_ns(), .boot_ns = clock__boot_ns()};
 }
 
-static struct rule_engine_opts engine_opts(const struct config *c)
+static struct rule_engine_opts engine_opts(const struct alerting *a, const struct config *c)
 {
 	return (struct rule_engine_opts){
+		.host = a->host,
 		.captures_per_hour = c->alerting.captures_per_hour,
 		.capture_bytes_per_day = c->alerting.capture_bytes_per_day,
 	};
@@ -277,7 +278,7 @@ static void watch_pressure(struct alerting *a)
 
 static int open_all(struct alerting *a)
 {
-	const struct rule_engine_opts opts = engine_opts(a->config);
+	const struct rule_engine_opts opts = engine_opts(a, a->config);
 	const struct rule_port port = {
 		.capture = on_capture, .tell = on_news, .of_profile = on_profile_asked, .ctx = a};
 	struct watcher watcher = {.ctx = a,
@@ -333,7 +334,7 @@ int alerting__new(const struct config *c, const struct alerting_parts *parts, st
 
 int alerting__set_config(struct alerting *a, const struct config *c, struct err *err)
 {
-	const struct rule_engine_opts opts = engine_opts(c);
+	const struct rule_engine_opts opts = engine_opts(a, c);
 	const struct rule_time now = time_now();
 	uint64_t wants[SCOPE_N];
 	int code = rule_engine__set_rules(a->engine, &opts, &c->alerts, &now);

@@ -20,6 +20,8 @@ static int fake_capture(void *ctx, const struct capture_request *r, char ret_id[
 	f->pids[f->n_captures++] = r->target.pid;
 	f->last = *r;
 	snprintf(f->last_cause, sizeof(f->last_cause), "%s", r->cause);
+	snprintf(f->last_annotation, sizeof(f->last_annotation), "%s",
+		 r->n_annotations ? r->annotations[0].value : "");
 	snprintf(ret_id, CAPTURE_ID_MAX, "id%u", f->n_captures);
 	if (f->answers_at_once)
 		r->done(r->ctx, &(struct capture_result){.id = ret_id, .path = "/c/1", .bytes = f->bytes});
@@ -38,8 +40,9 @@ static void fake_tell(void *ctx, const struct alert_news *n)
 		f->last_left = n->n_left;
 		f->last_value = n->value;
 	}
-	if (n->kind == NEWS_CAPTURED)
-		snprintf(f->last_path, sizeof(f->last_path), "%s", n->path);
+	snprintf(f->last_path, sizeof(f->last_path), "%s", n->path);
+	f->last_since_ns = n->since_real_ns;
+	f->last_fired_ns = n->fired_real_ns;
 }
 
 void read_rules(struct fixture *f, const char *text)
@@ -64,7 +67,8 @@ static const struct rule_port *port_of(struct fixture *f)
 void start(struct fixture *f, const char *text)
 {
 	read_rules(f, text);
-	f->opts = (struct rule_engine_opts){.captures_per_hour = 1000, .capture_bytes_per_day = 1ull << 40};
+	f->opts = (struct rule_engine_opts){
+		.captures_per_hour = 1000, .capture_bytes_per_day = 1ull << 40, .host = "h1"};
 	f->now = (struct rule_time){10000 * S, 1700000000 * S, 10000 * S};
 	f->answers_at_once = true;
 	assert_int_equal(rule_engine__new(&f->opts, port_of(f), &f->rules, &f->now, &f->engine), 0);

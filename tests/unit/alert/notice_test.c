@@ -33,6 +33,7 @@ static struct alert_news news(void)
 				   .metric = METRIC_cpu_usage_percent,
 				   .value = 93.5,
 				   .threshold = 80,
+				   .since_real_ns = 1699999940 * S,
 				   .fired_real_ns = 1700000000 * S + 123000000,
 				   .capture = "abc",
 				   .path = "",
@@ -150,6 +151,8 @@ static void a_program_finds_what_it_needs_in_its_environment(void **state)
 	assert_string_equal(find_variable(&b, "EVERPROF_CAPTURE"), "/store/captures/x");
 	assert_string_equal(find_variable(&b, "EVERPROF_STATUS"), "firing");
 	assert_string_equal(find_variable(&b, "EVERPROF_VALUE"), "93.5%");
+	/* since when it held, before it fired */
+	assert_string_equal(find_variable(&b, "EVERPROF_SINCE"), "2023-11-14T22:12:20.000Z");
 	assert_string_equal(find_variable(&b, "EVERPROF_CONTAINER"), "");
 	buf__done(&b);
 }

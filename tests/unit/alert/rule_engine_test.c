@@ -2,6 +2,8 @@
 /* What fires, when, how often, and what comes of it. */
 #include "tests/unit/alert/engine.h"
 
+#include "user/alert/notice.h"
+
 static void one_hot_process_of_many_is_captured_once(void **state)
 {
 	struct fixture *f = *state;
@@ -445,6 +447,57 @@ static void limits_hold_whatever_comes(void **state)
 	}
 }
 
+/* What stands in a capture is what was told: no braces are left, and it holds since it held, which is before it fired. */
+static void a_capture_says_what_is_told(void **state)
+{
+	struct fixture *f = *state;
+	char since[NOTICE_TIME_MAX], text[256];
+	uint64_t begun;
+
+	start(f,
+	      "- {name: Hot, condition: cpu_usage_percent > 80, duration: 5s, action: keep, scope: process, "
+	      "keep_firing: 0s, annotations: {summary: \"{target} has {value} since {since} on {host}: "
+	      "{capture} "
+	      "{other}\"}}");
+	pass_one(f, CPU, 10);
+	pass_one(f, CPU, 90);
+	begun = f->now.real_ns;
+	while (!f->n_firing)
+		pass_one(f, CPU, 90);
+	assert_true(f->last_fired_ns == f->now.real_ns && f->last_since_ns == begun &&
+		    begun < f->now.real_ns);
+	notice__time(begun, since);
+	snprintf(text, sizeof(text), "pid 1 (p1) has 90%% since %s on h1: this capture {other}", since);
+	assert_string_equal(f->last_annotation, text);
+	/* who is told that it is over may look into it as well */
+	*f->last_path = '\0';
+	pass_one(f, CPU, 10);
+	assert_int_equal(f->n_resolved, 1);
+	assert_string_equal(f->last_path, "/c/1");
+}
+
+/* The folder is that of the capture that is named: of a new alarm's, or of none. */
+static void a_new_alarm_has_no_old_folder(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f,
+	      "- {name: Hot, condition: cpu_usage_percent > 80, duration: 0s, action: keep, scope: process, "
+	      "keep_firing: 0s, limits: {cooldown: 0s}}");
+	pass_one(f, CPU, 90);
+	assert_string_equal(f->last_path, "/c/1");
+	pass_one(f, CPU, 10);
+	f->answers_at_once = false;
+	pass_one(f, CPU, 90);
+	assert_int_equal(f->n_firing, 2);
+	assert_string_equal(f->last_path, "");
+	f->last.done(f->last.ctx, &(struct capture_result){.id = "id2", .path = "/c/2"});
+	assert_string_equal(f->last_path, "/c/2");
+	pass_one(f, CPU, 10);
+	assert_int_equal(f->n_resolved, 2);
+	assert_string_equal(f->last_path, "/c/2");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -469,6 +522,8 @@ int main(void)
 		TEST(patterns_choose_by_every_kind_that_is_given),
 		TEST(room_is_bounded_and_what_has_none_is_counted),
 		TEST(limits_hold_whatever_comes),
+		TEST(a_capture_says_what_is_told),
+		TEST(a_new_alarm_has_no_old_folder),
 	};
 
 	return cmocka_run_group_tests_name("rule_engine", tests, NULL, NULL);

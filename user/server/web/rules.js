@@ -6,7 +6,7 @@
 	const E = Everprof.element, HEIGHT = 4, STATES = { firing: "firing", pending: "pending", inactive: "quiet" };
 	let alerts = [], resolved = [];
 
-	const seconds = (text) => Date.parse(text) / 1000, since = (a) => seconds(a.activeAt);
+	const seconds = (text) => Date.parse(text) / 1000, since = (a) => seconds(a.firedAt || a.activeAt);
 	const when = (text) => new Date(text).toLocaleString("sv");
 	const of = (a) => {
 		const l = a.labels;
