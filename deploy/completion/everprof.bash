@@ -28,7 +28,7 @@ _everprof()
 		top) words='-n --sort --type --focus --by --idle --stacks --wall --check --event --from --to --help' ;;
 		flamegraph) words='-o --type --by --threshold --base --idle --event --from --to --help' ;;
 		merge) words='-o --idle --event --from --to --help' ;;
-		diff) words='-o -n --sort --by --type --idle --event --from --to --help' ;;
+		diff) words='-o -n --sort --by --type --by-time --idle --event --from --to --help' ;;
 		doctor) words='--config --set --store --json --help' ;;
 		config) words='check show --help' ;;
 		esac

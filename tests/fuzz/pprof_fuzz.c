@@ -48,7 +48,8 @@ static void write_and_read_again(const struct profile *p, const struct pprof_dec
 
 static void subtract_from_itself(const struct profile *p)
 {
-	const struct profile_opts opts = {.limit_bytes = 4 * LIMIT_BYTES};
+	const struct profile_opts limit = {.limit_bytes = 4 * LIMIT_BYTES};
+	const struct diff_opts opts = {.by_time = true, .profile = &limit};
 	struct profile *diff;
 	int64_t sum = 0;
 

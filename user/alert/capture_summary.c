@@ -412,15 +412,15 @@ static void print_next(const struct capture_case *c, const struct capture_accoun
 		print_command(b, "the same to click on", "everprof flamegraph -o %s.html %s.pb.gz", ev, ev);
 	}
 	if (a && a->of[WHEN_BEFORE] && a->of[WHEN_AFTER])
-		print_command(b, "what that moment changed", "everprof diff before.%s.pb.gz after.%s.pb.gz",
-			      ev, ev);
+		print_command(b, "what that moment changed",
+			      "everprof diff --by-time before.%s.pb.gz after.%s.pb.gz", ev, ev);
 	if (a && a->diff) {
 		print_command(b, "what is not normal", "everprof diff baseline.%s.pb.gz %s.pb.gz", ev, ev);
 		print_command(b, "the same, in a browser",
 			      "go tool pprof -http=: -diff_base baseline.%s.pb.gz %s.pb.gz", ev, ev);
 	}
 	print_journal(c, b);
-	print_command(b, "no limit deletes it then", "everprof captures pin %s", c->id);
+	print_command(b, "no limit deletes it then", "everprof captures --store ../../.. pin %s", c->id);
 }
 
 /* -- who it is -- */
@@ -445,8 +445,9 @@ static void print_processes(const struct capture_case *c, struct buf *b)
 
 		buf__printf(b, "  %-12s%s%-8u ", i ? "" : "processes", p->depth ? "  " : "> ", p->pid);
 		printable__append(b, p->comm);
-		buf__printf(b, "  (%c, parent %u, %u threads, %s resident)", p->state, p->parent,
-			    p->n_threads, amount__format((int64_t)p->resident_bytes, "bytes").text);
+		buf__printf(b, "  (%c, parent %u, %u thread%s, %s resident)", p->state, p->parent,
+			    p->n_threads, p->n_threads == 1 ? "" : "s",
+			    amount__format((int64_t)p->resident_bytes, "bytes").text);
 		if (*p->command_line) {
 			buf__append_str(b, "  ");
 			printable__append(b, p->command_line);

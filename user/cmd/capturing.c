@@ -337,10 +337,10 @@ static int on_delete(void *ctx, char *text, struct buf *to, struct err *err)
 
 /* -- life -- */
 
-static struct captures_opts opts_of(const struct config *c)
+static struct captures_opts opts_of(const struct capturing *g, const struct config *c)
 {
 	return (struct captures_opts){
-		.store_dir = c->output.directory,
+		.store_dir = g->store_dir,
 		.retention_ns = c->captures.retention_ns,
 		.max_bytes = c->captures.max_size_bytes,
 		.max_per_rule = (uint32_t)c->captures.max_per_rule,
@@ -364,7 +364,7 @@ int capturing__new(const struct config *c, const struct capturing_parts *parts, 
 		   struct err *err)
 {
 	struct capturing *g = calloc(1, sizeof(*g));
-	const struct captures_opts opts = opts_of(c);
+	struct captures_opts opts;
 	const struct capture_port port = {.recorded = on_recorded,
 					  .profile = ask_profile,
 					  .dump = ask_dump,
@@ -387,7 +387,11 @@ int capturing__new(const struct config *c, const struct capturing_parts *parts, 
 		return -ENOMEM;
 	g->parts = *parts;
 	g->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	g->store_dir = strdup(c->output.directory);
+	/* who is told where a capture is may stand elsewhere */
+	g->store_dir = realpath(c->output.directory, NULL);
+	if (!g->store_dir)
+		g->store_dir = strdup(c->output.directory);
+	opts = opts_of(g, c);
 	take_config(g, c);
 	code = g->proc_fd < 0 || !g->store_dir
 		       ? -ENOMEM
@@ -408,7 +412,7 @@ int capturing__new(const struct config *c, const struct capturing_parts *parts, 
 
 void capturing__set_config(struct capturing *g, const struct config *c)
 {
-	const struct captures_opts opts = opts_of(c); /* but for the folder */
+	const struct captures_opts opts = opts_of(g, c);
 
 	captures__set_opts(g->captures, &opts);
 	take_config(g, c);

@@ -28,6 +28,7 @@ struct request {
 	struct top_opts top;
 	const char *path;
 	uint32_t n_rows;
+	struct diff_opts diff;
 	struct output_opts output;
 };
 
@@ -42,6 +43,8 @@ static const struct command_option options[] = {
 	 "function (default), file, binary, process, or a label"},
 	{0, "type", "TYPE", OPTION_TEXT(struct request, top.type),
 	 "sample type, as samples or cpu (default: the profile's own)"},
+	{0, "by-time", NULL, OPTION_FLAG(struct request, diff.by_time),
+	 "as if BEFORE had lasted as long as AFTER: rates against rates"},
 	{INPUTS_IDLE(struct request, output.keep_idle)},
 	{INPUTS_EVENT(struct request, source)},
 	{INPUTS_FROM(struct request, source)},
@@ -64,7 +67,7 @@ static int load(const struct request *r, const char *const paths[2], struct prof
 	if (!err)
 		err = inputs__load(&paths[1], 1, &r->source, &sides[1], e);
 	if (!err) {
-		err = profile__diff(sides[0], sides[1], NULL, ret);
+		err = profile__diff(sides[0], sides[1], &r->diff, ret);
 		if (err)
 			err__set(e, err, "cannot compare '%s' and '%s': %s", paths[0], paths[1],
 				 err == -EINVAL ? "they have different sample types" : strerror(-err));

@@ -3,21 +3,27 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "user/profile/merge.h"
 #include "user/profile/profile.h"
 
-int profile__diff(const struct profile *base, const struct profile *other, const struct profile_opts *opts,
+int profile__diff(const struct profile *base, const struct profile *other, const struct diff_opts *opts,
 		  struct profile **ret_diff)
 {
-	static const struct profile_merge_opts as_base = {
+	struct profile_merge_opts as_base = {
 		.negate = true, .label_key = DIFF_BASE_LABEL, .label_value = "true"};
-	struct profile *p = profile__new(opts);
+	int64_t lasted = profile__meta(base)->duration_ns, other_lasted = profile__meta(other)->duration_ns;
+	struct profile *p = profile__new(opts ? opts->profile : NULL);
 	struct profile_meta *meta;
 	int err;
 
 	if (!p)
 		return -ENOMEM;
+	if (opts && opts->by_time && lasted > 0 && other_lasted > 0) {
+		as_base.scale_num = (uint64_t)other_lasted;
+		as_base.scale_den = (uint64_t)lasted;
+	}
 	err = profile__merge(p, other);
 	if (err)
 		goto out;

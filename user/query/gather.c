@@ -39,7 +39,8 @@ struct gathering {
 	struct gathered to;
 	uint32_t part_shift; /* see struct gather_sum_opts */
 	bool as_base;
-	uint32_t n; /* parts taken */
+	int64_t base_ns; /* how long the base lasted */
+	uint32_t n;      /* parts taken */
 	struct err *err;
 };
 
@@ -175,6 +176,7 @@ static int walk_base(struct gathering *g, bool may_miss)
 		err__set(g->err, err, "nothing was recorded then");
 	if (err)
 		err__prefix(g->err, err, "what is to be compared with");
+	g->base_ns = err ? 0 : profile__meta(g->to.head)->duration_ns;
 	profile__free(g->to.head);
 	g->to.head = head;
 	return err;
@@ -192,6 +194,9 @@ static int gather(struct gathering *g)
 		if (!err && g->opts->base)
 			err = walk_base(g, look == LOOKS);
 	}
+	if (!err && g->tree && g->opts->by_time && g->base_ns > 0 &&
+	    profile__meta(g->to.head)->duration_ns > 0)
+		call_grower__scale_base(g->tree, profile__meta(g->to.head)->duration_ns, g->base_ns);
 	return !err && g->to.head ? profile__seal(g->to.head) : err;
 }
 

@@ -26,6 +26,7 @@ struct top_opts;
 struct gather_opts {
 	const struct parts *parts;
 	const struct parts *base;          /* what they are compared with; NULL: nothing */
+	bool by_time;                      /* … as if that had lasted as long as they did */
 	const struct selection *selection; /* NULL: all */
 	bool hides_idle;                   /* idle waits are left out, and counted */
 	const char *type;                  /* sample type of what is hidden; NULL: the default one */

@@ -228,7 +228,7 @@ static int show_sum(const struct request *r, const struct ask_for *a, const stru
 		if (err)
 			err__prefix(e, err, "what is to be compared with");
 		if (!err)
-			err = profile__diff(base, now, NULL, &diff);
+			err = profile__diff(base, now, &(struct diff_opts){.by_time = o->by_time}, &diff);
 	}
 	if (!err) {
 		tell_hidden(&hidden, to);
@@ -249,6 +249,7 @@ int show__parts(const struct request *r, const struct ask_for *a, const struct p
 	bool may_wait = strcmp(a->range.event, event__name(EVENT_CPU)) != 0;
 	const struct gather_opts o = {.parts = parts,
 				      .base = base,
+				      .by_time = !event__is_state(a->range.event),
 				      .selection = &a->selection,
 				      .hides_idle = may_wait && hides_idle(r, f),
 				      .type = a->format.type};

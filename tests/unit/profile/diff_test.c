@@ -63,6 +63,40 @@ static void a_profile_against_itself_sums_to_zero(void **state)
 	profile__free(diff);
 }
 
+/* Twice as long at the same rate, to the last nanosecond, is no difference. */
+static void by_time_a_rate_is_held_against_a_rate(void **state)
+{
+	static const struct diff_opts by_time = {.by_time = true};
+	struct profile *base = text_profile("samples", "count", "cpu", "nanoseconds");
+	struct profile *other = text_profile("samples", "count", "cpu", "nanoseconds"), *diff;
+	int64_t sum[2] = {0, 0};
+
+	(void)state;
+	put(base, "main;same", "", 3, 31);
+	put(base, "main;less", "", 5, 51);
+	put(other, "main;same", "", 6, 62);
+	put(other, "main;less", "", 4, 40);
+	profile__meta_mut(base)->duration_ns = 1000;
+	profile__meta_mut(other)->duration_ns = 2000;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(profile__diff(base, other, i ? &by_time : NULL, &diff), 0);
+		for (uint32_t k = 0; k < profile__n_samples(diff); k++)
+			sum[i] += profile__get_sample(diff, k)->values[1];
+		profile__free(diff);
+	}
+	assert_int_equal(sum[0], 20);
+	assert_int_equal(sum[1], -62);
+	/* a profile that does not say how long it lasted is taken as it is */
+	profile__meta_mut(base)->duration_ns = 0;
+	assert_int_equal(profile__diff(base, other, &by_time, &diff), 0);
+	for (uint32_t k = 0; k < profile__n_samples(diff); k++)
+		sum[0] -= profile__get_sample(diff, k)->values[1];
+	assert_int_equal(sum[0], 0);
+	profile__free(diff);
+	profile__free(base);
+	profile__free(other);
+}
+
 static void profiles_of_different_events_have_no_difference(void **state)
 {
 	struct profile *base = text_profile("samples", "count", "cpu", "nanoseconds");
@@ -80,6 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_base_is_negated_and_marked),
 		cmocka_unit_test(a_profile_against_itself_sums_to_zero),
+		cmocka_unit_test(by_time_a_rate_is_held_against_a_rate),
 		cmocka_unit_test(profiles_of_different_events_have_no_difference),
 	};
 

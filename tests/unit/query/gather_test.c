@@ -207,6 +207,42 @@ static void after_something_went_away_all_is_asked_anew(void **state)
 	}
 }
 
+/* Three minutes against one of them at a third of what they have: by time no difference but for what is new in the second and the third. */
+static void by_time_a_short_base_counts_as_long_as_what_it_is_held_against(void **state)
+{
+	struct world *w = *state;
+	struct list base = {.parts = {.each = each}, .n = 1, .items = {waits()}};
+	struct call_tree *tree;
+	struct gathered g;
+	struct err e;
+
+	put(base.items[0], "main;serve;read", "comm=a,wait=pipe", 3, 201);
+	put(base.items[0], "main;loop;write", "comm=b,wait=disk,gc=go", 1, 10);
+	profile__meta_mut(base.items[0])->time_ns = 500;
+	profile__meta_mut(base.items[0])->duration_ns = 60;
+	assert_int_equal(profile__seal(base.items[0]), 0);
+	for (int i = 0; i < N; i++) {
+		profile__free(w->list.items[i]);
+		w->list.items[i] = waits();
+		put(w->list.items[i], "main;serve;read", "comm=a,wait=pipe", 3, 200 + i);
+		put(w->list.items[i], "main;loop;write", "comm=b,wait=disk,gc=go", 1, 10);
+		profile__meta_mut(w->list.items[i])->time_ns = 1000 + 60 * i;
+		profile__meta_mut(w->list.items[i])->duration_ns = 60;
+		assert_int_equal(profile__seal(w->list.items[i]), 0);
+	}
+	w->opts.base = &base.parts;
+	for (int by_time = 0; by_time < 2; by_time++) {
+		w->opts.by_time = by_time;
+		assert_int_equal(gather__tree(&w->opts, &(struct call_tree_opts){0}, &tree, &g, &e), 0);
+		assert_true(tree->is_diff);
+		assert_int_equal(tree->nodes[0].total, 603 + 30);
+		assert_int_equal(tree->nodes[0].base_total, (201 + 10) * (by_time ? 3 : 1));
+		call_tree__free(tree);
+		profile__free(g.head);
+	}
+	profile__free(base.items[0]);
+}
+
 static void parts_of_other_types_and_none_at_all_are_told(void **state)
 {
 	const struct gather_sum_opts sum = {.limit_bytes = 1 << 24};
@@ -246,6 +282,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(only_parts_that_are_asked_for_as_a_whole_may_come_folded,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(after_something_went_away_all_is_asked_anew, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			by_time_a_short_base_counts_as_long_as_what_it_is_held_against, setup, teardown),
 		cmocka_unit_test_setup_teardown(parts_of_other_types_and_none_at_all_are_told, setup,
 						teardown),
 	};
