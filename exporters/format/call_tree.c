@@ -3,10 +3,8 @@
  * Problem: a flame graph wants each path of calls once, with what ended there and what passed through; a profile has stacks whose locations
  * hold several inlined functions, and which differ by address and by label where the picture does not.
  *
- * Idea: a trie of (parent, frame), each step found by hash, as in stack_table. The stacks of a profile already are a tree whose parents come first, so
- * without a root label each of its nodes is walked once, however many samples pass through it: place[stack] is where it ended in the trie.
- * With a root label the same is done once for each of the label's texts. At the end children are sorted by name, sums go up, and the trie is
- * written out in preorder, where small children become one.
+ * Idea: a trie of (parent, frame), each step found by hash: stack_trie. With a root label the walk is done once for each of the label's texts. At the end
+ * children are sorted by name, sums go up, and the trie is written out in preorder, where small children become one.
  *
  * Invariants: self adds up to the root's total on each side; a node's total is its self plus its children's totals.
  *
@@ -22,36 +20,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exporters/format/stack_trie.h"
 #include "user/base/hashmap.h"
 #include "user/base/intern.h"
 #include "user/profile/diff.h"
 #include "user/profile/fold.h"
 #include "user/profile/profile.h"
 #include "user/profile/saturate.h"
-#include "user/profile/stack_table.h"
 
 #define TEXTS_LIMIT      ((size_t)1 << 30)
 #define KERNEL_PREFIX    "[kernel"
 #define TRUNCATED_PREFIX "[truncated"
-#define NO_LABEL         "(none)"
 #define NO_STACK         "[no stack]"
+#define LABEL_TEXT_MAX   64 /* of a number, or of none */
 
 struct call_grower {
 	struct call_tree_opts opts;
-	const struct profile *p; /* that is being added; place, type and as_base are of it */
+	const struct profile *p; /* that is being added; type and as_base are of it */
 	bool as_base;            /* all of it; else what has the label of a difference */
 	struct call_tree *t;
 	uint32_t type, cap_frames;
 	struct hashmap frame_map;
-	struct stack_table trie; /* items: frames */
+	struct stack_trie trie; /* items: frames */
 	struct side {
 		int64_t self, total;
 	} * values[2]; /* [base or not][node of the trie] */
 	uint32_t cap_values;
-	uint32_t *
-		single; /* [location of the profile] = its frame + 1, where it is one; 0: not asked yet, or several */
-	uint32_t *place; /* [stack of the profile] = node of the trie + 1, 0: not walked yet, below `root` */
-	uint32_t root;   /* node of the trie that the walk is below */
 	uint32_t *order, n_order,
 		*first; /* children of each node: order[first[node]] … as long as the parent is the node */
 	uint32_t *n_small; /* [node] = how many more are below the threshold */
@@ -114,8 +108,9 @@ static enum frame_kind kind_of(const char *name, const char *binary, bool inline
 	return inlined ? FRAME_INLINED : FRAME_USER;
 }
 
-static int frame_of_line(struct call_grower *g, const struct location *l, uint32_t i, uint32_t *ret_frame)
+static int frame_of_line(void *ctx, const struct location *l, uint32_t i, uint32_t *ret_frame)
 {
+	struct call_grower *g = ctx;
 	const struct function *f = profile__get_function(g->p, profile__lines(g->p, l)[i].function);
 	const char *binary =
 		l->mapping ? profile__str(g->p, profile__get_mapping(g->p, l->mapping)->filename) : "";
@@ -125,53 +120,10 @@ static int frame_of_line(struct call_grower *g, const struct location *l, uint32
 	return frame_intern(g, name, binary, kind_of(name, binary, i + 1 < l->n_lines), ret_frame);
 }
 
-/* One location's functions below a node, outermost first. */
-static int push_location(struct call_grower *g, uint32_t location, uint32_t *node)
-{
-	const struct location *l = profile__get_location(g->p, location);
-	int err = 0;
-
-	for (uint32_t i = l->n_lines; !err && i-- > 0;) {
-		uint32_t frame = g->single[location] - 1;
-
-		if (!g->single[location])
-			err = frame_of_line(g, l, i, &frame);
-		if (!err && l->n_lines == 1)
-			g->single[location] = frame + 1;
-		if (!err)
-			err = stack_table__push(&g->trie, *node, frame, node);
-		if (!err && stack_table__count(&g->trie) > CALL_TREE_NODES_MAX)
-			err = -E2BIG;
-	}
-	return err;
-}
-
-/* Where a stack of the profile ends in the trie; what its callers share was walked before. */
-static int place_stack(struct call_grower *g, uint32_t stack, uint32_t *ret_node)
-{
-	uint32_t chain[PROFILE_DEPTH_MAX], locations[PROFILE_DEPTH_MAX], n = 0, node = g->root;
-	int err = 0;
-
-	for (uint32_t s = stack; s && n < PROFILE_DEPTH_MAX; n++) {
-		if (g->place[s]) {
-			node = g->place[s] - 1;
-			break;
-		}
-		chain[n] = s;
-		profile__get_stack_node(g->p, s, &locations[n], &s);
-	}
-	while (!err && n-- > 0) {
-		err = push_location(g, locations[n], &node);
-		g->place[chain[n]] = node + 1;
-	}
-	*ret_node = node;
-	return err;
-}
-
 /* Without a difference nobody writes to the base: its pages are all the one page of zeros. */
 static int grow_values(struct call_grower *g)
 {
-	uint32_t cap = g->trie.n + g->trie.n / 2 + 64;
+	uint32_t cap = g->trie.table.n + g->trie.table.n / 2 + 64;
 	struct side *now = realloc(g->values[0], (size_t)cap * sizeof(*now)), *base;
 
 	if (!now)
@@ -206,7 +158,7 @@ static int place_nothing(struct call_grower *g, uint32_t *node)
 	uint32_t frame;
 	int err = frame_intern(g, NO_STACK, "", FRAME_TRUNCATED, &frame);
 
-	return err ? err : stack_table__push(&g->trie, g->root, frame, node);
+	return err ? err : stack_table__push(&g->trie.table, g->trie.root, frame, node);
 }
 
 static int add_sample(struct call_grower *g, const struct sample *s)
@@ -219,22 +171,25 @@ static int add_sample(struct call_grower *g, const struct sample *s)
 
 	if (!value)
 		return 0;
-	err = s->stack ? place_stack(g, s->stack, &node) : place_nothing(g, &node);
+	err = s->stack ? stack_trie__place(&g->trie, s->stack, &node) : place_nothing(g, &node);
+	if (!err && stack_table__count(&g->trie.table) > CALL_TREE_NODES_MAX)
+		err = -E2BIG;
 	return err ? err
 		   : add_value(g, node, g->as_base || is_negated,
 			       is_negated ? saturated_negate(value) : value);
 }
 
-static const char *label_text(const struct call_grower *g, uint32_t labels, char number[24])
+static const char *label_text(const struct call_grower *g, uint32_t labels, char text[LABEL_TEXT_MAX])
 {
 	const struct label *l = profile__find_label(g->p, labels, g->opts.root_label);
 
-	if (!l)
-		return NO_LABEL;
-	if (l->str)
+	if (l && l->str)
 		return profile__str(g->p, l->str);
-	snprintf(number, 24, "%" PRId64, l->num);
-	return number;
+	if (l)
+		snprintf(text, LABEL_TEXT_MAX, "%" PRId64, l->num);
+	else
+		snprintf(text, LABEL_TEXT_MAX, PROFILE_NO_LABEL, g->opts.root_label);
+	return text;
 }
 
 struct labelled {
@@ -250,17 +205,17 @@ static int compare_labelled(const void *a, const void *b)
 	return x->sample < y->sample ? -1 : 1;
 }
 
-/* Samples of one label's text after the other, so that place[] serves each of them as a whole. */
+/* Samples of one label's text after the other, as the trie likes it. */
 static int add_labelled(struct call_grower *g)
 {
-	uint32_t n = profile__n_samples(g->p), last = UINT32_MAX;
+	uint32_t n = profile__n_samples(g->p), last = UINT32_MAX, root = 0;
 	struct labelled *all = malloc(((size_t)n + 1) * sizeof(*all));
-	char number[24];
+	char text[LABEL_TEXT_MAX];
 	int err = all ? 0 : -ENOMEM;
 
 	for (uint32_t i = 0; !err && i < n; i++) {
 		all[i].sample = i;
-		err = frame_intern(g, label_text(g, profile__get_sample(g->p, i)->labels, number), "",
+		err = frame_intern(g, label_text(g, profile__get_sample(g->p, i)->labels, text), "",
 				   FRAME_LABEL, &all[i].frame);
 	}
 	if (!err && n)
@@ -268,8 +223,8 @@ static int add_labelled(struct call_grower *g)
 	for (uint32_t i = 0; !err && i < n; i++) {
 		if (all[i].frame != last) {
 			last = all[i].frame;
-			memset(g->place, 0, ((size_t)profile__n_stacks(g->p) + 1) * sizeof(*g->place));
-			err = stack_table__push(&g->trie, 0, last, &g->root);
+			err = stack_table__push(&g->trie.table, 0, last, &root);
+			stack_trie__set_root(&g->trie, root);
 		}
 		if (!err)
 			err = add_sample(g, profile__get_sample(g->p, all[i].sample));
@@ -280,13 +235,9 @@ static int add_labelled(struct call_grower *g)
 
 static int add_samples(struct call_grower *g)
 {
-	int err = 0;
+	int err = stack_trie__begin(&g->trie, g->p);
 
-	g->place = calloc((size_t)profile__n_stacks(g->p) + 1, sizeof(*g->place));
-	g->single = calloc((size_t)profile__n_locations(g->p) + 1, sizeof(*g->single));
-	if (!g->place || !g->single)
-		return -ENOMEM;
-	if (g->opts.root_label)
+	if (!err && g->opts.root_label)
 		err = add_labelled(g);
 	for (uint32_t i = 0; !g->opts.root_label && !err && i < profile__n_samples(g->p); i++)
 		err = add_sample(g, profile__get_sample(g->p, i));
@@ -299,8 +250,8 @@ static void add_up(struct call_grower *g)
 	for (int i = 0; i < 1 + g->t->is_diff; i++) {
 		struct side *v = g->values[i];
 
-		for (uint32_t n = g->trie.n; n > 0; n--) {
-			uint32_t parent = stack_table__node(&g->trie, n)->parent;
+		for (uint32_t n = g->trie.table.n; n > 0; n--) {
+			uint32_t parent = stack_table__node(&g->trie.table, n)->parent;
 
 			v[n].total = saturated_add(v[n].total, v[n].self);
 			v[parent].total = saturated_add(v[parent].total, v[n].total);
@@ -326,8 +277,8 @@ static int compare_children(const void *a, const void *b, void *ctx)
 {
 	const struct call_grower *g = ctx;
 	const uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
-	const struct call_frame *f = &g->t->frames[stack_table__node(&g->trie, i)->item],
-				*h = &g->t->frames[stack_table__node(&g->trie, k)->item];
+	const struct call_frame *f = &g->t->frames[stack_table__node(&g->trie.table, i)->item],
+				*h = &g->t->frames[stack_table__node(&g->trie.table, k)->item];
 	int c = strcmp(intern__str(g->t->texts, f->name, NULL), intern__str(g->t->texts, h->name, NULL));
 
 	if (!c)
@@ -339,15 +290,15 @@ static int compare_children(const void *a, const void *b, void *ctx)
 /* first[] counts each node's children; order[] gets them, of one node after the other, and first[] where they begin. */
 static void deal_out(struct call_grower *g)
 {
-	for (uint32_t node = 0, count; node <= g->trie.n; node++, g->n_order += count) {
+	for (uint32_t node = 0, count; node <= g->trie.table.n; node++, g->n_order += count) {
 		count = g->first[node];
 		g->first[node] = g->n_order;
 	}
-	for (uint32_t node = 1; node <= g->trie.n; node++)
+	for (uint32_t node = 1; node <= g->trie.table.n; node++)
 		if (!is_small(g, node))
-			g->order[g->first[stack_table__node(&g->trie, node)->parent]++] = node;
+			g->order[g->first[stack_table__node(&g->trie.table, node)->parent]++] = node;
 	/* each has moved on to its end, which is where the next begins */
-	for (uint32_t node = g->trie.n; node > 0; node--)
+	for (uint32_t node = g->trie.table.n; node > 0; node--)
 		g->first[node] = g->first[node - 1];
 	g->first[0] = 0;
 }
@@ -355,7 +306,7 @@ static void deal_out(struct call_grower *g)
 /* Children that will be written; those that are too small are counted. Most nodes have one child, so few are left to be compared. */
 static int sort_children(struct call_grower *g)
 {
-	uint32_t n = g->trie.n;
+	uint32_t n = g->trie.table.n;
 
 	g->order = malloc(((size_t)n + 1) * sizeof(*g->order));
 	g->first = calloc((size_t)n + 1, sizeof(*g->first));
@@ -363,7 +314,8 @@ static int sort_children(struct call_grower *g)
 	if (!g->order || !g->first || !g->n_small)
 		return -ENOMEM;
 	for (uint32_t node = 1; node <= n; node++)
-		(is_small(g, node) ? g->n_small : g->first)[stack_table__node(&g->trie, node)->parent]++;
+		(is_small(g, node) ? g->n_small
+				   : g->first)[stack_table__node(&g->trie.table, node)->parent]++;
 	deal_out(g);
 	for (uint32_t node = 0; node <= n; node++) {
 		uint32_t first = g->first[node], end = node < n ? g->first[node + 1] : g->n_order;
@@ -376,7 +328,7 @@ static int sort_children(struct call_grower *g)
 
 static bool is_child(const struct call_grower *g, uint32_t at, uint32_t node)
 {
-	return at < g->n_order && stack_table__node(&g->trie, g->order[at])->parent == node;
+	return at < g->n_order && stack_table__node(&g->trie.table, g->order[at])->parent == node;
 }
 
 /* What of a node's total is neither its own nor a large child's. */
@@ -447,10 +399,10 @@ static int write_preorder(struct call_grower *g)
 	while (!err) {
 		if (is_child(g, g->first[node], node)) {
 			node = g->order[g->first[node]++];
-			write_node(g, node, stack_table__node(&g->trie, node)->item, ++depth);
+			write_node(g, node, stack_table__node(&g->trie.table, node)->item, ++depth);
 			err = write_folded(g, node, depth + 1);
 		} else if (node) {
-			node = stack_table__node(&g->trie, node)->parent;
+			node = stack_table__node(&g->trie.table, node)->parent;
 			depth--;
 		} else {
 			break;
@@ -470,8 +422,8 @@ static bool is_difference(const struct profile *p)
 
 static bool is_within(const struct call_grower *g, uint32_t node, uint32_t frame)
 {
-	while ((node = stack_table__node(&g->trie, node)->parent))
-		if (stack_table__node(&g->trie, node)->item == frame)
+	while ((node = stack_table__node(&g->trie.table, node)->parent))
+		if (stack_table__node(&g->trie.table, node)->item == frame)
 			return true;
 	return false;
 }
@@ -484,13 +436,13 @@ static int add_rows(struct call_grower *g)
 
 	if (!rows)
 		return -ENOMEM;
-	for (uint32_t node = 1; node <= g->trie.n; node++) {
+	for (uint32_t node = 1; node <= g->trie.table.n; node++) {
 		const struct side *now = &g->values[0][node], *base = &g->values[1][node];
-		struct call_row *r = &rows[stack_table__node(&g->trie, node)->item];
+		struct call_row *r = &rows[stack_table__node(&g->trie.table, node)->item];
 
 		r->self = saturated_add(r->self, now->self);
 		r->base_self = saturated_add(r->base_self, base->self);
-		if (is_within(g, node, stack_table__node(&g->trie, node)->item))
+		if (is_within(g, node, stack_table__node(&g->trie.table, node)->item))
 			continue;
 		r->total = saturated_add(r->total, now->total);
 		r->base_total = saturated_add(r->base_total, base->total);
@@ -521,7 +473,7 @@ int call_grower__new(const struct call_tree_opts *opts, struct call_grower **ret
 	if (opts)
 		g->opts = *opts;
 	hashmap__init(&g->frame_map);
-	stack_table__init(&g->trie, 0);
+	stack_trie__init(&g->trie, frame_of_line, g);
 	g->t = calloc(1, sizeof(*g->t));
 	if (g->t)
 		g->t->texts = intern__new(TEXTS_LIMIT);
@@ -538,7 +490,7 @@ void call_grower__free(struct call_grower *g)
 	if (!g)
 		return;
 	hashmap__done(&g->frame_map);
-	stack_table__done(&g->trie);
+	stack_trie__done(&g->trie);
 	call_tree__free(g->t);
 	free(g->values[0]);
 	free(g->values[1]);
@@ -559,13 +511,25 @@ int call_grower__add(struct call_grower *g, const struct profile *p, bool as_bas
 		return err;
 	g->p = p;
 	g->as_base = as_base;
-	g->root = 0;
 	g->t->is_diff |= as_base || is_difference(p);
 	err = add_samples(g);
-	free(g->place);
-	free(g->single);
-	g->place = g->single = NULL;
+	stack_trie__end(&g->trie);
 	return err;
+}
+
+void call_grower__scale_base(struct call_grower *g, int64_t num, int64_t den)
+{
+	__int128 left_over = 0;
+
+	for (uint32_t i = 0; g->t->is_diff && i < g->cap_values; i++) {
+		__int128 scaled = (__int128)g->values[1][i].self * num + left_over;
+
+		left_over = scaled % den;
+		scaled /= den;
+		g->values[1][i].self = scaled > INT64_MAX   ? INT64_MAX
+				       : scaled < INT64_MIN ? INT64_MIN
+							    : (int64_t)scaled;
+	}
 }
 
 int call_grower__finish(struct call_grower *g, const struct profile *head, struct call_tree **ret)
@@ -577,7 +541,7 @@ int call_grower__finish(struct call_grower *g, const struct profile *head, struc
 	if (err)
 		return err;
 	/* nodes that nothing ends at may lie past the array */
-	err = add_value(g, g->trie.n, false, 0);
+	err = add_value(g, g->trie.table.n, false, 0);
 	if (err)
 		return err;
 	g->t->type = profile__str(head, profile__type(head, type).type);

@@ -35,7 +35,7 @@ enum frame_kind {
 struct call_tree_opts {
 	const char *type; /* sample type; NULL: the default one */
 	const char *
-		root_label; /* this label's text as the first frame, "(none)" without one; NULL: no such frame */
+		root_label; /* this label's text as the first frame, "(no LABEL)" without one; NULL: no such frame */
 	uint32_t threshold_ppm; /* of the whole; 0: everything is kept */
 	bool with_rows;         /* fill `rows` where something is folded away */
 };
@@ -81,6 +81,8 @@ int call_tree__new(const struct profile *p, const struct call_tree_opts *opts, s
 struct call_grower;
 int call_grower__new(const struct call_tree_opts *opts, struct call_grower **ret);
 int call_grower__add(struct call_grower *g, const struct profile *p, bool as_base);
+/* When all is added: the values of the base times num / den (> 0); remainders go on from node to node. */
+void call_grower__scale_base(struct call_grower *g, int64_t num, int64_t den);
 int call_grower__finish(struct call_grower *g, const struct profile *head, struct call_tree **ret);
 void call_grower__free(struct call_grower *g);
 void call_tree__free(struct call_tree *t);

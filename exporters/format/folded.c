@@ -3,9 +3,8 @@
  * Problem: as text a profile is fifty times its size, so the lines cannot be collected first and then be sorted and added up.
  *
  * Idea: fold into a tree of texts. Frames become texts, each once; stacks of texts go into a calling tree (labels and addresses are
- * gone by then, so it is small); each node adds up what ends there. The stacks of a profile are a tree already, so each of its nodes is
- * walked once below each root (place[]), however many samples pass through it. Printing walks the tree with the children of each
- * node in order and one line that grows and shrinks.
+ * gone by then, so it is small: stack_trie); each node adds up what ends there. Printing walks the tree with the children of each node in
+ * order and one line that grows and shrinks.
  *
  * Layout: nodes sorted by (parent, text) are runs of children; first[parent] is where a node's run begins.
  *
@@ -20,11 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exporters/format/stack_trie.h"
 #include "user/base/buf.h"
 #include "user/base/intern.h"
 #include "user/profile/profile.h"
 #include "user/profile/saturate.h"
-#include "user/profile/stack_table.h"
 
 #define TEXTS_LIMIT   ((size_t)1 << 30)
 #define LINE_LIMIT    ((size_t)64 << 20)
@@ -36,12 +35,9 @@ struct folder {
 	uint32_t type;
 	const char *root_label;
 	struct intern *texts;
-	struct stack_table tree; /* items: texts */
-	int64_t *values;         /* [node] */
+	struct stack_trie tree; /* items: texts */
+	int64_t *values;        /* [node] */
 	uint32_t cap_values;
-	uint32_t *single; /* [location] = text of its one function + 1; 0: not asked yet, or several */
-	uint32_t *place;  /* [stack] = its node below `root` + 1, 0: not walked yet */
-	uint32_t root;    /* node */
 	struct buf line;
 };
 
@@ -51,8 +47,9 @@ static void append_clean(struct buf *b, const char *s)
 		buf__append_char(b, *s == ';' ? ':' : (unsigned char)*s < ' ' || *s == 0x7f ? ' ' : *s);
 }
 
-static int text_of_frame(struct folder *f, const struct location *l, uint32_t i, uint32_t *ret_text)
+static int text_of_line(void *ctx, const struct location *l, uint32_t i, uint32_t *ret_text)
 {
+	struct folder *f = ctx;
 	const struct function *fn = profile__get_function(f->p, profile__lines(f->p, l)[i].function);
 	const char *name = profile__str(f->p, fn->name);
 	const char *file =
@@ -87,25 +84,7 @@ static int root_of(struct folder *f, uint32_t labels, uint32_t *ret_node)
 	if (buf__err(&f->line))
 		return buf__err(&f->line);
 	err = intern__add(f->texts, (const char *)f->line.data, f->line.len, &text);
-	return err ? err : stack_table__push(&f->tree, 0, text, ret_node);
-}
-
-static int push_location(struct folder *f, uint32_t location, uint32_t *node)
-{
-	const struct location *l = profile__get_location(f->p, location);
-	int err = 0;
-
-	for (uint32_t i = l->n_lines; !err && i-- > 0;) { /* outermost first */
-		uint32_t text = f->single[location] - 1;
-
-		if (!f->single[location])
-			err = text_of_frame(f, l, i, &text);
-		if (!err && l->n_lines == 1)
-			f->single[location] = text + 1;
-		if (!err)
-			err = stack_table__push(&f->tree, *node, text, node);
-	}
-	return err;
+	return err ? err : stack_table__push(&f->tree.table, 0, text, ret_node);
 }
 
 static int push_nothing(struct folder *f, uint32_t *node)
@@ -113,35 +92,13 @@ static int push_nothing(struct folder *f, uint32_t *node)
 	uint32_t text;
 	int err = intern__add(f->texts, NO_STACK, strlen(NO_STACK), &text);
 
-	return err ? err : stack_table__push(&f->tree, f->root, text, node);
-}
-
-/* Where a stack ends in the tree; what its callers share was walked before. */
-static int place_stack(struct folder *f, uint32_t stack, uint32_t *ret_node)
-{
-	uint32_t chain[PROFILE_DEPTH_MAX], locations[PROFILE_DEPTH_MAX], n = 0, node = f->root;
-	int err = 0;
-
-	for (uint32_t s = stack; s; n++) {
-		if (f->place[s]) {
-			node = f->place[s] - 1;
-			break;
-		}
-		chain[n] = s;
-		profile__get_stack_node(f->p, s, &locations[n], &s);
-	}
-	while (!err && n-- > 0) {
-		err = push_location(f, locations[n], &node);
-		f->place[chain[n]] = node + 1;
-	}
-	*ret_node = node;
-	return err;
+	return err ? err : stack_table__push(&f->tree.table, f->tree.root, text, node);
 }
 
 static int add_value(struct folder *f, uint32_t node, int64_t value)
 {
 	if (node >= f->cap_values) {
-		uint32_t cap = f->tree.n + f->tree.n / 2 + 64;
+		uint32_t cap = f->tree.table.n + f->tree.table.n / 2 + 64;
 		int64_t *values = realloc(f->values, (size_t)cap * sizeof(*values));
 
 		if (!values)
@@ -167,7 +124,7 @@ static int compare_rooted(const void *a, const void *b)
 	return x->sample < y->sample ? -1 : x->sample > y->sample;
 }
 
-/* Samples of one root after the other, so that place[] serves each root as a whole. */
+/* Samples of one root after the other, as the trie likes it. */
 static int order_by_root(struct folder *f, struct rooted *to)
 {
 	uint32_t n = profile__n_samples(f->p);
@@ -189,35 +146,32 @@ static int fold_sample(struct folder *f, const struct sample *s)
 
 	if (!s->values[f->type])
 		return 0;
-	err = s->stack ? place_stack(f, s->stack, &node) : push_nothing(f, &node);
+	err = s->stack ? stack_trie__place(&f->tree, s->stack, &node) : push_nothing(f, &node);
 	return err ? err : add_value(f, node, s->values[f->type]);
 }
 
 static int fold_samples(struct folder *f)
 {
-	uint32_t n = profile__n_samples(f->p), n_stacks = profile__n_stacks(f->p);
+	uint32_t n = profile__n_samples(f->p);
 	struct rooted *all = malloc(((size_t)n + 1) * sizeof(*all));
-	int err;
+	int err = all ? stack_trie__begin(&f->tree, f->p) : -ENOMEM;
 
-	f->place = calloc((size_t)n_stacks + 1, sizeof(*f->place));
-	f->single = calloc((size_t)profile__n_locations(f->p) + 1, sizeof(*f->single));
-	err = all && f->place && f->single ? order_by_root(f, all) : -ENOMEM;
+	if (!err)
+		err = order_by_root(f, all);
 	for (uint32_t i = 0; !err && i < n; i++) {
-		if (all[i].root != f->root)
-			memset(f->place, 0, ((size_t)n_stacks + 1) * sizeof(*f->place));
-		f->root = all[i].root;
+		stack_trie__set_root(&f->tree, all[i].root);
 		err = fold_sample(f, profile__get_sample(f->p, all[i].sample));
 	}
 	free(all);
 	/* nodes that nothing ends at may lie past the array */
-	return err ? err : add_value(f, f->tree.n, 0);
+	return err ? err : add_value(f, f->tree.table.n, 0);
 }
 
 static int compare_nodes(const void *a, const void *b, void *ctx)
 {
 	const struct folder *f = ctx;
-	const struct stack_node *x = stack_table__node(&f->tree, *(const uint32_t *)a);
-	const struct stack_node *y = stack_table__node(&f->tree, *(const uint32_t *)b);
+	const struct stack_node *x = stack_table__node(&f->tree.table, *(const uint32_t *)a);
+	const struct stack_node *y = stack_table__node(&f->tree.table, *(const uint32_t *)b);
 
 	if (x->parent != y->parent)
 		return x->parent < y->parent ? -1 : 1;
@@ -235,7 +189,7 @@ static void print_line(struct folder *f, int64_t value, struct buf *to)
 /* Depth first; `next[node]` is the place in `order` of the child to visit next, and runs on as they are visited. */
 static void print_tree(struct folder *f, const uint32_t *order, uint32_t *next, struct buf *to)
 {
-	uint32_t node = 0, n = f->tree.n;
+	uint32_t node = 0, n = f->tree.table.n;
 
 	buf__clear(&f->line);
 	for (;;) {
@@ -243,17 +197,17 @@ static void print_tree(struct folder *f, const uint32_t *order, uint32_t *next, 
 		const char *text;
 		size_t len;
 
-		if (child && stack_table__node(&f->tree, child)->parent == node) {
+		if (child && stack_table__node(&f->tree.table, child)->parent == node) {
 			next[node]++;
-			text = intern__str(f->texts, stack_table__node(&f->tree, child)->item, &len);
+			text = intern__str(f->texts, stack_table__node(&f->tree.table, child)->item, &len);
 			if (node)
 				buf__append_char(&f->line, ';');
 			buf__append(&f->line, text, len);
 			print_line(f, f->values[child], to);
 			node = child;
 		} else if (node) {
-			intern__str(f->texts, stack_table__node(&f->tree, node)->item, &len);
-			node = stack_table__node(&f->tree, node)->parent;
+			intern__str(f->texts, stack_table__node(&f->tree.table, node)->item, &len);
+			node = stack_table__node(&f->tree.table, node)->parent;
 			if (f->line.len >= len + (node != 0))
 				f->line.len -= len + (node != 0);
 		} else {
@@ -264,7 +218,7 @@ static void print_tree(struct folder *f, const uint32_t *order, uint32_t *next, 
 
 static int print_sorted(struct folder *f, struct buf *to)
 {
-	uint32_t n = f->tree.n;
+	uint32_t n = f->tree.table.n;
 	uint32_t *order = malloc(((size_t)n + 1) * sizeof(*order));
 	uint32_t *next = malloc(((size_t)n + 1) * sizeof(*next));
 	int err = order && next ? 0 : -ENOMEM;
@@ -278,7 +232,7 @@ static int print_sorted(struct folder *f, struct buf *to)
 	for (uint32_t i = 0; i <= n; i++)
 		next[i] = n; /* no children */
 	for (uint32_t i = n; i-- > 0;)
-		next[stack_table__node(&f->tree, order[i])->parent] = i;
+		next[stack_table__node(&f->tree.table, order[i])->parent] = i;
 	print_tree(f, order, next, to);
 	err = buf__err(&f->line) ? buf__err(&f->line) : buf__err(to);
 out:
@@ -299,16 +253,14 @@ int folded__encode(const struct profile *p, const struct folded_opts *opts, stru
 		return err;
 	f.root_label = opts ? opts->root_label : NULL;
 	buf__init(&f.line, LINE_LIMIT);
-	stack_table__init(&f.tree, 0);
+	stack_trie__init(&f.tree, text_of_line, &f);
 	f.texts = intern__new(TEXTS_LIMIT);
 	err = f.texts ? fold_samples(&f) : -ENOMEM;
 	if (!err)
 		err = print_sorted(&f, to);
 	intern__free(f.texts);
-	stack_table__done(&f.tree);
+	stack_trie__done(&f.tree);
 	free(f.values);
-	free(f.single);
-	free(f.place);
 	buf__done(&f.line);
 	return err;
 }

@@ -29,6 +29,9 @@
 #define PROFILE_LABELS_MAX 64   /* labels of one sample */
 #define PROFILE_LINES_MAX  256  /* inlined functions at one location */
 
+/* By the label's name: as what the samples without it are shown. */
+#define PROFILE_NO_LABEL "(no %s)"
+
 struct profile;
 
 struct value_type {

@@ -32,7 +32,7 @@
 
 #define NAMES_LIMIT ((size_t)1 << 30)
 #define UNKNOWN     "(unknown)"
-#define NONE        "(none)"
+#define NO_STACK    "[no stack]"
 
 enum by_kind { BY_FUNCTION, BY_FILE, BY_BINARY, BY_LABEL };
 
@@ -209,7 +209,7 @@ static int count_leaf(struct top_counter *c, uint32_t stack, int64_t value)
 	int err;
 
 	if (!stack) {
-		err = name_group(c, NONE, strlen(NONE), &name);
+		err = name_group(c, NO_STACK, strlen(NO_STACK), &name);
 		return err ? err : add_to_row(c, name - 1, value, value);
 	}
 	profile__get_stack_node(c->p, stack, &location, &parent);
@@ -318,7 +318,7 @@ static int name_label_set(struct top_counter *c, uint32_t labels, uint32_t *grou
 	if (l)
 		append_label(&b, c->p, l);
 	else if (!suffix)
-		buf__append_str(&b, NONE);
+		buf__printf(&b, PROFILE_NO_LABEL, c->label);
 	if (suffix) {
 		buf__append_str(&b, l ? " (" : "(");
 		append_label(&b, c->p, suffix);

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +32,6 @@
 #include "user/profile/saturate.h"
 
 #define NAMES_LIMIT ((size_t)256 << 20)
-#define NONE        "(none)"
 
 static const struct {
 	const char *name;
@@ -117,9 +117,14 @@ static int reader__row_of_sample(struct reader *r, const struct profile *p, cons
 {
 	const struct label *id = r->id_label ? profile__find_label(p, s->labels, r->id_label) : NULL;
 	const struct label *l = profile__find_label(p, s->labels, r->name_label);
-	const char *text = l ? profile__str(p, l->str) : NONE;
+	char none[32];
+	const char *text = l ? profile__str(p, l->str) : none;
 	uint32_t name;
-	int err = intern__add(r->w->names, text, strlen(text), &name);
+	int err;
+
+	if (!l)
+		snprintf(none, sizeof(none), PROFILE_NO_LABEL, r->name_label);
+	err = intern__add(r->w->names, text, strlen(text), &name);
 
 	return err ? err : reader__row(r, id ? (uint64_t)id->num : 0, name, ret_row);
 }

@@ -33,7 +33,6 @@
 #define SERIES_MAX     500
 /* Up to here every window is a point; what is longer is told by roll-ups where there are any. */
 #define WINDOWS_NS (3 * 3600 * NS_PER_SEC)
-#define NO_VALUE   "(none)"
 
 struct point {
 	uint64_t start_s;
@@ -55,7 +54,8 @@ struct name_sum {
 
 struct timeline {
 	const struct ask_for *ask;
-	int key;      /* of the label */
+	const char *by;
+	int key;      /* of that label */
 	int idle_key; /* waits that have it are left out; -1: none are */
 	struct intern *names;
 	bool is_state;
@@ -126,11 +126,14 @@ static int add_cell(struct timeline *t, uint32_t name, int64_t value)
 
 static int add_row(struct timeline *t, const struct digest *d, const struct digest_row *row, int64_t value)
 {
-	const char *text = t->key >= 0 ? digest__text(d, row, t->key) : NULL;
+	const char *text = digest__text(d, row, t->key);
+	char none[32];
 	uint32_t name;
 	int err;
 
-	text = text ? text : NO_VALUE;
+	if (!text)
+		snprintf(none, sizeof(none), PROFILE_NO_LABEL, t->by);
+	text = text ? text : none;
 	err = intern__add(t->names, text, strlen(text), &name);
 	return err ? err : add_cell(t, name, value);
 }
@@ -225,7 +228,7 @@ static int print_series(struct buf *b, const struct timeline *t, const uint32_t 
 	return 0;
 }
 
-static int print(const struct timeline *t, const char *by, uint64_t limit, struct buf *b)
+static int print(const struct timeline *t, uint64_t limit, struct buf *b)
 {
 	uint32_t n_all = intern__count(t->names), n = 0;
 	uint32_t *order = calloc((size_t)n_all + 1, sizeof(*order)),
@@ -247,7 +250,7 @@ static int print(const struct timeline *t, const char *by, uint64_t limit, struc
 		buf__append_str(b, ",\"unit\":");
 		json__string(b, t->unit);
 		buf__append_str(b, ",\"by\":");
-		json__string(b, by);
+		json__string(b, t->by);
 		buf__printf(b, ",\"state\":%s", t->is_state ? "true" : "false");
 		buf__printf(b, ",\"n\":%u,\"from\":%" PRIu64 ",\"to\":%" PRIu64, n,
 			    (uint64_t)(t->ask->range.from_ns / NS_PER_SEC),
@@ -268,17 +271,17 @@ static void answer_series(struct server *s, const struct http_request *r, struct
 	struct timeline *t = calloc(1, sizeof(*t));
 	struct err e = {""};
 	struct ask_for a;
-	const char *by, *function = request__param(&r->target, "function");
+	const char *function = request__param(&r->target, "function");
 	uint64_t limit = 0;
 	int err = t ? ask__read(&r->target, &a, &e) : -ENOMEM;
 
 	if (!err && request__number(&r->target, "n", SERIES_DEFAULT, SERIES_MAX, &limit))
 		err = err__set(&e, -EINVAL, "n: a number up to %d is expected", SERIES_MAX);
 	if (!err) {
-		by = a.format.root_label ? a.format.root_label : "process";
+		t->by = a.format.root_label ? a.format.root_label : "process";
 		t->ask = &a;
 		t->is_state = event__is_state(a.range.event);
-		t->key = digest__key(by);
+		t->key = digest__key(t->by);
 		t->idle_key = request__param(&r->target, "idle") ? -1 : digest__key(IDLE_LABEL);
 		if (t->key < 0)
 			err = err__set(&e, -EINVAL,
@@ -294,7 +297,7 @@ static void answer_series(struct server *s, const struct http_request *r, struct
 				    function && *function ? function : NULL, add_point, t, &e);
 	if (!err) {
 		to->type = "application/json";
-		err = print(t, by, limit, &to->body);
+		err = print(t, limit, &to->body);
 	}
 	if (err)
 		response__fail_err(to, err, &e);

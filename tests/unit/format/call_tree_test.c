@@ -102,7 +102,7 @@ static void a_root_label_stands_above_its_stacks(void **state)
 	put(p, "main@/a", "comm=none", 1, 0);
 	assert_tree(sealed(p), &(struct call_tree_opts){.root_label = "process"},
 		    "all_l=0/8\n"
-		    ".(none)_l=0/1\n"
+		    ".(no process)_l=0/1\n"
 		    "..main=1/1\n"
 		    ".a_l=0/2\n"
 		    "..main=0/2\n"

@@ -87,9 +87,10 @@ static void binaries_group_frames_and_cut_stacks_keep_their_reason(void **state)
 	put(p, "[truncated: no_rows];main@/bin/x;memcpy@/lib/libc.so", "", 1, 10);
 	put(p, "jitted;main@/bin/x", "", 1, 5);
 	put(p, "", "", 1, 1);
-	assert_top(p, &(struct top_opts){.by = "binary"},
-		   "/lib/libc.so 10 10\n/bin/x 5 15\n(none) 1 1\n[truncated: no_rows] 0 10\n(no binary) 0 "
-		   "5\n16 16");
+	assert_top(
+		p, &(struct top_opts){.by = "binary"},
+		"/lib/libc.so 10 10\n/bin/x 5 15\n[no stack] 1 1\n[truncated: no_rows] 0 10\n(no binary) 0 "
+		"5\n16 16");
 	profile__free(p);
 }
 
@@ -103,11 +104,11 @@ static void processes_and_threads_are_told_apart_by_their_ids(void **state)
 	put(p, "main", "process=nginx,comm=nginx,pid=2 id,tid=2 id", 1, 40);
 	put(p, "main", "", 1, 5);
 	assert_top(p, &(struct top_opts){.by = "process"},
-		   "nginx (2) 40 40\nnginx (1) 30 30\n(none) 5 5\n75 75");
+		   "nginx (2) 40 40\nnginx (1) 30 30\n(no process) 5 5\n75 75");
 	assert_top(p, &(struct top_opts){.by = "thread"},
-		   "nginx (2) 40 40\nworker (12) 20 20\nworker (11) 10 10\n(none) 5 5\n75 75");
-	assert_top(p, &(struct top_opts){.by = "comm"}, "nginx 40 40\nworker 30 30\n(none) 5 5\n75 75");
-	assert_top(p, &(struct top_opts){.by = "pid"}, "2 40 40\n1 30 30\n(none) 5 5\n75 75");
+		   "nginx (2) 40 40\nworker (12) 20 20\nworker (11) 10 10\n(no comm) 5 5\n75 75");
+	assert_top(p, &(struct top_opts){.by = "comm"}, "nginx 40 40\nworker 30 30\n(no comm) 5 5\n75 75");
+	assert_top(p, &(struct top_opts){.by = "pid"}, "2 40 40\n1 30 30\n(no pid) 5 5\n75 75");
 	profile__free(p);
 }
 
@@ -181,7 +182,7 @@ static void a_wait_is_its_first_function_that_is_not_the_schedulers(void **state
 		   "futex_do_wait 30 30\nspin 20 20\nschedule 11 61\nmain 0 60\ndo_syscall_64 0 30\n"
 		   "exit_to_user_mode_loop 0 20\n61 61");
 	/* what is asked first */
-	assert_top(p, &(struct top_opts){0}, "futex 30 30\ncpu 20 20\n(none) 11 11\n61 61");
+	assert_top(p, &(struct top_opts){0}, "futex 30 30\ncpu 20 20\n(no wait) 11 11\n61 61");
 	profile__free(p);
 }
 
@@ -263,7 +264,7 @@ static void many_profiles_make_one_table(void **state)
 	(void)state;
 	assert_rows(count_both(&(struct top_opts){0}, 0),
 		    "read 34 34\nwork 20 58\nmain 8 58\nother 0 4\n62 62");
-	assert_rows(count_both(&(struct top_opts){.by = "process"}, 0), "p 50 50\n(none) 12 12\n62 62");
+	assert_rows(count_both(&(struct top_opts){.by = "process"}, 0), "p 50 50\n(no process) 12 12\n62 62");
 	assert_null(count_both(&(struct top_opts){.by = "pod"}, -ENOENT));
 }
 

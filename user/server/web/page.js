@@ -162,12 +162,12 @@
 		list.sort((a, b) => listSort.by === "name" ? up * a.name.localeCompare(b.name) : up * (a.sum - b.sum));
 		const head = (id, text) => E("th", {}, E("button", { onclick: () => { listSort = { by: id, up: listSort.by === id ? !listSort.up : id === "name" }; drawList(); } },
 			text + (listSort.by === id ? (listSort.up ? " ▲" : " ▼") : "")));
-		const body = E("tbody", {}), chosen = state.filters.filter((f) => f[0] === state.by).map((f) => f[1]);
+		const body = E("tbody", {}), none = `(no ${state.by})`, chosen = state.filters.filter((f) => f[0] === state.by).map((f) => f[1]);
 		for (const x of list) {
 			const act = () => toggleFilter(state.by, x.name);
-			const row = E("tr", x.others || x.name === "(none)" ? {} : { tabindex: "0", "aria-selected": String(chosen.includes(quote(x.name))), title: `only ${state.by} ${x.name}`,
+			const row = E("tr", x.others || x.name === none ? {} : { tabindex: "0", "aria-selected": String(chosen.includes(quote(x.name))), title: `only ${state.by} ${x.name}`,
 				onclick: act, onkeydown: (e) => e.key === "Enter" && act() },
-				E("td", { class: "name" }, E("i", { style: `background:${x.others ? "transparent" : Everprof.Timeline.colourOf(x.name)}` }), x.name === "(none)" ? `(no ${state.by})` : Everprof.brief(x.name)),
+				E("td", { class: "name" }, E("i", { style: `background:${x.others ? "transparent" : Everprof.Timeline.colourOf(x.name)}` }), x.name === none ? none : Everprof.brief(x.name)),
 				E("td", { class: "sum" }, Everprof.amount(x.sum, unit), " ", E("small", {}, Everprof.percent(x.sum, total))));
 			body.append(row);
 		}

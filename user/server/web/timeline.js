@@ -64,7 +64,7 @@ Everprof.Timeline = class {
 	// The same for a name wherever it stands; three shades of a hue keep more of them apart. Who has no such label is grey.
 	static colourOf(name) {
 		const isDark = Everprof.theme.isDark(), hash = Everprof.hash(name), shades = isDark ? ["42% 46%", "34% 36%", "52% 57%"] : ["55% 62%", "42% 50%", "70% 74%"];
-		return name === "(none)" ? (isDark ? "#66707e" : "#a4adba") : `hsl(${hash % 360} ${shades[(hash >>> 12) % 3]})`;
+		return /^\(no \w+\)$/.test(name) ? (isDark ? "#66707e" : "#a4adba") : `hsl(${hash % 360} ${shades[(hash >>> 12) % 3]})`;
 	}
 
 	// What a value a second means: of CPU time, how many CPUs.
@@ -257,8 +257,9 @@ Everprof.Timeline = class {
 	// What is shown.
 	tell() {
 		const state = this.page.state(), [from, to] = state.chosen || state.times(), E = Everprof.element, { span, length, ago } = Everprof.Timeline;
+		const base = state.base, isOther = base && Math.abs((base[1] - base[0]) / (to - from) - 1) > 0.05, isState = (this.series[state.event] || {}).state;
 		this.hint.replaceChildren("Shown: ", E("b", {}, span(from, to)), ` (${length(to - from)}${state.chosen ? ", " + ago(to) : ""})`,
-			state.base ? `, compared with ${span(...state.base)}` : "",
+			base ? `, compared with ${span(...base)}${isOther && !isState ? " as if that were as long" : ""}` : "",
 			state.chosen ? "  · double click shows all again" : "  · drag over the timeline to look at a part, with Shift to compare with it");
 	}
 };
