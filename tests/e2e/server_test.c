@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/un.h>
 
 #include <jansson.h>
 
@@ -46,10 +47,9 @@ static int connect_to(int port)
 	return fd;
 }
 
-/* One request and its answer, of which all of the head counts as text; 0 where the connection ends without one. */
-static int ask(int port, const char *request, struct answer *a)
+/* One request and its answer, of which all of the head counts as text; 0 where the connection ends without one. Takes fd. */
+static int ask_over(int fd, const char *request, struct answer *a)
 {
-	int fd = connect_to(port);
 	char piece[65536], *end;
 	ssize_t n;
 
@@ -70,6 +70,11 @@ static int ask(int port, const char *request, struct answer *a)
 out:
 	io__close(&fd);
 	return a->status;
+}
+
+static int ask(int port, const char *request, struct answer *a)
+{
+	return ask_over(connect_to(port), request, a);
 }
 
 static int get(int port, const char *path, const char *headers, struct answer *a)
@@ -260,8 +265,72 @@ static void a_selector_takes_a_part_and_nothing_else(void **state)
 			r->pid);
 	assert_int_equal(
 		status_of(port, "/api/v1/query?event=cpu&from=now-1m&pid=1999999999&format=pprof", ""), 200);
+	assert_int_equal(status_of(port, "/api/v1/query?event=cpu&from=now-1m&pid=calltree", ""), 400);
 	assert_int_equal(status_of(port, "/api/v1/query?event=nosuch", ""), 404);
 	assert_int_equal(status_of(port, "/api/v1/query?from=yesterday", ""), 400);
+}
+
+/* By what a path is asked, and two that have an older name as well. */
+static void a_path_is_asked_by_its_methods(void **state)
+{
+	static const struct {
+		const char *method, *path;
+		int status;
+	} cases[] = {
+		{"HEAD", "/metrics", 200},
+		{"POST", "/metrics", 405},
+		{"POST", "/", 405},
+		{"OPTIONS", "/", 204},
+		{"DELETE", "/api/v1/captures", 405},
+		{"GET", "/api/v1/captures/trigger", 405},
+		{"GET", "/api/v1/alerts/webhook", 405},
+		{"GET", "/api/v1/capture/pin?id=x", 405},
+		{"POST", "/api/v1/capture/pin?id=x", 404},
+		{"POST", "/api/v1/profiling/cpu/start?duration=1s", 200},
+		{"GET", "/api/v1/profiling/cpu/start?duration=1s", 200},
+		{"POST", "/debug/pprof/symbol", 200},
+		{"GET", "/api/v1/profiling/goroutine?debug=1", 200},
+		{"PUT", "/nothing", 404},
+	};
+	struct recording *r = *state;
+	int port = serve(r, "");
+	char request[300];
+	struct answer a;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		snprintf(request, sizeof(request),
+			 "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", cases[i].method,
+			 cases[i].path);
+		if (ask(port, request, &a) != cases[i].status)
+			fail_msg("%s: %d, not %d", request, a.status, cases[i].status);
+		buf__done(&a.all);
+	}
+}
+
+/* For root and its group, under whatever name. */
+static void the_unix_socket_serves_the_same(void **state)
+{
+	struct recording *r = *state;
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	const struct timeval limit = {.tv_sec = 20};
+	struct answer a;
+	struct stat st;
+	char more[300];
+	int fd;
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s/socket", r->dir);
+	snprintf(more, sizeof(more), "  socket: %s\n", to.sun_path);
+	serve(r, more);
+	assert_int_equal(stat(to.sun_path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	ask_over(fd, "GET /metrics HTTP/1.1\r\nHost: everprof\r\nConnection: close\r\n\r\n", &a);
+	assert_int_equal(a.status, 200);
+	assert_non_null(strstr(a.body, "everprof_build_info"));
+	buf__done(&a.all);
 }
 
 static void a_timeline_adds_up_to_what_the_files_have(void **state)
@@ -499,6 +568,21 @@ static void its_death_costs_no_sample_and_a_second(void **state)
 	agent__expect_end(r);
 }
 
+/* `kill -USR2 $(pidof everprof)`: all of that name get it, and it is the agent's. */
+static void what_is_sent_to_all_of_its_name_does_not_end_it(void **state)
+{
+	static const int signals[] = {SIGHUP, SIGUSR1, SIGUSR2};
+	struct recording *r = *state;
+	int port = serve(r, "");
+	pid_t pid = serving_pid(r);
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		assert_int_equal(kill(pid, signals[i]), 0);
+	usleep(500000);
+	assert_int_equal(status_of(port, "/healthz", ""), 200);
+	assert_int_equal(serving_pid(r), pid);
+}
+
 static void roles_are_kept_apart(void **state)
 {
 	struct recording *r = *state;
@@ -722,12 +806,15 @@ int main(void)
 		e2e_test(the_next_seconds_are_those_of_the_machine),
 		e2e_test(what_is_off_is_recorded_for_who_asks),
 		e2e_test(a_selector_takes_a_part_and_nothing_else),
+		e2e_test(a_path_is_asked_by_its_methods),
+		e2e_test(the_unix_socket_serves_the_same),
 		e2e_test(a_timeline_adds_up_to_what_the_files_have),
 		e2e_test(a_rate_is_kept_while_somebody_asks),
 		e2e_test(a_timeline_has_all_the_time_of_a_thread),
 		e2e_test(dashboards_show_what_is_told),
 		e2e_test(the_process_that_serves_may_nothing),
 		e2e_test(its_death_costs_no_sample_and_a_second),
+		e2e_test(what_is_sent_to_all_of_its_name_does_not_end_it),
 		e2e_test(roles_are_kept_apart),
 		e2e_test(a_client_that_hangs_up_frees_its_place),
 		e2e_test(other_sites_and_other_names_are_refused),

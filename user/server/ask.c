@@ -23,6 +23,14 @@ static bool is_event(const char *s)
 	       (*s < '0' || *s > '9');
 }
 
+/* A name where an id belongs would match nothing, and say so by an empty profile. */
+static bool is_id_or_text(const char *key, const char *pattern)
+{
+	bool is_id = !strcmp(key, "pid") || !strcmp(key, "tid");
+
+	return !is_id || strspn(pattern, "0123456789*?[]!^-") == strlen(pattern);
+}
+
 int ask__selection(const struct request *r, struct selection *ret, struct err *err)
 {
 	*ret = (struct selection){0};
@@ -31,6 +39,9 @@ int ask__selection(const struct request *r, struct selection *ret, struct err *e
 
 		if (!selection__is_key(r->params[i].name) || !*r->params[i].value)
 			continue;
+		if (!is_id_or_text(r->params[i].name, r->params[i].value))
+			return err__set(err, -EINVAL, "%s: a number, or a pattern of digits, is expected",
+					r->params[i].name);
 		code = selection__add(ret, r->params[i].name, r->params[i].value);
 		if (code)
 			return err__set(err, -EINVAL, "at most %d selectors", SELECTION_MAX);

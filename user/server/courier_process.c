@@ -2,11 +2,9 @@
 /* The process that posts: reads a request, asks libcurl, answers; one after the other until the agent is gone. */
 #include <curl/curl.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "user/base/buf.h"
@@ -14,6 +12,7 @@
 #include "user/base/io.h"
 #include "user/base/log.h"
 #include "user/server/courier_wire.h"
+#include "user/server/own_binary.h"
 #include "user/server/sandbox.h"
 #include "user/server/wire.h"
 
@@ -94,8 +93,7 @@ int courier__main(void)
 	CURL *curl;
 	int code, fd, n;
 
-	prctl(PR_SET_NAME, "everprof");
-	signal(SIGPIPE, SIG_IGN);
+	own_binary__be_child();
 	curl_global_init(CURL_GLOBAL_ALL);
 	code = sandbox__enter(SANDBOX_DELIVERS, &err);
 	curl = curl_easy_init();

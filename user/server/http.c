@@ -39,8 +39,7 @@ struct exchange {
 	struct MHD_Connection *connection;
 	struct http_request request;
 	struct response response;
-	const void *route;
-	enum work work;
+	struct http_route route;
 	int parse_err;
 	bool has_large_body; /* more than is taken: all of it is thrown away */
 	bool is_checked, is_suspended, is_answered, wants_gzip;
@@ -110,6 +109,26 @@ bool http__is_same_origin(const char *origin, const char *host)
 	return rest && !strcasecmp(rest + 3, host);
 }
 
+/* "gzip;q=0" is a refusal; what is named itself counts before a '*'. */
+bool http__takes_gzip(const char *accepted)
+{
+	bool takes_any = false;
+
+	while (accepted && *accepted) {
+		size_t len = strcspn(accepted, ","), blank = strspn(accepted, " \t");
+		size_t name = strcspn(accepted + blank, "; \t,");
+		const char *q = memmem(accepted, len, "q=", 2);
+		bool is_wanted = !q || strtod(q + 2, NULL) > 0;
+
+		if (name == 4 && !strncasecmp(accepted + blank, "gzip", name))
+			return is_wanted;
+		if (name == 1 && accepted[blank] == '*')
+			takes_any = is_wanted;
+		accepted += len + (accepted[len] == ',');
+	}
+	return takes_any;
+}
+
 static const char *header(struct exchange *x, const char *name)
 {
 	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
@@ -121,6 +140,15 @@ static enum MHD_Result count_header(void *ctx, enum MHD_ValueKind kind, const ch
 	(void)kind, (void)value;
 	*(int *)ctx += !strcasecmp(key, "Host");
 	return MHD_YES;
+}
+
+/* No browser comes over a Unix socket: whatever Host a client puts there is as good. */
+static bool is_local_socket(struct exchange *x)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+	return info && info->client_addr && info->client_addr->sa_family == AF_UNIX;
 }
 
 static bool may_come_from_there(struct exchange *x, const char *version)
@@ -135,7 +163,7 @@ static bool may_come_from_there(struct exchange *x, const char *version)
 		response__fail(&x->response, 400, "a request has one Host");
 		return false;
 	}
-	if (host && !http__is_our_host(host, s->hosts, s->n_hosts)) {
+	if (host && !is_local_socket(x) && !http__is_our_host(host, s->hosts, s->n_hosts)) {
 		response__fail(&x->response, 421,
 			       "this server is not asked under that name; server.hosts lists names that may "
 			       "be used");
@@ -180,21 +208,36 @@ static void refuse_body(struct exchange *x)
 	response__fail(&x->response, 413, "a body of at most %u bytes is taken", HTTP_BODY_MAX);
 }
 
+/* Is it a method of the route? Else the response tells which are; OPTIONS asks for that. */
+static bool is_method_of(struct exchange *x, const char *method)
+{
+	static const char *const allowed[] = {[METHODS_LOOK] = "GET, HEAD, OPTIONS",
+					      [METHODS_CHANGE] = "POST, OPTIONS",
+					      [METHODS_BOTH] = "GET, HEAD, POST, OPTIONS"};
+	enum methods of = x->route.methods;
+	bool is_look = !strcmp(method, "GET") || !strcmp(method, "HEAD"), is_post = !strcmp(method, "POST");
+
+	if ((is_look && of != METHODS_CHANGE) || (is_post && of != METHODS_LOOK))
+		return true;
+	if (!strcmp(method, "OPTIONS"))
+		x->response.status = 204;
+	else if (is_look)
+		response__fail(&x->response, 405, "POST is expected: this changes something");
+	else
+		response__fail(&x->response, 405, "%s is what there is", allowed[of]);
+	x->response.allow = allowed[of];
+	return false;
+}
+
 /* Sets the response and says false where the request goes no further. */
 static bool exchange__check(struct exchange *x, const char *method, const char *version)
 {
 	struct http_request *r = &x->request;
-	enum role needed = ROLE_NONE;
-	const char *accept, *encoding;
+	const char *accept;
+	bool is_found;
 
 	if (x->parse_err) {
 		response__fail(&x->response, x->parse_err == -E2BIG ? 414 : 400, "not a good request target");
-		return false;
-	}
-	r->is_post = !strcmp(method, "POST");
-	r->is_head = !strcmp(method, "HEAD");
-	if (strcmp(method, "GET") && !r->is_post && !r->is_head) {
-		response__fail(&x->response, 405, "GET, HEAD and POST are what there is");
 		return false;
 	}
 	if (x->http->settings->wants_client_certificate && !has_good_certificate(x)) {
@@ -205,31 +248,28 @@ static bool exchange__check(struct exchange *x, const char *method, const char *
 	if (!may_come_from_there(x, version))
 		return false;
 	accept = header(x, "Accept");
-	encoding = header(x, "Accept-Encoding");
 	r->accept = accept ? accept : "";
-	x->wants_gzip = encoding && strstr(encoding, "gzip");
+	x->wants_gzip = http__takes_gzip(header(x, "Accept-Encoding"));
 	r->role = credential_list__check(&x->http->settings->credentials, header(x, "Authorization"));
-	if (!x->http->router.find(x->http->router.ctx, r, &x->route, &needed, &x->work)) {
+	is_found = x->http->router.find(x->http->router.ctx, r, &x->route);
+	if (!is_found || r->role < x->route.role) {
 		/* who may see nothing learns nothing of what there is */
 		if (r->role == ROLE_NONE)
 			response__fail(&x->response, 401,
 				       "who are you? basic and bearer authentication are understood");
-		else
+		else if (!is_found)
 			response__fail(&x->response, 404, "there is no such page");
+		else
+			response__fail(&x->response, 403, "that takes the role capture");
 		return false;
 	}
-	if (r->role >= needed && has_vain_body(x)) {
+	if (!is_method_of(x, method))
+		return false;
+	if (has_vain_body(x)) {
 		refuse_body(x);
 		return false;
 	}
-	if (r->role >= needed)
-		return true;
-	if (r->role == ROLE_NONE)
-		response__fail(&x->response, 401,
-			       "who are you? basic and bearer authentication are understood");
-	else
-		response__fail(&x->response, 403, "that takes the role capture");
-	return false;
+	return true;
 }
 
 /* -- work and answer -- */
@@ -245,7 +285,7 @@ static bool client_is_gone(const void *of)
 
 static void exchange__work(struct exchange *x)
 {
-	x->http->router.answer(x->http->router.ctx, x->route, &x->request, &x->response);
+	x->http->router.answer(x->http->router.ctx, x->route.route, &x->request, &x->response);
 	if (buf__err(&x->response.body))
 		response__fail(&x->response, buf__err(&x->response.body) == -E2BIG ? 413 : 500,
 			       "the answer is too large");
@@ -267,9 +307,10 @@ static enum MHD_Result exchange__answer(struct exchange *x)
 	x->is_answered = true;
 	if (x->response.status >= 400)
 		count(&x->http->stats.refused, 1);
-	return http_answer__queue(
-		x->connection, &x->response,
-		&(struct http_answer_opts){.is_tls = x->http->settings->is_tls, .wants_gzip = x->wants_gzip});
+	return http_answer__queue(x->connection, &x->response,
+				  &(struct http_answer_opts){.is_tls = x->http->settings->is_tls,
+							     .wants_gzip = x->wants_gzip,
+							     .known = header(x, "If-None-Match")});
 }
 
 /*
@@ -286,7 +327,7 @@ static void exchange__take_body(struct exchange *x, const char *upload, size_t l
 static void exchange__refuse_for_now(struct exchange *x)
 {
 	count(&x->http->stats.busy, 1);
-	if (x->work == WORK_CAPTURE)
+	if (x->route.work == WORK_CAPTURE)
 		response__fail(&x->response, 429,
 			       "as many profiles as may be (server.max_captures) are being recorded: try "
 			       "again later");
@@ -297,13 +338,13 @@ static void exchange__refuse_for_now(struct exchange *x)
 /* The request is whole. */
 static enum MHD_Result exchange__dispatch(struct exchange *x)
 {
-	struct workers *w = x->work == WORK_CAPTURE ? x->http->captures : x->http->queries;
+	struct workers *w = x->route.work == WORK_CAPTURE ? x->http->captures : x->http->queries;
 
 	if (x->has_large_body) {
 		refuse_body(x);
 		return exchange__answer(x);
 	}
-	if (x->work == WORK_QUICK) {
+	if (x->route.work == WORK_QUICK) {
 		exchange__work(x);
 		return exchange__answer(x);
 	}

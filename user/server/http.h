@@ -2,7 +2,7 @@
 /*
  * http - connections, over libmicrohttpd: who may come in, and bytes out. What is asked and answered is the router's.
  *
- * Order of a request: target parsed, method, Host, Origin, who is it, may he; only then does a route see it. What takes long is done by workers while the
+ * Order of a request: target parsed, Host, Origin, who is it, may he, method; only then does a route see it. What takes long is done by workers while the
  * connection sleeps, so that slow clients cost a socket and nothing else, and that for HTTP_REQUEST_SECONDS at most.
  *
  * Owns: the daemons and their threads. Thread: routes are called on the connection's thread (quick ones) or a worker's. Limit: settings; HTTP_BODY_MAX.
@@ -30,19 +30,28 @@ struct http;
 
 enum work { WORK_QUICK, WORK_QUERY, WORK_CAPTURE };
 
+/* What is asked by which method: GET and HEAD look, POST changes something. */
+enum methods { METHODS_LOOK, METHODS_CHANGE, METHODS_BOTH };
+
 struct http_request {
 	struct request target;
-	bool is_post, is_head;
 	enum role role;
 	const char *accept;   /* header, "" for none */
 	struct buf body;      /* of a POST */
 	struct cancel cancel; /* when the client hangs up */
 };
 
-/* What a router says of a request before it is worked on: role it takes, and where it is done. ROLE_NONE: everybody. False: there is no such thing. */
+/* What a router says of a request before it is worked on: the role it takes (ROLE_NONE: everybody's), by which methods it comes, and where it is done. */
+struct http_route {
+	const void *route;
+	enum role role;
+	enum methods methods;
+	enum work work;
+};
+
+/* find: false where there is no such thing. */
 struct http_router {
-	bool (*find)(void *ctx, const struct http_request *r, const void **ret_route, enum role *ret_role,
-		     enum work *ret_work);
+	bool (*find)(void *ctx, const struct http_request *r, struct http_route *ret);
 	void (*answer)(void *ctx, const void *route, const struct http_request *r, struct response *to);
 	void *ctx;
 };
@@ -60,5 +69,7 @@ void http__stats(struct http *h, struct http_stats *ret);
 bool http__is_our_host(const char *host, const char (*hosts)[SETTINGS_HOST_MAX], uint32_t n_hosts);
 /* Pure: does an Origin name the Host? */
 bool http__is_same_origin(const char *origin, const char *host);
+/* Pure: does an Accept-Encoding take gzip? NULL: there is none. */
+bool http__takes_gzip(const char *accepted);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "user/server/http_answer.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,38 @@
 	"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; " \
 	"sandbox allow-scripts allow-downloads"
 #define PAGE_MAX ((size_t)8 << 20)
+
+#define TAG_MAX 24
+#define CRC_LEN 8 /* of what is in it and its length: how a gzip file ends */
+
+/* The same whether it goes out packed or not, hence a weak one. */
+static void tag_of(const struct asset *a, char *ret)
+{
+	uint64_t end;
+
+	memcpy(&end, a->bytes + a->len - CRC_LEN, CRC_LEN);
+	snprintf(ret, TAG_MAX, "W/\"%016" PRIx64 "\"", end);
+}
+
+bool http_answer__is_known(const char *known, const char *tag)
+{
+	while (known && *known) {
+		size_t blank = strspn(known, " \t,"), len = strcspn(known + blank, " \t,");
+		const char *one = known + blank;
+
+		if (len == 1 && *one == '*')
+			return true;
+		/* weak and strong are the same here */
+		if (len > 2 && !strncmp(one, "W/", 2)) {
+			one += 2;
+			len -= 2;
+		}
+		if (len == strlen(tag) - 2 && !memcmp(one, tag + 2, len))
+			return true;
+		known = one + len;
+	}
+	return false;
+}
 
 /* A browser that does not take gzip gets what is in it. */
 static struct MHD_Response *of_asset(struct response *r, bool wants_gzip, bool *ret_gzip)
@@ -47,7 +80,13 @@ static void add_headers(struct MHD_Response *m, const struct response *r, const 
 		!strcmp(r->type, "image/svg+xml") || (!r->asset.bytes && !strncmp(r->type, "text/html", 9));
 	char text[160];
 
-	MHD_add_response_header(m, "Content-Type", r->type);
+	if (r->status != 204 && r->status != 304)
+		MHD_add_response_header(m, "Content-Type", r->type);
+	if (r->asset.bytes) {
+		tag_of(&r->asset, text);
+		MHD_add_response_header(m, "ETag", text);
+		MHD_add_response_header(m, "Vary", "Accept-Encoding");
+	}
 	MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
 	MHD_add_response_header(m, "Content-Security-Policy", is_file ? POLICY_OF_FILES : POLICY);
 	MHD_add_response_header(m, "X-Frame-Options", "DENY");
@@ -56,10 +95,8 @@ static void add_headers(struct MHD_Response *m, const struct response *r, const 
 	MHD_add_response_header(m, "Cache-Control", r->asset.bytes ? "no-cache" : "no-store");
 	if (o->is_tls)
 		MHD_add_response_header(m, "Strict-Transport-Security", "max-age=31536000");
-	if (is_gzip) {
+	if (is_gzip)
 		MHD_add_response_header(m, "Content-Encoding", "gzip");
-		MHD_add_response_header(m, "Vary", "Accept-Encoding");
-	}
 	if (r->file[0]) {
 		snprintf(text, sizeof(text), "attachment; filename=\"%s\"", r->file);
 		MHD_add_response_header(m, "Content-Disposition", text);
@@ -70,8 +107,8 @@ static void add_headers(struct MHD_Response *m, const struct response *r, const 
 		MHD_add_response_header(m, "Location", r->location);
 	if (r->status == 401)
 		MHD_add_response_header(m, "WWW-Authenticate", "Basic realm=\"everprof\", charset=\"UTF-8\"");
-	if (r->status == 405)
-		MHD_add_response_header(m, "Allow", "GET, HEAD, POST");
+	if (r->allow)
+		MHD_add_response_header(m, "Allow", r->allow);
 	if (r->status == 429 || r->status == 503)
 		MHD_add_response_header(m, "Retry-After", "5");
 	if (r->status >= 400)
@@ -82,9 +119,16 @@ enum MHD_Result http_answer__queue(struct MHD_Connection *connection, struct res
 				   const struct http_answer_opts *opts)
 {
 	bool is_gzip = false;
-	struct MHD_Response *m = r->asset.bytes ? of_asset(r, opts->wants_gzip, &is_gzip) : of_body(r);
+	struct MHD_Response *m;
 	enum MHD_Result queued;
+	char tag[TAG_MAX];
 
+	if (r->asset.bytes) {
+		tag_of(&r->asset, tag);
+		if (http_answer__is_known(opts->known, tag))
+			r->status = 304;
+	}
+	m = r->asset.bytes && r->status != 304 ? of_asset(r, opts->wants_gzip, &is_gzip) : of_body(r);
 	if (!m)
 		return MHD_NO;
 	add_headers(m, r, opts, is_gzip);

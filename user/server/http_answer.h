@@ -17,7 +17,11 @@ struct response;
 
 struct http_answer_opts {
 	bool is_tls, wants_gzip;
+	const char *known; /* If-None-Match of who asks; NULL: none */
 };
+
+/* Pure: does an If-None-Match have that tag, W/"…"? */
+bool http_answer__is_known(const char *known, const char *tag);
 
 /* Takes the body out of the response. */
 enum MHD_Result http_answer__queue(struct MHD_Connection *connection, struct response *r,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "user/server/own_binary.h"
 
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,4 +21,13 @@ const char *own_binary__path(char path[PATH_MAX])
 	path[n] = '\0';
 	return !stat(path, &theirs) && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino ? path
 												    : link;
+}
+
+void own_binary__be_child(void)
+{
+	static const int not_ours[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE};
+
+	prctl(PR_SET_NAME, "everprof"); /* what the kernel took from /proc/self/exe is "exe" */
+	for (size_t i = 0; i < sizeof(not_ours) / sizeof(*not_ours); i++)
+		signal(not_ours[i], SIG_IGN);
 }

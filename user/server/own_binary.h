@@ -11,5 +11,7 @@
 
 /* Borrowed: `path`, or constant. */
 const char *own_binary__path(char path[PATH_MAX]);
+/* Of such a process, first of all: our name, and deaf to what people send to everything of that name, which the agent alone can act on. */
+void own_binary__be_child(void);
 
 #endif

@@ -24,6 +24,7 @@ struct response {
 	char file[96];      /* not "": to be saved under this name */
 	char note[200];     /* not "": a header that tells what the answer leaves out */
 	char location[128]; /* not "": redirect */
+	const char *allow;  /* the methods that there are; NULL: not told */
 	bool is_go;         /* an error in the form that `go tool pprof` prints */
 };
 

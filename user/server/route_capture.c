@@ -185,29 +185,38 @@ static int load(struct server *s, const char *id, const char *file, const struct
 	return profile__finish(p, err, ret);
 }
 
-/* One of its profiles as a query would show it, with diff=baseline against what normal looked like. */
+/*
+ * One of its profiles as a query would show it; with diff=baseline against what normal looked like, with diff=before what that moment changed: what came after it
+ * against what was before, as if that had lasted as long.
+ */
 static void answer_profile(struct server *s, const struct http_request *r, const char *id, const char *file,
 			   struct response *to)
 {
 	const char *against = request__param(&r->target, "diff");
+	static const struct diff_opts by_time = {.by_time = true};
 	struct profile *p = NULL, *base = NULL, *diff = NULL;
 	struct err e = {""};
-	char other[CAPTURE_FILE_NAME_MAX];
+	char now[CAPTURE_FILE_NAME_MAX], other[CAPTURE_FILE_NAME_MAX];
 	struct ask_for a;
 	int err = ask__read(&r->target, &a, &e);
+	bool is_before = against && !strcmp(against, "before");
 
 	if (!err)
 		err = show__check(&r->target, &e);
-	if (!err && against && strcmp(against, "baseline") && strcmp(against, "before"))
+	if (!err && against && strcmp(against, "baseline") && !is_before)
 		err = err__set(&e, -EINVAL, "diff: baseline or before is expected");
+	if (is_before && !strncmp(file, "after.", 6))
+		file += 6;
+	snprintf(now, sizeof(now), "%s%.40s", is_before ? "after." : "", file);
+	snprintf(other, sizeof(other), "%s.%.40s", against ? against : "", file);
 	if (!err)
-		err = load(s, id, file, &a.selection, &p, &e);
-	if (!err && against) {
-		snprintf(other, sizeof(other), "%s.%.40s", against, file);
-		err = load(s, id, other, &a.selection, &base, &e);
-	}
+		err = load(s, id, now, &a.selection, &p, &e);
 	if (!err && against)
-		err = profile__diff(base, p, NULL, &diff);
+		err = load(s, id, other, &a.selection, &base, &e);
+	if (err == -ENOENT && p && !is_before)
+		err__set(&e, err, "what is normal is not known here: the capture's summary says why");
+	if (!err && against)
+		err = profile__diff(base, p, is_before ? &by_time : NULL, &diff);
 	if (diff) {
 		profile__free(p);
 		p = diff;
@@ -283,13 +292,6 @@ static void answer_one(struct server *s, const struct http_request *r, struct re
 
 /* -- changing -- */
 
-static bool is_post(const struct http_request *r, struct response *to)
-{
-	if (!r->is_post)
-		response__fail(to, 405, "POST is expected: this changes something");
-	return r->is_post;
-}
-
 static void answer_change(struct server *s, const struct http_request *r, struct response *to)
 {
 	const char *verb = r->target.path + strlen("/api/v1/capture/"),
@@ -297,8 +299,6 @@ static void answer_change(struct server *s, const struct http_request *r, struct
 	struct err e = {""};
 	int err;
 
-	if (!is_post(r, to))
-		return;
 	if (strcmp(verb, "pin") && strcmp(verb, "unpin") && strcmp(verb, "delete")) {
 		response__fail(to, 404, "there is no such page");
 		return;
@@ -323,8 +323,6 @@ static void answer_trigger(struct server *s, const struct http_request *r, struc
 	struct buf text, id;
 	int err = 0;
 
-	if (!is_post(r, to))
-		return;
 	buf__init(&text, TRIGGER_BYTES);
 	buf__init(&id, 256);
 	for (uint32_t i = 0; !err && i < r->target.n_params; i++) {
@@ -354,8 +352,8 @@ static void answer_trigger(struct server *s, const struct http_request *r, struc
 
 const struct route capture_routes[] = {
 	{"/api/v1/captures", ROLE_VIEW, WORK_QUERY, answer_list, NULL},
-	{PREFIX "trigger", ROLE_CAPTURE, WORK_QUERY, answer_trigger, NULL},
-	{"/api/v1/capture/*", ROLE_CAPTURE, WORK_QUERY, answer_change, NULL},
+	{PREFIX "trigger", ROLE_CAPTURE, WORK_QUERY, answer_trigger, NULL, METHODS_CHANGE},
+	{"/api/v1/capture/*", ROLE_CAPTURE, WORK_QUERY, answer_change, NULL, METHODS_CHANGE},
 	{PREFIX "*", ROLE_VIEW, WORK_QUERY, answer_one, NULL},
 	{NULL, 0, 0, NULL, NULL},
 };

@@ -73,7 +73,7 @@ static const struct pprof_page {
 static const struct pprof_page *page_of(const struct http_request *r)
 {
 	for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++)
-		if (!strcmp(r->target.path + strlen(PREFIX), pages[i].name))
+		if (!strcmp(strrchr(r->target.path, '/') + 1, pages[i].name))
 			return &pages[i];
 	return NULL;
 }
@@ -237,25 +237,28 @@ static void answer_no_slash(struct server *s, const struct http_request *r, stru
 	strcpy(to->location, PREFIX);
 }
 
-#define PAGE(name)                                                            \
-	{                                                                     \
-		PREFIX name, ROLE_VIEW, WORK_QUERY, answer_page, work_of_page \
+#define PAGE(path)                                                     \
+	{                                                              \
+		path, ROLE_VIEW, WORK_QUERY, answer_page, work_of_page \
 	}
 
 const struct route pprof_routes[] = {
 	{"/debug/pprof", ROLE_VIEW, WORK_QUICK, answer_no_slash, NULL},
 	{PREFIX, ROLE_VIEW, WORK_QUICK, answer_index, NULL},
-	PAGE("profile"),
-	PAGE("heap"),
-	PAGE("allocs"),
-	PAGE("block"),
-	PAGE("mutex"),
-	PAGE("goroutine"),
-	PAGE("threadcreate"),
-	PAGE("delta_heap"),
-	PAGE("delta_block"),
-	PAGE("delta_mutex"),
+	PAGE(PREFIX "profile"),
+	PAGE(PREFIX "heap"),
+	PAGE(PREFIX "allocs"),
+	PAGE(PREFIX "block"),
+	PAGE(PREFIX "mutex"),
+	PAGE(PREFIX "goroutine"),
+	PAGE(PREFIX "threadcreate"),
+	PAGE(PREFIX "delta_heap"),
+	PAGE(PREFIX "delta_block"),
+	PAGE(PREFIX "delta_mutex"),
+	/* as older dashboards call two of them */
+	PAGE("/api/v1/profiling/heap"),
+	PAGE("/api/v1/profiling/goroutine"),
 	{PREFIX "cmdline", ROLE_VIEW, WORK_QUICK, answer_cmdline, NULL},
-	{PREFIX "symbol", ROLE_VIEW, WORK_QUICK, answer_symbol, NULL},
+	{PREFIX "symbol", ROLE_VIEW, WORK_QUICK, answer_symbol, NULL, METHODS_BOTH},
 	{NULL, 0, 0, NULL, NULL},
 };

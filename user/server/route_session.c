@@ -177,21 +177,8 @@ static void answer_list(struct server *s, const struct http_request *r, struct r
 	buf__append_str(&to->body, "]\n");
 }
 
-/* The words of older dashboards for what stands under /debug/pprof/. */
-static void answer_direct(struct server *s, const struct http_request *r, struct response *to)
-{
-	const char *name = r->target.path + strlen(PREFIX);
-
-	(void)s;
-	response__fail(to, 307, "/debug/pprof/%s", name);
-	snprintf(to->location, sizeof(to->location), "/debug/pprof/%s%s%.90s", name,
-		 *r->target.query ? "?" : "", strlen(r->target.query) <= 90 ? r->target.query : "");
-}
-
 const struct route session_routes[] = {
-	{PREFIX "heap", ROLE_VIEW, WORK_QUICK, answer_direct, NULL},
-	{PREFIX "goroutine", ROLE_VIEW, WORK_QUICK, answer_direct, NULL},
 	{PREFIX "sessions", ROLE_VIEW, WORK_QUICK, answer_list, NULL},
-	{PREFIX "*", ROLE_CAPTURE, WORK_QUERY, answer_place, NULL},
+	{PREFIX "*", ROLE_CAPTURE, WORK_QUERY, answer_place, NULL, METHODS_BOTH},
 	{NULL, 0, 0, NULL, NULL},
 };

@@ -57,10 +57,6 @@ static void answer_webhook(struct server *s, const struct http_request *r, struc
 	json_t *root, *alerts, *taken;
 	int err = 0;
 
-	if (!r->is_post) {
-		response__fail(to, 405, "POST is expected, as an Alertmanager does");
-		return;
-	}
 	root = json_loadb((const char *)r->body.data, r->body.len, JSON_REJECT_DUPLICATES, NULL);
 	alerts = json_object_get(root, "alerts");
 	if (!json_is_array(alerts)) {
@@ -89,6 +85,6 @@ static void answer_webhook(struct server *s, const struct http_request *r, struc
 }
 
 const struct route webhook_routes[] = {
-	{"/api/v1/alerts/webhook", ROLE_CAPTURE, WORK_QUERY, answer_webhook, NULL},
+	{"/api/v1/alerts/webhook", ROLE_CAPTURE, WORK_QUERY, answer_webhook, NULL, METHODS_CHANGE},
 	{NULL, 0, 0, NULL, NULL},
 };

@@ -14,8 +14,7 @@ static bool is_match(const char *path, const char *pattern)
 	return !strcmp(path, pattern);
 }
 
-bool server__find_route(void *ctx, const struct http_request *r, const void **ret_route, enum role *ret_role,
-			enum work *ret_work)
+bool server__find_route(void *ctx, const struct http_request *r, struct http_route *ret)
 {
 	static const struct route *const tables[] = {
 		memory_routes, page_routes,  pprof_routes, query_routes,   series_routes, session_routes,
@@ -26,11 +25,13 @@ bool server__find_route(void *ctx, const struct http_request *r, const void **re
 		for (const struct route *route = tables[t]; route->path; route++) {
 			if (!is_match(r->target.path, route->path))
 				continue;
-			*ret_route = route;
-			*ret_work = route->work_of ? route->work_of(r) : route->work;
+			*ret = (struct http_route){.route = route,
+						   .role = route->role,
+						   .methods = route->methods,
+						   .work = route->work_of ? route->work_of(r) : route->work};
 			/* whoever starts a recording needs more than a look */
-			*ret_role = *ret_work == WORK_CAPTURE && route->role < ROLE_CAPTURE ? ROLE_CAPTURE
-											    : route->role;
+			if (ret->work == WORK_CAPTURE && ret->role < ROLE_CAPTURE)
+				ret->role = ROLE_CAPTURE;
 			return true;
 		}
 	}

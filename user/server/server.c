@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "user/base/io.h"
 #include "user/base/log.h"
 #include "user/server/link.h"
+#include "user/server/own_binary.h"
 #include "user/server/range.h"
 #include "user/server/sandbox.h"
 #include "user/server/session.h"
@@ -92,8 +92,7 @@ int server__main(void)
 		return 2;
 	}
 	s.settings = settings;
-	prctl(PR_SET_NAME, "everprof"); /* what the kernel took from /proc/self/exe is "exe" */
-	signal(SIGPIPE, SIG_IGN);
+	own_binary__be_child();
 	heap__keep_warm();
 	if (settings->is_tls)
 		gnutls_global_init();

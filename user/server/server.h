@@ -41,14 +41,14 @@ struct route {
 	void (*answer)(struct server *s, const struct http_request *r, struct response *to);
 	/* NULL: always `work`; else asked where the request's parameters decide */
 	enum work (*work_of)(const struct http_request *r);
+	enum methods methods; /* where nothing is said: to look */
 };
 
 /* Tables of routes, one a file; end in a path of NULL. */
 extern const struct route page_routes[], pprof_routes[], query_routes[], series_routes[], session_routes[],
 	metric_routes[], trace_routes[], memory_routes[], rule_routes[], capture_routes[], webhook_routes[];
 
-bool server__find_route(void *ctx, const struct http_request *r, const void **ret_route, enum role *ret_role,
-			enum work *ret_work);
+bool server__find_route(void *ctx, const struct http_request *r, struct http_route *ret);
 void server__answer(void *ctx, const void *route, const struct http_request *r, struct response *to);
 /* What stands behind the '*' of the route's path. */
 const char *server__rest(const struct http_request *r, const char *route_path);

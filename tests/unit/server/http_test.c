@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -23,6 +24,7 @@
 #include "user/base/err.h"
 #include "user/base/io.h"
 #include "user/server/http.h"
+#include "user/server/http_answer.h"
 
 static void addresses_localhost_and_configured_names_are_ours(void **state)
 {
@@ -55,11 +57,56 @@ static void an_origin_is_ours_only_with_our_very_host(void **state)
 	assert_false(http__is_same_origin("", ""));
 }
 
-/* -- a server over three routes: /quick, /query that waits until it is let go, and /echo, which says how long the body was -- */
+static void gzip_is_taken_where_it_is_not_refused(void **state)
+{
+	static const char *const takes[] = {"gzip", "deflate, gzip", "GZIP;q=0.5", "br;q=0, gzip ; q=1",
+					    "*",    "br, *;q=0.1"},
+				 *const refuses[] = {
+					 "",      "identity",    "br",          "gzip;q=0", "gzip; q=0.000",
+					 "*;q=0", "gzip;q=0, *", "*, gzip;q=0", "xgzip",    "gzipped"};
+
+	(void)state;
+	assert_false(http__takes_gzip(NULL));
+	for (size_t i = 0; i < sizeof(takes) / sizeof(*takes); i++)
+		if (!http__takes_gzip(takes[i]))
+			fail_msg("'%s' takes it", takes[i]);
+	for (size_t i = 0; i < sizeof(refuses) / sizeof(*refuses); i++)
+		if (http__takes_gzip(refuses[i]))
+			fail_msg("'%s' refuses it", refuses[i]);
+}
+
+static void a_tag_is_known_in_either_form(void **state)
+{
+	static const char tag[] = "W/\"00ff\"",
+			  *const known[] = {"\"00ff\"", "W/\"00ff\"", "\"1\", W/\"00ff\"", "*",
+					    "\"1\" , \"00ff\""},
+			  *const others[] = {"",     "\"00fe\"", "\"00f\"",   "W/",
+					     "00ff", "\"00ff",   "\"00ff0\"", ","};
+
+	(void)state;
+	assert_false(http_answer__is_known(NULL, tag));
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (!http_answer__is_known(known[i], tag))
+			fail_msg("'%s' knows it", known[i]);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (http_answer__is_known(others[i], tag))
+			fail_msg("'%s' does not know it", others[i]);
+}
+
+/*
+ * -- a server over five routes: /quick, /query that waits until it is let go, /echo, which says how long the body was, /asset, a packed page, and /change, which
+ * takes POST alone --
+ */
+
+/* gzip of "body{}" and a line's end */
+static const uint8_t page[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02,
+			       0x03, 0x4b, 0xca, 0x4f, 0xa9, 0xac, 0xae, 0xe5, 0x02,
+			       0x00, 0xb2, 0x68, 0x82, 0x20, 0x07, 0x00, 0x00, 0x00};
 
 static struct {
 	struct http *http;
 	int port;
+	char path[64]; /* of its Unix socket */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool is_held;
@@ -73,21 +120,26 @@ static void hold(bool held)
 	pthread_mutex_unlock(&server.lock);
 }
 
-static bool find_route(void *ctx, const struct http_request *r, const void **ret_route, enum role *ret_role,
-		       enum work *ret_work)
+static bool find_route(void *ctx, const struct http_request *r, struct http_route *ret)
 {
 	static const struct {
 		const char *path;
 		enum work work;
-	} routes[] = {{"/quick", WORK_QUICK}, {"/query", WORK_QUERY}, {"/echo", WORK_QUERY}};
+		enum methods methods;
+	} routes[] = {{"/quick", WORK_QUICK, METHODS_LOOK},
+		      {"/query", WORK_QUERY, METHODS_LOOK},
+		      {"/echo", WORK_QUERY, METHODS_BOTH},
+		      {"/asset", WORK_QUICK, METHODS_LOOK},
+		      {"/change", WORK_QUICK, METHODS_CHANGE}};
 
 	(void)ctx;
 	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
 		if (strcmp(r->target.path, routes[i].path))
 			continue;
-		*ret_route = routes[i].path;
-		*ret_role = ROLE_NONE;
-		*ret_work = routes[i].work;
+		*ret = (struct http_route){.route = routes[i].path,
+					   .role = ROLE_NONE,
+					   .methods = routes[i].methods,
+					   .work = routes[i].work};
 		return true;
 	}
 	return false;
@@ -102,7 +154,10 @@ static void answer_route(void *ctx, const void *route, const struct http_request
 			pthread_cond_wait(&server.changed, &server.lock);
 		pthread_mutex_unlock(&server.lock);
 	}
-	buf__printf(&to->body, "%s %zu\n", (const char *)route, r->body.len);
+	if (!strcmp(route, "/asset"))
+		to->asset = (struct asset){page, sizeof(page)};
+	else
+		buf__printf(&to->body, "%s %zu\n", (const char *)route, r->body.len);
 }
 
 /* Everybody may everything here: who may what is credential_test's. */
@@ -112,7 +167,9 @@ static int start_server(void **state)
 	const struct http_router router = {.find = find_route, .answer = answer_route};
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	socklen_t len = sizeof(a);
-	int fds[2] = {socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), FD_CLOSED};
+	struct sockaddr_un u = {.sun_family = AF_UNIX};
+	int fds[2] = {socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+		      socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
 	struct err err;
 
 	(void)state;
@@ -120,6 +177,10 @@ static int start_server(void **state)
 	    getsockname(fds[0], (struct sockaddr *)&a, &len))
 		return -1;
 	server.port = ntohs(a.sin_port);
+	snprintf(server.path, sizeof(server.path), "/tmp/everprof-http-test.%d", (int)getpid());
+	strcpy(u.sun_path, server.path);
+	if (fds[1] < 0 || bind(fds[1], (struct sockaddr *)&u, sizeof(u)) || listen(fds[1], 8))
+		return -1;
 	return http__start(&settings, fds, &router, &server.http, &err);
 }
 
@@ -207,6 +268,14 @@ static const struct {
 	{WHOLE("GET /quick\x01 HTTP/1.1\r\n" H CLOSE), 400},
 	/* methods */
 	{WHOLE("PUT /quick HTTP/1.1\r\n" H CLOSE), 405},
+	{WHOLE("POST /quick HTTP/1.1\r\n" H CLOSE), 405},
+	{WHOLE("POST /quick HTTP/1.1\r\n" H "Content-Length: 3\r\n" CLOSE "abc"), 405},
+	{WHOLE("GET /change HTTP/1.1\r\n" H CLOSE), 405},
+	{WHOLE("HEAD /change HTTP/1.1\r\n" H CLOSE), 405},
+	{WHOLE("POST /change HTTP/1.1\r\n" H CLOSE), 200},
+	{WHOLE("OPTIONS /quick HTTP/1.1\r\n" H CLOSE), 204},
+	{WHOLE("OPTIONS /nothing HTTP/1.1\r\n" H CLOSE), 404},
+	{WHOLE("PUT /nothing HTTP/1.1\r\n" H CLOSE), 404},
 	{WHOLE("get /quick HTTP/1.1\r\n" H CLOSE), 405},
 	{WHOLE("CONNECT /quick HTTP/1.1\r\n" H CLOSE), 405},
 	{WHOLE("\x16\x03\x01\x02\x00 /quick HTTP/1.1\r\n" H CLOSE), 405},
@@ -257,6 +326,68 @@ static void what_is_no_request_is_told_so(void **state)
 			    status, cases[i].status);
 	}
 	assert_int_equal(n_wrong, 0);
+}
+
+/* No page of somebody else's comes that way. */
+static void over_a_unix_socket_any_name_will_do(void **state)
+{
+	static const char request[] = "GET /quick HTTP/1.1\r\nHost: evil.example\r\n" CLOSE;
+	struct sockaddr_un u = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[4096];
+
+	(void)state;
+	strcpy(u.sun_path, server.path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&u, sizeof(u)), 0);
+	unlink(server.path);
+	assert_int_equal(io__write_full(fd, request, strlen(request)), 0);
+	assert_int_equal(read_status(fd, text, sizeof(text)), 200);
+}
+
+static int ask(const char *request, char *text, size_t size)
+{
+	int fd = connect_to_server();
+
+	assert_int_equal(io__write_full(fd, request, strlen(request)), 0);
+	return read_status(fd, text, size);
+}
+
+static void a_route_tells_its_methods(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	assert_int_equal(ask("OPTIONS /quick HTTP/1.1\r\n" H CLOSE, text, sizeof(text)), 204);
+	assert_non_null(strstr(text, "\r\nAllow: GET, HEAD, OPTIONS\r\n"));
+	assert_int_equal(ask("GET /change HTTP/1.1\r\n" H CLOSE, text, sizeof(text)), 405);
+	assert_non_null(strstr(text, "\r\nAllow: POST, OPTIONS\r\n"));
+	assert_int_equal(ask("DELETE /echo HTTP/1.1\r\n" H CLOSE, text, sizeof(text)), 405);
+	assert_non_null(strstr(text, "\r\nAllow: GET, HEAD, POST, OPTIONS\r\n"));
+}
+
+/* Packed or not, the tag is the same. */
+static void a_page_that_is_known_is_not_sent_again(void **state)
+{
+	static const char *const ways[] = {"", "Accept-Encoding: gzip\r\n"};
+	char text[4096], request[256], tag[64];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		snprintf(request, sizeof(request), "GET /asset HTTP/1.1\r\n" H "%s" CLOSE, ways[i]);
+		assert_int_equal(ask(request, text, sizeof(text)), 200);
+		assert_int_equal(!strstr(text, "\r\nContent-Encoding: gzip\r\n"), !i);
+		assert_int_equal(!strstr(text, "body{}"), i);
+		assert_non_null(strstr(text, "\r\nETag: "));
+		assert_int_equal(sscanf(strstr(text, "\r\nETag: "), "\r\nETag: %63s", tag), 1);
+		snprintf(request, sizeof(request),
+			 "GET /asset HTTP/1.1\r\n" H "%sIf-None-Match: \"x\", %s\r\n" CLOSE, ways[!i], tag);
+		assert_int_equal(ask(request, text, sizeof(text)), 304);
+		assert_non_null(strstr(text, tag));
+		assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+		snprintf(request, sizeof(request),
+			 "GET /asset HTTP/1.1\r\n" H "%sIf-None-Match: \"x\"\r\n" CLOSE, ways[i]);
+		assert_int_equal(ask(request, text, sizeof(text)), 200);
+	}
 }
 
 /* One that has `before`, so many filling letters, and `after`. */
@@ -409,7 +540,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_localhost_and_configured_names_are_ours),
 		cmocka_unit_test(an_origin_is_ours_only_with_our_very_host),
+		cmocka_unit_test(gzip_is_taken_where_it_is_not_refused),
+		cmocka_unit_test(a_tag_is_known_in_either_form),
 		cmocka_unit_test(what_is_no_request_is_told_so),
+		cmocka_unit_test(over_a_unix_socket_any_name_will_do),
+		cmocka_unit_test(a_route_tells_its_methods),
+		cmocka_unit_test(a_page_that_is_known_is_not_sent_again),
 		cmocka_unit_test(what_is_too_large_is_told_so),
 		cmocka_unit_test(what_was_cut_holds_no_connection),
 		cmocka_unit_test(what_is_no_request_leaves_nothing_behind),
