@@ -175,9 +175,8 @@ struct thread_record {
 	__u64 start_ns;     /* CLOCK_MONOTONIC */
 	__u64 now_ns;       /* CLOCK_MONOTONIC: when this was read */
 	__u64 run_ns;       /* on a CPU, since its start */
-	__u64 run_delay_ns; /* waited for a CPU, since its start */
+	__u64 run_delay_ns; /* waited for a CPU, since its start, and up to now */
 	__u64 away_ns; /* taken of its CPU while it ran, since the hook on switches knows it (bpf/wait_slot.h); goes round at 1 << 42 */
-	__u64 for_cpu_ns; /* of its wait now: since when it waits for a CPU */
 	__u64 cgroup;
 	char comm[COMM_LEN];
 	__u8 flags; /* THREAD_IS_* */
@@ -236,6 +235,8 @@ struct gate {
 	__u64 n_trace_lost; /* written by trace.bpf.c: records for which its rings had no room, or which they did not take */
 	__u64 wait_clock_ns; /* written by switches: CLOCK_MONOTONIC less the clock of waits, which is the scheduler's; 0: not known yet, or the same */
 	__u64 look_ns;       /* CLOCK_MONOTONIC: as of when a pass tells of threads that wait all along */
+	__u32 switch_call_ns; /* what the kernel takes to call the hook on switches */
+	__u32 reserved3;
 };
 
 /* Value of map `targets`, by tgid; inherited at fork, kept over exec. */
@@ -261,9 +262,9 @@ ABI_ASSERT(sizeof(struct count_half) == 64);
 ABI_ASSERT(sizeof(struct process_record) == 72);
 ABI_ASSERT(sizeof(struct task_record) == 40);
 ABI_ASSERT(sizeof(struct wait_slot) == 32);
-ABI_ASSERT(sizeof(struct thread_record) == 1272);
+ABI_ASSERT(sizeof(struct thread_record) == 1264);
 ABI_ASSERT(sizeof(struct settings) == 24);
-ABI_ASSERT(sizeof(struct gate) == 152);
+ABI_ASSERT(sizeof(struct gate) == 160);
 ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);
 ABI_ASSERT(STACK_WORDS_MAX < FRAME_CHUNK_WORDS);
 ABI_ASSERT((ROW_MEMO_SLOTS & (ROW_MEMO_SLOTS - 1)) == 0);

@@ -146,6 +146,8 @@ struct sched_entity {
 	__u64 exec_start; /* by rq.clock_task: until then it is charged */
 	__u64 sum_exec_runtime;
 	struct cfs_rq *cfs_rq; /* CONFIG_FAIR_GROUP_SCHED */
+	unsigned char
+		sched_delayed; /* from Linux 6.12 on: it waits for something, and is in the queue of a CPU for a while yet */
 };
 
 struct sched_info { /* CONFIG_SCHED_INFO */
@@ -219,7 +221,7 @@ struct task_struct {
 	char comm[16];
 	unsigned int __state;
 	int exit_code;
-	int on_cpu;
+	int on_cpu, on_rq;
 	unsigned long nvcsw, nivcsw;
 	unsigned long min_flt, maj_flt;
 	struct task_io_accounting ioac;

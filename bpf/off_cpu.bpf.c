@@ -269,7 +269,7 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 			for_cpu = 0;
 		}
 	} else if (slot->state < WAIT_RUNNABLE)
-		for_cpu = task__queued(task, d);
+		for_cpu = wait__queued(slot, task, d);
 	wait__split(&s, d, for_cpu, weight);
 	if (gate.wakers_on && slot->state < WAIT_RUNNABLE)
 		s.tag.arg = off_cpu__waker(task->pid, d);
@@ -408,6 +408,7 @@ static __always_inline void off_cpu__left(struct task_struct *task, __u64 now, _
 	slot->told = 0;
 	slot->waker = WAKER_UNDECIDED;
 	slot->state = wait__state(task, state, is_preempted);
+	slot->delay = wait__delay(task);
 	if (slot->state == WAIT_THROTTLED)
 		throttle__left(task, now);
 	if (away)
@@ -456,7 +457,7 @@ int BPF_PROG(off_cpu, _Bool is_preempted, struct task_struct *prev, struct task_
 	     unsigned int prev_state)
 {
 	const struct rq *rq = task__rq(next);
-	__u64 now = off_cpu__now(rq), away_ns = rq__away(rq), began_ns = 0, took_ns;
+	__u64 now = off_cpu__now(rq), away_ns = rq__away(rq), began_ns = 0, read_ns = 0;
 	__u32 zero = 0, away = 0;
 	struct wait_clock *clock = bpf_map_lookup_elem(&wait_clocks, &zero);
 
@@ -466,6 +467,7 @@ int BPF_PROG(off_cpu, _Bool is_preempted, struct task_struct *prev, struct task_
 	if (off_cpu__is_measured(clock)) {
 		began_ns = bpf_ktime_get_ns();
 		gate.wait_clock_ns = began_ns - now;
+		read_ns = bpf_ktime_get_ns() - began_ns;
 	}
 	if ((away_ns - clock->away_ns) >> AWAY_SHIFT)
 		away = off_cpu__away(clock, away_ns);
@@ -484,11 +486,8 @@ int BPF_PROG(off_cpu, _Bool is_preempted, struct task_struct *prev, struct task_
 			return 0;
 		}
 	}
-	if (began_ns) {
-		took_ns = bpf_ktime_get_ns() - began_ns;
-		clock->cost_ns +=
-			(took_ns < WAIT_COST_MOST_NS ? took_ns : WAIT_COST_MOST_NS) * WAIT_COST_EVERY;
-	}
+	if (began_ns)
+		clock->cost_ns += wait_clock__cost(bpf_ktime_get_ns() - began_ns, read_ns) * WAIT_COST_EVERY;
 	return 0;
 }
 

@@ -57,11 +57,16 @@ static __always_inline void thread__running(struct thread_record *r, struct task
 		r->now_ns = looked_ns;
 }
 
-/* How long it waits for a CPU now. */
+/*
+ * How long it waits for a CPU now. A thread that sleeps may be in a CPU's queue for a while yet (from Linux 6.12 on), and where it is moved to another one's meanwhile, the kernel begins
+ * an account of a wait for a CPU that is none.
+ */
 static __always_inline __u64 thread__queued(struct task_struct *task, __u64 now_ns)
 {
 	__u64 queued;
 
+	if (!task->on_rq || (bpf_core_field_exists(task->se.sched_delayed) && task->se.sched_delayed))
+		return 0;
 	if (!bpf_core_field_exists(task->sched_info.last_queued) || !gate.wait_clock_ns)
 		return task__queued(task, ~0ull);
 	queued = task->sched_info.last_queued;

@@ -62,6 +62,26 @@ static __always_inline struct wait_slot *wait__claim(__u32 tid)
 	return s && !s->since_ns ? s : NULL;
 }
 
+/* What the kernel has accounted as waiting for a CPU, as it stands in a slot. A wait in the queue that goes on is not in it. */
+static __always_inline __u32 wait__delay(struct task_struct *task)
+{
+	if (!bpf_core_field_exists(task->sched_info.run_delay))
+		return 0;
+	return (__u32)(task->sched_info.run_delay >> DELAY_SHIFT);
+}
+
+/*
+ * For how much of the wait that goes on it has waited for a CPU, at most `most`. Who is moved to another CPU leaves one queue and joins the other, and what it waited in
+ * the first is in its account already.
+ */
+static __always_inline __u64 wait__queued(const struct wait_slot *slot, struct task_struct *task, __u64 most)
+{
+	__u64 before = (__u64)(wait__delay(task) - slot->delay) << DELAY_SHIFT;
+	__u64 all = task__queued(task, ~0ull) + before;
+
+	return all < most ? all : most;
+}
+
 /* Does the quota of its control group keep the thread from a CPU? */
 static __always_inline int wait__is_throttled(struct task_struct *task)
 {

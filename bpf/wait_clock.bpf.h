@@ -47,4 +47,15 @@ static __always_inline __u64 wait_clock__take(struct wait_clock *clock, __u64 d)
 	return weight;
 }
 
+/*
+ * What a switch cost that took elapsed_ns from before one reading of the clock to after a third, of which the second came right after the first, read_ns later: the two are its
+ * own. A hypervisor that had the CPU meanwhile is not.
+ */
+static __always_inline __u64 wait_clock__cost(__u64 elapsed_ns, __u64 read_ns)
+{
+	__u64 own = elapsed_ns > 2 * read_ns ? elapsed_ns - 2 * read_ns : 0;
+
+	return (own < WAIT_COST_MOST_NS ? own : WAIT_COST_MOST_NS) + gate.switch_call_ns;
+}
+
 #endif

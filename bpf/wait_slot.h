@@ -12,13 +12,14 @@
  */
 #define WAIT_SLOTS_MAX 65536 /* a power of two; less where the kernel's pid_max is smaller */
 #define AWAY_SHIFT     10
+#define DELAY_SHIFT    10
 struct wait_slot {
 	__u64 since_ns; /* on the clock of waits: left the CPU, or what was before is accounted; 0: it runs, or has ended */
-	__u32 row; /* the collector's: where what was before was counted */
+	__u32 delay; /* low bits of what the kernel had accounted as waiting for a CPU when it left; in units of 1 << DELAY_SHIFT ns */
 	__u32 away; /* what was taken of its CPUs while it ran, since it has the slot; in units of 1 << AWAY_SHIFT ns */
 	__u32 tid;
-	__u32 switches; /* low half of how often it had left the CPU, as of that row */
-	__u16 round;    /* low half of gate.wait_round, as of that row */
+	__u32 switches; /* low half of how often it had left the CPU, as of when its stack was told last */
+	__u16 round;    /* low half of gate.wait_round, likewise */
 	__u16 pending;  /* where the last of n_pending is */
 	__u8 told;      /* a part of this wait was counted already: so will be the rest */
 	__u8 waker;     /* WAKER_*, or where the stack of who ended it is */
@@ -45,7 +46,7 @@ struct wait_clock {
 	__s64 left_ns;     /* to the next point (bpf/wait_clock.bpf.h) */
 	__u64 interval_ns; /* by which it was drawn */
 	__u64 n_switches, n_taken;
-	__u64 cost_ns; /* of what was taken, and of WAIT_COST_EVERY-th switches times that */
+	__u64 cost_ns; /* of what was taken, and of WAIT_COST_EVERY-th switches times that, the call included */
 	__u64 away_ns; /* of this CPU, since it is on: as far as it was given to those that ran (rq__away); AWAY_UNKNOWN: the hook is new */
 	__u32 run_queue_skip;  /* so many waits are not looked at before the next that is … */
 	__u32 run_queue_every; /* … and what that stands for */

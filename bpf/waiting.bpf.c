@@ -74,7 +74,6 @@ static __always_inline void waiting__stack(struct thread_record *r, struct task_
 	long bytes = 0;
 
 	r->has_stack = 1;
-	r->for_cpu_ns = task->__state == TASK_RUNNING ? task__queued(task, r->now_ns) : 0;
 	r->syscall = wait__syscall(task);
 	if (settings.kernel_stacks && gate.kernel_stacks)
 		bytes = bpf_get_task_stack(task, r->words, KERNEL_FRAMES_MAX * sizeof(__u64), 0);

@@ -3,7 +3,7 @@
  * pipe_rate CPU OBJECT - two processes on that CPU hand a byte to each other over two pipes, as fast as they can, for as long as there is a standard input.
  *
  * For each line of it prints how many switches a second there were in the next 100 ms: "none", without more; "empty", with the program of OBJECT
- * (empty_hook.bpf.c) in place meanwhile; "hook PID", with that of the agent PID (agent_hook.h). The pair is the same all the time: from one start of such a pair to
+ * (empty_hook.bpf.c) in place meanwhile; "hook PID", with that of the agent PID (agent_hook.h), and then how many nanoseconds of each switch that accounts as its own. The pair is the same all the time: from one start of such a pair to
  * the next the rate differs by 20 %, more than any hook costs.
  */
 #include <sched.h>
@@ -20,10 +20,12 @@
 
 #include <bpf/libbpf.h>
 
+#include "bpf/wait_slot.h"
 #include "tests/bench/agent_hook.h"
 
 #define MEASURE_MS 100
 #define SETTLE_MS  10
+#define CPUS_MAX   256
 
 static void hand_over(int from, int to, uint64_t *n_switches)
 {
@@ -81,6 +83,35 @@ static double measure(const uint64_t *n_switches)
 	return (double)(__atomic_load_n(n_switches, __ATOMIC_RELAXED) - before) / (now_s() - began);
 }
 
+/* Its sums of all CPUs so far, by the agent's own account (bpf/wait_slot.h); zeros where its map is not to be had. */
+static struct wait_clock account_of(int program)
+{
+	struct wait_clock clocks[CPUS_MAX], sum = {0};
+	struct bpf_prog_info info = {0};
+	struct bpf_map_info map_info = {0};
+	uint32_t ids[64], zero = 0, len = sizeof(info), map_len = sizeof(map_info);
+	int map = -1;
+
+	info.nr_map_ids = sizeof(ids) / sizeof(*ids);
+	info.map_ids = (uintptr_t)ids;
+	if (libbpf_num_possible_cpus() > CPUS_MAX || bpf_obj_get_info_by_fd(program, &info, &len))
+		return sum;
+	for (uint32_t i = 0; i < info.nr_map_ids && strcmp(map_info.name, "wait_clocks"); i++) {
+		if (map >= 0)
+			close(map);
+		map = bpf_map_get_fd_by_id(ids[i]);
+		bpf_obj_get_info_by_fd(map, &map_info, &map_len);
+	}
+	if (!strcmp(map_info.name, "wait_clocks") && !bpf_map_lookup_elem(map, &zero, clocks))
+		for (int i = 0; i < libbpf_num_possible_cpus(); i++) {
+			sum.n_switches += clocks[i].n_switches;
+			sum.cost_ns += clocks[i].cost_ns;
+		}
+	if (map >= 0)
+		close(map);
+	return sum;
+}
+
 int main(int argc, char **argv)
 {
 	struct bpf_object *o = argc == 3 ? bpf_object__open_file(argv[2], NULL) : NULL;
@@ -104,7 +135,14 @@ int main(int argc, char **argv)
 			fprintf(stderr, "pipe_rate: there is nothing to put in place for: %s", line);
 			return 1;
 		}
-		printf("%.0f\n", measure(n_switches));
+		struct wait_clock before = account_of(program), after;
+
+		printf("%.0f", measure(n_switches));
+		after = account_of(program);
+		if (is_hook && after.n_switches > before.n_switches)
+			printf(" %.1f", (double)(after.cost_ns - before.cost_ns) /
+						(double)(after.n_switches - before.n_switches));
+		putchar('\n');
 		fflush(stdout);
 		if (link >= 0)
 			close(link);

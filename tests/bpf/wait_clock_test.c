@@ -113,12 +113,24 @@ static void a_wait_has_the_chance_of_its_own_length(void **state)
 	}
 }
 
+static void a_switch_costs_its_call_too_but_not_what_reads_the_clock(void **state)
+{
+	(void)state;
+	gate.switch_call_ns = 90;
+	assert_int_equal(wait_clock__cost(70, 20), 30 + 90);
+	assert_int_equal(wait_clock__cost(30, 20), 90); /* two readings are not alike */
+	assert_int_equal(wait_clock__cost(3000000, 20), WAIT_COST_MOST_NS + 90);
+	assert_int_equal(wait_clock__cost(100, 2000000), 90);
+	gate.switch_call_ns = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_taken_of_waits_adds_up_whatever_ran_before),
 		cmocka_unit_test(sums_hold_while_the_interval_changes),
 		cmocka_unit_test(a_wait_has_the_chance_of_its_own_length),
+		cmocka_unit_test(a_switch_costs_its_call_too_but_not_what_reads_the_clock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

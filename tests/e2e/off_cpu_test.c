@@ -125,6 +125,20 @@ static void who_starves_waits_for_a_cpu(void **state)
 			    10 * MS);
 }
 
+/* -- what it costs -- */
+static void what_the_kernel_takes_to_call_the_hook_is_known(void **state)
+{
+	struct recording *r = *state;
+	const char *told;
+	unsigned ns = 0;
+
+	recording__record(r, 0, ARGS("-v", "-e", "offcpu", "-d", "200ms"));
+	told = strstr(run__errors(&r->everprof), "the kernel takes ");
+	assert_non_null(told);
+	assert_int_equal(sscanf(told, "the kernel takes %u ns to call a program", &ns), 1);
+	assert_in_range(ns, 1, 20000);
+}
+
 /* -- locks -- */
 /* All that it waits for is a lock of user space, and of that it waits for no CPU; given by `holder`. */
 static void assert_lock(struct recording *r, const char *way)
@@ -255,6 +269,7 @@ int main(void)
 		e2e_test(waits_of_threads_that_are_gone_are_there),
 		e2e_test(a_wait_that_an_exec_ends_is_counted_once),
 		e2e_test(who_starves_waits_for_a_cpu),
+		e2e_test(what_the_kernel_takes_to_call_the_hook_is_known),
 		e2e_test(a_mutex_is_a_lock_that_its_holder_gives),
 		e2e_test(a_condition_variable_is_a_lock),
 		e2e_test(a_semaphore_is_a_lock),

@@ -76,6 +76,21 @@ static void what_new_threads_wait_for_their_first_cpu_is_sampled(void **state)
 	assert_null(expect__comment(r->profile, "lost wait_pending"));
 }
 
+/* What it waited in the first queue is a part of the same wait, and sampled as that: not only the queue from which it came to a CPU. */
+static void a_thread_that_changes_queues_has_waited_for_a_cpu_in_both(void **state)
+{
+	struct recording *r = *state;
+	struct account a;
+	double error;
+
+	waits__record(r, "moved", "4", NULL);
+	a = read_account(r);
+	error = 5 * sqrt(a.cpu * a.interval_ms / 1000);
+	assert_true(a.cpu > 0.5); /* some 15 ms of 40 */
+	assert_true(a.cpu_sampled >= 0.7 * a.cpu - error);
+	assert_true(a.cpu_sampled <= 1.2 * a.cpu + error);
+}
+
 static void assert_identity(struct recording *r, const char *way)
 {
 	char program[4096], everprof[4096], command[16384];
@@ -196,6 +211,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		e2e_test(samples_agree_with_the_kernel_before_they_are_made_to),
 		e2e_test(what_new_threads_wait_for_their_first_cpu_is_sampled),
+		e2e_test(a_thread_that_changes_queues_has_waited_for_a_cpu_in_both),
 		e2e_test(check_says_by_its_exit_status_whether_time_adds_up),
 		e2e_test(time_of_threads_that_wait_adds_up),
 		e2e_test(time_of_threads_that_starve_adds_up),

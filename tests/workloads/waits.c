@@ -11,6 +11,7 @@
  *      disk       reader                    blocks of the file PATH, past the cache
  *      create     creator                   a new file in PATH: longer where that file system is frozen
  *      migrate    nomad                     times of 1 to 4 ms, on another CPU each time
+ *      moved      waiter                    a byte, then 15 ms for the first CPU, which `hog` has, and then it is moved to another
  *      exiting    brief                     20 ms, one thread after the other, each only that
  *      born       newborn, 32 times         its first CPU; all on the first, 2 ms each, then 32 others
  *      exec       blocker                   until its program is replaced, after half of the time; then the sleeper
@@ -395,6 +396,68 @@ static void run_born(void)
 	tell("newborn", &sum);
 }
 
+static pthread_t moved_id;
+static sem_t hog_may;
+
+static void move(pthread_t id, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	pthread_setaffinity_np(id, sizeof(set), &set);
+}
+
+static void wait_to_be_moved(void)
+{
+	move(pthread_self(), 0);
+	wait_for_pipe();
+}
+
+/* As long as it is there nobody else has that CPU. */
+static void keep_first_cpu(void)
+{
+	uint64_t end_ns;
+
+	sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
+	move(pthread_self(), 0);
+	sem_wait(&hog_may);
+	end_ns = work__now_ns(CLOCK_MONOTONIC) + 25000000;
+	while (work__now_ns(CLOCK_MONOTONIC) < end_ns)
+		work_without_end();
+}
+
+static void wake_and_move(void)
+{
+	move(pthread_self(), 1);
+	sem_post(&hog_may);
+	sleep_us(2000);
+	if (write(pipe_fds[1], "x", 1) != 1)
+		over = 1;
+	sleep_us(15000);
+	move(moved_id, 1);
+	sleep_us(20000);
+}
+
+static void run_moved(void)
+{
+	struct thread t[] = {{.comm = "waiter", .step = wait_to_be_moved},
+			     {.comm = "mover", .step = wake_and_move, .is_other = true},
+			     {.comm = "hog", .step = keep_first_cpu, .is_other = true}};
+
+	sem_init(&hog_may, 0, 0);
+	start(&t[0]);
+	moved_id = t[0].id;
+	start(&t[1]);
+	start(&t[2]);
+	work__ready();
+	pthread_join(t[0].id, NULL);
+	pthread_join(t[1].id, NULL);
+	sem_post(&hog_may); /* it may have looked whether it is over just before it was */
+	pthread_join(t[2].id, NULL);
+	tell(t[0].comm, &t[0].bill);
+}
+
 static void run_exec(char *program, double seconds)
 {
 	struct thread blocker = {.comm = "blocker", .step = wait_for_ever};
@@ -539,6 +602,8 @@ int main(int argc, char **argv)
 		run_exiting();
 	else if (!strcmp(way, "born"))
 		run_born();
+	else if (!strcmp(way, "moved"))
+		run_moved();
 	else if (!strcmp(way, "exec"))
 		run_exec(argv[0], argc > 2 ? strtod(argv[2], NULL) : 5);
 	else if (!strcmp(way, "chain"))

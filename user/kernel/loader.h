@@ -26,6 +26,7 @@ struct loader;
  */
 #define LOADER_HOOKS(X)                                                    \
 	X(off_cpu, OFFCPU, FUNCTION, "bpf_task_work_schedule_resume_impl") \
+	X(call_cost, OFFCPU, TRACEPOINT, "sched_process_wait")             \
 	X(memory, MEMORY, FUNCTION, "handle_mm_fault")                     \
 	X(page_layout, MEMORY, FUNCTION, "handle_mm_fault")                \
 	X(waking, OFFCPU, TRACEPOINT, "sched_waking")                      \
@@ -107,8 +108,7 @@ bool loader__has_hook(const struct loader *l, enum hook hook);
 bool loader__has_task_work(const struct loader *l);
 /* Puts a program in place where its section says, or takes it away. -EOPNOTSUPP: there is no place. */
 int loader__hook(struct loader *l, enum hook hook, bool on);
-/* Of a program that is attached by whoever opens the event. -EOPNOTSUPP. */
-int loader__hook_fd(const struct loader *l, enum hook hook);
+int loader__hook_fd(const struct loader *l, enum hook hook); /* for who opens the event; -EOPNOTSUPP */
 /* Kernel memory of all maps and programs, in bytes, as the kernel accounts it (fdinfo memlock). */
 uint64_t loader__map_bytes(struct loader *l);
 /* Run time of each program; fills at most max and returns how many there are. */

@@ -76,8 +76,8 @@ struct collector {
 	struct thread_table threads;
 	struct ring_buffer *thread_ends;
 	struct loop_source *thread_ends_source;
-	uint32_t *lock_rows; /* by row of the open window of waits: that of locks with that stack + 1, or 0 */
-	uint32_t cap_lock_rows, slices_since_pass;
+	/* by slot: where that wait was counted; by row of the open window of waits: that of locks with its stack + 1, or 0 */
+	uint32_t *wait_rows, *lock_rows, cap_lock_rows, slices_since_pass;
 	struct wait_control wait_control;
 	struct wait_orders wait_orders;
 	bool window_has_base, hook_is_new;

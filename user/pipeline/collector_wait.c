@@ -36,11 +36,18 @@
 #include "user/base/intern.h"
 #include "user/base/io.h"
 #include "user/base/log.h"
+#include "user/kernel/call_cost.h"
 #include "user/kernel/task_list.h"
 #include "user/pipeline/collector_lock.h"
 #include "user/pipeline/thread_stack.h"
 #include "user/pipeline/wait_account.h"
 #include "user/process/host_stat.h"
+
+/*
+ * In a switch, the call of a program and the program find less in the CPU's caches than where they come again and again. What a switch cost beside what the hook measures of itself was
+ * 2.2 to 2.9 times such a call (tests/results/bench.md).
+ */
+#define CALL_IN_A_SWITCH 3
 
 #define WAIT_MIN_NS (50 * NS_PER_MS) /* shorter ones are left to the hook */
 _Static_assert(WAIT_MIN_NS > 2 * WAIT_SHORT_NS, "however far the clocks of two CPUs are apart");
@@ -52,6 +59,12 @@ _Static_assert(WAIT_MIN_NS > 2 * WAIT_SHORT_NS, "however far the clocks of two C
 static uint64_t wait_now(const struct collector *c, const struct thread_record *r)
 {
 	return r->now_ns - __atomic_load_n(&c->maps->gate->wait_clock_ns, __ATOMIC_RELAXED);
+}
+
+/* What it has waited for a CPU, as it stands in a slot. */
+static uint32_t delay_of(const struct thread_record *r)
+{
+	return (uint32_t)(r->run_delay_ns >> DELAY_SHIFT);
 }
 
 static struct wait_slot *slot_of(const struct collector *c, uint32_t tid)
@@ -105,11 +118,16 @@ static int count(struct collector *c, const struct thread_record *r, uint8_t sta
 	return err;
 }
 
+static uint32_t *row_of(const struct collector *c, const struct wait_slot *slot)
+{
+	return &c->wait_rows[slot - c->maps->waits];
+}
+
 /* Where its wait is counted in this window, so that the next pass need not tell its stack again. */
 static void note_row(const struct collector *c, const struct thread_record *r, struct wait_slot *slot,
 		     uint32_t row)
 {
-	slot->row = row;
+	*row_of(c, slot) = row;
 	slot->switches = r->switches;
 	__atomic_store_n(&slot->round, (uint16_t)c->maps->gate->wait_round, __ATOMIC_RELEASE);
 }
@@ -141,7 +159,7 @@ static void add_more(struct collector *c, uint32_t row, uint64_t n, uint64_t ns)
 static bool is_known(const struct collector *c, const struct wait_slot *slot, const struct thread_record *r)
 {
 	return slot->round == (uint16_t)c->maps->gate->wait_round && slot->switches == r->switches &&
-	       slot->row != ROW_NONE;
+	       *row_of(c, slot) != ROW_NONE;
 }
 
 /* The hook is new: those that wait already left their CPU before it, so their waits begin here. If one goes on just now, the switch sets it right. */
@@ -154,6 +172,7 @@ static void adopt(struct collector *c, const struct thread_record *r)
 		return;
 	slot->tid = r->tid;
 	slot->state = r->state;
+	slot->delay = delay_of(r);
 	__atomic_compare_exchange_n(&slot->since_ns, &none, wait_now(c, r), false, __ATOMIC_ACQ_REL,
 				    __ATOMIC_RELAXED);
 }
@@ -163,7 +182,7 @@ static void on_waiting(struct collector *c, const struct thread_record *r)
 {
 	struct wait_slot *slot = slot_of(c, r->tid);
 	__u64 since = slot ? __atomic_load_n(&slot->since_ns, __ATOMIC_ACQUIRE) : 0;
-	uint64_t now = wait_now(c, r);
+	uint64_t now = wait_now(c, r), for_cpu;
 	uint8_t state;
 
 	if (r->state >= WAIT_MAX || !since || since + c->maps->gate->wait_min_ns > now)
@@ -173,15 +192,16 @@ static void on_waiting(struct collector *c, const struct thread_record *r)
 		return;
 	if (r->has_stack)
 		collector__walk_thread(c, r);
+	for_cpu = (uint64_t)(uint32_t)(delay_of(r) - slot->delay) << DELAY_SHIFT;
 	/* before the exchange: after it the switch may read them */
 	slot->told = 1;
 	if (!__atomic_compare_exchange_n(&slot->since_ns, &since, now, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_RELAXED))
 		return; /* it runs again, and the switch has accounted it */
 	if (r->has_stack)
-		tell(c, r, slot, state, 0, now - since, r->for_cpu_ns);
+		tell(c, r, slot, state, 0, now - since, for_cpu);
 	else
-		add_more(c, slot->row, 0, now - since);
+		add_more(c, *row_of(c, slot), 0, now - since);
 }
 
 /* A slot for the tid, where only passes use them: whoever was there before is told anew. */
@@ -210,7 +230,7 @@ static void on_pass_only(struct collector *c, const struct thread_record *r, str
 		return;
 	for_cpu = t->owed_delay_ns < t->owed_ns ? t->owed_delay_ns : t->owed_ns;
 	if (!r->has_stack && is_known(c, slot, r) && !for_cpu) {
-		add_more(c, slot->row, t->owed_switches, t->owed_ns);
+		add_more(c, *row_of(c, slot), t->owed_switches, t->owed_ns);
 	} else if (r->has_stack) {
 		collector__walk_thread(c, r);
 		tell(c, r, slot, r->state, t->owed_switches, t->owed_ns, for_cpu);
@@ -502,10 +522,23 @@ int collector__run_queues(struct collector *c, run_queue_fn fn, void *ctx)
 		       : 0;
 }
 
+/* Once: it is the machine's. */
+static void learn_call_cost(const struct collector *c)
+{
+	uint32_t ns;
+
+	if (c->maps->gate->switch_call_ns)
+		return;
+	ns = call_cost__measure(c->loader);
+	log_debug("collector: the kernel takes %u ns to call a program", ns);
+	c->maps->gate->switch_call_ns = CALL_IN_A_SWITCH * ns;
+}
+
 static int start_waits(struct collector *c)
 {
 	wait_control__init(&c->wait_control, collector__budget_ppm(c, EVENT_OFFCPU), c->stats.n_cpus,
 			   loader__has_hook(c->loader, HOOK_off_cpu));
+	learn_call_cost(c);
 	obey_waits(c, &c->wait_control.orders, true);
 	c->maps->gate->waits_on = 1;
 	collector__pass(c); /* who waits already; then, as of one moment, what every thread has had so far */
@@ -542,6 +575,9 @@ static int init_waits(struct collector *c, struct err *err)
 	int code;
 
 	thread_table__init(&c->threads);
+	c->wait_rows = calloc(c->maps->n_wait_slots, sizeof(*c->wait_rows));
+	if (!c->wait_rows)
+		return err__set(err, -ENOMEM, "waits: no memory");
 	c->thread_ends = ring_buffer__new(c->maps->thread_ends_fd, on_thread_end, c, NULL);
 	if (!c->thread_ends)
 		return err__set(err, -errno, "kernel: cannot map the ring of threads that end: %s",
@@ -558,6 +594,7 @@ static void free_waits(struct collector *c)
 	if (c->thread_ends_source)
 		loop__remove(c->loop, c->thread_ends_source);
 	thread_table__done(&c->threads);
+	free(c->wait_rows);
 	ring_buffer__free(c->thread_ends);
 }
 

@@ -131,7 +131,9 @@ static void print_waits(const struct wait_stats *w, struct buf *b)
 	number(b, "switches_total", COUNTER, "Context switches that were looked at.", w->n_switches);
 	number(b, "waits_taken_total", COUNTER, "Waits whose stack was taken when they ended.", w->n_taken);
 	seconds(b, "wait_hook_seconds_total", COUNTER,
-		"CPU time of the hook on switches, as it measures itself.", w->cost_ns);
+		"CPU time of the hook on switches: as it measures itself, with what the kernel takes to call "
+		"it.",
+		w->cost_ns);
 	seconds(b, "wait_pass_seconds_total", COUNTER, "CPU time of passes over all threads.", w->pass_ns);
 	buf__printf(b, "# HELP everprof_run_queue_seconds Time that threads waited for a CPU.\n"
 		       "# TYPE everprof_run_queue_seconds histogram\n");
