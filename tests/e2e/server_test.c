@@ -18,83 +18,11 @@
 #include "exporters/format/pprof.h"
 #include "tests/e2e/e2e.h"
 #include "tests/support/agent.h"
+#include "tests/support/answer.h"
 #include "user/base/buf.h"
 #include "user/base/err.h"
 #include "user/base/clock.h"
 #include "user/base/io.h"
-
-#define ANSWER_MAX ((size_t)64 << 20)
-
-struct answer {
-	int status;
-	struct buf all; /* head and body */
-	const char *body;
-	size_t len;
-};
-
-static int connect_to(int port)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET,
-				.sin_port = htons((uint16_t)port),
-				.sin_addr = {htonl(INADDR_LOOPBACK)}};
-	const struct timeval limit = {.tv_sec = 20};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)))
-		io__close(&fd);
-	return fd;
-}
-
-/* One request and its answer, of which all of the head counts as text; 0 where the connection ends without one. Takes fd. */
-static int ask_over(int fd, const char *request, struct answer *a)
-{
-	char piece[65536], *end;
-	ssize_t n;
-
-	a->status = 0;
-	a->body = "";
-	buf__init(&a->all, ANSWER_MAX);
-	if (fd < 0 || io__write_full(fd, request, strlen(request)))
-		goto out;
-	while ((n = read(fd, piece, sizeof(piece))) > 0)
-		buf__append(&a->all, piece, (size_t)n);
-	buf__str(&a->all);
-	end = a->all.len ? memmem(a->all.data, a->all.len, "\r\n\r\n", 4) : NULL;
-	if (end && sscanf((char *)a->all.data, "HTTP/1.1 %d", &a->status) == 1) {
-		*end = '\0';
-		a->body = end + 4;
-		a->len = a->all.len - (size_t)(a->body - (char *)a->all.data);
-	}
-out:
-	io__close(&fd);
-	return a->status;
-}
-
-static int ask(int port, const char *request, struct answer *a)
-{
-	return ask_over(connect_to(port), request, a);
-}
-
-static int get(int port, const char *path, const char *headers, struct answer *a)
-{
-	char request[4096];
-
-	snprintf(request, sizeof(request),
-		 "GET %s HTTP/1.1\r\nHost: localhost:%d\r\nConnection: close\r\n%s\r\n", path, port, headers);
-	return ask(port, request, a);
-}
-
-/* The status alone. */
-static int status_of(int port, const char *path, const char *headers)
-{
-	struct answer a;
-	int status = get(port, path, headers, &a);
-
-	buf__done(&a.all);
-	return status;
-}
 
 #define ALWAYS_CPU "cpu: {frequency: 999}"
 
@@ -117,9 +45,9 @@ static int serve_events(struct recording *r, const char *events, const char *mor
 {
 	int port = launch(r, "http", events, more);
 
-	for (int i = 0; i < 200 && status_of(port, "/healthz", "") != 200; i++)
+	for (int i = 0; i < 200 && answer__status(port, "/healthz", "") != 200; i++)
 		usleep(20000);
-	assert_int_equal(status_of(port, "/healthz", ""), 200);
+	assert_int_equal(answer__status(port, "/healthz", ""), 200);
 	return port;
 }
 
@@ -131,7 +59,7 @@ static int serve(struct recording *r, const char *more)
 /* Until something of the workload has been recorded, however busy the machine is. */
 static void wait_for(int port, const char *path, const char *headers)
 {
-	for (int i = 0; i < 200 && status_of(port, path, headers) != 200; i++)
+	for (int i = 0; i < 200 && answer__status(port, path, headers) != 200; i++)
 		usleep(100000);
 }
 
@@ -199,7 +127,7 @@ static void the_next_seconds_are_those_of_the_machine(void **state)
 	port = serve(r, "");
 	assert_int_equal(cpu_track__start((pid_t)r->pid, &r->track), 0);
 	wait_for(port, "/api/v1/query?from=now-1m&format=pprof", "");
-	get(port, "/debug/pprof/profile?seconds=3", "", &a);
+	answer__get(port, "/debug/pprof/profile?seconds=3", "", &a);
 	assert_non_null(strstr((char *)a.all.data, "Content-Type: application/octet-stream"));
 	assert_non_null(strstr((char *)a.all.data, "filename=\"profile\""));
 	assert_null(strstr((char *)a.all.data, "Content-Encoding"));
@@ -229,7 +157,7 @@ static void what_is_off_is_recorded_for_who_asks(void **state)
 	for (int i = 0; i < 2; i++) {
 		struct expect_filter mine = {.pid = r->pid};
 
-		get(port, "/debug/pprof/profile?seconds=2", "", &a);
+		answer__get(port, "/debug/pprof/profile?seconds=2", "", &a);
 		profile__free(r->profile);
 		r->profile = decode(&a);
 		buf__done(&a.all);
@@ -254,7 +182,7 @@ static void a_selector_takes_a_part_and_nothing_else(void **state)
 	wait_for(port, "/api/v1/query?from=now-1m&format=pprof", "");
 	usleep(3000000);
 	snprintf(path, sizeof(path), "/api/v1/query?event=cpu&from=now-1m&format=pprof&pid=%lld", r->pid);
-	get(port, path, "", &a);
+	answer__get(port, path, "", &a);
 	r->profile = decode(&a);
 	buf__done(&a.all);
 	assert_true(profile__n_samples(r->profile) > 0);
@@ -264,10 +192,11 @@ static void a_selector_takes_a_part_and_nothing_else(void **state)
 				->num,
 			r->pid);
 	assert_int_equal(
-		status_of(port, "/api/v1/query?event=cpu&from=now-1m&pid=1999999999&format=pprof", ""), 200);
-	assert_int_equal(status_of(port, "/api/v1/query?event=cpu&from=now-1m&pid=calltree", ""), 400);
-	assert_int_equal(status_of(port, "/api/v1/query?event=nosuch", ""), 404);
-	assert_int_equal(status_of(port, "/api/v1/query?from=yesterday", ""), 400);
+		answer__status(port, "/api/v1/query?event=cpu&from=now-1m&pid=1999999999&format=pprof", ""),
+		200);
+	assert_int_equal(answer__status(port, "/api/v1/query?event=cpu&from=now-1m&pid=calltree", ""), 400);
+	assert_int_equal(answer__status(port, "/api/v1/query?event=nosuch", ""), 404);
+	assert_int_equal(answer__status(port, "/api/v1/query?from=yesterday", ""), 400);
 }
 
 /* By what a path is asked, and two that have an older name as well. */
@@ -301,7 +230,7 @@ static void a_path_is_asked_by_its_methods(void **state)
 		snprintf(request, sizeof(request),
 			 "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", cases[i].method,
 			 cases[i].path);
-		if (ask(port, request, &a) != cases[i].status)
+		if (answer__ask(port, request, &a) != cases[i].status)
 			fail_msg("%s: %d, not %d", request, a.status, cases[i].status);
 		buf__done(&a.all);
 	}
@@ -327,7 +256,7 @@ static void the_unix_socket_serves_the_same(void **state)
 	assert_true(fd >= 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-	ask_over(fd, "GET /metrics HTTP/1.1\r\nHost: everprof\r\nConnection: close\r\n\r\n", &a);
+	answer__over(fd, "GET /metrics HTTP/1.1\r\nHost: everprof\r\nConnection: close\r\n\r\n", &a);
 	assert_int_equal(a.status, 200);
 	assert_non_null(strstr(a.body, "everprof_build_info"));
 	buf__done(&a.all);
@@ -346,7 +275,7 @@ static void a_timeline_adds_up_to_what_the_files_have(void **state)
 	port = serve(r, "");
 	wait_for(port, "/api/v1/query?from=now-1m&format=pprof", "");
 	usleep(2000000);
-	get(port, "/api/v1/series?by=process&from=now-1m&n=500", "", &a);
+	answer__get(port, "/api/v1/series?by=process&from=now-1m&n=500", "", &a);
 	assert_int_equal(a.status, 200);
 	series = json_loadb(a.body, a.len, 0, NULL);
 	assert_non_null(series);
@@ -374,7 +303,7 @@ static void a_rate_is_kept_while_somebody_asks(void **state)
 	for (int i = 0; i < 2; i++) {
 		struct profile *p;
 
-		get(port, paths[i], "", &a);
+		answer__get(port, paths[i], "", &a);
 		p = decode(&a);
 		buf__done(&a.all);
 		assert_in_range(profile__meta(p)->period, (i ? 9900000 : 4900000), (i ? 10300000 : 5200000));
@@ -382,7 +311,7 @@ static void a_rate_is_kept_while_somebody_asks(void **state)
 			     0.5);
 		profile__free(p);
 	}
-	assert_int_equal(status_of(port, "/debug/pprof/profile?seconds=1&rate=5000", ""), 400);
+	assert_int_equal(answer__status(port, "/debug/pprof/profile?seconds=1&rate=5000", ""), 400);
 }
 
 /* Slices of the process by name, in nanoseconds; and from the start of the first to the end of the last. */
@@ -427,7 +356,7 @@ static void a_timeline_has_all_the_time_of_a_thread(void **state)
 	snprintf(path, sizeof(path), "/debug/pprof/trace?seconds=2&pid=%lld", r->pid);
 	took = clock__mono_ns();
 	assert_int_equal(read_process_cpu((pid_t)r->pid, &before), 0);
-	get(port, path, "", &a);
+	answer__get(port, path, "", &a);
 	assert_int_equal(read_process_cpu((pid_t)r->pid, &after), 0);
 	took = clock__mono_ns() - took;
 	assert_int_equal(a.status, 200);
@@ -448,8 +377,8 @@ static void a_timeline_has_all_the_time_of_a_thread(void **state)
 	assert_true(ran <= (double)(after - before) * 1.01);
 	assert_true(ran + ((double)took - all) >= (double)(after - before) * 0.98);
 	json_decref(trace);
-	assert_int_equal(status_of(port, "/debug/pprof/trace?seconds=0", ""), 400);
-	assert_int_equal(status_of(port, "/debug/pprof/trace?seconds=301", ""), 400);
+	assert_int_equal(answer__status(port, "/debug/pprof/trace?seconds=0", ""), 400);
+	assert_int_equal(answer__status(port, "/debug/pprof/trace?seconds=301", ""), 400);
 }
 
 /* Every metric that the file names must be told; a histogram's parts are. */
@@ -483,7 +412,7 @@ static void dashboards_show_what_is_told(void **state)
 	recording__start(r, ARGS("calltree", RECORDING_LONG));
 	port = serve(r, "");
 	wait_for(port, "/debug/pprof/block", ""); /* a window is complete */
-	get(port, "/metrics", "", &a);
+	answer__get(port, "/metrics", "", &a);
 	assert_int_equal(a.status, 200);
 	expect_metrics_of("deploy/grafana/everprof.json", a.body);
 	expect_metrics_of("deploy/prometheus/everprof.rules.yaml", a.body);
@@ -550,7 +479,7 @@ static void its_death_costs_no_sample_and_a_second(void **state)
 		killed_ns = clock__mono_ns();
 		assert_int_equal(kill(pid, SIGKILL), 0);
 		/* who connects meanwhile waits in the backlog; who was connected starts again */
-		while (status_of(port, "/healthz", "") != 200)
+		while (answer__status(port, "/healthz", "") != 200)
 			assert_true(clock__mono_ns() - killed_ns < 20 * NS_PER_SEC);
 		took = clock__mono_ns() - killed_ns;
 		assert_int_not_equal(serving_pid(r), pid);
@@ -560,7 +489,7 @@ static void its_death_costs_no_sample_and_a_second(void **state)
 	/* one of them within a second, whatever else the machine does */
 	assert_true(best < NS_PER_SEC);
 	agent__expect_n_files(r, 2, &files);
-	get(port, "/api/v1/query?from=now-1m&format=pprof", "", &a);
+	answer__get(port, "/api/v1/query?from=now-1m&format=pprof", "", &a);
 	r->profile = decode(&a);
 	buf__done(&a.all);
 	expect_share(r->profile, &(struct expect_filter){.pid = r->pid}, "top1;c1;b1;a1;tree_round" TO_ROOT,
@@ -579,7 +508,7 @@ static void what_is_sent_to_all_of_its_name_does_not_end_it(void **state)
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
 		assert_int_equal(kill(pid, signals[i]), 0);
 	usleep(500000);
-	assert_int_equal(status_of(port, "/healthz", ""), 200);
+	assert_int_equal(answer__status(port, "/healthz", ""), 200);
 	assert_int_equal(serving_pid(r), pid);
 }
 
@@ -617,7 +546,7 @@ static void roles_are_kept_apart(void **state)
 		{"/healthz", "", 200},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		int status = status_of(port, cases[i].path, cases[i].headers);
+		int status = answer__status(port, cases[i].path, cases[i].headers);
 
 		if (status != cases[i].status)
 			fail_msg("%s %s: %d, not %d", cases[i].path, cases[i].headers, status,
@@ -637,19 +566,19 @@ static void a_client_that_hangs_up_frees_its_place(void **state)
 		char text[200];
 
 		snprintf(text, sizeof(text), request, pages[i]);
-		fd = connect_to(port);
+		fd = answer__connect(port);
 		assert_true(fd >= 0);
 		assert_int_equal(io__write_full(fd, text, strlen(text)), 0);
 		usleep(500000);
 		for (int j = 0; j < 200 && status != 429; j++) {
 			usleep(20000);
-			status = status_of(port, "/debug/pprof/profile?seconds=1", "");
+			status = answer__status(port, "/debug/pprof/profile?seconds=1", "");
 		}
 		assert_int_equal(status, 429);
 		io__close(&fd);
 		for (int j = 0; j < 200 && status != 200; j++) {
 			usleep(50000);
-			status = status_of(port, "/debug/pprof/profile?seconds=1", "");
+			status = answer__status(port, "/debug/pprof/profile?seconds=1", "");
 		}
 		assert_int_equal(status, 200);
 	}
@@ -662,17 +591,18 @@ static void other_sites_and_other_names_are_refused(void **state)
 	int port = serve(r, "");
 	char headers[200];
 
-	assert_int_equal(ask(port, "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", &a),
-			 421);
+	assert_int_equal(
+		answer__ask(port, "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", &a),
+		421);
 	buf__done(&a.all);
-	assert_int_equal(ask(port, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n", &a), 400);
+	assert_int_equal(answer__ask(port, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n", &a), 400);
 	buf__done(&a.all);
-	assert_int_equal(status_of(port, "/api/v1/events", "Origin: http://evil.example\r\n"), 403);
-	assert_int_equal(status_of(port, "/api/v1/events", "Sec-Fetch-Site: cross-site\r\n"), 403);
+	assert_int_equal(answer__status(port, "/api/v1/events", "Origin: http://evil.example\r\n"), 403);
+	assert_int_equal(answer__status(port, "/api/v1/events", "Sec-Fetch-Site: cross-site\r\n"), 403);
 	snprintf(headers, sizeof(headers), "Origin: http://localhost:%d\r\nSec-Fetch-Site: same-origin\r\n",
 		 port);
-	assert_int_equal(status_of(port, "/api/v1/events", headers), 200);
-	get(port, "/", "Accept-Encoding: gzip\r\n", &a);
+	assert_int_equal(answer__status(port, "/api/v1/events", headers), 200);
+	answer__get(port, "/", "Accept-Encoding: gzip\r\n", &a);
 	assert_int_equal(a.status, 200);
 	assert_non_null(strstr((char *)a.all.data, "Content-Security-Policy: default-src 'none'"));
 	assert_non_null(strstr((char *)a.all.data, "X-Content-Type-Options: nosniff"));
@@ -759,15 +689,15 @@ static void a_session_is_started_followed_and_fetched(void **state)
 	recording__start(r, ARGS("calltree", RECORDING_LONG));
 	port = serve(r, "  max_captures: 1\n");
 	snprintf(path, sizeof(path), "/api/v1/profiling/cpu/start?duration=3s&pid=%lld", r->pid);
-	assert_int_equal(get(port, path, "", &a), 200);
+	assert_int_equal(answer__get(port, path, "", &a), 200);
 	assert_int_equal(sscanf(a.body, "{\"session_id\":\"%16[0-9a-f]\"", id), 1);
 	buf__done(&a.all);
-	assert_int_equal(status_of(port, "/api/v1/profiling/cpu/start?duration=1s", ""), 429);
+	assert_int_equal(answer__status(port, "/api/v1/profiling/cpu/start?duration=1s", ""), 429);
 	snprintf(path, sizeof(path), "/api/v1/profiling/cpu/download/%s", id);
-	assert_int_equal(status_of(port, path, ""), 409);
+	assert_int_equal(answer__status(port, path, ""), 409);
 	for (int i = 0; i < 100 && status == 409; i++) {
 		usleep(100000);
-		status = get(port, path, "", &a);
+		status = answer__get(port, path, "", &a);
 		if (status == 409)
 			buf__done(&a.all);
 	}
@@ -776,24 +706,24 @@ static void a_session_is_started_followed_and_fetched(void **state)
 	expect_share(r->profile, &(struct expect_filter){.pid = r->pid}, "top1;c1;b1;a1;tree_round" TO_ROOT,
 		     0.5);
 	/* one that is cancelled ends at once and makes room */
-	assert_int_equal(get(port, "/api/v1/profiling/cpu/start?duration=60s", "", &a), 200);
+	assert_int_equal(answer__get(port, "/api/v1/profiling/cpu/start?duration=60s", "", &a), 200);
 	assert_int_equal(sscanf(a.body, "{\"session_id\":\"%16[0-9a-f]\"", id), 1);
 	buf__done(&a.all);
 	snprintf(path, sizeof(path), "/api/v1/profiling/cpu/cancel/%s", id);
-	assert_int_equal(status_of(port, path, ""), 200);
+	assert_int_equal(answer__status(port, path, ""), 200);
 	snprintf(path, sizeof(path), "/api/v1/profiling/cpu/download/%s", id);
-	for (int i = 0; i < 100 && status_of(port, path, "") != 410; i++)
+	for (int i = 0; i < 100 && answer__status(port, path, "") != 410; i++)
 		usleep(50000);
-	assert_int_equal(status_of(port, path, ""), 410);
+	assert_int_equal(answer__status(port, path, ""), 410);
 	snprintf(path, sizeof(path), "/api/v1/profiling/cpu/status/%s", id);
-	assert_int_equal(get(port, path, "", &a), 200);
+	assert_int_equal(answer__get(port, path, "", &a), 200);
 	assert_non_null(strstr(a.body, "\"status\":\"cancelled\""));
 	assert_int_equal(sscanf(strstr(a.body, "\"progress\":"), "\"progress\":%lf", &progress), 1);
 	assert_true(progress < 1); /* of 60 s */
 	buf__done(&a.all);
-	assert_int_equal(status_of(port, "/api/v1/profiling/cpu/download/0123456789abcdef", ""), 404);
-	assert_int_equal(status_of(port, "/api/v1/profiling/cpu/start?duration=30", ""), 400);
-	assert_int_equal(get(port, "/api/v1/profiling/cpus/start?duration=1s", "", &a), 404);
+	assert_int_equal(answer__status(port, "/api/v1/profiling/cpu/download/0123456789abcdef", ""), 404);
+	assert_int_equal(answer__status(port, "/api/v1/profiling/cpu/start?duration=30", ""), 400);
+	assert_int_equal(answer__get(port, "/api/v1/profiling/cpus/start?duration=1s", "", &a), 404);
 	assert_string_equal(a.body,
 			    "there is no event 'cpus'; there are: cpu offcpu memory alloc heap lock threads "
 			    "goroutine threadcreate kmem\n");

@@ -237,6 +237,17 @@ static struct alert_capture *free_slot(struct rule_engine *e)
 	return NULL;
 }
 
+/* It may be there already. */
+static void note_begun(struct rule_engine *e, struct alert *a, const char *id)
+{
+	if (strcmp(a->capture, id))
+		note_capture(a, id, NULL);
+	a->busy_until_ns = e->now.mono_ns + e->rules.items[a->rule].after_ns;
+	alert_quota__begun(&e->quota, e->states[a->rule].hash, e->now.real_ns);
+	e->states[a->rule].captures++;
+	e->stats.captures++;
+}
+
 static void begin_capture(struct rule_engine *e, struct alert *a, uint64_t held_ns, const char *cause)
 {
 	const struct rule *r = &e->rules.items[a->rule];
@@ -295,12 +306,7 @@ static void begin_capture(struct rule_engine *e, struct alert *a, uint64_t held_
 		snprintf(a->refused, sizeof(a->refused), "%s", err__text(&err, code));
 		return;
 	}
-	if (strcmp(a->capture, id))
-		note_capture(a, id, NULL);
-	a->busy_until_ns = e->now.mono_ns + r->after_ns;
-	alert_quota__begun(&e->quota, e->states[a->rule].hash, e->now.real_ns);
-	e->states[a->rule].captures++;
-	e->stats.captures++;
+	note_begun(e, a, id);
 }
 
 static void try_capture(struct rule_engine *e, struct alert *a, uint64_t held_ns, const char *cause)
