@@ -397,15 +397,30 @@ static __noinline int unwind__row_of_pages(struct walk *w, __u64 pc, struct unwi
 	return 0;
 }
 
-/* In code of no file: by its pages, or the one rule that its JIT tells for all of it (user/runtime/jit_rule.c), else frame pointers. */
+/*
+ * Where all that comes behind the call is `add $n,%rsp; ret`, that is what will be done next, and the rule, whatever RBP is: CPython's perf trampolines, which lie between
+ * frames that keep no frame pointer.
+ */
+static __noinline int unwind__look_behind_call(struct walk *w, struct unwind_row *row)
+{
+	__u8 b[5];
+
+	if (w->leaf || unwind_read_code(w, b, sizeof(b), w->pc))
+		return 0;
+	if (b[0] == 0x48 && b[1] == 0x83 && b[2] == 0xc4 && !(b[3] & 0x87) && b[4] == 0xc3)
+		*row = (struct unwind_row){.cfa = ROW_REG_RSP, .cfa_off = b[3] / 8 + 1};
+	return 0;
+}
+
+/* In code of no file: by its pages, or the one rule that its JIT tells for all of it (user/runtime/jit_rule.c), else by what stands behind a call, or frame pointers. */
 static __always_inline int unwind__anonymous_row(struct walk *w, __u64 pc, struct unwind_row *row)
 {
-	if (!w->mapping.bias) {
-		*row = (struct unwind_row){.cfa = ROW_CFA_FRAME_POINTER};
-		return 0;
-	}
-	__builtin_memcpy(row, &w->mapping.bias, sizeof(*row));
-	return row->cfa == ROW_CFA_PAGES ? unwind__row_of_pages(w, pc, row) : 0;
+	*row = (struct unwind_row){.cfa = ROW_CFA_FRAME_POINTER};
+	if (w->mapping.bias)
+		__builtin_memcpy(row, &w->mapping.bias, sizeof(*row));
+	if (row->cfa == ROW_CFA_PAGES)
+		return unwind__row_of_pages(w, pc, row);
+	return row->cfa == ROW_CFA_FRAME_POINTER ? unwind__look_behind_call(w, row) : 0;
 }
 
 /* Records the frame at w->pc and moves to its caller. UNWIND_CONTINUE, or the end reason. */

@@ -24,6 +24,7 @@
 
 static uint8_t heap_code[0x1000];
 static bool stack_is_code; /* can be read as such */
+static bool has_pages;
 
 static int unwind_read_code(struct walk *w, void *to, __u32 len, __u64 pc)
 {
@@ -40,7 +41,8 @@ static int unwind_find_mapping(struct walk *w, __u64 pc)
 	if (pc < HEAP || pc >= HEAP + sizeof(heap_code))
 		return END_NO_MAPPING;
 	w->mapping = (struct walk_mapping){.start = HEAP, .end = HEAP + sizeof(heap_code)};
-	memcpy(&w->mapping.bias, &row, sizeof(row));
+	if (has_pages)
+		memcpy(&w->mapping.bias, &row, sizeof(row));
 	return 0;
 }
 
@@ -70,6 +72,7 @@ static int setup(void **state)
 	memset(stack, 0, sizeof(stack));
 	memset(heap_code, 0x90, sizeof(heap_code));
 	stack_is_code = false;
+	has_pages = true;
 	return 0;
 }
 
@@ -297,6 +300,27 @@ static void an_interpreted_frame_is_the_methods_that_it_tells(void **state)
 }
 
 /* Its frame pointer may be one, of a frame further up: callers would be passed over. */
+/* CPython's: `sub $8,%rsp; call *%rcx; add $8,%rsp; ret`, between two functions of which neither keeps RBP. */
+static void code_without_rows_that_returns_right_behind_its_call_needs_no_frame_pointer(void **state)
+{
+	const uint64_t pcs[] = {METHOD, CALLER + 5, INTERP + 0x1f};
+	struct walk w;
+
+	(void)state;
+	has_pages = false;
+	put_code(CALLER, "\x48\x83\xec\x08\xff\xd1\x48\x83\xc4\x08\xc3", 11);
+	stack[0] = 7; /* what was in RBP is no frame pointer */
+	stack[1] = CALLER + 6;
+	stack[3] = INTERP + 0x20;
+	assert_int_equal(walk_from(&w, METHOD, STACK), END_BAD_FP);
+	expect(&w, 3, pcs);
+	assert_int_equal(w.sp, STACK + 4 * 8);
+	/* any other code behind the call says nothing */
+	heap_code[CALLER - HEAP + 10] = 0x90;
+	assert_int_equal(walk_from(&w, METHOD, STACK), END_BAD_FP);
+	assert_int_equal(w.n_words, 2);
+}
+
 static void code_that_is_newer_waits_before_its_frame(void **state)
 {
 	struct walk w;
@@ -326,6 +350,8 @@ int main(void)
 		cmocka_unit_test_setup(the_interpreter_keeps_its_callers_stack_pointer, setup),
 		cmocka_unit_test_setup(an_interpreted_method_that_only_begins_has_no_frame, setup),
 		cmocka_unit_test_setup(an_interpreted_frame_is_the_methods_that_it_tells, setup),
+		cmocka_unit_test_setup(
+			code_without_rows_that_returns_right_behind_its_call_needs_no_frame_pointer, setup),
 		cmocka_unit_test_setup(code_that_is_newer_waits_before_its_frame, setup),
 	};
 
