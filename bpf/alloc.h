@@ -54,7 +54,8 @@ enum alloc_size {
 /* A thread in a round. Claimed by a compare-and-swap on `owner`, then only its thread writes. */
 struct alloc_thread {
 	__u64 owner;   /* round << 32 | tid */
-	__u64 sp, ret; /* of its last call that was counted: where it returns to */
+	__u64 sp, ret; /* of its last call that was counted: where it returns to, */
+	__u64 ip;      /* and where its probe is */
 	__u64 bytes;   /* of all its calls that were counted, sampled or not */
 	struct task_key process;
 	__u32 last_ns;   /* its last call in the window, after it began */
@@ -62,14 +63,14 @@ struct alloc_thread {
 	__u32 inside_ns; /* of it, while the window was open */
 	__u32 debt_ns;   /* of that, what it cannot have caught up with by sleeping less */
 	__u32 hits;
-	__u32 site; /* of the last call that was counted */
+	__u32 site;    /* of the last call that was counted */
+	__u32 n_inner; /* calls within that one */
 	__u32 sleeps;
 	__u32 calls; /* that were counted */
 	__u32 is_wanted;
 	__u32 place; /* of its process among those whose CPU time is read, or ALLOC_FOLLOWED */
 	/* While the window was open: */
 	__u32 n_inside;   /* hits */
-	__u32 n_samples;  /* calls that were sampled */
 	__u32 n_handler;  /* calls that were counted and not sampled, */
 	__u32 handler_ns; /* and what our program took in them, by which it is told what the rest of a probe took (user/pipeline/alloc_cost.h) */
 };
@@ -98,7 +99,7 @@ struct alloc_clock {
 	__u32 n_round; /* samples in it */
 };
 
-_Static_assert(sizeof(struct alloc_thread) == 104, "no hidden padding");
+_Static_assert(sizeof(struct alloc_thread) == 112, "no hidden padding");
 _Static_assert(sizeof(struct alloc_gate) == 40, "no hidden padding");
 _Static_assert((ALLOC_THREADS & (ALLOC_THREADS - 1)) == 0, "a power of two");
 

@@ -162,11 +162,11 @@ static void a_program_that_never_waits_is_not_undercounted(void **state)
 	assert_process(*state, "allocs", 0.3);
 }
 
-/* By the clock: what probes take comes out of its sleep. Of some sixty windows six to ten meet a burst; it may be two, and then hardly anything is known. */
+/* By the clock: what probes take comes out of its sleep. Of some sixty windows six to ten meet a burst; it may be one or two, and then hardly anything is known. */
 static void bursts_by_the_clock_are_not_overcounted(void **state)
 {
 	record_program(*state, "allocs", "burst");
-	assert_process(*state, "allocs", 1.2);
+	assert_process(*state, "allocs", 2.5);
 }
 
 /*
@@ -185,6 +185,20 @@ static void calls_within_calls_are_counted_once(void **state)
 	all = sum(r->profile, "allocs", "**;take_*;**").objects;
 	for (int i = 0; i < 3; i++)
 		assert_near(stacks[i], sum(r->profile, "allocs", stacks[i]).objects, all / 3, 0.4);
+}
+
+/* It looks like one that has not returned yet: what is allocated behind it is not within it. */
+static void a_return_address_that_was_left_behind_is_no_call(void **state)
+{
+	record_program(*state, "allocs", "behind");
+	assert_stacks(*state, "allocs", "**;take_*;**", 0.3, 0.06);
+}
+
+/* Where the allocator is as close as the program itself, two of forty are taken for calls within calls. */
+static void nor_where_it_was_made_close_by(void **state)
+{
+	record_program(*state, "allocs_static", "behind");
+	assert_stacks(*state, "allocs_static", "**;take_*;**", 0.3, 0.06);
 }
 
 static void few_large_blocks_have_the_error_that_is_stated(void **state)
@@ -384,6 +398,8 @@ int main(void)
 		e2e_test(a_program_that_never_waits_is_not_undercounted),
 		e2e_test(bursts_by_the_clock_are_not_overcounted),
 		e2e_test(calls_within_calls_are_counted_once),
+		e2e_test(a_return_address_that_was_left_behind_is_no_call),
+		e2e_test(nor_where_it_was_made_close_by),
 		e2e_test(few_large_blocks_have_the_error_that_is_stated),
 		e2e_test(threads_are_added_up),
 		e2e_test(aligned_blocks_are_counted_once),

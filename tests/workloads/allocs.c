@@ -7,6 +7,7 @@
  *      spin       the same as fast as work of half a microsecond between them lets it
  *      burst      300 small blocks at once every 10 ms by the clock, then sleeps
  *      tiny       of 1 to 16 bytes, by malloc, calloc and realloc of nothing: calls that lead to each other
+ *      behind     small blocks, by a function in whose frame the return address of an earlier call lies that nothing is written over
  *      large      1 MiB, 500 times a second
  *      threads    steady, in three threads
  *      aligned    posix_memalign, aligned_alloc
@@ -79,6 +80,32 @@ WORK_FN void take_aligned(size_t bytes)
 	note(&large_bill, LARGE_BYTES / 16 * 16);
 }
 
+/* Its frame is small, so that what calloc returned to is left in the middle of take_behind's. */
+WORK_FN void take_before(size_t bytes)
+{
+	volatile char small[64];
+
+	small[0] = 0;
+	block = calloc(3, bytes / 3);
+	small[63] = small[0];
+	note(&large_bill, bytes / 3 * 3);
+}
+
+WORK_FN void take_behind(int n)
+{
+	volatile char hole[256];
+
+	hole[0] = 0;
+	while (n--) {
+		void *volatile p = malloc(SMALL_BYTES);
+
+		free(p);
+		note(&small_bill, SMALL_BYTES);
+		work__spin(100);
+	}
+	hole[255] = hole[0];
+}
+
 static void nap(uint64_t ns)
 {
 	const struct timespec t = {.tv_nsec = (long)ns};
@@ -134,6 +161,16 @@ static void tiny(void)
 		}
 }
 
+static void behind(void)
+{
+	while (!is_over()) {
+		take_before(SMALL_BYTES);
+		take_behind(40);
+		free(block);
+		nap(200000);
+	}
+}
+
 static void large(void)
 {
 	while (!is_over()) {
@@ -180,6 +217,8 @@ int main(int argc, char **argv)
 		burst();
 	else if (!strcmp(argv[1], "tiny"))
 		tiny();
+	else if (!strcmp(argv[1], "behind"))
+		behind();
 	else if (!strcmp(argv[1], "large"))
 		large();
 	else if (!strcmp(argv[1], "threads"))

@@ -126,6 +126,7 @@ double alloc_cost__beside_ns(const struct alloc_cost *c, const struct alloc_thre
 {
 	double loop = middle_of(c->handlers, c->n), calls = t->n_handler + ALLOC_COST_PRIOR;
 	double times = loop > 0 ? (t->handler_ns + ALLOC_COST_PRIOR * loop) / (calls * loop) : 1;
+	double samples_ns = t->inside_ns - cost_ns * t->n_inside;
 
-	return cost_ns * t->n_inside * ALLOC_COST_HANDLER * (times - 1) + ALLOC_COST_AFTER_NS * t->n_samples;
+	return (cost_ns * t->n_inside * ALLOC_COST_HANDLER + samples_ns * ALLOC_COST_SAMPLE) * (times - 1);
 }

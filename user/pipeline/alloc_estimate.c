@@ -14,6 +14,11 @@
 #define ALLOC_WAKE_NS 10000.0
 /* Of a process that had less time of its own than this share, it is not known how much less. */
 #define SATURATED 0.05
+/* No two calls are closer: a bare loop of malloc and free, small blocks, a fast machine. */
+#define ALLOC_CALL_MIN_NS 8.0
+/* What probes may cost is gone through in so many steps, to so many of its standard errors on each side. */
+#define COST_STEPS  400
+#define COST_ERRORS 4.0
 /* What windows differ by is told from each one's rate; where its own time is less than this share, that would be what its probes are not known to take. */
 #define OWN_MIN 0.25
 /* The share that probes took of the CPU time of windows that are told together. */
@@ -186,6 +191,7 @@ static void add_to_stratum(struct alloc_moments *m, const struct alloc_window *o
 	s->plain[1] += o->plain[1] * scale;
 	s->cpu += cpu * at;
 	s->own += (cpu - o->probes_ns) * at;
+	s->least += o->plain[0] * ALLOC_CALL_MIN_NS * at;
 	s->had += had * at;
 }
 
@@ -261,32 +267,92 @@ struct alloc_total alloc_estimate__total(const struct alloc_moments *m, uint32_t
 	};
 }
 
-/* Of what was counted, by the aid; where probes took that share more than they were taken to. */
-static double rate_of(const struct alloc_moments *m, enum alloc_aid aid, int i, double more)
-{
-	const struct alloc_stratum *s = m->strata;
-	double sum = 0;
+struct rate {
+	double rate, error; /* by the aid; the error is a share of it */
+};
 
-	if (aid != ALLOC_BY_CPU)
-		return m->aids[aid].with[i] / m->aids[aid].sum;
-	for (; s < m->strata + ALLOC_STRATA; s++)
-		if (s->cpu > 0)
-			sum += s->plain[i] * s->had /
-			       fmax(s->own - more * (s->cpu - s->own), SATURATED * s->cpu);
-	return sum / m->aids[aid].sum;
+/* Time that the program had for itself, were probes dearer by that share; they are not where that is less than it needs. */
+static double own_time(const struct alloc_stratum *s, double dearer)
+{
+	return s->own - dearer * (s->cpu - s->own);
 }
 
-/* What is not known of the aid itself, a share. That of a probe's cost is told in proportions: where most goes into probes half as much again and a third less are as likely. */
-static double error_of_aid(const struct alloc_moments *m, enum alloc_aid aid, int i)
+/* The share by which probes would have to be dearer for the program to have had so much time. */
+static double dearer_for(const struct alloc_stratum *s, double own)
+{
+	return s->cpu > s->own ? (s->own - own) / (s->cpu - s->own) : INFINITY;
+}
+
+/* What was counted by the CPU time that the program would have had. */
+static double rate_where(const struct alloc_moments *m, int i, double dearer)
+{
+	double sum = 0;
+
+	for (const struct alloc_stratum *s = m->strata; s < m->strata + ALLOC_STRATA; s++)
+		if (s->plain[i] > 0)
+			sum += s->plain[i] * s->had / fmax(own_time(s, dearer), s->least);
+	return sum / m->aids[ALLOC_BY_CPU].sum;
+}
+
+/* The stratum that says most about a probe's cost: where that cannot be much more than it was taken to be. NULL: none had probes. */
+static const struct alloc_stratum *tightest(const struct alloc_moments *m)
+{
+	const struct alloc_stratum *found = NULL;
+	double least = INFINITY;
+
+	for (const struct alloc_stratum *s = m->strata; s < m->strata + ALLOC_STRATA; s++)
+		if (dearer_for(s, s->least) < least) {
+			least = dearer_for(s, s->least);
+			found = s;
+		}
+	return found;
+}
+
+/*
+ * What a probe costs in this program is one number that is not known: as likely as it is by ALLOC_COST_ERROR, but never so much that the program had less time for itself than its calls
+ * need. Times that it may have had are weighted by one over their square root: were each nanosecond as likely, dense programs would come out low, were each order of magnitude, high. So
+ * the rate has a distribution; its middle is told, and half of what its middle two thirds span. Where the program had much time, that is what follows from the cost and its
+ * error; where nearly all went into probes, an order of magnitude and an error that says so.
+ */
+static struct rate rate_by_cpu(const struct alloc_moments *m, int i)
+{
+	static const double parts[] = {0.5, 0.159, 0.841};
+	const struct alloc_stratum *s = tightest(m);
+	double dearer[COST_STEPS], sums[COST_STEPS], low, high, sum = 0, rates[3];
+
+	if (!s)
+		return (struct rate){rate_where(m, i, 0), 0};
+	low = fmax(own_time(s, COST_ERRORS * ALLOC_COST_ERROR), fmax(s->least, 1));
+	high = fmax(own_time(s, -COST_ERRORS * ALLOC_COST_ERROR), 2 * low);
+	for (int k = 0; k < COST_STEPS; k++) { /* from the dearest, which leaves it least, on */
+		double own = low * pow(high / low, (k + 0.5) / COST_STEPS), errors;
+
+		dearer[k] = dearer_for(s, own);
+		errors = dearer[k] / ALLOC_COST_ERROR;
+		sum += exp(-errors * errors / 2) * sqrt(own);
+		sums[k] = sum;
+	}
+	for (int q = 0; q < 3; q++) {
+		int k = 0;
+
+		while (k < COST_STEPS - 1 && sums[k] < parts[q] * sum)
+			k++;
+		rates[q] = rate_where(m, i, dearer[k]);
+	}
+	return (struct rate){rates[0], log(rates[1] / rates[2]) / 2};
+}
+
+/* The error is what is not known of the aid itself. */
+static struct rate rate_of(const struct alloc_moments *m, enum alloc_aid aid, int i)
 {
 	const struct alloc_aid_moments *a = &m->aids[aid];
-	double high, low;
+	struct rate r;
 
 	if (aid != ALLOC_BY_CPU)
-		return a->doubts[i] / a->with[i];
-	high = rate_of(m, aid, i, ALLOC_COST_ERROR);
-	low = rate_of(m, aid, i, -ALLOC_COST_ERROR);
-	return hypot(log(high / low) / 2, ALLOC_WAKE_NS * a->met / a->sum);
+		return (struct rate){a->with[i] / a->sum, a->doubts[i] / a->with[i]};
+	r = rate_by_cpu(m, i);
+	r.error = hypot(r.error, ALLOC_WAKE_NS * a->met / a->sum);
+	return r;
 }
 
 /*
@@ -298,6 +364,7 @@ static bool by_aid(const struct alloc_moments *m, enum alloc_aid aid, int i, dou
 {
 	const struct alloc_aid_moments *a = &m->aids[aid];
 	double ratio, squares, n, chance, unseen, one_more;
+	struct rate rate;
 
 	if (whole <= 0 || a->sum <= 0 || a->with[i] <= 0)
 		return false;
@@ -308,8 +375,9 @@ static bool by_aid(const struct alloc_moments *m, enum alloc_aid aid, int i, dou
 	unseen = pow(n, -1.5); /* one window more might have been unlike all others */
 	one_more = a->with_squares[i] / (a->with[i] * a->with[i]);
 	one_more *= sqrt(fmax(1 - 1 / (one_more * n), 0));
-	*ret_sum = rate_of(m, aid, i, 0) * whole;
-	*ret_error = hypot(hypot(chance, fmax(unseen, one_more)), error_of_aid(m, aid, i)) * *ret_sum;
+	rate = rate_of(m, aid, i);
+	*ret_sum = rate.rate * whole;
+	*ret_error = hypot(hypot(chance, fmax(unseen, one_more)), rate.error) * *ret_sum;
 	return true;
 }
 

@@ -57,7 +57,7 @@ struct alloc_window {
 struct alloc_moments {
 	double sum[2], squares[2], range[2], doubt[2];
 	struct alloc_stratum { /* of the windows whose probes took about the same share */
-		double plain[2], cpu, own, had;
+		double plain[2], cpu, own, had, least; /* least: of own, for so many calls */
 	} strata[ALLOC_STRATA];
 	struct alloc_aid_moments { /* of the windows whose aids are known */
 		double sum, squares;

@@ -40,7 +40,7 @@ struct alloc_prober_stats {
 	uint64_t own_ns;      /* sum: our CPU time */
 	uint64_t holders_ns;  /* sum: of it, what is another process's (uprobe_holder) */
 	uint64_t
-		n_saturated; /* of those, nearly all of it: what they were seen to allocate is a lower bound */
+		n_saturated; /* of those, nearly all of it: what they allocate is known to an order of magnitude */
 	uint64_t next_stretch_ns, interval, probe_cost_ns;
 	struct probed_files_stats files;
 };

@@ -315,10 +315,10 @@ static void note(struct alloc_state *a, struct window *w, const struct alloc_pro
 	note_total(&b, "all", &a->estimate.total);
 	note_largest(a, w, &b);
 	if (now->n_saturated > before->n_saturated)
-		buf__printf(
-			&b,
-			"; %llu times a thread did so little else that what is shown of it is a lower bound",
-			(unsigned long long)(now->n_saturated - before->n_saturated));
+		buf__printf(&b,
+			    "; %llu times a thread did so little else that what it allocates is known to an "
+			    "order of magnitude only",
+			    (unsigned long long)(now->n_saturated - before->n_saturated));
 	if (now->files.n_spared > before->files.n_spared)
 		buf__printf(&b,
 			    "; %llu times a file was left out of a window, because a program read its code "

@@ -114,7 +114,8 @@ static void print_allocs(const struct alloc_prober_stats *a, struct buf *b)
 	number(b, "alloc_files_failed_total", COUNTER, "Files that the kernel would not probe.",
 	       a->files.n_failed);
 	number(b, "alloc_saturated_total", COUNTER,
-	       "Threads in windows that did so little else that what is shown of them is a lower bound.",
+	       "Threads in windows that did so little else that what they allocate is known to an order of "
+	       "magnitude only.",
 	       a->n_saturated);
 }
 

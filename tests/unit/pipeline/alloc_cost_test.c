@@ -40,7 +40,7 @@ static void the_middle_loop_counts(void **state)
 static void a_probe_costs_more_where_its_handler_does(void **state)
 {
 	const struct alloc_cost c = measured(9);
-	struct alloc_thread t = {.n_inside = 1000};
+	struct alloc_thread t = {.n_inside = 1000, .inside_ns = 1000 * 800};
 	double few;
 
 	(void)state;
@@ -58,20 +58,30 @@ static void a_probe_costs_more_where_its_handler_does(void **state)
 		    0.01 * 1000 * 800);
 }
 
+/* Of what was lost, all but what probes cost anyway; and nothing where the handler takes as long as in a loop. */
 static void what_is_behind_a_sample_is_lost_too(void **state)
 {
 	const struct alloc_cost c = measured(9);
-	const struct alloc_thread t = {.n_inside = 20, .n_samples = 20};
+	struct alloc_thread t = {.n_inside = 1000, .inside_ns = 1000 * 800, .n_handler = 1000};
+	double none, some;
 
 	(void)state;
-	assert_near(alloc_cost__beside_ns(&c, &t, 800), 20 * ALLOC_COST_AFTER_NS, 1e-9);
+	t.handler_ns = (uint32_t)(1000 * HANDLER_NS);
+	t.inside_ns += 5 * 3000;
+	assert_near(alloc_cost__beside_ns(&c, &t, 800), 0, 1e-9);
+	t.handler_ns = (uint32_t)(1000 * 1.2 * HANDLER_NS);
+	some = alloc_cost__beside_ns(&c, &t, 800);
+	t.inside_ns -= 5 * 3000;
+	none = alloc_cost__beside_ns(&c, &t, 800);
+	assert_near(some - none, 5 * 3000 * 0.2 * ALLOC_COST_SAMPLE, 5 * 3000 * 0.01);
 }
 
 /* A kernel whose program does not tell. */
 static void without_a_handler_to_compare_with_all_cost_the_same(void **state)
 {
 	const struct alloc_cost none = {.n = 0};
-	const struct alloc_thread t = {.n_inside = 1000, .n_handler = 1000, .handler_ns = 300000};
+	const struct alloc_thread t = {
+		.n_inside = 1000, .inside_ns = 1000 * 800, .n_handler = 1000, .handler_ns = 300000};
 
 	(void)state;
 	assert_near(alloc_cost__beside_ns(&none, &t, 800), 0, 1e-9);

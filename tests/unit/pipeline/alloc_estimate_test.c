@@ -272,10 +272,59 @@ static void denser_phases_are_told_apart_from_dense_ones(void **state)
 		alloc_estimate__end_window(&e, 5e9 / 1e6 / WINDOWS, 1);
 	}
 	alloc_estimate__settle(&e, WINDOWS, 1, knows_cpu, &cpu_ns);
-	assert_near(e.total.objects / truth, 1, 0.01);
+	assert_near(e.total.objects / truth, 1, 0.1);
 	/* what is not known of a probe's cost is most of what is not known */
 	assert_true(e.total.objects_error > 0.25 * truth && e.total.objects_error < 0.6 * truth);
 	alloc_estimate__done(&e);
+}
+
+/* Near 0 on average, near 1 as a rule. */
+struct errors {
+	double sum, squares;
+	int n, within;
+};
+
+static void add_error(struct errors *z, const struct alloc_total *t, double truth)
+{
+	double off = log(t->objects / truth) / (t->objects_error / t->objects);
+
+	z->sum += off;
+	z->squares += off * off;
+	z->within += fabs(off) < 1;
+	z->n++;
+}
+
+/*
+ * Twenty calls a microsecond, of which a window sees one a microsecond, because each takes another one in a probe; more or less of it than is thought. A twentieth of the window is the
+ * program's own, which is less than what is not known of the rest: there is an order of magnitude, and an error that says so.
+ */
+static void what_is_nearly_all_probes_is_known_to_an_order_of_magnitude(void **state)
+{
+	enum { PROFILES = 2000, WINDOWS = 15 };
+	const double told_ns = 1000, apart_ns = 50, truth = 1.5e9 / apart_ns;
+	struct errors z = {0};
+
+	(void)state;
+	srand48(17);
+	for (int i = 0; i < PROFILES; i++) {
+		double normal = sqrt(-2 * log(1 - drand48())) * cos(2 * M_PI * drand48());
+		double calls = 1e6 / (told_ns * (1 + ALLOC_COST_ERROR * normal) + apart_ns);
+		double cpu_ns = 1.5e9 + WINDOWS * calls * told_ns;
+		struct alloc_estimate e;
+
+		alloc_estimate__init(&e);
+		for (uint32_t round = 0; round < WINDOWS; round++) {
+			alloc_estimate__add_thread(&e, &first, calls, 1, calls * told_ns,
+						   &(struct alloc_weight){.low = 20, .high = 20, .doubt = 2});
+			add_cpu(&e, 1e6);
+			alloc_estimate__end_window(&e, 100, 1);
+		}
+		alloc_estimate__settle(&e, WINDOWS, 1, knows_cpu, &cpu_ns);
+		add_error(&z, &e.total, truth);
+		alloc_estimate__done(&e);
+	}
+	assert_true(fabs(z.sum / z.n) < 0.5 && z.squares / z.n < 1.2);
+	assert_in_range(z.within, PROFILES * 60 / 100, PROFILES * 85 / 100);
 }
 
 /* Of two errors the smaller one counts; a process whose CPU time in all is not known is told by windows, and one of which nearly all went into probes. */
@@ -299,7 +348,7 @@ static void the_way_with_the_smaller_error_counts(void **state)
 	assert_near(p->total.objects, 3150, 1e-6);
 	cpu_ns = 420e6; /* of which probes took 20 */
 	alloc_estimate__settle(&e, 20, 1.5, knows_cpu, &cpu_ns);
-	assert_near(p->total.objects, 4000, 1e-6);
+	assert_near(p->total.objects, 4000, 10);
 	assert_true(p->total.objects_error > 0.05 * 4000 && p->total.objects_error < 0.06 * 4000);
 	/* its clock moved hardly more than by what its probes took */
 	for (uint32_t round = 21; round <= 40; round++) {
@@ -381,8 +430,8 @@ static void sleeps_say_little_of_a_program_that_is_always_at_work(void **state)
 
 	(void)state;
 	/* by CPU time: 300 in half a millisecond */
-	assert_near(t.objects, 300 * (5e9 - 50 * 500e3) / 500e3, 1);
-	assert_true(t.objects_error > 0.09 * t.objects);
+	assert_near(t.objects / (300 * (5e9 - 50 * 500e3) / 500e3), 1, 0.01);
+	assert_true(t.objects_error > 0.06 * t.objects);
 }
 
 /* A process that is followed and has not allocated counts from then on: what it had of windows in which it did not is not forgotten. */
@@ -433,6 +482,7 @@ int main(void)
 		cmocka_unit_test(windows_count_by_the_cpu_time_that_they_have),
 		cmocka_unit_test(phases_count_by_their_time_and_not_by_what_was_seen_of_them),
 		cmocka_unit_test(denser_phases_are_told_apart_from_dense_ones),
+		cmocka_unit_test(what_is_nearly_all_probes_is_known_to_an_order_of_magnitude),
 		cmocka_unit_test(the_way_with_the_smaller_error_counts),
 		cmocka_unit_test(rows_add_up_to_what_was_counted),
 		cmocka_unit_test(where_files_take_turns_cpu_time_does_not),
