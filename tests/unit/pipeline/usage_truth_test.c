@@ -3,6 +3,7 @@
  * Processes of known behaviour, seen by a pass on this kernel: growth, threads, descriptors, faults, CPU time, limits of groups, pressure, beside what /proc says of them
  * in the same moment. Needs root and a kernel with BPF; without, each test is skipped.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -178,6 +179,43 @@ static void nap(double seconds)
 	usleep((useconds_t)(seconds * 1e6));
 }
 
+/* Are all threads of the child asleep? */
+static bool is_asleep(void)
+{
+	struct dirent *e;
+	char path[64];
+	bool is = true;
+	struct buf b;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", w.child);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while (is && (e = readdir(dir))) {
+		const char *state;
+
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stat", w.child, e->d_name);
+		buf__init(&b, 4096);
+		if (!io__read_at(-1, path, 4096, &b)) {
+			state = strrchr(buf__str(&b), ')');
+			is = state && strchr("SD", state[2]);
+		}
+		buf__done(&b);
+	}
+	closedir(dir);
+	return is;
+}
+
+/* On a busy machine the last thread may wait for a CPU long after it was begun. */
+static void wait_until_asleep(uint64_t n_threads)
+{
+	for (int i = 0; i < 200 && (proc_number("status", "Threads:") != n_threads || !is_asleep()); i++)
+		nap(0.05);
+	nap(0.1);
+}
+
 /* ---- known answers ----------------------------------------------------------------------------------------------- */
 
 static void grow(void)
@@ -254,9 +292,7 @@ static void threads_descriptors_and_memory_are_those_of_proc(void **state)
 {
 	(void)state;
 	start(have_threads_and_fds);
-	for (int i = 0; i < 100 && proc_number("status", "Threads:") != N_THREADS; i++)
-		nap(0.05);
-	nap(0.1);
+	wait_until_asleep(N_THREADS);
 	pass();
 	assert_near(METRIC_thread_count, N_THREADS, 0);
 	assert_near(METRIC_thread_count, (double)proc_number("status", "Threads:"), 0);
@@ -474,7 +510,7 @@ static void threads_in_uninterruptible_sleep_are_told_from_others(void **state)
 
 	(void)state;
 	start(wait_in_both_ways);
-	nap(0.5);
+	wait_until_asleep(N_UNINTERRUPTIBLE + N_INTERRUPTIBLE + 1);
 	pass();
 	nap(1);
 	pass();
