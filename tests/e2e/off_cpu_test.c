@@ -98,6 +98,19 @@ static void waits_of_threads_that_are_gone_are_there(void **state)
 }
 
 /* It never wakes: its program is replaced, after 2 s. */
+/* What is left of a process until somebody waits for it does not wait for anything. */
+static void a_zombie_waits_for_nothing(void **state)
+{
+	struct recording *r = *state;
+
+	recording__record(r, 0, ARGS("-e", "offcpu", "--", "sh", "-c", "(exit 0) & exec sleep 3"));
+	assert_true(waits__sum(r->profile, &(struct part){.comm = "sleep"}).ns > 2000 * MS);
+	if (waits__sum(r->profile, &(struct part){.comm = "sh"}).ns > 1000 * MS) {
+		waits__print(r->profile);
+		fail_msg("what has ended waits");
+	}
+}
+
 static void a_wait_that_an_exec_ends_is_counted_once(void **state)
 {
 	struct recording *r = *state;
@@ -267,6 +280,7 @@ int main(void)
 		e2e_test(reads_past_the_cache_wait_for_the_disk),
 		e2e_test(a_command_has_its_own_waits_only),
 		e2e_test(waits_of_threads_that_are_gone_are_there),
+		e2e_test(a_zombie_waits_for_nothing),
 		e2e_test(a_wait_that_an_exec_ends_is_counted_once),
 		e2e_test(who_starves_waits_for_a_cpu),
 		e2e_test(what_the_kernel_takes_to_call_the_hook_is_known),

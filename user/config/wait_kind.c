@@ -111,6 +111,9 @@ static const struct {
 	 "rwsem_down_* down_read* down_write* __down* down down_interruptible down_killable down_timeout __mutex_lock* mutex_lock* "
 	 "ww_mutex_lock* percpu_down_write __rt_mutex_* rt_mutex_slowlock* rt_mutex_lock* rwbase_* rt_spin_lock* "
 	 "rtlock_slowlock* queued_spin_lock_slowpath"},
+	{WAIT_ROLE_LOCKER, WAIT_KIND_KERNEL_LOCK,
+	 "lock_mm_and_find_vma dup_mmap vm_mmap_pgoff __vm_munmap vm_munmap do_mprotect_pkey __do_sys_brk __do_sys_mremap do_madvise madvise_lock do_mlock __gup_longterm_locked "
+	 "__get_user_pages_remote exit_mm lookup_slow walk_component open_last_lookups filename_create do_unlinkat do_rmdir do_renameat2 lock_rename"},
 	{WAIT_ROLE_PURPOSE, WAIT_KIND_KERNEL_LOCK, "percpu_rwsem_wait __percpu_down_read"},
 	{WAIT_ROLE_LOCK, WAIT_KIND_FREEZER, "mnt_want_write mnt_want_write_file __sb_start_write sb_start_pagefault sb_start_write"},
 	{WAIT_ROLE_PURPOSE, WAIT_KIND_RCU,

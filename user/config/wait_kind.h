@@ -9,7 +9,10 @@
  *      tcp_recvmsg_locked     place          TCP: this is the one
  *      filemap_fault          place
  *      exc_page_fault         purpose        a page fault, whatever it waits for on its way
+ *      lock_mm_and_find_vma   locker         as a lock where it is the leaf, else nothing: all that it waits for itself is one
  *      rwsem_down_read_…      lock           contention inside the kernel, whatever it was about
+ *
+ * Of a thread that does not run, the kernel leaves out what waits for its mutexes and semaphores (__sched): then the leaf is who wanted the lock.
  *
  * Owns: nothing (constant data). Thread: any. Limit: none. Errors: -ENOENT for an unknown name.
  */
@@ -71,6 +74,7 @@ enum wait_role {
 	WAIT_ROLE_GENERAL,
 	WAIT_ROLE_PLACE,
 	WAIT_ROLE_PURPOSE,
+	WAIT_ROLE_LOCKER,
 	WAIT_ROLE_LOCK
 };
 

@@ -259,8 +259,11 @@ static int on_thread(const struct thread_record *r, void *ctx)
 	struct thread_sums before;
 	struct thread *t;
 	uint32_t switches;
-	int err = thread_table__note(&c->threads, r, &t, &before);
+	int err;
 
+	if (r->state == THREAD_ENDED) /* a zombie: its account was told as it ended */
+		return 0;
+	err = thread_table__note(&c->threads, r, &t, &before);
 	if (err == -E2BIG) { /* its waits are samples all the same */
 		collector__lose(c, EVENT_OFFCPU, LOSS_THREAD_ACCOUNTS, r->ended);
 		return 0;

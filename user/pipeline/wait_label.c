@@ -137,6 +137,8 @@ static const struct stack_kind *stack_kind(struct wait_labels *l, uint32_t stack
 		/* outside of its own sleep, a thread of the kernel is at work */
 		if (f.kind == WAIT_KIND_KERNEL_THREAD && s->leaf)
 			f.role = WAIT_ROLE_NONE;
+		if (f.role == WAIT_ROLE_LOCKER && s->leaf)
+			f.role = WAIT_ROLE_NONE;
 		if (!s->leaf)
 			s->leaf = node->item + 1;
 		if (f.role > best) {

@@ -30,6 +30,7 @@ static void functions_tell_their_kind(void **state)
 	assert_function("inet_csk_accept", WAIT_ROLE_PURPOSE, "accept");
 	assert_function("exc_page_fault", WAIT_ROLE_PURPOSE, "page fault");
 	assert_function("rwsem_down_read_slowpath", WAIT_ROLE_LOCK, "kernel lock");
+	assert_function("lock_mm_and_find_vma", WAIT_ROLE_LOCKER, "kernel lock");
 }
 
 static void the_schedulers_own_functions_tell_nothing(void **state)

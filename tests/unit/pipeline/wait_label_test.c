@@ -224,6 +224,10 @@ static const struct {
 	 "stop", WAIT_STOPPED, 234},
 	{"do_freezer_trap get_signal arch_do_signal_or_restart " SYSCALL_END, "freezer", WAIT_STOPPED,
 	 234},
+	/* the kernel leaves out of a sleeper's stack what waits for its locks */
+	{"lock_mm_and_find_vma exc_page_fault asm_exc_page_fault", "kernel lock", WAIT_DISK, -1},
+	{"dup_mmap copy_process kernel_clone __do_sys_clone " SYSCALL_END, "kernel lock", WAIT_DISK, 56},
+	{"folio_wait_bit_common lock_mm_and_find_vma exc_page_fault", "page fault", WAIT_DISK, -1},
 	{"schedule percpu_rwsem_wait mnt_want_write path_openat do_filp_open " SYSCALL_END, "freezer",
 	 WAIT_DISK, 257},
 	{"schedule percpu_rwsem_wait cgroup_threadgroup_change_begin " SYSCALL_END, "kernel lock", WAIT_DISK, 56},
