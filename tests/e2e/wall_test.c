@@ -14,7 +14,7 @@
 
 /* What the kernel accounts of all threads, and what was sampled of that before it was scaled to it, as the file says; in seconds. */
 struct account {
-	double interval_ms, cpu, cpu_sampled, other, other_sampled;
+	double interval_ms, ran, cpu, cpu_sampled, other, other_sampled;
 };
 
 static struct account read_account(const struct recording *r)
@@ -25,11 +25,11 @@ static struct account read_account(const struct recording *r)
 	assert_non_null(text);
 	print_message("%s\n", text);
 	assert_int_equal(sscanf(text,
-				"%lf ms; of %*u threads the kernel accounts: ran %*f s, waited for a CPU %lf "
+				"%lf ms; of %*u threads the kernel accounts: ran %lf s, waited for a CPU %lf "
 				"s (samples "
 				"%lf s), for something else %lf s (samples %lf s)",
-				&a.interval_ms, &a.cpu, &a.cpu_sampled, &a.other, &a.other_sampled),
-			 5);
+				&a.interval_ms, &a.ran, &a.cpu, &a.cpu_sampled, &a.other, &a.other_sampled),
+			 6);
 	return a;
 }
 
@@ -74,6 +74,21 @@ static void what_new_threads_wait_for_their_first_cpu_is_sampled(void **state)
 	error = 5 * sqrt(a.cpu * a.interval_ms / 1000);
 	assert_true(fabs(a.cpu_sampled - a.cpu) <= fmax(0.15 * a.cpu, error));
 	assert_null(expect__comment(r->profile, "lost wait_pending"));
+}
+
+/* An exit is told before the memory is freed (from Linux 6.16 on): what the kernel's own sum of a process that ended has, its threads have. */
+static void what_a_process_does_as_it_exits_is_in_its_account(void **state)
+{
+	struct recording *r = *state;
+	struct account a;
+	long long family_ns;
+
+	waits__record(r, "leaving", "3", NULL);
+	a = read_account(r);
+	assert_int_equal(run__wait_number(&r->everprof, "family_ns ", 0, &family_ns), 0);
+	print_message("ran %.3f s, %.3f s by the kernel's sum of processes\n", a.ran, family_ns / 1e9);
+	assert_true(family_ns > 1000000000);
+	assert_true(fabs(a.ran - family_ns / 1e9) <= 0.05 * family_ns / 1e9);
 }
 
 /* What it waited in the first queue is a part of the same wait, and sampled as that: not only the queue from which it came to a CPU. */
@@ -211,6 +226,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		e2e_test(samples_agree_with_the_kernel_before_they_are_made_to),
 		e2e_test(what_new_threads_wait_for_their_first_cpu_is_sampled),
+		e2e_test(what_a_process_does_as_it_exits_is_in_its_account),
 		e2e_test(a_thread_that_changes_queues_has_waited_for_a_cpu_in_both),
 		e2e_test(check_says_by_its_exit_status_whether_time_adds_up),
 		e2e_test(time_of_threads_that_wait_adds_up),

@@ -13,6 +13,7 @@
  *      migrate    nomad                     times of 1 to 4 ms, on another CPU each time
  *      moved      waiter                    a byte, then 15 ms for the first CPU, which `hog` has, and then it is moved to another
  *      exiting    brief                     20 ms, one thread after the other, each only that
+ *      leaving    leaver                    hardly anything: it gives back the 128 MiB that it has mapped as it ends, one process after the other
  *      born       newborn, 32 times         its first CPU; all on the first, 2 ms each, then 32 others
  *      exec       blocker                   until its program is replaced, after half of the time; then the sleeper
  *      starve     hog, four times           a CPU: all on the first
@@ -35,6 +36,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "tests/workloads/work.h"
 
@@ -458,6 +461,28 @@ static void run_moved(void)
 	tell(t[0].comm, &t[0].bill);
 }
 
+/* Half of what such a process does it does as it exits. */
+static void run_leaving(void)
+{
+	const size_t bytes = (size_t)128 << 20;
+	int fd = memfd_create("leaving", MFD_CLOEXEC), status;
+
+	if (fd < 0 || posix_fallocate(fd, 0, (off_t)bytes))
+		exit(1);
+	work__ready();
+	while (!is_over()) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			prctl(PR_SET_NAME, "leaver");
+			_exit(mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0) == MAP_FAILED);
+		}
+		if (waitpid(pid, &status, 0) != pid || status)
+			exit(1);
+	}
+	printf("family_ns %llu\n", (unsigned long long)work__family_ns());
+}
+
 static void run_exec(char *program, double seconds)
 {
 	struct thread blocker = {.comm = "blocker", .step = wait_for_ever};
@@ -600,6 +625,8 @@ int main(int argc, char **argv)
 		run_threads(threads, n);
 	else if (!strcmp(way, "exiting"))
 		run_exiting();
+	else if (!strcmp(way, "leaving"))
+		run_leaving();
 	else if (!strcmp(way, "born"))
 		run_born();
 	else if (!strcmp(way, "moved"))

@@ -50,18 +50,24 @@ static const struct mapping *mapping_at(const struct named *n, uint32_t i)
 	return id ? profile__get_mapping(n->p, id) : NULL;
 }
 
-static void frames_of_a_file_get_its_functions_and_its_segment(void **state)
+/* Two addresses of libknown.so, the second the first one's caller's. */
+static struct named name_pair(struct known *k, uint64_t leaf, uint64_t caller)
 {
-	struct known *k = *state;
 	struct window *w = begun_window();
-	const struct mapping *m;
-	struct named n;
 	uint32_t id;
 
 	known__build(k);
 	id = known__map(k, 7, "libknown.so", "/opt/libknown.so");
-	add_sample(w, SAMPLE(w, 7, frame_of_object(id, 0x7058), frame_of_object(id, 0x701f)));
-	n = name_one(k, w);
+	add_sample(w, SAMPLE(w, 7, frame_of_object(id, leaf), frame_of_object(id, caller)));
+	return name_one(k, w);
+}
+
+static void frames_of_a_file_get_its_functions_and_its_segment(void **state)
+{
+	struct known *k = *state;
+	struct named n = name_pair(k, 0x7058, 0x701f);
+	const struct mapping *m;
+
 	assert_int_equal(n.n, 2);
 	assert_string_equal(name_at(&n, 0), "outer::inner");
 	assert_string_equal(profile__str(n.p, function_at(&n, 0)->system_name), "_ZN5outer5innerEi");
@@ -85,14 +91,8 @@ static void frames_of_a_file_get_its_functions_and_its_segment(void **state)
 static void address_outside_of_the_segments_has_none_beside_one_that_has(void **state)
 {
 	struct known *k = *state;
-	struct window *w = begun_window();
-	struct named n;
-	uint32_t id;
+	struct named n = name_pair(k, 0x9058, 0x7058);
 
-	known__build(k);
-	id = known__map(k, 7, "libknown.so", "/opt/libknown.so");
-	add_sample(w, SAMPLE(w, 7, frame_of_object(id, 0x9058), frame_of_object(id, 0x7058)));
-	n = name_one(k, w);
 	assert_int_equal(n.n, 2);
 	assert_int_equal(mapping_at(&n, 0)->limit, 0);
 	assert_int_equal(mapping_at(&n, 1)->start, 0x7000);
@@ -103,14 +103,8 @@ static void address_outside_of_the_segments_has_none_beside_one_that_has(void **
 static void address_between_functions_is_told_as_binary_and_offset(void **state)
 {
 	struct known *k = *state;
-	struct window *w = begun_window();
-	struct named n;
-	uint32_t id;
+	struct named n = name_pair(k, 0x7000, 0x7030);
 
-	known__build(k);
-	id = known__map(k, 7, "libknown.so", "/opt/libknown.so");
-	add_sample(w, SAMPLE(w, 7, frame_of_object(id, 0x7000), frame_of_object(id, 0x7030)));
-	n = name_one(k, w);
 	assert_string_equal(name_at(&n, 0), "alpha");
 	assert_string_equal(name_at(&n, 1), "[libknown.so]+0x7030");
 	assert_ptr_equal(mapping_at(&n, 1), mapping_at(&n, 0));
