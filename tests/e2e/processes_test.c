@@ -155,7 +155,7 @@ static void short_processes_with_an_empty_page_at_the_end_of_their_stack_are_who
 	run__path_workload("short_lived", program);
 	recording__record(r, 0, ARGS("--", program, "3", "5", "bare"));
 	expect_at_least(r->profile, &mine, "**;short_bare;short_thread;*;*", 0.4);
-	expect_complete(r->profile, &mine, 0.95);
+	expect_complete(r->profile, &mine, 0.98);
 }
 
 /* Who gives back much memory at its end works for it in the kernel, after what tells of that end. */

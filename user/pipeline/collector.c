@@ -27,6 +27,9 @@
 #define EVENTS_NS (250 * NS_PER_MS)
 #define UNFINISHED_LATE_NS \
 	NS_PER_SEC /* stacks come at once; a second is for those that overtake each other */
+/* Stacks that may be finished a slice: as many as so many CPUs have samples, at this frequency at least */
+#define DEFER_CPUS     4
+#define DEFER_FULL_HZ  100
 #define UPKEEP_NS      (5 * NS_PER_SEC)
 #define COLLECTOR_NICE (-10)
 /* Processes that are looked for at an upkeep: did they end unseen? None should, but where events were lost or are not followed. */
@@ -81,12 +84,24 @@ static void collector__weigh_ticks(struct collector *c)
 	c->tick_ns = busy__tick_ns(&c->busy, perf_clocks__period_ns(c->clocks));
 }
 
-/* Stacks of a slice that may be finished in user space, and processes that may be read for its samples. */
+/*
+ * More than a small machine samples, a bound on a large one. Whoever asked for more samples asked for these, too: where processes live for a few milliseconds each is such a one.
+ */
+static uint32_t collector__defer_tokens(const struct collector *c)
+{
+	uint32_t hz = c->frequency_hz < DEFER_FULL_HZ ? DEFER_FULL_HZ : c->frequency_hz;
+
+	return DEFER_CPUS * hz >> c->orders.defer_shift;
+}
+
+/* Those, and processes that may be read for the slice's samples. */
 static void collector__give_tokens(struct collector *c)
 {
+	uint32_t tokens = collector__defer_tokens(c);
+
 	c->scans_left = c->orders.scans;
-	__atomic_store_n(&c->maps->gate->defer_kept, c->orders.defer_tokens / 2, __ATOMIC_RELAXED);
-	__atomic_store_n(&c->maps->gate->defer_tokens, c->orders.defer_tokens, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->maps->gate->defer_kept, tokens / 2, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->maps->gate->defer_tokens, tokens, __ATOMIC_RELAXED);
 }
 
 /*
@@ -391,7 +406,6 @@ int collector__new(const struct collector_opts *opts, const struct collector_por
 		.window_bytes = opts->budgets.window_bytes,
 		.symbol_bytes = opts->budgets.symbol_bytes,
 		.row_segments = opts->budgets.row_segments,
-		.defer_tokens = GOVERNOR_DEFER_TOKENS,
 		.frequency_hz = UINT32_MAX,
 		.scans = UINT32_MAX,
 	};

@@ -88,7 +88,7 @@ static void collector__mark_dirty_from(struct collector *c, const struct task_ke
 void collector__mark_dirty(struct collector *c, const struct process *p)
 {
 	/* its first stacks would have to be finished in user space meanwhile: not where few may be */
-	uint64_t wait_ns = c->orders.defer_tokens < GOVERNOR_DEFER_TOKENS ? 0 : YOUNG_NS;
+	uint64_t wait_ns = c->orders.defer_shift ? 0 : YOUNG_NS;
 
 	collector__mark_dirty_from(c, &p->key, p->born_ns + wait_ns);
 }

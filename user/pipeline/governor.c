@@ -74,7 +74,7 @@ void governor__budgets(uint64_t memory_bytes, struct governor_budgets *ret)
 static void governor__order_rates(struct governor *g)
 {
 	g->orders.frequency_hz = g->rungs_hz[at_least(g->cpu_rung, g->memory_rung)];
-	g->orders.defer_tokens = GOVERNOR_DEFER_TOKENS >> (RUNG_SHIFT * g->defer_rung);
+	g->orders.defer_shift = RUNG_SHIFT * g->defer_rung;
 	g->orders.budget_shift = RUNG_SHIFT * (uint32_t)at_least(g->cpu_budget_rung, g->memory_budget_rung);
 	g->orders.unfollowed = g->unfollowed;
 	g->orders.scans = g->unfollowed ? GOVERNOR_SCANS : UINT32_MAX;
@@ -113,7 +113,7 @@ static bool orders__eq(const struct governor_orders *a, const struct governor_or
 {
 	return a->history_bytes == b->history_bytes && a->symbol_bytes == b->symbol_bytes &&
 	       a->window_bytes == b->window_bytes && a->row_segments == b->row_segments &&
-	       a->defer_tokens == b->defer_tokens && a->frequency_hz == b->frequency_hz &&
+	       a->defer_shift == b->defer_shift && a->frequency_hz == b->frequency_hz &&
 	       a->budget_shift == b->budget_shift && a->unfollowed == b->unfollowed;
 }
 
@@ -503,9 +503,9 @@ void governor__text(const struct governor *g, char ret_text[GOVERNOR_TEXT_MAX])
 	if (o->frequency_hz < g->opts.frequency_hz)
 		buf__printf(&b, "frequency %u of %u Hz (%s)", o->frequency_hz, g->opts.frequency_hz,
 			    g->cpu_rung >= g->memory_rung ? "limits.cpu" : "limits.memory");
-	if (o->defer_tokens < GOVERNOR_DEFER_TOKENS)
-		buf__printf(&b, "%sunfinished stacks %u of %u a second (limits.cpu)", b.len ? ", " : "",
-			    o->defer_tokens, GOVERNOR_DEFER_TOKENS);
+	if (o->defer_shift)
+		buf__printf(&b, "%sunfinished stacks 1/%u (limits.cpu)", b.len ? ", " : "",
+			    1u << o->defer_shift);
 	if (o->budget_shift)
 		buf__printf(&b, "%sbudgets of events 1/%u (%s)", b.len ? ", " : "", 1u << o->budget_shift,
 			    g->cpu_budget_rung >= g->memory_budget_rung ? "limits.cpu" : "limits.memory");

@@ -25,10 +25,7 @@
 #define GOVERNOR_READINGS  16 /* kept; at five seconds each, more than the span */
 #define GOVERNOR_RUNGS_MAX 10
 #define GOVERNOR_TEXT_MAX  512
-#define GOVERNOR_DEFER_TOKENS \
-	400 /* stacks a slice: more than a small machine samples, a bound on a large one */
-
-#define GOVERNOR_SCANS 4 /* processes that are read from /proc a slice, where they are not followed */
+#define GOVERNOR_SCANS     4 /* processes that are read from /proc a slice, where they are not followed */
 
 /* Who may take how much of limits.memory. The rest is for code, maps of fixed size, tables of processes, and naming a window. */
 struct governor_budgets {
@@ -64,8 +61,8 @@ struct governor_reading {
 struct governor_orders {
 	size_t history_bytes, symbol_bytes, window_bytes;
 	uint32_t row_segments;
-	uint32_t defer_tokens; /* a slice */
-	uint32_t budget_shift; /* budgets of events are their configured ones >> this */
+	uint32_t defer_shift; /* stacks that may be finished in user space are the usual number >> this … */
+	uint32_t budget_shift; /* … and budgets of events their configured ones >> this */
 	uint32_t frequency_hz;
 	bool unfollowed; /* processes are learnt from their samples, not when they begin … */
 	uint32_t scans;  /* … at most so many a slice */

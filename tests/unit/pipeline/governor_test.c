@@ -47,7 +47,7 @@ static void machine__init(struct machine *m, uint64_t memory, uint64_t cpu_ppm, 
 static bool machine__step(struct machine *m)
 {
 	const struct governor_orders *o = &m->orders;
-	uint64_t finish = m->finish_ppm * o->defer_tokens / GOVERNOR_DEFER_TOKENS;
+	uint64_t finish = m->finish_ppm >> o->defer_shift;
 	uint64_t budget = m->budget_ppm >> o->budget_shift;
 	uint64_t follow_ns = o->unfollowed ? 0 : m->event_ns * m->events_a_second * (EVERY / NS_PER_SEC);
 	uint64_t ppm = m->cpu_ppm_base + m->cpu_ppm_a_hz * o->frequency_hz + finish + budget;
@@ -94,7 +94,7 @@ static void nothing_is_given_up_below_the_limits(void **state)
 	machine__run(&m, 3600);
 	assert_int_equal(m.n_changes, 0);
 	assert_int_equal(m.orders.frequency_hz, 99);
-	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS);
+	assert_int_equal(m.orders.defer_shift, 0);
 	governor__text(&m.g, text);
 	assert_string_equal(text, "");
 }
@@ -239,7 +239,7 @@ static void cost_over_the_limit_lowers_the_frequency_as_far_as_it_takes(void **s
 	assert_int_equal(m.orders.frequency_hz, 99); /* the start is not judged */
 	machine__run(&m, 10);
 	assert_int_equal(m.orders.frequency_hz, 19); /* 49 would not do, and is not tried first */
-	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS); /* not what costs */
+	assert_int_equal(m.orders.defer_shift, 0);   /* not what costs */
 	machine__run(&m, 7200);
 	assert_int_equal(m.orders.frequency_hz, 19); /* 49 would not fit: not even tried */
 	assert_int_equal(m.n_changes, 1);
@@ -274,13 +274,13 @@ static void finishing_stacks_is_given_up_before_the_frequency_where_it_costs(voi
 	m.cpu_ppm_a_hz = 50;
 	m.finish_ppm = 8000;
 	machine__run(&m, 300);
-	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS / 4);
+	assert_int_equal(m.orders.defer_shift, 2);
 	assert_int_equal(m.orders.frequency_hz, 99);
 	governor__text(&m.g, text);
-	assert_string_equal(text, "unfinished stacks 100 of 400 a second (limits.cpu)");
+	assert_string_equal(text, "unfinished stacks 1/4 (limits.cpu)");
 	m.finish_ppm = 0;
 	machine__run(&m, 600);
-	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS);
+	assert_int_equal(m.orders.defer_shift, 0);
 }
 
 static void budgets_go_before_the_frequency_and_come_back_after_it(void **state)
@@ -373,7 +373,7 @@ static void as_many_kinds_as_it_takes_go_at_once(void **state)
 	assert_int_equal(m.n_changes, 1);
 	/* 0.08 + 0.2 + 0.15 / 4 + 0.3 / 4 is below four fifths; all of finishing would be over */
 	assert_int_equal(m.orders.budget_shift, 2);
-	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS / 4);
+	assert_int_equal(m.orders.defer_shift, 2);
 	assert_int_equal(m.orders.frequency_hz, 99);
 	assert_false(m.orders.unfollowed);
 	machine__run(&m, 3600);
@@ -419,7 +419,7 @@ static void a_burst_gives_way_and_the_frequency_returns(void **state)
 	m.cpu_ppm_a_hz = 30;
 	machine__run(&m, 1800);
 	assert_int_equal(m.orders.frequency_hz, 99);
-	assert_int_equal(m.orders.defer_tokens, GOVERNOR_DEFER_TOKENS);
+	assert_int_equal(m.orders.defer_shift, 0);
 	assert_false(m.g.cpu_stuck);
 }
 
