@@ -236,7 +236,7 @@ struct gate {
 	__u64 wait_clock_ns; /* written by switches: CLOCK_MONOTONIC less the clock of waits, which is the scheduler's; 0: not known yet, or the same */
 	__u64 look_ns;       /* CLOCK_MONOTONIC: as of when a pass tells of threads that wait all along */
 	__u32 switch_call_ns; /* what the kernel takes to call the hook on switches */
-	__u32 reserved3;
+	__u32 wait_slice;     /* a new one whenever it was judged how many are taken */
 };
 
 /* Value of map `targets`, by tgid; inherited at fork, kept over exec. */

@@ -209,6 +209,8 @@ struct task_struct {
 	void *stack; /* its lowest address */
 	unsigned int flags;
 	unsigned int in_execve : 1;
+	unsigned int
+		frozen : 1; /* CONFIG_CGROUPS: stopped, by the freezer of the unified hierarchy among others */
 	int pid;
 	int tgid;
 	struct mm_struct *mm;

@@ -270,6 +270,8 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 		}
 	} else if (slot->state < WAIT_RUNNABLE)
 		for_cpu = wait__queued(slot, task, d);
+	if (slot->state == WAIT_BLOCKED && wait__is_frozen(task)) /* until it runs */
+		s.tag.state = WAIT_STOPPED;
 	wait__split(&s, d, for_cpu, weight);
 	if (gate.wakers_on && slot->state < WAIT_RUNNABLE)
 		s.tag.arg = off_cpu__waker(task->pid, d);
@@ -336,7 +338,7 @@ static __noinline int off_cpu__ended(struct task_struct *task, __u64 now, __u64 
 	weight = d;
 	if (slot->waker) {
 		weight = off_cpu__decided(task, slot, since, d, &waker);
-	} else if (!slot->told || !gate.wait_told) {
+	} else if (!slot->told || !gate.wait_told || !wait_clock__has_room(clock)) {
 		if (!is_hit)
 			wait_clock__pass(clock, d);
 		weight = wait_clock__take(clock, d);

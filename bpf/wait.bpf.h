@@ -115,6 +115,12 @@ static __always_inline __u8 wait__state(struct task_struct *task, unsigned int s
 	return WAIT_BLOCKED;
 }
 
+/* Is it stopped by the freezer of the unified hierarchy of control groups? That has its threads sleep as all do who wait for a signal, and only notes it. */
+static __always_inline int wait__is_frozen(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD_PROBED(task, frozen);
+}
+
 /* Number of the system call that it waits in. */
 static __always_inline __s16 wait__syscall(struct task_struct *task)
 {

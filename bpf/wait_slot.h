@@ -37,11 +37,15 @@ struct run_queue {
 };
 
 /* Sampling of waits on a CPU. */
+#define INTERVAL_SHIFT  10
 #define WAIT_COST_EVERY 256
 /* No switch costs more: a hypervisor took the CPU meanwhile, which would count that many times. */
 #define WAIT_COST_MOST_NS 2000
-#define WAIT_SHORT_NS     20000000 /* shorter waits are the switch's alone: no pass counts a part of one */
-#define AWAY_UNKNOWN      (1ull << 63) /* more than any clock says */
+#define WAIT_TAKEN_A_CPU \
+	200 /* a second: more says nothing more. A slice that comes to it takes fewer from there on */
+#define WAIT_DOUBLED_MAX 8            /* times, then */
+#define WAIT_SHORT_NS    20000000     /* shorter waits are the switch's alone: no pass counts a part of one */
+#define AWAY_UNKNOWN     (1ull << 63) /* more than any clock says */
 struct wait_clock {
 	__s64 left_ns;     /* to the next point (bpf/wait_clock.bpf.h) */
 	__u64 interval_ns; /* by which it was drawn */
@@ -50,6 +54,10 @@ struct wait_clock {
 	__u64 away_ns; /* of this CPU, since it is on: as far as it was given to those that ran (rq__away); AWAY_UNKNOWN: the hook is new */
 	__u32 run_queue_skip;  /* so many waits are not looked at before the next that is … */
 	__u32 run_queue_every; /* … and what that stands for */
+	__u32 slice, reserved; /* gate.wait_slice, … */
+	__u64 n_before;        /* … at the begin of which so many had been taken */
+	__u64 intervals,
+		squares; /* sums over those that chance took: of the interval, in units of 1 << INTERVAL_SHIFT ns */
 	struct run_queue run_queue;
 };
 

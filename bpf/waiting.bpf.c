@@ -30,9 +30,14 @@ struct {
 /* Running, waiting or gone? */
 static __always_inline __u8 waiting__state(struct task_struct *task)
 {
+	__u8 state;
+
 	if (task->on_cpu)
 		return THREAD_RUNS;
-	return task->__state & TASK_EXITED ? THREAD_ENDED : wait__state(task, task->__state, 0);
+	if (task->__state & TASK_EXITED)
+		return THREAD_ENDED;
+	state = wait__state(task, task->__state, 0);
+	return state == WAIT_BLOCKED && wait__is_frozen(task) ? WAIT_STOPPED : state;
 }
 
 /* It has waited since before the pass began: then that is as good as now. Who waits for a CPU meanwhile is charged for it up to now. */

@@ -113,6 +113,39 @@ static void a_wait_has_the_chance_of_its_own_length(void **state)
 	}
 }
 
+/* Many threads begin to wait at once: few are taken more than in any other slice, and what they stand for is as much as there was. */
+static void a_crowd_that_comes_suddenly_does_not_overrun_the_slice(void **state)
+{
+	struct kind crowd = {.waited = 3000000, .n = 20000}, few = {.waited = 3000000, .n = 100};
+	double n_first = 0, n_few = 0;
+
+	(void)state;
+	gate.wait_interval_ns = INTERVAL;
+	for (int round = 0; round < 2000; round++) {
+		struct wait_clock clock = {};
+
+		gate.wait_slice++;
+		for (int i = 0; i < crowd.n; i++) {
+			double before = crowd.n_taken;
+
+			stretch_ends(&clock, &crowd);
+			clock.n_taken += crowd.n_taken != before;
+		}
+		assert_true(clock.n_taken <= 4 * WAIT_TAKEN_A_CPU);
+		n_first += (double)clock.n_taken;
+		gate.wait_slice++; /* then only some are left: all is as it was */
+		for (int i = 0; i < few.n; i++)
+			stretch_ends(&clock, &few);
+	}
+	n_few = few.n_taken;
+	crowd.n *= 2000;
+	few.n *= 2000;
+	assert_sums(&crowd);
+	assert_sums(&few);
+	assert_true(n_first / 2000 > WAIT_TAKEN_A_CPU);
+	assert_true(n_few / 2000 > 0.3 * few.n / 2000 * few.waited / INTERVAL);
+}
+
 static void a_switch_costs_its_call_too_but_not_what_reads_the_clock(void **state)
 {
 	(void)state;
@@ -130,6 +163,7 @@ int main(void)
 		cmocka_unit_test(what_is_taken_of_waits_adds_up_whatever_ran_before),
 		cmocka_unit_test(sums_hold_while_the_interval_changes),
 		cmocka_unit_test(a_wait_has_the_chance_of_its_own_length),
+		cmocka_unit_test(a_crowd_that_comes_suddenly_does_not_overrun_the_slice),
 		cmocka_unit_test(a_switch_costs_its_call_too_but_not_what_reads_the_clock),
 	};
 

@@ -173,6 +173,12 @@ static void a_stopped_process_is_stopped(void **state)
 /* -- control groups, of version 1 or 2 -- */
 static char group[4096];
 
+static bool make_unified_group(void)
+{
+	snprintf(group, sizeof(group), "/sys/fs/cgroup/unified/everprof_e2e_%d", (int)getpid());
+	return !mkdir(group, 0755);
+}
+
 static bool make_group(const char *controller)
 {
 	bool is_v2 = !access("/sys/fs/cgroup/cgroup.controllers", F_OK);
@@ -253,6 +259,21 @@ static void a_frozen_group_is_stopped(void **state)
 		       stops_in_recording(r, STOPS_ALL));
 }
 
+/* Where both versions are there, the test above is of the first one's. The second's has threads sleep as if they waited for a signal. */
+static void a_frozen_group_of_the_unified_hierarchy_is_stopped_too(void **state)
+{
+	const struct part stopped = {.comm = "spinner", .state = "stopped", .wait = "freezer"};
+	struct recording *r = *state;
+
+	if (geteuid() || !make_unified_group())
+		skip();
+	recording__start(r, ARGS("waits", "spin", RECORDING_LONG));
+	join_group(r);
+	record_interrupted(r, "offcpu", freeze_group, thaw_group);
+	leave_group(r);
+	assert_stopped(r, &stopped, stops_in_recording(r, STOPS_ALL));
+}
+
 /* For how long the kernel says that the group was throttled. */
 static double throttled_ns(void)
 {
@@ -326,14 +347,14 @@ static void thaw_fs(struct recording *r)
 	recording__shell(r, "fsfreeze -u mnt");
 }
 
-/* Records who creates files there; false: it cannot be made here. */
-static bool record_frozen_fs(struct recording *r, const char *event)
+/* Records who creates files there, or writes them; false: it cannot be made here. */
+static bool record_frozen_fs(struct recording *r, const char *way, const char *event)
 {
 	if (geteuid() ||
 	    recording__shell(r, "truncate -s 32M fs && mkfs.ext4 -q fs && mkdir mnt && mount -o loop fs "
 				"mnt && chmod 777 mnt"))
 		return false;
-	recording__start(r, ARGS("waits", "create", RECORDING_LONG, recording__file(r, "mnt")));
+	recording__start(r, ARGS("waits", way, RECORDING_LONG, recording__file(r, "mnt")));
 	record_interrupted(r, event, freeze_fs, thaw_fs);
 	run__done(&r->workload);
 	assert_int_equal(recording__shell(r, "for i in 1 2 3 4 5; do umount mnt && break; sleep 0.2; done"),
@@ -345,10 +366,22 @@ static void a_frozen_file_system_blocks_uninterruptibly(void **state)
 {
 	struct recording *r = *state;
 
-	if (!record_frozen_fs(r, "offcpu"))
+	if (!record_frozen_fs(r, "create", "offcpu"))
 		skip();
 	assert_stopped(r, &(struct part){.comm = "creator", .state = "disk", .wait = "freezer"},
 		       stops_in_recording(r, STOPS_ALL));
+}
+
+/* The same lock; no function of its own takes it for who writes to a file that is there. */
+static void a_write_to_a_frozen_file_system_waits_for_it_to_be_thawed(void **state)
+{
+	const struct part part = {
+		.comm = "writer", .state = "disk", .wait = "freezer", .syscall = "pwrite64"};
+	struct recording *r = *state;
+
+	if (!record_frozen_fs(r, "write", "offcpu"))
+		skip();
+	assert_stopped(r, &part, stops_in_recording(r, STOPS_ALL));
 }
 
 /* -- a disk that is slowed down -- */
@@ -414,7 +447,7 @@ static void a_lock_of_the_kernel_is_waited_for_as_long_as_it_is_held(void **stat
 	struct part part = {.comm = "creator", .lock = "percpu rwsem read", .state = "blocked"};
 	struct recording *r = *state;
 
-	if (!record_frozen_fs(r, "lock"))
+	if (!record_frozen_fs(r, "create", "lock"))
 		skip();
 	assert_stopped(r, &part, stops_in_recording(r, STOPS_SEEN_WHOLE));
 	assert_in_range(waits__sum(r->profile, &part).rows, 1,
@@ -426,8 +459,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		e2e_test(a_stopped_process_is_stopped),
 		e2e_test(a_frozen_group_is_stopped),
+		e2e_test(a_frozen_group_of_the_unified_hierarchy_is_stopped_too),
 		e2e_test(who_has_used_up_its_quota_is_throttled),
 		e2e_test(a_frozen_file_system_blocks_uninterruptibly),
+		e2e_test(a_write_to_a_frozen_file_system_waits_for_it_to_be_thawed),
 		e2e_test(reads_that_are_throttled_wait_for_the_disk),
 		e2e_test(a_lock_of_the_kernel_is_waited_for_as_long_as_it_is_held),
 	};

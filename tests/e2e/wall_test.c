@@ -52,6 +52,24 @@ static void samples_agree_with_the_kernel_before_they_are_made_to(void **state)
 	assert_true(a.other > 10 && a.other < 15.2);
 }
 
+/* As many short waits as there may be, in as many stacks, from the very first second on: how few are taken of them is found out before there is no room. */
+static void a_swarm_of_short_waits_has_room_from_the_first_second(void **state)
+{
+	struct recording *r = *state;
+	struct account a;
+	char pid[32];
+
+	recording__start(r, ARGS("waits", "swarm", RECORDING_LONG));
+	snprintf(pid, sizeof(pid), "%lld", r->pid);
+	/* at this frequency there is no room to spare for ticks of the clock */
+	recording__record(r, 0, ARGS("-F", "99", "-e", "offcpu", "-d", "2s", "-p", pid));
+	a = read_account(r);
+	assert_true(a.other > 100); /* of 60 threads, 2 s each */
+	assert_true(fabs(a.other_sampled - a.other) <=
+		    fmax(TOLERANCE * a.other, 4 * sqrt(a.other * a.interval_ms / 1000)));
+	assert_null(expect__comment(r->profile, "lost count_full"));
+}
+
 /* They have left no CPU before, so nobody has noted when they did; and they exit by the hundred, some of them in the middle of being looked at. */
 static void what_new_threads_wait_for_their_first_cpu_is_sampled(void **state)
 {
@@ -225,6 +243,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		e2e_test(samples_agree_with_the_kernel_before_they_are_made_to),
+		e2e_test(a_swarm_of_short_waits_has_room_from_the_first_second),
 		e2e_test(what_new_threads_wait_for_their_first_cpu_is_sampled),
 		e2e_test(what_a_process_does_as_it_exits_is_in_its_account),
 		e2e_test(a_thread_that_changes_queues_has_waited_for_a_cpu_in_both),

@@ -10,6 +10,7 @@
  *      pipe       waiter                    a byte that `holder` writes every 1 to 9 ms
  *      disk       reader                    blocks of the file PATH, past the cache
  *      create     creator                   a new file in PATH: longer where that file system is frozen
+ *      write      writer                    a block of a file in PATH: as creator
  *      migrate    nomad                     times of 1 to 4 ms, on another CPU each time
  *      moved      waiter                    a byte, then 15 ms for the first CPU, which `hog` has, and then it is moved to another
  *      exiting    brief                     20 ms, one thread after the other, each only that
@@ -21,6 +22,7 @@
  *      spin       spinner                   nothing: it works
  *      pause      blocker                   nothing that comes
  *      crowd      idler, 600 times          times of 0.5 to 1 s
+ *      swarm      bee, 60 times             times of 0.1 to 3 ms, in 20 stacks
  *      once       blocker                   half of the time; then it works
  *      naps       napper, blocker           times of 0.3 to 1.7 s; the end
  *
@@ -44,6 +46,7 @@
 #define N_HOGS    4
 #define N_IDLERS  600
 #define N_NEWBORN 32
+#define N_BEES    60
 #define BLOCK     4096
 
 struct bill {
@@ -204,6 +207,20 @@ static WORK_FN void wait_for_create(void)
 		over = 1;
 	close(fd);
 	unlink(name);
+	sleep_us(2000);
+}
+
+static WORK_FN void wait_for_write(void)
+{
+	static int fd = -1;
+	char name[4096];
+
+	if (fd < 0) {
+		snprintf(name, sizeof(name), "%s/written", path);
+		fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	}
+	if (pwrite(fd, name, 1, 0) != 1)
+		over = 1;
 	sleep_us(2000);
 }
 
@@ -564,6 +581,30 @@ static void run_crowd(void)
 	run_threads(idlers, N_IDLERS);
 }
 
+/* As many stacks as there are depths. */
+static WORK_FN void wait_deeply(uint64_t depth)
+{
+	if (depth)
+		wait_deeply(depth - 1);
+	else
+		sleep_us(some_us(100, 3000));
+	__asm__ volatile(""); /* no jump in place of the call */
+}
+
+static void step_bee(void)
+{
+	wait_deeply(some_us(0, 20));
+}
+
+static void run_swarm(void)
+{
+	struct thread bees[N_BEES];
+
+	for (int i = 0; i < N_BEES; i++)
+		bees[i] = (struct thread){.comm = "bee", .step = step_bee};
+	run_threads(bees, N_BEES);
+}
+
 static void run_naps(void)
 {
 	struct thread t[] = {{.comm = "napper", .step = wait_for_nap},
@@ -596,6 +637,7 @@ static const struct {
 	{"pipe", "waiter", wait_for_pipe, give_pipe},
 	{"disk", "reader", wait_for_disk, NULL},
 	{"create", "creator", wait_for_create, NULL},
+	{"write", "writer", wait_for_write, NULL},
 	{"migrate", "nomad", wait_elsewhere, NULL},
 	{"spin", "spinner", work_without_end, NULL},
 	{"pause", "blocker", wait_for_ever, NULL},
@@ -639,6 +681,8 @@ int main(int argc, char **argv)
 		run_starve();
 	else if (!strcmp(way, "crowd"))
 		run_crowd();
+	else if (!strcmp(way, "swarm"))
+		run_swarm();
 	else if (!strcmp(way, "naps"))
 		run_naps();
 	else

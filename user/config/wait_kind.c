@@ -122,6 +122,7 @@ static const struct {
 	 "rcu_sync_enter affine_move_task"},
 	{WAIT_ROLE_PURPOSE, WAIT_KIND_STOP, "do_signal_stop ptrace_stop ptrace_notify do_jobctl_trap ptrace_do_notify coredump_wait do_coredump"},
 	{WAIT_ROLE_PURPOSE, WAIT_KIND_FREEZER, "do_freezer_trap __refrigerator __thaw_task cgroup_enter_frozen"},
+	{WAIT_ROLE_GENERAL, WAIT_KIND_FREEZER, "get_signal"}, /* do_freezer_trap, inlined */
 	{WAIT_ROLE_PLACE, WAIT_KIND_KERNEL_THREAD,
 	 "worker_thread rescuer_thread kthread_worker_fn smpboot_thread_fn kthreadd kswapd kcompactd khugepaged ksm_scan_thread kdamond_fn "
 	 "oom_reaper kauditd_thread devtmpfs_work_loop devtmpfsd irq_thread rcu_gp_fqs_loop rcu_gp_kthread rcu_tasks_one_gp rcu_tasks_kthread rcu_nocb_* "
@@ -129,6 +130,17 @@ static const struct {
 	 "dmcrypt_write kcryptd* cleaner_kthread transaction_kthread psi_rollover_poll psi_poll_worker psi_rtpoll_worker napi_threaded_poll* "
 	 "nvme_* balloon* kvm_nx_huge_page_recovery_worker"},
 };
+
+/*
+ * What these wait for in a per-CPU semaphore is a frozen file system that they want to write to. Nobody names the lock: what takes it is inlined, and other per-CPU semaphores are
+ * locks as others are.
+ */
+static const char *const writers =
+	"vfs_write vfs_writev vfs_iter_write vfs_iocb_iter_write do_iter_write do_pwritev do_writev ksys_write ksys_pwrite64 aio_write io_write vfs_fallocate "
+	"vfs_copy_file_range vfs_clone_file_range do_clone_file_range vfs_dedupe_file_range vfs_dedupe_file_range_one do_sendfile do_splice do_splice_from iter_file_splice_write "
+	"ext4_page_mkwrite ext4_dax_huge_fault ext4_evict_inode ext2_dax_fault xfs_filemap_page_mkwrite xfs_filemap_fault __xfs_filemap_fault xfs_write_fault* xfs_trans_alloc* "
+	"xfs_trans_reserve* btrfs_page_mkwrite start_transaction f2fs_vm_page_mkwrite f2fs_evict_inode filemap_page_mkwrite block_page_mkwrite iomap_page_mkwrite gfs2_page_mkwrite "
+	"fuse_page_mkwrite ocfs2_page_mkwrite nilfs_page_mkwrite do_page_mkwrite";
 
 /* System calls that wait for one kind of thing. */
 static const struct {
@@ -189,12 +201,13 @@ int wait_kind__find(const char *name, enum wait_kind *ret_kind)
 
 struct wait_function wait_kind__of_function(const char *name)
 {
-	struct wait_function f = {WAIT_ROLE_NONE, WAIT_KIND_NONE};
+	struct wait_function f = {.role = WAIT_ROLE_NONE, .kind = WAIT_KIND_NONE};
 	size_t len = strcspn(name, ".");
 
 	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++)
 		if (functions[i].role > f.role && is_in(functions[i].names, name, len))
-			f = (struct wait_function){functions[i].role, functions[i].kind};
+			f = (struct wait_function){.role = functions[i].role, .kind = functions[i].kind};
+	f.is_writer = is_in(writers, name, len);
 	return f;
 }
 

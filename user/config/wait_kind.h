@@ -19,6 +19,8 @@
 #ifndef EVERPROF_CONFIG_WAIT_KIND_H
 #define EVERPROF_CONFIG_WAIT_KIND_H
 
+#include <stdbool.h>
+
 /*  id, label, what is waited for */
 #define WAIT_KINDS(X)                                                                       \
 	X(NONE, "", "not known")                                                            \
@@ -81,6 +83,7 @@ enum wait_role {
 struct wait_function {
 	enum wait_role role;
 	enum wait_kind kind;
+	bool is_writer; /* where it called what waits in a per-CPU semaphore, that is a file system to be thawed */
 };
 
 const char *wait_kind__name(enum wait_kind k); /* "" for NONE */

@@ -112,6 +112,7 @@ static void loader__size(const struct loader_opts *opts, struct everprof_bpf *sk
 {
 	uint64_t samples = opts->n_cpus *
 			   (opts->slice_ns / opts->period_ns + 1 +
+			    (opts->events & 1u << EVENT_OFFCPU ? WAIT_TAKEN_A_CPU : 0) +
 			    (opts->events & 1u << EVENT_ALLOC ? ALLOC_SAMPLES_A_SLICE : 0)) *
 			   2;
 	uint64_t words = samples * STACK_WORDS_MAX / 4;

@@ -55,6 +55,15 @@ _Static_assert(WAIT_MIN_NS > 2 * WAIT_SHORT_NS, "however far the clocks of two C
 #define PASS_ROUNDS 64 /* at a window's end: until all are told */
 #define ROW_NONE    UINT32_MAX
 
+struct wait_base {
+	uint64_t intervals, squares; /* of all clocks of waits (bpf/wait_slot.h), when the window began */
+};
+
+static struct wait_base *base_of(const struct collector *c)
+{
+	return c->source_state[EVENT_OFFCPU];
+}
+
 /* When the record was read, on the clock of waits (bpf/off_cpu.bpf.c). */
 static uint64_t wait_now(const struct collector *c, const struct thread_record *r)
 {
@@ -188,6 +197,8 @@ static void on_waiting(struct collector *c, const struct thread_record *r)
 	if (r->state >= WAIT_MAX || !since || since + c->maps->gate->wait_min_ns > now)
 		return;
 	state = slot->state < WAIT_MAX ? slot->state : WAIT_BLOCKED;
+	if (state == WAIT_BLOCKED && r->state == WAIT_STOPPED)
+		state = WAIT_STOPPED; /* a switch is not asked whether it is frozen */
 	if (!r->has_stack && !is_known(c, slot, r))
 		return;
 	if (r->has_stack)
@@ -330,6 +341,46 @@ static void pass_waits(struct collector *c, bool all)
 		;
 }
 
+static struct wait_clock clocks[CPUS_MAX]; /* as read last */
+static const uint32_t zero = 0;
+
+/* How many; -errno. */
+static int read_clocks(const struct collector *c)
+{
+	int n = libbpf_num_possible_cpus();
+
+	if (n <= 0 || n > CPUS_MAX || bpf_map_lookup_elem(c->maps->wait_clocks_fd, &zero, clocks))
+		return -errno;
+	return n;
+}
+
+static void interval_sums(const struct collector *c, uint64_t *ret_intervals, uint64_t *ret_squares)
+{
+	int n = read_clocks(c);
+
+	*ret_intervals = *ret_squares = 0;
+	for (int i = 0; i < n; i++) {
+		*ret_intervals += clocks[i].intervals;
+		*ret_squares += clocks[i].squares;
+	}
+}
+
+/*
+ * What chance took in the window stands for sums that are as uncertain as if the interval had been this all the while: the mean over what was waited, to which each
+ * wait that was taken has told its own.
+ */
+static uint64_t interval_of_window(const struct collector *c)
+{
+	const struct wait_base *before = base_of(c);
+	uint64_t intervals, squares;
+
+	interval_sums(c, &intervals, &squares);
+	if (intervals <= before->intervals)
+		return c->wait_orders.interval_ns; /* nothing was taken */
+	return (uint64_t)((double)(squares - before->squares) / (double)(intervals - before->intervals) *
+			  (1 << INTERVAL_SHIFT));
+}
+
 /* By a hypervisor, of all CPUs, since the boot; 0: not told. */
 static uint64_t stolen_so_far(const struct collector *c)
 {
@@ -348,6 +399,7 @@ static uint64_t stolen_so_far(const struct collector *c)
 static void begin_waits(struct collector *c, struct window *w)
 {
 	(void)w;
+	interval_sums(c, &base_of(c)->intervals, &base_of(c)->squares);
 	c->stolen_ns = stolen_so_far(c);
 	c->maps->gate->wait_round++;
 	collector__forget_lock_rows(c);
@@ -367,9 +419,9 @@ static void note(struct collector *c, struct window *w, const struct wait_accoun
 		 "for a CPU "
 		 "%.6f s (samples %.6f s), for something else %.6f s (samples %.6f s), none of it sampled "
 		 "%.6f s; taken of their CPUs while they ran, by a hypervisor or interrupts, %.6f s",
-		 c->wait_orders.hook ? "switch" : "pass", (double)c->wait_orders.interval_ns / 1e6,
-		 a->n_threads, (double)a->run_ns / 1e9, (double)a->exact_ns[1] / 1e9,
-		 (double)a->sampled_ns[1] / 1e9, (double)a->exact_ns[0] / 1e9, (double)a->sampled_ns[0] / 1e9,
+		 c->wait_orders.hook ? "switch" : "pass", (double)w->period_ns / 1e6, a->n_threads,
+		 (double)a->run_ns / 1e9, (double)a->exact_ns[1] / 1e9, (double)a->sampled_ns[1] / 1e9,
+		 (double)a->exact_ns[0] / 1e9, (double)a->sampled_ns[0] / 1e9,
 		 (double)(a->unsampled_ns[0] + a->unsampled_ns[1]) / 1e9, (double)a->away_ns / 1e9);
 	intern__add(w->strings, text, strlen(text), &w->note);
 }
@@ -383,6 +435,7 @@ static void settle_waits(struct collector *c, struct window *w)
 	int err;
 
 	stolen_ns = stolen_ns > c->stolen_ns ? stolen_ns - c->stolen_ns : 0;
+	w->period_ns = interval_of_window(c);
 	err = wait_account__settle(w, &c->threads, stolen_ns, &ports, &account);
 	if (err)
 		log_warn("collector: hold waits against the kernel's account: %s, they stay as they were "
@@ -393,19 +446,6 @@ static void settle_waits(struct collector *c, struct window *w)
 }
 
 /* ---- the budget ---- */
-
-static struct wait_clock clocks[CPUS_MAX]; /* as read last */
-static const uint32_t zero = 0;
-
-/* How many; -errno. */
-static int read_clocks(const struct collector *c)
-{
-	int n = libbpf_num_possible_cpus();
-
-	if (n <= 0 || n > CPUS_MAX || bpf_map_lookup_elem(c->maps->wait_clocks_fd, &zero, clocks))
-		return -errno;
-	return n;
-}
 
 /* Before the hook is in place: what was taken of CPUs since it was there last was taken of nobody that it knows. */
 static void forget_away(const struct collector *c)
@@ -434,7 +474,7 @@ static int read_wait_clocks(const struct collector *c, struct wait_stats *ret)
 	return 0;
 }
 
-/* What a window says that one sample stands for is the most that it was: how certain its sums are depends on that. */
+/* As long as it is open, a window says the most that one sample stood for: how certain its sums are depends on that. */
 static void widen_period(struct window *w, uint64_t interval_ns)
 {
 	if (w && w->period_ns < interval_ns)
@@ -481,6 +521,17 @@ static void obey_waits(struct collector *c, const struct wait_orders *orders, bo
 	c->hook_is_new = c->wait_orders.hook;
 }
 
+/* The longest interval by which a CPU drew in this slice, of those whose clocks were read. */
+static uint64_t interval_used(const struct collector *c)
+{
+	uint64_t used_ns = 0;
+
+	for (int i = 0; i < CPUS_MAX; i++)
+		if (clocks[i].slice == c->maps->gate->wait_slice && clocks[i].interval_ns > used_ns)
+			used_ns = clocks[i].interval_ns;
+	return used_ns;
+}
+
 /* Once a slice: keeps to the budget. */
 static void control_waits(struct collector *c)
 {
@@ -496,7 +547,9 @@ static void control_waits(struct collector *c)
 		.n_taken = s.n_taken,
 		.cost_ns = s.cost_ns,
 		.pass_ns = c->pass_ns,
+		.used_ns = interval_used(c),
 	};
+	c->maps->gate->wait_slice++;
 	c->wait_control.budget_ppm = collector__budget_ppm(c, EVENT_OFFCPU);
 	if (wait_control__judge(&c->wait_control, &r, &orders))
 		obey_waits(c, &orders, false);
@@ -579,7 +632,8 @@ static int init_waits(struct collector *c, struct err *err)
 
 	thread_table__init(&c->threads);
 	c->wait_rows = calloc(c->maps->n_wait_slots, sizeof(*c->wait_rows));
-	if (!c->wait_rows)
+	c->source_state[EVENT_OFFCPU] = calloc(1, sizeof(struct wait_base));
+	if (!c->wait_rows || !c->source_state[EVENT_OFFCPU])
 		return err__set(err, -ENOMEM, "waits: no memory");
 	c->thread_ends = ring_buffer__new(c->maps->thread_ends_fd, on_thread_end, c, NULL);
 	if (!c->thread_ends)
@@ -598,6 +652,7 @@ static void free_waits(struct collector *c)
 		loop__remove(c->loop, c->thread_ends_source);
 	thread_table__done(&c->threads);
 	free(c->wait_rows);
+	free(c->source_state[EVENT_OFFCPU]);
 	ring_buffer__free(c->thread_ends);
 }
 

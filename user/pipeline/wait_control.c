@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "user/pipeline/wait_control.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "bpf/wait_slot.h"
@@ -52,12 +53,15 @@ static void wait_control__hook(struct wait_control *w, double switches, double b
 }
 
 /* Towards as many as what is left of the budget pays for. */
-static void wait_control__interval(struct wait_control *w, double taken, double taken_ns, double left_ns)
+static void wait_control__interval(struct wait_control *w, double taken, double taken_ns, double left_ns,
+				   uint64_t used_ns)
 {
 	double most = WAIT_TAKEN_A_CPU * (double)w->n_cpus, wanted = left_ns / taken_ns, factor;
 
 	wanted = clamp(wanted, 1, most);
 	factor = clamp((taken + 1) / wanted, 0.5, 2);
+	/* what CPUs came to themselves is too much for a whole slice */
+	factor = fmax(factor, (double)used_ns / 4 / (double)w->orders.interval_ns);
 	w->orders.interval_ns = (uint64_t)clamp((double)w->orders.interval_ns * factor, WAIT_INTERVAL_MIN_NS,
 						WAIT_INTERVAL_MAX_NS);
 	/* waits that a pass began are as many as threads that come and go slowly: they are left out when nothing else helps */
@@ -99,7 +103,7 @@ bool wait_control__judge(struct wait_control *w, const struct wait_reading *r, s
 	wait_control__hook(w, switches, budget_ns);
 	wait_control__interval(w, taken,
 			       clamp((cost_ns - hook_ns) / (taken + 1), TAKEN_NS / 4, TAKEN_NS * 10),
-			       budget_ns - hook_ns - pass_ns);
+			       budget_ns - hook_ns - pass_ns, r->used_ns);
 	w->orders.run_queue_every = run_queue_every(switches / (double)w->n_cpus);
 	if (pass_ns > budget_ns / 2 && w->orders.pass_every < PASS_EVERY_MAX)
 		w->orders.pass_every *= 2;

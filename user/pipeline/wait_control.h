@@ -19,7 +19,6 @@
 #define WAIT_INTERVAL_START_NS  20000000ull
 #define WAIT_INTERVAL_MAX_NS    4000000000ull /* below POISSON_INTERVAL_MAX */
 #define WAIT_INTERVAL_RETURN_NS 500000000ull  /* at least, when the hook comes back */
-#define WAIT_TAKEN_A_CPU        200           /* a second: more says nothing more */
 #define RUN_QUEUE_A_CPU         1000 /* the same, of waits for a CPU that are looked at: 0.3 us each */
 #define RUN_QUEUE_EVERY_MAX     1024
 #define WAIT_HOOK_PATIENCE      2  /* slices over the budget before the hook goes */
@@ -32,6 +31,8 @@ struct wait_reading {
 	uint64_t n_taken;
 	uint64_t cost_ns; /* of the hook and of what it took */
 	uint64_t pass_ns; /* of passes over all threads */
+	uint64_t
+		used_ns; /* the longest interval that a CPU came to, since the last reading: longer than ordered where too many were taken */
 };
 
 struct wait_orders {

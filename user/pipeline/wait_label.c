@@ -119,6 +119,7 @@ static const struct stack_kind *stack_kind(struct wait_labels *l, uint32_t stack
 	struct stack_kind *s = &l->stacks[stack];
 	enum wait_role best = WAIT_ROLE_PLUMBING;
 	const struct stack_node *node;
+	bool in_semaphore = false; /* a per-CPU one: its caller tells what that is */
 
 	if (s->is_asked)
 		return s;
@@ -141,6 +142,9 @@ static const struct stack_kind *stack_kind(struct wait_labels *l, uint32_t stack
 			f.role = WAIT_ROLE_NONE;
 		if (!s->leaf)
 			s->leaf = node->item + 1;
+		if (in_semaphore && f.is_writer)
+			f = (struct wait_function){.role = WAIT_ROLE_LOCK, .kind = WAIT_KIND_FREEZER};
+		in_semaphore = f.role == WAIT_ROLE_PURPOSE && f.kind == WAIT_KIND_KERNEL_LOCK;
 		if (f.role > best) {
 			best = f.role;
 			s->kind = (uint8_t)f.kind;

@@ -76,6 +76,26 @@ static void busy_machine_is_kept_below_the_budget(void **state)
 	assert_true(m.spent_ns > 3e6); /* and it is used */
 }
 
+/* A crowd came, and CPUs took fewer by themselves: what was taken does not tell how many there are, but what they came to does. */
+static void what_cpus_came_to_by_themselves_is_followed(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	setup(&m, true);
+	m.r.used_ns = 256 * WAIT_INTERVAL_START_NS;
+	m.waited_s = 4;
+	run(&m, 1);
+	assert_int_equal(m.orders.interval_ns, 64 * WAIT_INTERVAL_START_NS);
+	/* twice as long as ordered is what every slice comes to now and then */
+	m.r.used_ns = 2 * m.orders.interval_ns;
+	run(&m, 1);
+	assert_int_equal(m.orders.interval_ns, 32 * WAIT_INTERVAL_START_NS);
+	m.r.used_ns = 0;
+	run(&m, 30);
+	assert_true(m.orders.interval_ns < 2 * WAIT_INTERVAL_START_NS);
+}
+
 static void storm_of_switches_takes_the_hook_away_until_it_is_over(void **state)
 {
 	struct machine m;
@@ -167,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(quiet_machine_is_looked_at_closely),
 		cmocka_unit_test(busy_machine_is_kept_below_the_budget),
+		cmocka_unit_test(what_cpus_came_to_by_themselves_is_followed),
 		cmocka_unit_test(storm_of_switches_takes_the_hook_away_until_it_is_over),
 		cmocka_unit_test(hook_does_not_come_and_go_every_few_seconds),
 		cmocka_unit_test(few_waits_for_a_cpu_are_looked_at_where_there_are_many),
