@@ -4,8 +4,8 @@
  * over, even if it was killed in between.
  *
  * Idea. A file of fixed records, replaced as a whole whenever something of it changes (a few times an hour). Times are of the wall clock. What was pending is not
- * kept: nobody knows whether it held while the agent was away. After another boot processes and groups are other ones: only the system's alarms, and the
- * counts, stay.
+ * kept: nobody knows whether it held while the agent was away. After another boot processes and groups are other ones, and a rule that was changed is another
+ * rule: of those only what was told to fire comes back, to be told to be over.
  *
  * Invariants. A file that is cut, damaged, or somebody else's is refused as a whole. A restored alarm that nothing is measured for any more is over with the first
  * pass, and told.
@@ -20,7 +20,7 @@
 #include "user/alert/rule_engine_impl.h"
 #include "user/base/buf.h"
 
-static const char magic[8] = "evalrt2";
+static const char magic[8] = "evalrt3";
 
 _Static_assert(RULE_MEMORY_NAMES == NAME_N && RULE_MEMORY_NAME_MAX == ALERT_NAME_MAX,
 	       "the names of an alert");
@@ -103,7 +103,10 @@ static bool is_worth_keeping(const struct rule_engine *e, const struct alert *a)
 
 static void fill(const struct rule_engine *e, const struct alert *a, struct rule_memory_alert *to)
 {
+	const char *name = e->rules.items[a->rule].name;
+
 	*to = (struct rule_memory_alert){.rule = e->states[a->rule].hash,
+					 .rule_name = rule_memory__checksum(name, strlen(name)),
 					 .scope = a->told.scope,
 					 .pid = a->told.pid,
 					 .start_ns = a->told.start_ns,
@@ -165,6 +168,37 @@ static uint64_t to_mono(const struct rule_engine *e, uint64_t real_ns)
 	return e->now.mono_ns > ago ? e->now.mono_ns - ago : 1;
 }
 
+static bool is_told(const struct rule_memory_alert *m)
+{
+	return m->phase == ALERT_FIRING || m->phase == ALERT_KEPT;
+}
+
+/* The rule that it is of: as it was, or else what has its name now. NONE: there is none. */
+static uint32_t rule_of(const struct rule_engine *e, const struct rule_memory_alert *m, bool *ret_as_it_was)
+{
+	uint32_t named = NONE;
+
+	for (uint32_t r = 0; r < e->rules.n; r++) {
+		const struct rule *rule = &e->rules.items[r];
+
+		*ret_as_it_was = e->states[r].hash == m->rule && rule->scope == m->scope &&
+				 m->term < rule->condition.n_terms;
+		if (*ret_as_it_was)
+			return r;
+		if (rule_memory__checksum(rule->name, strlen(rule->name)) == m->rule_name)
+			named = r;
+	}
+	return named;
+}
+
+/* Of a target that no pass will see, so it is over with the first. */
+static void orphan(struct rule_memory_alert *m, uint32_t i)
+{
+	m->start_ns = m->cgroup_id = UINT64_MAX - i;
+	m->is_event = 0;
+	m->term = 0;
+}
+
 static void restore_alert(struct rule_engine *e, uint32_t rule, const struct rule_memory_alert *m)
 {
 	const char *names[NAME_N];
@@ -194,7 +228,7 @@ static void restore_alert(struct rule_engine *e, uint32_t rule, const struct rul
 	a->cooling_until_ns = m->cooling_until_ns;
 	a->episode = m->episode;
 	memcpy(a->capture, m->capture, sizeof(a->capture));
-	if (m->phase == ALERT_FIRING || m->phase == ALERT_KEPT) {
+	if (is_told(m)) {
 		alert_state__fire(&a->state, e->now.mono_ns);
 		a->state.fired_ns = a->state.since_ns = to_mono(e, m->fired_real_ns);
 	}
@@ -219,13 +253,17 @@ int rule_engine__restore(struct rule_engine *e, const char *boot_id, const void 
 	if (m.header.next_episode > e->next_episode)
 		e->next_episode = m.header.next_episode;
 	for (uint32_t i = 0; i < m.header.n_alerts; i++) {
+		bool is_current;
+		uint32_t rule;
+
 		rule_memory__get(&m, i, &a);
-		if (a.scope != SCOPE_SYSTEM && strcmp(m.header.boot_id, boot_id))
+		rule = rule_of(e, &a, &is_current);
+		is_current &= a.scope == SCOPE_SYSTEM || !strcmp(m.header.boot_id, boot_id);
+		if (rule == NONE || (!is_current && !is_told(&a)))
 			continue;
-		for (uint32_t r = 0; r < e->rules.n; r++)
-			if (e->states[r].hash == a.rule && e->rules.items[r].scope == a.scope &&
-			    a.term < e->rules.items[r].condition.n_terms)
-				restore_alert(e, r, &a);
+		if (!is_current)
+			orphan(&a, i);
+		restore_alert(e, rule, &a);
 	}
 	return 0;
 }

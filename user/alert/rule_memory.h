@@ -33,7 +33,7 @@ struct rule_memory_header {
 };
 
 struct rule_memory_alert {
-	uint64_t rule; /* hash */
+	uint64_t rule, rule_name; /* hashes */
 	uint32_t scope, pid;
 	uint64_t start_ns, cgroup_id;
 	uint32_t phase, term, level, is_event;

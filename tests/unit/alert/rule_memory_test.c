@@ -76,19 +76,26 @@ static void start(struct fixture *f)
 		0);
 }
 
+static void parse(struct fixture *f, const char *text)
+{
+	struct err e = {0};
+	struct yaml y;
+
+	assert_int_equal(yaml__parse("f", text, strlen(text), &y, &e), 0);
+	assert_int_equal(
+		rule__parse_list(&(struct rule_source){"f", y.root}, NULL, NULL, &f->arena, &f->rules, &e),
+		0);
+	yaml__done(&y);
+}
+
 static int set_up(void **state)
 {
 	static struct fixture f;
-	struct err e = {0};
-	struct yaml y;
 
 	f = (struct fixture){.now = {1000 * S, 1700000000 * S, 1000 * S}, .process_start_ns = 5};
 	arena__init(&f.arena, 1 << 20);
 	buf__init(&f.saved, RULE_MEMORY_BYTES_MAX);
-	assert_int_equal(yaml__parse("f", rules_text, strlen(rules_text), &y, &e), 0);
-	assert_int_equal(
-		rule__parse_list(&(struct rule_source){"f", y.root}, NULL, NULL, &f.arena, &f.rules, &e), 0);
-	yaml__done(&y);
+	parse(&f, rules_text);
 	start(&f);
 	*state = &f;
 	return 0;
@@ -204,7 +211,27 @@ static void after_another_boot_only_the_system_is_the_same(void **state)
 	assert_int_equal(f->n_firing, 2);
 	restart(f, "boot-2");
 	pass(f, 99, 7, 99);
-	assert_int_equal(f->n_firing, 3); /* the process of that pid is another one */
+	assert_int_equal(f->n_firing, 3);   /* the process of that pid is another one … */
+	assert_int_equal(f->n_resolved, 1); /* … and of the one before it is told that it is over */
+	assert_string_equal(f->resolved_comm, "burner");
+	pass(f, 99, 7, 99);
+	assert_int_equal(f->n_resolved, 1);
+}
+
+static void what_a_changed_rule_told_is_over_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+
+	pass(f, 99, 7, 99);
+	assert_int_equal(f->n_firing, 2);
+	parse(f, "- {name: host, condition: cpu_usage_percent > 90, duration: 0s, action: none, "
+		 "keep_firing: 60s, limits: {learning: 0s}}");
+	restart(f, "boot-1");
+	pass(f, 89, 7, 99);
+	/* of the rule that is gone nobody could say to whom; the one that has its name says that it is over */
+	assert_int_equal(f->n_resolved, 1);
+	assert_string_equal(f->resolved_comm, "");
+	assert_int_equal(f->n_firing, 2);
 }
 
 static void a_damaged_file_is_refused_whole(void **state)
@@ -228,6 +255,19 @@ static void a_damaged_file_is_refused_whole(void **state)
 		assert_int_equal(rule_memory__parse(bytes, len, &m), -EBADMSG);
 	}
 	free(bytes);
+}
+
+/* Else the search begins with bytes that are refused at once, and finds nothing. */
+static void the_first_input_of_the_search_is_of_this_format(void **state)
+{
+	struct fixture *f = *state;
+	struct rule_memory m;
+
+	assert_int_equal(io__read_at(AT_FDCWD, "tests/fuzz/corpus/rule_memory/seed-01", RULE_MEMORY_BYTES_MAX,
+				     &f->saved),
+			 0);
+	assert_int_equal(rule_memory__parse(f->saved.data, f->saved.len, &m), 0);
+	assert_true(m.header.n_alerts > 1);
 }
 
 static void a_program_that_comes_back_cools_over_a_restart_and_another_boot(void **state)
@@ -423,8 +463,10 @@ int main(void)
 		TEST(what_went_while_nobody_looked_is_over),
 		TEST(a_cooling_target_still_cools),
 		TEST(captures_of_the_hour_are_counted_on),
+		TEST(what_a_changed_rule_told_is_over_after_a_restart),
 		TEST(after_another_boot_only_the_system_is_the_same),
 		TEST(a_damaged_file_is_refused_whole),
+		TEST(the_first_input_of_the_search_is_of_this_format),
 		TEST(a_program_that_comes_back_cools_over_a_restart_and_another_boot),
 		TEST(limits_hold_over_sigkill_whenever_it_comes),
 	};
