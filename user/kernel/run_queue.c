@@ -28,6 +28,15 @@ uint64_t run_queue__count(const struct run_queue *r)
 	return n;
 }
 
+void run_queue__note(struct run_queue *r, uint64_t ns, uint64_t n)
+{
+	uint32_t bucket = 0;
+
+	while (bucket < RUN_QUEUE_BUCKETS - 1 && ns >= run_queue__bucket_ns(bucket))
+		bucket++;
+	r->n[bucket] += n;
+}
+
 uint64_t run_queue__quantile_ns(const struct run_queue *r, double q)
 {
 	uint64_t all = run_queue__count(r), n = 0;
@@ -66,6 +75,17 @@ static int group_path(int root_fd, const char *root, uint64_t id, char ret_path[
 	if (!*ret_path)
 		strcpy(ret_path, "/");
 	return 0;
+}
+
+void run_queues__add(int map_fd, uint64_t cgroup, const struct run_queue *more)
+{
+	struct run_queue r = {};
+
+	if (bpf_map_lookup_elem(map_fd, &cgroup, &r))
+		r = (struct run_queue){};
+	for (int i = 0; i < RUN_QUEUE_BUCKETS; i++)
+		r.n[i] += more->n[i];
+	bpf_map_update_elem(map_fd, &cgroup, &r, BPF_ANY);
 }
 
 int run_queues__read(int map_fd, const char *cgroup_root, run_queue_fn fn, void *ctx)

@@ -19,6 +19,7 @@
 #include "user/pipeline/collector_process.h"
 #include "user/pipeline/event_source.h"
 #include "user/pipeline/history.h"
+#include "user/pipeline/pass_queues.h"
 #include "user/pipeline/wait_control.h"
 #include "user/process/thread_table.h"
 
@@ -83,6 +84,8 @@ struct collector {
 	bool window_has_base, hook_is_new;
 	/* CPU time of passes; switches of all threads that they told; what a hypervisor had stolen when the window began */
 	uint64_t pass_ns, pass_switches, stolen_ns;
+	struct pass_queues pass_queues;
+	uint64_t waits_said_ns; /* when the log had it last that they are sampled the other way */
 	struct collector_stats stats;
 };
 

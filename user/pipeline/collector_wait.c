@@ -11,7 +11,7 @@
  *   When the window ends, each thread's samples are scaled so that they add up to the kernel's account, waiting for a CPU and for
  *   something else apart; a thread of which nothing was taken gets a row that says so.
  * Where there is no hook (no task work, or too many switches for the budget), what a thread waited between two passes is given to the stack in which
- *   the second one meets it.
+ *   the second one meets it, and how long it waited for a CPU each time is the mean of that time (pass_queues).
  * Invariants: time is claimed after the stack was read, so a stack never stands for a wait that began later. What is not told for want of tokens is not
  *   claimed, and comes with the next pass.
  * Cost: some 0.5 us a thread and pass; 20 to 40 us a stack.
@@ -52,6 +52,7 @@
 #define WAIT_MIN_NS (50 * NS_PER_MS) /* shorter ones are left to the hook */
 _Static_assert(WAIT_MIN_NS > 2 * WAIT_SHORT_NS, "however far the clocks of two CPUs are apart");
 #define PASS_TOKENS 256
+#define SAY_HOW_NS  (600 * NS_PER_SEC)
 #define PASS_ROUNDS 64 /* at a window's end: until all are told */
 #define ROW_NONE    UINT32_MAX
 
@@ -264,6 +265,15 @@ static void leave_out(struct collector *c, const struct thread_record *r)
 		note_row(c, r, slot, ROW_NONE);
 }
 
+/* No hook: how long it waited for a CPU. What it waits now was counted up to now, and may come to a little less when that is over. */
+static void note_queue(struct collector *c, const struct thread_record *r, const struct thread *t,
+		       const struct thread_sums *before, uint32_t switches)
+{
+	uint64_t now = t->last.run_delay_ns, then = before->run_delay_ns;
+
+	pass_queues__note(&c->pass_queues, r->cgroup, now > then ? now - then : 0, switches);
+}
+
 static int on_thread(const struct thread_record *r, void *ctx)
 {
 	struct collector *c = ctx;
@@ -283,6 +293,8 @@ static int on_thread(const struct thread_record *r, void *ctx)
 		return err;
 	switches = r->switches - t->switches;
 	c->pass_switches += switches;
+	if (!c->wait_orders.hook && c->window_has_base)
+		note_queue(c, r, t, &before, switches);
 	if (!c->windows[EVENT_OFFCPU] || !collector__wants_thread(c, t)) {
 		t->switches = r->switches;
 		leave_out(c, r);
@@ -325,6 +337,7 @@ static bool collector__pass(struct collector *c)
 	if (err)
 		log_warn("collector: look at all threads: %s, ignoring", strerror(-err));
 	c->hook_is_new = false;
+	pass_queues__flush(&c->pass_queues, c->maps->run_queues_fd);
 	c->pass_ns += clock__thread_cpu_ns() - cpu;
 	return err || !gate->wait_left;
 }
@@ -464,6 +477,7 @@ static int read_wait_clocks(const struct collector *c, struct wait_stats *ret)
 
 	if (n < 0)
 		return n;
+	ret->run_queue = c->pass_queues.all;
 	for (int i = 0; i < n; i++) {
 		ret->n_switches += clocks[i].n_switches;
 		ret->n_taken += clocks[i].n_taken;
@@ -479,6 +493,23 @@ static void widen_period(struct window *w, uint64_t interval_ns)
 {
 	if (w && w->period_ns < interval_ns)
 		w->period_ns = interval_ns;
+}
+
+/* Where the load is at the edge it changes twice a minute: the metric and each profile tell, the log is for the first of many. */
+static void say_how(struct collector *c)
+{
+	const char *how = c->wait_orders.hook ? "a hook on switches again"
+					      : "passes over all threads: a hook on switches would cost more "
+						"than profiling.offcpu.budget";
+	uint64_t now = clock__mono_ns();
+
+	if (c->waits_said_ns && now - c->waits_said_ns < SAY_HOW_NS) {
+		log_debug("collector: waits are sampled by %s", how);
+		return;
+	}
+	log_info("collector: waits are sampled by %s", how);
+	if (c->wait_orders.hook) /* both ways were said */
+		c->waits_said_ns = now;
 }
 
 static void obey_waits(struct collector *c, const struct wait_orders *orders, bool is_first)
@@ -506,10 +537,7 @@ static void obey_waits(struct collector *c, const struct wait_orders *orders, bo
 			 strerror(-err));
 		c->wait_orders.hook = false;
 	} else if (!is_first) {
-		log_info("collector: waits are sampled by %s now",
-			 orders->hook ? "a hook on switches"
-				      : "passes over all threads: a hook on switches would cost more than "
-					"profiling.offcpu.budget");
+		say_how(c);
 	}
 	/* a switch tells the clock of waits, by which those are adopted that wait already: here is one */
 	if (c->wait_orders.hook)
@@ -631,6 +659,7 @@ static int init_waits(struct collector *c, struct err *err)
 	int code;
 
 	thread_table__init(&c->threads);
+	pass_queues__init(&c->pass_queues);
 	c->wait_rows = calloc(c->maps->n_wait_slots, sizeof(*c->wait_rows));
 	c->source_state[EVENT_OFFCPU] = calloc(1, sizeof(struct wait_base));
 	if (!c->wait_rows || !c->source_state[EVENT_OFFCPU])
@@ -651,6 +680,7 @@ static void free_waits(struct collector *c)
 	if (c->thread_ends_source)
 		loop__remove(c->loop, c->thread_ends_source);
 	thread_table__done(&c->threads);
+	pass_queues__done(&c->pass_queues);
 	free(c->wait_rows);
 	free(c->source_state[EVENT_OFFCPU]);
 	ring_buffer__free(c->thread_ends);

@@ -34,6 +34,38 @@ static void quantile_is_the_end_of_its_bucket(void **state)
 	assert_int_equal(run_queue__quantile_ns(&none, 0.5), 0);
 }
 
+static void a_wait_is_below_the_end_of_its_bucket(void **state)
+{
+	struct run_queue r = {};
+
+	(void)state;
+	run_queue__note(&r, 0, 1);
+	run_queue__note(&r, 1023, 1);
+	assert_int_equal(r.n[0], 2);
+	run_queue__note(&r, 1024, 3);
+	assert_int_equal(r.n[1], 3);
+	run_queue__note(&r, 3000000, 5);
+	assert_int_equal(run_queue__quantile_ns(&r, 1), 4096 << 10);
+	run_queue__note(&r, UINT64_MAX, 1);
+	assert_int_equal(r.n[RUN_QUEUE_BUCKETS - 1], 1);
+}
+
+static void what_is_added_stands_beside_what_was_there(void **state)
+{
+	int fd = bpf_here__map(BPF_MAP_TYPE_HASH, sizeof(uint64_t), sizeof(struct run_queue), 1, NULL);
+	struct run_queue r = {.n = {[2] = 7}}, more = {.n = {[2] = 1, [9] = 4}};
+	uint64_t id = 5;
+
+	(void)state;
+	run_queues__add(fd, id, &r);
+	run_queues__add(fd, id, &more);
+	run_queues__add(fd, id + 1, &more); /* no room: nothing is lost of the other */
+	assert_int_equal(bpf_map_lookup_elem(fd, &id, &r), 0);
+	assert_int_equal(r.n[2], 8);
+	assert_int_equal(r.n[9], 4);
+	close(fd);
+}
+
 struct seen {
 	char path[256];
 	uint64_t n;
@@ -97,6 +129,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(quantile_is_the_end_of_its_bucket),
+		cmocka_unit_test(a_wait_is_below_the_end_of_its_bucket),
+		cmocka_unit_test(what_is_added_stands_beside_what_was_there),
 		cmocka_unit_test(groups_have_their_paths_and_dead_ones_go),
 		cmocka_unit_test(root_that_is_not_there_is_an_error),
 	};
