@@ -65,7 +65,7 @@ struct collector {
 	struct walk *walk;                       /* scratch: of the stack that is being finished */
 	struct unfinished_record *thread_record; /* scratch: of a thread whose stack is read from outside */
 	struct loop_source *slice_timer, *events_timer, *duty_timer, *upkeep_timer, *unfinished_source,
-		*mappings_source;
+		*mappings_source, *thread_ends_source;
 	bool duty_is_on, started;
 	uint32_t raised_hz[RAISED_N]; /* for a while, beside the options; 0: not */
 	struct host_events host_events;
@@ -76,16 +76,14 @@ struct collector {
 	/* waits, see collector_wait.c */
 	struct thread_table threads;
 	struct ring_buffer *thread_ends;
-	struct loop_source *thread_ends_source;
 	/* by slot: where that wait was counted; by row of the open window of waits: that of locks with its stack + 1, or 0 */
 	uint32_t *wait_rows, *lock_rows, cap_lock_rows, slices_since_pass;
 	struct wait_control wait_control;
 	struct wait_orders wait_orders;
 	bool window_has_base, hook_is_new;
-	/* CPU time of passes; switches of all threads that they told; what a hypervisor had stolen when the window began */
-	uint64_t pass_ns, pass_switches, stolen_ns;
+	/* CPU time of passes; switches of all threads that they told; what a hypervisor had stolen when the window began; when the log had it last that waits are sampled the other way */
+	uint64_t pass_ns, pass_switches, stolen_ns, waits_said_ns;
 	struct pass_queues pass_queues;
-	uint64_t waits_said_ns; /* when the log had it last that they are sampled the other way */
 	struct collector_stats stats;
 };
 
