@@ -37,7 +37,7 @@ struct collector {
 	const struct kernel_maps *maps;
 	struct perf_clocks *clocks;
 	struct sideband *sideband;
-	struct ring_buffer *unfinished;
+	struct ring_buffer *unfinished, *thread_ends; /* stacks to finish; accounts of threads that end */
 	struct drain drain;
 	struct object_cache *objects;
 	struct process_table *processes;
@@ -75,13 +75,12 @@ struct collector {
 	bool is_told[EVENT_N];       /* of a state: the open window has it */
 	/* waits, see collector_wait.c */
 	struct thread_table threads;
-	struct ring_buffer *thread_ends;
 	/* by slot: where that wait was counted; by row of the open window of waits: that of locks with its stack + 1, or 0 */
 	uint32_t *wait_rows, *lock_rows, cap_lock_rows, slices_since_pass;
 	struct wait_control wait_control;
 	struct wait_orders wait_orders;
 	bool window_has_base, hook_is_new;
-	/* CPU time of passes; switches of all threads that they told; what a hypervisor had stolen when the window began; when the log had it last that waits are sampled the other way */
+	/* CPU time of passes; switches of all threads that they told; what a hypervisor had stolen when the window began; when the log had it last that they are sampled otherwise */
 	uint64_t pass_ns, pass_switches, stolen_ns, waits_said_ns;
 	struct pass_queues pass_queues;
 	struct collector_stats stats;
