@@ -167,6 +167,9 @@ struct task_record {
 #define THREAD_IS_KERNEL   1
 #define THREAD_IS_INCLUDED 2
 
+/* What it is told as. An end is told twice, where switches are looked at: as it begins, and when it is over. */
+enum thread_told { THREAD_LIVES, THREAD_EXITS, THREAD_GONE };
+
 /* What the pass over all threads tells of one, and what is told when it exits. Without a stack it ends before pc, else after n_kernel words. */
 struct thread_record {
 	struct task_key key; /* of its process */
@@ -180,7 +183,7 @@ struct thread_record {
 	__u64 cgroup;
 	char comm[COMM_LEN];
 	__u8 flags; /* THREAD_IS_* */
-	__u8 ended;
+	__u8 ended; /* enum thread_told */
 	__u8 state; /* enum wait_state, as it is now, or THREAD_* */
 	__u8 has_stack;
 	__s16 syscall;

@@ -96,7 +96,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	int is_known;
 
 	if (gate.waits_on)
-		thread__end(task);
+		thread__exits(task);
 	if (task->flags & PF_KTHREAD || task->signal->live.counter != 0)
 		return 0;
 	task__key(task, &key);

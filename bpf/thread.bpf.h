@@ -96,23 +96,36 @@ static __always_inline void thread__record(struct thread_record *r, struct task_
 	task__comm(task, r->comm);
 }
 
-/* Its times, to the end: the pass over all threads will not meet it again. Told twice, where switches are looked at: as it begins to exit, and as it leaves its last CPU. */
-static __noinline __attribute__((unused)) int thread__end(struct task_struct *task)
+/* `told`: THREAD_EXITS or THREAD_GONE. Whose first telling found room has an account all the same, so who has none is counted by that. */
+static __noinline __attribute__((unused)) int thread__tell(struct task_struct *task, __u8 told)
 {
 	struct thread_record *r = bpf_ringbuf_reserve(&thread_ends, offsetof(struct thread_record, pc), 0);
-	__u64 told = BPF_RB_NO_WAKEUP;
+	__u64 wakeup = BPF_RB_NO_WAKEUP;
 
 	if (!r) {
-		lose(EVENT_OFFCPU, LOSS_THREAD_ACCOUNTS, 1);
+		if (told == THREAD_EXITS)
+			lose(EVENT_OFFCPU, LOSS_THREAD_ACCOUNTS, 1);
 		return 0;
 	}
 	__builtin_memset(r, 0, offsetof(struct thread_record, pc));
 	thread__record(r, task);
-	r->ended = 1;
+	r->ended = told;
 	if (bpf_ringbuf_query(&thread_ends, BPF_RB_AVAIL_DATA) > THREAD_ENDS_BYTES / 2)
-		told = BPF_RB_FORCE_WAKEUP; /* so many would not wait for the next slice */
-	bpf_ringbuf_submit(r, told);
+		wakeup = BPF_RB_FORCE_WAKEUP; /* so many would not wait for the next slice */
+	bpf_ringbuf_submit(r, wakeup);
 	return 0;
+}
+
+/* Its times, to the end: the pass over all threads will not meet it again. Told twice, where switches are looked at: as it begins to exit … */
+static __always_inline void thread__exits(struct task_struct *task)
+{
+	thread__tell(task, THREAD_EXITS);
+}
+
+/* … and as it leaves its last CPU. */
+static __always_inline void thread__end(struct task_struct *task)
+{
+	thread__tell(task, THREAD_GONE);
 }
 
 #endif

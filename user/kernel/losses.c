@@ -96,6 +96,19 @@ int losses__read(int losses_fd, struct losses ret[EVENT_N + 1])
 	return err;
 }
 
+int losses__take(int losses_fd, uint32_t *has_lost, struct losses ret[EVENT_N + 1])
+{
+	int err;
+
+	/* before they are read: what is counted meanwhile is in the next difference */
+	if (!__atomic_exchange_n(has_lost, 0, __ATOMIC_SEQ_CST))
+		return 1;
+	err = losses__read(losses_fd, ret);
+	if (err)
+		__atomic_store_n(has_lost, 1, __ATOMIC_SEQ_CST);
+	return err;
+}
+
 void losses__since(const struct losses *now, const struct losses *before, struct losses *ret)
 {
 	for (int i = 0; i < LOSS_MAX; i++)

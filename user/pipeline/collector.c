@@ -45,8 +45,7 @@ static void collector__slice_losses(struct collector *c, struct losses ret[EVENT
 	uint64_t sideband = sideband__n_lost(c->sideband);
 	struct losses now[EVENT_N + 1], all = c->lost_here, since, here[EVENT_N];
 	/* mostly nothing was lost, and nothing has to be read; what cannot be read now is in the next difference */
-	bool is_read = __atomic_exchange_n(c->maps->has_lost, 0, __ATOMIC_SEQ_CST) &&
-		       !losses__read(c->maps->losses_fd, now);
+	bool is_read = !losses__take(c->maps->losses_fd, c->maps->has_lost, now);
 
 	all.n[LOSS_SIDEBAND] += sideband - c->sideband_lost;
 	c->sideband_lost = sideband;

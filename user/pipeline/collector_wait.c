@@ -286,7 +286,7 @@ static int on_thread(const struct thread_record *r, void *ctx)
 		return 0;
 	err = thread_table__note(&c->threads, r, &t, &before);
 	if (err == -E2BIG) { /* its waits are samples all the same */
-		collector__lose(c, EVENT_OFFCPU, LOSS_THREAD_ACCOUNTS, r->ended);
+		collector__lose(c, EVENT_OFFCPU, LOSS_THREAD_ACCOUNTS, r->ended == THREAD_EXITS);
 		return 0;
 	}
 	if (err)

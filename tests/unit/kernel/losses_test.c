@@ -102,6 +102,22 @@ static void a_map_that_is_not_there_is_an_error_and_sets_nothing(void **state)
 	assert_int_equal(losses[EVENT_N].n[0], 0x5a5a5a5a5a5a5a5aull);
 }
 
+static void what_could_not_be_read_is_taken_the_next_time(void **state)
+{
+	int fd =
+		bpf_here__map(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(uint64_t), LOSS_KEYS, NULL);
+	struct losses losses[EVENT_N + 1];
+	uint32_t has_lost = 1;
+
+	(void)state;
+	assert_true(losses__take(-1, &has_lost, losses) < 0);
+	assert_int_equal(has_lost, 1);
+	assert_int_equal(losses__take(fd, &has_lost, losses), 0);
+	assert_int_equal(has_lost, 0);
+	assert_int_equal(losses__take(fd, &has_lost, losses), 1);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +127,7 @@ int main(void)
 		cmocka_unit_test(what_was_lost_since_is_the_difference),
 		cmocka_unit_test(counters_of_all_cpus_are_added_up),
 		cmocka_unit_test(a_map_that_is_not_there_is_an_error_and_sets_nothing),
+		cmocka_unit_test(what_could_not_be_read_is_taken_the_next_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
