@@ -29,8 +29,12 @@
 #include "user/object/unwind_row.h"
 #include "user/object/x86_insn.h"
 
-/* How far around it callers of the code are looked for. */
+/* How far around it callers of the code are looked for, of a little code and of much; and how much of that is read at a time, with what an instruction may reach back. */
 #define CALLERS_AROUND (128u << 10)
+#define CALLERS_FAR    (2u << 20)
+#define CALLERS_LITTLE 4096
+#define CALLERS_READ   (256u << 10)
+#define CALLERS_BACK   128
 
 static bool read_memory(void *ctx, uint64_t vaddr, void *to, size_t len)
 {
@@ -135,15 +139,53 @@ static uint64_t add_relocations(const struct elf *e, uint64_t from, uint64_t to,
 /* Callers, in code with rules as well. */
 static uint64_t add_callers(const struct elf *e, uint64_t from, uint64_t to, struct code_sweep *sweep)
 {
+	uint64_t around = code_sweep__n_allowed(sweep) > CALLERS_LITTLE ? CALLERS_FAR : CALLERS_AROUND;
+	uint64_t n_read = 0, at, end = to + around;
 	struct buf code;
-	uint64_t n_read, at;
 
-	buf__init(&code, CODE_SWEEP_MAX + 2 * CALLERS_AROUND);
-	if (code_bytes__read(e, from > CALLERS_AROUND ? from - CALLERS_AROUND : 0, to + CALLERS_AROUND, &code,
-			     &at))
+	buf__init(&code, CALLERS_READ + CALLERS_BACK);
+	for (uint64_t next = from > around ? from - around : 0; next < end; next += CALLERS_READ) {
+		uint64_t begin = next > CALLERS_BACK ? next - CALLERS_BACK : 0;
+
+		buf__clear(&code);
+		if (!code_bytes__read(e, begin, end - next > CALLERS_READ ? next + CALLERS_READ : end, &code,
+				      &at))
+			continue;
 		code_sweep__find_starts(sweep, code.data, code.len, at);
-	n_read = code.len;
+		if (elf__type(e) == ET_EXEC)
+			code_sweep__find_constants(sweep, code.data, code.len, at);
+		n_read += code.len;
+	}
 	buf__done(&code);
+	return n_read;
+}
+
+/* Where a file needs no relocations, pointers to code are words of its data. Not of data that is never written: what jumps are led by lies there. */
+static uint64_t add_pointers(const struct elf *e, uint64_t from, uint64_t to, struct code_sweep *sweep)
+{
+	struct buf bytes;
+	uint64_t n_read = 0;
+
+	if (elf__type(e) != ET_EXEC || elf__find_section(e, ".rela.dyn"))
+		return 0;
+	buf__init(&bytes, CODE_ROWS_SYMBOLS_MAX);
+	for (uint32_t i = 0; i < elf__n_segments(e); i++) {
+		const struct elf_segment *p = elf__segment(e, i);
+
+		buf__clear(&bytes);
+		if (p->type != PT_LOAD || !(p->flags & PF_W) || p->filesz > CODE_ROWS_SYMBOLS_MAX ||
+		    elf__read_vaddr(e, p->vaddr, p->filesz, &bytes))
+			continue;
+		for (size_t at = -p->vaddr % 8; at + 8 <= bytes.len; at += 8) {
+			uint64_t word;
+
+			memcpy(&word, bytes.data + at, sizeof(word));
+			if (word >= from && word < to)
+				code_sweep__add_pointed(sweep, word);
+		}
+		n_read += bytes.len;
+	}
+	buf__done(&bytes);
 	return n_read;
 }
 
@@ -151,7 +193,7 @@ uint64_t code_rows__add_starts(const struct elf *e, uint64_t from, uint64_t to, 
 {
 	add_sections(e, sweep);
 	return add_callers(e, from, to, sweep) + add_symbols(e, from, to, sweep) +
-	       add_relocations(e, from, to, sweep);
+	       add_relocations(e, from, to, sweep) + add_pointers(e, from, to, sweep);
 }
 
 static void emit(const struct code_sweep *sweep, const struct code_hole *hole, uint64_t from, uint64_t to,

@@ -13,13 +13,15 @@
  *        function, the call did not return.
  *      - Jumps through a table are followed when the table is in sight: the last address of data that was loaded before the
  *        jump, with as many entries as the last comparison allows.
+ *      - A jump through a register may lead to each place of its function whose address that function takes: loops that are written in assembler keep where they go on.
  *      - What was reached from a weak start is overruled by what is reached from a strong one.
  *      - In a function with a jump that leads nobody knows where, what is not reached is taken to belong to it, and stays unknown.
  *
  * Layout. One struct place and one byte of flags a byte of code; places in the middle of instructions and outside of what is to be followed stay
  * unused, which costs no memory, either.
  *
- *      - A call that finds the stack on an odd multiple of 8 was not reached as it seems: the ABI forbids it.
+ *      - A call that finds the stack on an odd multiple of 8 was not reached as it seems: the ABI forbids it. But for functions in assembler, which do nothing before they call each
+ *        other.
  *
  * Invariants. A place's state only ever loses knowledge, except that a strong one replaces a weak one; so the walk ends. If it takes more steps than
  * allowed, all states are given up, for they may not be final.
@@ -48,10 +50,11 @@ enum strength { UNREACHED = 0, WEAK, STRONG };
 
 enum place_flag {
 	PLACE_ALLOWED = 1,
-	PLACE_START = 2,     /* of a function, for sure */
-	PLACE_POINTED = 4,   /* its address is taken somewhere */
-	PLACE_LOST = 8,      /* a jump to nobody knows where */
-	PLACE_FELL_INTO = 16 /* reached first by the way on after a call */
+	PLACE_START = 2,      /* of a function, for sure */
+	PLACE_POINTED = 4,    /* its address is taken somewhere */
+	PLACE_LOST = 8,       /* a jump to nobody knows where */
+	PLACE_FELL_INTO = 16, /* reached first by the way on after a call */
+	PLACE_LABEL = 32      /* its address is taken by the function that it seems to be in */
 };
 
 struct place {
@@ -59,6 +62,7 @@ struct place {
 	uint8_t strength, len;
 	uint8_t flow;      /* enum x86_flow, once it is reached */
 	bool is_slot_jump; /* through the global offset table */
+	bool is_register_jump;
 };
 
 /* A way that is still to be gone. */
@@ -85,6 +89,7 @@ struct code_sweep {
 	struct ways ways;    /* a stack */
 	struct ways returns; /* a heap, lowest address first: after calls */
 	uint64_t steps_left;
+	uint32_t n_labels, n_allowed;
 	bool gave_up;
 };
 
@@ -147,8 +152,15 @@ void code_sweep__allow(struct code_sweep *s, uint64_t from, uint64_t to)
 {
 	uint64_t end = s->start + s->len;
 
-	for (uint64_t at = from > s->start ? from : s->start; at < to && at < end; at++)
+	for (uint64_t at = from > s->start ? from : s->start; at < to && at < end; at++) {
+		s->n_allowed += !(s->flags[at - s->start] & PLACE_ALLOWED);
 		s->flags[at - s->start] |= PLACE_ALLOWED;
+	}
+}
+
+uint32_t code_sweep__n_allowed(const struct code_sweep *s)
+{
+	return s->n_allowed;
 }
 
 void code_sweep__add_start(struct code_sweep *s, uint64_t vaddr)
@@ -244,12 +256,60 @@ void code_sweep__find_starts(struct code_sweep *s, const uint8_t *bytes, size_t 
 		uint32_t to = offset_of(s, target);
 		size_t at = (size_t)(c->at - bytes);
 
+		/* what other code takes the address of is no part of one of its own functions */
+		bool is_start = is_call || offset_of(s, start + at) == NOWHERE;
+
 		/* a call of what follows it only asks where it is */
 		if (to != NOWHERE && !(is_call && target == start + at + c->len) &&
-		    !(s->flags[to] & (is_call ? PLACE_START : PLACE_POINTED)) && at >= from &&
+		    !(s->flags[to] & (is_start ? PLACE_START : PLACE_POINTED)) && at >= from &&
 		    is_opcode(bytes, len, at, &from))
-			s->flags[to] |= is_call ? PLACE_START : PLACE_POINTED;
+			s->flags[to] |= is_start ? PLACE_START : PLACE_POINTED;
 		candidate__next(c, c->at + 1, end);
+	}
+}
+
+/* mov $…,%reg, in both forms that have 32 bits of it. */
+static bool is_move_of_number(const struct x86_insn *in)
+{
+	return in->encoding == X86_LEGACY && in->map == X86_MAP_ONE &&
+	       ((in->opcode & 0xf8) == 0xb8 || (in->opcode == 0xc7 && in->modrm >= 0xc0));
+}
+
+/* Does such an instruction end there? As is_opcode. */
+static bool is_number(const uint8_t *bytes, size_t len, size_t end, size_t *from)
+{
+	struct x86_insn in;
+
+	if (end - *from > STEP_BYTES)
+		*from = end - STEP_BYTES;
+	while (*from < end) {
+		if (x86_insn__parse(bytes + *from, len - *from, &in)) {
+			++*from;
+			continue;
+		}
+		*from += in.len;
+		if (*from == end)
+			return is_move_of_number(&in);
+	}
+	return false;
+}
+
+void code_sweep__find_constants(struct code_sweep *s, const uint8_t *bytes, size_t len, uint64_t start)
+{
+	const size_t size = sizeof(uint32_t);
+	size_t from = 0;
+
+	for (size_t at = 1; at + size <= len; at++) {
+		uint32_t number, to;
+		bool is_start = offset_of(s, start + at) == NOWHERE;
+
+		memcpy(&number, bytes + at, size);
+		if (number - s->start >= s->len)
+			continue;
+		to = offset_of(s, number);
+		if (to != NOWHERE && !(s->flags[to] & (is_start ? PLACE_START : PLACE_POINTED)) &&
+		    at + size > from && is_number(bytes, len, at + size, &from))
+			s->flags[to] |= is_start ? PLACE_START : PLACE_POINTED;
 	}
 }
 
@@ -360,16 +420,36 @@ static struct way take_return(struct code_sweep *s)
 struct sight {
 	uint64_t table;     /* the last address of no code that was loaded; 0: none */
 	int64_t last_index; /* of the last comparison with a number; -1: none */
+	int64_t mask;       /* of the last `and` with one; -1: none */
 };
 
-static void look(const struct code_sweep *s, uint32_t at, const struct x86_insn *in, struct sight *sight)
+/* Are both places in one function, as far as is known? */
+static bool is_in_one_function(const struct code_sweep *s, uint32_t a, uint32_t b)
+{
+	uint32_t from = a < b ? a : b, to = a < b ? b : a;
+
+	while (from < to && (s->flags[to] & (PLACE_START | PLACE_ALLOWED)) == PLACE_ALLOWED)
+		to--;
+	return from == to;
+}
+
+static void look(struct code_sweep *s, uint32_t at, const struct x86_insn *in, struct sight *sight)
 {
 	uint8_t op = in->opcode;
+	uint32_t to;
 
 	if (in->encoding != X86_LEGACY || in->map != X86_MAP_ONE)
 		return;
-	if (is_lea_rip(in) && offset_of(s, target_of(s, at, in)) == NOWHERE)
-		sight->table = target_of(s, at, in);
+	if (is_lea_rip(in)) {
+		to = offset_of(s, target_of(s, at, in));
+		if (to == NOWHERE)
+			sight->table = target_of(s, at, in);
+		else if (!(s->flags[to] & PLACE_LABEL) && is_in_one_function(s, at, to)) {
+			s->flags[to] |= PLACE_LABEL;
+			s->n_labels++;
+		}
+	} else if ((op == 0x81 || op == 0x83) && x86_insn__group(in) == 4)
+		sight->mask = in->imm;
 	else if (op == 0x3c || op == 0x3d ||
 		 ((op == 0x80 || op == 0x81 || op == 0x83) && x86_insn__group(in) == 7))
 		sight->last_index = op == 0x3c || op == 0x80 ? in->imm & 0xff : in->imm;
@@ -402,14 +482,15 @@ static void follow_indirect(struct code_sweep *s, uint32_t at, const struct x86_
 			    const struct stack_state *state, const struct sight *sight, uint8_t strength)
 {
 	bool is_entry = state->sp_kind == STACK_SP_KNOWN && state->sp == 1;
+	int64_t last_index = sight->last_index >= 0 ? sight->last_index : sight->mask;
 	bool found = false;
 
 	if (in->base == X86_RIP)
 		return; /* through the global offset table: to another function */
 	if (x86_insn__is_memory(in) && in->index != X86_NO_REG && in->base == X86_NO_REG)
-		found = follow_table(s, (uint64_t)(int64_t)in->disp, 8, sight->last_index, state, strength);
+		found = follow_table(s, (uint64_t)(int64_t)in->disp, 8, last_index, state, strength);
 	else if (!x86_insn__is_memory(in) && sight->table)
-		found = follow_table(s, sight->table, 4, sight->last_index, state, strength);
+		found = follow_table(s, sight->table, 4, last_index, state, strength);
 	/* with the stack as it was on entry it is taken for the call of another function that ends this one */
 	if (!found && (!is_entry || (x86_insn__is_memory(in) && in->index != X86_NO_REG)))
 		s->flags[at] |= PLACE_LOST;
@@ -446,10 +527,18 @@ static bool is_no_code(const struct code_sweep *s, uint32_t at)
 	return s->bytes[at] == 0 && at + 1 < s->len && s->bytes[at + 1] == 0;
 }
 
+/* Of a function that was entered here for sure and has done nothing with its stack, of another one without rules. */
+static bool is_call_in_assembler(const struct code_sweep *s, uint32_t at, const struct x86_insn *in,
+				 const struct stack_state *state, uint8_t strength)
+{
+	return strength == STRONG && state->sp_kind == STACK_SP_KNOWN && state->sp == 1 &&
+	       x86_insn__flow(in) == X86_FLOW_CALL && offset_of(s, target_of(s, at, in)) != NOWHERE;
+}
+
 /* Follows one way until it ends or comes to where nothing changes. */
 static void walk(struct code_sweep *s, const struct way *way, bool after_call)
 {
-	struct sight sight = {.last_index = -1};
+	struct sight sight = {.last_index = -1, .mask = -1};
 	struct stack_state state = way->state;
 	uint32_t at = way->at;
 	struct x86_insn in;
@@ -472,12 +561,14 @@ static void walk(struct code_sweep *s, const struct way *way, bool after_call)
 		p->len = in.len;
 		p->flow = flow;
 		p->is_slot_jump = flow == X86_FLOW_JUMP_INDIRECT && in.base == X86_RIP;
+		p->is_register_jump = flow == X86_FLOW_JUMP_INDIRECT && !x86_insn__is_memory(&in);
 		if (flow == X86_FLOW_BRANCH || flow == X86_FLOW_JUMP)
 			add_way(s, target_of(s, at, &in), &state, way->strength);
 		if (flow == X86_FLOW_JUMP_INDIRECT)
 			follow_indirect(s, at, &in, &state, &sight, way->strength);
 		if ((flow == X86_FLOW_CALL && in.imm) || flow == X86_FLOW_CALL_INDIRECT) {
-			if (stack_state__is_misaligned(&p->state, s->habits))
+			if (stack_state__is_misaligned(&p->state, s->habits) &&
+			    !is_call_in_assembler(s, at, &in, &p->state, way->strength))
 				return; /* what is known is not so, or the call does not return */
 			if (flow == X86_FLOW_CALL && s->noreturn &&
 			    noreturn__has(s->noreturn, target_of(s, at, &in)))
@@ -500,6 +591,35 @@ static void drain(struct code_sweep *s)
 	}
 }
 
+/* To the labels of the function of a jump that leads nobody knows where. */
+static void follow_labels(struct code_sweep *s, uint32_t at)
+{
+	const struct place *p = &s->places[at];
+	uint32_t to;
+
+	for (to = at; to > 0 && is_in_one_function(s, to - 1, to); to--)
+		;
+	for (; to < s->len && (s->flags[to] & PLACE_ALLOWED) && (to <= at || !(s->flags[to] & PLACE_START));
+	     to++)
+		if (s->flags[to] & PLACE_LABEL)
+			add_way(s, s->start + to, &p->state, p->strength);
+}
+
+/* What is followed may bring new labels, and new jumps. */
+static void run_labels(struct code_sweep *s)
+{
+	uint32_t n_before = 0;
+
+	while (s->n_labels != n_before && !s->gave_up) {
+		n_before = s->n_labels;
+		for (uint32_t at = 0; at < s->len; at++)
+			if (s->flags[at] & PLACE_LOST && s->places[at].is_register_jump &&
+			    s->places[at].strength == STRONG)
+				follow_labels(s, at);
+		drain(s);
+	}
+}
+
 void code_sweep__run(struct code_sweep *s)
 {
 	const struct stack_state entry = stack_state__at_entry();
@@ -508,6 +628,7 @@ void code_sweep__run(struct code_sweep *s)
 		if ((s->flags[at] & (PLACE_START | PLACE_ALLOWED)) == (PLACE_START | PLACE_ALLOWED))
 			add_way(s, s->start + at, &entry, STRONG);
 	drain(s);
+	run_labels(s);
 }
 
 /* -- what was not reached -- */

@@ -32,6 +32,8 @@ int code_sweep__new(const uint8_t *bytes, size_t len, uint64_t start, const stru
 void code_sweep__free(struct code_sweep *s);
 /* Addresses [from, to) are to be followed; others have rules of their own. */
 void code_sweep__allow(struct code_sweep *s, uint64_t from, uint64_t to);
+/* How much that is, in bytes. */
+uint32_t code_sweep__n_allowed(const struct code_sweep *s);
 /* A function starts there. */
 void code_sweep__add_start(struct code_sweep *s, uint64_t vaddr);
 /* Something points there: if nothing leads there, a function starts. */
@@ -40,6 +42,8 @@ void code_sweep__add_pointed(struct code_sweep *s, uint64_t vaddr);
 void code_sweep__set_noreturn(struct code_sweep *s, const struct noreturn *noreturn);
 /* What is called, or pointed to, from these bytes of code at `start`: its own, or others of the file. */
 void code_sweep__find_starts(struct code_sweep *s, const uint8_t *bytes, size_t len, uint64_t start);
+/* The same of addresses that it has as numbers, as in a program that is linked to one place. */
+void code_sweep__find_constants(struct code_sweep *s, const uint8_t *bytes, size_t len, uint64_t start);
 /* Follows the code from all starts. */
 void code_sweep__run(struct code_sweep *s);
 /* Then from where functions seem to start, in what was not reached: behind padding, aligned. Less is made of these than of the others. */

@@ -146,6 +146,33 @@ static void a_function_is_known_by_a_call_from_code_with_rules(void **state)
 	expect(0x59, SP(1));
 }
 
+/* Of the commands of busybox, which is linked to one address, and calls them through a table. */
+static void a_function_is_known_by_a_pointer_in_data_that_needs_no_relocation(void **state)
+{
+	const char *source =
+		COVERED ".skip 64,0x90\n1: push %rdx\nnop\n.skip 20,0x90\npop %rdx\nret\n"
+			".globl _start\n_start: jmp f\n.section %s\n.byte 1\n.p2align 3\n.quad 1b\n";
+	static const struct {
+		const char *section;
+		bool is_known;
+	} cases[] = {{".data", true}, {".rodata", false}};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), source, cases[i].section);
+		assemble(text,
+			 "-static -no-pie -nostdlib -Wl,-Ttext=0x10000 -Wl,--build-id=none -Wl,--strip-all");
+		build(1);
+		if (cases[i].is_known) {
+			expect(0x41, SP(1));
+			expect(0x42, SP(2));
+		} else {
+			expect(0x42, NOTHING);
+		}
+	}
+}
+
 static void a_function_over_the_edge_of_a_page_has_rows_on_both_sides(void **state)
 {
 	(void)state;
@@ -260,6 +287,7 @@ int main(void)
 		cmocka_unit_test(code_without_rules_is_followed),
 		cmocka_unit_test(code_with_rules_gives_none_of_them_up),
 		cmocka_unit_test(a_function_is_known_by_a_call_from_code_with_rules),
+		cmocka_unit_test(a_function_is_known_by_a_pointer_in_data_that_needs_no_relocation),
 		cmocka_unit_test(a_function_over_the_edge_of_a_page_has_rows_on_both_sides),
 		cmocka_unit_test(the_pieces_of_init_are_one_function),
 		cmocka_unit_test(padding_costs_no_more_than_a_look),

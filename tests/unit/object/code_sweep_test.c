@@ -256,6 +256,116 @@ static void what_would_call_with_an_odd_stack_is_no_entry(void **state)
 	EXPECT(odd_target, 1);
 }
 
+/* As in GMP's multiplication: where the next row goes on is kept in a register. */
+CODE(loops, "push %rbx; push %r14; lea lo_second(%rip),%r14; lo_loop: dec %rbx; jns lo_loop; jmp *%r14\n"
+	    ".balign 16,0x90\n lo_second: lea lo_third(%rip),%r14; lea lo_callback(%rip),%rdi; jmp lo_loop\n"
+	    "lo_third: pop %r14; lo_out: pop %rbx; ret\n"
+	    ".balign 16,0x90\n lo_next: push %rbx; jmp *%rax\n"
+	    ".balign 16,0x90\n lo_callback: ret");
+LABEL(lo_loop);
+LABEL(lo_second);
+LABEL(lo_third);
+LABEL(lo_out);
+LABEL(lo_next);
+LABEL(lo_callback);
+
+static void a_jump_through_a_register_leads_to_the_labels_of_its_function(void **state)
+{
+	(void)state;
+	begin(loops, loops_end, NULL);
+	code_sweep__add_start(sweep, address(loops));
+	code_sweep__add_start(sweep, address(lo_next));
+	code_sweep__find_starts(sweep, loops, loops_end - loops, address(loops));
+	code_sweep__run(sweep);
+	code_sweep__run_rest(sweep);
+	EXPECT(lo_loop, 3);
+	EXPECT(lo_second, 3);
+	EXPECT(lo_third, 3);
+	EXPECT(lo_out, 2);
+	/* what it takes the address of lies beyond where another one starts, which jumps, too */
+	EXPECT(lo_callback, 1);
+}
+
+/* x264's sums: pointers to them are taken by code with rules, and they call each other with no look at the stack. */
+CODE(sums,
+     "ret\n.balign 16,0x90\n su_user: lea su_one(%rip),%rax; ret\n su_user_end: .balign 16,0x90\n"
+     "su_one: call su_inner; su_back: jmp su_both; .balign 16,0x90\n su_two: call su_inner; su_both: ret\n"
+     ".balign 16,0x90\n su_inner: ret");
+LABEL(su_user);
+LABEL(su_user_end);
+LABEL(su_one);
+LABEL(su_back);
+LABEL(su_both);
+LABEL(su_inner);
+
+static void functions_in_assembler_call_each_other_with_any_stack(void **state)
+{
+	(void)state;
+	assert_int_equal(code_sweep__new(sums, sums_end - sums, address(sums), NULL, 0, &sweep), 0);
+	code_sweep__allow(sweep, address(su_one), address(sums_end));
+	code_sweep__find_starts(sweep, sums, sums_end - sums, address(sums));
+	code_sweep__run(sweep);
+	EXPECT(su_one, 1);
+	EXPECT(su_back, 1);
+	EXPECT(su_both, 1);
+	EXPECT(su_inner, 1);
+}
+
+/* Taken by code without rules, the same address may be a label. */
+static void an_address_that_code_without_rules_takes_is_less_sure(void **state)
+{
+	(void)state;
+	begin(sums, sums_end, NULL);
+	code_sweep__find_starts(sweep, sums, sums_end - sums, address(sums));
+	code_sweep__run(sweep);
+	code_sweep__run_rest(sweep);
+	EXPECT(su_one, 1);
+	EXPECT(su_back, UNKNOWN);
+}
+
+/* Linked to 0x400000: mov $0x400008,%edi; nop; ret; then at 8 push %rbx; at 9 pop %rbx; ret; and bytes that are no number. */
+static const uint8_t linked[] = {0xbf, 0x08, 0x00, 0x40, 0x00, 0x90, 0xc3, 0x90, 0x53, 0x5b, 0xc3, 0x90,
+				 0x48, 0xc7, 0xc7, 0x18, 0x00, 0x40, 0x00, 0xc3, 0x90, 0x90, 0x90, 0x90,
+				 0x53, 0x53, 0x5b, 0x5b, 0xc3, 0x81, 0xff, 0x1a, 0x00, 0x40, 0x00, 0xc3};
+
+static void functions_are_known_by_their_addresses_as_numbers(void **state)
+{
+	const uint64_t base = 0x400000;
+	uint8_t len;
+
+	(void)state;
+	assert_int_equal(code_sweep__new(linked, sizeof(linked), base, NULL, 0, &sweep), 0);
+	code_sweep__allow(sweep, base + 8, base + 12);
+	code_sweep__allow(sweep, base + 0x18, base + 0x1d);
+	code_sweep__find_constants(sweep, linked, sizeof(linked), base);
+	code_sweep__run(sweep);
+	assert_non_null(code_sweep__find(sweep, base + 8, &len));
+	assert_int_equal(code_sweep__find(sweep, base + 9, &len)->sp, 2);
+	assert_int_equal(code_sweep__find(sweep, base + 0x18, &len)->sp, 1);
+	/* compared with 0x40001a, which leads nowhere */
+	assert_int_equal(code_sweep__find(sweep, base + 0x1a, &len)->sp, 3);
+}
+
+/* No comparison, but a mask. */
+CODE(masked,
+     "push %rbx; and $1,%eax; lea ma_table(%rip),%rdx; movslq (%rdx,%rax,4),%rax; add %rdx,%rax; jmp *%rax\n"
+     "ma_0: pop %rbx; ret\n .balign 16\n ma_1: nop; pop %rbx; ret");
+LABEL(ma_0);
+LABEL(ma_1);
+__asm__(".pushsection .rodata\n.balign 4\nma_table: .long ma_0 - ma_table, ma_1 - ma_table\n.popsection");
+
+static void a_table_is_as_long_as_a_mask_allows(void **state)
+{
+	static const struct code_memory memory = {.read = read_memory};
+
+	(void)state;
+	begin(masked, masked_end, &memory);
+	code_sweep__add_start(sweep, address(masked));
+	code_sweep__run(sweep);
+	EXPECT(ma_0, 2);
+	EXPECT(ma_1, 2);
+}
+
 static void what_has_rules_of_its_own_is_left_alone(void **state)
 {
 	(void)state;
@@ -306,6 +416,11 @@ int main(void)
 		TEST(without_the_table_its_targets_are_not_taken_for_functions),
 		TEST(stubs_of_a_linkage_table_are_understood),
 		TEST(what_would_call_with_an_odd_stack_is_no_entry),
+		TEST(a_jump_through_a_register_leads_to_the_labels_of_its_function),
+		TEST(functions_in_assembler_call_each_other_with_any_stack),
+		TEST(an_address_that_code_without_rules_takes_is_less_sure),
+		TEST(functions_are_known_by_their_addresses_as_numbers),
+		TEST(a_table_is_as_long_as_a_mask_allows),
 		TEST(what_has_rules_of_its_own_is_left_alone),
 		TEST(too_much_code_is_refused),
 		TEST(nonsense_ends),
