@@ -130,7 +130,7 @@ $(addprefix $(BUILD)/tests/unit/alert/,rule_engine_test rule_guard_test rule_rep
 $(BUILD)/tests/unit/object/cfi_test: tests/validate/cfi_answer.c tests/validate/cfi_compare.c
 
 # The kernel-side logic compiled for the host over tests/bpf/shim.h.
-$(BUILD)/tests/bpf/%_test: tests/bpf/%_test.c tests/bpf/shim.h tests/bpf/stack.h $(BPF_HEADERS)
+$(BUILD)/tests/bpf/%_test: tests/bpf/%_test.c $(wildcard tests/bpf/*.h) $(BPF_HEADERS)
 	$(call msg,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $< -lcmocka -lm

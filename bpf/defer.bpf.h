@@ -2,10 +2,13 @@
 /*
  * defer - hands a stack to user space where the walk met a process, a mapping or a table that is not known yet.
  *
- * The record takes the walk's state and the stack's bytes from SP up to where the thread's stack begins, or if that is not known the first page that cannot be read, or
- * STACK_COPY_MAX; user space learns what was missing and takes the walk up there with the same code. So the first samples of a program are whole although nothing is built before it
- * is needed. What is deeper is mostly so by one frame with a large array (rustc has one of half a megabyte, 50 KiB from the root), so of such a stack the piece where it begins is
- * taken, too. It is bounded twice: by tokens that the collector refills, and by the ring.
+ * The record takes the walk's state and the stack's pages from SP up to where the thread's stack begins, or if that is not known to the first page that cannot be read; user space
+ * learns what was missing and takes the walk up there with the same code. So the first samples of a program are whole although nothing is built before it is needed. A record is as
+ * long as its stack, up to STACK_WHOLE_MAX. What is deeper is mostly so by one frame with a large array (rustc has one of half a megabyte, 50 KiB from the root), so of such a stack the
+ * piece where it begins is taken, too; as is that of a thread's own stack where a signal's handler runs on another one. It is bounded twice: by tokens that the collector refills, and by
+ * the ring.
+ *
+ * The pages are copied into a part of the ring whose size is known only now (a dynptr, Linux 5.19), which the verifier follows by page.
  */
 #ifndef EVERPROF_BPF_DEFER_BPF_H
 #define EVERPROF_BPF_DEFER_BPF_H
@@ -17,104 +20,99 @@
 #include "bpf/walk.h"
 
 #define COPY_PAGE  4096u
-#define COPY_PAGES (STACK_COPY_MAX / COPY_PAGE)
-#define ROOT_PAGES (STACK_ROOT_MAX / COPY_PAGE)
+#define PAGE_OF(x) ((x) & ~(__u64)(COPY_PAGE - 1))
 
-#define DEFER_START_UNKNOWN (~0ull)
+#define WHOLE_PAGES (STACK_WHOLE_MAX / COPY_PAGE)
+#define COPY_PAGES  (STACK_COPY_MAX / COPY_PAGE + 1) /* SP is somewhere in the first one */
+#define SMALL_PAGES (STACK_COPY_SMALL / COPY_PAGE)
+#define ROOT_PAGES  (STACK_ROOT_MAX / COPY_PAGE)
 
-/* What is said to begin further up is another stack: this one is of a signal handler, or a coroutine's. */
+/* What is said to begin further up is another stack: this one is of a coroutine. */
 #define DEPTH_MAX (8u << 20)
 /* Deep stacks leave half of the ring to others: of those it holds ten times as many. */
 #define DEEP_RING_SHARE 2
 
-/* What is further up than any stack is not where this one begins. */
-static __always_inline __u64 defer__stack_start(const struct walk *w, const struct task_sample *s)
-{
-	__u64 start = task__stack_start(s->task, w->sp);
+/* Two pieces of a stack, in whole pages; n of the other one may be 0. */
+struct defer_pieces {
+	__u64 at, root_at;
+	__u32 n, n_root;
+};
 
-	return start - w->sp > DEPTH_MAX ? DEFER_START_UNKNOWN : start;
+/* How many pages can be read, one after the other, up or down from `at`. */
+struct defer_look {
+	__u64 at, sp;
+	__s64 step;
+	__u32 n;
+};
+
+static long defer__look_at_page(__u32 i, struct defer_look *look)
+{
+	__u64 at = look->at + i * look->step;
+	__u8 byte;
+
+	/* one below SP may be one that nobody wrote to */
+	if (bpf_probe_read_user(&byte, sizeof(byte), (const void *)at) && at + COPY_PAGE - 1 >= look->sp)
+		return 1;
+	look->n = i + 1;
+	return 0;
 }
 
-/*
- * A page that cannot be read is taken for the end of the stack, but for one below SP. Where it is known how far the stack goes it is one that nobody wrote to, as in the middle of
- * an array, or with SP at the lower end of one that is about to be filled: zeros, which is what a read that fails leaves.
- */
-static __always_inline int defer__ends_at(__u64 start, __u32 done, __u32 len)
+static __always_inline __u32 defer__readable(__u64 at, __u64 sp, __u32 max, __s64 step)
 {
-	return start == DEFER_START_UNKNOWN && done + len > STACK_COPY_BELOW;
+	struct defer_look look = {.at = at, .sp = sp, .step = step};
+
+	bpf_loop(max, defer__look_at_page, &look, 0);
+	return look.n;
+}
+
+/* Upwards, to `end`, at most `max`. */
+static __always_inline __u32 defer__pages_to(__u64 at, __u64 end, __u32 max)
+{
+	__u64 n = (end - at + COPY_PAGE - 1) / COPY_PAGE;
+
+	return n < max ? (__u32)n : max;
+}
+
+/* Which pages, where there is room for all that may be wanted. */
+static __always_inline void defer__plan(const struct walk *w, struct task_struct *task,
+					struct defer_pieces *p)
+{
+	__u64 other = task__other_stack_end(task, w->sp);
+	__u64 start = other ? task__own_stack_start(task) : task__stack_start(task, w->sp);
+	__u64 root_end = PAGE_OF(start + COPY_PAGE - 1);
+
+	p->at = PAGE_OF(w->sp - STACK_COPY_BELOW);
+	p->n_root = 0;
+	if (other) {
+		p->n = defer__pages_to(p->at, other, COPY_PAGES);
+		/* how deep its own stack was when it was left nobody says: as far down as it was written to */
+		p->n_root = defer__readable(root_end - COPY_PAGE, 0, ROOT_PAGES, -(__s64)COPY_PAGE);
+	} else if (start - w->sp > DEPTH_MAX) {
+		p->n = defer__readable(p->at, w->sp, COPY_PAGES, COPY_PAGE);
+	} else if (start - p->at <= STACK_WHOLE_MAX) {
+		p->n = defer__pages_to(p->at, start, WHOLE_PAGES);
+	} else {
+		p->n = COPY_PAGES;
+		p->n_root = ROOT_PAGES;
+	}
+	p->root_at = root_end - (__u64)p->n_root * COPY_PAGE;
 }
 
 struct defer_copy {
-	struct unfinished_record *to;
-	__u64 from, end;
-	__u32 done;
+	struct bpf_dynptr *to;
+	__u64 from;
+	__u32 at; /* in the record */
 };
 
+/* What cannot be read is a page that nobody wrote to, as in the middle of an array, or with SP at the lower end of one that is about to be filled: zeros, which is what a read that fails leaves. */
 static long defer__copy_page(__u32 i, struct defer_copy *c)
 {
-	__u32 len = COPY_PAGE - ((__u32)(c->from + c->done) & (COPY_PAGE - 1));
-	__u32 done = c->done;
+	void *to = bpf_dynptr_data(c->to, c->at + i * COPY_PAGE, COPY_PAGE);
 
-	if (done > STACK_COPY_MAX - COPY_PAGE || c->from + done >= c->end)
+	if (!to)
 		return 1;
-	len &= COPY_PAGE * 2 - 1;
-	if (len > COPY_PAGE || len == 0)
-		return 1;
-	if (bpf_probe_read_user(&c->to->stack[done], len, (const void *)(c->from + done)) &&
-	    defer__ends_at(c->end, done, len))
-		return 1;
-	c->done = done + len;
+	bpf_probe_read_user(to, COPY_PAGE, (const void *)(c->from + i * COPY_PAGE));
 	return 0;
-}
-
-static long defer__copy_root_page(__u32 i, struct defer_copy *c)
-{
-	__u32 done = c->done;
-
-	if (done > STACK_ROOT_MAX - COPY_PAGE)
-		return 1;
-	bpf_probe_read_user(&c->to->root[done], COPY_PAGE, (const void *)(c->from + done));
-	c->done = done + COPY_PAGE;
-	return 0;
-}
-
-/* For a record of STACK_COPY_SMALL: to the end of the page of SP, and two more. */
-static __always_inline __u32 defer__copy_small(struct unfinished_record *r, __u64 start)
-{
-	const __u8 *from = (const __u8 *)r->stack_at;
-	__u32 first = COPY_PAGE - ((__u32)r->stack_at & (COPY_PAGE - 1));
-
-	first &= COPY_PAGE * 2 - 1;
-	if (first == 0 || first > COPY_PAGE)
-		return 0;
-	if (bpf_probe_read_user(r->stack, first, from) && defer__ends_at(start, 0, first))
-		return 0;
-	if (bpf_probe_read_user(r->stack + first, COPY_PAGE, from + first) &&
-	    defer__ends_at(start, first, COPY_PAGE))
-		return first;
-	if (bpf_probe_read_user(r->stack + first + COPY_PAGE, COPY_PAGE, from + first + COPY_PAGE) &&
-	    start == DEFER_START_UNKNOWN)
-		return first + COPY_PAGE;
-	return first + 2 * COPY_PAGE;
-}
-
-static __always_inline void defer__copy_large(struct unfinished_record *r, __u64 start)
-{
-	struct defer_copy copy = {.to = r, .from = r->stack_at, .end = start};
-
-	bpf_loop(COPY_PAGES + 1, defer__copy_page, &copy, 0);
-	r->stack_bytes = copy.done;
-}
-
-/* Whole pages, the last of which has the stack's first word. */
-static __always_inline void defer__copy_root(struct unfinished_record *r, __u64 start)
-{
-	__u64 end = (start + COPY_PAGE - 1) & ~(__u64)(COPY_PAGE - 1);
-	struct defer_copy copy = {.to = r, .from = end - STACK_ROOT_MAX};
-
-	r->root_at = copy.from;
-	bpf_loop(ROOT_PAGES, defer__copy_root_page, &copy, 0);
-	r->root_bytes = copy.done;
 }
 
 /* Everything but the stack. */
@@ -136,13 +134,12 @@ static __always_inline void defer__fill(struct unfinished_record *r, struct walk
 	r->pc = w->pc;
 	r->sp = w->sp;
 	r->fp = w->fp;
-	r->stack_at = w->sp - STACK_COPY_BELOW;
 	r->end = w->end;
 	r->leaf = w->leaf;
 	r->fp_unknown = w->fp_unknown;
 	r->rbx_known = w->rbx_known;
+	r->near_leaf = w->near_leaf;
 	r->unchecked = w->unchecked;
-	r->root_bytes = 0;
 	r->derived = w->derived;
 	r->n_outer = w->n_outer;
 	task__comm(s->task, r->comm);
@@ -151,74 +148,85 @@ static __always_inline void defer__fill(struct unfinished_record *r, struct walk
 	bpf_probe_read_kernel(r->words, sizeof(r->words), w->words);
 }
 
-/* Does the stack end within a small record? */
-static __always_inline int defer__is_small(const struct walk *w, __u64 start)
-{
-	__u64 end = ((w->sp - STACK_COPY_BELOW) & ~(__u64)(COPY_PAGE - 1)) + STACK_COPY_SMALL;
-	__u8 byte;
-
-	if (start != DEFER_START_UNKNOWN)
-		return start <= end;
-	return bpf_probe_read_user(&byte, sizeof(byte), (const void *)end) != 0;
-}
-
 /* Is a walk that ended so worth finishing in user space? */
 static __always_inline int defer__wanted(__u8 end)
 {
 	return end == END_NO_PROCESS || end == END_NO_MAPPING || end == END_NO_ROWS;
 }
 
-/* May one more stack go to user space? What comes in bursts (page faults of new processes) leaves to samples of CPU time what is kept for them. */
-static __always_inline int defer__take_token(enum event event)
+/*
+ * May one more stack go to user space? What comes in bursts (page faults of new processes) leaves to samples of CPU time what is kept for them. The work is in the frames, so a deep one
+ * is as many as it is longer than others.
+ */
+static __always_inline int defer__take_token(enum event event, __u32 n_pages)
 {
 	if (event != EVENT_CPU && gate.defer_tokens <= (__s64)gate.defer_kept)
 		return 0;
-	return __sync_fetch_and_add(&gate.defer_tokens, -1) > 0;
+	return __sync_fetch_and_add(&gate.defer_tokens, -1 - (__s64)(n_pages / COPY_PAGES)) > 0;
 }
 
-static __always_inline struct unfinished_record *defer__reserve_deep(const struct walk *w, __u64 start)
+/* Room for so many pages of stack. It is to be given back in any case. */
+static __always_inline int defer__reserve(struct bpf_dynptr *to, __u32 n_pages)
 {
-	/* of the first page only a part counts */
-	if (start == DEFER_START_UNKNOWN || start - w->sp <= STACK_COPY_MAX - COPY_PAGE - STACK_COPY_BELOW ||
-	    bpf_ringbuf_query(&unfinished, BPF_RB_AVAIL_DATA) > UNFINISHED_BYTES / DEEP_RING_SHARE)
-		return NULL;
-	return bpf_ringbuf_reserve(&unfinished, sizeof(struct unfinished_record), 0);
+	return bpf_ringbuf_reserve_dynptr(
+		&unfinished, offsetof(struct unfinished_record, stack) + n_pages * COPY_PAGE, 0, to);
 }
 
-/* 0: user space has it now; else it has to be counted as it is. What finds no room is tried as less: its upper end is better than nothing. */
-static __noinline int defer__send(struct walk *w, const struct task_sample *s)
+/* What finds no room is tried as less: its inner end is better than nothing. */
+static __always_inline int defer__find_room(struct bpf_dynptr *to, struct defer_pieces *p)
 {
-	__u64 start = defer__stack_start(w, s);
+	if (p->n + p->n_root <= COPY_PAGES ||
+	    bpf_ringbuf_query(&unfinished, BPF_RB_AVAIL_DATA) <= UNFINISHED_BYTES / DEEP_RING_SHARE) {
+		if (!defer__reserve(to, p->n + p->n_root))
+			return 0;
+		bpf_ringbuf_discard_dynptr(to, 0);
+	}
+	p->n_root = 0;
+	p->n = p->n < COPY_PAGES ? p->n : COPY_PAGES;
+	if (!defer__reserve(to, p->n))
+		return 0;
+	bpf_ringbuf_discard_dynptr(to, 0);
+	p->n = p->n < SMALL_PAGES ? p->n : SMALL_PAGES;
+	return defer__reserve(to, p->n);
+}
+
+static __always_inline void defer__copy(struct bpf_dynptr *to, const struct defer_pieces *p)
+{
+	struct defer_copy copy = {.to = to, .from = p->at, .at = offsetof(struct unfinished_record, stack)};
+
+	bpf_loop(p->n, defer__copy_page, &copy, 0);
+	copy.at += p->n * COPY_PAGE;
+	copy.from = p->root_at;
+	bpf_loop(p->n_root, defer__copy_page, &copy, 0);
+}
+
+/* 0: user space has it now; else it has to be counted as it is. Global: the verifier looks at it once, and not for each way by which a walk may have ended. */
+__attribute__((weak, noinline)) int defer__send(struct walk *w, struct task_sample *s)
+{
 	struct unfinished_record *r;
+	struct defer_pieces pieces;
+	struct bpf_dynptr to;
 
-	if (!defer__take_token(s->tag.event)) {
+	if (!w || !s)
+		return -1;
+	defer__plan(w, s->task, &pieces);
+	if (!defer__take_token(s->tag.event, pieces.n + pieces.n_root)) {
 		lose(s->tag.event, LOSS_DEFER_RATE, 1);
 		return -1;
 	}
-	r = defer__reserve_deep(w, start);
-	if (r) {
-		defer__fill(r, w, s);
-		defer__copy_large(r, start);
-		defer__copy_root(r, start);
-		bpf_ringbuf_submit(r, 0);
-		return 0;
-	}
-	if (!defer__is_small(w, start))
-		r = bpf_ringbuf_reserve(&unfinished, offsetof(struct unfinished_record, root), 0);
-	if (r) {
-		defer__fill(r, w, s);
-		defer__copy_large(r, start);
-		bpf_ringbuf_submit(r, 0);
-		return 0;
-	}
-	r = bpf_ringbuf_reserve(&unfinished, offsetof(struct unfinished_record, stack) + STACK_COPY_SMALL, 0);
-	if (!r) {
+	if (defer__find_room(&to, &pieces) ||
+	    !(r = bpf_dynptr_data(&to, 0, offsetof(struct unfinished_record, stack)))) {
+		bpf_ringbuf_discard_dynptr(&to, 0);
 		lose(s->tag.event, LOSS_DEFER_RING, 1);
 		return -1;
 	}
 	defer__fill(r, w, s);
-	r->stack_bytes = defer__copy_small(r, start);
-	bpf_ringbuf_submit(r, 0);
+	r->stack_at = pieces.at;
+	r->stack_bytes = pieces.n * COPY_PAGE;
+	r->root_at = pieces.root_at;
+	r->root_bytes = pieces.n_root * COPY_PAGE;
+	defer__copy(&to, &pieces);
+	bpf_ringbuf_submit_dynptr(&to, 0);
 	return 0;
 }
 

@@ -221,6 +221,7 @@ struct task_struct {
 	__u64 self_exec_id;
 	struct css_set *cgroups;
 	char comm[16];
+	unsigned long sas_ss_sp, sas_ss_size; /* sigaltstack(2) */
 	unsigned int __state;
 	int exit_code;
 	int on_cpu, on_rq;

@@ -53,6 +53,7 @@ static __always_inline int regs__begin(struct walk *w, const struct pt_regs *reg
 	w->leaf = 1;
 	w->fp_unknown = 0;
 	w->rbx_known = 0;
+	w->near_leaf = 0;
 	w->unchecked = 0;
 	return 0;
 }

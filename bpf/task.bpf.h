@@ -43,6 +43,21 @@ static __noinline __attribute__((unused)) __u64 task__stack_start(struct task_st
 	return main < other ? main : other;
 }
 
+/* Of the thread's own stack, whichever it is on now; as above. */
+static __noinline __attribute__((unused)) __u64 task__own_stack_start(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, pid) == BPF_CORE_READ(task, tgid) ? BPF_CORE_READ(task, mm, start_stack)
+								     : BPF_CORE_READ(task, thread.fsbase);
+}
+
+/* The upper end of the stack that the thread has set aside for handlers of signals, if sp is on it; 0: it is not. */
+static __noinline __attribute__((unused)) __u64 task__other_stack_end(struct task_struct *task, __u64 sp)
+{
+	__u64 at = BPF_CORE_READ(task, sas_ss_sp), size = BPF_CORE_READ(task, sas_ss_size);
+
+	return sp - at < size ? at + size : 0;
+}
+
 /*
  * The run queue of the CPU that a thread runs on, or ran on last; NULL: not to be had. Its clocks are as of when its scheduler last looked: in a switch that is when
  * the switch began. Three loads; to read the time anew costs as much as all else that a hook on switches does.

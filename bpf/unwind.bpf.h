@@ -14,7 +14,7 @@
  *   return address of a call that never returns already belongs to the next function.
  * Cost: one mapping (mostly the last frame's), one memo slot or two searches, one or two words of the stack. At a hundred samples a second the code itself is
  *   cold: what most frames do is kept short and in one place, what few do is called.
- * What it does not do: callee-saved registers other than RBP above the leaf, but for RBX where a file needs it (ROW_RBX); tell a stale return
+ * What it does not do: callee-saved registers other than RBP above the leaf and its caller, but for RBX where a file needs it (ROW_RBX); tell a stale return
  *   address from a live one.
  *
  * Compiled for the kernel and, over other ports, for the host: whoever includes this provides, before,
@@ -107,10 +107,12 @@ static __always_inline int unwind__by_frame_pointer(struct walk *w, int if_not_o
 	end = unwind_read(w, saved, sizeof(saved), w->fp);
 	if (end)
 		return end;
+	if (!saved[1])
+		return END_BAD_PC;
 	w->sp = w->fp + 16;
 	w->fp = saved[0];
 	w->pc = saved[1];
-	w->leaf = 0;
+	w->leaf = w->near_leaf = 0;
 	w->rbx_known = 0;
 	return UNWIND_CONTINUE;
 }
@@ -136,7 +138,7 @@ static __always_inline int unwind__by_interpreters_entry(struct walk *w, __u64 s
 		w->sp = w->regs[ROW_REG_R13];
 	w->fp = fp;
 	w->pc = ra;
-	w->leaf = 0;
+	w->leaf = w->near_leaf = 0;
 	w->rbx_known = 0;
 	w->derived = 1;
 	return UNWIND_CONTINUE;
@@ -193,14 +195,27 @@ static __noinline int unwind__by_signal_frame(struct walk *w)
 	return UNWIND_CONTINUE;
 }
 
+/*
+ * Code written in assembler calls helpers that leave its registers alone, whatever they are in the ABI, and rules that a person wrote for it build on that (libcrypto's AES-GCM). So what
+ * called a leaf may have a register of the leaf's; that it does shows in what is found to be the return address.
+ */
+static __noinline __u64 unwind__leafs_register(struct walk *w, __u32 base)
+{
+	if (!w->near_leaf)
+		return 0;
+	w->unchecked = w->derived = 1;
+	return w->regs[base & (REGS_N - 1)];
+}
+
 /* The value of the register that the CFA is computed from; 0 where it is not known. */
-static __always_inline __u64 unwind__base(const struct walk *w, __u32 base)
+static __always_inline __u64 unwind__base(struct walk *w, __u32 base)
 {
 	if (base == ROW_REG_RSP)
 		return w->sp;
 	if (base == ROW_REG_RBP)
 		return w->fp_unknown ? 0 : w->fp;
-	return w->leaf || (base == ROW_REG_RBX && w->rbx_known) ? w->regs[base & (REGS_N - 1)] : 0;
+	return w->leaf || (base == ROW_REG_RBX && w->rbx_known) ? w->regs[base & (REGS_N - 1)]
+								: unwind__leafs_register(w, base);
 }
 
 static __always_inline int unwind__cfa(struct walk *w, const struct unwind_row *row, __u64 *ret_cfa)
@@ -292,6 +307,7 @@ moved:
 		w->unchecked = w->derived = 1;
 	w->sp = cfa;
 	w->pc = saved[1];
+	w->near_leaf = w->leaf;
 	w->leaf = 0;
 	return UNWIND_CONTINUE;
 }
@@ -423,6 +439,17 @@ static __always_inline int unwind__anonymous_row(struct walk *w, __u64 pc, struc
 	return row->cfa == ROW_CFA_FRAME_POINTER ? unwind__look_behind_call(w, row) : 0;
 }
 
+/*
+ * There is no code there. A return address of zero is what who makes a stack by hand puts where it begins (fibers of Ruby, libco, …), and where libgcc's unwinder, which throws
+ * exceptions through these stacks, ends as well. It is believed where all rules up to there are the files' own, and not of the leaf: of a null pointer that was called that is the pc.
+ */
+static __noinline int unwind__without_code(const struct walk *w)
+{
+	return w->pc == 0 && !w->leaf && !w->derived && w->mapping.object && w->n_words > w->n_kernel + 1u
+		       ? END_END_MARK
+		       : END_BAD_PC;
+}
+
 /* Records the frame at w->pc and moves to its caller. UNWIND_CONTINUE, or the end reason. */
 static __always_inline int unwind__step(struct walk *w)
 {
@@ -433,7 +460,7 @@ static __always_inline int unwind__step(struct walk *w)
 	int end;
 
 	if (w->pc < 4096 || w->pc >= USER_ADDRESS_MAX)
-		return END_BAD_PC;
+		return unwind__without_code(w);
 	if (pc < w->mapping.start || pc >= w->mapping.end) {
 		end = unwind_find_mapping(w, pc);
 		if (end)

@@ -41,12 +41,13 @@ struct walk {
 	__u8 unchecked;  /* pc came out of a row with ROW_DERIVED: is there a call before it? */
 	__u8 derived;    /* there was such a row */
 	__u8 end;        /* enum end_reason, once the walk is over */
-	__u8 reserved[2];
+	__u8 near_leaf;  /* the frame before was a leaf: registers that it did not touch are as they were */
+	__u8 reserved;
 	__u16 n_outer;              /* user frames past the first USER_FRAMES_MAX */
 	__u32 set_first, set_count; /* the mappings to look in; set_first 0: none (kernel side) */
 	__u32 window_words;
-	__u64 window_at;                  /* window[0] is the word there */
-	__u64 regs[REGS_N];               /* by DWARF number; hold only while `leaf` */
+	__u64 window_at;    /* window[0] is the word there */
+	__u64 regs[REGS_N]; /* by DWARF number; hold only while `leaf`, and may while `near_leaf` */
 	__u64 outer[OUTER_FRAMES_MAX];    /* the last of those, a ring */
 	__u64 window[STACK_WINDOW_WORDS]; /* a piece of the stack (kernel side) */
 	__u64 words[STACK_WORDS_MAX];

@@ -12,7 +12,7 @@ WL_FP := -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer
 MUSL_GCC ?= musl-gcc
 GO ?= $(firstword $(wildcard /usr/lib/go-*/bin/go) go)
 
-WL_PLAIN := calltree recursion signal_handler realign vfork_child threads prefork exec_in_place short_lived jit jit_rule syscall_heavy vdso_spin touchy \
+WL_PLAIN := calltree recursion signal_handler coroutines realign vfork_child threads prefork exec_in_place short_lived jit jit_rule syscall_heavy vdso_spin touchy \
 	contained dlopen_late waits allocs alarms creator touch standstill unserved far storm_spawn storm_brief storm_crowd storm_mappings storm_dlopen
 WL_PROGRAMS := $(addprefix $(WL)/,$(WL_PLAIN) calltree_fp calltree_clang calltree_nopie calltree_static calltree_static_pie calltree_musl calltree_musl_static \
 	calltree_stripped calltree_buildid calltree_debuglink calltree_minidebug jit_static storm_brief_static asm_frames plt_spin plt_lazy cpp gotree gotree_stripped gogc \

@@ -29,6 +29,8 @@ struct frame_chunk {
 #define __noinline __attribute__((noinline))
 #define SHIM       static __attribute__((unused)) /* not every test calls every helper */
 
+#include "tests/bpf/shim_task.h"
+
 enum shim_kind { SHIM_ARRAY, SHIM_HASH, SHIM_ARRAY_OF_MAPS };
 
 struct shim_map {
@@ -95,21 +97,6 @@ SHIM void shim__put(struct shim_map *m, const void *key, const void *value)
 SHIM long bpf_probe_read_kernel(void *to, __u32 len, const void *from)
 {
 	return memcpy(to, from, len) != to;
-}
-
-struct task_struct {
-	char comm[COMM_LEN];
-	__u64 cgroup;
-};
-
-SHIM void task__comm(struct task_struct *task, char ret_comm[COMM_LEN])
-{
-	memcpy(ret_comm, task->comm, COMM_LEN);
-}
-
-SHIM __u64 task__cgroup(struct task_struct *task)
-{
-	return task->cgroup;
 }
 
 SHIM void lose(__u32 event, enum loss reason, __u64 n)

@@ -146,6 +146,34 @@ static void short_processes_with_a_large_array_are_whole(void **state)
 	expect_complete(r->profile, &mine, 0.9);
 }
 
+/* More than the two ends of a stack. */
+static void short_processes_deep_in_recursion_are_whole(void **state)
+{
+	const struct expect_filter mine = {.process = "short_lived"};
+	struct recording *r = *state;
+	char program[4096];
+
+	run__path_workload("short_lived", program);
+	recording__record(r, 0, ARGS("--", program, "3", "9", "deep"));
+	expect_at_least(r->profile, &mine, "**;short_child;short_deep;**;short_deep" TO_ROOT, 0.6);
+	/* the ring holds half a dozen of these, and beside much other work it is emptied late */
+	expect_complete(r->profile, &mine, 0.9);
+}
+
+static void short_processes_in_a_handler_with_a_stack_of_its_own_are_whole(void **state)
+{
+	const struct expect_filter mine = {.process = "short_lived"};
+	struct recording *r = *state;
+	char program[4096];
+
+	run__path_workload("short_lived", program);
+	recording__record(r, 0, ARGS("--", program, "3", "5", "handler"));
+	expect_at_least(r->profile, &mine, "**;short_child;short_handler;*;**;short_raiser" TO_ROOT, 0.2);
+	expect_at_least(r->profile, &mine, "**;short_child;short_handler;*;**;short_raiser;short_thread;*;*",
+			0.2);
+	expect_complete(r->profile, &mine, 0.98);
+}
+
 static void short_processes_with_an_empty_page_at_the_end_of_their_stack_are_whole(void **state)
 {
 	const struct expect_filter mine = {.process = "short_lived"};
@@ -170,11 +198,22 @@ static void what_a_process_does_at_its_end_is_its_own(void **state)
 	expect_at_least(r->profile, &mine, "**;do_exit;**", 0.03);
 }
 
+/* Each of the two libraries that come after each other: as much time of the clock as it had, of which others may have had a part. */
+static void each_library_has(struct recording *r, const struct expect_filter *mine, double share)
+{
+	expect_at_least(r->profile, mine, "late_a_leaf;late_a_entry;late_caller;run_in" TO_ROOT, share);
+	expect_at_least(r->profile, mine, "late_b_leaf;late_b_entry;late_caller;run_in" TO_ROOT, share);
+	expect_at_least(r->profile, mine, "late_@(a|b)_leaf;late_@(a|b)_entry;late_caller;run_in" TO_ROOT,
+			NEARLY_ALL);
+	expect_share(r->profile, mine, "late_a_leaf;late_b_entry;**", 0);
+	expect_share(r->profile, mine, "late_b_leaf;late_a_entry;**", 0);
+	expect_complete(r->profile, mine, COMPLETE);
+}
+
 static void libraries_that_take_each_others_place_are_told_apart(void **state)
 {
 	struct recording *r = *state;
 	char program[4096], a[4096], b[4096];
-	struct expect_filter mine = {.process = "dlopen_late"};
 	long long same;
 
 	run__path_workload("dlopen_late", program);
@@ -183,16 +222,10 @@ static void libraries_that_take_each_others_place_are_told_apart(void **state)
 	recording__record(r, 0, ARGS("--", program, "3", a, b));
 	assert_int_equal(run__wait_number(&r->everprof, "same_address ", 0, &same), 0);
 	assert_int_equal(same, 1);
-	/* equal wall time, so about equal CPU time: another process may have had the CPU for a part of one half */
-	expect_at_least(r->profile, &mine, "late_a_leaf;late_a_entry;late_caller;run_in" TO_ROOT, 0.25);
-	expect_at_least(r->profile, &mine, "late_b_leaf;late_b_entry;late_caller;run_in" TO_ROOT, 0.25);
-	expect_at_least(r->profile, &mine, "late_@(a|b)_leaf;late_@(a|b)_entry;late_caller;run_in" TO_ROOT,
-			NEARLY_ALL);
-	expect_share(r->profile, &mine, "late_a_leaf;late_b_entry;**", 0);
-	expect_share(r->profile, &mine, "late_b_leaf;late_a_entry;**", 0);
-	expect_complete(r->profile, &mine, COMPLETE);
+	each_library_has(r, &(struct expect_filter){.process = "dlopen_late"}, 0.25);
 }
 
+/* Of a process that ran before: what it had mapped then is read, what comes later is told. */
 static void a_library_loaded_while_recording_is_named(void **state)
 {
 	struct recording *r = *state;
@@ -204,11 +237,7 @@ static void a_library_loaded_while_recording_is_named(void **state)
 	recording__start(r, ARGS("dlopen_late", "8", a, b));
 	snprintf(pid, sizeof(pid), "%lld", r->pid);
 	recording__record(r, 0, ARGS("-d", "6s", "-p", pid));
-	expect_at_least(r->profile, &(struct expect_filter){.pid = r->pid},
-			"late_a_leaf;late_a_entry;late_caller;run_in" TO_ROOT, 0.1);
-	expect_at_least(r->profile, &(struct expect_filter){.pid = r->pid},
-			"late_b_leaf;late_b_entry;late_caller;run_in" TO_ROOT, 0.1);
-	expect_complete(r->profile, &(struct expect_filter){.pid = r->pid}, COMPLETE);
+	each_library_has(r, &(struct expect_filter){.pid = r->pid}, 0.1);
 }
 
 static void two_processes_of_one_program_are_two(void **state)
@@ -284,6 +313,8 @@ int main(void)
 		e2e_test(an_exec_is_a_new_program_under_the_same_pid),
 		e2e_test(short_lives_are_counted_whole),
 		e2e_test(short_processes_with_a_large_array_are_whole),
+		e2e_test(short_processes_deep_in_recursion_are_whole),
+		e2e_test(short_processes_in_a_handler_with_a_stack_of_its_own_are_whole),
 		e2e_test(short_processes_with_an_empty_page_at_the_end_of_their_stack_are_whole),
 		e2e_test(what_a_process_does_at_its_end_is_its_own),
 		e2e_test(libraries_that_take_each_others_place_are_told_apart),

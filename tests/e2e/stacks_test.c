@@ -92,8 +92,29 @@ static void handler_on_its_own_stack_stands_on_the_stack_it_interrupted(void **s
 	recording__of(r, ARGS("signal_handler", RECORDING_LONG, "altstack"));
 	mine = (struct expect_filter){.pid = r->pid};
 	expect_at_least(r->profile, &mine, "handler_leaf;handler;*;interrupted;outer" TO_ROOT, 0.95);
-	/* samples from before the tables were there are finished from a copied piece of one stack: of two stacks they have the first */
-	expect_complete(r->profile, &mine, NEARLY_ALL);
+	expect_complete(r->profile, &mine, COMPLETE);
+}
+
+static void coroutines_of_makecontext_end_where_they_begin(void **state)
+{
+	struct recording *r = *state;
+	struct expect_filter mine;
+
+	recording__of(r, ARGS("coroutines", RECORDING_LONG));
+	mine = (struct expect_filter){.pid = r->pid};
+	expect_at_least(r->profile, &mine, "turn_leaf;turn;turns;*", 0.9);
+	expect_complete(r->profile, &mine, COMPLETE);
+}
+
+static void coroutines_made_by_hand_end_where_they_begin(void **state)
+{
+	struct recording *r = *state;
+	struct expect_filter mine;
+
+	recording__of(r, ARGS("coroutines", RECORDING_LONG, "byhand"));
+	mine = (struct expect_filter){.pid = r->pid};
+	expect_at_least(r->profile, &mine, "turn_leaf;turn;turns_by_hand", NEARLY_ALL);
+	expect_complete(r->profile, &mine, COMPLETE);
 }
 
 static void plt_entries_have_their_callers(void **state)
@@ -253,6 +274,8 @@ int main(void)
 		e2e_test(recursion_past_the_limit_is_cut_after_200_frames_or_more_and_says_so),
 		e2e_test(handler_stands_on_the_stack_it_interrupted),
 		e2e_test(handler_on_its_own_stack_stands_on_the_stack_it_interrupted),
+		e2e_test(coroutines_of_makecontext_end_where_they_begin),
+		e2e_test(coroutines_made_by_hand_end_where_they_begin),
 		e2e_test(plt_entries_have_their_callers),
 		e2e_test(lazy_binding_is_walked_or_says_why_not),
 		e2e_test(realigned_stacks_are_walked),

@@ -142,11 +142,12 @@ static void read_record(struct unfinished_record *r, const struct input *in, con
 	if (in->wild & 4) {
 		r->root_at = r->stack_at + r->stack_bytes + in->sp;
 		r->root_bytes = in->fp % (STACK_ROOT_MAX + 1);
-		memcpy(r->root, r->stack, r->root_bytes < STACK_COPY_MAX ? r->root_bytes : STACK_COPY_MAX);
+		for (uint32_t i = 0; i < r->root_bytes; i++)
+			unfinished_record__root(r)[i] = r->stack[i % STACK_COPY_MAX];
 	}
 	if (in->wild & 2) { /* more than the record may hold, at times */
 		memset(r->stack + r->stack_bytes, 0, sizeof(r->stack) - r->stack_bytes);
-		r->stack_bytes += in->fp;
+		r->stack_bytes += (uint64_t)in->fp * 16;
 	}
 }
 
@@ -167,7 +168,7 @@ static void check(const struct walk *w, const struct world *world)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct unfinished_record record; /* 150 KiB; only what an input sets is set back */
+	static struct unfinished_record record; /* half a MiB; only what an input sets is set back */
 	struct world world = {0};
 	const struct finish_ports ports = {
 		.find_mapping = find_mapping, .find_row = find_row, .read_code = read_code, .ctx = &world};

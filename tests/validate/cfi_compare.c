@@ -391,9 +391,9 @@ static void compare_rules(struct comparison *c, uint64_t at, const struct unwind
 }
 
 /* Asks both sides at one address; returns where either may change its mind. */
-static uint64_t compare_at(struct comparison *c, uint64_t at, uint64_t end, bool overlaps)
+static uint64_t compare_at(struct comparison *c, uint64_t at, const struct range *fde, bool overlaps)
 {
-	uint64_t our_end, next = end;
+	uint64_t our_end, next = fde->end;
 	const struct unwind_row *row = our_row(c, at, &our_end);
 	struct answer ours = answer__of_row(row, at), theirs = {0};
 	Dwarf_Frame *frame = libdw_frame(c, at);
@@ -423,6 +423,8 @@ static uint64_t compare_at(struct comparison *c, uint64_t at, uint64_t end, bool
 		disagree(c, CFI_DISAGREES_UNCOVERED, at, row);
 	else if (ours.kind == ANSWER_END && theirs.kind == ANSWER_END)
 		c->sum->agreed++;
+	else if (ours.kind == ANSWER_END && code_bytes__starts_context(c->elf, fde->start, fde->end))
+		explain(c, CFI_EXPLAINED_CONTEXT);
 	else if (ours.kind == ANSWER_UNSUPPORTED && theirs.kind != ANSWER_END)
 		judge_unsupported(c, at, &theirs, &limits, row);
 	else if (ours.kind != theirs.kind)
@@ -449,7 +451,7 @@ static void compare_fdes(struct comparison *c)
 			explain(c, CFI_EXPLAINED_OVERLAP);
 		}
 		for (uint64_t at = r.start; at < r.end;)
-			at = compare_at(c, at, r.end, overlaps);
+			at = compare_at(c, at, &r, overlaps);
 	}
 }
 

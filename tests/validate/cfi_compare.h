@@ -25,6 +25,7 @@
 	X(SIGNAL, "signal trampoline: the row starts one byte early, or was found by its bytes")    \
 	X(ENTRY, "entry point without CFI: an end mark")                                            \
 	X(ROOT, "call of main or of a thread's function, without CFI: an end mark")                 \
+	X(CONTEXT, "what contexts of makecontext return to: an end mark")                           \
 	X(FRAME_POINTER, "code without CFI of a compiler that keeps frame pointers")                \
 	X(GO, "code without CFI of Go, by the tables of its runtime")                               \
 	X(DERIVED, "code without CFI, by its instructions (sweep_oracle says how good they are)")   \

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * short_lived SECONDS [MS [array|bare|exit]]: one process after the other, each a fresh exec of this same file that works about MS (50) milliseconds of CPU in
+ * short_lived SECONDS [MS [array|bare|deep|handler|exit]]: one process after the other, each a fresh exec of this same file that works about MS (50) milliseconds of CPU in
  * short_leaf < short_child < main, or with an array on the stack that is not used, of half a megabyte or of 32 KiB, a third of it each:
  *
  *      short_leaf < short_child < short_array < main
  *      short_leaf < short_child < short_array < short_thread
  *      short_leaf < short_child < short_hole < short_thread
+ *
+ * or with `deep` below a recursion of some 300 KiB, or with `handler` in one of a signal that has a stack of its own, half each:
+ *
+ *      short_leaf < short_child < short_deep … short_deep < main
+ *      short_leaf < short_child < short_handler < (sigreturn trampoline) < … < short_raiser < main
+ *      short_leaf < short_child < short_handler < (sigreturn trampoline) < … < short_raiser < short_thread
  *
  * and is gone. With `bare` it works in short_bare < short_thread, in whose frame SP stands at the end of an array that nobody wrote to. With `exit` nothing is executed: each is a
  * copy of its parent, which wrote to each of 32 MiB, and all it does is to end. Says "children N CPU_NS": how many
@@ -55,6 +61,41 @@ static WORK_FN void short_bare(struct work *w, uint64_t cpu_ns)
 	(void)w;
 	__asm__ volatile("" : : "r"(array) : "memory");
 	work__spin(cpu_ns / 8); /* some 24 cycles each */
+}
+
+static WORK_FN void short_deep(struct work *w, uint64_t cpu_ns, unsigned depth)
+{
+	volatile char array[64];
+
+	if (depth)
+		short_deep(w, cpu_ns, depth - 1);
+	else
+		short_child(w, cpu_ns);
+	__asm__ volatile("" : : "r"(array) : "memory");
+}
+
+/* What the handler does. */
+static struct work *handlers_work;
+static uint64_t handlers_cpu_ns;
+
+static WORK_FN void short_handler(int signo)
+{
+	(void)signo;
+	short_child(handlers_work, handlers_cpu_ns);
+	__asm__ volatile("" : : : "memory");
+}
+
+static WORK_FN void short_raiser(struct work *w, uint64_t cpu_ns)
+{
+	struct sigaction sa = {.sa_handler = short_handler, .sa_flags = SA_ONSTACK};
+	stack_t ss = {.ss_size = 64 * 1024};
+
+	handlers_work = w;
+	handlers_cpu_ns = cpu_ns;
+	ss.ss_sp = malloc(ss.ss_size);
+	if (!ss.ss_sp || sigaltstack(&ss, NULL) || sigaction(SIGUSR1, &sa, NULL))
+		_exit(1);
+	raise(SIGUSR1);
 }
 
 static WORK_FN void short_pages(void)
@@ -121,6 +162,14 @@ int main(int argc, char **argv)
 			return work_with_arrays(&w, cpu_ns);
 		if (!strcmp(how, "bare"))
 			return work_in_thread(short_bare, &w, cpu_ns);
+		if (!strcmp(how, "handler")) {
+			short_raiser(&w, cpu_ns / 2);
+			return work_in_thread(short_raiser, &w, cpu_ns);
+		}
+		if (!strcmp(how, "deep")) {
+			short_deep(&w, cpu_ns, 3000);
+			return 0;
+		}
 		short_child(&w, cpu_ns);
 		return 0;
 	}

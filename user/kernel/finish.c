@@ -2,6 +2,7 @@
 #include "user/kernel/finish.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -30,7 +31,7 @@ static int unwind_read(struct walk *w, void *to, __u32 len, __u64 addr)
 	const struct unfinished_record *r = ((struct finish *)w)->record;
 
 	if (!read_piece(r->stack, r->stack_at, r->stack_bytes, to, len, addr) ||
-	    !read_piece(r->root, r->root_at, r->root_bytes, to, len, addr))
+	    !read_piece(r->stack + r->stack_bytes, r->root_at, r->root_bytes, to, len, addr))
 		return 0;
 	return r->stack_bytes ? END_STACK_COPY : END_STACK_READ;
 }
@@ -60,6 +61,28 @@ static int unwind_read_code(struct walk *w, void *to, __u32 len, __u64 pc)
 
 #include "bpf/unwind.bpf.h"
 
+#define COPY_PAGE 4096
+
+/* Is there nothing in the page of addr, as far as this piece has it? */
+static bool is_empty_page(const uint8_t *piece, uint64_t piece_at, uint32_t piece_bytes, uint64_t addr)
+{
+	static const uint8_t zeros[COPY_PAGE];
+	uint64_t at = addr - piece_at, in_page = addr % COPY_PAGE, from, to;
+
+	if (addr < piece_at || at >= piece_bytes)
+		return false;
+	from = at > in_page ? at - in_page : 0;
+	to = at - in_page + COPY_PAGE;
+	return !memcmp(piece + from, zeros, (to < piece_bytes ? to : piece_bytes) - from);
+}
+
+/* What could not be read was copied as zeros. A return address of zero that comes from there is not known, and no end mark. */
+static bool is_unread(const struct unfinished_record *r, uint64_t addr)
+{
+	return is_empty_page(r->stack, r->stack_at, r->stack_bytes, addr) ||
+	       is_empty_page(r->stack + r->stack_bytes, r->root_at, r->root_bytes, addr);
+}
+
 int finish__walk(const struct unfinished_record *r, size_t size, const struct finish_ports *ports,
 		 struct walk *ret_walk)
 {
@@ -68,8 +91,7 @@ int finish__walk(const struct unfinished_record *r, size_t size, const struct fi
 	int end = UNWIND_CONTINUE;
 	__u32 n;
 
-	if (size < offsetof(struct unfinished_record, stack) || r->stack_bytes > STACK_COPY_MAX ||
-	    r->root_bytes > STACK_ROOT_MAX || unfinished_record__bytes(r) > size ||
+	if (size < offsetof(struct unfinished_record, stack) || unfinished_record__bytes(r) > size ||
 	    r->n_kernel > KERNEL_FRAMES_MAX || r->n_user > USER_FRAMES_MAX || r->n_outer > WALK_FRAMES_MAX ||
 	    r->end >= END_MAX)
 		return -EBADMSG;
@@ -79,6 +101,7 @@ int finish__walk(const struct unfinished_record *r, size_t size, const struct fi
 	w->leaf = r->leaf;
 	w->fp_unknown = r->fp_unknown;
 	w->rbx_known = r->rbx_known;
+	w->near_leaf = r->near_leaf;
 	w->unchecked = r->unchecked;
 	w->derived = r->derived;
 	memcpy(w->regs, r->regs, sizeof(w->regs));
@@ -89,6 +112,8 @@ int finish__walk(const struct unfinished_record *r, size_t size, const struct fi
 	w->n_outer = r->n_outer;
 	for (n = (__u32)r->n_user + r->n_outer; end == UNWIND_CONTINUE; n++)
 		end = n < WALK_FRAMES_MAX ? unwind__step(w) : END_DEPTH;
+	if (end == END_END_MARK && !w->pc && is_unread(r, w->sp - sizeof(w->pc)))
+		end = END_STACK_READ;
 	w->end = (__u8)end;
 	walk__close(w);
 	*ret_walk = *w;

@@ -18,7 +18,13 @@
  *      mov 8(%rbx),%rdi; call *(%rbx) │ mov %rax,%rdi │ call pthread_exit               a thread's function and its argument
  *      call *%r9      │ mov %eax,%edi │ xor %eax,%eax │ mov $60,%al │ syscall           clone's child
  *
- * Roots are looked for where no CFI is, only: elsewhere the CFI says where a stack ends.
+ * and what contexts of Boost's end in, whose trampoline leaves its address as the one to return to:
+ *
+ *      push %rbp │ jmp *%rbx │ xor %rdi,%rdi │ call _exit │ hlt
+ *
+ * Roots are looked for where no CFI is, only: elsewhere the CFI says where a stack ends. It does not for the function to which contexts of glibc's makecontext return:
+ *
+ *      mov %rbx,%rsp │ mov (%rsp),%rdi │ test %rdi,%rdi │ je 1f │ … call setcontext │ mov %rax,%rdi │ 1: call exit │ hlt
  *
  * Invariants. The bytes are read once into our memory, then matched.
  *
@@ -141,6 +147,37 @@ bool code_bytes__match_root(const uint8_t *bytes, size_t len, size_t last, size_
 	return false;
 }
 
+bool code_bytes__match_fiber(const uint8_t *bytes, size_t len, size_t last, size_t *ret_offset,
+			     size_t *ret_len)
+{
+	static const uint8_t code[] = {0x55, 0xff, 0xe3, 0x48, 0x31, 0xff, 0xe8};
+	const size_t early = 2, behind = sizeof(code) + 4; /* of what is called */
+	const uint8_t *found = bytes;
+
+	while ((found = memmem(found, len - (size_t)(found - bytes), code, sizeof(code))) != NULL) {
+		size_t at = (size_t)(found++ - bytes);
+
+		if (len - at <= behind || bytes[at + behind] != 0xf4)
+			continue;
+		*ret_offset = at + early;
+		*ret_len = behind + 1 - early;
+		return *ret_offset < last;
+	}
+	return false;
+}
+
+bool code_bytes__is_context(const uint8_t *bytes, size_t len)
+{
+	static const uint8_t endbr[] = {0xf3, 0x0f, 0x1e, 0xfa};
+	static const uint8_t begin[] = {0x48, 0x89, 0xdc, 0x48, 0x8b, 0x3c, 0x24, 0x48, 0x85, 0xff, 0x74};
+	static const uint8_t failed[] = {0x48, 0x89, 0xc7, 0xe8}; /* and how far to what is called */
+	size_t at = len >= sizeof(endbr) && !memcmp(bytes, endbr, sizeof(endbr)) ? sizeof(endbr) : 0;
+
+	return len >= CONTEXT_BYTES_MIN && len - at >= CONTEXT_BYTES_MIN &&
+	       !memcmp(bytes + at, begin, sizeof(begin)) && bytes[len - 1] == 0xf4 &&
+	       !memcmp(bytes + len - 9, failed, sizeof(failed));
+}
+
 static bool is_register_move(const struct x86_insn *in, uint8_t opcode)
 {
 	return in->encoding == X86_LEGACY && in->map == X86_MAP_ONE && in->opcode == opcode &&
@@ -245,6 +282,21 @@ bool code_bytes__find_sigreturn(const struct elf *e, uint64_t from, uint64_t to,
 		*ret_at = start + offset;
 	buf__done(&bytes);
 	return found;
+}
+
+bool code_bytes__starts_context(const struct elf *e, uint64_t start, uint64_t end)
+{
+	struct buf bytes;
+	uint64_t read_at;
+	bool is;
+
+	if (end - start < CONTEXT_BYTES_MIN || end - start > CONTEXT_BYTES_MAX)
+		return false;
+	buf__init(&bytes, CONTEXT_BYTES_MAX);
+	is = code_bytes__read(e, start, end, &bytes, &read_at) && read_at == start &&
+	     code_bytes__is_context(bytes.data, bytes.len);
+	buf__done(&bytes);
+	return is;
 }
 
 bool code_bytes__entry_end(const struct elf *e, uint64_t entry, uint64_t *ret_end)

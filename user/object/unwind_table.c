@@ -243,6 +243,28 @@ static bool put_signal(struct unwind_table *t, struct page *p, const struct cie 
 	return true;
 }
 
+static bool has_program(const struct fde *fde)
+{
+	for (size_t i = 0; i < fde->program_len; i++)
+		if (fde->program[i]) /* DW_CFA_nop */
+			return true;
+	return false;
+}
+
+/* As such a trampoline, what contexts of makecontext(3) return to; there they end, whatever its rules say. Those are none: it is looked for where there are none. */
+static bool put_context(struct unwind_table *t, struct page *p, const struct fde *fde)
+{
+	if (has_program(fde) || !fde->start || !code_bytes__starts_context(t->elf, fde->start, fde->end))
+		return false;
+	put(p, fde->start - 1, unwind_row__of(ROW_CFA_END));
+	return true;
+}
+
+static bool put_known(struct unwind_table *t, struct page *p, const struct cie *cie, const struct fde *fde)
+{
+	return put_signal(t, p, cie, fde) || put_context(t, p, fde);
+}
+
 static int put_fde(struct unwind_table *t, const struct unwind_rules *r, struct cfi_reader *reader,
 		   struct page *p, const struct fde_ref *ref, uint64_t next)
 {
@@ -257,15 +279,15 @@ static int put_fde(struct unwind_table *t, const struct unwind_rules *r, struct 
 	if (err || fde.start != ref->start) {
 		p->stats.damaged++;
 	} else if (ref->start >= p->to) {
-		/* the next page's first function: of interest only if it is a trampoline, whose row starts in this page */
-		put_signal(t, p, cie, &fde);
+		/* the next page's first function: of interest only if it is one whose row starts in this page */
+		put_known(t, p, cie, &fde);
 		return 0;
 	} else {
 		end = fde.end < next ? fde.end : next;
 		if (next - end <= UNWIND_PADDING_MAX)
 			end = next;
 		p->stats.fdes += end > p->from;
-		if (!put_signal(t, p, cie, &fde))
+		if (!put_known(t, p, cie, &fde))
 			emit_fde(t, p, r, cie, &fde, end);
 	}
 	if (end != next)
@@ -552,6 +574,11 @@ static bool find_stub(const struct buf *code, uint64_t code_at, uint64_t from, u
 		*ret = (struct stub){0};
 	}
 	if (hole == ROW_CFA_NONE && code_bytes__match_root(bytes, n, to - from, &offset, &len)) {
+		*ret = (struct stub){.start = from + offset, .cfa = ROW_CFA_END};
+		ret->end = ret->start + len;
+		n = offset;
+	}
+	if (hole == ROW_CFA_NONE && code_bytes__match_fiber(bytes, n, to - from, &offset, &len)) {
 		*ret = (struct stub){.start = from + offset, .cfa = ROW_CFA_END};
 		ret->end = ret->start + len;
 	}

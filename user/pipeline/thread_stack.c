@@ -3,7 +3,7 @@
  * thread_stack - the stack of a thread that does not run: the kernel's frames and the registers come from the pass over all threads (bpf/waiting.bpf.c), the
  * user stack is read from outside and walked with the host's build of the unwinder.
  *
- * Most stacks end in their first pages, so only those are read at first; where the walk needs more it begins anew with all that may be read.
+ * Most stacks end in their first pages, so only those are read at first; where the walk needs more it begins anew with more.
  */
 #include "user/pipeline/thread_stack.h"
 
@@ -23,7 +23,7 @@
 /* Copies the user stack, page by page, up to one that cannot be read. */
 static void read_stack(struct unfinished_record *r, uint32_t left)
 {
-	struct memory_span pages[STACK_COPY_MAX / STACK_PAGE + 1];
+	struct memory_span pages[STACK_WHOLE_MAX / STACK_PAGE + 1];
 	uint8_t *to = r->stack;
 	uint64_t at = r->stack_at;
 	size_t n = 0;
@@ -74,6 +74,7 @@ static uint8_t kernel_only(struct collector *c, const struct unfinished_record *
 
 uint8_t collector__walk_thread(struct collector *c, const struct thread_record *r)
 {
+	static const uint32_t parts[] = {STACK_COPY_SMALL, STACK_COPY_MAX, STACK_WHOLE_MAX};
 	struct unfinished_record *u = c->thread_record;
 
 	if (!u)
@@ -88,11 +89,11 @@ uint8_t collector__walk_thread(struct collector *c, const struct thread_record *
 				   r->flags & THREAD_IS_KERNEL ? END_KERNEL_THREAD
 				   : r->cs                     ? END_COMPAT
 							       : END_EXITING);
-	read_stack(u, STACK_COPY_SMALL);
-	if (!collector__walk(c, u, sizeof(*u), true) && c->walk->end == END_STACK_COPY &&
-	    u->stack_bytes == STACK_COPY_SMALL) {
-		read_stack(u, STACK_COPY_MAX);
-		collector__walk(c, u, sizeof(*u), true); /* sound as it was before */
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		read_stack(u, parts[i]);
+		if (collector__walk(c, u, sizeof(*u), true) || c->walk->end != END_STACK_COPY ||
+		    u->stack_bytes < parts[i])
+			break;
 	}
 	return c->walk->end;
 }

@@ -2,7 +2,7 @@
 /*
  * thread_stack - what can be read from outside of a thread that a pass over all threads has told: its stack, and who holds what it waits for.
  *
- * Owns: nothing; the stack is in c->walk. Thread: the collector's. Limit: STACK_COPY_MAX bytes of stack. Errors: by the way that the walk ended.
+ * Owns: nothing; the stack is in c->walk. Thread: the collector's. Limit: STACK_WHOLE_MAX bytes of stack. Errors: by the way that the walk ended.
  */
 #ifndef EVERPROF_PIPELINE_THREAD_STACK_H
 #define EVERPROF_PIPELINE_THREAD_STACK_H

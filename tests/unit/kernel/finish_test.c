@@ -205,7 +205,7 @@ static void a_return_address_may_be_in_a_register(void **state)
 	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x3000));
 }
 
-static void a_leafs_register_is_not_known_in_a_caller(void **state)
+static void a_leafs_register_is_not_known_further_up(void **state)
 {
 	struct world *w = *state;
 
@@ -213,14 +213,52 @@ static void a_leafs_register_is_not_known_in_a_caller(void **state)
 	row(w, 0x1000, ROW_REG_R15, 1, ROW_FP_SAME, 0);
 	row(w, 0x2000, ROW_REG_RSP, 1, ROW_RA_REG | ROW_REG_RDI << ROW_RA_REG_SHIFT, 0);
 	w->record->regs[15] = STACK + 64;
-	put(w, STACK, CODE + 0x1001);
+	put(w, STACK, CODE + 0x11);
+	put(w, STACK + 8, CODE + 0x1001);
 	walk(w, CODE + 0x10);
-	EXPECT(w, END_LEAF_REGISTER, FRAME(CODE + 0x10), FRAME(CODE + 0x1000),
+	EXPECT(w, END_LEAF_REGISTER, FRAME(CODE + 0x10), FRAME(CODE + 0x10), FRAME(CODE + 0x1000),
 	       frame_of_cut(END_LEAF_REGISTER));
 	put(w, STACK, CODE + 0x2001);
 	walk(w, CODE + 0x10);
 	EXPECT(w, END_LEAF_REGISTER, FRAME(CODE + 0x10), FRAME(CODE + 0x2000),
 	       frame_of_cut(END_LEAF_REGISTER));
+}
+
+/* AES-GCM of libcrypto, which keeps its CFA in RAX: the helper that it calls leaves that alone. Whether it did is told by what then is the return address. */
+static void a_leafs_register_may_be_that_of_its_caller(void **state)
+{
+	struct world *w = *state;
+
+	w->has_code = true;
+	row(w, 0, ROW_REG_RSP, 1, ROW_FP_SAME, 0);
+	row(w, 0x1000, ROW_REG_RAX, 1, ROW_FP_AT_CFA, -3);
+	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
+	w->record->regs[ROW_REG_RAX] = STACK + 64;
+	put(w, STACK, CODE + 0x1010);
+	put(w, STACK + 48, 0xfacade);
+	put(w, STACK + 64, CODE + 0x3010);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x100f), FRAME(CODE + 0x300f));
+	assert_int_equal(w->walk.fp, 0xfacade);
+	assert_true(w->walk.derived);
+	/* nobody was called from there */
+	put(w, STACK + 64, CODE + 0x3011);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_NO_CALL, FRAME(CODE + 0x10), FRAME(CODE + 0x100f), frame_of_cut(END_NO_CALL));
+	/* below the stack */
+	w->record->regs[ROW_REG_RAX] = STACK - 64;
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_BAD_SP, FRAME(CODE + 0x10), FRAME(CODE + 0x100f), frame_of_cut(END_BAD_SP));
+	/* where the kernel's part of the walk ended at the caller */
+	w->record->regs[ROW_REG_RAX] = STACK + 64;
+	put(w, STACK + 64, CODE + 0x3010);
+	w->record->leaf = 0;
+	w->record->near_leaf = 1;
+	walk(w, CODE + 0x1010);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x100f), FRAME(CODE + 0x300f));
+	w->record->near_leaf = 0;
+	walk(w, CODE + 0x1010);
+	EXPECT(w, END_LEAF_REGISTER, FRAME(CODE + 0x100f), frame_of_cut(END_LEAF_REGISTER));
 }
 
 static void uncovered_code_is_followed_by_a_plausible_frame_pointer(void **state)
@@ -447,9 +485,12 @@ static void rbx_is_followed_where_the_file_needs_it(void **state)
 	walk(w, CODE + 0x2000);
 	EXPECT(w, END_END_MARK, FRAME(CODE + 0x2000), FRAME(CODE + 0x3000), FRAME(CODE + 0x5000));
 	/* through code that says nothing of it, it is lost */
+	put(w, STACK, CODE + 0x4001);
+	put(w, STACK + 8, CODE + 0x3001);
 	walk(w, CODE + 0x4000);
-	EXPECT(w, END_LEAF_REGISTER, FRAME(CODE + 0x4000), FRAME(CODE + 0x3000),
+	EXPECT(w, END_LEAF_REGISTER, FRAME(CODE + 0x4000), FRAME(CODE + 0x4000), FRAME(CODE + 0x3000),
 	       frame_of_cut(END_LEAF_REGISTER));
+	put(w, STACK, CODE + 0x3001);
 	/* a walk that the kernel began */
 	w->record->leaf = 0;
 	w->record->rbx_known = 1;
@@ -502,9 +543,9 @@ static void the_root_of_a_deep_stack_is_found_across_what_was_not_copied(void **
 	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
 	r->root_bytes = 4096;
 	r->root_at = ra_at - 512;
-	memcpy(r->root + 512, &ra, sizeof(ra));
+	memcpy(unfinished_record__root(r) + 512, &ra, sizeof(ra));
 	ra = CODE + 0x3009;
-	memcpy(r->root + 520, &ra, sizeof(ra));
+	memcpy(unfinished_record__root(r) + 520, &ra, sizeof(ra));
 	walk(w, CODE + 0x1010);
 	EXPECT(w, END_END_MARK, FRAME(CODE + 0x1010), FRAME(CODE + 0x2004), FRAME(CODE + 0x3008));
 	/* a caller that lies between the two pieces is not there */
@@ -562,6 +603,66 @@ static void a_return_address_outside_of_user_space_ends_the_walk(void **state)
 	}
 }
 
+/* As a stack that was made by hand begins. */
+static void a_return_address_of_zero_is_an_end_mark(void **state)
+{
+	struct world *w = *state;
+	struct unfinished_record *r = w->record;
+
+	usual_rows(w);
+	row(w, 0x4000, ROW_REG_RBP, 2, ROW_FP_AT_CFA, -2);
+	row(w, 0x5000, ROW_REG_RSP | ROW_DERIVED, 1, ROW_FP_SAME, 0);
+	row(w, 0x6000, ROW_CFA_FRAME_POINTER, 0, 0, 0);
+	put(w, STACK + 8, CODE + 0x2005);
+	put(w, STACK + 16, 0);
+	walk(w, CODE + 0x1010);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x1010), FRAME(CODE + 0x2004));
+	/* by a rule that is not the file's */
+	put(w, STACK + 8, CODE + 0x5005);
+	walk(w, CODE + 0x1010);
+	EXPECT(w, END_BAD_PC, FRAME(CODE + 0x1010), FRAME(CODE + 0x5004), frame_of_cut(END_BAD_PC));
+	/* by a frame pointer */
+	put(w, STACK + 8, CODE + 0x6005);
+	r->fp = STACK + 32;
+	put(w, STACK + 32, STACK + 64);
+	walk(w, CODE + 0x1010);
+	EXPECT(w, END_BAD_PC, FRAME(CODE + 0x1010), FRAME(CODE + 0x6004), frame_of_cut(END_BAD_PC));
+	/* in code of no file, of which a JIT told the rule */
+	put(w, STACK + 8, CODE + 0x2005);
+	put(w, STACK + 16, JIT + 5);
+	put(w, STACK + 24, 0);
+	memcpy(&w->jit_rule, &(struct unwind_row){.cfa = ROW_REG_RSP, .cfa_off = 1}, sizeof(w->jit_rule));
+	walk(w, CODE + 0x1010);
+	EXPECT(w, END_BAD_PC, FRAME(CODE + 0x1010), FRAME(CODE + 0x2004), frame_of_raw(JIT + 4),
+	       frame_of_cut(END_BAD_PC));
+}
+
+static void a_zero_of_a_page_that_could_not_be_read_is_none(void **state)
+{
+	struct world *w = *state;
+	struct unfinished_record *r = w->record;
+
+	row(w, 0, ROW_REG_RSP, 2, ROW_FP_SAME, 0);
+	row(w, 0x1000, ROW_REG_RSP, 600, ROW_FP_SAME, 0);
+	r->stack_bytes = 8192;
+	put(w, STACK + 8, CODE + 0x1005);
+	walk(w, CODE + 0x10); /* 16 + 4800 - 8: on the second page */
+	EXPECT(w, END_STACK_READ, FRAME(CODE + 0x10), FRAME(CODE + 0x1004), frame_of_cut(END_STACK_READ));
+	put(w, STACK + 8184, 1);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x1004));
+	/* nor is one of the other piece */
+	put(w, STACK + 8184, 0);
+	r->stack_bytes = 4096;
+	r->root_at = STACK + 4096;
+	r->root_bytes = 4096;
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_STACK_READ, FRAME(CODE + 0x10), FRAME(CODE + 0x1004), frame_of_cut(END_STACK_READ));
+	put(w, STACK + 8184, 1);
+	walk(w, CODE + 0x10);
+	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x1004));
+}
+
 static void hostile_registers_do_no_harm(void **state)
 {
 	static const uint64_t edges[] = {
@@ -601,16 +702,16 @@ static void unsound_records_are_refused(void **state)
 	assert_int_equal(finish__walk(r, head + 7, &ports, &w->walk), -EBADMSG);
 	r->stack_bytes = 0;
 	assert_int_equal(finish__walk(r, head - 1, &ports, &w->walk), -EBADMSG);
-	r->stack_bytes = STACK_COPY_MAX + 1;
+	r->stack_bytes = STACK_WHOLE_MAX + 1;
 	assert_int_equal(finish__walk(r, size, &ports, &w->walk), -EBADMSG);
-	r->stack_bytes = 0;
-	r->root_bytes = STACK_ROOT_MAX + 1;
+	/* both lengths together go round */
+	r->stack_bytes = r->root_bytes = 0x80000000u;
 	assert_int_equal(finish__walk(r, size, &ports, &w->walk), -EBADMSG);
+	r->stack_bytes = 16;
 	r->root_bytes = 8;
-	assert_int_equal(finish__walk(r, offsetof(struct unfinished_record, root) + 7, &ports, &w->walk),
-			 -EBADMSG);
-	assert_int_equal(finish__walk(r, offsetof(struct unfinished_record, root) + 8, &ports, &w->walk), 0);
-	r->root_bytes = 0;
+	assert_int_equal(finish__walk(r, head + 23, &ports, &w->walk), -EBADMSG);
+	assert_int_equal(finish__walk(r, head + 24, &ports, &w->walk), 0);
+	r->stack_bytes = r->root_bytes = 0;
 	r->n_kernel = KERNEL_FRAMES_MAX + 1;
 	assert_int_equal(finish__walk(r, size, &ports, &w->walk), -EBADMSG);
 	r->n_kernel = 0;
@@ -654,7 +755,8 @@ int main(void)
 		TEST(a_signal_frame_leads_back_to_the_interrupted_instruction),
 		TEST(every_register_of_a_signal_frame_has_its_place),
 		TEST(a_return_address_may_be_in_a_register),
-		TEST(a_leafs_register_is_not_known_in_a_caller),
+		TEST(a_leafs_register_is_not_known_further_up),
+		TEST(a_leafs_register_may_be_that_of_its_caller),
 		TEST(uncovered_code_is_followed_by_a_plausible_frame_pointer),
 		TEST(uncovered_code_without_one_is_not_covered),
 		TEST(an_object_without_rows_is_uncovered),
@@ -672,6 +774,8 @@ int main(void)
 		TEST(what_the_ports_do_not_know_ends_the_walk),
 		TEST(a_stack_pointer_that_does_not_move_up_ends_the_walk),
 		TEST(a_return_address_outside_of_user_space_ends_the_walk),
+		TEST(a_return_address_of_zero_is_an_end_mark),
+		TEST(a_zero_of_a_page_that_could_not_be_read_is_none),
 		TEST(hostile_registers_do_no_harm),
 		TEST(unsound_records_are_refused),
 		TEST(equal_stacks_have_equal_hashes),

@@ -15,7 +15,7 @@ static int find_mapping(void *ctx, const struct task_key *key, uint64_t pc, stru
 	if (pc >= CODE && pc < CODE_END)
 		*ret = (struct walk_mapping){.start = CODE, .end = CODE_END, .bias = CODE, .object = OBJECT};
 	else if (pc >= JIT && pc < JIT_END)
-		*ret = (struct walk_mapping){.start = JIT, .end = JIT_END};
+		*ret = (struct walk_mapping){.start = JIT, .end = JIT_END, .bias = w->jit_rule};
 	else
 		return END_NO_MAPPING;
 	return 0;

@@ -33,6 +33,7 @@ struct world {
 	uint32_t n_rows;
 	int mapping_end, rows_end; /* what the ports answer instead, where not 0 */
 	bool has_code;
+	uint64_t jit_rule; /* the one row of the code in no file; 0: none */
 	struct walk walk;
 };
 

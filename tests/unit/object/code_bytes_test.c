@@ -40,6 +40,24 @@ static void other_system_calls_are_no_trampoline(void **state)
 	assert_false(code_bytes__match_sigreturn(in_ecx, sizeof(in_ecx), sizeof(in_ecx), &at));
 }
 
+/* glibc 2.36's, and as it is built with indirect branch tracking. */
+static void what_contexts_return_to_is_known(void **state)
+{
+	static const uint8_t code[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x89, 0xdc, 0x48, 0x8b, 0x3c,
+				       0x24, 0x48, 0x85, 0xff, 0x74, 0x08, 0xe8, 0x0f, 0xf6, 0xfe,
+				       0xff, 0x48, 0x89, 0xc7, 0xe8, 0xa7, 0xcc, 0xfe, 0xff, 0xf4};
+	uint8_t other[sizeof(code)];
+
+	(void)state;
+	assert_true(code_bytes__is_context(code, sizeof(code)));
+	assert_true(code_bytes__is_context(code + 4, sizeof(code) - 4));
+	for (size_t len = 0; len < sizeof(code); len++)
+		assert_false(code_bytes__is_context(code, len));
+	memcpy(other, code, sizeof(code));
+	other[6] = 0xec; /* mov %rbp,%rsp, as functions end */
+	assert_false(code_bytes__is_context(other, sizeof(other)));
+}
+
 static void entry_points_of_known_libraries_end_with_their_call(void **state)
 {
 	/* musl's and glibc's (without CFI); operands are full of call opcodes on purpose */
@@ -145,6 +163,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(trampolines_are_found_in_both_forms),
 		cmocka_unit_test(other_system_calls_are_no_trampoline),
+		cmocka_unit_test(what_contexts_return_to_is_known),
 		cmocka_unit_test(entry_points_of_known_libraries_end_with_their_call),
 		cmocka_unit_test(entry_points_are_told_from_functions),
 		cmocka_unit_test(roots_are_found_in_each_shape),

@@ -340,6 +340,35 @@ static void a_trampoline_at_a_page_start_is_announced_in_the_page_before(void **
 	EXPECT(ROW_KIND(0, ROW_CFA_SIGNAL), ROW_KIND(9, ROW_CFA_NONE));
 }
 
+/* glibc's __start_context, 26 bytes; nobody called it, so it is looked up by the padding before it. */
+#define CONTEXT                                                                                     \
+	"mov %rbx,%rsp\nmov (%rsp),%rdi\ntest %rdi,%rdi\nje 1f\ncall a\nmov %rax,%rdi\n1: call a\n" \
+	"hlt\n"
+
+static void what_contexts_return_to_is_an_end_mark(void **state)
+{
+	(void)state;
+	assemble("a: .cfi_startproc\nret\n.cfi_endproc\n.p2align 4\n"
+		 "b: .cfi_startproc\n" CONTEXT ".cfi_endproc\n.p2align 4\n"
+		 "c: .cfi_startproc\nret\n.cfi_endproc\n",
+		 FLAGS, NULL);
+	build_page(TEXT_PAGE);
+	EXPECT(ROW(0, RSP, 1, ROW_FP_SAME, 0), ROW_KIND(15, ROW_CFA_END), ROW(48, RSP, 1, ROW_FP_SAME, 0),
+	       ROW_KIND(49, ROW_CFA_NONE));
+	/* at a page's start it is announced in the page before */
+	assemble("a: .cfi_startproc\nret\n.cfi_endproc\n.skip 0xffff\n"
+		 "b: .cfi_startproc\n" CONTEXT ".cfi_endproc\n",
+		 FLAGS, NULL);
+	build_page(TEXT_PAGE);
+	EXPECT(ROW(0, RSP, 1, ROW_FP_SAME, 0), ROW_KIND(1, ROW_CFA_NONE), ROW_KIND(0xffff, ROW_CFA_END));
+	/* who has rules of its own is none */
+	assemble("a: .cfi_startproc\nret\n.cfi_endproc\n.p2align 4\n"
+		 "b: .cfi_startproc\n.cfi_def_cfa 6,16\n" CONTEXT ".cfi_endproc\n",
+		 FLAGS, NULL);
+	build_page(TEXT_PAGE);
+	EXPECT(ROW(0, RSP, 1, ROW_FP_SAME, 0), ROW(16, RBP, 2, ROW_FP_SAME, 0), ROW_KIND(42, ROW_CFA_NONE));
+}
+
 static void entry_point_without_cfi_ends_with_its_call(void **state)
 {
 	(void)state;
@@ -372,6 +401,20 @@ static void the_call_of_main_without_cfi_is_an_end_mark(void **state)
 	assemble("x: " CALL_OF_MAIN ".skip 31,0x90\n.section .gopclntab,\"a\"\n.quad 0\n", FLAGS, NULL);
 	build_page(TEXT_PAGE);
 	EXPECT(ROW_KIND(0, ROW_CFA_FRAME_POINTER));
+}
+
+/* As PHP's fibers have it, behind the jump that leads to it; the byte before it is looked up. */
+static void what_contexts_of_boost_return_to_is_an_end_mark(void **state)
+{
+	(void)state;
+	assemble("f: .cfi_startproc\nret\n.cfi_endproc\n.skip 31,0x90\n"
+		 "g: push %rbp\njmp *%rbx\nxor %rdi,%rdi\ncall x\nhlt\n.skip 32,0x90\n",
+		 FLAGS, NULL);
+	build_page(TEXT_PAGE);
+	assert_int_equal(unwind_row__find(fx.rows, fx.n, 34)->cfa, ROW_CFA_END);
+	assert_int_equal(unwind_row__find(fx.rows, fx.n, 43)->cfa, ROW_CFA_END);
+	assert_int_not_equal(unwind_row__find(fx.rows, fx.n, 33)->cfa, ROW_CFA_END);
+	assert_int_not_equal(unwind_row__find(fx.rows, fx.n, 44)->cfa, ROW_CFA_END);
 }
 
 static void end_marks_win_over_everything(void **state)
@@ -647,8 +690,10 @@ int main(void)
 		cmocka_unit_test(signal_trampolines_start_one_byte_early),
 		cmocka_unit_test(a_signal_frame_that_is_no_trampoline_follows_its_rules),
 		cmocka_unit_test(a_trampoline_at_a_page_start_is_announced_in_the_page_before),
+		cmocka_unit_test(what_contexts_return_to_is_an_end_mark),
 		cmocka_unit_test(entry_point_without_cfi_ends_with_its_call),
 		cmocka_unit_test(the_call_of_main_without_cfi_is_an_end_mark),
+		cmocka_unit_test(what_contexts_of_boost_return_to_is_an_end_mark),
 		cmocka_unit_test(end_marks_win_over_everything),
 		cmocka_unit_test(go_code_without_rules_keeps_frame_pointers),
 		cmocka_unit_test(every_source_gives_the_same_rows),

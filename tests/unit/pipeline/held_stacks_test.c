@@ -103,10 +103,10 @@ static void both_pieces_of_a_stack_are_kept(void **state)
 	static struct unfinished_record r = {.stack_bytes = 16, .root_bytes = 4096};
 
 	(void)state;
-	r.root[4095] = 7;
+	unfinished_record__root(&r)[4095] = 7;
 	assert_int_equal(held_stacks__add(&held, &r, 100), 0);
-	assert_int_equal(held.bytes, offsetof(struct unfinished_record, root) + 4096);
-	assert_int_equal(held.stacks[0].record->root[4095], 7);
+	assert_int_equal(held.bytes, offsetof(struct unfinished_record, stack) + 16 + 4096);
+	assert_int_equal(unfinished_record__root(held.stacks[0].record)[4095], 7);
 }
 
 int main(void)

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shim_task - a task of the kernel as far as our .bpf.h files ask for it, and helpers that know no map. Of shim.h.
+ */
+#ifndef EVERPROF_TESTS_BPF_SHIM_TASK_H
+#define EVERPROF_TESTS_BPF_SHIM_TASK_H
+
+#include <string.h>
+
+#include "bpf/abi.h"
+
+struct task_struct {
+	char comm[COMM_LEN];
+	__u64 cgroup;
+	__u64 own_start, stack_start, other_end; /* of its stacks, whatever SP is */
+};
+
+SHIM __u64 task__stack_start(struct task_struct *task, __u64 sp)
+{
+	return task->stack_start;
+}
+
+SHIM __u64 task__own_stack_start(struct task_struct *task)
+{
+	return task->own_start;
+}
+
+SHIM __u64 task__other_stack_end(struct task_struct *task, __u64 sp)
+{
+	return task->other_end;
+}
+
+SHIM __u64 bpf_ktime_get_ns(void)
+{
+	return 1;
+}
+
+SHIM long bpf_loop(__u32 n, void *step, void *ctx, __u64 flags)
+{
+	__u32 i;
+
+	for (i = 0; i < n; i++)
+		if (((long (*)(__u32 i, void *ctx))step)(i, ctx))
+			return i + 1;
+	return n;
+}
+
+SHIM void task__comm(struct task_struct *task, char ret_comm[COMM_LEN])
+{
+	memcpy(ret_comm, task->comm, COMM_LEN);
+}
+
+SHIM __u64 task__cgroup(struct task_struct *task)
+{
+	return task->cgroup;
+}
+
+#endif
