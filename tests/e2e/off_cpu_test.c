@@ -190,6 +190,34 @@ static void a_rwlock_is_a_lock(void **state)
 	assert_lock(*state, "rwlock");
 }
 
+/* Both are made to agree with the kernel's account of the thread, to the nanosecond of each row. */
+static void what_is_waited_for_locks_is_what_waits_say(void **state)
+{
+	const struct part wait = {.comm = "waiter", .state = "blocked", .syscall = "futex"},
+			  lock = {.comm = "waiter", .lock = "futex"};
+	struct recording *r = *state;
+	char program[4096], everprof[4096], command[16384];
+	struct profile *waits, *locks;
+	struct amount a, b;
+
+	if (geteuid())
+		skip();
+	run__path_workload("waits", program);
+	run__path_everprof(everprof);
+	snprintf(command, sizeof(command), "'%s' record -q -e offcpu,lock -o both -- '%s' mutex 3", everprof,
+		 program);
+	assert_int_equal(recording__shell(r, command), 0);
+	waits = expect_profile(recording__file(r, "both/offcpu.pb.gz"));
+	locks = expect_profile(recording__file(r, "both/lock.pb.gz"));
+	a = waits__sum(waits, &wait);
+	b = waits__sum(locks, &lock);
+	print_message("waits %.6f ms, locks %.6f ms\n", a.ns / MS, b.ns / MS);
+	assert_true(a.ns > 1000 * MS);
+	assert_true(fabs(a.ns - b.ns) < 1000);
+	profile__free(waits);
+	profile__free(locks);
+}
+
 /* Two that will wait for each other for ever: no wait ends while it is recorded, and all of it is told. */
 static void a_wait_for_a_lock_that_goes_on_is_told(void **state)
 {
@@ -288,6 +316,7 @@ int main(void)
 		e2e_test(a_condition_variable_is_a_lock),
 		e2e_test(a_semaphore_is_a_lock),
 		e2e_test(a_rwlock_is_a_lock),
+		e2e_test(what_is_waited_for_locks_is_what_waits_say),
 		e2e_test(a_wait_for_a_lock_that_goes_on_is_told),
 		e2e_test(who_ends_a_wait_is_told_on_request),
 		e2e_test(a_chain_of_wakers_can_be_followed),

@@ -5,7 +5,8 @@
  * Problem: a lock of user space is had without the kernel; all that there is of it is a wait in futex.
  * Idea: such waits are sampled already, unbiased, by the hook on switches and the passes over all threads. While locks are recorded, waits are, too, in a window
  *   that nobody keeps if nobody asked for it, and each sample of a wait in futex is counted a second time, in the window of locks. So
- *   both agree by construction, and locks of user space cost nothing of their own. Time that was waited for a CPU after the wake-up is not the lock's.
+ *   both agree by construction, and locks of user space cost nothing of their own. When the window of waits ends, they are made to agree with the kernel's account of
+ *   each thread, and so are these. Time that was waited for a CPU after the wake-up is not the lock's.
  *   Who held it is who woke: that thread released it. Of a wait that goes on, the lock itself is asked (user/process/futex).
  * Invariants: a wait that goes on is added to the row of its stack in both windows, by pairs of rows; a new window of either has none, and its first pass
  *   tells all stacks anew.
@@ -17,18 +18,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "bpf/lock.h"
+#include "user/base/hashmap.h"
 #include "user/base/intern.h"
 #include "user/base/io.h"
 #include "user/base/buf.h"
 #include "user/base/log.h"
 #include "user/pipeline/collector_impl.h"
 #include "user/pipeline/event_source.h"
+#include "user/pipeline/wait_account.h"
 
 #define INTERVAL_START_NS  1000000u
 #define INTERVAL_MIN_NS    1000u
@@ -50,7 +52,18 @@ struct known_comm {
 	char comm[COMM_LEN + 1];
 };
 
+/* What the samples of a thread's waits for futexes have to be multiplied by. */
+struct futex_factor {
+	uint64_t start_ns; /* of its process */
+	uint32_t tid;
+	double factor;
+};
+
 struct lock_state {
+	struct futex_factor *factors; /* of the last window of waits */
+	uint32_t n_factors, cap_factors;
+	uint64_t period_ns;
+	struct hashmap factor_of_thread;
 	uint64_t n_taken; /* as of the last slice */
 	uint32_t slice;
 	struct known_comm comms[COMMS]; /* by tid; the next one with the same place takes it */
@@ -105,13 +118,22 @@ static uint32_t describe(struct collector *c, struct window *w, const char *lock
 	return id;
 }
 
+/* As describe() begins. */
+static bool is_of_kind(const struct window *w, const struct window_row *row, enum lock_kind kind)
+{
+	const char *text = row->tag.arg ? window__str(w, row->tag.arg) : "";
+	size_t len = strlen(kinds[kind]);
+
+	return !strncmp(text, "lock=", 5) && !strncmp(text + 5, kinds[kind], len) && text[5 + len] == '\n';
+}
+
 void collector__count_futex(struct collector *c, const struct task_key *key, const struct window_sample *s,
 			    uint32_t holder, uint32_t *ret_row)
 {
 	struct window *w = c->windows[EVENT_LOCK];
 	struct window_sample lock = *s;
 
-	if (!w || !c->is_recording[EVENT_LOCK] || s->tag.syscall != SYS_futex || s->tag.state != WAIT_BLOCKED)
+	if (!w || !c->is_recording[EVENT_LOCK] || !wait_account__is_futex(&s->tag))
 		return;
 	if (holder == WAKER_INTERRUPT)
 		holder = 0; /* its time was over: nobody gave it */
@@ -186,15 +208,85 @@ void collector__forget_lock_rows(struct collector *c)
 		memset(c->lock_rows, 0, c->cap_lock_rows * sizeof(*c->lock_rows));
 }
 
+/* ---- what they are made to add up to ---- */
+
+static bool is_of_thread(uint32_t index, const void *key, const void *owner)
+{
+	const struct futex_factor *of = &((const struct lock_state *)owner)->factors[index], *wanted = key;
+
+	return of->tid == wanted->tid && of->start_ns == wanted->start_ns;
+}
+
+void collector__begin_futexes(struct collector *c, uint64_t period_ns)
+{
+	struct lock_state *state = state_of(c);
+
+	state->period_ns = period_ns;
+	state->n_factors = 0;
+	hashmap__clear(&state->factor_of_thread);
+}
+
+void collector__note_futexes(void *collector, const struct thread *t, uint64_t sampled_ns,
+			     uint64_t settled_ns)
+{
+	struct lock_state *state = state_of(collector);
+	uint32_t cap = state->cap_factors ? state->cap_factors * 2 : 256;
+	struct futex_factor *grown = state->factors;
+
+	if (state->n_factors == state->cap_factors) {
+		grown = realloc(grown, cap * sizeof(*grown));
+		if (!grown)
+			return; /* they stay as they were sampled */
+		state->factors = grown;
+		state->cap_factors = cap;
+	}
+	grown[state->n_factors] = (struct futex_factor){.start_ns = t->key.start_ns,
+							.tid = t->tid,
+							.factor = (double)settled_ns / (double)sampled_ns};
+	if (!hashmap__add(&state->factor_of_thread, hash_pair(t->key.start_ns, t->tid), state->n_factors))
+		state->n_factors++;
+}
+
+static double factor_of(const struct lock_state *state, const struct window *w, const struct window_row *row)
+{
+	const struct futex_factor key = {.start_ns = w->processes[row->process].key.start_ns,
+					 .tid = row->tid};
+	uint32_t at = hashmap__find(&state->factor_of_thread, hash_pair(key.start_ns, key.tid), is_of_thread,
+				    &key, state);
+
+	return at == HASHMAP_NONE ? 1 : state->factors[at].factor;
+}
+
+/* Those of user space: of the kernel's own locks nothing is known but what was sampled. */
+static void scale_futexes(const struct collector *c, struct window *w)
+{
+	double left = 0;
+
+	for (uint32_t i = 0; i < w->n_entries; i++) {
+		struct window_entry *e = &w->entries[i];
+		const struct window_row *row = &w->rows[e->row];
+		double factor;
+
+		if (!is_of_kind(w, row, LOCK_FUTEX))
+			continue;
+		factor = factor_of(state_of(c), w, row);
+		e->value = (uint64_t)((double)e->value * factor + 0.5);
+		e->count = wait_account__scale_count(e->count, factor, &left);
+	}
+}
+
 /* ---- when ---- */
 
 static void settle_locks(struct collector *c, struct window *w)
 {
 	char text[128];
 
+	scale_futexes(c, w);
+	if (state_of(c)->period_ns)
+		w->period_ns = state_of(c)->period_ns; /* of the waits among which they are */
 	snprintf(text, sizeof(text),
 		 "waits for locks: of user space one taken in %.3g ms, of the kernel in %.3g ms",
-		 (double)c->wait_orders.interval_ns / 1e6, (double)c->maps->gate->lock_interval_ns / 1e6);
+		 (double)w->period_ns / 1e6, (double)c->maps->gate->lock_interval_ns / 1e6);
 	intern__add(w->strings, text, strlen(text), &w->note);
 }
 
@@ -287,7 +379,13 @@ static void control_locks(struct collector *c)
 
 static void free_locks(struct collector *c)
 {
-	free(c->source_state[EVENT_LOCK]);
+	struct lock_state *state = state_of(c);
+
+	if (state) {
+		hashmap__done(&state->factor_of_thread);
+		free(state->factors);
+	}
+	free(state);
 	free(c->lock_rows);
 }
 

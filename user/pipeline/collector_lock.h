@@ -13,6 +13,7 @@
 
 struct collector;
 struct task_key;
+struct thread;
 struct window_sample;
 
 /* A sample of a wait for a futex, whose tag.arg may be who ended it, is one of a lock, too. Before it is counted: s is left as a wait's, ret_row (or NULL) gets the row of the lock + 1, or 0. */
@@ -24,6 +25,10 @@ void collector__count_lock(struct collector *c, const struct task_key *key, stru
 void collector__pair_lock_row(struct collector *c, uint32_t wait_row, uint32_t lock_row);
 void collector__count_more_of_lock(struct collector *c, uint32_t wait_row, uint64_t n, uint64_t ns);
 void collector__forget_lock_rows(struct collector *c);
+/* A window of waits is settled: what became of each thread's waits for futexes becomes of its locks, when their window ends. */
+void collector__begin_futexes(struct collector *c, uint64_t period_ns);
+void collector__note_futexes(void *collector, const struct thread *t, uint64_t sampled_ns,
+			     uint64_t settled_ns);
 /* Puts the hook on wake-ups in place where somebody wants it, or takes it away. */
 void collector__follow_wakers(struct collector *c);
 /* The words of a wait, or what is copied to `to`: code in no file, below the mark of a waker of another process, would be named as of this one. */

@@ -442,13 +442,18 @@ static void note(struct collector *c, struct window *w, const struct wait_accoun
 /* The window's samples are made to agree with the kernel's account. */
 static void settle_waits(struct collector *c, struct window *w)
 {
-	const struct wait_account_ports ports = {.process = collector__thread_process, .ctx = c};
+	const struct wait_account_ports ports = {
+		.process = collector__thread_process,
+		.futexes = c->is_recording[EVENT_LOCK] ? collector__note_futexes : NULL,
+		.ctx = c,
+	};
 	uint64_t stolen_ns = c->wait_orders.hook ? 0 : stolen_so_far(c);
 	struct wait_account account;
 	int err;
 
 	stolen_ns = stolen_ns > c->stolen_ns ? stolen_ns - c->stolen_ns : 0;
 	w->period_ns = interval_of_window(c);
+	collector__begin_futexes(c, w->period_ns);
 	err = wait_account__settle(w, &c->threads, stolen_ns, &ports, &account);
 	if (err)
 		log_warn("collector: hold waits against the kernel's account: %s, they stay as they were "

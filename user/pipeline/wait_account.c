@@ -5,11 +5,22 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "bpf/frame.h"
 #include "bpf/wait.h"
 
+/* Newer than the headers of the C library. */
+#define FUTEX_WAITV 449 /* 5.16 */
+#define FUTEX_WAIT  455 /* 6.7 */
+
 enum { FOR_OTHER, FOR_CPU, KINDS };
+
+bool wait_account__is_futex(const struct sample_tag *tag)
+{
+	return tag->state == WAIT_BLOCKED &&
+	       (tag->syscall == SYS_futex || tag->syscall == FUTEX_WAITV || tag->syscall == FUTEX_WAIT);
+}
 
 static int kind_of(uint8_t state)
 {
@@ -27,6 +38,7 @@ struct settled {
 	struct thread_times times;
 	uint64_t sampled_ns[KINDS], exact_ns[KINDS];
 	double uncertain_ns[KINDS]; /* how much of the samples is a matter of chance */
+	uint64_t futex_sampled_ns, futex_settled_ns;
 };
 
 /* Index + 1 of each row's thread in the table; 0: not known. */
@@ -103,27 +115,50 @@ static void sum_uncertain(const struct window *w, const uint32_t *thread_of_row,
 	}
 }
 
+/* What its samples have to be multiplied by. */
+static double factor_of(const struct window *w, const struct window_entry *e, const struct settled *s,
+			int kind)
+{
+	double sampled = (double)s->sampled_ns[kind], exact = (double)s->exact_ns[kind];
+	double uncertain = s->uncertain_ns[kind];
+	double chance = fmin(fmax(exact - sampled, -0.9 * uncertain), uncertain);
+
+	return (1 + chance_of(w, e) * chance / uncertain) * exact / (sampled + chance);
+}
+
+uint32_t wait_account__scale_count(uint32_t count, double factor, double *left)
+{
+	double exact = count * factor + *left, whole = fmax(floor(exact), 1);
+
+	if (!count || whole > UINT32_MAX)
+		return count;
+	*left = exact - whole;
+	return (uint32_t)whole;
+}
+
 /*
  * The entries of a thread are made to add up. What is missing or too much is chance first: each takes of it by how far chance may have moved it, at most to twice or a
  * tenth of what it was. What then is left nobody explains, and all take of it alike.
  */
-static void scale(struct window *w, const uint32_t *thread_of_row, const struct settled *settled)
+static void scale(struct window *w, const uint32_t *thread_of_row, struct settled *settled)
 {
+	double left = 0;
+
 	for (uint32_t i = 0; i < w->n_entries; i++) {
 		struct window_entry *e = &w->entries[i];
+		const struct sample_tag *tag = &w->rows[e->row].tag;
 		uint32_t t = thread_of_row[e->row];
-		int kind = kind_of(w->rows[e->row].tag.state);
-		double sampled, exact, uncertain, chance;
+		int kind = kind_of(tag->state);
+		bool is_futex = wait_account__is_futex(tag);
+		double factor;
 
 		if (!t || !settled[t - 1].sampled_ns[kind])
 			continue;
-		sampled = (double)settled[t - 1].sampled_ns[kind];
-		exact = (double)settled[t - 1].exact_ns[kind];
-		uncertain = settled[t - 1].uncertain_ns[kind];
-		chance = fmin(fmax(exact - sampled, -0.9 * uncertain), uncertain);
-		e->value = (uint64_t)((double)e->value * (1 + chance_of(w, e) * chance / uncertain) * exact /
-					      (sampled + chance) +
-				      0.5);
+		factor = factor_of(w, e, &settled[t - 1], kind);
+		settled[t - 1].futex_sampled_ns += is_futex ? e->value : 0;
+		e->value = (uint64_t)((double)e->value * factor + 0.5);
+		e->count = wait_account__scale_count(e->count, factor, &left);
+		settled[t - 1].futex_settled_ns += is_futex ? e->value : 0;
 	}
 }
 
@@ -153,6 +188,8 @@ static void settle_thread(struct window *w, const struct thread *t, const struct
 
 	if (ports->process(ports->ctx, w, t, &process))
 		return;
+	if (ports->futexes && s->futex_sampled_ns)
+		ports->futexes(ports->ctx, t, s->futex_sampled_ns, s->futex_settled_ns);
 	sums->n_threads++;
 	sums->wall_ns += s->times.wall_ns;
 	sums->run_ns += s->times.run_ns;

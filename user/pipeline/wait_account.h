@@ -9,10 +9,14 @@
  * What a hypervisor took of a CPU is in no thread's account of the kernel, nor in what ticks stand for, so the rest would have it. The hook on switches tells of each
  * thread how much it was. Without the hook, what was stolen of all CPUs is shared out by how long threads ran: too much where CPUs were idle, from which it can be stolen, too.
  *
+ * How many waits there were is scaled with their time: a wait is as long as it was seen.
+ *
  * Owns: nothing. Thread: that of the window's writer, before it is closed. Limit: none. Errors: -ENOMEM.
  */
 #ifndef EVERPROF_PIPELINE_WAIT_ACCOUNT_H
 #define EVERPROF_PIPELINE_WAIT_ACCOUNT_H
+
+#include <stdbool.h>
 
 #include "user/pipeline/window.h"
 #include "user/process/thread_table.h"
@@ -20,8 +24,16 @@
 struct wait_account_ports {
 	/* The thread's process in the window, added where it is new; negative: it is not wanted there. */
 	int (*process)(void *ctx, struct window *w, const struct thread *t, uint32_t *ret_index);
+	/* What the samples of a thread's waits for futexes said, and what was made of that; NULL: nobody asks. */
+	void (*futexes)(void *ctx, const struct thread *t, uint64_t sampled_ns, uint64_t settled_ns);
 	void *ctx;
 };
+
+/* Is a row of that tag a wait for a lock of user space? */
+bool wait_account__is_futex(const struct sample_tag *tag);
+
+/* A count, scaled. What is left over of one is the next one's; who was counted stays so. */
+uint32_t wait_account__scale_count(uint32_t count, double factor, double *left);
 
 /* Sums over all threads. */
 struct wait_account {

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -226,6 +227,92 @@ static void what_is_missing_was_where_chance_is(void **state)
 	assert_in_range(sum(k, 12, WAIT_BLOCKED), 20000, 35000);
 }
 
+static uint64_t count(const struct known *k, uint32_t tid)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < k->w->n_entries; i++)
+		if (k->w->rows[k->w->entries[i].row].tid == tid)
+			n += k->w->entries[i].count;
+	return n;
+}
+
+/* Chance took more of them than there were, so it did of their time: each is as long as it was seen. What is left over of a count is not lost. */
+static void there_were_as_many_waits_as_their_time_says(void **state)
+{
+	struct known *k = *state;
+
+	k->w->period_ns = 10000;
+	account(k, 11, 1000, 0, 0);
+	account(k, 12, 1000, 0, 0);
+	account(k, 13, 1000, 0, 0);
+	assert_int_equal(thread_table__begin(&k->threads, 1000), 0);
+	account(k, 11, 101000, 20000, 0); /* waited 80000 for something */
+	account(k, 12, 101000, 91000, 0); /* 9000 */
+	account(k, 13, 101000, 0, 0);
+	sample_of(k, 11, WAIT_BLOCKED, 0x1000, 1000, 100000);
+	for (uint64_t i = 0; i < 10; i++)
+		sample_of(k, 12, WAIT_BLOCKED, 0x1000 + i * 16, 3, 1000);
+	sample_of(k, 13, WAIT_BLOCKED, 0x1000, 0, 100000); /* it goes on: none has ended */
+	settle(k);
+	assert_in_range(count(k, 11), 799, 801);
+	assert_in_range(count(k, 12), 26, 28);
+	assert_int_equal(count(k, 13), 0);
+}
+
+static struct {
+	uint64_t sampled_ns, settled_ns;
+	int n;
+} told;
+
+static void tell_futexes(void *ctx, const struct thread *t, uint64_t sampled_ns, uint64_t settled_ns)
+{
+	(void)ctx;
+	assert_int_equal(t->tid, 11);
+	told.sampled_ns = sampled_ns;
+	told.settled_ns = settled_ns;
+	told.n++;
+}
+
+static void add_syscall(struct known *k, uint32_t tid, uint8_t state, int16_t syscall, uint64_t value)
+{
+	const uint64_t word = 0x1000;
+	struct window_sample s = {.process = k->process,
+				  .tid = tid,
+				  .comm = "t",
+				  .words = &word,
+				  .n_words = 1,
+				  .tag = {.event = EVENT_OFFCPU, .state = state, .syscall = syscall},
+				  .count = 1,
+				  .value = value};
+
+	assert_int_equal(window__add(k->w, &s, NULL, NULL), 0);
+}
+
+/* Of that alone, not of what it waited for a CPU there. */
+static void what_became_of_waits_for_futexes_is_told(void **state)
+{
+	const struct wait_account_ports ports = {.process = process, .futexes = tell_futexes};
+	struct known *k = *state;
+	struct wait_account a;
+
+	memset(&told, 0, sizeof(told));
+	account(k, 11, 1000, 0, 0);
+	account(k, 12, 1000, 0, 0);
+	assert_int_equal(thread_table__begin(&k->threads, 1000), 0);
+	account(k, 11, 11000, 1000, 1000);
+	account(k, 12, 11000, 1000, 1000);
+	add_syscall(k, 11, WAIT_BLOCKED, 202, 1000);
+	add_syscall(k, 11, WAIT_BLOCKED, 449, 1000); /* futex_waitv */
+	add_syscall(k, 11, WAIT_RUNNABLE, 202, 500);
+	add_syscall(k, 11, WAIT_BLOCKED, 0, 2000);
+	add_syscall(k, 12, WAIT_BLOCKED, 0, 2000);
+	assert_int_equal(wait_account__settle(k->w, &k->threads, 0, &ports, &a), 0);
+	assert_int_equal(told.n, 1);
+	assert_int_equal(told.sampled_ns, 2000);
+	assert_int_equal(told.settled_ns, 4000);
+}
+
 static void thread_of_which_nothing_was_taken_gets_a_row_that_says_so(void **state)
 {
 	struct known *k = *state;
@@ -273,6 +360,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(samples_are_scaled_to_the_account_each_kind_apart),
 		TEST(what_is_missing_was_where_chance_is),
+		TEST(there_were_as_many_waits_as_their_time_says),
+		TEST(what_became_of_waits_for_futexes_is_told),
 		TEST(what_was_taken_of_a_thread_s_cpu_is_no_wait),
 		TEST(what_is_stolen_is_shared_out_and_no_wait),
 		TEST(no_more_is_stolen_than_there_is),
