@@ -308,20 +308,25 @@ static const struct alloc_stratum *tightest(const struct alloc_moments *m)
 	return found;
 }
 
+/* By which share probes may be dearer than they were taken to be: the middle, and what two thirds of all that is likely lies between. */
+struct dearness {
+	double middle, most, least;
+};
+
 /*
  * What a probe costs in this program is one number that is not known: as likely as it is by ALLOC_COST_ERROR, but never so much that the program had less time for itself than its calls
  * need. Times that it may have had are weighted by one over their square root: were each nanosecond as likely, dense programs would come out low, were each order of magnitude, high. So
  * the rate has a distribution; its middle is told, and half of what its middle two thirds span. Where the program had much time, that is what follows from the cost and its
  * error; where nearly all went into probes, an order of magnitude and an error that says so.
  */
-static struct rate rate_by_cpu(const struct alloc_moments *m, int i)
+static struct dearness dearness_of(const struct alloc_moments *m)
 {
 	static const double parts[] = {0.5, 0.159, 0.841};
 	const struct alloc_stratum *s = tightest(m);
-	double dearer[COST_STEPS], sums[COST_STEPS], low, high, sum = 0, rates[3];
+	double dearer[COST_STEPS], sums[COST_STEPS], low, high, sum = 0, found[3];
 
 	if (!s)
-		return (struct rate){rate_where(m, i, 0), 0};
+		return (struct dearness){0, 0, 0};
 	low = fmax(own_time(s, COST_ERRORS * ALLOC_COST_ERROR), fmax(s->least, 1));
 	high = fmax(own_time(s, -COST_ERRORS * ALLOC_COST_ERROR), 2 * low);
 	for (int k = 0; k < COST_STEPS; k++) { /* from the dearest, which leaves it least, on */
@@ -337,20 +342,26 @@ static struct rate rate_by_cpu(const struct alloc_moments *m, int i)
 
 		while (k < COST_STEPS - 1 && sums[k] < parts[q] * sum)
 			k++;
-		rates[q] = rate_where(m, i, dearer[k]);
+		found[q] = dearer[k];
 	}
-	return (struct rate){rates[0], log(rates[1] / rates[2]) / 2};
+	return (struct dearness){found[0], found[1], found[2]};
+}
+
+static struct rate rate_by_cpu(const struct alloc_moments *m, int i, const struct dearness *d)
+{
+	return (struct rate){rate_where(m, i, d->middle),
+			     log(rate_where(m, i, d->most) / rate_where(m, i, d->least)) / 2};
 }
 
 /* The error is what is not known of the aid itself. */
-static struct rate rate_of(const struct alloc_moments *m, enum alloc_aid aid, int i)
+static struct rate rate_of(const struct alloc_moments *m, enum alloc_aid aid, int i, const struct dearness *d)
 {
 	const struct alloc_aid_moments *a = &m->aids[aid];
 	struct rate r;
 
 	if (aid != ALLOC_BY_CPU)
 		return (struct rate){a->with[i] / a->sum, a->doubts[i] / a->with[i]};
-	r = rate_by_cpu(m, i);
+	r = rate_by_cpu(m, i, d);
 	r.error = hypot(r.error, ALLOC_WAKE_NS * a->met / a->sum);
 	return r;
 }
@@ -359,8 +370,8 @@ static struct rate rate_of(const struct alloc_moments *m, enum alloc_aid aid, in
  * The sum that the ratio to an aid gives, and its error from what windows have more or less than it says. They count by what they have of the aid: of a hundred of which three have
  * nearly all, there are three; and where one in ten gave nearly all that was counted, there might be one more of those. False: none.
  */
-static bool by_aid(const struct alloc_moments *m, enum alloc_aid aid, int i, double whole, double *ret_sum,
-		   double *ret_error)
+static bool by_aid(const struct alloc_moments *m, enum alloc_aid aid, int i, const struct dearness *d,
+		   double whole, double *ret_sum, double *ret_error)
 {
 	const struct alloc_aid_moments *a = &m->aids[aid];
 	double ratio, squares, n, chance, unseen, one_more;
@@ -375,7 +386,7 @@ static bool by_aid(const struct alloc_moments *m, enum alloc_aid aid, int i, dou
 	unseen = pow(n, -1.5); /* one window more might have been unlike all others */
 	one_more = a->with_squares[i] / (a->with[i] * a->with[i]);
 	one_more *= sqrt(fmax(1 - 1 / (one_more * n), 0));
-	rate = rate_of(m, aid, i);
+	rate = rate_of(m, aid, i, d);
 	*ret_sum = rate.rate * whole;
 	*ret_error = hypot(hypot(chance, fmax(unseen, one_more)), rate.error) * *ret_sum;
 	return true;
@@ -384,6 +395,7 @@ static bool by_aid(const struct alloc_moments *m, enum alloc_aid aid, int i, dou
 static void settle(struct alloc_process *p, uint32_t n_windows, double factor, const struct alloc_aids *aids)
 {
 	struct alloc_total *t = &p->total;
+	const struct dearness d = dearness_of(&p->moments);
 	double *sums[2] = {&t->objects, &t->bytes}, *errors[2] = {&t->objects_error, &t->bytes_error};
 
 	*t = alloc_estimate__total(&p->moments, n_windows);
@@ -393,7 +405,7 @@ static void settle(struct alloc_process *p, uint32_t n_windows, double factor, c
 		*sums[i] *= factor;
 		*errors[i] *= factor;
 		for (int k = 0; k < ALLOC_N_AIDS; k++)
-			if (by_aid(&p->moments, (enum alloc_aid)k, i, aids->by[k], &sum, &error) &&
+			if (by_aid(&p->moments, (enum alloc_aid)k, i, &d, aids->by[k], &sum, &error) &&
 			    error * *sums[i] < *errors[i] * sum) {
 				*sums[i] = sum;
 				*errors[i] = error;
