@@ -46,7 +46,8 @@
 static const uint8_t sigreturn_long[SIGRETURN_BYTES] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
 static const uint8_t sigreturn_short[] = {0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
 
-#define CALL_BYTES 5 /* call rel32 */
+#define CALL_BYTES  5 /* call rel32 */
+#define FRAMES_READ (16u << 10)
 
 static bool ends_with(const uint8_t *bytes, size_t len, const uint8_t *what, size_t what_len)
 {
@@ -282,6 +283,40 @@ bool code_bytes__find_sigreturn(const struct elf *e, uint64_t from, uint64_t to,
 		*ret_at = start + offset;
 	buf__done(&bytes);
 	return found;
+}
+
+/* Compilers write the move in one of two ways. */
+static size_t count_frames(const uint8_t *bytes, size_t len, size_t enough)
+{
+	static const uint8_t frames[][4] = {{0x55, 0x48, 0x89, 0xe5}, {0x55, 0x48, 0x8b, 0xec}};
+	const uint8_t *found = bytes, *end = bytes + len;
+	size_t n = 0;
+
+	while (n < enough && (found = memchr(found, frames[0][0], (size_t)(end - found))) != NULL &&
+	       end - found >= 4) {
+		n += !memcmp(found, frames[0], 4) || !memcmp(found, frames[1], 4);
+		found++;
+	}
+	return n;
+}
+
+/* One that lies on the edge of two reads is not counted. */
+bool code_bytes__has_frames(const struct elf *e, uint64_t from, uint64_t to, size_t enough)
+{
+	struct buf bytes;
+	uint64_t at;
+	size_t n = 0;
+
+	buf__init(&bytes, FRAMES_READ);
+	for (; from < to && n < enough; from += FRAMES_READ) {
+		uint64_t end = to - from > FRAMES_READ ? from + FRAMES_READ : to;
+
+		buf__clear(&bytes);
+		if (code_bytes__read(e, from, end, &bytes, &at))
+			n += count_frames(bytes.data, bytes.len, enough - n);
+	}
+	buf__done(&bytes);
+	return n >= enough;
 }
 
 bool code_bytes__starts_context(const struct elf *e, uint64_t start, uint64_t end)

@@ -49,6 +49,8 @@ bool code_bytes__read(const struct elf *e, uint64_t from, uint64_t to, struct bu
 		      uint64_t *ret_start);
 /* First signal trampoline that starts in [from, to), read by itself. */
 bool code_bytes__find_sigreturn(const struct elf *e, uint64_t from, uint64_t to, uint64_t *ret_at);
+/* Do so many functions in [from, to) begin with `push %rbp; mov %rsp,%rbp`? No more is read than it takes to say so. */
+bool code_bytes__has_frames(const struct elf *e, uint64_t from, uint64_t to, size_t enough);
 /* Is the function [start, end) the one that contexts return to? */
 bool code_bytes__starts_context(const struct elf *e, uint64_t start, uint64_t end);
 /* End of the entry function at `entry`. */

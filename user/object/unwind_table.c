@@ -50,6 +50,9 @@
 /* How far into the next pages code is followed from a page, to know its first and last functions. */
 #define NEIGHBOUR_BYTES (16u << 10)
 #define MANY_FDES       4096 /* a file whose compiler writes rules */
+/* How far around a page without rules it is asked who made it, and how much of a compiler's code has one frame pointer at least */
+#define FOREIGN_AROUND      (512u << 10)
+#define FOREIGN_FRAME_BYTES (16u << 10)
 
 struct unwind_table {
 	const struct elf *elf;
@@ -455,13 +458,36 @@ static void keep_near(struct holes *h, size_t first, const struct page *p)
 	h->n = n;
 }
 
+/* In the stretch without rules that the page lies in: do as many functions begin with a frame pointer as of a compiler that keeps them? Mostly some of the page itself do. */
+static bool keeps_frame_pointers(const struct unwind_table *t, const struct page *p)
+{
+	uint64_t from = p->from > FOREIGN_AROUND ? p->from - FOREIGN_AROUND : 0, to = p->to + FOREIGN_AROUND;
+	struct fde_slice slice = {0};
+	bool keeps = true;
+
+	if (code_bytes__has_frames(t->elf, p->from, p->to, ROW_PAGE_SIZE / FOREIGN_FRAME_BYTES))
+		return true;
+	/* the function before, and the one behind */
+	if (!fde_index__slice(&t->eh_frame.index, p->from, p->to, &slice)) {
+		for (size_t i = 0; i < slice.n; i++)
+			if (slice.refs[i].start < p->from && slice.refs[i].start > from)
+				from = slice.refs[i].start;
+			else if (slice.refs[i].start >= p->to && slice.refs[i].start < to)
+				to = slice.refs[i].start;
+		keeps = code_bytes__has_frames(t->elf, from, to, (to - from) / FOREIGN_FRAME_BYTES);
+	}
+	fde_slice__done(&slice);
+	return keeps;
+}
+
 /*
  * A page without any rule in a file that is else full of them: code that a program's own compiler left there (V8's builtins, parts of chromium). It keeps
- * frame pointers and calls in ways of its own, which its instructions alone do not tell.
+ * frame pointers and calls in ways of its own, which its instructions alone do not tell. Assembler, as libavcodec has it, does not.
  */
 static bool is_of_another_compiler(const struct unwind_table *t, const struct page *p)
 {
-	return p->list.n == 1 && p->list.rows[0].cfa == ROW_CFA_NONE && unwind_table__n_fdes(t) >= MANY_FDES;
+	return p->list.n == 1 && p->list.rows[0].cfa == ROW_CFA_NONE &&
+	       unwind_table__n_fdes(t) >= MANY_FDES && keeps_frame_pointers(t, p);
 }
 
 /* The holes of the page that starts there, if there is code. ret_foreign: it is of another compiler, and so is what it goes on in. */

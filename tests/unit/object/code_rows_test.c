@@ -173,6 +173,35 @@ static void a_function_is_known_by_a_pointer_in_data_that_needs_no_relocation(vo
 	}
 }
 
+/*
+ * Pages without rules in a file that has thousands of them: V8's builtins keep frame pointers, and are walked by those; libavcodec's assembler does not, and is followed. A function that
+ * has a frame pointer now and then is no sign.
+ */
+static void assembler_in_a_file_of_many_rules_is_followed(void **state)
+{
+	const char *source =
+		".rept 4100\n.cfi_startproc\nret\n.cfi_endproc\n.endr\n.balign 65536,0x90\n%s"
+		".balign 65536,0x90\n.rept 8192\npush %%rbx\npop %%rbx\nret\n.balign 16,0x90\n.endr\n";
+	/* mov %rsp,%rbp as gcc and clang, and as V8 have it */
+	const char *framed[] = {
+		".rept 4096\npush %rbp\n.byte 0x48,0x89,0xe5\npop %rbp\nret\n.balign 16,0x90\n.endr\n",
+		".rept 4096\npush %rbp\n.byte 0x48,0x8b,0xec\npop %rbp\nret\n.balign 16,0x90\n.endr\n"};
+	char text[1024];
+
+	(void)state;
+	snprintf(text, sizeof(text), source, "push %rbp\nmov %rsp,%rbp\npop %rbp\nret\n");
+	assemble(text, FLAGS);
+	build(4);
+	expect(0x100, SP(1));
+	expect(0x101, SP(2));
+	for (int i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), source, framed[i]);
+		assemble(text, FLAGS);
+		build(4);
+		expect(0x101, NOTHING);
+	}
+}
+
 static void a_function_over_the_edge_of_a_page_has_rows_on_both_sides(void **state)
 {
 	(void)state;
@@ -288,6 +317,7 @@ int main(void)
 		cmocka_unit_test(code_with_rules_gives_none_of_them_up),
 		cmocka_unit_test(a_function_is_known_by_a_call_from_code_with_rules),
 		cmocka_unit_test(a_function_is_known_by_a_pointer_in_data_that_needs_no_relocation),
+		cmocka_unit_test(assembler_in_a_file_of_many_rules_is_followed),
 		cmocka_unit_test(a_function_over_the_edge_of_a_page_has_rows_on_both_sides),
 		cmocka_unit_test(the_pieces_of_init_are_one_function),
 		cmocka_unit_test(padding_costs_no_more_than_a_look),
