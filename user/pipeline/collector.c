@@ -385,6 +385,20 @@ static void stop_cpu(struct collector *c)
 
 const struct event_source cpu_source = {.start = start_cpu, .stop = stop_cpu, .period = clock_period};
 
+/*
+ * On a machine that is overloaded this thread is late like all others, and the rings of process events and unfinished stacks run over when they are needed
+ * most: of 800 short processes a second with ten runnable threads a CPU, a third of the stacks were cut. It uses little (limits.cpu) and gets it at once. Not if
+ * somebody chose a priority; and not before children were started (record), who would inherit it. Its start is the most of it: a third of a second of loading programs, in which a
+ * recording beside nine busy threads was seconds late.
+ */
+static void collector__hurry(void)
+{
+	errno = 0;
+	if (getpriority(PRIO_PROCESS, 0) == 0 && !errno)
+		setpriority(PRIO_PROCESS, 0,
+			    COLLECTOR_NICE); /* refused without CAP_SYS_NICE, and then it is as it was */
+}
+
 int collector__new(const struct collector_opts *opts, const struct collector_ports *ports, struct loop *loop,
 		   struct collector **ret, struct err *err)
 {
@@ -395,6 +409,7 @@ int collector__new(const struct collector_opts *opts, const struct collector_por
 	heap__keep_small();
 	if (!c)
 		return -ENOMEM;
+	collector__hurry(); /* first: whoever waits for a CPU from here on is late with what follows */
 	handler.ctx = c;
 	c->opts = *opts;
 	c->ports = *ports;
@@ -446,25 +461,11 @@ static int collector__start_duty(struct collector *c)
 	return loop__set_timer(c->duty_timer, wanted ? c->opts.duty_on_ns : LOOP_TIMER_OFF, 0);
 }
 
-/*
- * On a machine that is overloaded this thread is late like all others, and the rings of process events and unfinished stacks run over when they are needed
- * most: of 800 short processes a second with ten runnable threads a CPU, a third of the stacks were cut. It uses little (limits.cpu) and gets it at once. Not if
- * somebody chose a priority; and not before children were started (record), who would inherit it.
- */
-static void collector__hurry(void)
-{
-	errno = 0;
-	if (getpriority(PRIO_PROCESS, 0) == 0 && !errno)
-		setpriority(PRIO_PROCESS, 0,
-			    COLLECTOR_NICE); /* refused without CAP_SYS_NICE, and then it is as it was */
-}
-
 int collector__start(struct collector *c, struct err *err)
 {
 	uint64_t now;
 	int code;
 
-	collector__hurry(); /* first: whoever waits for a CPU from here on is late with what follows */
 	collector__read_events(c);
 	code = perf_clocks__attach(c->clocks, loader__on_cpu_fd(c->loader), err);
 	if (code)
