@@ -27,10 +27,10 @@ static __always_inline __u64 wait_clock__in_slice(struct wait_clock *clock)
 	return clock->n_taken - clock->n_before;
 }
 
-/* May what a pass began be finished whatever comes? Where crowds wake at once, there is no room for all. */
+/* May what a pass began be finished whatever comes? Where crowds wake at once, there is no room for all; beside as many as chance takes of a crowd there is some. */
 static __always_inline int wait_clock__has_room(struct wait_clock *clock)
 {
-	return wait_clock__in_slice(clock) < 2 * WAIT_TAKEN_A_CPU;
+	return wait_clock__in_slice(clock) < 4 * WAIT_TAKEN_A_CPU;
 }
 
 /* The interval is judged once a slice, and a slice is long: what comes suddenly doubles it right here, again and again. */

@@ -65,8 +65,8 @@ static void a_swarm_of_short_waits_has_room_from_the_first_second(void **state)
 	recording__record(r, 0, ARGS("-F", "99", "-e", "offcpu", "-d", "2s", "-p", pid));
 	a = read_account(r);
 	assert_true(a.other > 100); /* of 60 threads, 2 s each */
-	assert_true(fabs(a.other_sampled - a.other) <=
-		    fmax(TOLERANCE * a.other, 4 * sqrt(a.other * a.interval_ms / 1000)));
+	/* without that room a third of it was lost; chance moves it by some 3 % */
+	assert_true(fabs(a.other_sampled - a.other) <= 0.2 * a.other);
 	assert_null(expect__comment(r->profile, "lost count_full"));
 }
 
