@@ -15,9 +15,10 @@ struct bpf_cost {
 	struct loader *loader;
 	struct loop_source *timer;
 	bool is_on, told;
-	uint64_t on_ns, until_ns; /* when it was turned on; up to when sums are estimated */
-	double place;             /* of the present stretch in its period, of what is possible */
-	struct bpf_cost_sums at_on, sums;
+	uint64_t on_ns; /* when it was turned on */
+	double place;   /* of the present stretch in its period, of what is possible */
+	struct bpf_cost_sums at_on;
+	struct bpf_estimate estimate;
 };
 
 static struct bpf_cost_sums measured(const struct bpf_cost *b)
@@ -48,16 +49,13 @@ static void bpf_cost__begin(struct bpf_cost *b)
 	b->is_on = true;
 }
 
-/* What the stretch since the last end cost, if all of it was like the part that was seen. */
 static void bpf_cost__end(struct bpf_cost *b)
 {
 	struct bpf_cost_sums now = measured(b);
-	uint64_t end = clock__mono_ns();
-	double scale = end > b->on_ns ? (double)(end - b->until_ns) / (double)(end - b->on_ns) : 0;
 
-	b->sums.ns += (uint64_t)((double)(now.ns - b->at_on.ns) * scale);
-	b->sums.tick_ns += (uint64_t)((double)(now.tick_ns - b->at_on.tick_ns) * scale);
-	b->until_ns = end;
+	bpf_estimate__add(&b->estimate, b->on_ns, clock__mono_ns(),
+			  &(struct bpf_cost_sums){.ns = now.ns - b->at_on.ns,
+						  .tick_ns = now.tick_ns - b->at_on.tick_ns});
 	loader__disable_stats(b->loader);
 	b->is_on = false;
 }
@@ -94,7 +92,7 @@ int bpf_cost__new(struct loop *loop, struct loader *loader, struct bpf_cost **re
 		return -ENOMEM;
 	b->loop = loop;
 	b->loader = loader;
-	b->until_ns = clock__mono_ns();
+	bpf_estimate__init(&b->estimate, clock__mono_ns());
 	err = loop__add_timer(loop, BPF_COST_ON_NS, 0, on_timer, b, &b->timer);
 	if (err) {
 		free(b);
@@ -113,7 +111,19 @@ void bpf_cost__free(struct bpf_cost *b)
 	free(b);
 }
 
-void bpf_cost__sums(const struct bpf_cost *b, struct bpf_cost_sums *ret)
+void bpf_cost__sums(struct bpf_cost *b, struct bpf_cost_sums *ret)
 {
-	*ret = b->sums;
+	bpf_estimate__at(&b->estimate, clock__mono_ns(), ret);
+}
+
+void bpf_cost__look_anew(struct bpf_cost *b)
+{
+	int err;
+
+	if (b->is_on)
+		loader__disable_stats(b->loader); /* what this stretch has seen is of before */
+	b->is_on = false;
+	err = loop__set_timer(b->timer, BPF_COST_ANEW_NS, 0);
+	if (err)
+		log_warn("cost: set a timer: %s, ignoring", strerror(-err));
 }

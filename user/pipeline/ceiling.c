@@ -36,7 +36,7 @@ struct ceiling {
 };
 
 /* ret_sample_ns: of it, at ticks. */
-static uint64_t bpf_ns(const struct ceiling *c, const struct collector_stats *s, uint64_t *ret_sample_ns)
+static uint64_t bpf_ns(struct ceiling *c, const struct collector_stats *s, uint64_t *ret_sample_ns)
 {
 	struct bpf_cost_sums sums;
 
@@ -126,6 +126,7 @@ static void ceiling__obey(struct ceiling *c)
 	if (err)
 		log_warn("limits: change what is collected: %s, ignoring", strerror(-err));
 	publisher__set_symbol_bytes(c->publisher, orders->symbol_bytes);
+	bpf_cost__look_anew(c->bpf_cost);
 	heap__give_back();
 }
 
