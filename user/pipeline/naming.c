@@ -143,13 +143,16 @@ static const char *namer__function(const struct namer *r, const struct location 
 	return profile__str(r->p, profile__get_function(r->p, profile__lines(r->p, at)->function)->name);
 }
 
-/* Without what a tracepoint left on top of it. */
+/*
+ * Without what a tracepoint left on top of it, where the stack was taken there. A tick of the clock meets programs of tracepoints as it meets anything else: that is where the time
+ * goes, and where the kernel's walk ends in them there is nothing but them.
+ */
 static uint32_t namer__stack(const struct namer *r, uint32_t stack)
 {
 	const struct stack_node *node;
 	const struct location *at;
 
-	for (; stack; stack = node->parent) {
+	for (; stack && r->w->event != EVENT_CPU; stack = node->parent) {
 		node = stack_table__node(&r->w->stacks, stack);
 		if (FRAME_KIND(r->w->frames[node->item].word) != FRAME_KERNEL)
 			break;

@@ -343,6 +343,51 @@ static void sample_without_a_stack_keeps_its_value(void **state)
 	window__unref(w);
 }
 
+/* The name of the leaf of the only sample, "" where it has no frame at all. */
+static const char *only_leaf(const struct profile *p)
+{
+	const struct location *at;
+	uint32_t leaf, parent;
+
+	assert_int_equal(profile__n_samples(p), 1);
+	if (!profile__get_sample(p, 0)->stack)
+		return "";
+	profile__get_stack_node(p, profile__get_sample(p, 0)->stack, &leaf, &parent);
+	at = profile__get_location(p, leaf);
+	return profile__str(p, profile__get_function(p, profile__lines(p, at)->function)->name);
+}
+
+/* On exec and exit the kernel's walk ends in our own programs at times. */
+static void what_a_tracepoint_runs_is_where_a_tick_met_it_and_no_part_of_the_stack_of_a_wait(void **state)
+{
+	static const struct {
+		enum event event;
+		uint64_t outer;
+		const char *leaf;
+	} cases[] = {{EVENT_CPU, 0, "bpf_prog_1111_ours"},
+		     {EVENT_CPU, 0xffffffff81000010, "bpf_prog_1111_ours"},
+		     {EVENT_OFFCPU, 0xffffffff81000010, "schedule"}};
+	struct known *k = *state;
+
+	fixture__write(&k->tree, "kallsyms", "%s",
+		       "ffffffff81000000 T schedule\nffffffff81000100 T next\n"
+		       "ffffffffc0000000 t bpf_prog_1111_ours\t[bpf]\n");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct window *w = begun_window();
+		struct window_sample s = SAMPLE(w, 7, 0xffffffffc0000010, cases[i].outer);
+		struct profile *p;
+
+		w->event = cases[i].event;
+		s.n_words = cases[i].outer ? 2 : 1;
+		add_sample(w, s);
+		end_window(w);
+		p = known__name(k, w, false, 0, UINT64_MAX);
+		assert_string_equal(only_leaf(p), cases[i].leaf);
+		profile__free(p);
+		window__unref(w);
+	}
+}
+
 #define naming_test(f) cmocka_unit_test_setup_teardown(f, known__setup, known__teardown)
 
 int main(void)
@@ -359,6 +404,7 @@ int main(void)
 		naming_test(losses_are_told_by_reason_and_in_all),
 		naming_test(frames_whose_file_is_gone_are_a_loss),
 		naming_test(sample_without_a_stack_keeps_its_value),
+		naming_test(what_a_tracepoint_runs_is_where_a_tick_met_it_and_no_part_of_the_stack_of_a_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
