@@ -73,12 +73,16 @@ static void wait_for_turn(uint64_t start_ns, unsigned long n, unsigned long rate
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
 }
 
-/* argv[4], argv[5]: when the chain ends, and how many links it has already. */
+/*
+ * argv[4] to argv[6]: when the chain ends, how many links it has already, and when it began. Turns are counted from there: sleeping as long after each piece of work would make rounds of a
+ * length of their own, and where a third or a quarter of the profiler's period is close to that, one goes in step with the other for seconds.
+ */
 static int chain(struct work *w, unsigned long rate, char **argv, int argc)
 {
 	uint64_t end_ns = argc > 4 ? strtoull(argv[4], NULL, 10) : w->end_ns;
 	unsigned long n = argc > 5 ? strtoul(argv[5], NULL, 10) : 0;
-	char end_text[32], n_text[32], self[4096];
+	uint64_t start_ns = argc > 6 ? strtoull(argv[6], NULL, 10) : work__now_ns(CLOCK_MONOTONIC);
+	char end_text[32], n_text[32], start_text[32], self[4096];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (len <= 0) {
@@ -93,10 +97,11 @@ static int chain(struct work *w, unsigned long rate, char **argv, int argc)
 		printf("children %lu %llu\n", n, (unsigned long long)work__now_ns(CLOCK_PROCESS_CPUTIME_ID));
 		return work__done();
 	}
-	wait_for_turn(work__now_ns(CLOCK_MONOTONIC), 1, rate);
+	wait_for_turn(start_ns, n + 1, rate);
 	snprintf(end_text, sizeof(end_text), "%llu", (unsigned long long)end_ns);
 	snprintf(n_text, sizeof(n_text), "%lu", n + 1);
-	execl(self, argv[0], argv[1], argv[2], argv[3], end_text, n_text, (char *)NULL);
+	snprintf(start_text, sizeof(start_text), "%llu", (unsigned long long)start_ns);
+	execl(self, argv[0], argv[1], argv[2], argv[3], end_text, n_text, start_text, (char *)NULL);
 	perror("exec");
 	return 1;
 }
