@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -28,7 +29,7 @@ server: {{listen: 'off'}}
 TICKS = os.sysconf("SC_CLK_TCK")
 START_CPU_SECONDS, START_SECONDS = 5, 300
 Cost = collections.namedtuple("Cost", "rss_kib fds cpu_s")
-Taken = collections.namedtuple("Taken", "at cpu_s memory_bytes")
+Taken = collections.namedtuple("Taken", "at cpu_s memory_bytes own_bytes map_bytes")
 
 
 class Dead(Exception):
@@ -96,12 +97,12 @@ class Agent:
         with open(proc + "/status", encoding="utf-8") as f:
             rss = int(re.search(r"VmRSS:\s*(\d+)", f.read())[1])
         with open(proc + "/stat", encoding="utf-8") as f:
-            stat = f.read().rpartition(")")[2].split()
-        return Cost(rss, len(os.listdir(proc + "/fd")), (int(stat[11]) + int(stat[12])) / TICKS)
+            fields = f.read().rpartition(")")[2].split()
+        return Cost(rss, len(os.listdir(proc + "/fd")), (int(fields[11]) + int(fields[12])) / TICKS)
 
     def taken(self):
         """All that the limits count, as the kernel tells it: CPU seconds of the agent, of those that hold its probes and, where the kernel is asked to measure them, of
-        its BPF programs; resident memory without pages of maps, and the maps."""
+        its BPF programs; resident memory without pages of maps and the maps, together and of each."""
         pids, cpu, bpf_ns, resident, maps = [self.process.pid], 0, 0, 0, {}
         for path in glob.glob("/proc/[0-9]*/stat"):
             with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as f:
@@ -123,19 +124,47 @@ class Agent:
             if "prog_type" in info or "map_id" in info:
                 maps[info.get("map_id") or "prog " + info["prog_id"]] = int(info.get("memlock", 0))
                 bpf_ns += int(info.get("run_time_ns", 0))
-        return Taken(time.monotonic(), cpu / TICKS + bpf_ns / 1e9, resident + sum(maps.values()))
+        return Taken(time.monotonic(), cpu / TICKS + bpf_ns / 1e9, resident + sum(maps.values()), resident, sum(maps.values()))
 
-    def says(self, seconds=5):
-        """CPU seconds since the start as the agent accounts them itself: its threads and probe holders, its BPF programs."""
+    def children_kib(self):
+        """Of the processes that it started, what they do not share: who serves, who delivers, who holds probes."""
+        sum_kib = 0
+        with contextlib.suppress(OSError), open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as f:
+            for pid in f.read().split():
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
+                    sum_kib += int(re.search(r"^Pss:\s*(\d+)", rollup.read(), re.M)[1])
+        return sum_kib
+
+    def descriptors(self):
+        """Of what it has open: files that somebody else runs or has, {(device, inode): how often}; of control groups, how many; of anything else, how many."""
+        at, files, groups, others = f"/proc/{self.process.pid}/fd", collections.Counter(), 0, 0
+        for fd in os.listdir(at):
+            with contextlib.suppress(OSError):
+                path, who = os.readlink(f"{at}/{fd}"), os.stat(f"{at}/{fd}")
+                if "/cgroup/" in path:
+                    groups += 1
+                elif stat.S_ISREG(who.st_mode) and not path.startswith(("/proc/", "/sys/", self.dir)):
+                    files[who.st_dev, who.st_ino] += 1
+                else:
+                    others += 1
+        return files, groups, others
+
+    def told(self, pattern, seconds=30):
+        """The groups of the pattern in the statistics that it says when it is asked for them."""
         at = os.path.getsize(self.log_path)
         self.signal(signal.SIGUSR1)
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            m = re.search(r"cost: cpu [\d.]+ % of one CPU \(([\d.]+) s in [\d.]+ s\), bpf [\d.]+ % \(([\d.]+) s\)", self.log(at))
+            m = re.search("cost: .*?" + pattern, self.log(at))
             if m:
-                return float(m[1]) + float(m[2])
+                return m.groups()
+            self.expect_alive()
             time.sleep(0.05)
-        raise Dead("it does not say what it costs")
+        raise Dead(f"it does not say {pattern}")
+
+    def says(self):
+        """CPU seconds since the start as the agent accounts them itself: its threads and probe holders, its BPF programs."""
+        return sum(map(float, self.told(r"cpu [\d.]+ % of one CPU \(([\d.]+) s in [\d.]+ s\), bpf [\d.]+ % \(([\d.]+) s\)")))
 
     def bpf_ids(self):
         """Ids of the maps and programs that it holds: {('map', 7), …}."""
