@@ -80,8 +80,8 @@ struct collector {
 	struct wait_control wait_control;
 	struct wait_orders wait_orders;
 	bool window_has_base, hook_is_new;
-	/* CPU time of passes; switches of all threads that they told; what a hypervisor had stolen when the window began; when the log had it last that they are sampled otherwise */
-	uint64_t pass_ns, pass_switches, stolen_ns, waits_said_ns;
+	/* CPU time of passes; switches of all threads that they told; when the last one was; what a hypervisor had stolen when the window began; when the log had it last that they are sampled otherwise */
+	uint64_t pass_ns, pass_switches, passed_ns, stolen_ns, waits_said_ns;
 	struct pass_queues pass_queues;
 	struct collector_stats stats;
 };

@@ -338,6 +338,7 @@ static bool collector__pass(struct collector *c)
 		log_warn("collector: look at all threads: %s, ignoring", strerror(-err));
 	c->hook_is_new = false;
 	pass_queues__flush(&c->pass_queues, c->maps->run_queues_fd);
+	c->passed_ns = clock__mono_ns();
 	c->pass_ns += clock__thread_cpu_ns() - cpu;
 	return err || !gate->wait_left;
 }
@@ -576,7 +577,9 @@ static void control_waits(struct collector *c)
 		return;
 	r = (struct wait_reading){
 		.now_ns = clock__mono_ns(),
-		.n_switches = c->pass_switches,
+		.n_switches = s.n_switches,
+		.n_passed = c->pass_switches,
+		.passed_ns = c->passed_ns,
 		.n_taken = s.n_taken,
 		.cost_ns = s.cost_ns,
 		.pass_ns = c->pass_ns,

@@ -30,10 +30,30 @@ static double clamp(double x, double low, double high)
 	return x < low ? low : x > high ? high : x;
 }
 
-/* What the hook may cost a second before there is a reason to take it away. */
-static void wait_control__hook(struct wait_control *w, double switches, double budget_ns)
+/*
+ * How many switches a second there are: what the hook saw, and where it is away, what passes counted. Those may be some slices apart: in between nothing is known that was not
+ * before, and false is returned.
+ */
+static bool wait_control__count(struct wait_control *w, const struct wait_reading *r)
 {
-	double hook_ns = switches * w->switch_ns;
+	const struct wait_reading *before = &w->before;
+
+	if (w->orders.hook) {
+		w->switches = (double)(r->n_switches - before->n_switches) * 1e9 /
+			      (double)(r->now_ns - before->now_ns);
+		return true;
+	}
+	if (!before->passed_ns || r->passed_ns <= before->passed_ns)
+		return false;
+	w->switches =
+		(double)(r->n_passed - before->n_passed) * 1e9 / (double)(r->passed_ns - before->passed_ns);
+	return true;
+}
+
+/* What the hook may cost a second before there is a reason to take it away. */
+static void wait_control__hook(struct wait_control *w, bool is_counted, double budget_ns)
+{
+	double hook_ns = w->switches * w->switch_ns;
 
 	if (w->orders.hook) {
 		w->n_over = hook_ns > budget_ns ? w->n_over + 1 : 0;
@@ -44,7 +64,7 @@ static void wait_control__hook(struct wait_control *w, double switches, double b
 		w->n_over = 0;
 	} else if (w->rest) {
 		w->rest--;
-	} else if (hook_ns < budget_ns / 2) {
+	} else if (is_counted && hook_ns < budget_ns / 2) {
 		w->orders.hook = w->has_hook;
 		/* how many it takes is not known from passes: few at first, else its first seconds cost many budgets */
 		if (w->has_hook && w->orders.interval_ns < WAIT_INTERVAL_RETURN_NS)
@@ -84,6 +104,7 @@ bool wait_control__judge(struct wait_control *w, const struct wait_reading *r, s
 	double s = (double)(r->now_ns - w->before.now_ns) / 1e9;
 	double budget_ns = (double)w->budget_ppm * 1000 * w->n_cpus;
 	double switches, taken, cost_ns, pass_ns, hook_ns;
+	bool is_counted;
 
 	if (!w->is_started || s < 0.1) {
 		w->is_started = true;
@@ -91,7 +112,8 @@ bool wait_control__judge(struct wait_control *w, const struct wait_reading *r, s
 		*ret = w->orders;
 		return false;
 	}
-	switches = (double)(r->n_switches - w->before.n_switches) / s;
+	is_counted = wait_control__count(w, r);
+	switches = w->switches;
 	taken = (double)(r->n_taken - w->before.n_taken) / s;
 	cost_ns = (double)(r->cost_ns - w->before.cost_ns) / s;
 	pass_ns = (double)(r->pass_ns - w->before.pass_ns) / s;
@@ -100,7 +122,7 @@ bool wait_control__judge(struct wait_control *w, const struct wait_reading *r, s
 	if (w->orders.hook && switches > 1000 && taken * TAKEN_NS < cost_ns / 4)
 		w->switch_ns = clamp((cost_ns - taken * TAKEN_NS) / switches, 20, WAIT_COST_MOST_NS);
 	hook_ns = w->orders.hook ? switches * w->switch_ns : 0;
-	wait_control__hook(w, switches, budget_ns);
+	wait_control__hook(w, is_counted, budget_ns);
 	wait_control__interval(w, taken,
 			       clamp((cost_ns - hook_ns) / (taken + 1), TAKEN_NS / 4, TAKEN_NS * 10),
 			       budget_ns - hook_ns - pass_ns, r->used_ns);

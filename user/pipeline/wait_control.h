@@ -27,7 +27,9 @@
 /* Sums since the start. */
 struct wait_reading {
 	uint64_t now_ns;
-	uint64_t n_switches; /* that the hook saw, or that passes counted where it is away */
+	uint64_t n_switches; /* that the hook saw */
+	uint64_t n_passed;   /* that passes counted … */
+	uint64_t passed_ns;  /* … up to the last one; 0: there was none */
 	uint64_t n_taken;
 	uint64_t cost_ns; /* of the hook and of what it took */
 	uint64_t pass_ns; /* of passes over all threads */
@@ -50,6 +52,7 @@ struct wait_control {
 	struct wait_reading before;
 	bool is_started;
 	uint32_t n_over, rest;
+	double switches;  /* a second, as last counted */
 	double switch_ns; /* what one costs, as last seen */
 	struct wait_orders orders;
 };

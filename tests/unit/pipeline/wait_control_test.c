@@ -19,13 +19,15 @@ struct machine {
 	struct wait_reading r;
 	struct wait_orders orders;
 	double switches, waited_s; /* a second: switches, and time that threads wait in short waits */
-	double switch_ns, taken_ns;
+	double switch_ns, taken_ns, pass_ns;
 	double spent_ns; /* in the last second */
+	double unpassed; /* switches since the last pass */
+	uint32_t since_pass;
 };
 
 static void setup(struct machine *m, bool has_hook)
 {
-	*m = (struct machine){.switch_ns = 100, .taken_ns = 20000};
+	*m = (struct machine){.switch_ns = 100, .taken_ns = 20000, .pass_ns = 100000};
 	wait_control__init(&m->control, BUDGET, CPUS, has_hook);
 	m->orders = m->control.orders;
 	wait_control__judge(&m->control, &m->r, &m->orders);
@@ -40,10 +42,16 @@ static void run(struct machine *m, int seconds)
 			taken = m->switches;
 		m->spent_ns = m->orders.hook ? m->switches * m->switch_ns + taken * m->taken_ns : 0;
 		m->r.now_ns += NS_PER_SEC;
-		m->r.n_switches += (uint64_t)m->switches;
+		m->r.n_switches += m->orders.hook ? (uint64_t)m->switches : 0;
+		m->unpassed += m->switches;
+		if (++m->since_pass >= m->orders.pass_every) {
+			m->r.n_passed += (uint64_t)m->unpassed;
+			m->r.passed_ns = m->r.now_ns;
+			m->unpassed = m->since_pass = 0;
+		}
 		m->r.n_taken += (uint64_t)taken;
 		m->r.cost_ns += (uint64_t)m->spent_ns;
-		m->r.pass_ns += 100000;
+		m->r.pass_ns += (uint64_t)m->pass_ns;
 		wait_control__judge(&m->control, &m->r, &m->orders);
 	}
 }
@@ -121,6 +129,31 @@ static void storm_of_switches_takes_the_hook_away_until_it_is_over(void **state)
 	assert_true(m.orders.hook);
 }
 
+/* Passes are too dear for what is left of the budget, and come every eighth second. Between two of them it is not as if nobody switched. */
+static void storm_is_seen_between_passes_too(void **state)
+{
+	struct machine m;
+	int with_hook = 0;
+
+	(void)state;
+	setup(&m, true);
+	m.control.budget_ppm = BUDGET / 16;
+	m.switches = 200;
+	m.pass_ns = 4000000;
+	run(&m, 20);
+	assert_true(m.orders.hook);
+	assert_int_equal(m.orders.pass_every, 8);
+	m.switches = 400000;
+	for (int i = 0; i < 240; i++) {
+		with_hook += m.orders.hook;
+		run(&m, 1);
+	}
+	assert_int_equal(with_hook, WAIT_HOOK_PATIENCE);
+	m.switches = 200;
+	run(&m, 16);
+	assert_true(m.orders.hook);
+}
+
 static void hook_does_not_come_and_go_every_few_seconds(void **state)
 {
 	struct machine m;
@@ -189,6 +222,7 @@ int main(void)
 		cmocka_unit_test(busy_machine_is_kept_below_the_budget),
 		cmocka_unit_test(what_cpus_came_to_by_themselves_is_followed),
 		cmocka_unit_test(storm_of_switches_takes_the_hook_away_until_it_is_over),
+		cmocka_unit_test(storm_is_seen_between_passes_too),
 		cmocka_unit_test(hook_does_not_come_and_go_every_few_seconds),
 		cmocka_unit_test(few_waits_for_a_cpu_are_looked_at_where_there_are_many),
 		cmocka_unit_test(kernel_without_hook_is_not_asked_for_one),
