@@ -30,12 +30,15 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "user/base/io.h"
 #include "user/object/object_cache.h"
 #include "user/object/object_index.h"
 #include "user/object/vdso.h"
+
+#define OPEN_FDS_MAX 256
 
 struct object_cache {
 	pthread_mutex_t lock;
@@ -581,6 +584,16 @@ void object_cache__stats(struct object_cache *c, struct object_cache_stats *ret_
 
 /* ---- the whole cache --------------------------------------------------------------------------------------------- */
 
+/* A quarter of what the process may have open: it needs some two hundred for its programs, maps and timers. */
+static uint32_t default_open_fds(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) || r.rlim_cur / 4 >= OPEN_FDS_MAX)
+		return OPEN_FDS_MAX;
+	return r.rlim_cur < 8 ? 2 : (uint32_t)(r.rlim_cur / 4);
+}
+
 int object_cache__new(const struct object_cache_opts *opts, struct object_cache **ret_cache)
 {
 	struct object_cache *c = calloc(1, sizeof(*c));
@@ -589,7 +602,7 @@ int object_cache__new(const struct object_cache_opts *opts, struct object_cache 
 		return -ENOMEM;
 	c->opts = *opts;
 	c->opts.max_objects = opts->max_objects ? opts->max_objects : 65536;
-	c->opts.max_open_fds = opts->max_open_fds ? opts->max_open_fds : 256;
+	c->opts.max_open_fds = opts->max_open_fds ? opts->max_open_fds : default_open_fds();
 	c->opts.idle_ns = opts->idle_ns ? opts->idle_ns : 600ull * 1000000000;
 	c->opts.fd_idle_ns = opts->fd_idle_ns ? opts->fd_idle_ns : 60ull * 1000000000;
 	c->proc_root_fd = fcntl(opts->proc_root_fd, F_DUPFD_CLOEXEC, 0);

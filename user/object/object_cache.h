@@ -27,7 +27,7 @@ struct object_cache;
 struct object_cache_opts {
 	int proc_root_fd;                        /* /proc or a fixture tree; duplicated */
 	uint32_t max_objects;                    /* 0: 65536 */
-	uint32_t max_open_fds;                   /* 0: 256 */
+	uint32_t max_open_fds;                   /* 0: 256, or a quarter of RLIMIT_NOFILE */
 	uint64_t idle_ns;                        /* 0: 10 minutes */
 	uint64_t fd_idle_ns;                     /* 0: 1 minute */
 	void (*retired)(void *ctx, uint32_t id); /* may be NULL */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -588,6 +589,29 @@ static void descriptors_are_capped_closed_when_idle_and_opened_again(void **stat
 	assert_reads_elf(f, 3, 1000 * SEC);
 }
 
+static void where_few_descriptors_are_allowed_most_are_left_to_others(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit few, before;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = 32;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	open_cache(f, (struct object_cache_opts){});
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	for (int i = 1; i <= 10; i++) {
+		struct object_mapping m = mapping(100, 0x100000 * (uint64_t)i, "/lib/x.so");
+		char path[32];
+
+		snprintf(path, sizeof(path), "/host/lib/%d.so", i);
+		make_library(f, path, i, "sha1");
+		map_file(f, 100, m.start, path);
+		assert_int_equal(open_mapping(f, &m), i);
+	}
+	assert_int_equal(stats_of(f).open_fds, 8);
+}
+
 static void another_file_under_the_same_name_is_not_opened_again(void **state)
 {
 	struct fixture *f = *state;
@@ -696,6 +720,7 @@ int main(void)
 		T(idle_objects_are_retired_and_their_ids_not_used_again),
 		T(a_full_cache_evicts_idle_objects_and_then_refuses),
 		T(descriptors_are_capped_closed_when_idle_and_opened_again),
+		T(where_few_descriptors_are_allowed_most_are_left_to_others),
 		T(another_file_under_the_same_name_is_not_opened_again),
 		T(the_vdso_is_one_object_for_everybody),
 		T(the_memory_that_is_reported_goes_back_to_where_it_was),
