@@ -162,6 +162,49 @@ static void a_program_that_never_waits_is_not_undercounted(void **state)
 	assert_process(*state, "allocs", 0.3);
 }
 
+/* What the programs of a recording said, each for itself. */
+static double all_that_was_allocated(struct recording *r)
+{
+	double all = 0, objects;
+
+	for (const char *line = run__out(&r->everprof); (line = strstr(line, "truth ")) != NULL; line++)
+		all += sscanf(line, "truth %*s %lf", &objects) == 1 ? objects : 0;
+	return all;
+}
+
+/*
+ * A window in which the C library had to be left alone, beside another file that had not, knows nothing of those who use it. What lives for longer is known by its CPU time
+ * meanwhile, what comes and goes is not.
+ */
+static void who_glances_at_code_does_not_hide_what_is_allocated(void **state)
+{
+	struct recording *r = *state;
+	char other[4096], path[4096];
+	const char *text;
+	double error;
+
+	recording__start(r, ARGS("touchy", "glances", "60"));
+	run__path_workload("allocs_static", other);
+	run__path_workload("allocs", path);
+	record_allocs(r, ARGS("-e", "alloc", "--", "/bin/sh", "-c",
+			      "\"$0\" idle 8 & for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 "
+			      "21 22 23 24; do "
+			      "\"$1\" steady 0.3; done; wait",
+			      other, path));
+	text = expect__comment(r->profile, "allocations in ");
+	text = text ? strstr(text, "standard errors: all") : NULL;
+	if (!text || sscanf(text, "standard errors: all %*g objects ±%lf%%", &error) != 1)
+		fail_msg("no error stated: %s", expect__comment(r->profile, "allocations in "));
+	print_message("objects %+.1f %% (stated %.1f)\n",
+		      (sum(r->profile, "allocs", "**;take_*;**").objects / all_that_was_allocated(r) - 1) *
+			      100,
+		      error);
+	if (error > 50)
+		fail_msg("a stated error of %.1f %%, expected up to 50 %%", error);
+	assert_near("objects", sum(r->profile, "allocs", "**;take_*;**").objects, all_that_was_allocated(r),
+		    3 * error / 100);
+}
+
 /* By the clock: what probes take comes out of its sleep. Of some sixty windows six to ten meet a burst; it may be one or two, and then hardly anything is known. */
 static void bursts_by_the_clock_are_not_overcounted(void **state)
 {
@@ -396,6 +439,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		e2e_test(a_steady_program_is_known_by_function),
 		e2e_test(a_program_that_never_waits_is_not_undercounted),
+		e2e_test(who_glances_at_code_does_not_hide_what_is_allocated),
 		e2e_test(bursts_by_the_clock_are_not_overcounted),
 		e2e_test(calls_within_calls_are_counted_once),
 		e2e_test(a_return_address_that_was_left_behind_is_no_call),

@@ -10,6 +10,7 @@
  * traced   another process stops it, steps it and lets it go on
  * vfork    its children allocate in its memory
  * reads    it has the C library mapped as data and compares it with the file, as an emulator or a copying tool reads it
+ * glances  the same for 100 ms at a time, as linkers do one after the other, and 60 ms not
  * signals  a handler that is called two thousand times a second allocates, too
  */
 #include <dlfcn.h>
@@ -259,14 +260,38 @@ static int reads(struct work *w)
 	return 0;
 }
 
+/* As linkers do, one after the other. */
+static int glances(struct work *w)
+{
+	const struct timespec mapped_for = {.tv_nsec = 100000000}, moment = {.tv_nsec = 60000000};
+	Dl_info info;
+	int fd = dladdr(dlsym(RTLD_DEFAULT, "malloc"), &info) ? open(info.dli_fname, O_RDONLY) : -1;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		return 1;
+	printf("ready %d\n", (int)getpid());
+	fflush(stdout);
+	while (work__now_ns(CLOCK_MONOTONIC) < w->end_ns) {
+		void *mapped = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+
+		nanosleep(&mapped_for, NULL);
+		if (mapped == MAP_FAILED || munmap(mapped, (size_t)st.st_size))
+			return 1;
+		nanosleep(&moment, NULL);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		int (*run)(struct work *w);
-	} ways[] = {{"strict", strict}, {"filtered", filtered}, {"setuid", as_root_for_somebody},
-		    {"brief", brief},   {"exec", execs},        {"traced", traced},
-		    {"reads", reads},   {"vfork", vforks},      {"signals", signals}};
+	} ways[] = {{"strict", strict},  {"filtered", filtered}, {"setuid", as_root_for_somebody},
+		    {"brief", brief},    {"exec", execs},        {"traced", traced},
+		    {"reads", reads},    {"glances", glances},   {"vfork", vforks},
+		    {"signals", signals}};
 	struct work w;
 
 	if (argc < 3)

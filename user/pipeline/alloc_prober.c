@@ -53,6 +53,10 @@
 #define NEVER       UINT64_MAX
 /* A tick of most kernels (CONFIG_HZ=250); less than a grace period, so that the one that was waited for still counts. */
 #define TICK_NS (4.0 * NS_PER_MS)
+/* Whose code is read as data: between two looks, and in all */
+#define READERS_WAIT_MIN_NS  (5 * NS_PER_MS)
+#define READERS_WAIT_LONG_NS (100 * NS_PER_MS)
+#define READERS_WAIT_MAX_NS  (2 * NS_PER_SEC)
 /* Windows that are so many times as far apart as was said last are told. */
 #define TELL_TIMES 4
 
@@ -369,6 +373,38 @@ static void measure_cost(struct alloc_prober *p)
 	alloc_cost__measure(&p->cost, p->opts.maps->alloc_gate, p->opts.maps->alloc_threads);
 }
 
+/* True: to be ended. */
+static bool wait_until(struct alloc_prober *p, uint64_t at_ns)
+{
+	const struct timespec at = {.tv_sec = (time_t)(at_ns / NS_PER_SEC),
+				    .tv_nsec = (long)(at_ns % NS_PER_SEC)};
+	bool is_stopping;
+	int err = 0;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->is_stopping && err != ETIMEDOUT)
+		err = pthread_cond_timedwait(&p->wake, &p->lock, &at);
+	is_stopping = p->is_stopping;
+	pthread_mutex_unlock(&p->lock);
+	return is_stopping;
+}
+
+/*
+ * A window without a file says of those who use it that they allocate nothing. Linkers read the C library as data for some 50 ms each, beside a build half of the time: a window that waits
+ * stands for the same stretch. Who reads for longer, as an emulator does, has the file left out.
+ */
+static void await_readers(struct alloc_prober *p)
+{
+	uint64_t wait_ns = READERS_WAIT_MIN_NS, end_ns = clock__mono_ns() + READERS_WAIT_MAX_NS;
+
+	while (!probed_files__are_free(p->files) && clock__mono_ns() < end_ns) {
+		if (wait_until(p, clock__mono_ns() + (uint64_t)((0.5 + draw(p)) * (double)wait_ns)))
+			return;
+		if (wait_ns < READERS_WAIT_LONG_NS)
+			wait_ns *= 2;
+	}
+}
+
 /*
  * Puts probes on the chosen files, unless somebody reads their code, and looks once more when they are there. The first link of some time makes the kernel wait for a
  * grace period: that is one of our own, so that only some 0.1 ms a file are between the first look and the second. It ends with a tick; windows that always began just behind
@@ -381,6 +417,7 @@ static uint32_t attach(struct alloc_prober *p, uint64_t *cpu_ns, int *ret_own_fd
 	if (!alloc_cost__attach_own(p->opts.prog_fd, ret_own_fd)) /* without it the looks are further apart */
 		measure_cost(p);
 	sleep_until(clock__mono_ns() + (uint64_t)(draw(p) * TICK_NS));
+	await_readers(p);
 	begin_calls(p);
 	n = probed_files__spare(p->files) ? probed_files__attach(p->files, cpu_ns) : 0;
 	if (!n || !probed_files__are_read(p->files))
@@ -418,22 +455,6 @@ static bool look(struct alloc_prober *p, double stretch_ns)
 	p->abandoned_ns = 0;
 	settle(p, &bill, stretch_ns);
 	return true;
-}
-
-/* True: to be ended. */
-static bool wait_until(struct alloc_prober *p, uint64_t at_ns)
-{
-	const struct timespec at = {.tv_sec = (time_t)(at_ns / NS_PER_SEC),
-				    .tv_nsec = (long)(at_ns % NS_PER_SEC)};
-	bool is_stopping;
-	int err = 0;
-
-	pthread_mutex_lock(&p->lock);
-	while (!p->is_stopping && err != ETIMEDOUT)
-		err = pthread_cond_timedwait(&p->wake, &p->lock, &at);
-	is_stopping = p->is_stopping;
-	pthread_mutex_unlock(&p->lock);
-	return is_stopping;
 }
 
 /* Nobody's probes shall stay while we wait for a CPU. */

@@ -239,6 +239,16 @@ static bool stays_read(const struct probed_files *f, struct probed_file *t, stru
 	return true;
 }
 
+bool probed_files__are_free(struct probed_files *f)
+{
+	struct code_reader r;
+
+	for (uint32_t i = 0; i < f->n_chosen; i++)
+		if (!f->chosen[i]->is_read && stays_read(f, f->chosen[i], &r))
+			return false;
+	return true;
+}
+
 uint32_t probed_files__spare(struct probed_files *f)
 {
 	uint32_t n = 0;

@@ -42,6 +42,8 @@ void probed_files__forget_unseen(struct probed_files *f);
  */
 uint32_t probed_files__choose(struct probed_files *f, double draw, uint32_t *ret_groups);
 /* Leaves out those whose code somebody reads as data; returns how many are left. Waits some milliseconds for a reader that is soon done. */
+/* Is none of the chosen files read as data now? Those that were when they were left out last do not count. */
+bool probed_files__are_free(struct probed_files *f);
 uint32_t probed_files__spare(struct probed_files *f);
 /* Has somebody begun to, since? Of those with probes. */
 bool probed_files__are_read(const struct probed_files *f);
