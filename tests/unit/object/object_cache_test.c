@@ -563,12 +563,10 @@ static void assert_reads_elf(struct fixture *f, uint32_t id, uint64_t now_ns)
 	close(fd);
 }
 
-static void descriptors_are_capped_closed_when_idle_and_opened_again(void **state)
+/* Libraries 1 to n, each mapped by the same process. */
+static void open_libraries(struct fixture *f, int n)
 {
-	struct fixture *f = *state;
-
-	open_cache(f, (struct object_cache_opts){.max_open_fds = 2});
-	for (int i = 1; i <= 4; i++) {
+	for (int i = 1; i <= n; i++) {
 		struct object_mapping m = mapping(100, 0x100000 * (uint64_t)i, "/lib/x.so");
 		char path[32];
 
@@ -577,6 +575,14 @@ static void descriptors_are_capped_closed_when_idle_and_opened_again(void **stat
 		map_file(f, 100, m.start, path);
 		assert_int_equal(open_mapping(f, &m), i);
 	}
+}
+
+static void descriptors_are_capped_closed_when_idle_and_opened_again(void **state)
+{
+	struct fixture *f = *state;
+
+	open_cache(f, (struct object_cache_opts){.max_open_fds = 2});
+	open_libraries(f, 4);
 	assert_int_equal(stats_of(f).open_fds, 2);
 	assert_int_equal(stats_of(f).n_fd_evicted, 2);
 	for (uint32_t id = 1; id <= 4; id++)
@@ -600,15 +606,7 @@ static void where_few_descriptors_are_allowed_most_are_left_to_others(void **sta
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	open_cache(f, (struct object_cache_opts){});
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	for (int i = 1; i <= 10; i++) {
-		struct object_mapping m = mapping(100, 0x100000 * (uint64_t)i, "/lib/x.so");
-		char path[32];
-
-		snprintf(path, sizeof(path), "/host/lib/%d.so", i);
-		make_library(f, path, i, "sha1");
-		map_file(f, 100, m.start, path);
-		assert_int_equal(open_mapping(f, &m), i);
-	}
+	open_libraries(f, 10);
 	assert_int_equal(stats_of(f).open_fds, 8);
 }
 
