@@ -549,9 +549,11 @@ static void assert_queue(struct recording *r, const char *beside, const char *bu
 	read_waits(group, &before_ns, &before_n);
 	usleep(3000000);
 	/* a second in which none was seen says nothing, and the passes of rules and those over all threads are not in step */
-	for (int i = 0; i < 40 && !json_is_number(json_object_get(told = ask_rule(r), "value")); i++) {
+	told = ask_rule(r);
+	for (int i = 0; i < 40 && !json_is_number(json_object_get(told, "value")); i++) {
 		json_decref(told);
 		usleep(250000);
+		told = ask_rule(r);
 	}
 	read_waits(group, &ns, &n);
 	value = json_number_value(json_object_get(told, "value"));
