@@ -14,7 +14,7 @@
  *
  * Over these rows go, in this order: .debug_frame where .eh_frame has holes; the frame pointer rule where the file is known to keep
  * them; trampolines and roots without CFI, by their bytes (code_bytes); the entry point without CFI; the tables of Go's runtime (go_rows); what the
- * instructions say of the holes that are left (code_rows); the caller's end marks.
+ * instructions say of the holes that are left (code_rows), as far as the file's sections say that there is code; the caller's end marks.
  *
  * Overlapping FDEs: the one that starts last wins, and each ends where the next one starts. That is what a bisection of the file's own
  * table finds, so it is what exception handling on the machine does.
@@ -60,7 +60,8 @@ struct unwind_table {
 	struct gopclntab *go;
 	uint32_t sources;
 	bool needs_rbx;
-	struct noreturn noreturn; /* loaded with the first code without rules */
+	uint64_t code_from, code_to; /* outside of it lies no code, by the file's sections */
+	struct noreturn noreturn;    /* loaded with the first code without rules */
 	struct unwind_mark *end_marks;
 	uint32_t n_end_marks;
 };
@@ -119,6 +120,23 @@ static void open_rules(struct unwind_table *t, const struct unwind_table_opts *o
 		t->sources |= UNWIND_SOURCE_DEBUG_FRAME;
 }
 
+/* Many linkers put what is only read (symbols, constants, .eh_frame) into the segment that is executable, which may be ten times the code. */
+static void find_code(struct unwind_table *t)
+{
+	uint64_t from = UINT64_MAX, to = 0;
+
+	for (uint32_t i = 0; i < elf__n_sections(t->elf); i++) {
+		const struct elf_section *s = elf__section(t->elf, i);
+
+		if (!(s->flags & SHF_ALLOC) || !(s->flags & SHF_EXECINSTR) || s->size > UINT64_MAX - s->vaddr)
+			continue;
+		from = s->vaddr < from ? s->vaddr : from;
+		to = s->vaddr + s->size > to ? s->vaddr + s->size : to;
+	}
+	t->code_from = from < to ? from : 0;
+	t->code_to = from < to ? to : UINT64_MAX;
+}
+
 int unwind_table__open(const struct elf *e, const struct unwind_table_opts *opts,
 		       struct unwind_table **ret_table)
 {
@@ -146,6 +164,7 @@ int unwind_table__open(const struct elf *e, const struct unwind_table_opts *opts
 		t->n_end_marks = opts->n_end_marks;
 	}
 	t->needs_rbx = is_loader(e);
+	find_code(t);
 	open_rules(t, opts);
 	*ret_table = t;
 	t = NULL;
@@ -418,13 +437,17 @@ struct holes {
 	size_t n, cap;
 };
 
-static int add_holes(struct holes *h, const struct page *p)
+static int add_holes(const struct unwind_table *t, struct holes *h, const struct page *p)
 {
 	for (uint32_t i = 0; i < p->list.n; i++) {
 		uint64_t from = p->from + p->list.rows[i].pc;
 		uint64_t to = i + 1 < p->list.n ? p->from + p->list.rows[i + 1].pc : p->to;
 
 		if (p->list.rows[i].cfa != ROW_CFA_NONE || to - from <= UNWIND_PADDING_MAX)
+			continue;
+		from = from > t->code_from ? from : t->code_from;
+		to = to < t->code_to ? to : t->code_to;
+		if (from >= to)
 			continue;
 		if (h->n == h->cap) {
 			size_t cap = h->cap ? h->cap * 2 : 64;
@@ -498,7 +521,8 @@ static int add_neighbour(struct unwind_table *t, uint64_t from, struct page *p, 
 	struct page neighbour;
 	int err;
 
-	if (!has_code(t->elf, from, from + ROW_PAGE_SIZE))
+	if (from >= t->code_to || from + ROW_PAGE_SIZE <= t->code_from ||
+	    !has_code(t->elf, from, from + ROW_PAGE_SIZE))
 		return 0;
 	err = page__init_filler(&neighbour, p);
 	if (err)
@@ -508,7 +532,7 @@ static int add_neighbour(struct unwind_table *t, uint64_t from, struct page *p, 
 	err = put_all_rules(t, &neighbour);
 	/* a neighbour with too many rules has no holes worth knowing */
 	if (!err && !neighbour.list.full)
-		err = add_holes(h, &neighbour);
+		err = add_holes(t, h, &neighbour);
 	*ret_foreign = !err && is_of_another_compiler(t, &neighbour);
 	keep_near(h, n_before, p);
 	p->stats.bytes += neighbour.stats.bytes;
@@ -528,7 +552,7 @@ static int find_holes(struct unwind_table *t, struct page *p, struct holes *h)
 	n_before = is_foreign ? 0 : h->n;
 	h->n = n_before;
 	if (!err)
-		err = add_holes(h, p);
+		err = add_holes(t, h, p);
 	if (is_foreign && h->n && h->holes[0].from == p->from)
 		memmove(h->holes, h->holes + 1, --h->n * sizeof(*h->holes));
 	is_foreign = false;
@@ -584,6 +608,11 @@ struct stub {
 	uint8_t cfa;
 };
 
+static struct stub stub_at(uint64_t start, size_t len, uint8_t cfa)
+{
+	return (struct stub){.start = start, .end = start + len, .cfa = cfa};
+}
+
 /* The first one that starts in [from, to), to <= the end of the code plus one; roots only where there is nothing else to go by. */
 static bool find_stub(const struct buf *code, uint64_t code_at, uint64_t from, uint64_t to, uint8_t hole,
 		      struct stub *ret)
@@ -593,21 +622,17 @@ static bool find_stub(const struct buf *code, uint64_t code_at, uint64_t from, u
 	size_t n = left < want ? left : want;
 
 	if (code_bytes__match_sigreturn(bytes, n, to - from, &offset)) {
-		*ret = (struct stub){.start = from + offset, .cfa = ROW_CFA_SIGNAL};
-		ret->end = ret->start + SIGRETURN_BYTES;
+		*ret = stub_at(from + offset, SIGRETURN_BYTES, ROW_CFA_SIGNAL);
 		n = offset;
 	} else {
 		*ret = (struct stub){0};
 	}
 	if (hole == ROW_CFA_NONE && code_bytes__match_root(bytes, n, to - from, &offset, &len)) {
-		*ret = (struct stub){.start = from + offset, .cfa = ROW_CFA_END};
-		ret->end = ret->start + len;
+		*ret = stub_at(from + offset, len, ROW_CFA_END);
 		n = offset;
 	}
-	if (hole == ROW_CFA_NONE && code_bytes__match_fiber(bytes, n, to - from, &offset, &len)) {
-		*ret = (struct stub){.start = from + offset, .cfa = ROW_CFA_END};
-		ret->end = ret->start + len;
-	}
+	if (hole == ROW_CFA_NONE && code_bytes__match_fiber(bytes, n, to - from, &offset, &len))
+		*ret = stub_at(from + offset, len, ROW_CFA_END);
 	return ret->end != 0;
 }
 

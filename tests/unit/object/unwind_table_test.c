@@ -469,19 +469,43 @@ static void every_source_gives_the_same_rows(void **state)
 	}
 }
 
-static void files_without_section_headers_are_served_by_segments(void **state)
+static void take_section_headers_away(void)
 {
 	static const uint64_t nothing;
 	static const uint32_t no_count;
 
-	(void)state;
-	assemble(FRAME_FUNCTION, FLAGS, NULL);
 	assert_int_equal(pwrite(fx.fd, &nothing, 8, 40), 8);  /* e_shoff */
 	assert_int_equal(pwrite(fx.fd, &no_count, 4, 60), 4); /* e_shnum, e_shstrndx */
 	open_table(NULL);
 	assert_int_equal(elf__n_sections(fx.elf), 0);
+}
+
+static void files_without_section_headers_are_served_by_segments(void **state)
+{
+	(void)state;
+	assemble(FRAME_FUNCTION, FLAGS, NULL);
+	take_section_headers_away();
 	build_page(TEXT_PAGE);
 	EXPECT(FRAME_ROWS, ROW_KIND(6, ROW_CFA_NONE));
+}
+
+static void data_in_the_segment_of_the_code_is_no_code(void **state)
+{
+	uint32_t derived;
+
+	(void)state;
+	/* g has no rules; what looks like it lies among constants, in the same segment */
+	assemble(FRAME_FUNCTION ".skip 26\ng: push %rbx\nret\n.skip 62\n"
+				".section .rodata,\"a\",@progbits\n.p2align 6\npush %rbx\nret\n.skip 62\n",
+		 FLAGS "-Wl,-z,noseparate-code", NULL);
+	build_page(TEXT_PAGE);
+	EXPECT(FRAME_ROWS, ROW_KIND(6, ROW_CFA_NONE), DERIVED(32, RSP, 1, ROW_FP_SAME, 0),
+	       DERIVED(33, RSP, 2, ROW_FP_SAME, 0), ROW_KIND(34, ROW_CFA_NONE));
+	derived = fx.stats.derived;
+	/* nobody can tell without the sections */
+	take_section_headers_away();
+	build_page(TEXT_PAGE);
+	assert_true(fx.stats.derived > derived);
 }
 
 static void debug_frame_fills_the_holes_of_eh_frame(void **state)
@@ -698,6 +722,7 @@ int main(void)
 		cmocka_unit_test(go_code_without_rules_keeps_frame_pointers),
 		cmocka_unit_test(every_source_gives_the_same_rows),
 		cmocka_unit_test(files_without_section_headers_are_served_by_segments),
+		cmocka_unit_test(data_in_the_segment_of_the_code_is_no_code),
 		cmocka_unit_test(debug_frame_fills_the_holes_of_eh_frame),
 		cmocka_unit_test(an_unsorted_search_table_is_not_used),
 		cmocka_unit_test(a_damaged_fde_is_counted_and_its_neighbours_stay),
