@@ -31,8 +31,12 @@
 
 #define SHSTRTAB_LIMIT (4u << 20)
 #define NOTE_LIMIT     (64u << 10)
-#define GO_BUILD_ID    4  /* NT of the note named "Go" */
-#define SHORT_ID_LEN   20 /* what a Go id is shortened to: as long as a GNU id */
+#define NOTES_LIMIT \
+	(256u       \
+	 << 10) /* of all notes of a file: it may have 65,536 sections of them, one on top of the other */
+#define NOTES_LEAST  (4u << 10) /* what one more block of notes counts at least */
+#define GO_BUILD_ID  4          /* NT of the note named "Go" */
+#define SHORT_ID_LEN 20         /* what a Go id is shortened to: as long as a GNU id */
 
 struct elf {
 	int fd;
@@ -463,14 +467,19 @@ int elf__offset_to_vaddr(const struct elf *e, uint64_t offset, uint64_t *ret_vad
 	return -ENOENT;
 }
 
-static int read_build_id(const struct elf *e, uint64_t offset, uint64_t size, uint64_t align,
+static int read_build_id(const struct elf *e, uint64_t offset, uint64_t size, uint64_t align, size_t *left,
 			 uint8_t ret_id[ELF_BUILD_ID_MAX], size_t *ret_len)
 {
 	struct buf raw;
+	size_t cost;
 	int err;
 
 	if (size > NOTE_LIMIT)
 		size = NOTE_LIMIT;
+	cost = size > NOTES_LEAST ? size : NOTES_LEAST;
+	if (cost > *left)
+		return -ENOENT;
+	*left -= cost;
 	buf__init(&raw, NOTE_LIMIT);
 	err = read_range(e, offset, size, &raw);
 	if (!err)
@@ -485,16 +494,19 @@ static int read_build_id(const struct elf *e, uint64_t offset, uint64_t size, ui
  */
 int elf__build_id(const struct elf *e, uint8_t ret_id[ELF_BUILD_ID_MAX], size_t *ret_len)
 {
+	size_t left = NOTES_LIMIT;
+
 	for (uint32_t i = 0; i < e->n_sections; i++) {
 		const struct elf_section *s = &e->sections[i];
 
-		if (s->type == SHT_NOTE && !read_build_id(e, s->offset, s->size, 4, ret_id, ret_len))
+		if (s->type == SHT_NOTE && !read_build_id(e, s->offset, s->size, 4, &left, ret_id, ret_len))
 			return 0;
 	}
 	for (uint32_t i = 0; i < e->n_segments; i++) {
 		const struct elf_segment *p = &e->segments[i];
 
-		if (p->type == PT_NOTE && !read_build_id(e, p->offset, p->filesz, p->align, ret_id, ret_len))
+		if (p->type == PT_NOTE &&
+		    !read_build_id(e, p->offset, p->filesz, p->align, &left, ret_id, ret_len))
 			return 0;
 	}
 	return -ENOENT;

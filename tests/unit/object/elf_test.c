@@ -313,6 +313,38 @@ static void build_id_is_found_behind_other_notes(void **state)
 	}
 }
 
+/* Else 65,536 headers over one block of empty notes are four gigabytes to look through, for a file of four megabytes. */
+static void a_build_id_is_sought_in_256_kib_of_notes_and_no_more(void **state)
+{
+	static const struct {
+		uint32_t size, n;
+		int found;
+	} before[] = {{64u << 10, 3, 0},
+		      {64u << 10, 4, -ENOENT},
+		      {1, 12, 0},
+		      {1u << 20, 3, 0},
+		      {1u << 20, 4, -ENOENT}};
+	static uint8_t empty[64u << 10];
+	uint8_t id_note[64], id[ELF_BUILD_ID_MAX];
+	size_t at = note(id_note, "GNU", 4, NT_GNU_BUILD_ID, gnu_id, sizeof(gnu_id)), len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+		struct elf *e;
+		uint64_t offset;
+
+		elf_image__init(&image, ET_DYN, EM_X86_64);
+		offset = elf_image__add(&image, empty, sizeof(empty));
+		for (uint32_t k = 0; k < before[i].n; k++)
+			elf_image__section(&image, ".n", SHT_NOTE, 0, offset, before[i].size);
+		elf_image__section(&image, ".note.gnu.build-id", SHT_NOTE, 0,
+				   elf_image__add(&image, id_note, at), at);
+		assert_int_equal(open_image(&e), 0);
+		assert_int_equal(elf__build_id(e, id, &len), before[i].found);
+		close_elf(e);
+	}
+}
+
 static void go_build_ids_are_shortened_and_stay_different(void **state)
 {
 	const char *texts[2] = {
@@ -393,6 +425,7 @@ int main(void)
 		cmocka_unit_test(compressed_sections_are_read_within_the_limit),
 		cmocka_unit_test(old_zdebug_sections_are_decompressed),
 		cmocka_unit_test(build_id_is_found_behind_other_notes),
+		cmocka_unit_test(a_build_id_is_sought_in_256_kib_of_notes_and_no_more),
 		cmocka_unit_test(go_build_ids_are_shortened_and_stay_different),
 		cmocka_unit_test(hostile_notes_give_no_build_id),
 		cmocka_unit_test(a_file_that_shrinks_gives_damage_not_a_signal),
