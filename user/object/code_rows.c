@@ -197,7 +197,7 @@ uint64_t code_rows__add_starts(const struct elf *e, uint64_t from, uint64_t to, 
 }
 
 static void emit(const struct code_sweep *sweep, const struct code_hole *hole, uint64_t from, uint64_t to,
-		 struct row_list *rows, struct code_rows_stats *stats)
+		 struct row_list *rows)
 {
 	uint64_t at = hole->from, end = hole->to < to ? hole->to : to;
 	bool was_known = false;
@@ -206,14 +206,12 @@ static void emit(const struct code_sweep *sweep, const struct code_hole *hole, u
 		uint8_t len = 1;
 		const struct stack_state *state = code_sweep__find(sweep, at, &len);
 		struct unwind_row row = state ? stack_state__row(state) : unwind_row__of(ROW_CFA_NONE);
-		uint32_t before = rows->n;
 
 		if (row.cfa < X86_REGS)
 			row.cfa |= ROW_DERIVED;
 
 		if (at + len > from && (state || was_known || at <= from)) {
 			row_list__append(rows, at > from ? at - from : 0, row);
-			stats->rows += rows->n > before && row.cfa != ROW_CFA_NONE;
 			was_known = state;
 		}
 		at += len;
@@ -292,7 +290,9 @@ int code_rows__build(const struct elf *e, const struct noreturn *noreturn, const
 	code_sweep__run(sweep);
 	code_sweep__run_rest(sweep);
 	for (size_t i = 0; i < n_holes; i++)
-		emit(sweep, &holes[i], from, to, rows, &stats);
+		emit(sweep, &holes[i], from, to, rows);
+	for (uint32_t i = 0; i < rows->n; i++)
+		stats.rows += rows->rows[i].cfa != ROW_CFA_NONE;
 out:
 	if (!err)
 		*ret_stats = stats;

@@ -220,6 +220,7 @@ static void a_function_over_the_edge_of_a_page_has_rows_on_both_sides(void **sta
 	expect(0x89, SP(2));
 	expect(0x8a, SP(1));
 	expect(0x8b, NOTHING);
+	assert_int_equal(fx.stats.derived, 3); /* the one at the page's start, too */
 }
 
 static void the_pieces_of_init_are_one_function(void **state)
