@@ -459,6 +459,7 @@ static int by_bytes(const void *a, const void *b)
 
 void alloc_estimate__sort(struct alloc_estimate *e)
 {
-	qsort(e->processes, e->n, sizeof(*e->processes), by_bytes);
+	if (e->n)
+		qsort(e->processes, e->n, sizeof(*e->processes), by_bytes);
 	hashmap__clear(&e->by_key); /* indices do not hold any more */
 }
