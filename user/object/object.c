@@ -211,6 +211,8 @@ bool object__same_code(const struct object *a, const struct object *b)
 		return false;
 	if (a->build_id_len == 0 || a->build_id_len != b->build_id_len || a->n_segments != b->n_segments)
 		return false;
+	if (a->identity.owner != b->identity.owner)
+		return false;
 	return memcmp(a->build_id, b->build_id, a->build_id_len) == 0 &&
 	       memcmp(a->segments, b->segments, a->n_segments * sizeof(*a->segments)) == 0;
 }
@@ -236,6 +238,7 @@ int read_object_identity_at(int dir_fd, const char *path, struct object_identity
 			.ino = who.stx_ino,
 			.size = who.stx_size,
 			.mtime_ns = (int64_t)who.stx_mtime.tv_sec * 1000000000 + who.stx_mtime.tv_nsec,
+			.owner = who.stx_uid,
 		};
 	return err;
 }

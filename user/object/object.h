@@ -41,6 +41,7 @@ enum object_state {
 struct object_identity {
 	uint64_t dev, ino, size;
 	int64_t mtime_ns;
+	uint32_t owner; /* does not tell files apart; object__same_code */
 };
 
 /* An executable PT_LOAD. */
@@ -76,7 +77,10 @@ void object__done(struct object *o);
 int object__bias(const struct object *o, uint64_t start, uint64_t pgoff, uint64_t *ret_bias);
 /* Has the object an executable segment whose pages hold that file offset? */
 bool object__covers(const struct object *o, uint64_t pgoff);
-/* Same build-id and same executable segments: one is as good as the other. False where there is no build-id. */
+/*
+ * Same build-id, same executable segments and files of the same user: one is as good as the other. False where there is no build-id. Whose file it is counts because anybody
+ * may write what he likes below the build-id of another program, and names and rules are those of the file that was seen first.
+ */
 bool object__same_code(const struct object *a, const struct object *b);
 bool object_identity__eq(const struct object_identity *a, const struct object_identity *b);
 /*

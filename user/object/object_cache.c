@@ -121,6 +121,7 @@ static bool entry__accepts(const struct object_cache *c, const struct object_ent
 		return false;
 	if (object_index__find_file(&c->index, &id) == e)
 		return true;
+	o.identity = id;
 	same = object__describe(&o, fd) == 0 && object__same_code(&o, &e->object);
 	object__done(&o);
 	return same;
@@ -231,6 +232,7 @@ static int cache__open_file(struct object_cache *c, const struct object_mapping 
 		entry__ref(c, e);
 		goto found;
 	}
+	o.identity = id;
 	r = object__describe(&o, fd);
 	if (r < 0)
 		goto out;
@@ -247,7 +249,6 @@ static int cache__open_file(struct object_cache *c, const struct object_mapping 
 		entry__ref(c, e);
 		goto found;
 	}
-	o.identity = id;
 	o.flags |= m->deleted ? OBJECT_DELETED : 0;
 	r = object__set_path(&o, m->path);
 	if (r == 0)

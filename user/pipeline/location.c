@@ -210,8 +210,6 @@ static int locate_batch(struct locator *l, const struct object *o, const struct 
 	struct object_file file = {.l = l, .id = o->id, .frames = frames, .n = n};
 	const struct symbol_object so = {
 		.id = o->id,
-		.build_id = o->build_id,
-		.build_id_len = o->build_id_len,
 		.path = o->path,
 		.open = object_file__open,
 		.open_root = object_file__open_root,

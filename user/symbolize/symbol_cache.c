@@ -4,7 +4,7 @@
  * milliseconds.
  *
  * Idea: least recently used, by bytes. Entries stand in one array with free slots chained, a doubly linked list
- * through indices keeps the order of use, and `hashmap` finds the key.
+ * through indices keeps the order of use, and `hashmap` finds the object's id.
  *
  *      newest ─> entry <─> entry <─> … <─> entry <─ oldest          evicted from the oldest end
  *
@@ -13,8 +13,8 @@
  *
  * Cost: a lookup is a hash and a comparison; the list is four stores.
  *
- * What it does not do: doubt a build-id. A file that claims the one of another, in a hostile container, shares its
- * names with it, whichever of the two came first; addresses and counts are not touched by that.
+ * Why not by build-id: any file may claim that of another. Which files are the same is said in one place, where a copy has the id of the
+ * first (object__same_code).
  */
 #include "user/symbolize/symbol_cache.h"
 
@@ -27,7 +27,7 @@
 #define NONE UINT32_MAX
 
 struct entry {
-	struct symbol_cache_key key;
+	uint32_t object_id;
 	struct object_symbols *symbols; /* of its own block, so that pointers hold while the array grows */
 	uint32_t newer, older;          /* in a free entry, `older` is the next free one */
 };
@@ -38,36 +38,15 @@ struct symbol_cache {
 	struct entry *entries;
 	uint32_t n, cap;
 	uint32_t newest, oldest, free;
-	struct hashmap by_key;
+	struct hashmap by_object;
 	uint32_t n_partial;
 	size_t limit_bytes;
 	struct symbol_cache_stats stats;
 };
 
-struct symbol_cache_key symbol_cache_key__of(const uint8_t *build_id, size_t build_id_len, uint32_t object_id)
+static bool is_of_object(uint32_t index, const void *object_id, const void *cache)
 {
-	struct symbol_cache_key key = {.bytes = {build_id_len != 0}};
-	const void *from = build_id_len ? (const void *)build_id : &object_id;
-	size_t len = build_id_len ? build_id_len : sizeof(object_id);
-
-	if (len > SYMBOL_CACHE_KEY_MAX)
-		len = SYMBOL_CACHE_KEY_MAX;
-	memcpy(key.bytes + 1, from, len);
-	key.len = len + 1;
-	return key;
-}
-
-static bool is_key(uint32_t index, const void *vkey, const void *vcache)
-{
-	const struct symbol_cache_key *key = vkey,
-				      *have = &((const struct symbol_cache *)vcache)->entries[index].key;
-
-	return key->len == have->len && memcmp(key->bytes, have->bytes, key->len) == 0;
-}
-
-static uint64_t hash_key(const struct symbol_cache_key *key)
-{
-	return hash_bytes(key->bytes, key->len);
+	return ((const struct symbol_cache *)cache)->entries[index].object_id == *(const uint32_t *)object_id;
 }
 
 struct symbol_cache *symbol_cache__new(size_t limit_bytes)
@@ -76,7 +55,7 @@ struct symbol_cache *symbol_cache__new(size_t limit_bytes)
 
 	if (!c)
 		return NULL;
-	hashmap__init(&c->by_key);
+	hashmap__init(&c->by_object);
 	c->limit_bytes = limit_bytes;
 	c->newest = c->oldest = c->free = NONE;
 	return c;
@@ -105,7 +84,7 @@ static void drop(struct symbol_cache *c, uint32_t i)
 	struct entry *e = &c->entries[i];
 
 	unlink_entry(c, i);
-	hashmap__remove(&c->by_key, hash_key(&e->key), i);
+	hashmap__remove(&c->by_object, hash_u64(e->object_id), i);
 	c->stats.bytes -= e->symbols->bytes + ENTRY_BYTES;
 	c->stats.n_entries--;
 	c->n_partial -= e->symbols->is_partial;
@@ -122,14 +101,14 @@ void symbol_cache__free(struct symbol_cache *c)
 		return;
 	while (c->oldest != NONE)
 		drop(c, c->oldest);
-	hashmap__done(&c->by_key);
+	hashmap__done(&c->by_object);
 	free(c->entries);
 	free(c);
 }
 
-struct object_symbols *symbol_cache__find(struct symbol_cache *c, const struct symbol_cache_key *key)
+struct object_symbols *symbol_cache__find(struct symbol_cache *c, uint32_t object_id)
 {
-	uint32_t i = hashmap__find(&c->by_key, hash_key(key), is_key, key, c);
+	uint32_t i = hashmap__find(&c->by_object, hash_u64(object_id), is_of_object, &object_id, c);
 
 	if (i == HASHMAP_NONE) {
 		c->stats.n_misses++;
@@ -184,11 +163,11 @@ void symbol_cache__set_limit(struct symbol_cache *c, size_t limit_bytes)
 	c->limit_bytes = limit_bytes;
 }
 
-int symbol_cache__add(struct symbol_cache *c, const struct symbol_cache_key *key,
-		      const struct object_symbols *symbols, struct object_symbols **ret_symbols)
+int symbol_cache__add(struct symbol_cache *c, uint32_t object_id, const struct object_symbols *symbols,
+		      struct object_symbols **ret_symbols)
 {
 	struct object_symbols taken = *symbols, *own;
-	uint32_t i = hashmap__find(&c->by_key, hash_key(key), is_key, key, c);
+	uint32_t i = hashmap__find(&c->by_object, hash_u64(object_id), is_of_object, &object_id, c);
 	int err;
 
 	if (i != HASHMAP_NONE)
@@ -198,14 +177,14 @@ int symbol_cache__add(struct symbol_cache *c, const struct symbol_cache_key *key
 	err = own ? take_slot(c, &i) : -ENOMEM;
 	if (err)
 		goto out;
-	err = hashmap__add(&c->by_key, hash_key(key), i);
+	err = hashmap__add(&c->by_object, hash_u64(object_id), i);
 	if (err) {
 		c->entries[i].older = c->free;
 		c->free = i;
 		goto out;
 	}
 	*own = taken;
-	c->entries[i].key = *key;
+	c->entries[i].object_id = object_id;
 	c->entries[i].symbols = own;
 	link_newest(c, i);
 	c->stats.bytes += own->bytes + ENTRY_BYTES;

@@ -9,7 +9,7 @@
  *
  *      vaddrs ──sort──> order ──┐
  *                               ├──> symbols out[], lines and strings in the call's arena
- *      cache (build-id) <─load──┘
+ *      cache (object)   <─load──┘
  *
  * Lifetime: names that are in a table are borrowed from it, those that are made stand in an arena; both live until
  * the next call, which is when the cache evicts, too. So nothing is copied that the caller would copy anyway.
@@ -470,8 +470,8 @@ static int place_nameless(struct symbolizer *s, const struct symbol_object *obje
 	return err;
 }
 
-static int load_object(struct symbolizer *s, const struct symbol_object *object,
-		       const struct symbol_cache_key *key, const struct batch *b, struct object_symbols **ret)
+static int load_object(struct symbolizer *s, const struct symbol_object *object, const struct batch *b,
+		       struct object_symbols **ret)
 {
 	const struct object_symbols_opts opts = {
 		.table_bytes = s->opts.table_bytes,
@@ -496,7 +496,7 @@ static int load_object(struct symbolizer *s, const struct symbol_object *object,
 	err = object_symbols__load(&loaded, &request, &opts);
 
 	if (!err)
-		err = symbol_cache__add(s->cache, key, &loaded, ret);
+		err = symbol_cache__add(s->cache, object->id, &loaded, ret);
 	s->n_loads++;
 	s->load_ns += clock__mono_ns() - start;
 	io__close(&request.roots.process);
@@ -507,9 +507,7 @@ static int load_object(struct symbolizer *s, const struct symbol_object *object,
 static int symbols_of(struct symbolizer *s, const struct symbol_object *object, struct batch *b,
 		      struct object_symbols **ret)
 {
-	struct symbol_cache_key key =
-		symbol_cache_key__of(object->build_id, object->build_id_len, object->id);
-	struct object_symbols *o = symbol_cache__find(s->cache, &key);
+	struct object_symbols *o = symbol_cache__find(s->cache, object->id);
 	bool is_enough = o && !object_symbols__needs_table(o, b->vaddrs, b->n);
 
 	*ret = o;
@@ -520,7 +518,7 @@ static int symbols_of(struct symbolizer *s, const struct symbol_object *object, 
 	if (b->is_gone)
 		return 0; /* what the cache has is better than nothing */
 	if (!is_enough)
-		return load_object(s, object, &key, b, ret);
+		return load_object(s, object, b, ret);
 	object_symbols__attach(o, b->fd);
 	return 0;
 }

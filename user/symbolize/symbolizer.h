@@ -2,7 +2,7 @@
 /*
  * symbolizer - the station where addresses get names: the kernel's, files', JIT code's.
  *
- * Ask for many addresses of one file at once: its tables are loaded once a call, and kept by build-id while there
+ * Ask for many addresses of one file at once: its tables are loaded once a call, and kept by its id while there
  * is room.
  *
  * Owns: tables and the strings of the last call: a symbol is valid until the next call of any function here but
@@ -47,9 +47,7 @@ struct symbolizer_ports {
 /* A file. Callbacks are called only where its tables are not in the cache; each gives a descriptor that the
  * symbolizer closes, or -errno. */
 struct symbol_object {
-	uint32_t id; /* tells it from others without a build-id */
-	const uint8_t *build_id;
-	size_t build_id_len;
+	uint32_t id;
 	const char *path;            /* as its process sees it; NULL: not known */
 	int (*open)(void *ctx);      /* the file */
 	int (*open_root)(void *ctx); /* the root folder of a process that has it mapped; may be NULL */

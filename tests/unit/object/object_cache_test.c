@@ -84,6 +84,14 @@ static struct object_mapping mapping(uint32_t tgid, uint64_t start, const char *
 				       .path = path};
 }
 
+static int chown_below(const char *folder, const char *name, uid_t owner)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s%s", folder, name);
+	return chown(path, owner, (gid_t)-1);
+}
+
 static uint32_t open_mapping(struct fixture *f, const struct object_mapping *m)
 {
 	uint32_t id = 12345;
@@ -176,6 +184,25 @@ static void copies_of_one_file_are_one_object_by_build_id(void **state)
 	/* and from then on by inode */
 	assert_int_equal(open_mapping(f, &b), 1);
 	assert_int_equal(stats_of(f).n_described, 2);
+}
+
+/* Names and rules are those of the first that was seen, and who has made it can have written what he likes. */
+static void a_copy_of_another_user_is_another_object(void **state)
+{
+	struct fixture *f = *state;
+	struct object_mapping his = mapping(100, 0x7f0000001000, "/other/a.so"),
+			      ours = mapping(200, 0x7f0000005000, "/lib/a.so");
+
+	make_library(f, "/host/lib/a.so", 3, "sha1");
+	shell("cp %s/host/lib/a.so %s/image/lib/a.so", f->dir, f->dir);
+	if (chown_below(f->dir, "/image/lib/a.so", 12345))
+		skip(); /* only root may give files away */
+	map_file(f, 100, his.start, "/image/lib/a.so");
+	map_file(f, 200, ours.start, "/host/lib/a.so");
+	assert_int_equal(open_mapping(f, &his), 1);
+	assert_int_equal(open_mapping(f, &ours), 2);
+	assert_int_equal(open_mapping(f, &his), 1);
+	assert_int_equal(stats_of(f).n_found_build, 0);
 }
 
 static void copies_without_build_id_are_two_objects(void **state)
@@ -700,6 +727,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_file_is_described_once_for_all_processes),
 		T(copies_of_one_file_are_one_object_by_build_id),
+		T(a_copy_of_another_user_is_another_object),
 		T(copies_without_build_id_are_two_objects),
 		T(other_code_under_the_same_build_id_is_another_object),
 		T(a_file_that_an_event_names_by_its_inode_needs_no_process),

@@ -11,27 +11,20 @@
 
 #define ENTRY_LIMIT 10000
 
-static struct symbol_cache_key key_of(uint32_t id)
-{
-	return symbol_cache_key__of(NULL, 0, id);
-}
-
 static void add(struct symbol_cache *c, uint32_t id, size_t bytes, bool is_partial)
 {
 	const struct object_symbols symbols = {
 		.bytes = bytes, .is_partial = is_partial, .reason = SYMBOL_STRIPPED};
-	struct symbol_cache_key key = key_of(id);
 	struct object_symbols *own = NULL;
 
-	assert_int_equal(symbol_cache__add(c, &key, &symbols, &own), 0);
+	assert_int_equal(symbol_cache__add(c, id, &symbols, &own), 0);
 	assert_int_equal(own->bytes, bytes);
 }
 
 static bool has(struct symbol_cache *c, uint32_t id)
 {
-	struct symbol_cache_key key = key_of(id);
 
-	return symbol_cache__find(c, &key) != NULL;
+	return symbol_cache__find(c, id) != NULL;
 }
 
 static void least_recently_used_goes_first(void **state)
@@ -104,20 +97,6 @@ static void same_key_is_replaced(void **state)
 	symbol_cache__free(c);
 }
 
-static void build_ids_and_object_ids_are_never_taken_for_each_other(void **state)
-{
-	const uint32_t id = 0x04030201;
-	uint8_t build_id[4], longest[100] = {0};
-	struct symbol_cache_key by_build, by_id;
-
-	(void)state;
-	memcpy(build_id, &id, sizeof(id));
-	by_build = symbol_cache_key__of(build_id, sizeof(build_id), 7);
-	by_id = symbol_cache_key__of(NULL, 0, id);
-	assert_true(by_build.len != by_id.len || memcmp(by_build.bytes, by_id.bytes, by_id.len) != 0);
-	assert_int_equal(symbol_cache_key__of(longest, sizeof(longest), 1).len, SYMBOL_CACHE_KEY_MAX + 1);
-}
-
 static void many_files_without_symbols_are_bounded(void **state)
 {
 	struct symbol_cache *c = symbol_cache__new(1u << 30);
@@ -142,7 +121,6 @@ int main(void)
 		cmocka_unit_test(entry_over_the_limit_stays_until_the_next),
 		cmocka_unit_test(partial_tables_are_not_kept_and_not_counted_as_evicted),
 		cmocka_unit_test(same_key_is_replaced),
-		cmocka_unit_test(build_ids_and_object_ids_are_never_taken_for_each_other),
 		cmocka_unit_test(many_files_without_symbols_are_bounded),
 	};
 
