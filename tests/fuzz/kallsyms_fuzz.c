@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					NULL, 16);
 		if (kallsyms__find(k, addr, &s))
 			continue;
-		if (s.start > addr || !s.name[0] || strlen(s.name) > KALLSYMS_NAME_MAX ||
+		if (s.start > addr || s.end <= addr || !s.name[0] || strlen(s.name) > KALLSYMS_NAME_MAX ||
 		    strlen(s.module) > KALLSYMS_NAME_MAX)
 			abort();
 		if (kallsyms__find(k, s.start, &again) || again.start != s.start || again.name != s.name)

@@ -26,9 +26,10 @@ struct err;
 struct kallsyms;
 
 struct kallsym {
-	uint64_t start;
-	const char *name;   /* borrowed until the table is refreshed or freed */
-	const char *module; /* "ext4", "bpf", or "" for the kernel image; borrowed likewise */
+	uint64_t start, end; /* where the next one starts, or as far as a name reaches */
+	const char *name;    /* borrowed until the table is asked again, refreshed or freed */
+	const char *
+		module; /* "ext4", "bpf", or "" for the kernel image; borrowed until it is refreshed or freed */
 };
 
 /* The bytes of a kallsyms file; pure. -EPERM where every address is zero. */
@@ -36,12 +37,12 @@ int kallsyms__parse(const char *bytes, size_t len, struct kallsyms **ret_table);
 /* Reads <proc_root>/kallsyms; proc_root is "/proc" outside tests. */
 int kallsyms__load(const char *proc_root, struct kallsyms **ret_table, struct err *err);
 /* Reads it again: modules and BPF programs come and go. On failure the table stays as it was. One read costs some
- * 60 ms of CPU: the caller limits the rate. */
+ * 75 ms of CPU: the caller limits the rate. */
 int kallsyms__refresh(struct kallsyms *k, const char *proc_root, struct err *err);
 void kallsyms__free(struct kallsyms *k);
 
-/* The function that holds the address; -ENOENT. */
-int kallsyms__find(const struct kallsyms *k, uint64_t addr, struct kallsym *ret_symbol);
+/* The function that holds the address; -ENOENT, -ENOMEM. Names are unpacked for it: 18 us where its neighbour was not asked last. */
+int kallsyms__find(struct kallsyms *k, uint64_t addr, struct kallsym *ret_symbol);
 uint32_t kallsyms__count(const struct kallsyms *k);
 size_t kallsyms__bytes(const struct kallsyms *k);
 

@@ -52,7 +52,8 @@
 #define IN_PART_MAX \
 	256 /* addresses of a file that it is not made whole for, where the cache has no room for it */
 #define BPF_MODULE   "bpf"
-#define KERNEL_STALE 30 /* times kernel_refresh_ns: how old the name of a BPF program may be */
+#define KERNEL_IMAGE UINT32_MAX /* in the range cache: no object has that number */
+#define KERNEL_STALE 30         /* times kernel_refresh_ns: how old the name of a BPF program may be */
 #define KERNEL_BACKOFF_MAX \
 	32 /* times kernel_refresh_ns: as rarely is the table read for addresses that never get a name */
 
@@ -204,6 +205,17 @@ static void named(struct symbolizer *s, struct symbol *sym, uint64_t start, cons
 	*sym = (struct symbol){.reason = SYMBOL_NAMED, .n_lines = 1, .lines = own, .start = start};
 }
 
+/* The answer of the range cache, which is one more that was given. */
+static void remembered(struct symbolizer *s, const struct cached_range *r, struct symbol *sym)
+{
+	if (r->reason == SYMBOL_NAMED)
+		named(s, sym, r->start,
+		      &(struct symbol_line){.name = r->name, .system_name = r->system_name, .file = ""});
+	else
+		*sym = (struct symbol){.reason = r->reason, .start = r->start};
+	s->n_by_reason[sym->reason]++;
+}
+
 /* The readable form: `name` itself where that is it already. */
 static const char *readable(struct symbolizer *s, const char *name)
 {
@@ -280,17 +292,34 @@ static int find_kernel_anew(struct symbolizer *s, uint64_t addr, struct kallsym 
 	return err;
 }
 
+/* Code of the image stays where it is, unlike that of modules and BPF programs: its functions need not be looked up again. */
+static void remember_kernel(struct symbolizer *s, const struct kallsym *k, const struct symbol *sym)
+{
+	if (!*k->module && sym->reason == SYMBOL_NAMED)
+		(void)range_cache__add(s->ranges, KERNEL_IMAGE,
+				       &(struct cached_range){.start = k->start,
+							      .end = k->end,
+							      .name = sym->lines[0].name,
+							      .system_name = sym->lines[0].system_name,
+							      .reason = SYMBOL_NAMED});
+}
+
 void symbolizer__kernel(struct symbolizer *s, uint64_t addr, struct symbol *ret_symbol,
 			const char **ret_module)
 {
+	struct cached_range r;
 	struct kallsym k;
 	int err;
 
 	symbolizer__rest(s);
+	*ret_module = "";
+	if (range_cache__find(s->ranges, KERNEL_IMAGE, addr, &r) == 0) {
+		remembered(s, &r, ret_symbol);
+		return;
+	}
 	err = find_kernel(s, addr, &k);
 	if ((err || !strcmp(k.module, BPF_MODULE)) && kernel_is_due(s, !err))
 		err = find_kernel_anew(s, addr, &k);
-	*ret_module = "";
 	if (err) {
 		unnamed(ret_symbol, s->kernel ? SYMBOL_GAP : SYMBOL_HIDDEN);
 	} else {
@@ -302,6 +331,7 @@ void symbolizer__kernel(struct symbolizer *s, uint64_t addr, struct symbol *ret_
 
 		named(s, ret_symbol, k.start, &line);
 		*ret_module = k.module;
+		remember_kernel(s, &k, ret_symbol);
 	}
 	s->n_by_reason[ret_symbol->reason]++;
 }
@@ -335,13 +365,7 @@ static int sort_questions(struct symbolizer *s, struct batch *b, const uint64_t 
 			b->questions[b->n++] = (struct question){.vaddr = vaddrs[i], .index = i};
 			continue;
 		}
-		if (r.reason == SYMBOL_NAMED)
-			named(s, &out[i], r.start,
-			      &(struct symbol_line){
-				      .name = r.name, .system_name = r.system_name, .file = ""});
-		else
-			out[i] = (struct symbol){.reason = r.reason, .start = r.start};
-		s->n_by_reason[out[i].reason]++;
+		remembered(s, &r, &out[i]);
 	}
 	qsort(b->questions, b->n, sizeof(*b->questions), compare_questions);
 	for (size_t i = 0; i < b->n; i++)

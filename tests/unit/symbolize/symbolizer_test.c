@@ -135,6 +135,33 @@ static void kernel_names_carry_their_module(void **state)
 	assert_int_equal(count(f, SYMBOL_NAMED), 3);
 }
 
+/* The image's functions are answered from what was asked before, to their last byte and no further; a module's are looked up each time: it may go. */
+static void functions_of_the_image_are_remembered(void **state)
+{
+	struct fixture *f = *state;
+	struct symbolizer_stats stats;
+	const char *module;
+
+	write_file(f, "kallsyms",
+		   "ffffffff81000000 T schedule\nffffffff81000100 t next\nffffffffc0000000 t "
+		   "probe\t[some_module]\n",
+		   "w");
+	assert_string_equal(kernel_name(f, 0xffffffff81000010, &module), "schedule");
+	assert_string_equal(kernel_name(f, 0xffffffffc0000004, &module), "probe");
+	symbolizer__stats(f->s, &stats);
+	assert_int_equal(stats.ranges.n_ranges, 1);
+	assert_int_equal(stats.ranges.n_hits, 0);
+	assert_string_equal(kernel_name(f, 0xffffffff810000ff, &module), "schedule");
+	assert_string_equal(module, "");
+	assert_string_equal(kernel_name(f, 0xffffffff81000100, &module), "next");
+	assert_string_equal(kernel_name(f, 0xffffffffc0000004, &module), "probe");
+	assert_string_equal(module, "some_module");
+	symbolizer__stats(f->s, &stats);
+	assert_int_equal(stats.ranges.n_ranges, 2);
+	assert_int_equal(stats.ranges.n_hits, 1);
+	assert_int_equal(stats.n_by_reason[SYMBOL_NAMED], 5);
+}
+
 static void unknown_kernel_address_reads_the_table_again_but_not_too_often(void **state)
 {
 	struct fixture *f = *state;
@@ -525,6 +552,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(kernel_names_carry_their_module, setup, teardown),
+		cmocka_unit_test_setup_teardown(functions_of_the_image_are_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			unknown_kernel_address_reads_the_table_again_but_not_too_often, setup, teardown),
 		cmocka_unit_test_setup_teardown(address_that_is_in_no_table_is_looked_for_ever_more_rarely,
