@@ -35,6 +35,7 @@
 #include "user/base/clock.h"
 
 #define HASHMAP_MIN_CAP 16
+#define SPARSE          8 /* slots an element: a table that has more of them shrinks */
 
 struct hashmap_slot {
 	uint32_t tag;
@@ -57,13 +58,6 @@ void hashmap__done(struct hashmap *m)
 		return;
 	free(m->slots);
 	hashmap__init(m);
-}
-
-void hashmap__clear(struct hashmap *m)
-{
-	if (m->n)
-		memset(m->slots, 0, m->cap * sizeof(*m->slots));
-	m->n = 0;
 }
 
 void hashmap__prefetch(const struct hashmap *m, uint64_t hash)
@@ -99,9 +93,8 @@ static bool is_full(const struct hashmap *m)
 	return m->n >= m->cap - m->cap / 4;
 }
 
-static int grow(struct hashmap *m)
+static int resize(struct hashmap *m, uint32_t cap)
 {
-	uint32_t cap = m->cap ? m->cap * 2 : HASHMAP_MIN_CAP;
 	struct hashmap_slot *slots = calloc(cap, sizeof(*slots));
 
 	if (!slots)
@@ -115,6 +108,24 @@ static int grow(struct hashmap *m)
 	return 0;
 }
 
+/* A crowd is gone: a quarter of the slots is twice what those need that are left. Where there is no memory for it, it stays. */
+static void shrink(struct hashmap *m)
+{
+	if (m->cap / 4 >= HASHMAP_MIN_CAP && m->n < m->cap / SPARSE)
+		(void)resize(m, m->cap / 4);
+}
+
+void hashmap__clear(struct hashmap *m)
+{
+	bool is_sparse = m->n < m->cap / SPARSE;
+
+	if (m->n)
+		memset(m->slots, 0, m->cap * sizeof(*m->slots));
+	m->n = 0;
+	if (is_sparse)
+		shrink(m);
+}
+
 int hashmap__add(struct hashmap *m, uint64_t hash, uint32_t index)
 {
 	int err;
@@ -123,7 +134,7 @@ int hashmap__add(struct hashmap *m, uint64_t hash, uint32_t index)
 	if (m->n >= HASHMAP_MAX)
 		return -E2BIG;
 	if (is_full(m)) {
-		err = grow(m);
+		err = resize(m, m->cap ? m->cap * 2 : HASHMAP_MIN_CAP);
 		if (err)
 			return err;
 	}
@@ -160,6 +171,7 @@ bool hashmap__remove(struct hashmap *m, uint64_t hash, uint32_t index)
 			continue;
 		close_hole(m, i);
 		m->n--;
+		shrink(m);
 		return true;
 	}
 	return false;

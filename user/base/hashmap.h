@@ -30,7 +30,7 @@ typedef bool (*hashmap_eq_fn)(uint32_t index, const void *key, const void *owner
 
 void hashmap__init(struct hashmap *m);
 void hashmap__done(struct hashmap *m);
-void hashmap__clear(struct hashmap *m); /* keeps the memory */
+void hashmap__clear(struct hashmap *m); /* keeps the memory for as many again */
 /* Index of the element, or HASHMAP_NONE. */
 uint32_t hashmap__find(const struct hashmap *m, uint64_t hash, hashmap_eq_fn eq, const void *key,
 		       const void *owner);

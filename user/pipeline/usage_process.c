@@ -20,6 +20,7 @@
 #include "user/process/process.h"
 
 #define TORN_MAX    5
+#define CAP_MIN     128
 #define COUNT_EVERY 5  /* passes: counting the goroutines of a program takes 0.1 ms */
 #define GROUP_EVERY 32 /* passes; version 1 does not tell when a process moves */
 
@@ -50,7 +51,7 @@ static struct usage_process *process__add(struct usage *u, const struct process_
 		return NULL;
 	}
 	if (u->n_processes == u->cap_processes) {
-		uint32_t cap = u->cap_processes ? u->cap_processes * 2 : 128;
+		uint32_t cap = u->cap_processes ? u->cap_processes * 2 : CAP_MIN;
 
 		p = realloc(u->processes, cap * sizeof(*p));
 		if (!p)
@@ -82,6 +83,21 @@ static void process__remove(struct usage *u, uint32_t i)
 		}
 	}
 	u->n_processes--;
+}
+
+/* After a crowd there is room again for as many as there are, and as many more. */
+static void processes__shrink(struct usage *u)
+{
+	uint32_t cap = u->n_processes * 2 < CAP_MIN ? CAP_MIN : u->n_processes * 2;
+	struct usage_process *fewer;
+
+	if (u->cap_processes / 2 <= cap)
+		return;
+	fewer = realloc(u->processes, cap * sizeof(*fewer));
+	if (!fewer)
+		return;
+	u->processes = fewer;
+	u->cap_processes = cap;
 }
 
 static void sums__add(struct usage_sums *to, const struct usage_sums *s)
@@ -299,6 +315,7 @@ void usage__settle_processes(struct usage *u)
 		}
 		i++;
 	}
+	processes__shrink(u);
 }
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */

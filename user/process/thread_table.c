@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CAP_MIN 256
+
 /* Which thread: pids of threads are unique among the processes of one moment, and processes are told apart by their start. */
 struct thread_id {
 	uint64_t process_start_ns;
@@ -42,6 +44,21 @@ void thread_table__begin_pass(struct thread_table *t)
 	t->pass++;
 }
 
+/* After a crowd there is room again for as many as there are, and as many more. */
+static void thread_table__shrink(struct thread_table *t)
+{
+	uint32_t cap = t->n * 2 < CAP_MIN ? CAP_MIN : t->n * 2;
+	struct thread *fewer;
+
+	if (t->cap / 2 <= cap)
+		return;
+	fewer = realloc(t->threads, cap * sizeof(*fewer));
+	if (!fewer)
+		return;
+	t->threads = fewer;
+	t->cap = cap;
+}
+
 int thread_table__begin(struct thread_table *t, uint64_t now_ns)
 {
 	uint32_t n = 0;
@@ -64,6 +81,7 @@ int thread_table__begin(struct thread_table *t, uint64_t now_ns)
 	}
 	t->n = n;
 	t->begin_ns = now_ns;
+	thread_table__shrink(t);
 	return err;
 }
 
@@ -75,7 +93,7 @@ static int thread_table__add(struct thread_table *t, const struct thread_id *id,
 	if (t->n == THREADS_MAX)
 		return -E2BIG;
 	if (t->n == t->cap) {
-		uint32_t cap = t->cap ? t->cap + t->cap / 2 : 256;
+		uint32_t cap = t->cap ? t->cap + t->cap / 2 : CAP_MIN;
 
 		grown = realloc(t->threads, cap * sizeof(*grown));
 		if (!grown)

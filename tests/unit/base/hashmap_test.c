@@ -104,6 +104,39 @@ static void removal_among_collisions_keeps_the_others_findable(void **state)
 	churn(poor_hash, 200, 50000);
 }
 
+/* When a crowd has gone, its slots go too, whether one by one or all at once; those that stay are found. */
+static void slots_of_a_crowd_are_given_back(void **state)
+{
+	struct hashmap m;
+	size_t most, bytes;
+
+	(void)state;
+	hashmap__init(&m);
+	for (uint32_t i = 0; i < N; i++) {
+		keys[i] = i * 7ull;
+		assert_int_equal(hashmap__add(&m, hash_u64(keys[i]), i), 0);
+	}
+	most = hashmap__bytes(&m);
+	for (uint32_t i = 0; i < N - 10; i++) {
+		assert_true(hashmap__remove(&m, hash_u64(keys[i]), i));
+		assert_int_equal(find(&m, keys[N - 1], hash_u64), N - 1);
+	}
+	assert_true(hashmap__bytes(&m) <= most / 256);
+	for (uint32_t i = 0; i < N; i++)
+		assert_int_equal(find(&m, keys[i], hash_u64), i < N - 10 ? HASHMAP_NONE : i);
+	for (uint32_t i = 0; i < N - 10; i++)
+		assert_int_equal(hashmap__add(&m, hash_u64(keys[i]), i), 0);
+	hashmap__clear(&m);
+	assert_int_equal(hashmap__bytes(&m), most); /* as many may come again */
+	for (int windows = 0; windows < 8; windows++) {
+		assert_int_equal(hashmap__add(&m, hash_u64(keys[1]), 1), 0);
+		hashmap__clear(&m);
+	}
+	bytes = hashmap__bytes(&m);
+	assert_true(bytes && bytes <= most / 256);
+	hashmap__done(&m);
+}
+
 static void removal_wants_that_very_index(void **state)
 {
 	struct hashmap m;
@@ -219,6 +252,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(added_are_found_and_others_are_not),
 		cmocka_unit_test(removal_keeps_the_others_findable),
 		cmocka_unit_test(removal_among_collisions_keeps_the_others_findable),
+		cmocka_unit_test(slots_of_a_crowd_are_given_back),
 		cmocka_unit_test(removal_wants_that_very_index),
 		cmocka_unit_test(tags_of_similar_keys_spread),
 		cmocka_unit_test(homes_are_evenly_filled),

@@ -32,6 +32,7 @@ struct world {
 	char dir[FOLDER_MAX];
 	struct usage_record records[RECORDS_MAX];
 	uint32_t n;
+	uint32_t crowd;     /* how many processes there are besides, of pid 1000 and up */
 	const char *cgroup; /* of all processes */
 	struct usage *usage;
 	uint64_t now_ns;
@@ -51,6 +52,16 @@ static int on_list(void *ctx, bool with_fds, int (*fn)(const struct usage_record
 	w->asked_for_fds = with_fds;
 	for (uint32_t i = 0; i < w->n; i++)
 		assert_int_equal(fn(&w->records[i], fn_ctx), 0);
+	for (uint32_t pid = 1000; pid < 1000 + w->crowd; pid++) {
+		const struct usage_record r = {.start_ns = pid * 1000,
+					       .tgid = pid,
+					       .tid = pid,
+					       .flags = USAGE_PROCESS | USAGE_MEMORY,
+					       .n_threads = 1,
+					       .comm = "one of many"};
+
+		assert_int_equal(fn(&r, fn_ctx), 0);
+	}
 	return 0;
 }
 
@@ -133,6 +144,8 @@ static void on_sample(const struct metric_sample *s, void *ctx)
 {
 	struct world *w = ctx;
 
+	if (w->crowd && s->target.pid >= 1000)
+		return;
 	assert_true(w->n_samples < SAMPLES_MAX);
 	snprintf(w->cgroups[w->n_samples], sizeof(w->cgroups[0]), "%s",
 		 s->target.cgroup ? s->target.cgroup : "");
@@ -362,6 +375,34 @@ static void processes_that_are_gone_are_forgotten(void **state)
 	assert_int_equal(stats.processes, 0);
 	assert_int_equal(stats.groups, 0);
 	assert_int_equal(stats.series_bytes, 4 * 16); /* the host's own */
+	world__close(&w);
+}
+
+static void room_of_a_crowd_is_given_back(void **state)
+{
+	struct usage_stats before, crowded, after;
+	struct usage_record *r;
+	struct world w;
+
+	(void)state;
+	world__open(&w, "");
+	r = process(&w, 10);
+	pass(&w, 1);
+	usage__stats(w.usage, &before);
+	w.crowd = 3000;
+	pass(&w, 1);
+	usage__stats(w.usage, &crowded);
+	assert_int_equal(crowded.processes, 3001);
+	w.crowd = 0;
+	r->sums.run_ns += NS_PER_SEC / 2;
+	pass(&w, 1);
+	usage__stats(w.usage, &after);
+	assert_int_equal(after.processes, 1);
+	assert_true(crowded.bytes - before.bytes > 100 * (after.bytes - before.bytes));
+	want_all(&w, SCOPE_PROCESS);
+	r->sums.run_ns += NS_PER_SEC / 2;
+	pass(&w, 1);
+	assert_value(of_pid(&w, 10), METRIC_cpu_usage_percent, 50);
 	world__close(&w);
 }
 
@@ -676,6 +717,7 @@ int main(void)
 		cmocka_unit_test(process_is_held_against_limits_of_version_1),
 		cmocka_unit_test(hybrid_hierarchy_has_limits_and_pressure),
 		cmocka_unit_test(host_is_measured_by_its_own_files),
+		cmocka_unit_test(room_of_a_crowd_is_given_back),
 		cmocka_unit_test(what_was_seen_is_kept_pass_by_pass),
 	};
 

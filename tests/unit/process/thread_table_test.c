@@ -70,6 +70,29 @@ static void thread_that_begins_in_the_window_counts_from_its_start(void **state)
 	thread_table__done(&t);
 }
 
+static void room_of_a_crowd_is_given_back(void **state)
+{
+	struct thread_table t;
+
+	(void)state;
+	thread_table__init(&t);
+	thread_table__begin_pass(&t);
+	for (uint32_t tid = 1; tid <= 20000; tid++)
+		note(&t, record(tid, 100, 1000, 500, 50));
+	thread_table__begin_pass(&t);
+	for (uint32_t tid = 1; tid <= 300; tid++)
+		note(&t, record(tid, 100, 2000, 700 + tid, 50));
+	assert_int_equal(thread_table__begin(&t, 2000), 0);
+	assert_int_equal(t.n, 300);
+	assert_in_range(t.cap, 300, 1000);
+	thread_table__begin_pass(&t);
+	for (uint32_t tid = 1; tid <= 20000; tid++)
+		note(&t, record(tid, 100, 3000, 900 + tid, 50));
+	for (uint32_t tid = 1; tid <= 300; tid++)
+		assert_times(thread_table__find(&t, 5, tid), 1000, 200, 0);
+	thread_table__done(&t);
+}
+
 static void threads_that_ended_are_gone_with_the_next_window(void **state)
 {
 	struct thread_record end = record(11, 100, 2500, 900, 90);
@@ -151,6 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(thread_that_was_there_counts_from_the_windows_beginning),
 		cmocka_unit_test(thread_that_begins_in_the_window_counts_from_its_start),
+		cmocka_unit_test(room_of_a_crowd_is_given_back),
 		cmocka_unit_test(threads_that_ended_are_gone_with_the_next_window),
 		cmocka_unit_test(who_was_to_be_counted_stays_so_when_it_has_ended),
 		cmocka_unit_test(tid_that_is_used_again_adds_up),
