@@ -31,12 +31,10 @@
 
 #define SHSTRTAB_LIMIT (4u << 20)
 #define NOTE_LIMIT     (64u << 10)
-#define NOTES_LIMIT \
-	(256u       \
-	 << 10) /* of all notes of a file: it may have 65,536 sections of them, one on top of the other */
-#define NOTES_LEAST  (4u << 10) /* what one more block of notes counts at least */
-#define GO_BUILD_ID  4          /* NT of the note named "Go" */
-#define SHORT_ID_LEN 20         /* what a Go id is shortened to: as long as a GNU id */
+#define NOTES_LIMIT    (256u << 10) /* of a file: it may have 65,536 sections of them, one on top of another */
+#define NOTES_LEAST    (4u << 10)   /* what one more block of notes counts at least */
+#define GO_BUILD_ID    4            /* NT of the note named "Go" */
+#define SHORT_ID_LEN   20           /* what a Go id is shortened to: as long as a GNU id */
 
 struct elf {
 	int fd;

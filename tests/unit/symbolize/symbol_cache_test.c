@@ -23,7 +23,6 @@ static void add(struct symbol_cache *c, uint32_t id, size_t bytes, bool is_parti
 
 static bool has(struct symbol_cache *c, uint32_t id)
 {
-
 	return symbol_cache__find(c, id) != NULL;
 }
 
