@@ -30,8 +30,8 @@
 #include "bpf/wait.bpf.h"
 #include "bpf/wait_clock.bpf.h"
 
-#define WAIT_CLOCK_ERROR_NS \
-	100000 /* of wait__now() against a switch: how long one took to begin, at the most */
+/* of wait__now() against a switch: how long one took to begin, at the most */
+#define WAIT_CLOCK_ERROR_NS 100000
 
 #define PENDING_FREE   0
 #define PENDING_TAKEN  1 /* somebody's; its thread has not come by */

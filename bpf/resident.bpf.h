@@ -22,8 +22,8 @@
 #define PAGE_SHIFT      12
 #define PAGE_ENTRIES    512 /* of a table */
 #define PAGE_LEVEL_BITS 9
-#define PAGE_BLOCK \
-	16 /* pages that a fault on a file maps around itself: 64 KiB, aligned (fault_around_bytes) */
+/* pages that a fault on a file maps around itself: 64 KiB, aligned (fault_around_bytes) */
+#define PAGE_BLOCK 16
 
 /* Bits of an entry, x86-64. */
 #define PAGE_PRESENT     (1ull << 0)

@@ -53,8 +53,8 @@
 #define UCONTEXT_RSP  15
 #define UCONTEXT_RIP  16
 
-#define INTERPRETED_METHOD \
-	24 /* so far below FP HotSpot's interpreter has its Method: frame::interpreter_frame_method_offset */
+/* so far below FP HotSpot's interpreter has its Method: frame::interpreter_frame_method_offset */
+#define INTERPRETED_METHOD 24
 
 #define UNWIND_CONTINUE (-1) /* what a step returns while the walk goes on; else an end reason */
 

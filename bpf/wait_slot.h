@@ -30,8 +30,8 @@ struct wait_slot {
 /* How often threads waited for a CPU, by log2 of how long. */
 #define RUN_QUEUE_BUCKETS 32 /* below 1 us, 2 us, 4 us, … */
 #define RUN_QUEUE_GROUPS  512
-#define RUN_QUEUE_EVERY \
-	16 /* one wait in so many, at random, is looked at for its control group; where there are very many, fewer */
+/* one wait in so many, at random, is looked at for its control group; where there are very many, fewer */
+#define RUN_QUEUE_EVERY 16
 struct run_queue {
 	__u64 n[RUN_QUEUE_BUCKETS];
 };
@@ -41,8 +41,8 @@ struct run_queue {
 #define WAIT_COST_EVERY 256
 /* No switch costs more: a hypervisor took the CPU meanwhile, which would count that many times. */
 #define WAIT_COST_MOST_NS 2000
-#define WAIT_TAKEN_A_CPU \
-	200 /* a second: more says nothing more. A slice that comes to it takes fewer from there on */
+/* a second: more says nothing more. A slice that comes to it takes fewer from there on */
+#define WAIT_TAKEN_A_CPU 200
 #define WAIT_DOUBLED_MAX 8            /* times, then */
 #define WAIT_SHORT_NS    20000000     /* shorter waits are the switch's alone: no pass counts a part of one */
 #define AWAY_UNKNOWN     (1ull << 63) /* more than any clock says */

@@ -15,9 +15,9 @@
 #define FLUSH_AFTER_NS (300 * NS_PER_MS) /* the victim dies meanwhile, and is sampled to its end */
 #define FLUSH_EVERY_NS (10 * NS_PER_SEC)
 #define LEAST_GAP_NS   (500 * NS_PER_MS) /* between passes: rates of a shorter time are noise */
-#define ASKED_NS \
-	(60 * NS_PER_SEC) /* who asked, and so long after the start: who does not yet, mostly will again */
-#define REST_PASSES 5     /* one pass in so many where nobody asks */
+/* who asked, and so long after the start: who does not yet, mostly will again */
+#define ASKED_NS    (60 * NS_PER_SEC)
+#define REST_PASSES 5 /* one pass in so many where nobody asks */
 
 struct watching {
 	struct loop *loop;

@@ -14,8 +14,8 @@
 #define CODE_MAX 32 /* bytes of a function that are looked at */
 /* All that the Go runtime gives passes through it, whatever release. */
 #define GO_MALLOC "runtime.mallocgc"
-#define GO_STACK_GUARD \
-	16 /* of a goroutine, whose g is in r14 since Go passes arguments in registers (1.17) */
+/* of a goroutine, whose g is in r14 since Go passes arguments in registers (1.17) */
+#define GO_STACK_GUARD 16
 
 /*
  * In front of the family's names: of jemalloc where it is built so (je_, _rjem_ in Rust programs), of gperftools' and mimalloc's own. __libc_ is the C

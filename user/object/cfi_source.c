@@ -26,9 +26,9 @@
 
 #define WINDOW_BYTES (16u << 10)
 #define WINDOW_ALIGN 4096u /* starts below what is asked for: records may come in falling order too */
-#define RECORD_WEIGHT \
-	16 /* a byte that is parsed and run takes about that much longer than one that is only read */
-#define CIE_MAX (64u << 10)
+/* a byte that is parsed and run takes about that much longer than one that is only read */
+#define RECORD_WEIGHT 16
+#define CIE_MAX       (64u << 10)
 
 /* -- where the bytes are -- */
 

@@ -21,9 +21,9 @@ struct symtab;
 #define SYMTAB_NAME_MAX    8192        /* bytes; longer names are cut */
 #define SYMTAB_UNSIZED_MAX (16u << 10) /* bytes that a symbol without a size may cover */
 #define SYMTAB_REACH       SYMTAB_UNSIZED_MAX
-#define SYMTAB_AROUND \
-	(SYMTAB_REACH + SYMTAB_UNSIZED_MAX) /* for what reaches into it, and what that is bounded by */
-#define SYMTAB_NEST_MAX 16                  /* symbols inside a symbol that a lookup looks past */
+/* for what reaches into it, and what that is bounded by */
+#define SYMTAB_AROUND   (SYMTAB_REACH + SYMTAB_UNSIZED_MAX)
+#define SYMTAB_NEST_MAX 16 /* symbols inside a symbol that a lookup looks past */
 
 struct symtab_opts {
 	size_t limit_bytes; /* memory of the finished table; 0: 64 MiB */

@@ -25,8 +25,8 @@
 
 /* Events of processes that nobody samples can wait; a sample that needs them reads them itself. */
 #define EVENTS_NS (250 * NS_PER_MS)
-#define UNFINISHED_LATE_NS \
-	NS_PER_SEC /* stacks come at once; a second is for those that overtake each other */
+/* stacks come at once; a second is for those that overtake each other */
+#define UNFINISHED_LATE_NS NS_PER_SEC
 /* Stacks that may be finished a slice: as many as so many CPUs have samples, at this frequency at least */
 #define DEFER_CPUS     4
 #define DEFER_FULL_HZ  100

@@ -27,8 +27,8 @@ struct unfinished_record;
 struct unwind_row;
 struct window_sample;
 
-#define JIT_ASKS_MAX \
-	15 /* after 10, 20, 40 … ms, a JVM after five times that: a program tells when its JIT is ready */
+/* after 10, 20, 40 … ms, a JVM after five times that: a program tells when its JIT is ready */
+#define JIT_ASKS_MAX  15
 #define JIT_ASKS_HELD 6 /* from this one on no stack waits for the answer */
 #define JIT_HOLD_NS   (2 * NS_PER_SEC)
 

@@ -18,10 +18,10 @@
 
 #define GOVERNOR_MEMORY_SETTLE_NS (10 * NS_PER_SEC) /* what was freed has to show first */
 #define GOVERNOR_CPU_SETTLE_NS    (15 * NS_PER_SEC) /* at over twice the limit, else GOVERNOR_SPAN_NS */
-#define GOVERNOR_SPAN_NS \
-	(60 * NS_PER_SEC) /* CPU time is averaged over this long; the start is not judged before */
-#define GOVERNOR_QUIET_NS \
-	(120 * NS_PER_SEC)    /* without a step, before the first one back; doubled at each relapse */
+/* CPU time is averaged over this long; the start is not judged before */
+#define GOVERNOR_SPAN_NS (60 * NS_PER_SEC)
+/* without a step, before the first one back; doubled at each relapse */
+#define GOVERNOR_QUIET_NS  (120 * NS_PER_SEC)
 #define GOVERNOR_READINGS  16 /* kept; at five seconds each, more than the span */
 #define GOVERNOR_RUNGS_MAX 10
 #define GOVERNOR_TEXT_MAX  512

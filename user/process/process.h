@@ -32,8 +32,8 @@
 #define PROCESS_STALE         0x20u  /* maps code faster than it is followed: a rescan is due */
 #define PROCESS_BUILD_KNOWN   0x100u /* for the table's owner: it has looked at the program's build-id */
 #define PROCESS_YOUNG         0x80u  /* nobody asked yet what it has mapped since its exec: see `pending` */
-#define PROCESS_PLACE_DUE \
-	0x40u /* its place is its parent's until somebody looks: process_table__learn_place */
+/* its place is its parent's until somebody looks: process_table__learn_place */
+#define PROCESS_PLACE_DUE 0x40u
 
 /* Of code in no file within [start, end): bits of its struct unwind_row; end 0: nothing is known. */
 struct code_rule {

@@ -32,8 +32,8 @@
 #define FRESH_NS       (2 * NS_PER_SEC)   /* a gap at the end that is shorter is not asked for */
 #define SETTLED_NS     (1250 * NS_PER_MS) /* what is older has been read from the kernel: nobody waits for it */
 #define LOOK_BACK_NS   (2 * 3600 * NS_PER_SEC) /* how old the last complete window may be */
-#define LIVE_MAX_NS \
-	(3600 * NS_PER_SEC) /* how long ago the newest file may end for the rest to be looked for */
+/* how long ago the newest file may end for the rest to be looked for */
+#define LIVE_MAX_NS (3600 * NS_PER_SEC)
 
 static int decode(const struct buf *bytes, bool as_list, struct profile **ret, struct err *err)
 {

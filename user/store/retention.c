@@ -27,8 +27,8 @@
 #include "user/base/clock.h"
 #include "user/store/store_impl.h"
 
-#define FAILURES_MAX \
-	16 /* deletions that fail before a pass gives up: the disk is read-only, not one file immutable */
+/* deletions that fail before a pass gives up: the disk is read-only, not one file immutable */
+#define FAILURES_MAX 16
 
 /* Deletes one file after the other and, behind them, the folders of the days that this empties. */
 struct reaper {

@@ -49,13 +49,13 @@
 #include "user/symbolize/demangle.h"
 #include "user/symbolize/kallsyms.h"
 
-#define IN_PART_MAX \
-	256 /* addresses of a file that it is not made whole for, where the cache has no room for it */
+/* addresses of a file that it is not made whole for, where the cache has no room for it */
+#define IN_PART_MAX  256
 #define BPF_MODULE   "bpf"
 #define KERNEL_IMAGE UINT32_MAX /* in the range cache: no object has that number */
 #define KERNEL_STALE 30         /* times kernel_refresh_ns: how old the name of a BPF program may be */
-#define KERNEL_BACKOFF_MAX \
-	32 /* times kernel_refresh_ns: as rarely is the table read for addresses that never get a name */
+/* times kernel_refresh_ns: as rarely is the table read for addresses that never get a name */
+#define KERNEL_BACKOFF_MAX 32
 
 struct symbolizer {
 	struct symbolizer_opts opts;
