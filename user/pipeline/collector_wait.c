@@ -228,7 +228,7 @@ static struct wait_slot *slot_for(struct collector *c, const struct thread_recor
 
 /* No hook: what it waited since the last pass is owed to the stack in which it is met. */
 static void on_pass_only(struct collector *c, const struct thread_record *r, struct thread *t,
-			 const struct thread_sums *before)
+			 const struct thread_sums *before, uint32_t switches)
 {
 	uint64_t wall = t->last.at_ns - before->at_ns, ran = t->last.run_ns - before->run_ns;
 	uint64_t delay = t->last.run_delay_ns - before->run_delay_ns, for_cpu;
@@ -236,8 +236,7 @@ static void on_pass_only(struct collector *c, const struct thread_record *r, str
 
 	t->owed_ns += wall > ran ? wall - ran : 0;
 	t->owed_delay_ns += delay;
-	t->owed_switches += r->switches - t->switches;
-	t->switches = r->switches;
+	t->owed_switches += switches;
 	if (r->state >= WAIT_MAX || !t->owed_ns)
 		return;
 	for_cpu = t->owed_delay_ns < t->owed_ns ? t->owed_delay_ns : t->owed_ns;
@@ -291,23 +290,20 @@ static int on_thread(const struct thread_record *r, void *ctx)
 	}
 	if (err)
 		return err;
-	switches = r->switches - t->switches;
+	switches = thread__take_switches(t, r);
 	c->pass_switches += switches;
 	if (!c->wait_orders.hook && c->window_has_base)
 		note_queue(c, r, t, &before, switches);
 	if (!c->windows[EVENT_OFFCPU] || !collector__wants_thread(c, t)) {
-		t->switches = r->switches;
 		leave_out(c, r);
 	} else if (c->wait_orders.hook) {
-		t->switches = r->switches;
 		if (c->hook_is_new)
 			adopt(c, r);
 		else
 			on_waiting(c, r);
-	} else if (c->window_has_base)
-		on_pass_only(c, r, t, &before);
-	else
-		t->switches = r->switches;
+	} else if (c->window_has_base) {
+		on_pass_only(c, r, t, &before, switches);
+	}
 	return 0;
 }
 

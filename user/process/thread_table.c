@@ -181,6 +181,16 @@ static uint64_t since(uint64_t now, uint64_t before)
 	return now > before ? now - before : 0;
 }
 
+uint32_t thread__take_switches(struct thread *t, const struct thread_record *r)
+{
+	int32_t more = (int32_t)(r->switches - t->switches); /* the count wraps around */
+
+	if (r->now_ns < t->last.at_ns)
+		return 0;
+	t->switches = r->switches;
+	return more > 0 ? (uint32_t)more : 0;
+}
+
 void thread__times(const struct thread *t, struct thread_times *ret)
 {
 	*ret = t->carried;

@@ -65,6 +65,11 @@ int thread_table__note(struct thread_table *t, const struct thread_record *r, st
 		       struct thread_sums *ret_before);
 /* The thread of that tid in the process that started then, or NULL; valid until the next note. */
 struct thread *thread_table__find(const struct thread_table *t, uint64_t process_start_ns, uint32_t tid);
+/*
+ * How often it left a CPU since that was asked last; of a record that was noted. One that was read before the last (of its end, while it lay in a ring and a pass read a later
+ * one) tells nothing new, and of a thread that took the place of another by an exec it is not known: the counts are lower.
+ */
+uint32_t thread__take_switches(struct thread *t, const struct thread_record *r);
 /* Its part of the window, so far. */
 void thread__times(const struct thread *t, struct thread_times *ret);
 

@@ -70,6 +70,37 @@ static void thread_that_begins_in_the_window_counts_from_its_start(void **state)
 	thread_table__done(&t);
 }
 
+/* As a record of its end that lay in a ring while a pass read a later one; and over the edge of what the count holds. */
+static void switches_are_never_fewer_than_none(void **state)
+{
+	struct thread_record r = record(11, 100, 1000, 500, 50);
+	struct thread_table t;
+	struct thread *th;
+
+	(void)state;
+	thread_table__init(&t);
+	r.switches = UINT32_MAX - 1;
+	th = note(&t, r);
+	assert_int_equal(thread__take_switches(th, &r), 0);
+	r.now_ns = 3000;
+	r.switches += 7;
+	assert_int_equal(thread__take_switches(note(&t, r), &r), 7);
+	r.now_ns = 2999;
+	r.switches -= 1;
+	assert_int_equal(thread__take_switches(note(&t, r), &r), 0);
+	r.now_ns = 4000;
+	r.switches += 4;
+	assert_int_equal(thread__take_switches(note(&t, r), &r), 3);
+	/* another thread, that did an exec and has its number and start now */
+	r.now_ns = 5000;
+	r.switches -= 9;
+	assert_int_equal(thread__take_switches(note(&t, r), &r), 0);
+	r.now_ns = 6000;
+	r.switches += 2;
+	assert_int_equal(thread__take_switches(note(&t, r), &r), 2);
+	thread_table__done(&t);
+}
+
 static void room_of_a_crowd_is_given_back(void **state)
 {
 	struct thread_table t;
@@ -174,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(thread_that_was_there_counts_from_the_windows_beginning),
 		cmocka_unit_test(thread_that_begins_in_the_window_counts_from_its_start),
+		cmocka_unit_test(switches_are_never_fewer_than_none),
 		cmocka_unit_test(room_of_a_crowd_is_given_back),
 		cmocka_unit_test(threads_that_ended_are_gone_with_the_next_window),
 		cmocka_unit_test(who_was_to_be_counted_stays_so_when_it_has_ended),
