@@ -38,7 +38,9 @@
 #include "user/object/object_index.h"
 #include "user/object/vdso.h"
 
-#define OPEN_FDS_MAX 256
+#define OPEN_FDS_MAX  256
+#define IDLE_CROWD    4096 /* some 2 MiB */
+#define IDLE_CROWD_NS (120ull * 1000000000)
 
 struct object_cache {
 	pthread_mutex_t lock;
@@ -48,6 +50,7 @@ struct object_cache {
 	uint32_t vdso_id;
 	struct object_index index;
 	struct object_entry_list idle, opened;
+	uint32_t n_idle;
 	struct object_cache_stats stats;
 };
 
@@ -59,10 +62,16 @@ static void cache__set_now(struct object_cache *c, uint64_t now_ns)
 		c->now_ns = now_ns;
 }
 
+static void cache__remove_idle(struct object_cache *c, struct object_entry *e)
+{
+	TAILQ_REMOVE(&c->idle, e, idle_link);
+	c->n_idle--;
+}
+
 static void entry__ref(struct object_cache *c, struct object_entry *e)
 {
 	if (e->refs++ == 0)
-		TAILQ_REMOVE(&c->idle, e, idle_link);
+		cache__remove_idle(c, e);
 	e->used_ns = c->now_ns;
 }
 
@@ -72,6 +81,7 @@ static void entry__unref(struct object_cache *c, struct object_entry *e)
 		return;
 	e->used_ns = c->now_ns;
 	TAILQ_INSERT_TAIL(&c->idle, e, idle_link);
+	c->n_idle++;
 }
 
 /* ---- descriptors ------------------------------------------------------------------------------------------------- */
@@ -172,7 +182,7 @@ static void cache__remove(struct object_cache *c, struct object_entry *e)
 
 	entry__close_fd(c, e);
 	if (e->refs == 0)
-		TAILQ_REMOVE(&c->idle, e, idle_link);
+		cache__remove_idle(c, e);
 	object_index__remove(&c->index, e);
 	if (c->opts.retired)
 		c->opts.retired(c->opts.ctx, id);
@@ -556,6 +566,13 @@ int object_cache__open_fd(struct object_cache *c, uint32_t id, uint64_t now_ns, 
 	return r;
 }
 
+/* Where programs are built and tested, each run is of a file that was never seen before, and no sample may ever have been taken of it: of such a crowd less is kept. */
+static uint64_t cache__idle_ns(const struct object_cache *c)
+{
+	return c->n_idle > c->opts.idle_crowd && c->opts.idle_ns > IDLE_CROWD_NS ? IDLE_CROWD_NS
+										 : c->opts.idle_ns;
+}
+
 uint32_t object_cache__retire(struct object_cache *c, uint64_t now_ns)
 {
 	struct object_entry *e;
@@ -563,7 +580,7 @@ uint32_t object_cache__retire(struct object_cache *c, uint64_t now_ns)
 
 	pthread_mutex_lock(&c->lock);
 	cache__set_now(c, now_ns);
-	while ((e = TAILQ_FIRST(&c->idle)) && c->now_ns - e->used_ns >= c->opts.idle_ns) {
+	while ((e = TAILQ_FIRST(&c->idle)) && c->now_ns - e->used_ns >= cache__idle_ns(c)) {
 		cache__remove(c, e);
 		n++;
 	}
@@ -604,6 +621,7 @@ int object_cache__new(const struct object_cache_opts *opts, struct object_cache 
 	c->opts = *opts;
 	c->opts.max_objects = opts->max_objects ? opts->max_objects : 65536;
 	c->opts.max_open_fds = opts->max_open_fds ? opts->max_open_fds : default_open_fds();
+	c->opts.idle_crowd = opts->idle_crowd ? opts->idle_crowd : IDLE_CROWD;
 	c->opts.idle_ns = opts->idle_ns ? opts->idle_ns : 600ull * 1000000000;
 	c->opts.fd_idle_ns = opts->fd_idle_ns ? opts->fd_idle_ns : 60ull * 1000000000;
 	c->proc_root_fd = fcntl(opts->proc_root_fd, F_DUPFD_CLOEXEC, 0);

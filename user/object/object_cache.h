@@ -4,7 +4,7 @@
  *
  * The same file is found by (device, inode, size, mtime), the same code under another inode (an image layer, a copy)
  * by build-id and equal segments. Ids start at 1 and are never used twice, so a stale id is harmless everywhere. An
- * object nobody refers to stays for idle_ns, so that late samples are named, or until the room is needed.
+ * object nobody refers to stays for idle_ns, so that late samples are named, or until the room is needed; less long where there are very many.
  *
  * Owns: objects and their descriptors. Thread: any (one mutex); a `const struct object *` holds as long as its
  * reference. The `retired` callback runs under the mutex and must not call back.
@@ -25,11 +25,12 @@
 struct object_cache;
 
 struct object_cache_opts {
-	int proc_root_fd;                        /* /proc or a fixture tree; duplicated */
-	uint32_t max_objects;                    /* 0: 65536 */
-	uint32_t max_open_fds;                   /* 0: 256, or a quarter of RLIMIT_NOFILE */
-	uint64_t idle_ns;                        /* 0: 10 minutes */
-	uint64_t fd_idle_ns;                     /* 0: 1 minute */
+	int proc_root_fd;      /* /proc or a fixture tree; duplicated */
+	uint32_t max_objects;  /* 0: 65536 */
+	uint32_t max_open_fds; /* 0: 256, or a quarter of RLIMIT_NOFILE */
+	uint64_t idle_ns;      /* 0: 10 minutes */
+	uint32_t idle_crowd;   /* 0: 4096; of more than these, those idle for 2 minutes go */
+	uint64_t fd_idle_ns;   /* 0: 1 minute */
 	void (*retired)(void *ctx, uint32_t id); /* may be NULL */
 	void *ctx;
 };

@@ -550,6 +550,36 @@ static void idle_objects_are_retired_and_their_ids_not_used_again(void **state)
 	assert_int_equal(stats_of(f).objects, 2);
 }
 
+static void of_a_crowd_of_idle_objects_less_is_kept(void **state)
+{
+	struct fixture *f = *state;
+
+	open_cache(f, (struct object_cache_opts){.idle_ns = 600 * SEC, .idle_crowd = 2});
+	for (uint32_t i = 1; i <= 4; i++) {
+		struct object_mapping m = mapping(100, 0x7f0000000000 + i * 0x10000, "/lib/x.so");
+		char path[32];
+
+		snprintf(path, sizeof(path), "/host/lib/%u.so", i);
+		make_library(f, path, i, "sha1");
+		map_file(f, 100, m.start, path);
+		assert_int_equal(open_mapping(f, &m), i);
+	}
+	object_cache__put(f->cache, 1);
+	object_cache__put(f->cache, 2);
+	assert_int_equal(object_cache__retire(f->cache, 500 * SEC), 0); /* two are no crowd */
+	object_cache__put(f->cache, 3);
+	assert_int_equal(object_cache__retire(f->cache, 510 * SEC), 1);
+	assert_int_equal(f->retired[0], 1);
+	object_cache__put(f->cache, 4);
+	assert_int_equal(object_cache__get(f->cache, 2, NULL),
+			 0); /* now it is used, and the others are two */
+	assert_int_equal(object_cache__retire(f->cache, 640 * SEC), 0);
+	object_cache__put(f->cache, 2);
+	assert_int_equal(object_cache__retire(f->cache, 641 * SEC), 1);
+	assert_int_equal(f->retired[1], 3);
+	assert_int_equal(object_cache__retire(f->cache, 1241 * SEC), 2);
+}
+
 static void a_full_cache_evicts_idle_objects_and_then_refuses(void **state)
 {
 	struct fixture *f = *state;
@@ -744,6 +774,7 @@ int main(void)
 		T(code_of_a_jit_in_an_unnamed_file_is_no_object),
 		T(an_offset_outside_of_the_code_is_no_object),
 		T(idle_objects_are_retired_and_their_ids_not_used_again),
+		T(of_a_crowd_of_idle_objects_less_is_kept),
 		T(a_full_cache_evicts_idle_objects_and_then_refuses),
 		T(descriptors_are_capped_closed_when_idle_and_opened_again),
 		T(where_few_descriptors_are_allowed_most_are_left_to_others),
