@@ -3,12 +3,14 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "user/base/buf.h"
 #include "user/object/elf.h"
 #include "user/object/gopclntab.h"
+#include "user/object/symbol_search.h"
 #include "user/object/x86_insn.h"
 
 #define CODE_MAX 32 /* bytes of a function that are looked at */
@@ -69,6 +71,11 @@ static const struct alloc_site others[] = {
 /* A file that has one of these gives memory; one that has others only calls these of another file, which is probed there. */
 static const char *const roots[] = {"malloc", "mallocx", "PyObject_Malloc", GO_MALLOC};
 
+#define N_PREFIXES   (sizeof(prefixes) / sizeof(*prefixes))
+#define N_FAMILY     (sizeof(family) / sizeof(*family))
+#define N_OTHERS     (sizeof(others) / sizeof(*others))
+#define PREFIXED_MAX 32
+
 #define ALLOC_REGISTERS 3 /* of an enum alloc_size */
 #define ANY             UINT32_MAX
 /* Those that bpf/alloc.bpf.c reads: a function may change them. */
@@ -86,13 +93,12 @@ static bool find_in(const struct alloc_site *list, size_t n, const char *name, s
 
 bool alloc_site__find(const char *symbol, struct alloc_site *ret)
 {
-	if (find_in(others, sizeof(others) / sizeof(*others), symbol, ret))
+	if (find_in(others, N_OTHERS, symbol, ret))
 		return true;
-	for (size_t p = 0; p < sizeof(prefixes) / sizeof(*prefixes); p++) {
+	for (size_t p = 0; p < N_PREFIXES; p++) {
 		size_t len = strlen(prefixes[p]);
 
-		if (!strncmp(symbol, prefixes[p], len) &&
-		    find_in(family, sizeof(family) / sizeof(*family), symbol + len, ret))
+		if (!strncmp(symbol, prefixes[p], len) && find_in(family, N_FAMILY, symbol + len, ret))
 			return true;
 	}
 	return false;
@@ -237,33 +243,52 @@ static bool is_function(const Elf64_Sym *sym)
 	return ELF64_ST_TYPE(sym->st_info) == STT_FUNC && sym->st_shndx != SHN_UNDEF && sym->st_value;
 }
 
-static int scan(const struct elf *e, const struct elf_section *symbols, struct alloc_sites *s)
+/* All names that alloc_site__find knows. */
+struct all_names {
+	const char *names[N_PREFIXES * N_FAMILY + N_OTHERS];
+	char prefixed[N_PREFIXES * N_FAMILY][PREFIXED_MAX];
+	uint32_t n;
+};
+
+static void all_names__init(struct all_names *a)
 {
-	const struct elf_section *strings = elf__section(e, symbols->link);
-	struct buf sym, str;
+	a->n = 0;
+	for (size_t p = 0; p < N_PREFIXES; p++)
+		for (size_t f = 0; f < N_FAMILY; f++, a->n++) {
+			snprintf(a->prefixed[a->n], PREFIXED_MAX, "%s%s", prefixes[p], family[f].name);
+			a->names[a->n] = a->prefixed[a->n];
+		}
+	for (size_t o = 0; o < N_OTHERS; o++)
+		a->names[a->n++] = others[o].name;
+}
+
+struct scan {
+	const struct elf *e;
+	struct all_names all;
+	struct alloc_sites *sites;
+	uint32_t n_left; /* symbols that are looked at still: a file may have a million of one name */
+};
+
+static int take_symbol(const Elf64_Sym *symbol, size_t i, void *ctx)
+{
+	struct scan *s = ctx;
+	struct alloc_site site;
+
+	if (!is_function(symbol) || !alloc_site__find(s->all.names[i], &site))
+		return 0;
+	if (s->n_left-- == 0)
+		return -E2BIG;
+	return add(s->e, site, symbol->st_value, s->sites);
+}
+
+static int scan(const struct elf *e, const struct elf_section *symbols, struct alloc_sites *sites)
+{
+	struct scan s = {.e = e, .sites = sites, .n_left = ALLOC_SYMBOLS_MAX};
 	int err;
 
-	buf__init(&sym, ALLOC_SYMBOLS_BYTES);
-	buf__init(&str, ALLOC_SYMBOLS_BYTES);
-	err = strings ? elf__read_section(e, symbols, ALLOC_SYMBOLS_BYTES, &sym) : -ENOENT;
-	if (!err)
-		err = elf__read_section(e, strings, ALLOC_SYMBOLS_BYTES, &str);
-	buf__append_char(&str, '\0');
-	if (!err)
-		err = buf__err(&str);
-	for (size_t at = 0; !err && at + sizeof(Elf64_Sym) <= sym.len; at += sizeof(Elf64_Sym)) {
-		struct alloc_site site;
-		Elf64_Sym one;
-
-		memcpy(&one, sym.data + at, sizeof(one));
-		if (!is_function(&one) || one.st_name >= str.len)
-			continue;
-		if (alloc_site__find((const char *)str.data + one.st_name, &site))
-			err = add(e, site, one.st_value, s);
-	}
-	buf__done(&sym);
-	buf__done(&str);
-	return err == -ENOENT || err == -E2BIG ? 0 : err;
+	all_names__init(&s.all);
+	err = symbol_search__each(e, symbols, s.all.names, s.all.n, take_symbol, &s);
+	return err == -ENOENT || err == -E2BIG || err == -EOPNOTSUPP ? 0 : err;
 }
 
 static int by_address(const void *a, const void *b)

@@ -6,7 +6,7 @@
  * short nop or a jump, with its size still in registers and the return address still on top of the stack. A function that has none there
  * is left out.
  *
- * Owns: nothing. Thread: any. Limit: ALLOC_SITES_MAX a file; ALLOC_SYMBOLS_BYTES of symbols and of names, ALLOC_GO_TABLE_BYTES of the table of a Go
+ * Owns: nothing. Thread: any. Limit: ALLOC_SITES_MAX a file; those of symbol_search, ALLOC_SYMBOLS_MAX, ALLOC_GO_TABLE_BYTES of the table of a Go
  * program without symbols. Errors: -ENOENT no allocator in it, -EBADMSG, -ENOEXEC and others of elf.h.
  */
 #ifndef EVERPROF_OBJECT_ALLOC_SITES_H
@@ -21,7 +21,7 @@
 struct elf;
 
 #define ALLOC_SITES_MAX      48
-#define ALLOC_SYMBOLS_BYTES  (64u << 20)
+#define ALLOC_SYMBOLS_MAX    1024 /* with a name of ours, in one table of the file */
 #define ALLOC_GO_TABLE_BYTES (128u << 20)
 
 struct alloc_site {

@@ -14,55 +14,24 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "user/base/buf.h"
 #include "user/object/elf.h"
+#include "user/object/symbol_search.h"
 #include "user/object/x86_insn.h"
 
-void variable__parse_symbols(const void *symbols, size_t symbols_len, const char *strings, size_t strings_len,
-			     const char *const *names, size_t n, uint64_t *ret_vaddrs)
+static int take_symbol(const Elf64_Sym *symbol, size_t i, void *ret_vaddrs)
 {
-	for (size_t at = 0; at + sizeof(Elf64_Sym) <= symbols_len; at += sizeof(Elf64_Sym)) {
-		const char *name;
-		Elf64_Sym s;
-		size_t left;
-
-		memcpy(&s, (const char *)symbols + at, sizeof(s));
-		if (ELF64_ST_TYPE(s.st_info) != STT_OBJECT || s.st_shndx == SHN_UNDEF ||
-		    s.st_name >= strings_len)
-			continue;
-		name = strings + s.st_name;
-		left = strings_len - s.st_name;
-		for (size_t i = 0; i < n; i++) {
-			size_t len = strlen(names[i]) + 1;
-
-			if (len <= left && !memcmp(name, names[i], len))
-				ret_vaddrs[i] = s.st_value;
-		}
-	}
+	if (ELF64_ST_TYPE(symbol->st_info) == STT_OBJECT && symbol->st_shndx != SHN_UNDEF)
+		((uint64_t *)ret_vaddrs)[i] = symbol->st_value;
+	return 0;
 }
 
 int variable__find_symbols(const struct elf *e, const char *const *names, size_t n, uint64_t *ret_vaddrs)
 {
-	const struct elf_section *table = elf__find_section_type(e, SHT_SYMTAB), *text;
-	struct buf symbols, strings;
-	int err;
+	const struct elf_section *table = elf__find_section_type(e, SHT_SYMTAB);
 
 	if (!table) /* stripped: what it exports is left */
 		table = elf__find_section_type(e, SHT_DYNSYM);
-	if (!table || table->link >= elf__n_sections(e))
-		return -ENOENT;
-	text = elf__section(e, table->link);
-	buf__init(&symbols, VARIABLE_READ_MAX);
-	buf__init(&strings, VARIABLE_READ_MAX);
-	err = elf__read_section(e, table, VARIABLE_READ_MAX, &symbols);
-	if (!err)
-		err = elf__read_section(e, text, VARIABLE_READ_MAX, &strings);
-	if (!err)
-		variable__parse_symbols(symbols.data, symbols.len, (const char *)strings.data, strings.len,
-					names, n, ret_vaddrs);
-	buf__done(&symbols);
-	buf__done(&strings);
-	return err;
+	return table ? symbol_search__each(e, table, names, n, take_symbol, ret_vaddrs) : -ENOENT;
 }
 
 static bool is_in(const uint64_t *vaddrs, size_t n, uint64_t vaddr)

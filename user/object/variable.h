@@ -2,7 +2,7 @@
 /*
  * variable - where the variables of a program lie, by the symbols of its file or by the code that uses them.
  *
- * Owns: nothing. Thread: any. Limit: VARIABLE_READ_MAX bytes of a table, VARIABLE_CODE_MAX bytes of a function.
+ * Owns: nothing. Thread: any. Limit: those of symbol_search, VARIABLE_CODE_MAX bytes of a function.
  * Errors: -ENOENT no symbol table; no such function, -EBADMSG damaged, -E2BIG over a limit, -ENOMEM.
  */
 #ifndef EVERPROF_OBJECT_VARIABLE_H
@@ -11,15 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VARIABLE_READ_MAX (64u << 20)
 #define VARIABLE_CODE_MAX 65536
 
 struct elf;
 
-/* Pure. tables as bytes; ret_vaddrs[i] is where names[i] lies, untouched where no symbol says so. */
-void variable__parse_symbols(const void *symbols, size_t symbols_len, const char *strings, size_t strings_len,
-			     const char *const *names, size_t n, uint64_t *ret_vaddrs);
-/* The same for a file; names that it does not have leave their vaddr as it is. */
+/* ret_vaddrs[i] is where names[i] lies, untouched where no symbol says so. */
 int variable__find_symbols(const struct elf *e, const char *const *names, size_t n, uint64_t *ret_vaddrs);
 
 /*

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/elf_image.h"
 #include "user/object/elf.h"
 #include "user/object/variable.h"
 
@@ -39,18 +40,27 @@ static void symbols_of_data_are_found_by_name(void **state)
 		 .st_value = 1},
 	};
 	static const char *const names[] = {"runtime.allgs", "f", "runtime.allg", "none"};
+	static struct elf_image image;
 	uint64_t at[4] = {0};
+	struct elf *e;
+	int fd;
 
 	(void)state;
-	variable__parse_symbols(symbols, sizeof(symbols), strings, sizeof(strings), names, 4, at);
+	elf_image__init(&image, ET_EXEC, EM_X86_64);
+	elf_image__section(&image, ".symtab", SHT_SYMTAB, 0, elf_image__add(&image, symbols, sizeof(symbols)),
+			   sizeof(symbols))
+		->sh_link = 2;
+	elf_image__section(&image, ".strtab", SHT_STRTAB, 0, elf_image__add(&image, strings, sizeof(strings)),
+			   sizeof(strings));
+	fd = elf_image__fd(&image);
+	assert_int_equal(elf__open(fd, &e), 0);
+	assert_int_equal(variable__find_symbols(e, names, 4, at), 0);
 	assert_int_equal(at[0], 0x100);
 	assert_int_equal(at[1], 0); /* a function */
 	assert_int_equal(at[2], 0x200);
 	assert_int_equal(at[3], 0);
-	/* a name that runs past the end is none */
-	at[2] = 0;
-	variable__parse_symbols(symbols, sizeof(symbols), strings, 18, names, 4, at);
-	assert_int_equal(at[2], 0);
+	elf__free(e);
+	close(fd);
 }
 
 static void symbols_of_a_file(void **state)
