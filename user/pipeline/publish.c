@@ -29,6 +29,7 @@
 
 #define FILE_BYTES_MAX      ((size_t)256 << 20)
 #define NICE                10 /* what is profiled comes first */
+#define HURRY_WAITING       6  /* windows: more than end at one moment, so that it cannot keep up */
 #define STEP_NS             NS_PER_SEC
 #define ENFORCE_NS          (60 * NS_PER_SEC)
 #define ROLLUP_FILES_A_STEP 4
@@ -51,6 +52,8 @@ struct publisher {
 	} jobs[PUBLISH_JOBS_MAX];
 	uint32_t n_jobs;
 	bool ending;
+	bool hurries;
+	id_t tid; /* 0: it has not begun */
 	publish_seen_fn seen;
 	void *seen_ctx;
 	size_t symbol_bytes;
@@ -212,6 +215,20 @@ static void publisher__window(struct publisher *p, struct window *w)
 	window__unref(w);
 }
 
+/*
+ * Of a CPU that twenty others want, its low priority is half a percent, and that is less than the windows of a minute take: they would come late, ever later, and be dropped
+ * where most is to be seen. So it is one of those others until nothing waits any more. Called by who adds a window, too: the one in hand may be what takes long.
+ */
+static void publisher__set_pace(struct publisher *p)
+{
+	bool hurries = p->ending || p->n_waiting >= HURRY_WAITING || (p->hurries && p->n_waiting);
+
+	if (p->tid && hurries != p->hurries)
+		setpriority(PRIO_PROCESS, p->tid,
+			    hurries ? 0 : NICE); /* refused without CAP_SYS_NICE, and then it is as it was */
+	p->hurries = hurries;
+}
+
 /* The next window, NULL after STEP_NS without one or at the end; *ret_job.fn where a job comes first: somebody waits for it. */
 static struct window *publisher__next(struct publisher *p, struct publish_job *ret_job, bool *ret_ending)
 {
@@ -233,6 +250,7 @@ static struct window *publisher__next(struct publisher *p, struct publish_job *r
 		memmove(p->waiting, p->waiting + 1, --p->n_waiting * sizeof(*p->waiting));
 	}
 	*ret_ending = p->ending && !w && !ret_job->fn;
+	publisher__set_pace(p);
 	pthread_mutex_unlock(&p->lock);
 	return w;
 }
@@ -292,11 +310,14 @@ static void *publisher__run(void *ctx)
 	uint64_t enforced_ns = clock__mono_ns();
 	bool ending = false;
 
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
+	pthread_mutex_lock(&p->lock);
+	p->tid = (id_t)syscall(SYS_gettid);
+	setpriority(PRIO_PROCESS, p->tid, NICE);
+	p->hurries = false;
+	pthread_mutex_unlock(&p->lock);
 	while (!ending) {
 		struct publish_job job;
 		struct window *w = publisher__next(p, &job, &ending);
-
 		if (job.fn)
 			publisher__do(p, &job);
 		else if (w)
@@ -389,6 +410,7 @@ void publisher__free(struct publisher *p)
 	if (p->has_thread) {
 		pthread_mutex_lock(&p->lock);
 		p->ending = true;
+		publisher__set_pace(p);
 		pthread_cond_signal(&p->more);
 		pthread_mutex_unlock(&p->lock);
 		pthread_join(p->thread, NULL);
@@ -412,6 +434,7 @@ void publisher__put(struct publisher *p, struct window *w)
 		p->stats.dropped++;
 	} else {
 		p->waiting[p->n_waiting++] = w;
+		publisher__set_pace(p);
 		pthread_cond_signal(&p->more);
 	}
 	pthread_mutex_unlock(&p->lock);

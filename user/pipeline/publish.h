@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * publish - names closed windows, encodes them and keeps them in the store, on a thread of its own and of low priority.
+ * publish - names closed windows, encodes them and keeps them in the store, on a thread of its own and of low priority while it keeps up.
  *
  * Reading the symbols of a large library takes a tenth of a second, a disk may take longer: neither may hold up the collector. Between windows the thread
  * rolls up hours and keeps the store within its limits.

@@ -3,7 +3,9 @@
 #include "tests/unit/pipeline/known_library.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "exporters/format/pprof.h"
 #include "user/base/buf.h"
@@ -19,6 +21,8 @@ struct disk {
 	pthread_cond_t changed;
 	bool is_slow, is_waited_for;
 	uint64_t mono_ns;
+	int nice, least_nice; /* of who asks last, and of all */
+	id_t tid;
 };
 
 static uint64_t disk__real_ns(void *ctx)
@@ -26,6 +30,10 @@ static uint64_t disk__real_ns(void *ctx)
 	struct disk *d = ctx;
 
 	pthread_mutex_lock(&d->lock);
+	d->tid = (id_t)gettid();
+	d->nice = getpriority(PRIO_PROCESS, 0);
+	if (d->nice < d->least_nice)
+		d->least_nice = d->nice;
 	d->is_waited_for = d->is_slow;
 	pthread_cond_broadcast(&d->changed);
 	while (d->is_slow)
@@ -64,7 +72,7 @@ static void disk__open(struct disk *d, const struct known *k, size_t spool_bytes
 					.clock_ctx = d};
 	struct err err = {0};
 
-	*d = (struct disk){.mono_ns = SECOND(1000)};
+	*d = (struct disk){.mono_ns = SECOND(1000), .least_nice = 100};
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->changed, NULL);
 	snprintf(d->dir, sizeof(d->dir), "%s/disk/store", k->tree.dir);
@@ -236,6 +244,39 @@ static void windows_over_the_queue_are_dropped_and_counted(void **state)
 	log__set_level(LOG_LEVEL_INFO);
 }
 
+static void who_cannot_keep_up_hurries_until_nothing_waits(void **state)
+{
+	struct known *k = *state;
+	struct publish_opts opts = opts_of(k);
+	struct publisher *p;
+	struct disk d;
+
+	if (geteuid() || getpriority(PRIO_PROCESS, 0))
+		skip(); /* a priority may not be had back, or is somebody's choice */
+	disk__open(&d, k, 0);
+	d.least_nice = 100; /* opening it was at ours */
+	p = new_publisher(&opts, d.store);
+	for (uint32_t i = 0; i < 4; i++)
+		publisher__put(p, minute(i));
+	wait_for_windows(p, 4);
+	assert_int_equal(d.least_nice, 10);
+	disk__set_slow(&d, true);
+	publisher__put(p, minute(4));
+	disk__wait_until_waited_for(&d);
+	assert_int_equal(d.nice, 10);
+	for (uint32_t i = 5; i < PUBLISH_QUEUE_MAX; i++)
+		publisher__put(p, minute(i));
+	assert_int_equal(getpriority(PRIO_PROCESS, d.tid), 0); /* with the slow one in hand still */
+	disk__set_slow(&d, false);
+	wait_for_windows(p, PUBLISH_QUEUE_MAX);
+	assert_int_equal(d.least_nice, 0);
+	publisher__put(p, minute(PUBLISH_QUEUE_MAX));
+	wait_for_windows(p, PUBLISH_QUEUE_MAX + 1);
+	assert_int_equal(d.nice, 10);
+	publisher__free(p);
+	store__close(d.store);
+}
+
 static void failing_store_costs_the_window_alone(void **state)
 {
 	struct known *k = *state;
@@ -344,6 +385,7 @@ int main(void)
 		publish_test(windows_reach_the_store_whole),
 		publish_test(minute_files_are_zstd_where_asked),
 		publish_test(windows_over_the_queue_are_dropped_and_counted),
+		publish_test(who_cannot_keep_up_hurries_until_nothing_waits),
 		publish_test(failing_store_costs_the_window_alone),
 		publish_test(without_a_store_windows_are_named_and_let_go),
 		publish_test(debug_folders_are_remembered_by_the_publisher),
