@@ -10,7 +10,7 @@
  * row may name any of the sixteen there.
  *
  *      CFA   = base register + cfa_off * 8                 base: a DWARF register number 0..15
- *      CFA   = base register + (unsigned) cfa_off * 16     with ROW_CFA_WIDE
+ *      CFA   = base register + (cfa_off, unsigned, with the upper half of saved above it) * 8     with ROW_CFA_WIDE
  *      CFA   = *(base + cfa_off * 8) + deref_add * 8       with ROW_CFA_DEREF
  *      RA    = *(CFA - 8), or the register ra_reg with ROW_RA_REG
  *      FP'   = FP | *(CFA + fp_off * 8) | *(FP + fp_off * 8) | unknown      by ROW_FP_*
@@ -30,7 +30,7 @@
 struct unwind_row {
 	__u16 pc; /* low 16 bits of the first address the row holds for */
 	__u8 cfa; /* ROW_CFA_* base in the low 5 bits | ROW_CFA_DEREF | deref_add << ROW_DEREF_ADD_SHIFT, or ROW_CFA_WIDE | ROW_DERIVED */
-	__u8 saved;    /* ROW_FP_* in the low 2 bits | ROW_RA_REG | ROW_RBX | ra_reg << ROW_RA_REG_SHIFT */
+	__u8 saved; /* ROW_FP_* in the low 2 bits | ROW_RA_REG | ROW_RBX | ra_reg << ROW_RA_REG_SHIFT, or the upper bits of a wide cfa_off */
 	__s16 cfa_off; /* in units of 8 bytes */
 	__s16 fp_off; /* in units of 8 bytes; with ROW_RBX two of 8 bits, fp_off the lower and rbx_off the upper */
 };
@@ -69,7 +69,8 @@ enum row_cfa {
 #define ROW_CFA_DEREF       0x20
 #define ROW_DEREF_ADD_SHIFT 6 /* bits 6..7: 0, 8, 16 or 24 bytes */
 /* The same two bits without ROW_CFA_DEREF: */
-#define ROW_CFA_WIDE 0x40 /* a frame of more than 256 KiB */
+#define ROW_CFA_WIDE \
+	0x40 /* a frame of more than 256 KiB, in 20 bits: below 8 MiB, which is all of a stack as the kernel limits it by itself */
 #define ROW_DERIVED \
 	0x80 /* made from instructions: what it gives has to look like a return address; with ROW_CFA_SWITCH: a caller is passed over */
 
@@ -84,6 +85,7 @@ enum row_fp {
 #define ROW_RA_REG \
 	0x04 /* the return address is in register saved >> ROW_RA_REG_SHIFT (leaf frames only: vfork) */
 #define ROW_RA_REG_SHIFT 4
+#define ROW_WIDE_SHIFT   4
 /*
  * A file in which frames are found by RBX above the leaf (the dynamic loader, while it binds a function at its first call). RBX is saved
  * by every other function, so following it everywhere would cost a read a frame.
@@ -93,7 +95,7 @@ enum row_fp {
 static inline __s64 unwind_row__cfa_bytes(const struct unwind_row *row)
 {
 	if ((row->cfa & (ROW_CFA_DEREF | ROW_CFA_WIDE)) == ROW_CFA_WIDE)
-		return (__s64)(__u16)row->cfa_off * 16;
+		return (__s64)((__u16)row->cfa_off | (__u32)(row->saved >> ROW_WIDE_SHIFT) << 16) * 8;
 	return (__s64)row->cfa_off * 8;
 }
 

@@ -55,7 +55,8 @@ static uint64_t row_cfa(const struct unwind_row *row, uint64_t pc)
 	if (base == ROW_CFA_PLT)
 		return reg(REG_RSP, pc) + 8 + ((pc & 15) >= (uint64_t)row->cfa_off ? 8 : 0);
 	if ((row->cfa & ROW_CFA_WIDE) && !(row->cfa & ROW_CFA_DEREF))
-		return reg(base, pc) + (uint64_t)(uint16_t)row->cfa_off * 16;
+		return reg(base, pc) +
+		       ((uint64_t)(uint16_t)row->cfa_off + (uint64_t)(row->saved >> 4) * 65536) * 8;
 	sum = reg(base, pc) + (uint64_t)((int64_t)row->cfa_off * 8);
 	if (row->cfa & ROW_CFA_DEREF)
 		return mem(sum) + (uint64_t)(row->cfa >> ROW_DEREF_ADD_SHIFT) * 8;

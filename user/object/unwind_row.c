@@ -145,10 +145,23 @@ static bool to_units(int64_t bytes, int16_t *ret_units)
 	return true;
 }
 
+#define WIDE_UNITS (1 << 20)
+
+bool unwind_row__set_cfa_bytes(struct unwind_row *row, int64_t bytes)
+{
+	if (to_units(bytes, &row->cfa_off))
+		return true;
+	if (bytes % 8 || bytes < 0 || bytes / 8 >= WIDE_UNITS || row->saved & ROW_RA_REG)
+		return false;
+	row->cfa |= ROW_CFA_WIDE;
+	row->cfa_off = (int16_t)(bytes / 8 & UINT16_MAX);
+	row->saved |= (uint8_t)(bytes / 8 >> 16 << ROW_WIDE_SHIFT);
+	return true;
+}
+
 static enum unwind_unsupported put_cfa(const struct cfa_rule *cfa, struct unwind_row *row)
 {
 	struct address a = {.reg = cfa->reg < CFA_REGS ? cfa->reg : 0, .offset = cfa->offset};
-	int16_t units;
 	int plt;
 
 	if (cfa->kind == CFA_REGISTER) {
@@ -164,16 +177,12 @@ static enum unwind_unsupported put_cfa(const struct cfa_rule *cfa, struct unwind
 		return UNWIND_UNSUPPORTED_CFA_EXPRESSION;
 	}
 	row->cfa = a.reg;
-	if (!a.deref && a.offset > INT16_MAX * 8 && a.offset <= UINT16_MAX * 16 && a.offset % 16 == 0) {
-		row->cfa |= ROW_CFA_WIDE;
-		row->cfa_off = (int16_t)(a.offset / 16);
-		return UNWIND_SUPPORTED;
-	}
-	if (!to_units(a.offset, &units) || (a.deref && (a.add < 0 || a.add > 24 || a.add % 8)))
+	if (!a.deref)
+		return unwind_row__set_cfa_bytes(row, a.offset) ? UNWIND_SUPPORTED
+								: UNWIND_UNSUPPORTED_CFA_OFFSET;
+	if (!to_units(a.offset, &row->cfa_off) || a.add < 0 || a.add > 24 || a.add % 8)
 		return UNWIND_UNSUPPORTED_CFA_OFFSET;
-	row->cfa_off = units;
-	if (a.deref)
-		row->cfa |= ROW_CFA_DEREF | (a.add / 8) << ROW_DEREF_ADD_SHIFT;
+	row->cfa |= ROW_CFA_DEREF | (a.add / 8) << ROW_DEREF_ADD_SHIFT;
 	return UNWIND_SUPPORTED;
 }
 
@@ -223,7 +232,7 @@ static enum unwind_unsupported put_ra(const struct cfa_rule *ra, struct unwind_r
 {
 	if (ra->kind == CFA_AT_OFFSET && ra->offset == RA_AT_CFA)
 		return UNWIND_SUPPORTED;
-	if (ra->kind == CFA_REGISTER && ra->reg < CFA_REGS) {
+	if (ra->kind == CFA_REGISTER && ra->reg < CFA_REGS && row->saved >> ROW_WIDE_SHIFT == 0) {
 		row->saved |= ROW_RA_REG | ra->reg << ROW_RA_REG_SHIFT;
 		return UNWIND_SUPPORTED;
 	}

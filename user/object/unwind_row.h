@@ -47,6 +47,8 @@ static inline struct unwind_row unwind_row__of(uint8_t cfa)
 struct unwind_row unwind_row__of_state(const struct cfa_state *state, enum unwind_unsupported *ret_why);
 /* For a file that needs it: where the caller's RBX is, if the row has room to say so (ROW_RBX). */
 void unwind_row__add_rbx(const struct cfa_state *state, struct unwind_row *row);
+/* CFA = the row's base register + so much; false where a row cannot hold that. */
+bool unwind_row__set_cfa_bytes(struct unwind_row *row, int64_t bytes);
 /* The row in force at pc, or NULL where the rows do not start at 0. */
 const struct unwind_row *unwind_row__find(const struct unwind_row *rows, uint32_t n, uint16_t pc);
 

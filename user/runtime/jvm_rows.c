@@ -8,11 +8,9 @@
 #include "bpf/frame.h"
 #include "user/object/unwind_row.h"
 
-#define WORD          8u
-#define PUSH_RBP      0x55
-#define MOV_LEN       3u /* mov %rsp,%rbp: with -XX:+PreserveFramePointer */
-#define FRAME_IN_ROW  (INT16_MAX * WORD)
-#define FRAME_IN_WIDE (UINT16_MAX * 16u)
+#define WORD     8u
+#define PUSH_RBP 0x55
+#define MOV_LEN  3u /* mov %rsp,%rbp: with -XX:+PreserveFramePointer */
 
 /* sub $n,%rsp: its length, or 0. */
 static size_t sub_len(const uint8_t *b, size_t len)
@@ -72,16 +70,10 @@ static struct unwind_row row_of_frame(uint32_t frame_bytes, bool fp_is_saved)
 {
 	struct unwind_row row = {.cfa = ROW_REG_RSP};
 
-	if (frame_bytes > FRAME_IN_WIDE || (frame_bytes > FRAME_IN_ROW && frame_bytes % 16))
+	if (!unwind_row__set_cfa_bytes(&row, frame_bytes))
 		return unwind_row__of(ROW_CFA_UNSUPPORTED);
-	if (frame_bytes > FRAME_IN_ROW) {
-		row.cfa |= ROW_CFA_WIDE;
-		row.cfa_off = (int16_t)(frame_bytes / 16);
-	} else {
-		row.cfa_off = (int16_t)(frame_bytes / WORD);
-	}
 	if (fp_is_saved) {
-		row.saved = ROW_FP_AT_CFA;
+		row.saved |= ROW_FP_AT_CFA;
 		row.fp_off = -2;
 	}
 	return row;

@@ -499,18 +499,19 @@ static void rbx_is_followed_where_the_file_needs_it(void **state)
 	EXPECT(w, END_END_MARK, FRAME(CODE + 0x3000), FRAME(CODE + 0x5000));
 }
 
-static void a_frame_may_be_half_a_megabyte(void **state)
+static void a_frame_may_be_larger_than_a_row_has_words(void **state)
 {
 	struct world *w = *state;
 
-	row(w, 0, ROW_REG_RSP | ROW_CFA_WIDE, 3, ROW_FP_SAME, 0);
+	row(w, 0, ROW_REG_RSP | ROW_CFA_WIDE, 6, ROW_FP_SAME, 0);
 	row(w, 0x2000, ROW_CFA_END, 0, 0, 0);
 	put(w, STACK + 40, CODE + 0x2001);
 	walk(w, CODE + 0x10);
 	EXPECT(w, END_END_MARK, FRAME(CODE + 0x10), FRAME(CODE + 0x2000));
 	assert_int_equal(w->walk.sp, STACK + 48);
 	/* unsigned: this one is above the copied piece, not below */
-	w->rows[0].cfa_off = (int16_t)(540080 / 16);
+	w->rows[0].cfa_off = (int16_t)(540080 / 8);
+	w->rows[0].saved = 540080 / 8 >> 16 << ROW_WIDE_SHIFT;
 	walk(w, CODE + 0x10);
 	EXPECT(w, END_STACK_COPY, FRAME(CODE + 0x10), frame_of_cut(END_STACK_COPY));
 }
@@ -538,7 +539,8 @@ static void the_root_of_a_deep_stack_is_found_across_what_was_not_copied(void **
 	struct unfinished_record *r = w->record;
 	uint64_t ra = CODE + 0x2005;
 
-	row(w, 0x1000, ROW_REG_RSP | ROW_CFA_WIDE, (int16_t)(array / 16), ROW_FP_SAME, 0);
+	row(w, 0x1000, ROW_REG_RSP | ROW_CFA_WIDE, (int16_t)(array / 8), array / 8 >> 16 << ROW_WIDE_SHIFT,
+	    0);
 	row(w, 0x2000, ROW_REG_RSP, 1, ROW_FP_SAME, 0);
 	row(w, 0x3000, ROW_CFA_END, 0, 0, 0);
 	r->root_bytes = 4096;
@@ -768,7 +770,7 @@ int main(void)
 		TEST(the_walk_goes_on_after_what_the_kernel_had),
 		TEST(a_row_made_from_instructions_has_to_lead_behind_a_call),
 		TEST(rbx_is_followed_where_the_file_needs_it),
-		TEST(a_frame_may_be_half_a_megabyte),
+		TEST(a_frame_may_be_larger_than_a_row_has_words),
 		TEST(a_stack_copy_that_is_too_short_is_named),
 		TEST(the_root_of_a_deep_stack_is_found_across_what_was_not_copied),
 		TEST(what_the_ports_do_not_know_ends_the_walk),

@@ -230,7 +230,7 @@ static void rules_that_do_not_fit_are_counted_by_reason(void **state)
 	assemble(
 		"f: .cfi_startproc\nnop\n"
 		".cfi_def_cfa_offset 12\nnop\n"                            /* 1 no multiple of 8 */
-		".cfi_def_cfa_offset 262152\nnop\n"                        /* 2 too large for its unit */
+		".cfi_def_cfa_offset 8388608\nnop\n"                       /* 2 too large */
 		".cfi_def_cfa_offset 262136\nnop\n"                        /* 3 the largest */
 		".cfi_def_cfa 17,8\nnop\n"                                 /* 4 from xmm0 */
 		".cfi_def_cfa 7,8\n.cfi_offset rip,-16\nnop\n"             /* 5 return address elsewhere */
@@ -252,26 +252,30 @@ static void rules_that_do_not_fit_are_counted_by_reason(void **state)
 	assert_string_equal(unwind_unsupported__name(UNWIND_UNSUPPORTED_SP_RULE), "sp_rule");
 }
 
-static void a_large_frame_is_counted_in_larger_units(void **state)
+static void a_large_frame_has_more_bits(void **state)
 {
 	(void)state;
+	/* as lame's encoder has it, and with a push in it */
 	assemble("f: .cfi_startproc\nnop\n"
 		 ".cfi_def_cfa_offset 262136\nnop\n"
 		 ".cfi_def_cfa_offset 262144\nnop\n"
-		 ".cfi_def_cfa_offset 540080\nnop\n"
-		 ".cfi_def_cfa_offset 1048560\nnop\n"
-		 ".cfi_def_cfa_offset 1048576\nnop\n"
+		 ".cfi_def_cfa_offset 540080\n.cfi_offset 6,-48\nnop\n"
+		 ".cfi_def_cfa_offset 1659080\nnop\n"
+		 ".cfi_def_cfa_offset 8388600\nnop\n"
+		 ".cfi_def_cfa_offset 8388608\nnop\n"
 		 ".cfi_endproc\n",
 		 FLAGS, NULL);
 	build_page(TEXT_PAGE);
 	EXPECT(ROW(0, RSP, 1, ROW_FP_SAME, 0), ROW(1, RSP, 32767, ROW_FP_SAME, 0),
-	       ROW(2, ROW_CFA_WIDE | RSP, 16384, ROW_FP_SAME, 0),
-	       ROW(3, ROW_CFA_WIDE | RSP, (int16_t)33755, ROW_FP_SAME, 0),
-	       ROW(4, ROW_CFA_WIDE | RSP, -1, ROW_FP_SAME, 0), ROW_KIND(5, ROW_CFA_UNSUPPORTED),
-	       ROW_KIND(6, ROW_CFA_NONE));
+	       ROW(2, ROW_CFA_WIDE | RSP, INT16_MIN, ROW_FP_SAME, 0),
+	       ROW(3, ROW_CFA_WIDE | RSP, 67510 - 65536, 1 << ROW_WIDE_SHIFT | ROW_FP_AT_CFA, -6),
+	       ROW(4, ROW_CFA_WIDE | RSP, 207385 - 3 * 65536, 3 << ROW_WIDE_SHIFT | ROW_FP_AT_CFA, -6),
+	       ROW(5, ROW_CFA_WIDE | RSP, -1, 15 << ROW_WIDE_SHIFT | ROW_FP_AT_CFA, -6),
+	       ROW_KIND(6, ROW_CFA_UNSUPPORTED), ROW_KIND(7, ROW_CFA_NONE));
 	assert_int_equal(unwind_row__cfa_bytes(&fx.rows[1]), 262136);
 	assert_int_equal(unwind_row__cfa_bytes(&fx.rows[3]), 540080);
-	assert_int_equal(unwind_row__cfa_bytes(&fx.rows[4]), 1048560);
+	assert_int_equal(unwind_row__cfa_bytes(&fx.rows[4]), 1659080);
+	assert_int_equal(unwind_row__cfa_bytes(&fx.rows[5]), 8388600);
 }
 
 static void plt_expression_becomes_one_row(void **state)
@@ -709,7 +713,7 @@ int main(void)
 		cmocka_unit_test(padding_reaches_over_the_end_of_a_page),
 		cmocka_unit_test(special_rules_become_special_rows),
 		cmocka_unit_test(rules_that_do_not_fit_are_counted_by_reason),
-		cmocka_unit_test(a_large_frame_is_counted_in_larger_units),
+		cmocka_unit_test(a_large_frame_has_more_bits),
 		cmocka_unit_test(plt_expression_becomes_one_row),
 		cmocka_unit_test(signal_trampolines_start_one_byte_early),
 		cmocka_unit_test(a_signal_frame_that_is_no_trampoline_follows_its_rules),
