@@ -243,12 +243,12 @@ static bool is_all_padding(const struct code_hole *holes, size_t n, uint64_t fro
 	return true;
 }
 
-static int sweep_code(const struct elf *e, const struct code_hole *holes, size_t n_holes,
+static int sweep_code(const struct elf *e, unsigned int habits, const struct code_hole *holes, size_t n_holes,
 		      const struct buf *code, uint64_t code_at, struct code_sweep **ret_sweep)
 {
 	const struct code_memory memory = {.read = read_memory, .ctx = (void *)e};
 	struct code_sweep *s;
-	int err = code_sweep__new(code->data, code->len, code_at, &memory, 0, &s);
+	int err = code_sweep__new(code->data, code->len, code_at, &memory, habits, &s);
 
 	if (err)
 		return err;
@@ -259,9 +259,9 @@ static int sweep_code(const struct elf *e, const struct code_hole *holes, size_t
 	return 0;
 }
 
-int code_rows__build(const struct elf *e, const struct noreturn *noreturn, const struct code_hole *holes,
-		     size_t n_holes, uint64_t from, uint64_t to, struct row_list *rows,
-		     struct code_rows_stats *ret_stats)
+int code_rows__build(const struct elf *e, const struct noreturn *noreturn, unsigned int habits,
+		     const struct code_hole *holes, size_t n_holes, uint64_t from, uint64_t to,
+		     struct row_list *rows, struct code_rows_stats *ret_stats)
 {
 	struct code_rows_stats stats = {0};
 	struct code_sweep *sweep = NULL;
@@ -282,7 +282,7 @@ int code_rows__build(const struct elf *e, const struct noreturn *noreturn, const
 	if (!code_bytes__read(e, start, end, &code, &code_at) ||
 	    is_all_padding(holes, n_holes, from, to, &code, code_at))
 		goto out;
-	err = sweep_code(e, holes, n_holes, &code, code_at, &sweep);
+	err = sweep_code(e, habits, holes, n_holes, &code, code_at, &sweep);
 	if (err)
 		goto out;
 	stats.bytes = code.len + code_rows__add_starts(e, start, end, sweep);

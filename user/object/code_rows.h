@@ -30,11 +30,11 @@ struct code_rows_stats {
 
 /*
  * Appends rows for [from, to), at most a page: what the holes say, elsewhere ROW_CFA_NONE. Holes ascending; those before and behind the page are there to learn from
- * where functions start.
+ * where functions start. habits: enum stack_habit.
  */
-int code_rows__build(const struct elf *e, const struct noreturn *noreturn, const struct code_hole *holes,
-		     size_t n_holes, uint64_t from, uint64_t to, struct row_list *rows,
-		     struct code_rows_stats *ret_stats);
+int code_rows__build(const struct elf *e, const struct noreturn *noreturn, unsigned int habits,
+		     const struct code_hole *holes, size_t n_holes, uint64_t from, uint64_t to,
+		     struct row_list *rows, struct code_rows_stats *ret_stats);
 
 /* Tells the sweep where the file says that functions start in [from, to): sections, symbols, pointers, calls. Returns bytes read. */
 uint64_t code_rows__add_starts(const struct elf *e, uint64_t from, uint64_t to, struct code_sweep *sweep);

@@ -378,6 +378,14 @@ static void put_fp(const struct stack_state *s, struct unwind_row *row)
 	}
 }
 
+static uint8_t dwarf_number(uint8_t reg)
+{
+	static const uint8_t first[] = {ROW_REG_RAX, ROW_REG_RCX, ROW_REG_RDX, ROW_REG_RBX,
+					ROW_REG_RSP, ROW_REG_RBP, ROW_REG_RSI, ROW_REG_RDI};
+
+	return reg < sizeof(first) ? first[reg] : reg;
+}
+
 struct unwind_row stack_state__row(const struct stack_state *s)
 {
 	struct unwind_row row = {.cfa = ROW_CFA_NONE};
@@ -391,6 +399,9 @@ struct unwind_row stack_state__row(const struct stack_state *s)
 	} else if (has_frame(s) && s->fp == 2) {
 		row.cfa = ROW_CFA_SWITCH;
 		return row;
+	} else if (s->copy_reg != X86_NO_REG && s->sp_kind == STACK_SP_MOVED) {
+		row.cfa = dwarf_number(s->copy_reg);
+		row.cfa_off = s->copy;
 	} else {
 		return row;
 	}

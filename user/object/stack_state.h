@@ -42,6 +42,8 @@ enum stack_habit {
 	 * was saved when it was left.
 	 */
 	STACK_HABIT_GO = 1,
+	/* An assembler's, among code of a compiler that writes rules: jumps go where registers say, and what functions keep in registers is left alone by those that they call. */
+	STACK_HABIT_ASSEMBLER = 2,
 };
 
 /* Is a call impossible here, because the stack would not be aligned as the ABI wants it? */

@@ -40,6 +40,7 @@
 #include "user/object/go_rows.h"
 #include "user/object/gopclntab.h"
 #include "user/object/noreturn.h"
+#include "user/object/stack_state.h"
 #include "user/object/unwind_rules.h"
 #include "user/object/unwind_table.h"
 
@@ -50,6 +51,7 @@
 /* How far into the next pages code is followed from a page, to know its first and last functions. */
 #define NEIGHBOUR_BYTES (16u << 10)
 #define MANY_FDES       4096 /* a file whose compiler writes rules */
+#define SOME_FDES       128  /* and where what has none is assembler: musl's libc has 4 */
 /* How far around a page without rules it is asked who made it, and how much of a compiler's code has one frame pointer at least */
 #define FOREIGN_AROUND      (512u << 10)
 #define FOREIGN_FRAME_BYTES (16u << 10)
@@ -569,6 +571,7 @@ static int find_holes(struct unwind_table *t, struct page *p, struct holes *h)
 /* `holes` are those that the file's own rules leave. */
 static int fill_from_code(struct unwind_table *t, struct page *p, const struct holes *h)
 {
+	unsigned int habits = unwind_table__n_fdes(t) >= SOME_FDES ? STACK_HABIT_ASSEMBLER : 0;
 	struct code_rows_stats stats;
 	struct page filler;
 	int err;
@@ -579,8 +582,8 @@ static int fill_from_code(struct unwind_table *t, struct page *p, const struct h
 	if (!err && !t->noreturn.vaddrs)
 		err = noreturn__load(t->elf, &t->noreturn);
 	if (!err)
-		err = code_rows__build(t->elf, &t->noreturn, h->holes, h->n, p->from, p->to, &filler.list,
-				       &stats);
+		err = code_rows__build(t->elf, &t->noreturn, habits, h->holes, h->n, p->from, p->to,
+				       &filler.list, &stats);
 	if (err) {
 		free(filler.list.rows);
 		return err;

@@ -89,6 +89,32 @@ static void expect(uint16_t pc, uint8_t cfa, int16_t cfa_off, uint8_t saved, int
 		fail_msg("%#x: cfa %#x %d saved %#x %d", pc, row->cfa, row->cfa_off, row->saved, row->fp_off);
 }
 
+/* A file with many rules: what has none is assembler. */
+static void a_jump_to_nobody_knows_where_is_followed_among_code_with_rules(void **state)
+{
+	static const char rules[] = ".rept %d\n.cfi_startproc\nret\n.cfi_endproc\n.endr\n",
+			  code[] = ".p2align 6\n.globl g\n.type g,@function\n"
+				   "g: push %rbx\n"   /* 0x80 */
+				   "jmp *%rax\n"      /* 0x81 */
+				   "mov %rbx,%rax\n"  /* 0x83 */
+				   "pop %rbx\nret\n"; /* 0x86 */
+	char source[512];
+
+	(void)state;
+	for (int n = 127; n <= 128; n++) {
+		int len = snprintf(source, sizeof(source), rules, n);
+
+		snprintf(source + len, sizeof(source) - (size_t)len, "%s", code);
+		assemble(source, FLAGS);
+		build(1);
+		expect(0x81, SP(2));
+		if (n == 128)
+			expect(0x83, SP(2));
+		else
+			expect(0x83, NOTHING);
+	}
+}
+
 static void code_without_rules_is_followed(void **state)
 {
 	(void)state;
@@ -258,11 +284,11 @@ static void no_holes_give_no_rows_and_too_large_ones_are_refused(void **state)
 
 	(void)state;
 	assemble(COVERED, FLAGS);
-	assert_int_equal(code_rows__build(fx.elf, NULL, NULL, 0, 0x10000, 0x20000, &list, &stats), 0);
+	assert_int_equal(code_rows__build(fx.elf, NULL, 0, NULL, 0, 0x10000, 0x20000, &list, &stats), 0);
 	assert_int_equal(list.n, 1);
 	assert_int_equal(list.rows[0].cfa, ROW_CFA_NONE);
 	list.n = 0;
-	assert_int_equal(code_rows__build(fx.elf, NULL, far_apart, 2, 0x10000, 0x20000, &list, &stats),
+	assert_int_equal(code_rows__build(fx.elf, NULL, 0, far_apart, 2, 0x10000, 0x20000, &list, &stats),
 			 -E2BIG);
 }
 
@@ -314,6 +340,7 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_jump_to_nobody_knows_where_is_followed_among_code_with_rules),
 		cmocka_unit_test(code_without_rules_is_followed),
 		cmocka_unit_test(code_with_rules_gives_none_of_them_up),
 		cmocka_unit_test(a_function_is_known_by_a_call_from_code_with_rules),

@@ -38,10 +38,16 @@ static uint64_t address(const uint8_t *at)
 	return (uint64_t)(uintptr_t)at;
 }
 
+static void begin_with(const uint8_t *code, const uint8_t *end, const struct code_memory *memory,
+		       unsigned int habits)
+{
+	assert_int_equal(code_sweep__new(code, end - code, address(code), memory, habits, &sweep), 0);
+	code_sweep__allow(sweep, address(code), address(end));
+}
+
 static void begin(const uint8_t *code, const uint8_t *end, const struct code_memory *memory)
 {
-	assert_int_equal(code_sweep__new(code, end - code, address(code), memory, 0, &sweep), 0);
-	code_sweep__allow(sweep, address(code), address(end));
+	begin_with(code, end, memory, 0);
 }
 
 /* The depth before the instruction at the label. */
@@ -256,6 +262,84 @@ static void what_would_call_with_an_odd_stack_is_no_entry(void **state)
 	EXPECT(odd_target, 1);
 }
 
+static void sweep_with(const uint8_t *code, const uint8_t *end, unsigned int habits)
+{
+	code_sweep__free(sweep);
+	begin_with(code, end, NULL, habits);
+	code_sweep__add_start(sweep, address(code));
+	code_sweep__run(sweep);
+	code_sweep__run_rest(sweep);
+}
+
+/* As in GMP's squaring and dav1d: the table of what it jumps to is not understood. What is aligned and takes no registers of others may be another function. */
+CODE(led,
+     "push %rbx; movzwl (%r10,%rcx,2),%ecx; add %r10,%rcx; jmp *%rcx; d_first: mov %rbx,%rax; pop %rbx; ret\n"
+     "d_second: mov %rbx,%rcx; pop %rbx; d_out: ret; .balign 16; d_aligned: xor %eax,%eax; ret\n"
+     ".balign 16; d_inner: mov %rbx,%rax; pop %rbx; ret");
+LABEL(d_first);
+LABEL(d_second);
+LABEL(d_out);
+LABEL(d_aligned);
+LABEL(d_inner);
+
+static void in_assembler_what_nobody_reaches_is_where_the_jump_leads(void **state)
+{
+	(void)state;
+	sweep_with(led, led_end, STACK_HABIT_ASSEMBLER);
+	EXPECT(d_first, 2);
+	EXPECT(d_second, 2);
+	EXPECT(d_out, 1);
+	EXPECT(d_aligned, UNKNOWN);
+	EXPECT(d_inner, 2);
+	sweep_with(led, led_end, 0);
+	EXPECT(d_first, UNKNOWN);
+	EXPECT(d_second, UNKNOWN);
+	EXPECT(d_inner, UNKNOWN);
+}
+
+/* Two jumps with different stacks: none of them is it. */
+CODE(led_twice, "test %edi,%edi; je 1f; jmp *%rcx; 1: push %rbx; jmp *%rdx; t_where: mov %rbx,%rax; ret");
+LABEL(t_where);
+
+static void of_jumps_with_different_stacks_none_is_taken(void **state)
+{
+	(void)state;
+	sweep_with(led_twice, led_twice_end, STACK_HABIT_ASSEMBLER);
+	EXPECT(t_where, UNKNOWN);
+}
+
+/* As in x264's. */
+CODE(kept, "mov %rsp,%rcx; and $-32,%rsp; sub $0x60,%rsp; call k_leaf; k_after: call k_leaf; mov %rcx,%rsp; "
+	   "k_out: ret; k_leaf: ret");
+LABEL(k_after);
+LABEL(k_out);
+
+static void in_assembler_calls_leave_the_copy_of_the_stack_pointer(void **state)
+{
+	(void)state;
+	sweep_with(kept, kept_end, STACK_HABIT_ASSEMBLER);
+	EXPECT(k_after, MOVED);
+	EXPECT(k_out, 1);
+	sweep_with(kept, kept_end, 0);
+	EXPECT(k_out, MOVED);
+}
+
+/* As in libavcodec's transforms: known by pointers that are taken far away, they call others with the stack as they got it. */
+CODE(far, "ret; .balign 16,0x90; far_one: mov %rdi,%r9; call far_inner; far_back: ret; .balign 16,0x90; "
+	  "far_inner: ret");
+LABEL(far_one);
+LABEL(far_back);
+
+static void in_assembler_a_function_may_call_with_the_stack_as_it_was(void **state)
+{
+	(void)state;
+	sweep_with(far, far_end, STACK_HABIT_ASSEMBLER);
+	EXPECT(far_one, 1);
+	EXPECT(far_back, 1);
+	sweep_with(far, far_end, 0);
+	EXPECT(far_back, UNKNOWN);
+}
+
 /* As in GMP's multiplication: where the next row goes on is kept in a register. */
 CODE(loops, "push %rbx; push %r14; lea lo_second(%rip),%r14; lo_loop: dec %rbx; jns lo_loop; jmp *%r14\n"
 	    ".balign 16,0x90\n lo_second: lea lo_third(%rip),%r14; lea lo_callback(%rip),%rdi; jmp lo_loop\n"
@@ -417,6 +501,10 @@ int main(void)
 		TEST(stubs_of_a_linkage_table_are_understood),
 		TEST(what_would_call_with_an_odd_stack_is_no_entry),
 		TEST(a_jump_through_a_register_leads_to_the_labels_of_its_function),
+		TEST(in_assembler_what_nobody_reaches_is_where_the_jump_leads),
+		TEST(of_jumps_with_different_stacks_none_is_taken),
+		TEST(in_assembler_calls_leave_the_copy_of_the_stack_pointer),
+		TEST(in_assembler_a_function_may_call_with_the_stack_as_it_was),
 		TEST(functions_in_assembler_call_each_other_with_any_stack),
 		TEST(an_address_that_code_without_rules_takes_is_less_sure),
 		TEST(functions_are_known_by_their_addresses_as_numbers),

@@ -40,6 +40,10 @@ struct wanted {
 	{                                           \
 		ROW_REG_RBP, off, ROW_FP_AT_CFA, at \
 	}
+#define COPY(reg, off)                   \
+	{                                \
+		reg, off, ROW_FP_SAME, 0 \
+	}
 #define KIND(kind)            \
 	{                     \
 		kind, 0, 0, 0 \
@@ -100,12 +104,17 @@ static void a_stored_frame_pointer_comes_back_with_its_load(void **state)
 }
 
 CODE(copied, "mov %rsp,%rax; mov %rbp,%r9; sub $100,%rsp; mov %rax,%rsp; mov $1,%ebp; mov %r9,%rbp; ret");
+CODE(aligned,
+     "push %rbx; mov %rsp,%rcx; and $-32,%rsp; mov %rcx,%rsi; xor %ecx,%ecx; mov %rsi,%rsp; pop %rbx; ret");
 
 static void copies_in_registers_are_followed(void **state)
 {
 	(void)state;
-	/* 100 is no multiple of 8: where the stack pointer is is not known then */
-	EXPECT(copied, 0, SP(1), SP(1), SP(1), KIND(ROW_CFA_NONE), SP(1), SP_LOST(1), SP(1));
+	/* 100 is no multiple of 8: where the stack pointer is is not known then, but where it was */
+	EXPECT(copied, 0, SP(1), SP(1), SP(1), COPY(ROW_REG_RAX, 1), SP(1), SP_LOST(1), SP(1));
+	/* by the numbers that rows have for registers; of two copies the last is known */
+	EXPECT(aligned, 0, SP(1), SP(2), SP(2), COPY(ROW_REG_RCX, 2), COPY(ROW_REG_RSI, 2),
+	       COPY(ROW_REG_RSI, 2), SP(2), SP(1));
 }
 
 CODE(alloca_, "push %rbp; mov %rsp,%rbp; sub %rax,%rsp; lea (%rsp,%rcx,8),%rsp; lea -8(%rbp),%rsp; pop %rbx; "
