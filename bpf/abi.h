@@ -174,7 +174,9 @@ enum thread_told { THREAD_LIVES, THREAD_EXITS, THREAD_GONE };
 struct thread_record {
 	struct task_key key; /* of its process */
 	__u32 tid;
-	__u32 switches;     /* low half of how often it left the CPU */
+	__u32 switches; /* low half of how often it left the CPU … */
+	__u32 blocked;  /* … and of how often of these to wait for something else than a CPU */
+	__u32 reserved;
 	__u64 start_ns;     /* CLOCK_MONOTONIC */
 	__u64 now_ns;       /* CLOCK_MONOTONIC: when this was read */
 	__u64 run_ns;       /* on a CPU, since its start */
@@ -265,7 +267,7 @@ ABI_ASSERT(sizeof(struct count_half) == 64);
 ABI_ASSERT(sizeof(struct process_record) == 72);
 ABI_ASSERT(sizeof(struct task_record) == 40);
 ABI_ASSERT(sizeof(struct wait_slot) == 32);
-ABI_ASSERT(sizeof(struct thread_record) == 1264);
+ABI_ASSERT(sizeof(struct thread_record) == 1272);
 ABI_ASSERT(sizeof(struct settings) == 24);
 ABI_ASSERT(sizeof(struct gate) == 160);
 ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);

@@ -276,6 +276,7 @@ struct bpf_task_work {
 
 /* Bits of task_struct.__state, include/linux/sched.h. */
 #define TASK_RUNNING         0x0000
+#define TASK_INTERRUPTIBLE   0x0001
 #define TASK_UNINTERRUPTIBLE 0x0002
 #define TASK_STOPPED         0x0004
 #define TASK_TRACED          0x0008

@@ -28,17 +28,28 @@ enum lock_kind {
 /* The thread that waits goes round and round on its CPU. */
 #define LOCK_SPINS(kind) ((kind) >= LOCK_SPIN && (kind) <= LOCK_RWLOCK_WRITE)
 
+/* Numbers of system calls that wait for a lock of user space: futex, futex_waitv (5.16), futex_wait (6.7). */
+#define IS_FUTEX(syscall) ((syscall) == 202 || (syscall) == 449 || (syscall) == 455)
+
 /* What a waker is that is no thread: an interrupt. */
 #define WAKER_INTERRUPT 0xffffffffu
 
 /* What is wanted of wakers, gate.wakers_on. */
 #define WAKERS_NAMES  1
 #define WAKERS_STACKS 2
+#define WAKERS_FUTEX  4 /* count waits for locks of user space */
 
 /* Who woke a thread last. */
 struct wait_waker {
 	__u32 tid;   /* or WAKER_INTERRUPT */
 	__u32 at_us; /* CLOCK_MONOTONIC >> 10, low half */
+};
+
+/* How often a thread was woken that waited for a lock of user space, at wait_place() of its tid; tid 0: nobody's place. */
+#define FUTEX_COUNTS 4096
+struct futex_count {
+	__u32 tid;
+	__u32 n;
 };
 
 /* Was it decided at the wake-up whether the wait is taken? (bpf/waker.bpf.h) */

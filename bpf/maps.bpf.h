@@ -177,6 +177,15 @@ struct {
 	__type(value, struct wait_waker);
 } wakers __weak SEC(".maps");
 
+/* Written by wake-ups as long as locks are recorded; read and emptied by the collector. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct futex_count);
+} futex_counts __weak SEC(".maps");
+
 /* Waits for a CPU by control group. Written by one switch in so many (gate.run_queue_every); read and emptied of dead groups by the collector. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

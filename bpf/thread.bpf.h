@@ -79,7 +79,8 @@ static __always_inline void thread__record(struct thread_record *r, struct task_
 {
 	task__key(task, &r->key);
 	r->tid = task->pid;
-	r->switches = (__u32)(task->nvcsw + task->nivcsw);
+	r->blocked = (__u32)task->nvcsw;
+	r->switches = r->blocked + (__u32)task->nivcsw;
 	r->start_ns = task->start_time;
 	r->now_ns = bpf_ktime_get_ns();
 	r->run_ns = task->se.sum_exec_runtime;

@@ -2,6 +2,7 @@
 /*
  * waking - a thread is woken: who does it, and on request: in which stack?
  *
+ * Counts waits for locks of user space as well, each: a short one is sampled so seldom that nobody could tell how many there were.
  * In place only while somebody asks who ended waits, or who held locks. The first is a word beside the wait; a stack is taken of those waits alone that
  * are taken themselves (bpf/waker.bpf.h).
  * Cost: 100 ns a wake-up; 10 us one whose wait is taken, if stacks are wanted. The scheduler holds the woken thread's lock meanwhile, and interrupts are off.
@@ -119,6 +120,45 @@ static __always_inline void waking__decide(void *ctx, struct task_struct *woken,
 	slot->waker = at;
 }
 
+/* Who has not left its CPU yet does not, now. (From Linux 6.12 on, one that sleeps may be in a CPU's queue for a while yet.) */
+static __always_inline int waking__is_away(const struct task_struct *task)
+{
+	return !task->on_rq || (bpf_core_field_exists(task->se.sched_delayed) && task->se.sched_delayed);
+}
+
+/* The place of a thread that somebody asked for; NULL: those where it may be are others'. */
+static __always_inline struct futex_count *waking__futex_count(struct task_struct *task)
+{
+	__u32 tid = task->pid, at = wait_place(tid, 0, FUTEX_COUNTS);
+	struct futex_count *f = bpf_map_lookup_elem(&futex_counts, &at);
+	struct task_key key;
+
+	if (f && f->tid && f->tid != tid) {
+		at = wait_place(tid, 1, FUTEX_COUNTS);
+		f = bpf_map_lookup_elem(&futex_counts, &at);
+	}
+	if (!f || f->tid == tid)
+		return f;
+	task__key(task, &key);
+	if (f->tid || !target__wanted(&key))
+		return NULL;
+	f->tid = tid;
+	return f;
+}
+
+/* How long each is, samples tell; how many they are, nothing else does where they are short. */
+static __noinline int waking__count_futex(struct task_struct *task)
+{
+	struct futex_count *f;
+
+	if (!waking__is_away(task) || !(task->__state & TASK_INTERRUPTIBLE) || !IS_FUTEX(wait__syscall(task)))
+		return 0;
+	f = waking__futex_count(task);
+	if (f)
+		f->n++;
+	return 0;
+}
+
 SEC("?tp_btf/sched_waking")
 int BPF_PROG(waking, struct task_struct *task)
 {
@@ -127,6 +167,8 @@ int BPF_PROG(waking, struct task_struct *task)
 	struct wait_slot *slot;
 	__u32 is_interrupt;
 
+	if (gate.wakers_on & WAKERS_FUTEX)
+		waking__count_futex(task);
 	if (!w)
 		return 0;
 	is_interrupt = waking__is_by_interrupt(ctx);

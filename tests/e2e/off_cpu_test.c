@@ -218,6 +218,31 @@ static void what_is_waited_for_locks_is_what_waits_say(void **state)
 	profile__free(locks);
 }
 
+static void expect_number(struct recording *r, const struct part *part)
+{
+	double want = (double)waits__truth(r, part->comm).n;
+	struct amount a = waits__sum(r->profile, part);
+
+	print_message("%lld waits of %.0f, %.3f ms\n", a.n, want, a.ns / MS);
+	if (fabs((double)a.n - want) <= 0.005 * want + 6)
+		return;
+	waits__print(r->profile);
+	fail_msg("there were %.0f waits", want);
+}
+
+/* One of them is taken in a hundred or more: by that alone their number would be some ten percent off, either way. Their time is known of each thread, and so is how many they were. */
+static void short_waits_are_as_many_as_there_were(void **state)
+{
+	struct recording *r = *state;
+	char program[4096];
+
+	run__path_workload("waits", program);
+	recording__record(r, 0, ARGS("-e", "lock", "--", program, "contend", SECONDS));
+	expect_number(r, &(struct part){.comm = "contender", .lock = "futex"});
+	waits__record(r, "contend", SECONDS, NULL);
+	expect_number(r, &(struct part){.comm = "contender", .for_other = true});
+}
+
 /* Two that will wait for each other for ever: no wait ends while it is recorded, and all of it is told. */
 static void a_wait_for_a_lock_that_goes_on_is_told(void **state)
 {
@@ -317,6 +342,7 @@ int main(void)
 		e2e_test(a_semaphore_is_a_lock),
 		e2e_test(a_rwlock_is_a_lock),
 		e2e_test(what_is_waited_for_locks_is_what_waits_say),
+		e2e_test(short_waits_are_as_many_as_there_were),
 		e2e_test(a_wait_for_a_lock_that_goes_on_is_told),
 		e2e_test(who_ends_a_wait_is_told_on_request),
 		e2e_test(a_chain_of_wakers_can_be_followed),

@@ -13,6 +13,7 @@
  *      write      writer                    a block of a file in PATH: as creator
  *      migrate    nomad                     times of 1 to 4 ms, on another CPU each time
  *      moved      waiter                    a byte, then 15 ms for the first CPU, which `hog` has, and then it is moved to another
+ *      contend    contender, 3 times    a lock that another one holds for 5 to 50 us at a time; N is how often it did so
  *      exiting    brief                     20 ms, one thread after the other, each only that
  *      leaving    leaver                    hardly anything: it gives back the 128 MiB that it has mapped as it ends, one process after the other
  *      born       newborn, 32 times         its first CPU; all on the first, 2 ms each, then 32 others
@@ -39,15 +40,17 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "tests/workloads/work.h"
 
-#define N_HOGS    4
-#define N_IDLERS  600
-#define N_NEWBORN 32
-#define N_BEES    60
-#define BLOCK     4096
+#define N_HOGS       4
+#define N_IDLERS     600
+#define N_NEWBORN    32
+#define N_BEES       60
+#define N_CONTENDERS 3
+#define BLOCK        4096
 
 struct bill {
 	uint64_t waited_ns, delay_ns, n;
@@ -60,6 +63,7 @@ static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static sem_t semaphore;
 static int pipe_fds[2];
 static volatile int n_given, over;
+static uint64_t n_contended;
 static const char *path;
 
 static uint64_t run_delay_ns(void)
@@ -613,6 +617,52 @@ static void run_naps(void)
 	run_threads(t, 2);
 }
 
+/* Nothing else makes such a thread give up its CPU. */
+static void hold_shortly(void)
+{
+	pthread_mutex_lock(&lock);
+	work__spin(some_us(600, 6000));
+	pthread_mutex_unlock(&lock);
+	work__spin(some_us(300, 3000));
+}
+
+static uint64_t times_blocked(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return (uint64_t)usage.ru_nvcsw;
+}
+
+/* One step for all of the time: it says how often it waited, which only the kernel knows. */
+static void contend(void)
+{
+	uint64_t n = times_blocked();
+
+	while (!is_over())
+		hold_shortly();
+	__atomic_fetch_add(&n_contended, times_blocked() - n, __ATOMIC_RELAXED);
+}
+
+static void run_contend(void)
+{
+	struct thread t[N_CONTENDERS];
+	struct bill sum = {0};
+
+	for (int i = 0; i < N_CONTENDERS; i++) {
+		t[i] = (struct thread){.comm = "contender", .step = contend};
+		start(&t[i]);
+	}
+	work__ready();
+	for (int i = 0; i < N_CONTENDERS; i++) {
+		pthread_join(t[i].id, NULL);
+		sum.waited_ns += t[i].bill.waited_ns;
+		sum.delay_ns += t[i].bill.delay_ns;
+	}
+	sum.n = n_contended;
+	tell("contender", &sum);
+}
+
 static void run_starve(void)
 {
 	struct thread hogs[N_HOGS];
@@ -677,6 +727,8 @@ int main(int argc, char **argv)
 		run_exec(argv[0], argc > 2 ? strtod(argv[2], NULL) : 5);
 	else if (!strcmp(way, "chain"))
 		run_chain();
+	else if (!strcmp(way, "contend"))
+		run_contend();
 	else if (!strcmp(way, "starve"))
 		run_starve();
 	else if (!strcmp(way, "crowd"))

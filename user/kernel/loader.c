@@ -37,7 +37,7 @@
 struct loader {
 	struct everprof_bpf *skel;
 	struct kernel_maps maps;
-	size_t mappings_bytes, slots_bytes, frames_bytes, waits_bytes, alloc_bytes;
+	size_t mappings_bytes, slots_bytes, frames_bytes, waits_bytes, futexes_bytes, alloc_bytes;
 	struct bpf_link *hooks[HOOK_N]; /* those in place */
 	bool has_hook[HOOK_N], has_task_work;
 	uint32_t refused; /* bits of hooks that this kernel's verifier does not take */
@@ -125,6 +125,8 @@ static void loader__size(const struct loader_opts *opts, struct everprof_bpf *sk
 	maps->n_count_slots = next_power_of_two(samples * 2);
 	maps->n_frame_chunks = (uint32_t)(words / (FRAME_CHUNK_WORDS - STACK_WORDS_MAX) + 2);
 	maps->n_wait_slots = opts->events & 1u << EVENT_OFFCPU ? loader__wait_slots() : 1;
+	maps->n_futex_counts = opts->events & 1u << EVENT_LOCK ? FUTEX_COUNTS : 1;
+	bpf_map__set_max_entries(skel->maps.futex_counts, maps->n_futex_counts);
 	bpf_map__set_max_entries(skel->maps.waits, maps->n_wait_slots);
 	bpf_map__set_max_entries(skel->maps.wakers, maps->n_wait_slots);
 	bpf_map__set_max_entries(
@@ -173,6 +175,10 @@ static int loader__map_memory(struct loader *l)
 	l->waits_bytes = page_round(m->n_wait_slots * sizeof(struct wait_slot));
 	if (!ret)
 		ret = loader__mmap(bpf_map__fd(l->skel->maps.waits), l->waits_bytes, &m->waits);
+	l->futexes_bytes = page_round(m->n_futex_counts * sizeof(struct futex_count));
+	if (!ret)
+		ret = loader__mmap(bpf_map__fd(l->skel->maps.futex_counts), l->futexes_bytes,
+				   &m->futex_counts);
 	if (!ret && l->has_hook[HOOK_alloc]) {
 		l->alloc_bytes = page_round(ALLOC_THREADS * sizeof(struct alloc_thread));
 		ret = loader__mmap(bpf_map__fd(l->skel->maps.alloc_threads), l->alloc_bytes,
@@ -421,6 +427,8 @@ void loader__close(struct loader *l)
 		munmap(l->maps.count_words, l->frames_bytes);
 	if (l->maps.waits)
 		munmap(l->maps.waits, l->waits_bytes);
+	if (l->maps.futex_counts)
+		munmap(l->maps.futex_counts, l->futexes_bytes);
 	if (l->maps.alloc_threads)
 		munmap(l->maps.alloc_threads, l->alloc_bytes);
 	everprof_bpf__destroy(l->skel);

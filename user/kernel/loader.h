@@ -61,18 +61,18 @@ struct loader_opts {
 
 /* What the other files of this folder work with; valid until loader__close. */
 struct kernel_maps {
-	int processes_fd, targets_fd, losses_fd, cpu_ticks_fd;
-	int row_pages_fd, row_segments_fd, alloc_clocks_fd;
+	int processes_fd, targets_fd, losses_fd, cpu_ticks_fd, row_pages_fd, row_segments_fd, alloc_clocks_fd;
 	int trace_rings_fd, fault_clocks_fd, fault_alarms_fd, kmem_clocks_fd;
 	int process_events_fd, unfinished_fd, thread_ends_fd, wait_clocks_fd, lock_clocks_fd, run_queues_fd;
 	struct mapping_entry *mappings;     /* [MAPPINGS_MAX] */
 	struct count_slot *count_slots;     /* [COUNT_HALVES * n_count_slots] */
 	uint64_t *count_words;              /* [COUNT_HALVES * n_frame_chunks * FRAME_CHUNK_WORDS] */
 	struct wait_slot *waits;            /* [n_wait_slots] */
+	struct futex_count *futex_counts;   /* [n_futex_counts] */
 	struct alloc_thread *alloc_threads; /* [ALLOC_THREADS]; NULL where the event is not loaded */
 	struct alloc_gate *alloc_gate;
 	struct alloc_cpu_table *alloc_cpu;
-	uint32_t n_count_slots, n_frame_chunks, n_wait_slots;
+	uint32_t n_count_slots, n_frame_chunks, n_wait_slots, n_futex_counts;
 	struct gate *gate;
 	struct fault_gate *faults;
 	struct kmem_gate *kmem;

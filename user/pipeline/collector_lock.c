@@ -31,6 +31,7 @@
 #include "user/pipeline/collector_impl.h"
 #include "user/pipeline/event_source.h"
 #include "user/pipeline/wait_account.h"
+#include "user/pipeline/wait_count.h"
 
 #define INTERVAL_START_NS  1000000u
 #define INTERVAL_MIN_NS    1000u
@@ -257,22 +258,72 @@ static double factor_of(const struct lock_state *state, const struct window *w, 
 	return at == HASHMAP_NONE ? 1 : state->factors[at].factor;
 }
 
+/* Index of the thread's place among those where wake-ups counted (bpf/waking.bpf.c); n_futex_counts: it has none. */
+static uint32_t counted_at(const struct kernel_maps *m, uint32_t tid)
+{
+	for (int n = 0; n < 2; n++) {
+		uint32_t at = wait_place(tid, n, m->n_futex_counts);
+
+		if (m->futex_counts[at].tid == tid)
+			return at;
+	}
+	return m->n_futex_counts;
+}
+
+static struct wait_entry entry_of(const struct lock_state *state, const struct window_entry *e)
+{
+	return (struct wait_entry){.count = e->count, .value = e->value, .period_ns = state->period_ns};
+}
+
+/* How the samples of each thread are made to add up to how often it was woken; one that has no place stays as it was sampled. */
+static void settle_counts(const struct collector *c, const struct window *w, struct wait_count *counts)
+{
+	const struct kernel_maps *m = c->maps;
+
+	for (int again = 0; again < 2; again++) {
+		for (uint32_t i = 0; i < w->n_entries; i++) {
+			const struct wait_entry e = entry_of(state_of(c), &w->entries[i]);
+			const struct window_row *row = &w->rows[w->entries[i].row];
+			uint32_t at =
+				is_of_kind(w, row, LOCK_FUTEX) ? counted_at(m, row->tid) : m->n_futex_counts;
+
+			if (at < m->n_futex_counts)
+				(again ? wait_count__see_moved : wait_count__see)(&counts[at], &e);
+		}
+		for (uint32_t i = 0; i < m->n_futex_counts; i++) {
+			if (again)
+				wait_count__settle(&counts[i], m->futex_counts[i].n, true);
+			else
+				wait_count__move(&counts[i], m->futex_counts[i].n);
+		}
+	}
+}
+
 /* Those of user space: of the kernel's own locks nothing is known but what was sampled. */
 static void scale_futexes(const struct collector *c, struct window *w)
 {
+	/* the last one stays as it is: of those that were not counted */
+	struct wait_count *counts = calloc(c->maps->n_futex_counts + 1, sizeof(*counts));
 	double left = 0;
 
+	if (!counts) {
+		log_warn("collector: no memory for the number of waits for locks, they stay as they were "
+			 "sampled");
+		return;
+	}
+	settle_counts(c, w, counts);
 	for (uint32_t i = 0; i < w->n_entries; i++) {
 		struct window_entry *e = &w->entries[i];
 		const struct window_row *row = &w->rows[e->row];
-		double factor;
+		const struct wait_entry sampled = entry_of(state_of(c), e);
 
 		if (!is_of_kind(w, row, LOCK_FUTEX))
 			continue;
-		factor = factor_of(state_of(c), w, row);
-		e->value = (uint64_t)((double)e->value * factor + 0.5);
-		e->count = wait_account__scale_count(e->count, factor, &left);
+		e->value = (uint64_t)((double)e->value * factor_of(state_of(c), w, row) + 0.5);
+		e->count = wait_count__whole(
+			e->count, wait_count__of(&counts[counted_at(c->maps, row->tid)], &sampled), &left);
 	}
+	free(counts);
 }
 
 /* ---- when ---- */
@@ -294,6 +345,7 @@ static void begin_locks(struct collector *c, struct window *w)
 {
 	(void)w;
 	collector__forget_lock_rows(c);
+	memset(c->maps->futex_counts, 0, c->maps->n_futex_counts * sizeof(*c->maps->futex_counts));
 	c->maps->gate->wait_round++;
 }
 
@@ -305,9 +357,9 @@ void collector__follow_wakers(struct collector *c)
 
 	if (err)
 		log_warn("collector: cannot look at who wakes whom: %s, ignoring", strerror(-err));
-	c->maps->gate->wakers_on = !wanted || err   ? 0
-				   : c->opts.wakers ? WAKERS_NAMES | WAKERS_STACKS
-						    : WAKERS_NAMES;
+	c->maps->gate->wakers_on = !wanted || err ? 0
+						  : WAKERS_NAMES | (c->opts.wakers ? WAKERS_STACKS : 0) |
+							    (c->is_recording[EVENT_LOCK] ? WAKERS_FUTEX : 0);
 }
 
 static int init_locks(struct collector *c, struct err *err)

@@ -5,21 +5,22 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 #include "bpf/frame.h"
+#include "bpf/lock.h"
 #include "bpf/wait.h"
-
-/* Newer than the headers of the C library. */
-#define FUTEX_WAITV 449 /* 5.16 */
-#define FUTEX_WAIT  455 /* 6.7 */
+#include "user/pipeline/wait_count.h"
 
 enum { FOR_OTHER, FOR_CPU, KINDS };
 
+/* What is counted apart: whoever waits for something else is woken, and waits for a CPU then. */
+enum { COUNT_OTHER, COUNT_RUNNABLE, COUNT_PREEMPTED, COUNTS };
+
+#define UNSAMPLED_SHARE 0.1 /* of a thread's waits: fewer are not worth a row */
+
 bool wait_account__is_futex(const struct sample_tag *tag)
 {
-	return tag->state == WAIT_BLOCKED &&
-	       (tag->syscall == SYS_futex || tag->syscall == FUTEX_WAITV || tag->syscall == FUTEX_WAIT);
+	return tag->state == WAIT_BLOCKED && IS_FUTEX(tag->syscall);
 }
 
 static int kind_of(uint8_t state)
@@ -33,12 +34,21 @@ static int kind_of(uint8_t state)
 	return state < WAIT_MAX && for_cpu[state] ? FOR_CPU : FOR_OTHER;
 }
 
+static int count_of(uint8_t state)
+{
+	return kind_of(state) == FOR_OTHER ? COUNT_OTHER
+	       : state == WAIT_RUNNABLE    ? COUNT_RUNNABLE
+					   : COUNT_PREEMPTED;
+}
+
 /* Of one thread: what its samples say, and what the kernel does. */
 struct settled {
 	struct thread_times times;
 	uint64_t sampled_ns[KINDS], exact_ns[KINDS];
 	double uncertain_ns[KINDS]; /* how much of the samples is a matter of chance */
 	uint64_t futex_sampled_ns, futex_settled_ns;
+	struct wait_count counts[COUNTS];
+	double unsampled; /* waits for something else, of which none was taken */
 };
 
 /* Index + 1 of each row's thread in the table; 0: not known. */
@@ -126,14 +136,47 @@ static double factor_of(const struct window *w, const struct window_entry *e, co
 	return (1 + chance_of(w, e) * chance / uncertain) * exact / (sampled + chance);
 }
 
-uint32_t wait_account__scale_count(uint32_t count, double factor, double *left)
+/* How many there were of each kind. */
+static void exact_counts(const struct thread_times *t, double ret[COUNTS])
 {
-	double exact = count * factor + *left, whole = fmax(floor(exact), 1);
+	ret[COUNT_OTHER] = ret[COUNT_RUNNABLE] = t->n_blocked;
+	ret[COUNT_PREEMPTED] = t->n_preempted;
+}
 
-	if (!count || whole > UINT32_MAX)
-		return count;
-	*left = exact - whole;
-	return (uint32_t)whole;
+static struct wait_entry entry_of(const struct window *w, const struct window_entry *e)
+{
+	return (struct wait_entry){.count = e->count, .value = e->value, .period_ns = w->period_ns};
+}
+
+/* How entries are made to add up to how often threads left their CPUs. What they say of time is not settled yet. */
+static void settle_counts(const struct window *w, const uint32_t *thread_of_row, struct settled *settled,
+			  uint32_t n_threads)
+{
+	double exact[COUNTS];
+
+	for (int again = 0; again < 2; again++) {
+		for (uint32_t i = 0; i < w->n_entries; i++) {
+			const struct wait_entry e = entry_of(w, &w->entries[i]);
+			uint32_t row = w->entries[i].row, t = thread_of_row[row];
+
+			if (t)
+				(again ? wait_count__see_moved : wait_count__see)(
+					&settled[t - 1].counts[count_of(w->rows[row].tag.state)], &e);
+		}
+		for (uint32_t i = 0; i < n_threads; i++) {
+			struct wait_count *counts = settled[i].counts;
+
+			exact_counts(&settled[i].times, exact);
+			for (int k = 0; k < COUNTS && !again; k++)
+				wait_count__move(&counts[k], exact[k]);
+			if (!again)
+				continue;
+			settled[i].unsampled =
+				wait_count__settle(&counts[COUNT_OTHER], exact[COUNT_OTHER], false);
+			wait_count__settle(&counts[COUNT_RUNNABLE], exact[COUNT_RUNNABLE], true);
+			wait_count__settle(&counts[COUNT_PREEMPTED], exact[COUNT_PREEMPTED], true);
+		}
+	}
 }
 
 /*
@@ -150,19 +193,24 @@ static void scale(struct window *w, const uint32_t *thread_of_row, struct settle
 		uint32_t t = thread_of_row[e->row];
 		int kind = kind_of(tag->state);
 		bool is_futex = wait_account__is_futex(tag);
+		struct wait_entry count;
 		double factor;
 
 		if (!t || !settled[t - 1].sampled_ns[kind])
 			continue;
 		factor = factor_of(w, e, &settled[t - 1], kind);
+		count = entry_of(w, e);
 		settled[t - 1].futex_sampled_ns += is_futex ? e->value : 0;
 		e->value = (uint64_t)((double)e->value * factor + 0.5);
-		e->count = wait_account__scale_count(e->count, factor, &left);
+		e->count = wait_count__whole(
+			e->count, wait_count__of(&settled[t - 1].counts[count_of(tag->state)], &count),
+			&left);
 		settled[t - 1].futex_settled_ns += is_futex ? e->value : 0;
 	}
 }
 
-static int add_unsampled(struct window *w, const struct thread *t, uint32_t process, int kind, uint64_t value)
+static int add_unsampled(struct window *w, const struct thread *t, uint32_t process, int kind, uint64_t n,
+			 uint64_t value)
 {
 	const uint64_t word = frame_of_cut(END_NOT_SAMPLED);
 	struct window_sample s = {
@@ -177,8 +225,9 @@ static int add_unsampled(struct window *w, const struct thread *t, uint32_t proc
 			.syscall = SYSCALL_NONE},
 		.value = value,
 	};
+	int err = window__add(w, &s, NULL, NULL);
 
-	return window__add(w, &s, NULL, NULL);
+	return err || !n ? err : window__add_more(w, s.row, n, 0); /* of no sample */
 }
 
 static void settle_thread(struct window *w, const struct thread *t, const struct settled *s,
@@ -195,12 +244,16 @@ static void settle_thread(struct window *w, const struct thread *t, const struct
 	sums->run_ns += s->times.run_ns;
 	sums->away_ns += s->times.away_ns;
 	for (int kind = 0; kind < KINDS; kind++) {
+		uint64_t missing_ns = s->sampled_ns[kind] ? 0 : s->exact_ns[kind];
+		double n = kind == FOR_OTHER ? s->unsampled : 0;
+
 		sums->exact_ns[kind] += s->exact_ns[kind];
 		sums->sampled_ns[kind] += s->sampled_ns[kind];
-		if (s->sampled_ns[kind] || !s->exact_ns[kind])
-			continue;
-		sums->unsampled_ns[kind] += s->exact_ns[kind];
-		add_unsampled(w, t, process, kind, s->exact_ns[kind]);
+		sums->unsampled_ns[kind] += missing_ns;
+		if (n < UNSAMPLED_SHARE * s->times.n_blocked)
+			n = 0;
+		if (missing_ns || n >= 2)
+			add_unsampled(w, t, process, kind, (uint64_t)n, missing_ns);
 	}
 	window__add_thread(w, process, t->tid, t->comm, &s->times); /* without room: the samples stay */
 }
@@ -224,6 +277,7 @@ int wait_account__settle(struct window *w, const struct thread_table *threads, u
 	stolen = stolen_share(settled, threads->n, stolen_ns);
 	for (uint32_t i = 0; i < threads->n; i++)
 		sum_exact(&settled[i], stolen);
+	settle_counts(w, thread_of_row, settled, threads->n);
 	scale(w, thread_of_row, settled);
 	for (uint32_t i = 0; i < threads->n; i++)
 		settle_thread(w, &threads->threads[i], &settled[i], ports, ret);

@@ -9,7 +9,8 @@
  * What a hypervisor took of a CPU is in no thread's account of the kernel, nor in what ticks stand for, so the rest would have it. The hook on switches tells of each
  * thread how much it was. Without the hook, what was stolen of all CPUs is shared out by how long threads ran: too much where CPUs were idle, from which it can be stolen, too.
  *
- * How many waits there were is scaled with their time: a wait is as long as it was seen.
+ * How many waits there were is made to agree, too (wait_count.h): with how often the thread left its CPU, to wait for something else or for a CPU. Where more of them were short than
+ * those that were taken can stand for, that row says how many.
  *
  * Owns: nothing. Thread: that of the window's writer, before it is closed. Limit: none. Errors: -ENOMEM.
  */
@@ -31,9 +32,6 @@ struct wait_account_ports {
 
 /* Is a row of that tag a wait for a lock of user space? */
 bool wait_account__is_futex(const struct sample_tag *tag);
-
-/* A count, scaled. What is left over of one is the next one's; who was counted stays so. */
-uint32_t wait_account__scale_count(uint32_t count, double factor, double *left);
 
 /* Sums over all threads. */
 struct wait_account {

@@ -114,7 +114,9 @@ static struct thread_sums thread_sums__of(const struct thread_record *r)
 	return (struct thread_sums){.at_ns = r->now_ns,
 				    .run_ns = r->run_ns,
 				    .run_delay_ns = r->run_delay_ns,
-				    .away_ns = r->away_ns};
+				    .away_ns = r->away_ns,
+				    .switches = r->switches,
+				    .blocked = r->blocked};
 }
 
 /* Of a thread that began in this window all counts; of one that was there, what comes after this. */
@@ -193,9 +195,15 @@ uint32_t thread__take_switches(struct thread *t, const struct thread_record *r)
 
 void thread__times(const struct thread *t, struct thread_times *ret)
 {
+	uint32_t blocked;
+
 	*ret = t->carried;
 	ret->wall_ns += since(t->last.at_ns, t->base.at_ns);
 	ret->run_ns += since(t->last.run_ns, t->base.run_ns);
 	ret->run_delay_ns += since(t->last.run_delay_ns, t->base.run_delay_ns);
 	ret->away_ns += since(t->last.away_ns, t->base.away_ns);
+	blocked = t->last.blocked - t->base.blocked;
+	ret->n_preempted += t->last.switches - t->base.switches - blocked;
+	/* from its last one nobody comes back */
+	ret->n_blocked += blocked - (blocked && t->ended == THREAD_GONE);
 }

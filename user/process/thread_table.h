@@ -23,6 +23,7 @@
 /* Sums since the thread's start, and when they were read. */
 struct thread_sums {
 	uint64_t at_ns, run_ns, run_delay_ns, away_ns;
+	uint32_t switches, blocked; /* low halves */
 };
 
 /*
@@ -31,12 +32,15 @@ struct thread_sums {
  */
 struct thread_times {
 	uint64_t wall_ns, run_ns, run_delay_ns, away_ns;
+	uint32_t n_blocked,
+		n_preempted; /* how often it left its CPU, to wait for something else or for a CPU */
 };
 
 struct thread {
 	struct task_key key; /* of its process, as last told */
 	uint32_t tid;
-	bool is_kernel_thread, ended;
+	bool is_kernel_thread;
+	uint8_t ended;    /* enum thread_told, as of which it is known */
 	bool is_followed; /* its process was to be counted when the kernel told of it */
 	char comm[COMM_LEN + 1];
 	uint64_t start_ns;

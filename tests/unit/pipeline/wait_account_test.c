@@ -227,37 +227,97 @@ static void what_is_missing_was_where_chance_is(void **state)
 	assert_in_range(sum(k, 12, WAIT_BLOCKED), 20000, 35000);
 }
 
-static uint64_t count(const struct known *k, uint32_t tid)
+static uint64_t count_in(const struct known *k, uint32_t tid, uint8_t state)
 {
 	uint64_t n = 0;
 
-	for (uint32_t i = 0; i < k->w->n_entries; i++)
-		if (k->w->rows[k->w->entries[i].row].tid == tid)
+	for (uint32_t i = 0; i < k->w->n_entries; i++) {
+		const struct window_row *row = &k->w->rows[k->w->entries[i].row];
+
+		if (row->tid == tid && row->tag.state == state)
 			n += k->w->entries[i].count;
+	}
 	return n;
 }
 
-/* Chance took more of them than there were, so it did of their time: each is as long as it was seen. What is left over of a count is not lost. */
-static void there_were_as_many_waits_as_their_time_says(void **state)
+/* From now on it left its CPU so often, in all. */
+static void account_switches(struct known *k, uint32_t tid, uint64_t now, uint64_t ran, uint32_t blocked,
+			     uint32_t preempted, uint8_t ended)
+{
+	const struct thread_record r = {.key = key,
+					.tid = tid,
+					.start_ns = 1,
+					.now_ns = now,
+					.run_ns = ran,
+					.switches = blocked + preempted,
+					.blocked = blocked,
+					.ended = ended,
+					.comm = "t"};
+	struct thread_sums before;
+	struct thread *t;
+
+	assert_int_equal(thread_table__note(&k->threads, &r, &t, &before), 0);
+}
+
+/* What is taken stands for more or less of them than there were; the kernel has counted. What is left over of a count is not lost. */
+static void there_were_as_many_waits_as_the_thread_left_its_cpu(void **state)
 {
 	struct known *k = *state;
 
 	k->w->period_ns = 10000;
-	account(k, 11, 1000, 0, 0);
-	account(k, 12, 1000, 0, 0);
-	account(k, 13, 1000, 0, 0);
+	account_switches(k, 11, 1000, 0, 70, 7, 0);
+	account_switches(k, 12, 1000, 0, 0, 0, 0);
+	account_switches(k, 13, 1000, 0, 0, 0, 0);
+	account_switches(k, 14, 1000, 0, 0, 0, 0);
 	assert_int_equal(thread_table__begin(&k->threads, 1000), 0);
-	account(k, 11, 101000, 20000, 0); /* waited 80000 for something */
-	account(k, 12, 101000, 91000, 0); /* 9000 */
-	account(k, 13, 101000, 0, 0);
-	sample_of(k, 11, WAIT_BLOCKED, 0x1000, 1000, 100000);
+	account_switches(k, 11, 101000, 20000, 70 + 800, 7 + 50, 0);
+	account_switches(k, 12, 101000, 91000, 27, 0, 0);
+	account_switches(k, 13, 101000, 0, 0, 0, 0);
+	account_switches(k, 14, 101000, 90000, 501, 0, THREAD_GONE);
+	sample_of(k, 11, WAIT_BLOCKED, 0x1000, 1000, 60000);
+	sample_of(k, 11, WAIT_RUNNABLE, 0x1000, 1300, 10000);
+	sample_of(k, 11, WAIT_PREEMPTED, 0x1000, 20, 10000);
 	for (uint64_t i = 0; i < 10; i++)
 		sample_of(k, 12, WAIT_BLOCKED, 0x1000 + i * 16, 3, 1000);
 	sample_of(k, 13, WAIT_BLOCKED, 0x1000, 0, 100000); /* it goes on: none has ended */
+	sample_of(k, 14, WAIT_DISK, 0x1000, 1000, 10000);
 	settle(k);
-	assert_in_range(count(k, 11), 799, 801);
-	assert_in_range(count(k, 12), 26, 28);
-	assert_int_equal(count(k, 13), 0);
+	assert_in_range(count_in(k, 11, WAIT_BLOCKED), 799, 801);
+	assert_in_range(count_in(k, 11, WAIT_RUNNABLE), 799, 801);
+	assert_in_range(count_in(k, 11, WAIT_PREEMPTED), 49, 51);
+	assert_in_range(count_in(k, 12, WAIT_BLOCKED), 26, 28);
+	assert_int_equal(count_in(k, 13, WAIT_BLOCKED), 0);
+	assert_in_range(count_in(k, 14, WAIT_DISK), 499, 501); /* from its last switch it did not come back */
+}
+
+/* One sample of 1000 stands for ten; beside it 60 of 50000 each, which all are taken, and of 990 more none was. */
+static void short_waits_of_which_none_was_taken_are_no_long_ones(void **state)
+{
+	struct known *k = *state;
+
+	k->w->period_ns = 10000;
+	account_switches(k, 11, 1000, 0, 0, 0, 0);
+	account_switches(k, 12, 1000, 0, 0, 0, 0);
+	assert_int_equal(thread_table__begin(&k->threads, 1000), 0);
+	account_switches(k, 11, 3102000, 0, 60 + 20, 0, 0);
+	account_switches(k, 12, 3102000, 0, 60 + 1000, 0, 0);
+	for (uint32_t tid = 11; tid < 13; tid++) {
+		sample_of(k, tid, WAIT_BLOCKED, 0x1000, 10, 10000);
+		sample_of(k, tid, WAIT_DISK, 0x2000, 60, 3000000);
+	}
+	settle(k);
+	assert_in_range(count_in(k, 11, WAIT_BLOCKED), 19, 21);
+	assert_in_range(count_in(k, 11, WAIT_DISK), 59, 61);
+	assert_in_range(count_in(k, 12, WAIT_DISK), 59, 62);
+	assert_in_range(count_in(k, 12, WAIT_BLOCKED), 998, 1001);
+	for (uint32_t i = 0; i < k->w->n_entries; i++) {
+		const struct window_row *row = &k->w->rows[k->w->entries[i].row];
+
+		if (row->tid == 12 && row->tag.state == WAIT_BLOCKED && k->w->entries[i].value)
+			assert_in_range(k->w->entries[i].count, 35,
+					41); /* the rest is in a row that says so */
+	}
+	assert_int_equal(k->w->ends[END_NOT_SAMPLED], 0); /* of no sample */
 }
 
 static struct {
@@ -360,7 +420,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(samples_are_scaled_to_the_account_each_kind_apart),
 		TEST(what_is_missing_was_where_chance_is),
-		TEST(there_were_as_many_waits_as_their_time_says),
+		TEST(there_were_as_many_waits_as_the_thread_left_its_cpu),
+		TEST(short_waits_of_which_none_was_taken_are_no_long_ones),
 		TEST(what_became_of_waits_for_futexes_is_told),
 		TEST(what_was_taken_of_a_thread_s_cpu_is_no_wait),
 		TEST(what_is_stolen_is_shared_out_and_no_wait),

@@ -56,6 +56,44 @@ static void thread_that_was_there_counts_from_the_windows_beginning(void **state
 	thread_table__done(&t);
 }
 
+static struct thread_record record_switches(uint32_t tid, uint64_t start, uint64_t now, uint32_t blocked,
+					    uint32_t preempted, uint8_t ended)
+{
+	struct thread_record r = record(tid, start, now, now - start, 0);
+
+	r.blocked = blocked;
+	r.switches = blocked + preempted;
+	r.ended = ended;
+	return r;
+}
+
+static void assert_switches(const struct thread *t, uint32_t n_blocked, uint32_t n_preempted)
+{
+	struct thread_times times;
+
+	thread__times(t, &times);
+	assert_int_equal(times.n_blocked, n_blocked);
+	assert_int_equal(times.n_preempted, n_preempted);
+}
+
+/* Low halves go round. An earlier thread of the same tid has its own; from a last switch nobody comes back, as from one that is not told. */
+static void how_often_a_thread_left_its_cpu_is_known(void **state)
+{
+	struct thread_table t;
+
+	(void)state;
+	thread_table__init(&t);
+	thread_table__begin_pass(&t);
+	note(&t, record_switches(11, 100, 1000, UINT32_MAX - 4, 3, THREAD_LIVES));
+	assert_int_equal(thread_table__begin(&t, 1000), 0);
+	thread_table__begin_pass(&t);
+	assert_switches(note(&t, record_switches(11, 100, 2000, 5, 10, THREAD_LIVES)), 10, 7);
+	assert_switches(note(&t, record_switches(11, 100, 2100, 6, 10, THREAD_EXITS)), 11, 7);
+	assert_switches(note(&t, record_switches(11, 100, 2200, 7, 11, THREAD_GONE)), 11, 8);
+	assert_switches(note(&t, record_switches(11, 2300, 2400, 4, 1, THREAD_GONE)), 11 + 3, 8 + 1);
+	thread_table__done(&t);
+}
+
 static void thread_that_begins_in_the_window_counts_from_its_start(void **state)
 {
 	struct thread_table t;
@@ -203,6 +241,7 @@ static void many_threads_are_found(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(how_often_a_thread_left_its_cpu_is_known),
 		cmocka_unit_test(thread_that_was_there_counts_from_the_windows_beginning),
 		cmocka_unit_test(thread_that_begins_in_the_window_counts_from_its_start),
 		cmocka_unit_test(switches_are_never_fewer_than_none),
