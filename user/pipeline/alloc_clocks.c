@@ -88,14 +88,20 @@ static uint32_t free_place(struct alloc_clocks *a, uint32_t tgid)
 	return found < ALLOC_FOLLOWED ? found : gone;
 }
 
-bool alloc_clocks__follow(struct alloc_clocks *a, const struct task_key *key, uint64_t now_ns)
+bool alloc_clocks__follow(struct alloc_clocks *a, const struct task_key *key, uint64_t files, uint64_t now_ns)
 {
-	uint32_t place = find(a, key) ? ALLOC_FOLLOWED : free_place(a, key->tgid);
-	struct alloc_followed *f = &a->followed[place % ALLOC_FOLLOWED];
+	struct alloc_followed *f = find(a, key);
+	uint32_t place;
 
+	if (f) {
+		f->files |= files;
+		return false;
+	}
+	place = free_place(a, key->tgid);
 	if (place == ALLOC_FOLLOWED)
 		return false;
-	*f = (struct alloc_followed){.key = *key};
+	f = &a->followed[place];
+	*f = (struct alloc_followed){.key = *key, .files = files};
 	read_clock(f, now_ns);
 	f->first = f->last;
 	a->table->slots[place] = (struct alloc_cpu_slot){.tgid = f->is_gone ? 0 : key->tgid};

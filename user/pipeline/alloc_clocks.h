@@ -44,6 +44,7 @@ struct alloc_followed {
 	struct alloc_sleep_reading first_sleeps, last_sleeps;
 	struct alloc_life life;
 	bool is_gone;
+	uint64_t files; /* whose allocators it was seen to use (probed_files__bit) */
 };
 
 struct alloc_clocks {
@@ -55,8 +56,9 @@ struct alloc_clocks {
 /* prog_fd: alloc_cpu; negative: CPU times in windows are not known. */
 int alloc_clocks__init(struct alloc_clocks *a, int prog_fd, struct alloc_cpu_table *table);
 void alloc_clocks__done(struct alloc_clocks *a);
-/* From now on; true: it is new. */
-bool alloc_clocks__follow(struct alloc_clocks *a, const struct task_key *key, uint64_t now_ns);
+/* From now on; true: it is new. files: that it has used just now. */
+bool alloc_clocks__follow(struct alloc_clocks *a, const struct task_key *key, uint64_t files,
+			  uint64_t now_ns);
 /* A window is to begin. */
 void alloc_clocks__prepare(struct alloc_clocks *a);
 /* It begins (0), ends (1). */

@@ -112,20 +112,23 @@ static void add(struct alloc_window *o, const double value[2], double probes_ns,
 int alloc_estimate__add_thread(struct alloc_estimate *e, const struct task_key *key, double objects,
 			       double bytes, double probes_ns, const struct alloc_weight *w)
 {
-	const double value[2] = {objects, bytes};
+	const double value[2] = {objects, bytes},
+		     in_all[2] = {objects * (1 + w->longer), bytes * (1 + w->longer)};
 	struct alloc_process *p;
 	int err = find(e, key, &p);
 
-	add(&e->open, value, probes_ns, w);
-	if (err)
+	add(&e->open, in_all, probes_ns, w);
+	if (err) {
 		e->n_left_out++;
-	else
-		add(&p->open, value, probes_ns, w);
-	return err;
+		return err;
+	}
+	add(&p->open, value, probes_ns, w);
+	p->open.longer = fmax(p->open.longer, w->longer);
+	return 0;
 }
 
 void alloc_estimate__add_aids(struct alloc_estimate *e, const struct task_key *key,
-			      const struct alloc_aids *a)
+			      const struct alloc_aids *a, double longer)
 {
 	struct alloc_process *p;
 
@@ -133,6 +136,7 @@ void alloc_estimate__add_aids(struct alloc_estimate *e, const struct task_key *k
 		return;
 	p->open.aids = *a;
 	p->open.has_aids = true;
+	p->open.longer = fmax(p->open.longer, longer);
 }
 
 void alloc_estimate__add_sample(struct alloc_estimate *e, const struct task_key *key, double objects,
@@ -216,6 +220,7 @@ static void add_aids(struct alloc_moments *m, const struct alloc_window *o, doub
 
 static void end_window(struct alloc_moments *m, struct alloc_window *o, double scale, uint32_t turns)
 {
+	scale *= 1 + o->longer;
 	for (int i = 0; i < 2; i++) {
 		double value = o->middle[i] * scale;
 

@@ -37,18 +37,18 @@ struct alloc_total {
 struct alloc_weight {
 	/* times this: a thread was seen for less than the window, where it caught up by sleeping less, and where it did not */
 	double low, high;
-	double doubt;   /* the share by which that changes where a probe costs ALLOC_COST_ERROR more */
-	double debt_ns; /* of what its probes took, that it cannot have caught up with */
+	double doubt; /* the share by which that changes where a probe costs ALLOC_COST_ERROR more */
+	double debt_ns, longer; /* of its probes: not caught up with; by this share, the time stood for */
 };
 
 /* Of a process, or of all, in one window. [2]: objects, bytes. */
 struct alloc_window {
-	double plain[2];  /* what was counted */
-	double middle[2]; /* in the middle of low and high */
-	double range[2];  /* one standard error of that, all in one direction */
-	double doubt[2];  /* what it changes by with the probe's cost */
-	double probes_ns; /* spent in them */
-	double debt_ns;   /* of that, what it cannot have caught up with */
+	double plain[2];        /* what was counted */
+	double middle[2];       /* in the middle of low and high */
+	double range[2];        /* one standard error of that, all in one direction */
+	double doubt[2];        /* what it changes by with the probe's cost */
+	double probes_ns;       /* spent in them */
+	double debt_ns, longer; /* of that: not caught up with; by this share, the time it stands for */
 	struct alloc_aids aids;
 	bool has_aids, is_met;
 };
@@ -97,7 +97,7 @@ int alloc_estimate__add_thread(struct alloc_estimate *e, const struct task_key *
 			       double bytes, double probes_ns, const struct alloc_weight *w);
 /* What a process had of the window, whether it allocated in it or not: of one that is counted only from when it does, too much would be told. */
 void alloc_estimate__add_aids(struct alloc_estimate *e, const struct task_key *key,
-			      const struct alloc_aids *a);
+			      const struct alloc_aids *a, double longer);
 /* The window is over: what it stands for, where only one of so many parts of all allocators could be seen in it. */
 void alloc_estimate__end_window(struct alloc_estimate *e, double scale, uint32_t turns);
 /* A sample that is handed on, scaled: how much of a process its samples show. */

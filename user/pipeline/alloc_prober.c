@@ -231,7 +231,7 @@ static struct alloc_weight weight_of(const struct alloc_thread *t, double inside
 }
 
 /* Who was in the window, and what it cost them. */
-static void take_threads(struct alloc_prober *p, struct alloc_bill *bill)
+static void take_threads(struct alloc_prober *p, struct alloc_bill *bill, double stretch_ns)
 {
 	const struct alloc_thread *threads = p->opts.maps->alloc_threads;
 	struct round *r = &p->rounds[p->round % ALLOC_ROUNDS_KEPT];
@@ -241,7 +241,7 @@ static void take_threads(struct alloc_prober *p, struct alloc_bill *bill)
 		const struct alloc_thread *t = &threads[i];
 		struct alloc_weight w;
 		double part, beside_ns, inside_ns;
-		uint64_t spent_ns;
+		uint64_t spent_ns, files;
 
 		if (!is_of(t, p->round))
 			continue;
@@ -261,35 +261,38 @@ static void take_threads(struct alloc_prober *p, struct alloc_bill *bill)
 				(struct correction){.tid = (uint32_t)t->owner, .weight = w};
 		part = alloc_clocks__part(&p->clocks, t->place);
 		w.debt_ns *= part;
+		files = probed_files__bit(t->site);
+		w.longer = probed_files__longer(p->files, files, stretch_ns);
 		alloc_estimate__add_thread(&p->estimate, &t->process, t->calls * part,
 					   (double)t->bytes * part, inside_ns * part, &w);
-		alloc_clocks__follow(&p->clocks, &t->process, now);
+		alloc_clocks__follow(&p->clocks, &t->process, files, now);
 	}
 }
 
-static void take_clocks(struct alloc_prober *p)
+/* Who uses a file that was left out is not known, though it was at work. */
+static void take_clocks(struct alloc_prober *p, double stretch_ns)
 {
 	struct alloc_aids aids;
 
 	for (uint32_t i = 0; i < ALLOC_FOLLOWED; i++) {
+		const struct alloc_followed *f = &p->clocks.followed[i];
 		double part;
 
-		if (!alloc_clocks__window(&p->clocks, i, &aids))
+		if (!alloc_clocks__window(&p->clocks, i, &aids) || probed_files__miss(p->files, f->files))
 			continue;
 		part = alloc_clocks__part(&p->clocks, i);
 		for (int k = 0; k < ALLOC_N_AIDS; k++)
 			aids.by[k] *= part;
-		alloc_estimate__add_aids(&p->estimate, &p->clocks.followed[i].key, &aids);
+		alloc_estimate__add_aids(&p->estimate, &f->key, &aids,
+					 probed_files__longer(p->files, f->files, stretch_ns));
 	}
 }
 
-/* is_whole: no file was left out, or what a process did is not known, though it was at work. */
-static void take_window(struct alloc_prober *p, struct alloc_bill *bill, uint32_t groups, bool is_whole)
+static void take_window(struct alloc_prober *p, struct alloc_bill *bill, uint32_t groups, double stretch_ns)
 {
 	pthread_mutex_lock(&p->lock);
-	take_threads(p, bill);
-	if (is_whole)
-		take_clocks(p);
+	take_threads(p, bill, stretch_ns);
+	take_clocks(p, stretch_ns);
 	alloc_estimate__end_window(&p->estimate, p->rounds[p->round % ALLOC_ROUNDS_KEPT].scale, groups);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -390,8 +393,8 @@ static bool wait_until(struct alloc_prober *p, uint64_t at_ns)
 }
 
 /*
- * A window without a file says of those who use it that they allocate nothing. Linkers read the C library as data for some 50 ms each, beside a build half of the time: a window that waits
- * stands for the same stretch. Who reads for longer, as an emulator does, has the file left out.
+ * A window without a file says nothing of those who use it, and the next one stands for both (probed_files__longer); the sooner that comes, the more it says. Linkers read the C library as
+ * data for some 50 ms each, beside a build half of the time: a window that waits stands for the same stretch. Who reads for longer, as an emulator does, has the file left out.
  */
 static void await_readers(struct alloc_prober *p)
 {
@@ -450,7 +453,8 @@ static bool look(struct alloc_prober *p, double stretch_ns)
 		p->abandoned_ns += bill.own_ns + clock__thread_cpu_ns() - cpu;
 		return false;
 	}
-	take_window(p, &bill, groups, n_attached == n);
+	take_window(p, &bill, groups, stretch_ns);
+	probed_files__end_window(p->files, stretch_ns);
 	bill.own_ns += clock__thread_cpu_ns() - cpu + p->abandoned_ns;
 	p->abandoned_ns = 0;
 	settle(p, &bill, stretch_ns);

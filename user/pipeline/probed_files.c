@@ -2,6 +2,7 @@
 #include "user/pipeline/probed_files.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 #include "user/pipeline/footprint.h"
 
 #define ATTACH_FAILURES 3
+/* A window says little of a time that is longer past. */
+#define PROBED_OWED_MAX_NS (10.0 * NS_PER_SEC)
 /* A program that starts maps a library as data for some 0.1 ms, before it maps its code: worth waiting for. */
 #define SPARE_TRIES   4
 #define SPARE_WAIT_NS (NS_PER_MS / 2)
@@ -28,8 +31,10 @@ struct probed_file {
 	uint64_t dev, ino;
 	char name[64];
 	struct uprobe_place places[ALLOC_SITES_MAX];
-	uint32_t n_places, n_failures;
+	uint32_t n_places, n_failures, id;
+	double owed_ns; /* time that windows without it stood for */
 	bool is_seen, is_dead, is_linked, is_read;
+	bool has_probes; /* in this window, or the one that has just ended */
 	struct watched_code code;
 };
 
@@ -37,9 +42,9 @@ struct probed_files {
 	pthread_mutex_t lock;
 	int prog_fd, reader_fd;
 	struct probed_file *targets[PROBED_FILES_MAX];
-	struct probed_file *chosen[PROBED_LINKS_MAX];
-	uint32_t n_targets, n_chosen, n_ids;             /* n_ids: never used twice */
-	struct uprobe_holder *holders[PROBED_LINKS_MAX]; /* one a link of a window */
+	struct probed_file *chosen[PROBED_LINKS_MAX], *spared[PROBED_LINKS_MAX];
+	uint32_t n_targets, n_chosen, n_spared_now, n_ids; /* n_ids: never used twice */
+	struct uprobe_holder *holders[PROBED_LINKS_MAX];   /* one a link of a window */
 	uint64_t n_failed, n_spared;
 };
 
@@ -147,6 +152,7 @@ int probed_files__add(struct probed_files *f, int fd, uint64_t dev, uint64_t ino
 		t->dev = dev;
 		t->ino = ino;
 		t->is_seen = true;
+		t->id = f->n_ids;
 		snprintf(t->name, sizeof(t->name), "%s", name);
 		for (uint32_t i = 0; i < sites->n; i++)
 			t->places[t->n_places++] = (struct uprobe_place){
@@ -198,6 +204,7 @@ uint32_t probed_files__choose(struct probed_files *f, double draw, uint32_t *ret
 			f->chosen[n++] = f->targets[i];
 	pthread_mutex_unlock(&f->lock);
 	f->n_chosen = n;
+	f->n_spared_now = 0;
 	*ret_groups = groups;
 	return n;
 }
@@ -261,11 +268,13 @@ uint32_t probed_files__spare(struct probed_files *f)
 		t->is_read = was_read ? is_read(f, t, &r) : stays_read(f, t, &r);
 		if (t->is_read && !was_read)
 			tell_reader(t, &r);
-		if (!t->is_read)
+		if (t->is_read)
+			f->spared[f->n_spared_now++] = t;
+		else
 			f->chosen[n++] = t;
 	}
 	pthread_mutex_lock(&f->lock);
-	f->n_spared += f->n_chosen - n;
+	f->n_spared += f->n_spared_now;
 	pthread_mutex_unlock(&f->lock);
 	f->n_chosen = n;
 	return n;
@@ -301,7 +310,7 @@ uint32_t probed_files__attach(struct probed_files *f, uint64_t *cpu_ns)
 		struct probed_file *t = f->chosen[i];
 		int err = attach_one(f, i, t, cpu_ns);
 
-		t->is_linked = !err;
+		t->is_linked = t->has_probes = !err;
 		if (!err) {
 			t->n_failures = 0;
 			n_linked++;
@@ -327,6 +336,46 @@ void probed_files__detach(struct probed_files *f, int *own_fd, uint64_t *cpu_ns)
 			drop_holder(f, i); /* the next one puts right what is left */
 		f->chosen[i]->is_linked = false;
 	}
+}
+
+void probed_files__end_window(struct probed_files *f, double stretch_ns)
+{
+	for (uint32_t i = 0; i < f->n_chosen; i++)
+		f->chosen[i]->owed_ns = 0;
+	for (uint32_t i = 0; i < f->n_spared_now; i++)
+		f->spared[i]->owed_ns = fmin(f->spared[i]->owed_ns + stretch_ns, PROBED_OWED_MAX_NS);
+}
+
+/* Ids that are 64 apart share one: then a window counts for less than it might. */
+static uint64_t bit_of(uint32_t id)
+{
+	return 1ull << (id & 63);
+}
+
+uint64_t probed_files__bit(uint32_t site)
+{
+	return bit_of(site >> 8);
+}
+
+bool probed_files__miss(const struct probed_files *f, uint64_t files)
+{
+	uint64_t missing = 0;
+
+	for (uint32_t i = 0; i < f->n_spared_now; i++)
+		missing |= bit_of(f->spared[i]->id);
+	for (uint32_t i = 0; i < f->n_chosen; i++)
+		missing |= f->chosen[i]->has_probes ? 0 : bit_of(f->chosen[i]->id);
+	return (missing & files) != 0;
+}
+
+double probed_files__longer(const struct probed_files *f, uint64_t files, double stretch_ns)
+{
+	double owed_ns = 0;
+
+	for (uint32_t i = 0; i < f->n_chosen; i++)
+		if (bit_of(f->chosen[i]->id) & files)
+			owed_ns = fmax(owed_ns, f->chosen[i]->owed_ns);
+	return owed_ns / stretch_ns;
 }
 
 void probed_files__stats(struct probed_files *f, struct probed_files_stats *ret)

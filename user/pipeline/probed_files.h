@@ -41,10 +41,21 @@ void probed_files__forget_unseen(struct probed_files *f);
  * files away: those chosen hold without the lock.
  */
 uint32_t probed_files__choose(struct probed_files *f, double draw, uint32_t *ret_groups);
-/* Leaves out those whose code somebody reads as data; returns how many are left. Waits some milliseconds for a reader that is soon done. */
 /* Is none of the chosen files read as data now? Those that were when they were left out last do not count. */
 bool probed_files__are_free(struct probed_files *f);
+/* Leaves out those whose code somebody reads as data; returns how many are left. Waits some milliseconds for a reader that is soon done. */
 uint32_t probed_files__spare(struct probed_files *f);
+/*
+ * A window of the chosen files is over that stood for so much time. Who uses a file that had no probes, because its code was read, was not seen: the file's next window stands
+ * for that time, too, as far as it is not long past.
+ */
+void probed_files__end_window(struct probed_files *f, double stretch_ns);
+/* Of files, as bits by what probed_files__bit says of their calls. */
+uint64_t probed_files__bit(uint32_t site);
+/* Has any of them no probes in this window, though it was its turn? */
+bool probed_files__miss(const struct probed_files *f, uint64_t files);
+/* By which share the time that this window stands for is longer for who uses them: the longest of all. */
+double probed_files__longer(const struct probed_files *f, uint64_t files, double stretch_ns);
 /* Has somebody begun to, since? Of those with probes. */
 bool probed_files__are_read(const struct probed_files *f);
 /* Puts probes on the chosen files, or takes them away. cpu_ns: what the processes that do it used is added. Returns how many files were linked. */

@@ -70,8 +70,8 @@ static void a_process_has_the_cpu_time_that_it_used(void **state)
 
 	(void)state;
 	assert_int_equal(alloc_clocks__init(&a, -1, &table), -EOPNOTSUPP);
-	assert_true(alloc_clocks__follow(&a, &key, from));
-	assert_false(alloc_clocks__follow(&a, &key, from)); /* it is already */
+	assert_true(alloc_clocks__follow(&a, &key, 1, from));
+	assert_false(alloc_clocks__follow(&a, &key, 1, from)); /* it is already */
 	burn(20000000);
 	usleep(20000);
 	burn(20000000);
@@ -98,7 +98,7 @@ static void a_window_lies_between_two_readings(void **state)
 
 	(void)state;
 	alloc_clocks__init(&a, -1, &table);
-	assert_true(alloc_clocks__follow(&a, &key, now));
+	assert_true(alloc_clocks__follow(&a, &key, 1, now));
 	used = a.followed[place_of(&key)].last.cpu_ns;
 	alloc_clocks__prepare(&a);
 	assert_false(alloc_clocks__window(&a, place_of(&key), &aids));
@@ -110,8 +110,11 @@ static void a_window_lies_between_two_readings(void **state)
 	assert_true(aids.by[ALLOC_BY_SLEEPS] == 3);
 	assert_true(fabs(alloc_clocks__part(&a, place_of(&key)) - 0.8) < 1e-9);
 	/* it executed another program: the old one is nothing any more */
-	assert_true(alloc_clocks__follow(&a, &other, now));
+	assert_true(alloc_clocks__follow(&a, &other, 1, now));
 	assert_int_equal(a.followed[place_of(&other)].key.start_ns, 5);
+	assert_int_equal(a.followed[place_of(&other)].files, 1);
+	assert_false(alloc_clocks__follow(&a, &other, 4, now));
+	assert_int_equal(a.followed[place_of(&other)].files, 5);
 	/* and it ended within a window */
 	alloc_clocks__prepare(&a);
 	find_in(&other, 0, now, used, 73);
@@ -137,7 +140,7 @@ static void a_process_that_ended_has_its_last_reading(void **state)
 	}
 	alloc_clocks__init(&a, -1, &table);
 	key.tgid = (uint32_t)pid;
-	assert_true(alloc_clocks__follow(&a, &key, clock__mono_ns()));
+	assert_true(alloc_clocks__follow(&a, &key, 1, clock__mono_ns()));
 	usleep(200000);
 	at = clock__mono_ns();
 	find_in(&key, 0, at - 1000000, 79000000, 9);
@@ -153,7 +156,7 @@ static void a_process_that_ended_has_its_last_reading(void **state)
 	assert_true(fabs(aids.by[ALLOC_BY_CPU] / 400e6 - 80e6 / (double)(at - born)) < 0.001);
 	assert_true(fabs(aids.by[ALLOC_BY_SLEEPS] / 400e6 - 10 / (double)(at - born)) < 1e-10);
 	/* it is not followed again, and its place is free */
-	assert_false(alloc_clocks__follow(&a, &(struct task_key){.start_ns = 3, .tgid = key.tgid}, end));
+	assert_false(alloc_clocks__follow(&a, &(struct task_key){.start_ns = 3, .tgid = key.tgid}, 1, end));
 	alloc_clocks__restart(&a, end);
 	assert_int_equal(place_of(&key), ALLOC_FOLLOWED);
 	alloc_clocks__done(&a);

@@ -141,7 +141,7 @@ static bool knows_cpu(void *ctx, const struct task_key *key, struct alloc_aids *
 
 static void add_cpu(struct alloc_estimate *e, double cpu_ns)
 {
-	alloc_estimate__add_aids(e, &first, &(struct alloc_aids){{cpu_ns}});
+	alloc_estimate__add_aids(e, &first, &(struct alloc_aids){{cpu_ns}}, 0);
 }
 
 /*
@@ -186,6 +186,37 @@ static void what_is_known_by_cpu_time_is_not_left_to_chance(void **state)
 	assert_in_range(within, PROFILES * 60 / 100, PROFILES);
 	assert_true(error < 0.06);
 	assert_near(by_windows, 2, 0.05);
+}
+
+/*
+ * Two windows of three leave out the file that a program uses: the third stands for all of them, by windows and by CPU time, whether it met the program or not. Another program,
+ * which uses another file, has each.
+ */
+static void a_window_stands_for_those_that_left_a_file_out(void **state)
+{
+	const struct alloc_weight after = {.low = 1, .high = 1, .longer = 2};
+	double cpu_ns = 0;
+	struct alloc_estimate e;
+	const struct alloc_process *p;
+
+	(void)state;
+	alloc_estimate__init(&e);
+	for (uint32_t round = 0; round < 90; round++) {
+		alloc_estimate__add_thread(&e, &second, 7, 70, 0, &plain);
+		if (round % 3 == 2)
+			alloc_estimate__add_aids(&e, &first, &(struct alloc_aids){{round % 2 * 1e6}}, 2);
+		if (round % 6 == 5)
+			alloc_estimate__add_thread(&e, &first, 300, 3000, 0, &after);
+		alloc_estimate__end_window(&e, 1, 1);
+	}
+	assert_near(alloc_estimate__find(&e, &first)->moments.sum[0], 15 * 300 * 3, 1e-6);
+	assert_near(alloc_estimate__find(&e, &first)->moments.aids[ALLOC_BY_CPU].sum, 15 * 3e6, 1e-3);
+	assert_near(e.all.sum[0], 90 * 7 + 15 * 300 * 3, 1e-6);
+	alloc_estimate__settle(&e, 90, 1, knows_cpu, &cpu_ns);
+	p = alloc_estimate__find(&e, &first);
+	assert_near(p->total.bytes, 15 * 3000 * 3, 1e-6);
+	assert_near(e.total.objects, 90 * 7 + 15 * 300 * 3, 1e-6);
+	alloc_estimate__done(&e);
 }
 
 /* Bursts: windows of which two have nearly all there is are not more than two. And what a window says of a program that was met in one is half as much again, or as little. */
@@ -401,7 +432,7 @@ static struct alloc_total of_rounds(uint32_t every, double cpu_ns, double probes
 
 		if (is_met)
 			alloc_estimate__add_thread(&e, &first, 300, 3000, probes_ns, w);
-		alloc_estimate__add_aids(&e, &first, &(struct alloc_aids){{is_met ? cpu_ns : 0, is_met}});
+		alloc_estimate__add_aids(&e, &first, &(struct alloc_aids){{is_met ? cpu_ns : 0, is_met}}, 0);
 		alloc_estimate__end_window(&e, 100, 1);
 	}
 	alloc_estimate__settle(&e, 50, 1, knows_all, (void *)(uintptr_t)whole);
@@ -479,6 +510,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_known_of_a_thread_is_part_of_the_error),
 		cmocka_unit_test(what_few_windows_met_is_hardly_known),
 		cmocka_unit_test(what_is_known_by_cpu_time_is_not_left_to_chance),
+		cmocka_unit_test(a_window_stands_for_those_that_left_a_file_out),
 		cmocka_unit_test(windows_count_by_the_cpu_time_that_they_have),
 		cmocka_unit_test(phases_count_by_their_time_and_not_by_what_was_seen_of_them),
 		cmocka_unit_test(denser_phases_are_told_apart_from_dense_ones),
