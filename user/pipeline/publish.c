@@ -223,9 +223,8 @@ static void publisher__set_pace(struct publisher *p)
 {
 	bool hurries = p->ending || p->n_waiting >= HURRY_WAITING || (p->hurries && p->n_waiting);
 
-	if (p->tid && hurries != p->hurries)
-		setpriority(PRIO_PROCESS, p->tid,
-			    hurries ? 0 : NICE); /* refused without CAP_SYS_NICE, and then it is as it was */
+	if (p->tid && hurries != p->hurries) /* refused without CAP_SYS_NICE, and then it is as it was */
+		setpriority(PRIO_PROCESS, p->tid, hurries ? 0 : NICE);
 	p->hurries = hurries;
 }
 
@@ -318,6 +317,7 @@ static void *publisher__run(void *ctx)
 	while (!ending) {
 		struct publish_job job;
 		struct window *w = publisher__next(p, &job, &ending);
+
 		if (job.fn)
 			publisher__do(p, &job);
 		else if (w)
