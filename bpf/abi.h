@@ -174,13 +174,13 @@ enum thread_told { THREAD_LIVES, THREAD_EXITS, THREAD_GONE };
 struct thread_record {
 	struct task_key key; /* of its process */
 	__u32 tid;
-	__u32 switches; /* low half of how often it left the CPU … */
-	__u32 blocked;  /* … and of how often of these to wait for something else than a CPU */
-	__u32 reserved;
-	__u64 start_ns;     /* CLOCK_MONOTONIC */
-	__u64 now_ns;       /* CLOCK_MONOTONIC: when this was read */
-	__u64 run_ns;       /* on a CPU, since its start */
-	__u64 run_delay_ns; /* waited for a CPU, since its start, and up to now */
+	__u32 switches;       /* low half of how often it left the CPU … */
+	__u32 blocked;        /* … and of how often of these to wait for something else than a CPU */
+	__u32 false_queue_ms; /* it sleeps, and for so long the kernel has counted that as a wait for a CPU */
+	__u64 start_ns;       /* CLOCK_MONOTONIC */
+	__u64 now_ns;         /* CLOCK_MONOTONIC: when this was read */
+	__u64 run_ns;         /* on a CPU, since its start */
+	__u64 run_delay_ns;   /* waited for a CPU, since its start, and up to now */
 	__u64 away_ns; /* taken of its CPU while it ran, since the hook on switches knows it (bpf/wait_slot.h); goes round at 1 << 42 */
 	__u64 cgroup;
 	char comm[COMM_LEN];

@@ -44,8 +44,10 @@ struct thread {
 	bool is_followed; /* its process was to be counted when the kernel told of it */
 	char comm[COMM_LEN + 1];
 	uint64_t start_ns;
-	struct thread_sums base, last;   /* at the window's beginning, and now */
-	struct thread_times carried;     /* of earlier threads of this tid in the window */
+	struct thread_sums base, last; /* at the window's beginning, and now */
+	struct thread_times carried;   /* of earlier threads of this tid in the window */
+	/* run_delay as the kernel tells it; of what it sleeps now, how much that will be too much; of what it had, how much was */
+	uint64_t raw_delay_ns, false_delay_ns, excess_delay_ns;
 	uint64_t owed_ns, owed_delay_ns; /* waited, and not given to a stack yet: where only passes sample */
 	uint32_t switches, owed_switches;
 	uint32_t pass; /* in which it was met last */

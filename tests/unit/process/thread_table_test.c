@@ -139,6 +139,50 @@ static void switches_are_never_fewer_than_none(void **state)
 	thread_table__done(&t);
 }
 
+/* Linux from 6.12 on may count a sleep as a wait for a CPU, and adds it when that is over (bpf/thread.bpf.h). */
+static void sleep_that_the_kernel_takes_for_a_wait_is_none(void **state)
+{
+	const uint64_t ms = 1000000;
+	struct thread_record r = record(11, 100, 1000 * ms, 500, 70 * ms);
+	struct thread_table t;
+
+	(void)state;
+	thread_table__init(&t);
+	note(&t, r);
+	assert_int_equal(thread_table__begin(&t, 1000 * ms), 0);
+	r.now_ns = 2000 * ms;
+	r.false_queue_ms = 900;
+	assert_times(note(&t, r), 1000 * ms, 0, 0);
+	r.now_ns = 3000 * ms;
+	r.false_queue_ms = 1900;
+	assert_times(note(&t, r), 2000 * ms, 0, 0);
+	/* it was woken 40 ms later, waits since 20, and the kernel says that it waits for all of that */
+	r.now_ns = 3060 * ms;
+	r.false_queue_ms = 0;
+	r.run_delay_ns += 1960 * ms;
+	assert_times(note(&t, r), 2060 * ms, 0, 60 * ms);
+	/* once more, and shorter; in between it ran, and waited for 5 ms */
+	r.now_ns = 4000 * ms;
+	r.run_ns += 30 * ms;
+	r.run_delay_ns += 5 * ms;
+	r.false_queue_ms = 300;
+	assert_times(note(&t, r), 3000 * ms, 30 * ms, 65 * ms);
+	r.now_ns = 5000 * ms;
+	r.run_delay_ns += 800 * ms;
+	r.false_queue_ms = 10;
+	assert_times(note(&t, r), 4000 * ms, 30 * ms, 565 * ms);
+	/* this one the kernel gave up: it was never added */
+	r.now_ns = 6000 * ms;
+	r.false_queue_ms = 0;
+	r.run_delay_ns += 5 * ms;
+	assert_times(note(&t, r), 5000 * ms, 30 * ms, 570 * ms);
+	assert_int_equal(thread_table__begin(&t, 6000 * ms), 0);
+	r.now_ns = 7000 * ms;
+	r.run_delay_ns += 3 * ms;
+	assert_times(note(&t, r), 1000 * ms, 0, 3 * ms);
+	thread_table__done(&t);
+}
+
 static void room_of_a_crowd_is_given_back(void **state)
 {
 	struct thread_table t;
@@ -245,6 +289,7 @@ int main(void)
 		cmocka_unit_test(thread_that_was_there_counts_from_the_windows_beginning),
 		cmocka_unit_test(thread_that_begins_in_the_window_counts_from_its_start),
 		cmocka_unit_test(switches_are_never_fewer_than_none),
+		cmocka_unit_test(sleep_that_the_kernel_takes_for_a_wait_is_none),
 		cmocka_unit_test(room_of_a_crowd_is_given_back),
 		cmocka_unit_test(threads_that_ended_are_gone_with_the_next_window),
 		cmocka_unit_test(who_was_to_be_counted_stays_so_when_it_has_ended),
