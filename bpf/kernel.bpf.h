@@ -270,9 +270,9 @@ struct bpf_task_work {
 
 /* include/linux/sched.h */
 #define PF_EXITING 0x00000004
-#define PF_USER_WORKER \
-	0x00004000 /* since 6.4: a thread of a process that never is in user space, as io_uring's */
-#define PF_KTHREAD 0x00200000
+/* since 6.4: a thread of a process that never is in user space, as io_uring's */
+#define PF_USER_WORKER 0x00004000
+#define PF_KTHREAD     0x00200000
 
 /* Bits of task_struct.__state, include/linux/sched.h. */
 #define TASK_RUNNING         0x0000

@@ -69,10 +69,10 @@ enum row_cfa {
 #define ROW_CFA_DEREF       0x20
 #define ROW_DEREF_ADD_SHIFT 6 /* bits 6..7: 0, 8, 16 or 24 bytes */
 /* The same two bits without ROW_CFA_DEREF: */
-#define ROW_CFA_WIDE \
-	0x40 /* a frame of more than 256 KiB, in 20 bits: below 8 MiB, which is all of a stack as the kernel limits it by itself */
-#define ROW_DERIVED \
-	0x80 /* made from instructions: what it gives has to look like a return address; with ROW_CFA_SWITCH: a caller is passed over */
+/* a frame of more than 256 KiB, in 20 bits: below 8 MiB, which is all of a stack as the kernel limits it by itself */
+#define ROW_CFA_WIDE 0x40
+/* made from instructions: what it gives has to look like a return address; with ROW_CFA_SWITCH: a caller is passed over */
+#define ROW_DERIVED 0x80
 
 /* saved: the caller's frame pointer, and where the return address is when it is not at CFA-8. */
 #define ROW_FP_RULE(saved) ((saved)&3)
@@ -82,8 +82,8 @@ enum row_fp {
 	ROW_FP_AT_FP = 2,   /* saved at FP + fp_off * 8 (stack realignment: DW_CFA_expression breg6) */
 	ROW_FP_UNKNOWN = 3, /* clobbered: no frame pointer further up, CFA by RBP fails cleanly */
 };
-#define ROW_RA_REG \
-	0x04 /* the return address is in register saved >> ROW_RA_REG_SHIFT (leaf frames only: vfork) */
+/* the return address is in register saved >> ROW_RA_REG_SHIFT (leaf frames only: vfork) */
+#define ROW_RA_REG       0x04
 #define ROW_RA_REG_SHIFT 4
 #define ROW_WIDE_SHIFT   4
 /*

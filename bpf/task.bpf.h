@@ -94,4 +94,10 @@ static __always_inline __u64 task__queued(struct task_struct *task, __u64 most)
 	return now - queued < most ? now - queued : most;
 }
 
+/* It runs neither nor waits for a CPU. From Linux 6.12 on it may be in a CPU's queue for a while yet. */
+static __always_inline int task__sleeps(const struct task_struct *task)
+{
+	return !task->on_rq || (bpf_core_field_exists(task->se.sched_delayed) && task->se.sched_delayed);
+}
+
 #endif

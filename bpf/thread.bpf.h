@@ -57,17 +57,12 @@ static __always_inline void thread__running(struct thread_record *r, struct task
 		r->now_ns = looked_ns;
 }
 
-static __always_inline int thread__sleeps(const struct task_struct *task)
-{
-	return !task->on_rq || (bpf_core_field_exists(task->se.sched_delayed) && task->se.sched_delayed);
-}
-
 /* How long it waits for a CPU now. */
 static __always_inline __u64 thread__queued(struct task_struct *task, __u64 now_ns)
 {
 	__u64 queued;
 
-	if (thread__sleeps(task))
+	if (task__sleeps(task))
 		return 0;
 	if (!bpf_core_field_exists(task->sched_info.last_queued) || !gate.wait_clock_ns)
 		return task__queued(task, ~0ull);
@@ -85,7 +80,7 @@ static __always_inline __u32 thread__false_queue_ms(const struct task_struct *ta
 	__u64 queued;
 
 	if (!bpf_core_field_exists(task->sched_info.last_queued) || !gate.wait_clock_ns || task->on_cpu ||
-	    !thread__sleeps(task))
+	    !task__sleeps(task))
 		return 0;
 	queued = task->sched_info.last_queued;
 	now_ns = wait__now(now_ns);

@@ -120,12 +120,6 @@ static __always_inline void waking__decide(void *ctx, struct task_struct *woken,
 	slot->waker = at;
 }
 
-/* Who has not left its CPU yet does not, now. (From Linux 6.12 on, one that sleeps may be in a CPU's queue for a while yet.) */
-static __always_inline int waking__is_away(const struct task_struct *task)
-{
-	return !task->on_rq || (bpf_core_field_exists(task->se.sched_delayed) && task->se.sched_delayed);
-}
-
 /* The place of a thread that somebody asked for; NULL: those where it may be are others'. */
 static __always_inline struct futex_count *waking__futex_count(struct task_struct *task)
 {
@@ -151,7 +145,8 @@ static __noinline int waking__count_futex(struct task_struct *task)
 {
 	struct futex_count *f;
 
-	if (!waking__is_away(task) || !(task->__state & TASK_INTERRUPTIBLE) || !IS_FUTEX(wait__syscall(task)))
+	if (!task__sleeps(task) || /* who has not left its CPU yet does not, now */
+	    !(task->__state & TASK_INTERRUPTIBLE) || !IS_FUTEX(wait__syscall(task)))
 		return 0;
 	f = waking__futex_count(task);
 	if (f)

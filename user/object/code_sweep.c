@@ -63,8 +63,8 @@ struct place {
 	uint8_t strength, len;
 	uint8_t flow;      /* enum x86_flow, once it is reached */
 	bool is_slot_jump; /* through the global offset table */
-	bool is_register_jump,
-		is_lead; /* an indirect one, of that kind; one that may lead to other places of its function */
+	bool is_register_jump;
+	bool is_lead; /* to where nobody knows, perhaps in its function */
 };
 
 /* A way that is still to be gone. */
