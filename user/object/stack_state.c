@@ -31,6 +31,8 @@
 
 #define UNIT      8
 #define UNITS_MAX INT16_MAX
+/* A row has two bits for what is to be added to a word that was read. */
+#define KEPT_MAX 3
 /* What a call may change: rax, rcx, rdx, rsi, rdi, r8 to r11. */
 #define CALL_CLOBBERS 0x0fc7u
 
@@ -46,9 +48,9 @@ bool stack_state__is_misaligned(const struct stack_state *s, unsigned int habits
 
 /* -- what registers hold -- */
 
-/* A value as far as it matters: the CFA less `units`, the caller's frame pointer, or neither. */
+/* A value as far as it matters: the CFA less `units`, the address of a word that holds that, the caller's frame pointer, or none of these. */
 struct value {
-	enum { VALUE_OTHER, VALUE_STACK, VALUE_CALLERS_FP } kind;
+	enum { VALUE_OTHER, VALUE_STACK, VALUE_KEEPER, VALUE_CALLERS_FP } kind;
 	int32_t units;
 };
 
@@ -56,8 +58,12 @@ static struct value value_of(const struct stack_state *s, uint8_t reg)
 {
 	if (reg == X86_RSP && s->sp_kind == STACK_SP_KNOWN)
 		return (struct value){VALUE_STACK, s->sp};
+	if (reg == X86_RSP && s->sp_kind == STACK_SP_KEEPER)
+		return (struct value){VALUE_KEEPER, s->sp};
 	if (reg == X86_RBP && s->fp_kind == STACK_FP_FRAME)
 		return (struct value){VALUE_STACK, s->fp};
+	if (reg == X86_RBP && s->fp_kind == STACK_FP_KEEPER)
+		return (struct value){VALUE_KEEPER, s->fp};
 	if (reg == X86_RBP && s->fp_kind == STACK_FP_CALLERS)
 		return (struct value){VALUE_CALLERS_FP, 0};
 	if (reg == s->copy_reg && reg != X86_NO_REG)
@@ -71,6 +77,8 @@ static struct value plus_bytes(struct value v, int64_t bytes)
 {
 	int64_t units = v.units - bytes / UNIT;
 
+	if (v.kind == VALUE_KEEPER && bytes == 0)
+		return v;
 	if (v.kind != VALUE_STACK || bytes % UNIT || units > UNITS_MAX || units < -UNITS_MAX)
 		return (struct value){VALUE_OTHER, 0};
 	return (struct value){VALUE_STACK, (int32_t)units};
@@ -79,23 +87,24 @@ static struct value plus_bytes(struct value v, int64_t bytes)
 /* The stack pointer is at most at the return address, or something else goes on; what lies below it is gone. */
 static void set_sp(struct stack_state *s, struct value v)
 {
-	if (v.kind != VALUE_STACK || v.units < 1) {
+	if ((v.kind != VALUE_STACK && v.kind != VALUE_KEEPER) || v.units < 1) {
 		s->sp_kind = STACK_SP_ELSEWHERE;
 		s->sp = 0;
 		return;
 	}
-	s->sp_kind = STACK_SP_KNOWN;
+	s->sp_kind = v.kind == VALUE_STACK ? STACK_SP_KNOWN : STACK_SP_KEEPER;
 	s->sp = v.units;
-	if (s->slot > s->sp)
+	if (v.kind == VALUE_STACK && s->slot > s->sp)
 		s->slot = 0;
 }
 
 static void set_fp(struct stack_state *s, struct value v)
 {
 	s->fp_kind = v.kind == VALUE_STACK        ? STACK_FP_FRAME
+		     : v.kind == VALUE_KEEPER     ? STACK_FP_KEEPER
 		     : v.kind == VALUE_CALLERS_FP ? STACK_FP_CALLERS
 						  : STACK_FP_OTHER;
-	s->fp = v.kind == VALUE_STACK ? v.units : 0;
+	s->fp = v.kind == VALUE_STACK || v.kind == VALUE_KEEPER ? v.units : 0;
 }
 
 static void set(struct stack_state *s, uint8_t reg, struct value v)
@@ -140,13 +149,18 @@ static struct value address_of(const struct stack_state *s, const struct x86_ins
 
 /* -- instructions -- */
 
+/* The stack pointer by so much that is not known: it stays on its stack. */
+static void move_sp(struct stack_state *s)
+{
+	if (s->sp_kind != STACK_SP_ELSEWHERE)
+		s->sp_kind = STACK_SP_MOVED;
+	s->sp = 0;
+}
+
 static void push(struct stack_state *s, struct value what, bool is_short)
 {
-	if (s->sp_kind != STACK_SP_KNOWN)
-		return;
-	if (is_short || s->sp == UNITS_MAX) {
-		s->sp_kind = STACK_SP_MOVED;
-		s->sp = 0;
+	if (s->sp_kind != STACK_SP_KNOWN || is_short || s->sp == UNITS_MAX) {
+		move_sp(s);
 		return;
 	}
 	s->sp++;
@@ -164,6 +178,8 @@ static struct value loaded_from(const struct stack_state *s, struct value at)
 {
 	if (at.kind == VALUE_STACK && s->slot && at.units == s->slot)
 		return (struct value){VALUE_CALLERS_FP, 0};
+	if (at.kind == VALUE_KEEPER)
+		return (struct value){VALUE_STACK, at.units};
 	return (struct value){VALUE_OTHER, 0};
 }
 
@@ -178,6 +194,8 @@ static void pop(struct stack_state *s, uint8_t reg, bool is_short)
 	}
 	if (sp.kind == VALUE_STACK)
 		set_sp(s, is_short ? (struct value){VALUE_OTHER, 0} : plus_bytes(sp, UNIT));
+	else
+		move_sp(s);
 	if (reg < X86_REGS)
 		set(s, reg, what);
 }
@@ -198,14 +216,6 @@ static void enter(struct stack_state *s, const struct x86_insn *in)
 		forget(s, 1u << X86_RSP); /* nested levels: nobody uses them */
 	else
 		set_sp(s, plus_bytes(value_of(s, X86_RSP), -(in->imm & 0xffff)));
-}
-
-/* The stack pointer by so much that is not known: it stays on its stack. */
-static void move_sp(struct stack_state *s)
-{
-	if (s->sp_kind == STACK_SP_KNOWN)
-		s->sp_kind = STACK_SP_MOVED;
-	s->sp = 0;
 }
 
 /* add, sub and and with the stack pointer as what is changed; false where it is another instruction. */
@@ -241,19 +251,31 @@ static void step_lea(struct stack_state *s, const struct x86_insn *in)
 
 	/* an address that counts by an index from the stack is still on it */
 	if (is_wide && to == X86_RSP && v.kind != VALUE_STACK && s->sp_kind != STACK_SP_ELSEWHERE &&
-	    (in->base == X86_RSP || value_of(s, in->base).kind == VALUE_STACK))
+	    (in->base == X86_RSP || value_of(s, in->base).kind == VALUE_STACK ||
+	     value_of(s, in->base).kind == VALUE_KEEPER))
 		move_sp(s);
 	else
 		set(s, to, is_wide ? v : (struct value){VALUE_OTHER, 0});
 }
 
+/* Is it the word that the stack pointer points at? */
+static bool is_at_sp(const struct x86_insn *in)
+{
+	return in->base == X86_RSP && in->index == X86_NO_REG && !in->disp &&
+	       !(in->prefixes & (X86_PREFIX_67 | X86_PREFIX_SEGMENT));
+}
+
 static void store(struct stack_state *s, const struct x86_insn *in)
 {
-	struct value at = address_of(s, in);
+	struct value at = address_of(s, in), what = value_of(s, x86_insn__reg(in));
 
-	if (value_of(s, x86_insn__reg(in)).kind == VALUE_CALLERS_FP && at.kind == VALUE_STACK &&
-	    at.units > 1 && !s->slot)
+	if (what.kind == VALUE_CALLERS_FP && at.kind == VALUE_STACK && at.units > 1 && !s->slot)
 		s->slot = at.units;
+	if (what.kind == VALUE_STACK && s->sp_kind == STACK_SP_MOVED && is_at_sp(in) && what.units >= 0 &&
+	    what.units <= KEPT_MAX) {
+		s->sp_kind = STACK_SP_KEEPER;
+		s->sp = what.units;
+	}
 }
 
 /* mov between registers, or a register and memory, of 8 bytes. */
@@ -396,6 +418,10 @@ struct unwind_row stack_state__row(const struct stack_state *s)
 	} else if (s->fp_kind == STACK_FP_FRAME && s->sp_kind == STACK_SP_MOVED) {
 		row.cfa = ROW_REG_RBP;
 		row.cfa_off = s->fp;
+	} else if (s->sp_kind == STACK_SP_KEEPER) {
+		row.cfa = ROW_REG_RSP | ROW_CFA_DEREF | s->sp << ROW_DEREF_ADD_SHIFT;
+	} else if (s->fp_kind == STACK_FP_KEEPER && s->sp_kind == STACK_SP_MOVED) {
+		row.cfa = ROW_REG_RBP | ROW_CFA_DEREF | s->fp << ROW_DEREF_ADD_SHIFT;
 	} else if (has_frame(s) && s->fp == 2) {
 		row.cfa = ROW_CFA_SWITCH;
 		return row;

@@ -17,12 +17,14 @@ struct x86_insn;
 enum stack_sp {
 	STACK_SP_KNOWN = 0, /* the CFA less `sp` */
 	STACK_SP_MOVED,     /* somewhere below: alloca, realignment */
+	STACK_SP_KEEPER,    /* there, at a word that holds the CFA less `sp` */
 	STACK_SP_ELSEWHERE, /* loaded: on another stack, or anywhere */
 };
 
 enum stack_fp {
 	STACK_FP_CALLERS = 0, /* as the caller left it */
 	STACK_FP_FRAME,       /* the CFA less `fp` */
+	STACK_FP_KEEPER,      /* the address of a word on the stack that holds the CFA less `fp` */
 	STACK_FP_OTHER,
 };
 

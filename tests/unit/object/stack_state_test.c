@@ -44,6 +44,11 @@ struct wanted {
 	{                                \
 		reg, off, ROW_FP_SAME, 0 \
 	}
+/* The CFA less `off` is in the word that the register points at. */
+#define KEPT(reg, off, ...)                                                    \
+	{                                                                      \
+		reg | ROW_CFA_DEREF | (off) << ROW_DEREF_ADD_SHIFT, 0, __VA_ARGS__ \
+	}
 #define KIND(kind)            \
 	{                     \
 		kind, 0, 0, 0 \
@@ -115,6 +120,30 @@ static void copies_in_registers_are_followed(void **state)
 	/* by the numbers that rows have for registers; of two copies the last is known */
 	EXPECT(aligned, 0, SP(1), SP(2), SP(2), COPY(ROW_REG_RCX, 2), COPY(ROW_REG_RSI, 2),
 	       COPY(ROW_REG_RSI, 2), SP(2), SP(1));
+}
+
+CODE(kept, "push %rbp; mov %rsp,%rax; sub $4,%rsp; and $-16,%rsp; mov %rax,(%rsp); mov %rsp,%rbp; lea -32(%rbp),%rsp; "
+	   "push %r10; mov %rdi,%rax; call kept; pop %r10; mov %rbp,%rsp; pop %rsp; pop %rbp; ret");
+CODE(kept_over, "mov %rsp,%rax; and $-16,%rsp; mov %rax,(%rsp); push %rcx; pop %rcx; mov %rcx,(%rsp); mov (%rsp),%rsp; ret");
+CODE(kept_far, "sub $32,%rsp; mov %rsp,%rax; and $-16,%rsp; mov %rax,(%rsp); nop");
+CODE(kept_beside, "mov %rsp,%rax; and $-16,%rsp; mov %rax,8(%rsp); mov %rax,(%rsp,%rcx,8); mov %rax,%fs:(%rsp); nop");
+
+static void where_the_stack_was_is_kept_in_a_word_at_the_aligned_one(void **state)
+{
+	(void)state;
+	EXPECT(kept, 0, SP(1), SP(2), SP(2), COPY(ROW_REG_RAX, 2), COPY(ROW_REG_RAX, 2),
+	       KEPT(ROW_REG_RSP, 2, ROW_FP_SAME, 0), KEPT(ROW_REG_RSP, 2, ROW_FP_AT_CFA, -2),
+	       KEPT(ROW_REG_RBP, 2, ROW_FP_AT_CFA, -2), KEPT(ROW_REG_RBP, 2, ROW_FP_AT_CFA, -2),
+	       KEPT(ROW_REG_RBP, 2, ROW_FP_AT_CFA, -2), KEPT(ROW_REG_RBP, 2, ROW_FP_AT_CFA, -2),
+	       KEPT(ROW_REG_RBP, 2, ROW_FP_AT_CFA, -2), KEPT(ROW_REG_RSP, 2, ROW_FP_AT_CFA, -2),
+	       SP_SAVED(2, -2), SP(1));
+	/* what moves the stack pointer leaves the word behind */
+	EXPECT(kept_over, 0, SP(1), SP(1), COPY(ROW_REG_RAX, 1), KEPT(ROW_REG_RSP, 1, ROW_FP_SAME, 0), COPY(ROW_REG_RAX, 1),
+	       COPY(ROW_REG_RAX, 1), COPY(ROW_REG_RAX, 1), KIND(ROW_CFA_NONE));
+	/* a row adds up to three words */
+	EXPECT(kept_far, 0, SP(1), SP(5), SP(5), COPY(ROW_REG_RAX, 5), COPY(ROW_REG_RAX, 5));
+	EXPECT(kept_beside, 0, SP(1), SP(1), COPY(ROW_REG_RAX, 1), COPY(ROW_REG_RAX, 1), COPY(ROW_REG_RAX, 1),
+	       COPY(ROW_REG_RAX, 1));
 }
 
 CODE(alloca_, "push %rbp; mov %rsp,%rbp; sub %rax,%rsp; lea (%rsp,%rcx,8),%rsp; lea -8(%rbp),%rsp; pop %rbx; "
@@ -200,6 +229,7 @@ int main(void)
 		cmocka_unit_test(a_pushed_frame_pointer_comes_back_with_its_pop),
 		cmocka_unit_test(a_stored_frame_pointer_comes_back_with_its_load),
 		cmocka_unit_test(copies_in_registers_are_followed),
+		cmocka_unit_test(where_the_stack_was_is_kept_in_a_word_at_the_aligned_one),
 		cmocka_unit_test(space_of_unknown_size_leaves_the_frame_pointer),
 		cmocka_unit_test(another_stack_is_left_by_the_frame_pointer),
 		cmocka_unit_test(what_is_not_understood_is_not_known),
