@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * function_range - where the functions of a file without symbols begin and end, as its unwind rules tell.
+ * function_range - where the functions of a file without symbols begin and end, as its unwind rules tell, and between these its code.
  *
  * Owns: nothing. Thread: any. Limit: that of fde_index. Errors: -ENOENT no search table, those of unwind_rules and fde_index; an FDE that is damaged gives
  * no range.

@@ -45,8 +45,8 @@ struct wanted {
 		reg, off, ROW_FP_SAME, 0 \
 	}
 /* The CFA less `off` is in the word that the register points at. */
-#define KEPT(reg, off, ...)                                                    \
-	{                                                                      \
+#define KEPT(reg, off, ...)                                                        \
+	{                                                                          \
 		reg | ROW_CFA_DEREF | (off) << ROW_DEREF_ADD_SHIFT, 0, __VA_ARGS__ \
 	}
 #define KIND(kind)            \
@@ -122,11 +122,14 @@ static void copies_in_registers_are_followed(void **state)
 	       COPY(ROW_REG_RSI, 2), SP(2), SP(1));
 }
 
-CODE(kept, "push %rbp; mov %rsp,%rax; sub $4,%rsp; and $-16,%rsp; mov %rax,(%rsp); mov %rsp,%rbp; lea -32(%rbp),%rsp; "
+CODE(kept, "push %rbp; mov %rsp,%rax; sub $4,%rsp; and $-16,%rsp; mov %rax,(%rsp); mov %rsp,%rbp; lea "
+	   "-32(%rbp),%rsp; "
 	   "push %r10; mov %rdi,%rax; call kept; pop %r10; mov %rbp,%rsp; pop %rsp; pop %rbp; ret");
-CODE(kept_over, "mov %rsp,%rax; and $-16,%rsp; mov %rax,(%rsp); push %rcx; pop %rcx; mov %rcx,(%rsp); mov (%rsp),%rsp; ret");
+CODE(kept_over, "mov %rsp,%rax; and $-16,%rsp; mov %rax,(%rsp); push %rcx; pop %rcx; mov %rcx,(%rsp); mov "
+		"(%rsp),%rsp; ret");
 CODE(kept_far, "sub $32,%rsp; mov %rsp,%rax; and $-16,%rsp; mov %rax,(%rsp); nop");
-CODE(kept_beside, "mov %rsp,%rax; and $-16,%rsp; mov %rax,8(%rsp); mov %rax,(%rsp,%rcx,8); mov %rax,%fs:(%rsp); nop");
+CODE(kept_beside,
+     "mov %rsp,%rax; and $-16,%rsp; mov %rax,8(%rsp); mov %rax,(%rsp,%rcx,8); mov %rax,%fs:(%rsp); nop");
 
 static void where_the_stack_was_is_kept_in_a_word_at_the_aligned_one(void **state)
 {
@@ -138,8 +141,8 @@ static void where_the_stack_was_is_kept_in_a_word_at_the_aligned_one(void **stat
 	       KEPT(ROW_REG_RBP, 2, ROW_FP_AT_CFA, -2), KEPT(ROW_REG_RSP, 2, ROW_FP_AT_CFA, -2),
 	       SP_SAVED(2, -2), SP(1));
 	/* what moves the stack pointer leaves the word behind */
-	EXPECT(kept_over, 0, SP(1), SP(1), COPY(ROW_REG_RAX, 1), KEPT(ROW_REG_RSP, 1, ROW_FP_SAME, 0), COPY(ROW_REG_RAX, 1),
-	       COPY(ROW_REG_RAX, 1), COPY(ROW_REG_RAX, 1), KIND(ROW_CFA_NONE));
+	EXPECT(kept_over, 0, SP(1), SP(1), COPY(ROW_REG_RAX, 1), KEPT(ROW_REG_RSP, 1, ROW_FP_SAME, 0),
+	       COPY(ROW_REG_RAX, 1), COPY(ROW_REG_RAX, 1), COPY(ROW_REG_RAX, 1), KIND(ROW_CFA_NONE));
 	/* a row adds up to three words */
 	EXPECT(kept_far, 0, SP(1), SP(5), SP(5), COPY(ROW_REG_RAX, 5), COPY(ROW_REG_RAX, 5));
 	EXPECT(kept_beside, 0, SP(1), SP(1), COPY(ROW_REG_RAX, 1), COPY(ROW_REG_RAX, 1), COPY(ROW_REG_RAX, 1),
