@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Any bytes as code without rules: the first two say where a known function starts, what follows is code, and any of it may be read as a jump table.
- * Twice the same comes out, for a compiler's code and for assembler.
+ * Twice the same comes out, for a compiler's code and for assembler; and a function that is told by the bytes alone holds the address that was asked for.
  */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/object/code_function.h"
 #include "user/object/code_sweep.h"
 
 #define CODE_VADDR 0x10000ull
@@ -64,6 +65,16 @@ static void check(const struct input *in, uint16_t start, unsigned int habits)
 	code_sweep__free(b);
 }
 
+static void check_function(const struct input *in, uint16_t start)
+{
+	uint64_t vaddr = CODE_VADDR + start / 2;
+	struct function_range r;
+
+	if (code_function__find(in->code, in->len, CODE_VADDR, start % 2, vaddr, &r) &&
+	    (r.start < CODE_VADDR || r.start > vaddr || r.end <= vaddr || r.end > CODE_VADDR + in->len))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {.code = data + 2, .len = size - 2};
@@ -74,5 +85,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(&start, data, sizeof(start));
 	check(&in, start, 0);
 	check(&in, start, STACK_HABIT_ASSEMBLER);
+	check_function(&in, start);
 	return 0;
 }
