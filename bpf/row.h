@@ -30,7 +30,7 @@
 struct unwind_row {
 	__u16 pc; /* low 16 bits of the first address the row holds for */
 	__u8 cfa; /* ROW_CFA_* base in the low 5 bits | ROW_CFA_DEREF | deref_add << ROW_DEREF_ADD_SHIFT, or ROW_CFA_WIDE | ROW_DERIVED */
-	__u8 saved; /* ROW_FP_* in the low 2 bits | ROW_RA_REG | ROW_RBX | ra_reg << ROW_RA_REG_SHIFT, or the upper bits of a wide cfa_off */
+	__u8 saved; /* ROW_FP_* in the low 2 bits | ROW_RA_REG | ROW_RBX | ra_reg << ROW_RA_REG_SHIFT, or the upper bits of a wide cfa_off, or ROW_DEREF_DERIVED */
 	__s16 cfa_off; /* in units of 8 bytes */
 	__s16 fp_off; /* in units of 8 bytes; with ROW_RBX two of 8 bits, fp_off the lower and rbx_off the upper */
 };
@@ -86,6 +86,8 @@ enum row_fp {
 #define ROW_RA_REG       0x04
 #define ROW_RA_REG_SHIFT 4
 #define ROW_WIDE_SHIFT   4
+/* ROW_DERIVED where ROW_CFA_DEREF has its bit; not with ROW_RA_REG */
+#define ROW_DEREF_DERIVED 0x10
 /*
  * A file in which frames are found by RBX above the leaf (the dynamic loader, while it binds a function at its first call). RBX is saved
  * by every other function, so following it everywhere would cost a read a frame.
@@ -97,6 +99,13 @@ static inline __s64 unwind_row__cfa_bytes(const struct unwind_row *row)
 	if ((row->cfa & (ROW_CFA_DEREF | ROW_CFA_WIDE)) == ROW_CFA_WIDE)
 		return (__s64)((__u16)row->cfa_off | (__u32)(row->saved >> ROW_WIDE_SHIFT) << 16) * 8;
 	return (__s64)row->cfa_off * 8;
+}
+
+/* Was it made from instructions? */
+static inline int unwind_row__is_derived(const struct unwind_row *row)
+{
+	return row->cfa & ROW_CFA_DEREF ? (row->saved & (ROW_DEREF_DERIVED | ROW_RA_REG)) == ROW_DEREF_DERIVED
+					: row->cfa & ROW_DERIVED;
 }
 
 static inline __s64 unwind_row__fp_bytes(const struct unwind_row *row)

@@ -237,6 +237,8 @@ static __always_inline int unwind__cfa(struct walk *w, const struct unwind_row *
 		if (end)
 			return end;
 		cfa += (row->cfa >> ROW_DEREF_ADD_SHIFT) * 8;
+		if (unwind_row__is_derived(row))
+			w->unchecked = w->derived = 1;
 	}
 	*ret_cfa = cfa;
 	return 0;

@@ -189,9 +189,7 @@ static bool may_be_derived(struct comparison *c, const struct unwind_row *row, u
 {
 	const struct built_page *b = build(c, at);
 
-	return b && b->n_derived &&
-	       (ROW_CFA_BASE(row->cfa) == ROW_CFA_SWITCH ||
-		(row->cfa & (ROW_CFA_DEREF | ROW_DERIVED)) == ROW_DERIVED);
+	return b && b->n_derived && (ROW_CFA_BASE(row->cfa) == ROW_CFA_SWITCH || unwind_row__is_derived(row));
 }
 
 /* -- libdw's side: FDEs by a linear pass -- */

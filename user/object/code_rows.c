@@ -207,9 +207,10 @@ static void emit(const struct code_sweep *sweep, const struct code_hole *hole, u
 		const struct stack_state *state = code_sweep__find(sweep, at, &len);
 		struct unwind_row row = state ? stack_state__row(state) : unwind_row__of(ROW_CFA_NONE);
 
-		if (row.cfa < X86_REGS)
+		if (row.cfa & ROW_CFA_DEREF)
+			row.saved |= ROW_DEREF_DERIVED;
+		else if (row.cfa < X86_REGS)
 			row.cfa |= ROW_DERIVED;
-
 		if (at + len > from && (state || was_known || at <= from)) {
 			row_list__append(rows, at > from ? at - from : 0, row);
 			was_known = state;

@@ -16,12 +16,14 @@
  *      ret
  *
  * Invariants. An instruction that changes a register in a way that is not understood makes it unknown (x86_insn__writes says which ones
- * it may change). Nothing unknown becomes known, but by a load from where it was saved, or by the end of a frame that is known.
+ * it may change). Nothing unknown becomes known, but by a load from where it was saved, by the end of a frame that is known, or where a stack pointer that was aligned
+ * points at a word into which the CFA was stored.
  *
  * Cost. A few comparisons an instruction.
  *
  * What it does not do. Registers and memory in general: one copy of a stack address and one of the frame pointer are followed, so that code which
- * keeps the old stack pointer in another register is understood. Stores that overwrite a saved register are not looked for.
+ * keeps the old stack pointer in another register is understood. Stores that overwrite a saved register are not looked for, but
+ * those over the word in which the CFA is kept (STACK_SP_KEEPER).
  *
  * Reference. System V ABI AMD64, 3.2; Intel SDM volume 2.
  */
@@ -87,7 +89,7 @@ static struct value plus_bytes(struct value v, int64_t bytes)
 /* The stack pointer is at most at the return address, or something else goes on; what lies below it is gone. */
 static void set_sp(struct stack_state *s, struct value v)
 {
-	if ((v.kind != VALUE_STACK && v.kind != VALUE_KEEPER) || v.units < 1) {
+	if (v.kind != VALUE_KEEPER && (v.kind != VALUE_STACK || v.units < 1)) {
 		s->sp_kind = STACK_SP_ELSEWHERE;
 		s->sp = 0;
 		return;
@@ -147,6 +149,13 @@ static struct value address_of(const struct stack_state *s, const struct x86_ins
 	return plus_bytes(value_of(s, in->base), in->disp);
 }
 
+/* Is the operand in the word that a register points at? */
+static bool is_word_at_base(const struct x86_insn *in)
+{
+	return x86_insn__is_memory(in) && in->index == X86_NO_REG && in->disp >= 0 && in->disp < UNIT &&
+	       !(in->prefixes & (X86_PREFIX_67 | X86_PREFIX_SEGMENT));
+}
+
 /* -- instructions -- */
 
 /* The stack pointer by so much that is not known: it stays on its stack. */
@@ -155,6 +164,20 @@ static void move_sp(struct stack_state *s)
 	if (s->sp_kind != STACK_SP_ELSEWHERE)
 		s->sp_kind = STACK_SP_MOVED;
 	s->sp = 0;
+}
+
+/* What touches the word in which the CFA is kept, and does not just load it, may have changed it. */
+static void lose_keeper(struct stack_state *s, const struct x86_insn *in)
+{
+	bool is_load = in->encoding == X86_LEGACY && in->map == X86_MAP_ONE &&
+		       (in->opcode == 0x8b || in->opcode == 0x8d);
+
+	if (!is_word_at_base(in) || is_load || value_of(s, in->base).kind != VALUE_KEEPER)
+		return;
+	if (s->sp_kind == STACK_SP_KEEPER)
+		move_sp(s);
+	if (s->fp_kind == STACK_FP_KEEPER)
+		forget(s, 1u << X86_RBP);
 }
 
 static void push(struct stack_state *s, struct value what, bool is_short)
@@ -258,21 +281,14 @@ static void step_lea(struct stack_state *s, const struct x86_insn *in)
 		set(s, to, is_wide ? v : (struct value){VALUE_OTHER, 0});
 }
 
-/* Is it the word that the stack pointer points at? */
-static bool is_at_sp(const struct x86_insn *in)
-{
-	return in->base == X86_RSP && in->index == X86_NO_REG && !in->disp &&
-	       !(in->prefixes & (X86_PREFIX_67 | X86_PREFIX_SEGMENT));
-}
-
 static void store(struct stack_state *s, const struct x86_insn *in)
 {
 	struct value at = address_of(s, in), what = value_of(s, x86_insn__reg(in));
 
 	if (what.kind == VALUE_CALLERS_FP && at.kind == VALUE_STACK && at.units > 1 && !s->slot)
 		s->slot = at.units;
-	if (what.kind == VALUE_STACK && s->sp_kind == STACK_SP_MOVED && is_at_sp(in) && what.units >= 0 &&
-	    what.units <= KEPT_MAX) {
+	if (what.kind == VALUE_STACK && s->sp_kind == STACK_SP_MOVED && in->base == X86_RSP &&
+	    is_word_at_base(in) && in->disp == 0 && what.units >= 0 && what.units <= KEPT_MAX) {
 		s->sp_kind = STACK_SP_KEEPER;
 		s->sp = what.units;
 	}
@@ -327,6 +343,7 @@ void stack_state__step(struct stack_state *s, const struct x86_insn *in, unsigne
 {
 	enum x86_flow flow;
 
+	lose_keeper(s, in);
 	if (in->encoding != X86_LEGACY) {
 		forget(s, x86_insn__writes(in));
 		return;
@@ -415,7 +432,7 @@ struct unwind_row stack_state__row(const struct stack_state *s)
 	if (s->sp_kind == STACK_SP_KNOWN) {
 		row.cfa = ROW_REG_RSP;
 		row.cfa_off = s->sp;
-	} else if (s->fp_kind == STACK_FP_FRAME && s->sp_kind == STACK_SP_MOVED) {
+	} else if (s->fp_kind == STACK_FP_FRAME && s->sp_kind != STACK_SP_ELSEWHERE) {
 		row.cfa = ROW_REG_RBP;
 		row.cfa_off = s->fp;
 	} else if (s->sp_kind == STACK_SP_KEEPER) {

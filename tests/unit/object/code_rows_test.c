@@ -115,6 +115,22 @@ static void a_jump_to_nobody_knows_where_is_followed_among_code_with_rules(void 
 	}
 }
 
+/* Where the CFA is read from a word there is another place for the mark. */
+static void a_row_that_reads_the_cfa_is_marked_as_made_here(void **state)
+{
+	(void)state;
+	assemble(".globl f\n.type f,@function\n"
+		 "f: push %rbp\nmov %rsp,%rax\n"    /* 0, 1 */
+		 "and $-16,%rsp\nmov %rax,(%rsp)\n" /* 4, 8 */
+		 "mov %rsp,%rbp\nsub $64,%rsp\n"    /* 0xc, 0xf */
+		 "mov %rbp,%rsp\npop %rsp\npop %rbp\nret\n",
+		 FLAGS);
+	build(1);
+	expect(0x13, ROW_REG_RBP | ROW_CFA_DEREF | 2 << ROW_DEREF_ADD_SHIFT, 0,
+	       ROW_FP_AT_CFA | ROW_DEREF_DERIVED, -2);
+	assert_true(unwind_row__is_derived(unwind_row__find(fx.rows, fx.n, 0x13)));
+}
+
 static void code_without_rules_is_followed(void **state)
 {
 	(void)state;
@@ -341,6 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_jump_to_nobody_knows_where_is_followed_among_code_with_rules),
+		cmocka_unit_test(a_row_that_reads_the_cfa_is_marked_as_made_here),
 		cmocka_unit_test(code_without_rules_is_followed),
 		cmocka_unit_test(code_with_rules_gives_none_of_them_up),
 		cmocka_unit_test(a_function_is_known_by_a_call_from_code_with_rules),

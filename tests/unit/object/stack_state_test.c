@@ -127,6 +127,13 @@ CODE(kept, "push %rbp; mov %rsp,%rax; sub $4,%rsp; and $-16,%rsp; mov %rax,(%rsp
 	   "push %r10; mov %rdi,%rax; call kept; pop %r10; mov %rbp,%rsp; pop %rsp; pop %rbp; ret");
 CODE(kept_over, "mov %rsp,%rax; and $-16,%rsp; mov %rax,(%rsp); push %rcx; pop %rcx; mov %rcx,(%rsp); mov "
 		"(%rsp),%rsp; ret");
+CODE(kept_written,
+     "mov %rsp,%rax; and $-16,%rsp; mov %rax,(%rsp); mov %rsp,%rbp; xor %eax,%eax; movups %xmm0,-16(%rbp); "
+     "mov (%rbp),%rcx; movb $1,7(%rbp); nop");
+CODE(kept_whole,
+     "lea 8(%rsp),%rax; and $-16,%rsp; mov %rax,(%rsp); mov %rsp,%rbp; sub $32,%rsp; mov %rbp,%rsp; nop");
+CODE(kept_in_frame,
+     "push %rbp; mov %rsp,%rbp; and $-32,%rsp; lea -8(%rbp),%rax; mov %rax,(%rsp); call kept; nop");
 CODE(kept_far, "sub $32,%rsp; mov %rsp,%rax; and $-16,%rsp; mov %rax,(%rsp); nop");
 CODE(kept_beside,
      "mov %rsp,%rax; and $-16,%rsp; mov %rax,8(%rsp); mov %rax,(%rsp,%rcx,8); mov %rax,%fs:(%rsp); nop");
@@ -143,6 +150,16 @@ static void where_the_stack_was_is_kept_in_a_word_at_the_aligned_one(void **stat
 	/* what moves the stack pointer leaves the word behind */
 	EXPECT(kept_over, 0, SP(1), SP(1), COPY(ROW_REG_RAX, 1), KEPT(ROW_REG_RSP, 1, ROW_FP_SAME, 0),
 	       COPY(ROW_REG_RAX, 1), COPY(ROW_REG_RAX, 1), COPY(ROW_REG_RAX, 1), KIND(ROW_CFA_NONE));
+	/* until it is written to; beside it lies what the function has for itself */
+	EXPECT(kept_written, 0, SP(1), SP(1), COPY(ROW_REG_RAX, 1), KEPT(ROW_REG_RSP, 1, ROW_FP_SAME, 0),
+	       KEPT(ROW_REG_RSP, 1, ROW_FP_UNKNOWN, 0), KEPT(ROW_REG_RSP, 1, ROW_FP_UNKNOWN, 0),
+	       KEPT(ROW_REG_RSP, 1, ROW_FP_UNKNOWN, 0), KEPT(ROW_REG_RSP, 1, ROW_FP_UNKNOWN, 0),
+	       {ROW_REG_RCX, 1, ROW_FP_UNKNOWN, 0});
+	EXPECT(kept_whole, 0, SP(1), SP(1), COPY(ROW_REG_RAX, 0), KEPT(ROW_REG_RSP, 0, ROW_FP_SAME, 0),
+	       KEPT(ROW_REG_RSP, 0, ROW_FP_UNKNOWN, 0), KEPT(ROW_REG_RBP, 0, ROW_FP_UNKNOWN, 0),
+	       KEPT(ROW_REG_RSP, 0, ROW_FP_UNKNOWN, 0));
+	/* an argument that is an address of the frame is no such word */
+	EXPECT(kept_in_frame, 0, SP(1), SP(2), SP_SAVED(2, -2), FP(2, -2), FP(2, -2), FP(2, -2), FP(2, -2));
 	/* a row adds up to three words */
 	EXPECT(kept_far, 0, SP(1), SP(5), SP(5), COPY(ROW_REG_RAX, 5), COPY(ROW_REG_RAX, 5));
 	EXPECT(kept_beside, 0, SP(1), SP(1), COPY(ROW_REG_RAX, 1), COPY(ROW_REG_RAX, 1), COPY(ROW_REG_RAX, 1),
