@@ -2,7 +2,7 @@
 /*
  * function_range - where the functions of a file without symbols begin and end, as its unwind rules tell, and between these its code.
  *
- * Owns: nothing. Thread: any. Limit: that of fde_index. Errors: -ENOENT no search table, those of unwind_rules and fde_index; an FDE that is damaged gives
+ * Owns: nothing. Thread: any. Limit: that of fde_index; 1,024 addresses between rules a call, the rest are told no range. Errors: -ENOENT no search table, those of unwind_rules and fde_index; an FDE that is damaged gives
  * no range.
  */
 #ifndef EVERPROF_OBJECT_FUNCTION_RANGE_H

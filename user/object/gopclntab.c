@@ -79,7 +79,7 @@ static const char *read_string(const struct gopclntab *t, const struct gopclntab
 
 /* -- the header -- */
 
-int gopclntab__parse_magic(struct lazy_bytes *bytes, enum gopclntab_version *ret_version)
+static int parse_magic(struct lazy_bytes *bytes, enum gopclntab_version *ret_version)
 {
 	const uint8_t *p = lazy_bytes__get(bytes, 0, 16);
 	uint32_t magic;
@@ -143,7 +143,7 @@ int gopclntab__init(struct gopclntab *t, struct lazy_bytes *bytes, uint64_t text
 {
 	const struct gopclntab_part all = {.at = 0, .len = bytes->len};
 	uint64_t n;
-	int err = gopclntab__parse_magic(bytes, &t->version);
+	int err = parse_magic(bytes, &t->version);
 
 	if (err)
 		return err;
@@ -305,13 +305,16 @@ struct program {
 	uint32_t steps;
 };
 
-/* It starts at -1 and the function's entry; each pair gives the value that holds up to the new pc. False at its end. */
+/*
+ * It starts at -1 and the function's entry; each pair gives the value that holds up to the new pc. False at its end. Go writes pairs at boundaries of instructions only: one that goes
+ * nowhere is made up, and a program of those would be as long as its author likes.
+ */
 static bool next_pair(const struct gopclntab *t, struct program *p)
 {
 	uint32_t value_delta, pc_delta;
 
 	if (p->steps == GOPCLNTAB_STEPS_MAX || !read_varint(t, &p->at, &value_delta) ||
-	    (value_delta == 0 && p->steps > 0) || !read_varint(t, &p->at, &pc_delta))
+	    (value_delta == 0 && p->steps > 0) || !read_varint(t, &p->at, &pc_delta) || pc_delta == 0)
 		return false;
 	p->value += value_delta & 1 ? ~(value_delta >> 1) : value_delta >> 1; /* zigzag */
 	if (p->pc + (uint64_t)pc_delta * t->quantum < p->pc)

@@ -21,7 +21,7 @@ struct elf;
 struct gopclntab;
 
 #define GOPCLNTAB_FUNCTIONS_MAX (4u << 20)
-#define GOPCLNTAB_STEPS_MAX     (1u << 20)
+#define GOPCLNTAB_STEPS_MAX     (1u << 16)
 #define GOPCLNTAB_STRING_MAX    16384 /* a longer name or path counts as damaged */
 
 struct gopclntab_function {

@@ -25,6 +25,8 @@
 
 #define SEARCH_ALIGN 8
 #define SEARCH_MAX   (64u << 20) /* bytes of a section that is not the table's own */
+/* Places with the magic that are tried: elsewhere it is met by chance, and each try may read all of the file's data. */
+#define SEARCH_TRIES 8
 #define WHOLE_MAX    (1u << 20)
 
 /* By age and link mode. */
@@ -38,20 +40,13 @@ static const struct {
 	{".rodata", false},
 };
 
-static uint64_t find_text_start(const struct elf *e, struct lazy_bytes *bytes, uint64_t vaddr)
+/* Where the header does not state it. */
+static uint64_t find_text_start(const struct elf *e, const struct gopclntab *t, uint64_t vaddr)
 {
-	const uint8_t *header = lazy_bytes__get(bytes, 0, GOPCLNTAB_HEADER_MAX);
 	const struct elf_section *text = elf__find_section(e, ".text");
-	uint64_t stated, funcnames;
 	struct gomodule module;
 
-	if (!header)
-		return 0;
-	memcpy(&stated, header + 24, sizeof(stated));
-	memcpy(&funcnames, header + 32, sizeof(funcnames));
-	if (stated)
-		return stated;
-	if (gomodule__find(e, vaddr, funcnames, &module) == 0 && module.text)
+	if (gomodule__find(e, vaddr, t->names.at, &module) == 0 && module.text)
 		return module.text;
 	return text ? text->vaddr : 0;
 }
@@ -75,16 +70,14 @@ static bool is_plausible(const struct elf *e, const struct gopclntab *t)
 /* The table that starts `at` bytes into the section; -ENOENT where none does. */
 static int load_at(const struct elf *e, const struct elf_section *s, size_t at, struct gopclntab *t)
 {
-	enum gopclntab_version version;
 	struct lazy_bytes bytes;
 	int err = lazy_bytes__open(&bytes, elf__fd(e), s->offset + at, s->size - at);
 
 	if (err)
 		return err;
-	err = gopclntab__parse_magic(&bytes, &version);
-	if (!err)
-		err = gopclntab__init(t, &bytes,
-				      version >= GO_1_18 ? find_text_start(e, &bytes, s->vaddr + at) : 0);
+	err = gopclntab__init(t, &bytes, 0);
+	if (!err && t->version >= GO_1_18 && !t->text_start)
+		t->text_start = find_text_start(e, t, s->vaddr + at);
 	if (!err && !is_plausible(e, t))
 		err = -EBADMSG;
 	if (err) {
@@ -98,11 +91,11 @@ static int load_at(const struct elf *e, const struct elf_section *s, size_t at, 
 	return 0;
 }
 
-/* Tries every place of the section that has the magic. */
+/* Tries the first places of the section that have the magic. */
 static int search(const struct elf *e, const struct elf_section *s, struct gopclntab *t)
 {
 	struct lazy_bytes all;
-	int err;
+	int err, tries = 0;
 
 	if (s->size > SEARCH_MAX)
 		return -E2BIG;
@@ -115,9 +108,13 @@ static int search(const struct elf *e, const struct elf_section *s, struct gopcl
 
 		if (!p)
 			break;
-		if ((p[0] == 0xf0 || p[0] == 0xf1 || p[0] == 0xfa || p[0] == 0xfb) && p[1] == 0xff &&
-		    p[2] == 0xff && p[3] == 0xff && !p[4] && !p[5] && load_at(e, s, at, t) == 0)
+		if ((p[0] != 0xf0 && p[0] != 0xf1 && p[0] != 0xfa && p[0] != 0xfb) || p[1] != 0xff ||
+		    p[2] != 0xff || p[3] != 0xff || p[4] || p[5])
+			continue;
+		if (load_at(e, s, at, t) == 0)
 			err = 0;
+		else if (++tries == SEARCH_TRIES)
+			break;
 	}
 	lazy_bytes__done(&all);
 	return err;

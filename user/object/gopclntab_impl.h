@@ -12,8 +12,6 @@
 #include "user/object/gopclntab.h"
 #include "user/object/lazy_bytes.h"
 
-#define GOPCLNTAB_HEADER_MAX 72
-
 enum gopclntab_version { GO_1_2, GO_1_16, GO_1_18, GO_1_20 };
 
 /* A stretch of the table's bytes. */
@@ -32,9 +30,7 @@ struct gopclntab {
 	struct lazy_bytes own;
 };
 
-/* -ENOENT where no table starts there. */
-int gopclntab__parse_magic(struct lazy_bytes *bytes, enum gopclntab_version *ret_version);
-/* Fills a zeroed table from its header. */
+/* Fills a zeroed table from its header; -ENOENT where none starts there. text_start 0: as the header states it, which may be 0, too. */
 int gopclntab__init(struct gopclntab *t, struct lazy_bytes *bytes, uint64_t text_start);
 
 #endif

@@ -50,7 +50,10 @@
 #include "user/symbolize/kallsyms.h"
 
 /* addresses of a file that it is not made whole for, where the cache has no room for it */
-#define IN_PART_MAX  256
+#define IN_PART_MAX 256
+#define LINES_NS \
+	(500 *   \
+	 NS_PER_MS) /* for the lines of a Go file, a batch: 1 to 5 us each, and up to a ms in one that was made to be slow */
 #define BPF_MODULE   "bpf"
 #define KERNEL_IMAGE UINT32_MAX /* in the range cache: no object has that number */
 #define KERNEL_STALE 30         /* times kernel_refresh_ns: how old the name of a BPF program may be */
@@ -91,6 +94,7 @@ struct batch {
 	bool is_gone;       /* the file was wanted and could not be opened */
 	struct symbol last; /* of the function before: the next address is often in it, too */
 	uint64_t last_end;
+	uint64_t lines_until_ns; /* of this thread's CPU time: who comes later has no line */
 };
 
 static const struct symbolizer_opts defaults = {
@@ -396,14 +400,14 @@ static void remember(struct symbolizer *s, uint32_t object, const struct object_
 	(void)range_cache__add(s->ranges, object, &r);
 }
 
-static void answer_go(struct symbolizer *s, const struct object_symbols *o, uint64_t vaddr,
-		      const struct gopclntab_function *f, struct symbol *sym)
+static void answer_go(struct symbolizer *s, const struct batch *b, const struct object_symbols *o,
+		      uint64_t vaddr, const struct gopclntab_function *f, struct symbol *sym)
 {
 	struct symbol_line line = {
 		.name = f->name, .system_name = f->name, .file = "", .start_line = f->start_line};
 	struct gopclntab_line at;
 
-	if (gopclntab__line(o->go, vaddr, &at) == 0) {
+	if (clock__thread_cpu_ns() < b->lines_until_ns && gopclntab__line(o->go, vaddr, &at) == 0) {
 		line.file = at.file;
 		line.line = at.line;
 	}
@@ -417,7 +421,7 @@ static void answer(struct symbolizer *s, struct batch *b, const struct object_sy
 	struct symtab_symbol t;
 
 	if (o->go && gopclntab__find(o->go, vaddr, &f) == 0) {
-		answer_go(s, o, vaddr, &f, sym);
+		answer_go(s, b, o, vaddr, &f, sym);
 	} else if (o->table && symtab__find(o->table, vaddr, &t) == 0) {
 		/* the same start and end: the same symbol, whose line is there already */
 		if (b->last.n_lines && b->last.start == t.start && b->last_end == t.start + t.size) {
@@ -574,6 +578,7 @@ int symbolizer__object(struct symbolizer *s, const struct symbol_object *object,
 		err = symbols_of(s, object, &b, &o);
 	if (err)
 		goto out;
+	b.lines_until_ns = clock__thread_cpu_ns() + LINES_NS;
 	for (size_t i = 0; i < b.n; i++) {
 		struct symbol *sym = &out[b.questions[i].index];
 

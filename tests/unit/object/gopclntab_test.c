@@ -274,6 +274,25 @@ static void damaged_tables_are_survived(void **state)
 	assert_true(refused > 50);
 }
 
+/* Of such a program anybody could make one as long as he likes. */
+static void a_pair_that_goes_nowhere_ends_a_program(void **state)
+{
+	struct gopclntab_line l;
+	struct table bytes = {0};
+	struct gopclntab *t;
+	uint8_t *program;
+
+	(void)state;
+	build_newer(&bytes, 0xfffffff1, true);
+	program = memmem(bytes.bytes, bytes.len, line_program, sizeof(line_program));
+	assert_non_null(program);
+	program[3] = 0;
+	assert_int_equal(gopclntab__parse(bytes.bytes, bytes.len, 0, &t), 0);
+	assert_int_equal(gopclntab__line(t, 0x100f, &l), 0);
+	assert_int_equal(gopclntab__line(t, 0x1010, &l), -ENOENT);
+	gopclntab__free(t);
+}
+
 /* -- what Go compilers make -- */
 
 static const char program[] = "package main\n"                /* 1 */
@@ -327,6 +346,60 @@ static struct elf *open_elf(const char *dir, const char *name, int *ret_fd)
 	assert_true(*ret_fd >= 0);
 	assert_int_equal(elf__open(*ret_fd, &e), 0);
 	return e;
+}
+
+/* What looks like a table stands before it in .rodata so many times. */
+static int load_behind(const char *dir, int n_decoys)
+{
+	char command[1024];
+	struct gopclntab *t;
+	struct elf *e;
+	FILE *f;
+	int fd, err;
+
+	snprintf(command, sizeof(command), "%s/t.S", dir);
+	f = fopen(command, "w");
+	assert_non_null(f);
+	fprintf(f,
+		".text\n.skip 0x100,0xc3\n.section .go.buildinfo,\"a\"\n.skip 16\n.section .rodata,\"a\"\n"
+		".p2align 3\n.rept %d\n.long 0xfffffff1\n.byte 0,0,1,8\n.quad -1\n.endr\n.incbin \"t.bin\"\n"
+		".section .note.GNU-stack,\"\",@progbits\n",
+		n_decoys);
+	assert_int_equal(fclose(f), 0);
+	snprintf(command, sizeof(command), "cd %s && gcc -shared -nostdlib -s -Wl,-Ttext=0x10000 -o t.so t.S",
+		 dir);
+	assert_int_equal(system(command), 0);
+	e = open_elf(dir, "t.so", &fd);
+	err = gopclntab__load(e, 0, &t);
+	if (!err) {
+		assert_int_equal(gopclntab__count(t), 2);
+		gopclntab__free(t);
+	}
+	elf__free(e);
+	close(fd);
+	return err;
+}
+
+static void what_looks_like_a_table_is_tried_a_few_times(void **state)
+{
+	char dir[] = "/tmp/gopclntab_test.XXXXXX", path[128];
+	struct table bytes = {0};
+	FILE *f;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	build_newer(&bytes, 0xfffffff1, true);
+	patch(&bytes, 24, 0x10000, 8); /* where the text starts */
+	snprintf(path, sizeof(path), "%s/t.bin", dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes.bytes, 1, bytes.len, f), bytes.len);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(load_behind(dir, 0), 0);
+	assert_int_equal(load_behind(dir, 7), 0);
+	assert_int_equal(load_behind(dir, 8), -ENOENT);
+	snprintf(path, sizeof(path), "rm -r %s", dir);
+	assert_int_equal(system(path), 0);
 }
 
 /* Functions of the table stand where the symbol table of an unstripped build has them. */
@@ -479,6 +552,8 @@ int main(void)
 		cmocka_unit_test(given_text_start_beats_the_header),
 		cmocka_unit_test(other_magics_and_sizes_are_told_apart),
 		cmocka_unit_test(damaged_tables_are_survived),
+		cmocka_unit_test(a_pair_that_goes_nowhere_ends_a_program),
+		cmocka_unit_test(what_looks_like_a_table_is_tried_a_few_times),
 		cmocka_unit_test(binaries_of_debian_go_are_read_stripped_and_not),
 		cmocka_unit_test(binaries_of_the_newest_go_here_are_read_too),
 		cmocka_unit_test(file_without_go_has_no_table),
