@@ -61,8 +61,7 @@ enum row_cfa {
 	ROW_CFA_NONE = 19,          /* covered by no FDE */
 	ROW_CFA_UNSUPPORTED = 20,   /* covered by a rule that a row cannot hold; user space counts why */
 	ROW_CFA_FRAME_POINTER = 21, /* code without CFI that is known to keep frame pointers (Go) */
-	ROW_CFA_SWITCH =
-		22, /* a function that went to another stack: its frame is where FP says, above or below SP */
+	ROW_CFA_SWITCH = 22, /* it went to another stack: its frame is where FP says, above or below SP */
 	ROW_CFA_INTERPRETER = 23, /* HotSpot's: as with a frame pointer, but for SP' = *(FP - 8) */
 	ROW_CFA_PAGES = 24, /* of a mapping, not in a page: its code is in no file, but has pages of rows */
 };

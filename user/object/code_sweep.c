@@ -39,13 +39,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/object/code_ways.h"
 #include "user/object/noreturn.h"
 #include "user/object/x86_insn.h"
 
 #define START_ALIGN       16
 #define TABLE_ENTRIES_MAX 1024
 #define STEP_BYTES        64
-#define ENTRY_LOOK_MAX    40 /* instructions that a place which may be an entry is judged by */
+#define STEP_FLAGS        1024 /* looked at for the price of an instruction */
+#define ENTRY_LOOK_MAX    40   /* instructions that a place which may be an entry is judged by */
 
 enum strength { UNREACHED = 0, WEAK, STRONG };
 
@@ -67,18 +69,6 @@ struct place {
 	bool is_lead; /* to where nobody knows, perhaps in its function */
 };
 
-/* A way that is still to be gone. */
-struct way {
-	uint32_t at;
-	uint8_t strength;
-	struct stack_state state;
-};
-
-struct ways {
-	struct way *ways;
-	uint32_t n, cap;
-};
-
 struct code_sweep {
 	const uint8_t *bytes;
 	uint32_t len;
@@ -87,9 +77,9 @@ struct code_sweep {
 	unsigned int habits;
 	const struct noreturn *noreturn; /* NULL: none is known */
 	struct place *places;
-	uint8_t *flags;      /* enum place_flag */
-	struct ways ways;    /* a stack */
-	struct ways returns; /* a heap, lowest address first: after calls */
+	uint8_t *flags;           /* enum place_flag */
+	struct code_ways ways;    /* a stack */
+	struct code_ways returns; /* after calls: a heap */
 	uint64_t steps_left;
 	uint32_t n_labels, n_allowed;
 	bool gave_up;
@@ -128,8 +118,8 @@ void code_sweep__free(struct code_sweep *s)
 		return;
 	free(s->places);
 	free(s->flags);
-	free(s->ways.ways);
-	free(s->returns.ways);
+	code_ways__done(&s->ways);
+	code_ways__done(&s->returns);
 	free(s);
 }
 
@@ -307,37 +297,20 @@ void code_sweep__find_constants(struct code_sweep *s, const uint8_t *bytes, size
 
 /* -- ways -- */
 
-static bool ways__grow(struct ways *w)
+/* What is done for so many steps; false where no more are left: then nothing is known. */
+static bool spend(struct code_sweep *s, uint64_t steps)
 {
-	struct way *grown;
-
-	if (w->n < w->cap)
-		return true;
-	grown = realloc(w->ways, (w->cap ? w->cap * 2u : 256) * sizeof(*grown));
-	if (!grown)
-		return false;
-	w->ways = grown;
-	w->cap = w->cap ? w->cap * 2 : 256;
-	return true;
+	s->gave_up |= s->steps_left < steps;
+	s->steps_left -= s->gave_up ? 0 : steps;
+	return !s->gave_up;
 }
 
 static void add_way(struct code_sweep *s, uint64_t vaddr, const struct stack_state *state, uint8_t strength)
 {
-	if (offset_of(s, vaddr) == NOWHERE)
-		return;
-	if (!ways__grow(&s->ways)) {
-		s->gave_up = true;
-		return;
-	}
-	s->ways.ways[s->ways.n++] = (struct way){(uint32_t)(vaddr - s->start), strength, *state};
-}
+	struct way way = {(uint32_t)(vaddr - s->start), strength, *state};
 
-static void swap(struct way *a, struct way *b)
-{
-	struct way w = *a;
-
-	*a = *b;
-	*b = w;
+	if (offset_of(s, vaddr) != NOWHERE && spend(s, 1))
+		s->gave_up |= !code_ways__push(&s->ways, &way);
 }
 
 /* Does a function begin the way compilers begin one there: by making room on the stack? */
@@ -377,33 +350,10 @@ static bool is_next_function(const struct code_sweep *s, uint32_t at)
 
 static void add_return(struct code_sweep *s, uint32_t at, const struct stack_state *state, uint8_t strength)
 {
-	struct ways *h = &s->returns;
+	struct way way = {at, strength, *state};
 
-	if (offset_of(s, s->start + at) == NOWHERE || is_next_function(s, at))
-		return;
-	if (!ways__grow(h)) {
-		s->gave_up = true;
-		return;
-	}
-	h->ways[h->n] = (struct way){at, strength, *state};
-	for (uint32_t i = h->n++; i > 0 && h->ways[i].at < h->ways[(i - 1) / 2].at; i = (i - 1) / 2)
-		swap(&h->ways[i], &h->ways[(i - 1) / 2]);
-}
-
-static struct way take_return(struct code_sweep *s)
-{
-	struct ways *h = &s->returns;
-	struct way first = h->ways[0];
-
-	h->ways[0] = h->ways[--h->n];
-	for (uint32_t i = 0, child; (child = 2 * i + 1) < h->n; i = child) {
-		if (child + 1 < h->n && h->ways[child + 1].at < h->ways[child].at)
-			child++;
-		if (h->ways[i].at <= h->ways[child].at)
-			break;
-		swap(&h->ways[i], &h->ways[child]);
-	}
-	return first;
+	if (offset_of(s, s->start + at) != NOWHERE && !is_next_function(s, at))
+		s->gave_up |= !code_ways__add(&s->returns, &way);
 }
 
 /* -- jump tables -- */
@@ -416,13 +366,13 @@ struct sight {
 };
 
 /* Are both places in one function, as far as is known? */
-static bool is_in_one_function(const struct code_sweep *s, uint32_t a, uint32_t b)
+static bool is_in_one_function(struct code_sweep *s, uint32_t a, uint32_t b)
 {
-	uint32_t from = a < b ? a : b, to = a < b ? b : a;
+	uint32_t from = a < b ? a : b, last = a < b ? b : a, to = last;
 
 	while (from < to && (s->flags[to] & (PLACE_START | PLACE_ALLOWED)) == PLACE_ALLOWED)
 		to--;
-	return from == to;
+	return spend(s, (last - to) / STEP_FLAGS) && from == to;
 }
 
 static void look(struct code_sweep *s, uint32_t at, const struct x86_insn *in, struct sight *sight)
@@ -553,10 +503,8 @@ static void walk(struct code_sweep *s, const struct way *way, bool after_call)
 		if (offset_of(s, s->start + at) == NOWHERE || is_no_code(s, at) ||
 		    !arrive(p, &s->flags[at], &state, way->strength, after_call) || !parse(s, at, &in))
 			return;
-		if (s->steps_left-- == 0) {
-			s->gave_up = true;
+		if (!spend(s, 1))
 			return;
-		}
 		before = state = p->state;
 		look(s, at, &in, &sight);
 		stack_state__step(&state, &in, s->habits);
@@ -591,24 +539,42 @@ static void drain(struct code_sweep *s)
 {
 	while (!s->gave_up && (s->ways.n || s->returns.n)) {
 		bool after_call = !s->ways.n;
-		struct way way = after_call ? take_return(s) : s->ways.ways[--s->ways.n];
+		struct way way = after_call ? code_ways__take_lowest(&s->returns) : code_ways__pop(&s->ways);
 
 		walk(s, &way, after_call);
 	}
 }
 
-/* To the labels of the function of a jump that leads nobody knows where. */
-static void follow_labels(struct code_sweep *s, uint32_t at)
+/* Where the function that begins there, or goes on, ends. */
+static uint32_t function_end(const struct code_sweep *s, uint32_t from)
 {
-	const struct place *p = &s->places[at];
-	uint32_t to;
+	uint32_t to = from + 1;
 
-	for (to = at; to > 0 && is_in_one_function(s, to - 1, to); to--)
-		;
-	for (; to < s->len && (s->flags[to] & PLACE_ALLOWED) && (to <= at || !(s->flags[to] & PLACE_START));
-	     to++)
-		if (s->flags[to] & PLACE_LABEL)
-			add_way(s, s->start + to, &p->state, p->strength);
+	while (to < s->len && (s->flags[to] & (PLACE_START | PLACE_ALLOWED)) == PLACE_ALLOWED)
+		to++;
+	return to;
+}
+
+/* To the labels of a function, with what its jumps that lead nobody knows where agree on. */
+static void follow_labels(struct code_sweep *s, uint32_t from, uint32_t end)
+{
+	struct stack_state state;
+	bool has_jump = false;
+
+	for (uint32_t at = from; at < end; at++) {
+		const struct place *p = &s->places[at];
+
+		if (!(s->flags[at] & PLACE_LOST) || !p->is_register_jump || p->strength != STRONG)
+			continue;
+		if (has_jump)
+			stack_state__meet(&state, &p->state);
+		else
+			state = p->state;
+		has_jump = true;
+	}
+	for (uint32_t at = from; has_jump && at < end; at++)
+		if (s->flags[at] & PLACE_LABEL)
+			add_way(s, s->start + at, &state, STRONG);
 }
 
 /* What is followed may bring new labels, and new jumps. */
@@ -616,12 +582,13 @@ static void run_labels(struct code_sweep *s)
 {
 	uint32_t n_before = 0;
 
-	while (s->n_labels != n_before && !s->gave_up) {
+	while (s->n_labels != n_before && spend(s, s->len / STEP_FLAGS)) {
 		n_before = s->n_labels;
-		for (uint32_t at = 0; at < s->len; at++)
-			if (s->flags[at] & PLACE_LOST && s->places[at].is_register_jump &&
-			    s->places[at].strength == STRONG)
-				follow_labels(s, at);
+		for (uint32_t from = 0, end; from < s->len; from = end) {
+			end = function_end(s, from);
+			if (s->flags[from] & PLACE_ALLOWED)
+				follow_labels(s, from, end);
+		}
 		drain(s);
 	}
 }

@@ -2,8 +2,8 @@
 /*
  * code_sweep - follows the code of a stretch of bytes from where functions start, and knows the stack at each instruction it came by.
  *
- * Owns: some twenty bytes for each byte of code. Borrows the bytes. Thread: one owner. Limit: CODE_SWEEP_MAX bytes of code, CODE_SWEEP_STEPS instructions a byte;
- * past that nothing is known. Errors: -E2BIG, -ENOMEM.
+ * Owns: some twenty bytes for each byte of code. Borrows the bytes. Thread: one owner. Limit: CODE_SWEEP_MAX bytes of code, CODE_SWEEP_STEPS instructions a byte, ways
+ * to go included; past that nothing is known. Errors: -E2BIG, -ENOMEM.
  */
 #ifndef EVERPROF_OBJECT_CODE_SWEEP_H
 #define EVERPROF_OBJECT_CODE_SWEEP_H

@@ -7,8 +7,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -469,6 +472,36 @@ static void too_much_code_is_refused(void **state)
 }
 
 /* Whatever the bytes are, it ends. */
+CODE(crowded, "push %rbx; .set i, 0; .rept 4000; lea crowded_first + i(%rip),%rcx; .set i, i + 5; .endr\n"
+	      "crowded_first: .rept 3999; .byte 0x0f, 0x1f, 0x44, 0, 0; .endr; crowded_last: .byte 0x0f, "
+	      "0x1f, 0x44, 0, 0\n"
+	      ".rept 8000; jne 1f; jmp *%rax; 1:; .endr; pop %rbx; crowded_ret: ret");
+LABEL(crowded_last);
+LABEL(crowded_ret);
+
+/* Each of its jumps may lead to each of its labels: 32 million ways, were they all written down. */
+static void many_jumps_to_many_labels_take_no_memory(void **state)
+{
+	struct rlimit before, little;
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	(void)state;
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%lu", &pages), 1);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+	little = before;
+	little.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE) + (32u << 20);
+	assert_int_equal(setrlimit(RLIMIT_AS, &little), 0);
+	begin_with(crowded, crowded_end, NULL, STACK_HABIT_ASSEMBLER);
+	code_sweep__add_start(sweep, address(crowded));
+	code_sweep__run(sweep);
+	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+	EXPECT(crowded_last, 2);
+	EXPECT(crowded_ret, 1);
+}
+
 static void nonsense_ends(void **state)
 {
 	uint8_t bytes[4096];
@@ -511,6 +544,7 @@ int main(void)
 		TEST(a_table_is_as_long_as_a_mask_allows),
 		TEST(what_has_rules_of_its_own_is_left_alone),
 		TEST(too_much_code_is_refused),
+		TEST(many_jumps_to_many_labels_take_no_memory),
 		TEST(nonsense_ends),
 	};
 
