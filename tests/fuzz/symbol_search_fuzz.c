@@ -17,7 +17,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const names[N_NAMES] = {"malloc", "je_malloc", "runtime.allgs", "c"};
+static const char *const names[N_NAMES] = {"malloc", "je_malloc", "runtime.allgs", "oc"};
 
 struct naive {
 	const uint8_t *symbols;

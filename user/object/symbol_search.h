@@ -2,8 +2,8 @@
 /*
  * symbol_search - of a file's symbol table, those that have one of some names.
  *
- * Owns: nothing. Thread: any. Limit: SYMBOL_SEARCH_BYTES of symbols and of names, SYMBOL_SEARCH_NAMES; memory is two blocks of SYMBOL_SEARCH_BLOCK, whatever the
- * file says. Errors: -ENOENT no table of names, -E2BIG over a limit, -EOPNOTSUPP compressed, -EBADMSG, -ENOMEM, and what the function returns.
+ * Owns: nothing. Thread: any. Limit: SYMBOL_SEARCH_BYTES of symbols and of names, SYMBOL_SEARCH_COMPARISONS of these with those that are sought, which have two
+ * letters at least; memory is two blocks of SYMBOL_SEARCH_BLOCK, whatever the file says. Errors: -ENOENT no table of names, -E2BIG over a limit, -EOPNOTSUPP compressed, -EBADMSG, -ENOMEM, and what the function returns.
  */
 #ifndef EVERPROF_OBJECT_SYMBOL_SEARCH_H
 #define EVERPROF_OBJECT_SYMBOL_SEARCH_H
@@ -14,9 +14,10 @@
 struct elf;
 struct elf_section;
 
-#define SYMBOL_SEARCH_BYTES    (256u << 20)
-#define SYMBOL_SEARCH_BLOCK    (64u << 10)
-#define SYMBOL_SEARCH_NAME_MAX 256 /* bytes of a name that is sought */
+#define SYMBOL_SEARCH_BYTES       (256u << 20)
+#define SYMBOL_SEARCH_BLOCK       (64u << 10)
+#define SYMBOL_SEARCH_NAME_MAX    256        /* bytes of a name that is sought */
+#define SYMBOL_SEARCH_COMPARISONS (1u << 25) /* half a second */
 #define SYMBOL_SEARCH_PLACES \
 	512 /* at which the table of names may have them: each is there once, or in front of itself as the end of a longer one */
 
