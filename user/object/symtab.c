@@ -52,6 +52,8 @@
 #define READ_BYTES_DEFAULT  (256u << 20)
 #define SOURCES_MAX         8
 #define RANGES_MAX          4096
+#define COMPARED_MAX \
+	256 /* bytes of names of one length: of more than that any order will do, as long as it is one */
 
 struct entry {
 	uint32_t start; /* minus base */
@@ -251,10 +253,13 @@ static int collect(struct builder *b, uint8_t source)
 
 static int compare_names(const struct builder *b, const struct candidate *x, const struct candidate *y)
 {
+	int order;
+
 	if (x->name_len != y->name_len)
 		return x->name_len - y->name_len;
-	return memcmp(b->sources[x->source].strings + x->name, b->sources[y->source].strings + y->name,
-		      x->name_len);
+	order = memcmp(b->sources[x->source].strings + x->name, b->sources[y->source].strings + y->name,
+		       x->name_len < COMPARED_MAX ? x->name_len : COMPARED_MAX);
+	return order ? order : (x->name > y->name) - (x->name < y->name);
 }
 
 /* By start; at equal starts the larger first, those without a size last; then the better name first. */
@@ -580,7 +585,7 @@ void symtab__stretch(const struct symtab *t, uint64_t vaddr, uint64_t *ret_start
 	if (lo < t->n)
 		end = t->entries[lo].start;
 	for (uint32_t tries = 0; lo-- > 0 && tries <= SYMTAB_NEST_MAX; tries++) {
-		uint64_t entry_end = t->entries[lo].start + t->entries[lo].size;
+		uint64_t entry_end = (uint64_t)t->entries[lo].start + t->entries[lo].size;
 
 		if (offset < entry_end) {
 			start = t->entries[lo].start > start ? t->entries[lo].start : start;

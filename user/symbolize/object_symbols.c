@@ -90,7 +90,7 @@ static struct elf *open_debug(const struct elf *e, const struct object_symbols_r
 	return elf__open(*fd, &debug) ? NULL : debug;
 }
 
-/* Have its tables so many bytes that it is worth to look through them each time in place of keeping them? */
+/* Have its tables so many bytes that it is worth to look through them each time in place of keeping them? Nobody compresses them, but who hides how many they are. */
 static bool is_large(const struct elf *e)
 {
 	const struct elf_section *table = elf__find_section_type(e, SHT_SYMTAB), *strings;
@@ -98,7 +98,8 @@ static bool is_large(const struct elf *e)
 	if (!table)
 		table = elf__find_section_type(e, SHT_DYNSYM);
 	strings = table ? elf__section(e, table->link) : NULL;
-	return strings && table->size + strings->size > WHOLE_BYTES_MAX;
+	return strings && (table->size + strings->size > WHOLE_BYTES_MAX ||
+			   (table->flags | strings->flags) & SHF_COMPRESSED);
 }
 
 static int load_table(struct object_symbols *s, const struct elf *e, const struct object_symbols_request *r,
