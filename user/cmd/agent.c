@@ -280,6 +280,7 @@ static void agent__reload(struct agent *a)
 	if (a->store)
 		store__set_limits(a->store, fresh->output.retention_ns, fresh->output.window_retention_ns,
 				  fresh->output.max_size_bytes);
+	serving__renew(a->serving);
 	log__set_level((enum log_level)fresh->log.level);
 	config__free(a->config);
 	a->config = fresh;

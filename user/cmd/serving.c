@@ -260,6 +260,12 @@ const char *serving__url(const struct serving *s)
 	return s && s->host ? server_host__url(s->host) : "";
 }
 
+void serving__renew(struct serving *s)
+{
+	if (s && s->host)
+		server_host__renew(s->host);
+}
+
 void serving__stop(struct serving *s)
 {
 	if (!s)

@@ -42,6 +42,8 @@ int serving__new(const struct config *c, const struct serving_parts *parts, stru
 		 struct err *err);
 /* Where it is reached, or "". */
 const char *serving__url(const struct serving *s);
+/* Certificates and credentials that were renewed are taken now; they are by themselves, a little later. */
+void serving__renew(struct serving *s);
 /* Nobody is answered any more. */
 void serving__stop(struct serving *s);
 void serving__free(struct serving *s);

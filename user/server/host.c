@@ -29,6 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "user/base/arena.h"
 #include "user/base/buf.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
@@ -48,6 +49,7 @@
 #define RENEWAL_NS       (20 * NS_PER_SEC) /* how often certificates are looked at */
 #define MESSAGES_A_WAKE  32
 #define REPLY_BYTES_MAX  ((size_t)64 << 20)
+#define TEXTS_BYTES_MAX  ((size_t)4 << 20) /* no less than a configuration may have */
 
 struct pending {
 	bool is_used;
@@ -56,7 +58,9 @@ struct pending {
 };
 
 struct server_host {
-	struct server_host_opts opts;
+	struct server_host_opts opts; /* its texts and hosts are of `texts` */
+	struct arena texts;
+	struct text_list hosts;
 	struct server_port port;
 	struct loop *loop;
 	struct listener tcp, local;
@@ -109,7 +113,7 @@ static void fill_hosts(const struct text_list *hosts, struct settings *s)
 {
 	if (!gethostname(s->hosts[0], SETTINGS_HOST_MAX - 1))
 		s->n_hosts = 1;
-	for (uint32_t i = 0; hosts && i < hosts->n && s->n_hosts < SETTINGS_HOSTS_MAX; i++)
+	for (uint32_t i = 0; i < hosts->n && s->n_hosts < SETTINGS_HOSTS_MAX; i++)
 		snprintf(s->hosts[s->n_hosts++], SETTINGS_HOST_MAX, "%s", hosts->items[i]);
 }
 
@@ -516,6 +520,35 @@ static int on_wire(int fd, uint32_t events, void *ctx)
 
 /* -- life -- */
 
+static int host__keep_text(struct server_host *h, const char *from, const char **to)
+{
+	*to = from ? arena__strndup(&h->texts, from, strlen(from)) : NULL;
+	return from && !*to ? -ENOMEM : 0;
+}
+
+/* The files that they name are read for as long as the host lives, and the caller's configuration is replaced before. */
+static int host__keep_opts(struct server_host *h, const struct server_host_opts *o)
+{
+	const char **const texts[] = {&h->opts.listen,          &h->opts.socket,  &h->opts.credentials,
+				      &h->opts.tls_certificate, &h->opts.tls_key, &h->opts.tls_client_ca};
+	uint32_t n = o->hosts ? o->hosts->n : 0;
+	const char **hosts;
+	int code = 0;
+
+	arena__init(&h->texts, TEXTS_BYTES_MAX);
+	h->opts = *o;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		code = host__keep_text(h, *texts[i], texts[i]) ?: code;
+	hosts = arena__alloc(&h->texts, (n + 1) * sizeof(*hosts));
+	if (!hosts)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		code = host__keep_text(h, o->hosts->items[i], &hosts[i]) ?: code;
+	h->hosts = (struct text_list){.items = hosts, .n = n};
+	h->opts.hosts = &h->hosts;
+	return code;
+}
+
 static int host__bind(struct server_host *h, struct err *err)
 {
 	const struct server_host_opts *o = &h->opts;
@@ -550,16 +583,17 @@ int server_host__new(const struct server_host_opts *opts, const struct server_po
 
 	if (!h)
 		return -ENOMEM;
-	*h = (struct server_host){.opts = *opts,
-				  .port = *port,
+	*h = (struct server_host){.port = *port,
 				  .loop = loop,
 				  .tcp = {.fd = FD_CLOSED},
 				  .local = {.fd = FD_CLOSED},
 				  .wire = FD_CLOSED,
 				  .back_off_ns = RESTART_FIRST_NS};
 	h->settings = calloc(1, sizeof(*h->settings));
-	h->pem_time = newest_pem(opts);
-	code = h->settings ? fill_settings(opts, h->settings, err) : -ENOMEM;
+	code = host__keep_opts(h, opts);
+	h->pem_time = newest_pem(&h->opts);
+	if (!code)
+		code = h->settings ? fill_settings(&h->opts, h->settings, err) : -ENOMEM;
 	if (!code)
 		code = host__bind(h, err);
 	if (!code) {
@@ -596,7 +630,13 @@ void server_host__free(struct server_host *h)
 	if (h->settings)
 		explicit_bzero(h->settings, sizeof(*h->settings));
 	free(h->settings);
+	arena__done(&h->texts);
 	free(h);
+}
+
+void server_host__renew(struct server_host *h)
+{
+	loop__set_timer(h->renewal_timer, 1, RENEWAL_NS);
 }
 
 const char *server_host__url(const struct server_host *h)

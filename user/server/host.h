@@ -59,10 +59,12 @@ struct server_host_opts {
 	uint64_t max_duration_ns;
 };
 
-/* -EPERM: would listen beyond this host without authentication. -EADDRINUSE: the caller may go on without. The opts are copied but for texts. */
+/* -EPERM: would listen beyond this host without authentication. -EADDRINUSE: the caller may go on without. The opts are copied, texts and all. */
 int server_host__new(const struct server_host_opts *opts, const struct server_port *port, struct loop *loop,
 		     struct server_host **ret, struct err *err);
 void server_host__free(struct server_host *h);
+/* Looks now, not only after a while, whether the files that the opts name were renewed. */
+void server_host__renew(struct server_host *h);
 /* fd: a memfd that becomes the host's, or FD_CLOSED with err. */
 void server_host__live_done(struct server_host *h, uint64_t id, int err, int fd);
 /* What to type into a browser, or "". */
