@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "user/base/file_stamp.h"
 #include "user/base/io.h"
 #include "user/base/loop.h"
 
@@ -19,7 +19,7 @@ struct config_watch {
 	struct loop_source *source, *timer;
 	int fd;
 	char *path;
-	struct stat seen;
+	struct file_stamp seen;
 	void (*changed)(void *ctx);
 	void *ctx;
 };
@@ -39,13 +39,12 @@ static int on_event(int fd, uint32_t events, void *ctx)
 static int on_settled(uint64_t n_expired, void *ctx)
 {
 	struct config_watch *w = ctx;
-	struct stat now;
+	struct file_stamp now;
 
 	(void)n_expired;
-	if (stat(w->path, &now))
+	if (!file_stamp__take(w->path, &now))
 		return 0; /* gone for the moment: the running configuration stays */
-	if (now.st_ino == w->seen.st_ino && now.st_dev == w->seen.st_dev && now.st_size == w->seen.st_size &&
-	    now.st_mtim.tv_sec == w->seen.st_mtim.tv_sec && now.st_mtim.tv_nsec == w->seen.st_mtim.tv_nsec)
+	if (file_stamp__is_same(&now, &w->seen))
 		return 0;
 	w->seen = now;
 	w->changed(w->ctx);
@@ -65,8 +64,7 @@ int config_watch__new(struct loop *loop, const char *path, void (*changed)(void 
 	w->path = strdup(path);
 	if (!w->path)
 		goto out;
-	if (stat(path, &w->seen))
-		w->seen = (struct stat){};
+	file_stamp__take(path, &w->seen);
 	w->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (w->fd < 0 || inotify_add_watch(w->fd, dirname(copy),
 					   IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE) < 0) {

@@ -147,7 +147,7 @@ static const struct key keys[] = {
 	{"server.hosts", KEY_TEXTS, AT(server.hosts), "[]", 0, 0, NULL, NULL,
 	 "Names under which the server may be asked, besides addresses, `localhost` and the host's own name. Others are refused, so that no foreign page gets at it by DNS."},
 	{"server.tls_certificate", KEY_PATH, AT(server.tls_certificate), "off", 0, 0, "off", NULL,
-	 "PEM file with the certificate and its chain: serves TLS. A renewed file is taken within a minute."},
+	 "PEM file with the certificate and its chain: serves TLS. A renewed file is taken within 20 s."},
 	{"server.tls_key", KEY_PATH, AT(server.tls_key), "off", 0, 0, "off", NULL,
 	 "PEM file with its private key."},
 	{"server.tls_client_ca", KEY_PATH, AT(server.tls_client_ca), "off", 0, 0, "off", NULL,

@@ -25,7 +25,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,6 +32,7 @@
 #include "user/base/buf.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
+#include "user/base/file_stamp.h"
 #include "user/base/io.h"
 #include "user/base/log.h"
 #include "user/base/loop.h"
@@ -46,15 +46,23 @@
 #define RESTART_FIRST_NS (100 * NS_PER_MS)
 #define RESTART_MAX_NS   (30 * NS_PER_SEC)
 #define STEADY_NS        (60 * NS_PER_SEC) /* after so long the next crash is a first one again */
-#define RENEWAL_NS       (20 * NS_PER_SEC) /* how often certificates are looked at */
-#define MESSAGES_A_WAKE  32
-#define REPLY_BYTES_MAX  ((size_t)64 << 20)
-#define TEXTS_BYTES_MAX  ((size_t)4 << 20) /* no less than a configuration may have */
+/* The files are looked at so often, and taken once they have stood still (a certificate and its key are two writes): both less than docs/http.md's 20 s. */
+#define RENEWAL_NS (18 * NS_PER_SEC)
+#define SETTLE_NS  (1 * NS_PER_SEC)
+
+#define MESSAGES_A_WAKE 32
+#define REPLY_BYTES_MAX ((size_t)64 << 20)
+#define TEXTS_BYTES_MAX ((size_t)4 << 20) /* no less than a configuration may have */
 
 struct pending {
 	bool is_used;
 	uint64_t id;      /* as the port knows it */
 	uint64_t wire_id; /* as the process does */
+};
+
+/* Of certificate, key, authorities and credentials. */
+struct renewal {
+	struct file_stamp files[4];
 };
 
 struct server_host {
@@ -66,7 +74,7 @@ struct server_host {
 	struct listener tcp, local;
 	char url[LISTENER_URL_MAX + 16];
 	struct settings *settings;
-	time_t pem_time; /* the newest of the files */
+	struct renewal taken, seen; /* what the settings were read from; the newest look */
 	struct loop_source *wire_source, *restart_timer, *renewal_timer;
 	int wire; /* ours of the socketpair */
 	pid_t pid;
@@ -97,16 +105,22 @@ static int read_pem(const char *key, const char *path, char to[SETTINGS_PEM_MAX]
 	return code;
 }
 
-static time_t newest_pem(const struct server_host_opts *o)
+static void renewal__look(struct renewal *r, const struct server_host_opts *o)
 {
 	const char *const paths[] = {o->tls_certificate, o->tls_key, o->tls_client_ca, o->credentials};
-	time_t newest = 0;
-	struct stat st;
 
+	*r = (struct renewal){0};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
-		if (paths[i] && !stat(paths[i], &st) && st.st_mtime > newest)
-			newest = st.st_mtime;
-	return newest;
+		if (paths[i])
+			file_stamp__take(paths[i], &r->files[i]);
+}
+
+static bool renewal__is_same(const struct renewal *a, const struct renewal *b)
+{
+	for (size_t i = 0; i < sizeof(a->files) / sizeof(*a->files); i++)
+		if (!file_stamp__is_same(&a->files[i], &b->files[i]))
+			return false;
+	return true;
 }
 
 static void fill_hosts(const struct text_list *hosts, struct settings *s)
@@ -258,21 +272,24 @@ static int on_restart(uint64_t n_expired, void *ctx)
 	return 0;
 }
 
-/* Files that were renewed are read again; what cannot be used stays out, and the old ones go on. */
+/* Files that were renewed, and are not just being, are read again; what cannot be used stays out, and the old ones go on. */
 static int on_renewal(uint64_t n_expired, void *ctx)
 {
 	struct server_host *h = ctx;
-	time_t newest = newest_pem(&h->opts);
+	struct renewal before = h->seen;
 	struct settings *fresh;
 	struct err err = {0};
 
 	(void)n_expired;
-	if (newest == h->pem_time)
+	renewal__look(&h->seen, &h->opts);
+	if (renewal__is_same(&h->seen, &h->taken))
 		return 0;
-	h->pem_time = newest;
+	if (!renewal__is_same(&h->seen, &before))
+		return loop__set_timer(h->renewal_timer, SETTLE_NS, RENEWAL_NS);
 	fresh = calloc(1, sizeof(*fresh));
 	if (!fresh)
 		return 0;
+	h->taken = h->seen;
 	if (fill_settings(&h->opts, fresh, &err)) {
 		log_warn("%s; the old ones stay in use", err.text);
 		free(fresh);
@@ -591,7 +608,8 @@ int server_host__new(const struct server_host_opts *opts, const struct server_po
 				  .back_off_ns = RESTART_FIRST_NS};
 	h->settings = calloc(1, sizeof(*h->settings));
 	code = host__keep_opts(h, opts);
-	h->pem_time = newest_pem(&h->opts);
+	renewal__look(&h->taken, &h->opts);
+	h->seen = h->taken;
 	if (!code)
 		code = h->settings ? fill_settings(&h->opts, h->settings, err) : -ENOMEM;
 	if (!code)

@@ -161,6 +161,7 @@ static void start(struct fixture *f)
 	struct err err = {0};
 
 	put(f, CREDENTIALS, "view bearer token-one\n");
+	set_time(f->path[CREDENTIALS], 2000000000);
 	put(f, CERTIFICATE, "certificate-one");
 	put(f, KEY, "key-one");
 	if (server_host__new(&opts, &port, f->loop, &f->server, &err))
@@ -186,7 +187,6 @@ static void options_may_be_gone_when_a_file_is_renewed(void **state)
 	memset(f->host, 'x', strlen(f->host));
 	f->hosts[0] = NULL;
 	f->host_list = (struct text_list){0};
-	set_time(path[CREDENTIALS], 4000000000);
 	server_host__renew(f->server);
 	wait_for(f, 2);
 	assert_string_equal(f->told, "token-two certificate-one key-one profiles.example");
@@ -195,11 +195,53 @@ static void options_may_be_gone_when_a_file_is_renewed(void **state)
 	assert_int_equal(access(path[SOCKET], F_OK), -1);
 }
 
+/* As cp -p and rsync -a leave it: a token that was revoked must not stay good. */
+static void file_of_an_older_time_is_taken(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	put(f, CREDENTIALS, "view bearer token-two\n");
+	set_time(f->path[CREDENTIALS], 1000000000);
+	server_host__renew(f->server);
+	wait_for(f, 2);
+	assert_string_equal(f->told, "token-two certificate-one key-one profiles.example");
+	put(f, KEY, "key-two");
+	set_time(f->path[KEY], 1000000000);
+	server_host__renew(f->server);
+	wait_for(f, 3);
+	assert_string_equal(f->told, "token-two certificate-one key-two profiles.example");
+}
+
+static int write_key(uint64_t n_expired, void *ctx)
+{
+	(void)n_expired;
+	put(ctx, KEY, "key-two");
+	return 0;
+}
+
+/* Here the first look falls between the two writes; it comes as soon as the loop runs. */
+static void certificate_waits_for_its_key(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	put(f, CERTIFICATE, "certificate-two");
+	server_host__renew(f->server);
+	assert_int_equal(loop__add_timer(f->loop, 100 * NS_PER_MS, 0, write_key, f, NULL), 0);
+	wait_for(f, 2);
+	assert_string_equal(f->told, "token-one certificate-two key-two profiles.example");
+	assert_int_equal(f->n_told, 2);
+}
+
+#define host_test(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(options_may_be_gone_when_a_file_is_renewed, set_up,
-						tear_down),
+		host_test(options_may_be_gone_when_a_file_is_renewed),
+		host_test(file_of_an_older_time_is_taken),
+		host_test(certificate_waits_for_its_key),
 	};
 
 	if (argc == 2 && !strcmp(argv[1], "server-process"))
