@@ -73,3 +73,20 @@ void alert_quota__written(struct alert_quota *q, uint64_t bytes, uint64_t real_n
 	}
 	q->hours[at].bytes += bytes;
 }
+
+void alert_quota__turn_back(struct alert_quota *q, uint64_t real_ns)
+{
+	uint64_t hour = real_ns / HOUR_NS, bytes = 0;
+
+	for (uint32_t i = 0; i < q->n; i++)
+		if (q->captures[i].at_ns > real_ns)
+			q->captures[i].at_ns = real_ns;
+	for (int i = 0; i <= ALERT_QUOTA_HOURS; i++) {
+		if (q->hours[i].hour <= hour)
+			continue;
+		bytes += q->hours[i].bytes;
+		q->hours[i].hour = q->hours[i].bytes = 0;
+	}
+	if (bytes)
+		alert_quota__written(q, bytes, real_ns);
+}

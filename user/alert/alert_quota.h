@@ -36,5 +36,7 @@ uint64_t alert_quota__captures_from_ns(const struct alert_quota *q, uint64_t rul
 uint64_t alert_quota__bytes_from_ns(const struct alert_quota *q, uint64_t limit, uint64_t real_ns);
 void alert_quota__begun(struct alert_quota *q, uint64_t rule, uint64_t real_ns);
 void alert_quota__written(struct alert_quota *q, uint64_t bytes, uint64_t real_ns);
+/* The clock was set back: what is of the future counts as of now. */
+void alert_quota__turn_back(struct alert_quota *q, uint64_t real_ns);
 
 #endif

@@ -69,6 +69,62 @@ static int make_states(const struct rule_list *rules, struct rule_state **ret)
 	return err;
 }
 
+static uint32_t find_rule(const struct rule_list *rules, const struct rule_state *states, uint64_t hash)
+{
+	for (uint32_t i = 0; i < rules->n; i++)
+		if (states[i].hash == hash)
+			return i;
+	return NONE;
+}
+
+/* ---- the clock -------------------------------------------------------------------------------------------------------- */
+
+static uint64_t at_most(uint64_t real_ns, uint64_t max_ns)
+{
+	return real_ns < max_ns ? real_ns : max_ns;
+}
+
+/* Others refuse an alarm that begins after it ends, and what cools would do so for as long as the clock was set back. */
+void rule_engine__turn_back(struct rule_engine *e)
+{
+	uint64_t now = e->now.real_ns;
+
+	for (uint32_t i = 0; i < e->n_alerts; i++) {
+		struct alert *a = &e->alerts[i];
+
+		if (!a->is_used)
+			continue;
+		a->fired_real_ns = at_most(a->fired_real_ns, now);
+		a->since_real_ns = at_most(a->since_real_ns, now);
+		a->cooling_until_ns =
+			at_most(a->cooling_until_ns, now + e->rules.items[a->rule].limits.cooldown_ns);
+	}
+	for (int i = 0; i < ALERT_PROGRAMS_MAX; i++) {
+		struct alert_program *p = &e->programs.items[i];
+		uint32_t rule = find_rule(&e->rules, e->states, p->rule);
+
+		p->fired_ns = at_most(p->fired_ns, now);
+		/* a rule that is not there now may come back */
+		p->until_ns =
+			at_most(p->until_ns, now + (rule == NONE ? RULE_DURATION_MAX_NS
+								 : e->rules.items[rule].limits.cooldown_ns));
+	}
+	alert_quota__turn_back(&e->quota, now);
+}
+
+static void set_time(struct rule_engine *e, const struct rule_time *now)
+{
+	bool is_back = now->real_ns < e->now.real_ns;
+
+	e->now = *now;
+	if (!is_back)
+		return;
+	rule_engine__turn_back(e);
+	e->is_dirty = true;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------------- */
+
 static void take_opts(struct rule_engine *e, const struct rule_engine_opts *o)
 {
 	e->opts = *o;
@@ -120,14 +176,6 @@ void rule_engine__free(struct rule_engine *e)
 	free(e);
 }
 
-static uint32_t find_rule(const struct rule_list *rules, const struct rule_state *states, uint64_t hash)
-{
-	for (uint32_t i = 0; i < rules->n; i++)
-		if (states[i].hash == hash)
-			return i;
-	return NONE;
-}
-
 int rule_engine__set_rules(struct rule_engine *e, const struct rule_engine_opts *opts,
 			   const struct rule_list *rules, const struct rule_time *now)
 {
@@ -136,7 +184,7 @@ int rule_engine__set_rules(struct rule_engine *e, const struct rule_engine_opts 
 
 	if (err)
 		return err;
-	e->now = *now;
+	set_time(e, now);
 	for (uint32_t i = 0; i < e->n_alerts; i++) {
 		struct alert *a = &e->alerts[i];
 		uint32_t rule = a->is_used ? find_rule(rules, fresh, old[a->rule].hash) : NONE;
@@ -223,7 +271,7 @@ void rule_engine__pressures(const struct rule_engine *e, double ret_above[SCOPE_
 
 void rule_engine__begin(struct rule_engine *e, const struct rule_time *now)
 {
-	e->now = *now;
+	set_time(e, now);
 	e->pass++;
 	e->n_ready = 0;
 	e->cpu_begin_ns = clock__thread_cpu_ns();
@@ -413,7 +461,7 @@ void rule_engine__event(struct rule_engine *e, const struct host_event *event, c
 {
 	struct target *t;
 
-	e->now = *now;
+	set_time(e, now);
 	for (uint32_t i = 0; i < e->rules.n; i++) {
 		const struct rule *r = &e->rules.items[i];
 		bool fits = condition_set__is_event(&r->condition) && rule__matches(r, &event->target);

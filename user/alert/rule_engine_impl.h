@@ -72,6 +72,10 @@ struct judgement {
 	double value, threshold, severity;
 };
 
+/* ---- rule_engine.c ---- */
+/* Times of the wall clock may be in the future: it was set back. */
+void rule_engine__turn_back(struct rule_engine *e);
+
 /* ---- rule_target.c: who is there ---- */
 struct target *rule_engine__see(struct rule_engine *e, const struct metric_target *t);
 void rule_engine__drop_target(struct rule_engine *e, uint32_t index);

@@ -265,5 +265,6 @@ int rule_engine__restore(struct rule_engine *e, const char *boot_id, const void 
 			orphan(&a, i);
 		restore_alert(e, rule, &a);
 	}
+	rule_engine__turn_back(e);
 	return 0;
 }

@@ -145,6 +145,94 @@ static void siblings_that_were_there_before_fire_for_themselves(void **state)
 	assert_int_equal(f->n_firing, 10);
 }
 
+/* ---- the clock -------------------------------------------------------------------------------------------------------- */
+
+#define DAY (24 * 3600 * S)
+
+/* How many alarms there were of a hold of three seconds. */
+static uint32_t hold(struct fixture *f)
+{
+	uint32_t before = f->n_firing;
+
+	for (int t = 0; t < 3; t++)
+		pass_one(f, CPU, 99);
+	pass_one(f, CPU, 10);
+	return f->n_firing - before;
+}
+
+static void a_clock_that_is_set_back_makes_nothing_cool_for_longer_than_it_would(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f,
+	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 1s, action: keep, scope: process, "
+	      "keep_firing: 0s, limits: {cooldown: 10m, captures_per_hour: 2}}");
+	f->bytes = 60;
+	f->opts.capture_bytes_per_day = 100;
+	assert_int_equal(rule_engine__set_rules(f->engine, &f->opts, &f->rules, &f->now), 0);
+	assert_int_equal(hold(f), 1);
+	f->now.real_ns -= 300 * DAY;
+	assert_int_equal(hold(f), 0);
+	f->now.real_ns += 590 * S;
+	assert_int_equal(hold(f), 0);
+	f->now.real_ns += 10 * S;
+	assert_int_equal(hold(f), 1);
+	assert_int_equal(f->n_captures, 2);
+	/* what was captured before that counts as of then, in the hour and in the day */
+	f->now.real_ns += 700 * S;
+	assert_int_equal(hold(f), 1);
+	assert_int_equal(f->n_captures, 2);
+	f->now.real_ns += 3600 * S;
+	assert_int_equal(hold(f), 1);
+	assert_int_equal(f->n_captures, 2);
+	assert_string_equal(f->last_refused, "rate-limited: alerting.capture_bytes_per_day is reached");
+	f->now.real_ns += 25 * 3600 * S;
+	assert_int_equal(hold(f), 1);
+	assert_int_equal(f->n_captures, 3);
+}
+
+/* Whoever is told refuses an alarm that ends before it begins. */
+static void an_alarm_over_a_clock_that_is_set_back_ends_when_it_began_at_the_earliest(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f,
+	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 1s, action: none, scope: process, "
+	      "keep_firing: 0s}");
+	for (int t = 0; t < 3; t++)
+		pass_one(f, CPU, 99);
+	f->now.real_ns -= 3600 * S;
+	pass_one(f, CPU, 99);
+	pass_one(f, CPU, 10);
+	assert_int_equal(f->n_resolved, 1);
+	assert_true(f->last_fired_ns <= f->now.real_ns && f->last_since_ns <= f->last_fired_ns);
+	assert_true(f->last_fired_ns > f->now.real_ns - 5 * S);
+}
+
+static void a_program_that_comes_back_cools_over_a_clock_that_is_set_back(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, crash_rule);
+	for (int t = 0; t < 8; t++)
+		pass_worker(f, 7, 5000 * S, 120 * MB);
+	assert_int_equal(f->n_firing, 1);
+	f->now.real_ns -= 300 * DAY;
+	pass_of(f, CPU, NULL, 0);
+	tick(f);
+	for (uint32_t life = 0; life < 10; life++) {
+		uint64_t began = f->now.boot_ns;
+
+		for (int t = 0; t < 8; t++)
+			pass_worker(f, 100 + life, began, 120 * MB);
+	}
+	assert_int_equal(f->n_firing, 1);
+	f->now.real_ns += 600 * S;
+	for (int t = 0; t < 8; t++)
+		pass_worker(f, 300, f->now.boot_ns - (uint64_t)t * S, 120 * MB);
+	assert_int_equal(f->n_firing, 2);
+}
+
 /* ---- exec, hosts in need ---------------------------------------------------------------------------------------------- */
 
 static void what_runs_another_program_is_learned_anew(void **state)
@@ -210,6 +298,9 @@ int main(void)
 		TEST(a_profile_that_is_old_is_not_known),
 		TEST(a_program_that_is_started_again_and_again_is_one_alarm),
 		TEST(siblings_that_were_there_before_fire_for_themselves),
+		TEST(a_clock_that_is_set_back_makes_nothing_cool_for_longer_than_it_would),
+		TEST(an_alarm_over_a_clock_that_is_set_back_ends_when_it_began_at_the_earliest),
+		TEST(a_program_that_comes_back_cools_over_a_clock_that_is_set_back),
 		TEST(what_runs_another_program_is_learned_anew),
 		TEST(a_host_in_need_is_not_burdened_with_more),
 	};

@@ -284,6 +284,23 @@ static void a_program_that_comes_back_cools_over_a_restart_and_another_boot(void
 	assert_int_equal(f->n_firing, 1);
 }
 
+static void a_clock_that_was_set_back_meanwhile_makes_nothing_cool_for_longer(void **state)
+{
+	struct fixture *f = *state;
+
+	pass(f, 10, 7, 99);
+	pass(f, 10, 7, 9);
+	assert_int_equal(f->n_firing, 1);
+	f->now.real_ns -= 300ull * 24 * 3600 * S;
+	restart(f, "boot-1");
+	pass(f, 10, 7, 99);
+	pass(f, 10, 7, 9);
+	assert_int_equal(f->n_firing, 1);
+	f->now.real_ns += 600 * S;
+	pass(f, 10, 7, 99);
+	assert_int_equal(f->n_firing, 2);
+}
+
 /* ---- SIGKILL ---------------------------------------------------------------------------------------------------------- */
 
 #define PIDS      40
@@ -468,6 +485,7 @@ int main(void)
 		TEST(a_damaged_file_is_refused_whole),
 		TEST(the_first_input_of_the_search_is_of_this_format),
 		TEST(a_program_that_comes_back_cools_over_a_restart_and_another_boot),
+		TEST(a_clock_that_was_set_back_meanwhile_makes_nothing_cool_for_longer),
 		TEST(limits_hold_over_sigkill_whenever_it_comes),
 	};
 
