@@ -45,6 +45,7 @@ struct alert {
 	uint16_t rule;
 	uint32_t target, next;
 	struct alert_state state;
+	uint64_t meant_ns;    /* the rule last matched the target; CLOCK_MONOTONIC */
 	enum outcome outcome; /* of this pass */
 	enum alert_wait wait;
 	uint32_t term;           /* the one that speaks for it */

@@ -351,6 +351,33 @@ static void advance(struct rule_engine *e, struct alert *a, const struct judgeme
 		rule_engine__free_alert(e, a);
 }
 
+/*
+ * The rule does not mean this target any more: it runs another program, or moved to another group. That its names are not known for a moment looks the same, so what
+ * fires goes on for as long as one may look away; events are over after their time.
+ */
+static void pass_by(struct rule_engine *e, uint32_t rule, struct target *t)
+{
+	struct alert *a = rule_engine__find_alert(e, rule, t);
+	enum alert_step step;
+
+	if (!a)
+		return;
+	a->outcome = OUTCOME_UNKNOWN;
+	a->wait = WAIT_NOTHING;
+	step = alert_state__step(&a->state, &e->states[rule].timing,
+				 a->is_event ? OUTCOME_MISS : OUTCOME_UNKNOWN, e->now.mono_ns);
+	if (step == ALERT_RESOLVES) {
+		rule_engine__resolve(e, a);
+	} else if (!a->is_event && e->now.mono_ns - a->meant_ns >= ALERT_GAP_NS) {
+		if (alert_state__is_told(&a->state))
+			rule_engine__resolve(e, a);
+		alert_state__end(&a->state);
+		rule_engine__forget_trends(e, a);
+	}
+	if (is_idle(e, a))
+		rule_engine__free_alert(e, a);
+}
+
 void rule_engine__take(struct rule_engine *e, const struct metric_sample *s)
 {
 	struct target *t = rule_engine__see(e, &s->target);
@@ -365,8 +392,10 @@ void rule_engine__take(struct rule_engine *e, const struct metric_sample *s)
 		struct judgement j;
 		struct alert *a;
 
-		if (!(t->matches[i / 64] >> i % 64 & 1))
+		if (!(t->matches[i / 64] >> i % 64 & 1)) {
+			pass_by(e, i, t);
 			continue;
+		}
 		e->states[i].n_targets++;
 		a = rule_engine__find_alert(e, i, t);
 		j = rule_engine__judge(e, i, t, &a, s);
@@ -378,6 +407,7 @@ void rule_engine__take(struct rule_engine *e, const struct metric_sample *s)
 			a = rule_engine__add_alert(e, i, t);
 		if (!a)
 			continue;
+		a->meant_ns = e->now.mono_ns;
 		/* under the names of now, until it is told of */
 		if (!alert_state__is_told(&a->state) && j.outcome == OUTCOME_HIT &&
 		    alert__name(a, &s->target))

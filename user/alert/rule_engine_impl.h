@@ -83,6 +83,7 @@ struct alert *rule_engine__find_alert(struct rule_engine *e, uint32_t rule, cons
 /* NULL: no room. */
 struct alert *rule_engine__add_alert(struct rule_engine *e, uint32_t rule, struct target *t);
 void rule_engine__free_alert(struct rule_engine *e, struct alert *a);
+void rule_engine__forget_trends(struct rule_engine *e, struct alert *a);
 /* The value of now, for the series of its captures. */
 void rule_engine__note_point(struct rule_engine *e, struct alert *a);
 int alert__name(struct alert *a, const struct metric_target *t);

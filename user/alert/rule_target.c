@@ -5,7 +5,7 @@
  * Idea. Patterns are compared once a target, and again only where one of its names has changed (exec); a bit for each rule remembers the answer. A target
  * that has no business with any rule is 220 bytes.
  *
- * Invariants. An alert belongs to one target and one rule, and dies with either. The names that an alert was told with stay the same while it is told of.
+ * Invariants. An alert belongs to one target and one rule, and dies with either, or when the rule does not mean the target any more. The names that an alert was told with stay the same while it is told of.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -203,10 +203,20 @@ struct alert *rule_engine__add_alert(struct rule_engine *e, uint32_t rule, struc
 				      .rule = (uint16_t)rule,
 				      .target = (uint32_t)(t - e->targets),
 				      .next = t->first_alert,
+				      .meant_ns = e->now.mono_ns,
 				      .generation = generation};
 	t->first_alert = i;
 	t->alerted[rule / 64] |= 1ull << rule % 64;
 	return &e->alerts[i];
+}
+
+void rule_engine__forget_trends(struct rule_engine *e, struct alert *a)
+{
+	for (int i = 0; i < CONDITION_TERMS_MAX; i++) {
+		e->n_trends -= a->trends[i] != NULL;
+		free(a->trends[i]);
+		a->trends[i] = NULL;
+	}
 }
 
 void rule_engine__free_alert(struct rule_engine *e, struct alert *a)
@@ -217,10 +227,7 @@ void rule_engine__free_alert(struct rule_engine *e, struct alert *a)
 		link = &e->alerts[*link].next;
 	*link = a->next;
 	e->targets[a->target].alerted[a->rule / 64] &= ~(1ull << a->rule % 64);
-	for (int i = 0; i < CONDITION_TERMS_MAX; i++) {
-		e->n_trends -= a->trends[i] != NULL;
-		free(a->trends[i]);
-	}
+	rule_engine__forget_trends(e, a);
 	e->n_series -= a->points != NULL;
 	free(a->names);
 	free(a->points);

@@ -309,6 +309,161 @@ static void what_is_gone_is_over(void **state)
 	assert_int_equal(f->n_resolved, 1);
 }
 
+/* ---- targets that a rule does not mean any more ------------------------------------------------------------------------- */
+
+/* Process 7 under that name and unit, and beside it processes 1..n. */
+static void pass_named(struct fixture *f, const char *comm, const char *unit, enum metric_id id, double value,
+		       uint32_t n)
+{
+	struct metric_sample s;
+
+	tick(f);
+	rule_engine__begin(f->engine, &f->now);
+	for (uint32_t i = 0; i <= n; i++) {
+		s = sample_of(f, i ? i : 7, id, value);
+		if (!i) {
+			s.target.comm = comm;
+			s.target.unit = unit;
+		}
+		rule_engine__take(f->engine, &s);
+	}
+	rule_engine__end(f->engine);
+}
+
+static const char only_of_web[] =
+	"- {name: hot, condition: cpu_usage_percent > 80, duration: 2s, action: keep, scope: process, "
+	"keep_firing: 1h, match: {unit: web, comm: [\"p*\"]}, limits: {targets: 1, cooldown: 10m}}";
+
+static void what_a_rule_does_not_mean_any_more_is_over(void **state)
+{
+	struct rule_engine_stats stats;
+	struct fixture *f = *state;
+
+	start(f, only_of_web);
+	for (int t = 0; t < 5; t++)
+		pass_named(f, "p", "web", CPU, 99, 0);
+	assert_int_equal(f->n_firing, 1);
+	/* another program from now on, which burns as well */
+	for (int t = 0; t < 12; t++)
+		pass_named(f, "other", "web", CPU, 99, 0);
+	assert_int_equal(f->n_resolved, 1);
+	rule_engine__stats(f->engine, &stats);
+	assert_int_equal(stats.n_firing, 0);
+	/* what it was before cools still */
+	for (int t = 0; t < 12; t++)
+		pass_named(f, "p", "web", CPU, 99, 0);
+	assert_int_equal(f->n_firing, 1);
+	for (int t = 0; t < 12; t++)
+		pass_named(f, "other", "web", CPU, 99, 0);
+	f->now.real_ns += 600 * S;
+	for (int t = 0; t < 4; t++)
+		pass_named(f, "p", "web", CPU, 99, 0);
+	assert_int_equal(f->n_firing, 2);
+}
+
+/* It takes the place of nobody: the rule lets one fire. */
+static void what_is_not_meant_any_more_leaves_its_place_to_others(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f,
+	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 2s, action: keep, scope: process, "
+	      "match: {comm: [\"p*\"]}, limits: {targets: 1}}");
+	for (int t = 0; t < 5; t++)
+		pass_named(f, "p7", NULL, CPU, 99, 0);
+	for (int t = 0; t < 15; t++)
+		pass_named(f, "other", NULL, CPU, 99, 1);
+	assert_int_equal(f->n_firing, 2);
+	assert_int_equal(f->pids[1], 1);
+}
+
+/* For a second its unit is not known. */
+static void a_name_that_is_not_known_for_a_moment_ends_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, only_of_web);
+	for (int t = 0; t < 60; t++)
+		pass_named(f, "p", t % 11 == 10 ? NULL : "web", CPU, 99, 0);
+	assert_int_equal(f->n_firing, 1);
+	assert_int_equal(f->n_resolved, 0);
+	for (int t = 0; t < 5; t++)
+		pass_named(f, "p", NULL, CPU, 99, 0);
+	assert_int_equal(f->n_resolved, 0);
+}
+
+static void a_hold_ends_where_the_rule_does_not_mean_its_target(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, only_of_web);
+	for (int t = 0; t < 30; t++)
+		pass_named(f, "p", t % 3 ? "web" : "db", CPU, 99, 0);
+	assert_int_equal(f->n_firing, 0);
+}
+
+static void a_capture_that_is_under_way_is_told_after_that(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, only_of_web);
+	f->answers_at_once = false;
+	for (int t = 0; t < 5; t++)
+		pass_named(f, "p", "web", CPU, 99, 0);
+	for (int t = 0; t < 12; t++)
+		pass_named(f, "p", "db", CPU, 99, 0);
+	assert_int_equal(f->n_resolved, 1);
+	f->now.real_ns += 600 * S; /* nothing cools, and the alert waits for its capture alone */
+	pass_named(f, "p", "db", CPU, 99, 0);
+	f->last.done(f->last.ctx, &(struct capture_result){.id = "id1", .path = "/c/9"});
+	assert_int_equal(f->n_captured, 1);
+	assert_string_equal(f->last_path, "/c/9");
+}
+
+/* An event is over after its time, whoever its process is by then. */
+static void an_event_of_what_has_another_name_now_is_over_after_its_time(void **state)
+{
+	struct host_event died = {.kind = HOST_EVENT_FATAL_SIGNAL};
+	struct fixture *f = *state;
+
+	start(f, "- {name: died, condition: fatal_signal, action: keep, scope: process, match: {comm: "
+		 "\"before\"}, keep_firing: 30s}");
+	died.target = sample_of(f, 7, CPU, 0).target;
+	died.target.comm = "before";
+	rule_engine__event(f->engine, &died, &f->now);
+	assert_int_equal(f->n_firing, 1);
+	for (int t = 0; t < 30; t++)
+		pass_named(f, "after", NULL, CPU, 10, 0);
+	assert_int_equal(f->n_resolved, 0);
+	for (int t = 0; t < 5; t++)
+		pass_named(f, "after", NULL, CPU, 10, 0);
+	assert_int_equal(f->n_resolved, 1);
+}
+
+/* Nothing is left of alerts whose memory is that of another program. */
+static void trends_of_what_is_not_meant_any_more_are_forgotten(void **state)
+{
+	struct rule_engine_stats stats;
+	struct fixture *f = *state;
+
+	start(f, "- {name: leak, condition: memory_growth_rate > 1kB/s, duration: 10s, action: keep, scope: "
+		 "process, match: {comm: \"p*\"}}");
+	f->opts.max_trends = 1;
+	assert_int_equal(rule_engine__set_rules(f->engine, &f->opts, &f->rules, &f->now), 0);
+	for (int t = 0; t < 5; t++)
+		pass_named(f, "p", NULL, METRIC_rss, 1e6, 0);
+	for (int t = 0; t < 12; t++)
+		pass_named(f, "other", NULL, METRIC_rss, 1e6, 0);
+	rule_engine__stats(f->engine, &stats);
+	assert_int_equal(stats.no_room, 0);
+	/* there is room for one more */
+	for (int t = 0; t < 20; t++)
+		pass_named(f, "other", NULL, METRIC_rss, 1e6 * t, 1);
+	rule_engine__stats(f->engine, &stats);
+	assert_int_equal(stats.no_room, 0);
+	assert_int_equal(f->n_firing, 1);
+}
+
 static void nothing_fires_while_it_is_learning(void **state)
 {
 	struct fixture *f = *state;
@@ -516,6 +671,13 @@ int main(void)
 		TEST(what_will_be_full_soon_is_told_before),
 		TEST(an_event_fires_at_once_and_is_over_after_its_time),
 		TEST(what_is_gone_is_over),
+		TEST(what_a_rule_does_not_mean_any_more_is_over),
+		TEST(what_is_not_meant_any_more_leaves_its_place_to_others),
+		TEST(a_name_that_is_not_known_for_a_moment_ends_nothing),
+		TEST(a_hold_ends_where_the_rule_does_not_mean_its_target),
+		TEST(a_capture_that_is_under_way_is_told_after_that),
+		TEST(an_event_of_what_has_another_name_now_is_over_after_its_time),
+		TEST(trends_of_what_is_not_meant_any_more_are_forgotten),
 		TEST(nothing_fires_while_it_is_learning),
 		TEST(a_refused_capture_is_an_alarm_with_its_reason),
 		TEST(a_reload_keeps_what_was_not_changed),
