@@ -289,7 +289,8 @@ void notice__write_environment(const struct alert_news *n, const struct notice_o
 
 	fill_words(n, o, &w);
 	snprintf(pid, sizeof(pid), "%u", t->pid);
-	variable(to, "STATUS", n->ended_real_ns ? "resolved" : "firing");
+	/* of what was told to be over before its capture was there, a program is still told to have fired: that is what it waits for */
+	variable(to, "STATUS", n->kind == NEWS_RESOLVED ? "resolved" : "firing");
 	variable(to, "RULE", n->rule->name);
 	variable(to, "CONDITION", n->rule->condition.text);
 	variable(to, "CAPTURE", n->path);

@@ -53,10 +53,10 @@ struct alert {
 	double worst;            /* since it fired */
 	double captured; /* the value of the last capture of the episode; what cooling is compared with */
 	uint32_t level;  /* steps that were captured */
-	uint64_t since_real_ns, fired_real_ns,
-		cooling_until_ns; /* CLOCK_REALTIME; since: it held, before it fired */
-	uint64_t busy_until_ns;   /* its last capture is under way until then, CLOCK_MONOTONIC */
-	uint32_t n_under_way;     /* captures; it stays as long */
+	/* CLOCK_REALTIME; since: it held, before it fired; over: the episode that fired last, 0: it goes on */
+	uint64_t since_real_ns, fired_real_ns, over_real_ns, cooling_until_ns;
+	uint64_t busy_until_ns; /* its last capture is under way until then, CLOCK_MONOTONIC */
+	uint32_t n_under_way;   /* captures; it stays as long */
 	uint64_t episode;
 	char capture[CAPTURE_ID_MAX]; /* the last one */
 	char *path;                   /* of its folder; NULL: that is not there yet, or there is none */

@@ -96,6 +96,7 @@ void rule_engine__turn_back(struct rule_engine *e)
 			continue;
 		a->fired_real_ns = at_most(a->fired_real_ns, now);
 		a->since_real_ns = at_most(a->since_real_ns, now);
+		a->over_real_ns = at_most(a->over_real_ns, now);
 		a->cooling_until_ns =
 			at_most(a->cooling_until_ns, now + e->rules.items[a->rule].limits.cooldown_ns);
 	}

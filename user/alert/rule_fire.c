@@ -115,6 +115,7 @@ struct alert_news rule_engine__news(const struct rule_engine *e, const struct al
 				   .threshold = a->threshold,
 				   .since_real_ns = a->since_real_ns,
 				   .fired_real_ns = a->fired_real_ns,
+				   .ended_real_ns = a->over_real_ns,
 				   .episode = a->episode,
 				   .capture = a->capture,
 				   .path = a->path ? a->path : "",
@@ -370,6 +371,7 @@ static void fire(struct rule_engine *e, struct alert *a, uint32_t n_left)
 
 	alert_state__fire(&a->state, e->now.mono_ns);
 	a->fired_real_ns = e->now.real_ns;
+	a->over_real_ns = 0;
 	a->since_real_ns = e->now.real_ns - held_ns;
 	a->cooling_until_ns = e->now.real_ns + r->limits.cooldown_ns;
 	a->worst = a->value;
@@ -421,11 +423,12 @@ void rule_engine__rise(struct rule_engine *e, struct alert *a)
 
 void rule_engine__resolve(struct rule_engine *e, struct alert *a)
 {
-	struct alert_news news = rule_engine__news(e, a, NEWS_RESOLVED);
+	struct alert_news news;
 	char worst[CASE_VALUE_MAX];
 
+	a->over_real_ns = e->now.real_ns;
+	news = rule_engine__news(e, a, NEWS_RESOLVED);
 	rule__format_value(&e->rules.items[a->rule], a->term, a->worst, worst);
-	news.ended_real_ns = e->now.real_ns;
 	e->stats.resolved++;
 	e->is_dirty = true;
 	alert_past__add(&e->past, &news, worst);

@@ -43,6 +43,7 @@ static void fake_tell(void *ctx, const struct alert_news *n)
 	snprintf(f->last_path, sizeof(f->last_path), "%s", n->path);
 	f->last_since_ns = n->since_real_ns;
 	f->last_fired_ns = n->fired_real_ns;
+	f->last_ended_ns = n->ended_real_ns;
 }
 
 void read_rules(struct fixture *f, const char *text)

@@ -42,7 +42,7 @@ struct fixture {
 	char last_cause[128], last_refused[128], last_path[64], last_annotation[256];
 	uint32_t last_left;
 	double last_value;
-	uint64_t last_since_ns, last_fired_ns;
+	uint64_t last_since_ns, last_fired_ns, last_ended_ns;
 	bool is_full, answers_at_once;
 	uint64_t bytes;
 	struct profile_value profile; /* of every target; n 0: there is none */

@@ -154,6 +154,16 @@ static void a_program_finds_what_it_needs_in_its_environment(void **state)
 	/* since when it held, before it fired */
 	assert_string_equal(find_variable(&b, "EVERPROF_SINCE"), "2023-11-14T22:12:20.000Z");
 	assert_string_equal(find_variable(&b, "EVERPROF_CONTAINER"), "");
+	/* its process is gone before the capture is there, which is what the program waits for */
+	n.ended_real_ns = 1700000050 * S;
+	n.kind = NEWS_CAPTURED;
+	buf__clear(&b);
+	notice__write_environment(&n, &opts, &b);
+	assert_string_equal(find_variable(&b, "EVERPROF_STATUS"), "firing");
+	n.kind = NEWS_RESOLVED;
+	buf__clear(&b);
+	notice__write_environment(&n, &opts, &b);
+	assert_string_equal(find_variable(&b, "EVERPROF_STATUS"), "resolved");
 	buf__done(&b);
 }
 

@@ -291,18 +291,25 @@ static void what_is_gone_is_over(void **state)
 {
 	struct fixture *f = *state;
 	struct rule_engine_stats stats;
+	uint64_t over_ns;
 
 	start(f,
 	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 0s, action: keep, scope: process}");
 	f->answers_at_once = false;
 	pass_one(f, CPU, 99);
 	assert_int_equal(f->n_firing, 1);
+	assert_int_equal(f->last_ended_ns, 0);
 	pass_of(f, CPU, NULL, 0);
 	assert_int_equal(f->n_resolved, 1);
+	over_ns = f->now.real_ns;
+	assert_int_equal(f->last_ended_ns, over_ns);
+	pass_of(f, CPU, NULL, 0);
 	/* its capture may come later, and is told still */
 	f->last.done(f->last.ctx, &(struct capture_result){.id = "id1", .path = "/c/9"});
 	assert_int_equal(f->n_captured, 1);
 	assert_string_equal(f->last_path, "/c/9");
+	/* nobody is told that it fires on */
+	assert_int_equal(f->last_ended_ns, over_ns);
 	pass_of(f, CPU, NULL, 0);
 	rule_engine__stats(f->engine, &stats);
 	assert_int_equal(stats.n_targets, 0);
