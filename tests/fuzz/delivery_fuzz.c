@@ -30,6 +30,9 @@ static void write_again(const struct delivery *d)
 		    strcmp(again->url, d->url) || again->body_len != d->body_len ||
 		    memcmp(again->body, d->body, d->body_len))
 			abort();
+		for (uint32_t i = 0; i < d->n_args; i++)
+			if (strcmp(again->args[i], d->args[i]))
+				abort();
 	}
 	buf__done(&b);
 	free(again);

@@ -38,6 +38,36 @@ static const char *after(const char *line, const char *word)
 	return strncmp(line, word, n) || line[n] != ' ' || !line[n + 1] ? NULL : line + n + 1;
 }
 
+/* An argument may be empty, and so may each of its lines. */
+static const char *text_after(const char *line, const char *word)
+{
+	size_t n = strlen(word);
+
+	return strncmp(line, word, n) || line[n] != ' ' ? NULL : line + n + 1;
+}
+
+static int take_argument(const char *line, struct delivery *d)
+{
+	const char *value = text_after(line, "arg");
+	size_t len;
+
+	if (value) {
+		if (d->n_args == DELIVERY_ARGS_MAX)
+			return -EBADMSG;
+		strcpy(d->args[d->n_args++], value);
+		return 0;
+	}
+	value = text_after(line, "more");
+	if (!value || !d->n_args)
+		return -EBADMSG;
+	len = strlen(d->args[d->n_args - 1]);
+	if (len + 1 + strlen(value) >= DELIVERY_LINE_MAX)
+		return -EBADMSG;
+	d->args[d->n_args - 1][len] = '\n';
+	strcpy(d->args[d->n_args - 1] + len + 1, value);
+	return 0;
+}
+
 static int take_line(const char *line, struct delivery *d)
 {
 	const char *value = after(line, "kind");
@@ -57,11 +87,7 @@ static int take_line(const char *line, struct delivery *d)
 		strcpy(d->url, value);
 		return 0;
 	}
-	value = after(line, "arg");
-	if (!value || d->n_args == DELIVERY_ARGS_MAX)
-		return -EBADMSG;
-	strcpy(d->args[d->n_args++], value);
-	return 0;
+	return take_argument(line, d);
 }
 
 /* NAME=value, NUL, …; not too many, and the last one ends. */
@@ -105,9 +131,29 @@ int delivery__parse(const void *bytes, size_t len, struct delivery *ret)
 
 /* ---- writing ---------------------------------------------------------------------------------------------------------- */
 
+static bool is_short(const char *text)
+{
+	return strlen(text) < DELIVERY_LINE_MAX - 10;
+}
+
 static bool is_line(const char *text)
 {
-	return *text && !strchr(text, '\n') && strlen(text) < DELIVERY_LINE_MAX - 10;
+	return *text && !strchr(text, '\n') && is_short(text);
+}
+
+static void write_argument(const char *text, struct buf *to)
+{
+	const char *word = "arg";
+
+	for (;;) {
+		size_t n = strcspn(text, "\n");
+
+		buf__printf(to, "%s %.*s\n", word, (int)n, text);
+		if (!text[n])
+			return;
+		text += n + 1;
+		word = "more";
+	}
 }
 
 int delivery__write(enum delivery_kind kind, uint64_t created_ns, const char *url, const char *const *args,
@@ -120,9 +166,9 @@ int delivery__write(enum delivery_kind kind, uint64_t created_ns, const char *ur
 	if (url)
 		buf__printf(to, "url %s\n", url);
 	for (uint32_t i = 0; i < n_args; i++) {
-		if (!is_line(args[i]))
+		if (!is_short(args[i]))
 			return -EINVAL;
-		buf__printf(to, "arg %s\n", args[i]);
+		write_argument(args[i], to);
 	}
 	buf__append_char(to, '\n');
 	buf__append(to, body, body_len);

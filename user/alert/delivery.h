@@ -6,9 +6,12 @@
  *      kind post                           kind run
  *      created 1700000000000000000         created …
  *      url http://127.0.0.1:9093/…         arg /usr/local/bin/on-capture
- *                                          arg --verbose
+ *                                          arg set -e
+ *                                          more echo what follows a newline of the same argument
  *      (an empty line)
  *      the body                            NAME=value, each ended by a NUL
+ *
+ * A version that does not know a word of it takes it for none, and drops it.
  *
  * Owns: nothing; a parsed delivery points into the bytes. Thread: any. Limit: DELIVERY_*_MAX. Errors: -EBADMSG for what is none.
  */
@@ -18,9 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "user/config/rule.h"
+
 #define DELIVERY_BYTES_MAX ((size_t)256 << 10)
 #define DELIVERY_LINE_MAX  1100
-#define DELIVERY_ARGS_MAX  32
+#define DELIVERY_ARGS_MAX  RULE_ARGS_MAX
 #define DELIVERY_ENV_MAX   64
 
 struct buf;
@@ -38,7 +43,7 @@ struct delivery {
 };
 
 int delivery__parse(const void *bytes, size_t len, struct delivery *ret);
-/* -EINVAL: a text that no line holds. */
+/* -EINVAL: a URL that no line holds, a text that is too long, too many. */
 int delivery__write(enum delivery_kind kind, uint64_t created_ns, const char *url, const char *const *args,
 		    uint32_t n_args, const void *body, size_t body_len, struct buf *to);
 

@@ -27,7 +27,7 @@
 #include "user/base/buf.h"
 #include "user/base/clock.h"
 
-#define RULE_TEXT_MAX 65536
+#define RULE_TEXT_MAX ((size_t)1 << 20)
 
 /* ---- rules ------------------------------------------------------------------------------------------------------------ */
 

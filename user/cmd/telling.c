@@ -150,7 +150,9 @@ static void put(struct telling *t, enum delivery_kind kind, const char *url, con
 	if (!err)
 		err = delivery__write(kind, clock__real_ns(), url, argv ? argv->items : NULL,
 				      argv ? argv->n : 0, body->data, body->len, &bytes);
-	if (!err)
+	if (err)
+		t->queue.n_lost++;
+	else
 		err = delivery_queue__add(&t->queue, bytes.data, bytes.len);
 	buf__done(&bytes);
 	if (err && !t->is_full)

@@ -39,6 +39,7 @@ struct yaml_node;
 #define RULE_PAIRS_MAX       16                    /* labels, annotations */
 #define RULE_PAIR_TEXT_MAX   1024
 #define RULE_NOTIFY_MAX      8
+#define RULE_ARGS_MAX        32 /* of a program that is run, with its path */
 #define RULE_TARGETS_MAX     64
 
 struct rule_pair {

@@ -12,6 +12,7 @@
 #define HITS_MAX      600
 #define FREQUENCY_MAX 1000
 #define URL_MAX       1024
+#define ARGUMENT_MAX  1024
 
 static int take_count(struct rule_reader *r, const struct yaml_node *node, uint64_t max, uint64_t *ret)
 {
@@ -208,10 +209,12 @@ static int take_url(struct rule_reader *r, const struct yaml_node *node, struct 
 
 static int take_program(struct rule_reader *r, const struct yaml_node *node, struct rule_notify *n)
 {
-	int err = text_list__take(node, r->arena, &n->argv, r->e);
+	int err = text_list__take_up_to(ARGUMENT_MAX, node, r->arena, &n->argv, r->e);
 
 	if (err)
 		return err;
+	if (n->argv.n > RULE_ARGS_MAX)
+		return err__set(r->e, -E2BIG, "run: more than %d texts", RULE_ARGS_MAX);
 	if (!n->argv.n || n->argv.items[0][0] != '/')
 		return rule_reader__wrong_kind(r, node, "an absolute path, or a list of one and arguments");
 	return 0;

@@ -50,8 +50,8 @@ static int scalars(const struct yaml_node *node, const char *expected, const str
 	return 0;
 }
 
-int text_list__take(const struct yaml_node *node, struct arena *arena, struct text_list *ret_list,
-		    struct err *e)
+int text_list__take_up_to(size_t max, const struct yaml_node *node, struct arena *arena,
+			  struct text_list *ret_list, struct err *e)
 {
 	const struct yaml_node *item;
 	const char **items;
@@ -67,15 +67,21 @@ int text_list__take(const struct yaml_node *node, struct arena *arena, struct te
 	for (uint32_t i = 0; i < n; i++, item = item->next) {
 		size_t len = strlen(item->text);
 
-		if (!len || len > TARGET_PATTERN_MAX)
-			return err__set(e, -EINVAL, "expected texts of 1 to %d bytes, found one of %zu",
-					TARGET_PATTERN_MAX, len);
+		if (!len || len > max)
+			return err__set(e, -EINVAL, "expected texts of 1 to %zu bytes, found one of %zu", max,
+					len);
 		items[i] = arena__strndup(arena, item->text, len);
 		if (!items[i])
 			return err__set(e, -ENOMEM, "out of memory");
 	}
 	*ret_list = (struct text_list){items, n};
 	return 0;
+}
+
+int text_list__take(const struct yaml_node *node, struct arena *arena, struct text_list *ret_list,
+		    struct err *e)
+{
+	return text_list__take_up_to(TARGET_PATTERN_MAX, node, arena, ret_list, e);
 }
 
 int pid_list__take(const struct yaml_node *node, struct arena *arena, struct pid_list *ret_list,

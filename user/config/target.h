@@ -12,6 +12,7 @@
 #define EVERPROF_CONFIG_TARGET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct arena;
@@ -46,6 +47,9 @@ bool target_set__is_empty(const struct target_set *t);
 /* A list, or one scalar as a list of one; the err tells what was expected, not where. */
 int text_list__take(const struct yaml_node *node, struct arena *arena, struct text_list *ret_list,
 		    struct err *e);
+/* The same with texts of up to max bytes. */
+int text_list__take_up_to(size_t max, const struct yaml_node *node, struct arena *arena,
+			  struct text_list *ret_list, struct err *e);
 int pid_list__take(const struct yaml_node *node, struct arena *arena, struct pid_list *ret_list,
 		   struct err *e);
 /* As a YAML list on one line, quoted. */

@@ -30,7 +30,7 @@ static void write_post(struct buf *b, const char *url, const char *body, uint64_
 static void what_is_written_is_read(void **state)
 {
 	static const char env[] = "A=1\0B=two words\n\0";
-	const char *const args[] = {"/bin/x", "an argument"};
+	const char *args[] = {"/bin/x", "an argument", NULL};
 	struct delivery *d = malloc(sizeof(*d));
 	struct buf b;
 
@@ -47,7 +47,18 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(d->n_args, 2);
 	assert_string_equal(d->args[1], "an argument");
 	assert_string_equal(d->body + 4, "B=two words\n");
-	/* a text that a line does not hold */
+	/* a script, and what is empty */
+	args[0] = "/bin/sh";
+	args[1] = "\nset -e\n\n  echo 'a\\n'\n";
+	args[2] = "";
+	buf__clear(&b);
+	assert_int_equal(delivery__write(DELIVERY_RUN, NOW, NULL, args, 3, env, sizeof(env) - 1, &b), 0);
+	assert_int_equal(delivery__parse(b.data, b.len, d), 0);
+	assert_int_equal(d->n_args, 3);
+	for (int i = 0; i < 3; i++)
+		assert_string_equal(d->args[i], args[i]);
+	assert_string_equal(d->body + 4, "B=two words\n");
+	/* a URL that a line does not hold */
 	assert_int_equal(delivery__write(DELIVERY_POST, NOW, "http://a\nurl b", NULL, 0, "", 0, &b), -EINVAL);
 	buf__done(&b);
 	free(d);
@@ -68,12 +79,22 @@ static void what_is_none_is_refused(void **state)
 		"everprof-delivery 1\nkind run\n\n",
 		"everprof-delivery 1\nkind run\narg /bin/sh\nurl http://a\n\n",
 		"everprof-delivery 1\nkind run\narg /bin/sh\n\nA=1",
+		"everprof-delivery 1\nkind run\nmore /bin/sh\n\n",
+		"everprof-delivery 1\nkind run\narg \narg /bin/sh\n\n",
 		"everprof-delivery 1\ncreated -1\nkind post\nurl http://a\n\n",
 		"everprof-delivery 1\nwhat ever\nkind post\nurl http://a\n\n",
 	};
 	struct delivery *d = malloc(sizeof(*d));
+	struct buf b;
 
 	(void)state;
+	buf__init(&b, DELIVERY_BYTES_MAX);
+	buf__append_str(&b, "everprof-delivery 1\nkind run\narg /bin/sh\n");
+	for (int i = 0; i < DELIVERY_LINE_MAX; i++)
+		buf__append_str(&b, "more \n");
+	buf__append_char(&b, '\n');
+	assert_int_equal(delivery__parse(b.data, b.len, d), -EBADMSG);
+	buf__done(&b);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		if (delivery__parse(bad[i], strlen(bad[i]), d) != -EBADMSG)
 			fail_msg("was taken: %s", bad[i]);

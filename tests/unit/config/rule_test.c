@@ -183,6 +183,40 @@ static void the_full_form_is_read(void **state)
 	assert_string_equal(r->notify[2].argv.items[1], "x");
 }
 
+/* As many arguments as may be, and one more; each as long as may be, and a byte longer. */
+static int parse_program(struct fixture *f, int n, int len)
+{
+	struct buf b;
+	int err;
+
+	buf__init(&b, 1 << 20);
+	buf__append_str(
+		&b, "- {name: r, condition: rss > 1GiB, duration: 1s, action: none, notify: [{run: [/bin/x");
+	for (int i = 1; i < n; i++)
+		buf__printf(&b, ", %0*d", len, i);
+	buf__append_str(&b, "]}]}\n");
+	err = parse(f, buf__str(&b));
+	buf__done(&b);
+	return err;
+}
+
+static void a_program_takes_scripts_and_so_many_arguments(void **state)
+{
+	struct fixture *f = *state;
+
+	if (parse(f, "- name: r\n  condition: rss > 1GiB\n  duration: 1s\n  action: none\n  notify:\n"
+		     "  - run:\n    - /bin/sh\n    - -c\n    - |\n      set -e\n\n      echo \"$1\"\n"))
+		fail_msg("%s", f->e.text);
+	assert_string_equal(f->rules.items[0].notify[0].argv.items[2], "set -e\n\necho \"$1\"\n");
+	assert_int_equal(parse_program(f, RULE_ARGS_MAX, 1024), 0);
+	assert_int_equal(f->rules.items[0].notify[0].argv.n, RULE_ARGS_MAX);
+	assert_int_equal(parse_program(f, RULE_ARGS_MAX + 1, 3), -E2BIG);
+	assert_string_equal(f->e.text, "f:1: alerts[0] r.notify: run: more than 32 texts");
+	assert_int_equal(parse_program(f, 2, 1024 + 1), -EINVAL);
+	assert_string_equal(f->e.text,
+			    "f:1: alerts[0] r.notify: expected texts of 1 to 1024 bytes, found one of 1025");
+}
+
 /* Defaults, template and rule from one text with those three keys. */
 static int parse_parts(struct fixture *f, const char *text)
 {
@@ -248,6 +282,9 @@ static void a_rule_written_back_reads_the_same(void **state)
 		"- {name: c, condition: new_build, action: keep, scope: process, annotations: {s: "
 		"\"{value}\"}, "
 		"capture: {frequency: 99, baseline: false}}",
+		"- {name: d, condition: new_build, action: none, scope: process, notify: [{run: [/bin/sh, "
+		"-c, "
+		"\"set -e\\n\\n  echo '\\\\n'\\n\"]}]}",
 	};
 	struct fixture *f = *state;
 	struct buf once, twice;
@@ -465,6 +502,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_field_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_label_is_the_kind_of_its_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_full_form_is_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_program_takes_scripts_and_so_many_arguments, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(the_rule_wins_over_its_template_and_that_over_the_defaults,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_rule_written_back_reads_the_same, set_up, tear_down),
