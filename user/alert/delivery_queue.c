@@ -36,7 +36,9 @@ static void forget(struct delivery_queue *q, uint32_t i)
 	char name[NAME_MAX_];
 
 	format_name(q->entries[i].seq, name);
-	unlinkat(q->dir_fd, name, 0);
+	if (!q->entries[i].memory)
+		unlinkat(q->dir_fd, name, 0);
+	free(q->entries[i].memory);
 	q->bytes -= q->entries[i].bytes;
 	memmove(&q->entries[i], &q->entries[i + 1], (q->n - i - 1) * sizeof(*q->entries));
 	q->n--;
@@ -86,16 +88,23 @@ static int by_seq(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
+/* 0: that is no name of ours. */
+static uint64_t parse_name(const char *name)
+{
+	char *end;
+	uint64_t seq = strtoull(name, &end, 16);
+
+	return end != name + 16 || strcmp(end, SUFFIX) ? 0 : seq;
+}
+
 static void take_file(struct delivery_queue *q, const char *name)
 {
+	uint64_t seq = parse_name(name);
 	struct delivery_entry entry;
 	struct buf b;
-	uint64_t seq;
-	char *end;
 	int err;
 
-	seq = strtoull(name, &end, 16);
-	if (end != name + 16 || strcmp(end, SUFFIX) || !seq) {
+	if (!seq) {
 		if (!strncmp(name, IO_TMP_PREFIX, strlen(IO_TMP_PREFIX)))
 			unlinkat(q->dir_fd, name, 0);
 		return;
@@ -115,18 +124,18 @@ static void take_file(struct delivery_queue *q, const char *name)
 	buf__done(&b);
 }
 
-int delivery_queue__open(struct delivery_queue *q, int store_fd)
+/* Makes the folder where it is not there, and calls fn for each name in it. */
+static int open_folder(struct delivery_queue *q, void (*fn)(struct delivery_queue *q, const char *name))
 {
 	struct dirent *d;
 	DIR *dir;
 	int fd;
 
-	*q = (struct delivery_queue){.dir_fd = FD_CLOSED, .next_seq = 1};
-	if (store_fd < 0)
+	if (q->store_fd < 0)
 		return -ENOENT;
-	if (mkdirat(store_fd, DELIVERY_FOLDER, 0700) && errno != EEXIST)
+	if (mkdirat(q->store_fd, DELIVERY_FOLDER, 0700) && errno != EEXIST)
 		return -errno;
-	q->dir_fd = openat(store_fd, DELIVERY_FOLDER, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	q->dir_fd = openat(q->store_fd, DELIVERY_FOLDER, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	fd = q->dir_fd < 0 ? -1 : dup(q->dir_fd);
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir) {
@@ -137,16 +146,109 @@ int delivery_queue__open(struct delivery_queue *q, int store_fd)
 		return err;
 	}
 	while ((d = readdir(dir)))
-		take_file(q, d->d_name);
+		fn(q, d->d_name);
 	closedir(dir);
-	qsort(q->entries, q->n, sizeof(*q->entries), by_seq);
 	return 0;
+}
+
+int delivery_queue__open(struct delivery_queue *q, int store_fd)
+{
+	*q = (struct delivery_queue){.store_fd = store_fd, .dir_fd = FD_CLOSED, .next_seq = 1};
+	q->err = open_folder(q, take_file);
+	qsort(q->entries, q->n, sizeof(*q->entries), by_seq);
+	return q->err;
 }
 
 void delivery_queue__close(struct delivery_queue *q)
 {
-	io__close(&q->dir_fd);
+	for (uint32_t i = 0; i < q->n; i++)
+		free(q->entries[i].memory);
 	q->n = 0;
+	io__close(&q->dir_fd);
+}
+
+/* What is in another folder than before is of an earlier agent, and waits for the next start. */
+static void pass_name(struct delivery_queue *q, const char *name)
+{
+	uint64_t seq = parse_name(name);
+
+	if (seq >= q->next_seq)
+		q->next_seq = seq + 1;
+}
+
+static bool read_along(struct delivery_queue *q, struct delivery_entry *e)
+{
+	char name[NAME_MAX_];
+	struct buf b;
+
+	buf__init(&b, DELIVERY_BYTES_MAX);
+	format_name(e->seq, name);
+	if (io__read_at(q->dir_fd, name, DELIVERY_BYTES_MAX, &b) || b.len != e->bytes) {
+		buf__done(&b);
+		return false;
+	}
+	unlinkat(q->dir_fd, name, 0);
+	e->memory = b.data;
+	return true;
+}
+
+/* What can still be read in the folder that is left behind waits in memory from now on; of what is under way the bytes are not needed, unless it fails. */
+static void take_along(struct delivery_queue *q)
+{
+	for (uint32_t i = 0; i < q->n;) {
+		struct delivery_entry *e = &q->entries[i];
+
+		if (e->memory || read_along(q, e) || e->is_under_way) {
+			i++;
+		} else {
+			forget(q, i);
+			q->n_lost++;
+		}
+	}
+}
+
+static int write_entry(struct delivery_queue *q, struct delivery_entry *e)
+{
+	char name[NAME_MAX_];
+	int err;
+
+	format_name(e->seq, name);
+	err = io__write_new(q->dir_fd, name, e->memory, e->bytes, 0600);
+	if (err == -EEXIST) /* an earlier agent's: this one stays in memory */
+		return 0;
+	if (err) {
+		/* whole, where only the folder could not be synced */
+		unlinkat(q->dir_fd, name, 0);
+		return err;
+	}
+	free(e->memory);
+	e->memory = NULL;
+	return 0;
+}
+
+/* The folder may have been removed, or another put in its place. */
+static int stay_in_folder(struct delivery_queue *q)
+{
+	if (q->dir_fd >= 0 && io__leads_to(q->store_fd, DELIVERY_FOLDER, q->dir_fd))
+		return 0;
+	take_along(q);
+	io__close(&q->dir_fd);
+	return open_folder(q, pass_name);
+}
+
+/* What waits in memory, as far as the disk takes it; what comes first goes first. */
+static void write_all(struct delivery_queue *q)
+{
+	q->err = stay_in_folder(q);
+	for (uint32_t i = 0; i < q->n && !q->err; i++)
+		if (q->entries[i].memory)
+			q->err = write_entry(q, &q->entries[i]);
+}
+
+void delivery_queue__set_store(struct delivery_queue *q, int store_fd)
+{
+	q->store_fd = store_fd;
+	write_all(q);
 }
 
 /* ---- deliveries ------------------------------------------------------------------------------------------------------- */
@@ -154,18 +256,25 @@ void delivery_queue__close(struct delivery_queue *q)
 int delivery_queue__add(struct delivery_queue *q, const void *bytes, size_t len)
 {
 	struct delivery_entry entry;
-	char name[NAME_MAX_];
-	int err = q->dir_fd < 0 ? -ENOENT : describe(bytes, len, q->next_seq, &entry);
+	int err;
 
+	/* first, since another folder may have names that are taken */
+	q->err = stay_in_folder(q);
+	err = describe(bytes, len, q->next_seq, &entry);
 	if (!err) {
-		format_name(q->next_seq++, name);
-		err = io__write_new(q->dir_fd, name, bytes, len, 0600);
+		entry.memory = malloc(len);
+		err = entry.memory ? 0 : -ENOMEM;
 	}
-	if (err)
+	if (err) {
 		q->n_lost++;
-	else
-		append(q, &entry);
-	return err;
+		return err;
+	}
+	memcpy(entry.memory, bytes, len);
+	q->next_seq++;
+	append(q, &entry);
+	if (!q->err)
+		write_all(q);
+	return 0;
 }
 
 /* Does an older one to the same address wait? */
@@ -205,7 +314,9 @@ uint64_t delivery_queue__next(struct delivery_queue *q, enum delivery_kind kind,
 			continue;
 		format_name(e->seq, name);
 		buf__clear(to);
-		if (io__read_at(q->dir_fd, name, DELIVERY_BYTES_MAX, to)) {
+		if (e->memory) {
+			buf__append(to, e->memory, e->bytes);
+		} else if (io__read_at(q->dir_fd, name, DELIVERY_BYTES_MAX, to)) {
 			forget(q, i--);
 			q->n_lost++;
 			continue;
@@ -248,6 +359,9 @@ void delivery_queue__failed(struct delivery_queue *q, uint64_t seq, uint64_t mon
 	e->pause_ns = pause < PAUSE_MAX_NS ? pause : PAUSE_MAX_NS;
 	e->next_try_ns = mono_ns + (after_ns > e->pause_ns ? after_ns : e->pause_ns);
 	e->is_under_way = false;
+	/* it waits for longer: another try to have it outlive the agent */
+	if (e->memory)
+		write_all(q);
 }
 
 bool delivery_queue__has(const struct delivery_queue *q, const char *address)

@@ -176,6 +176,14 @@ int io__open_regular(int dir_fd, const char *path, int *ret_fd)
 	return err;
 }
 
+bool io__leads_to(int dir_fd, const char *path, int fd)
+{
+	struct stat there, ours;
+
+	return fstat(fd, &ours) == 0 && fstatat(dir_fd, path, &there, 0) == 0 &&
+	       there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
+}
+
 /* ---- writing ---- */
 
 int io__write_full(int fd, const void *bytes, size_t len)

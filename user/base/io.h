@@ -10,6 +10,7 @@
 #ifndef EVERPROF_BASE_IO_H
 #define EVERPROF_BASE_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -36,6 +37,8 @@ int io__read_at(int dir_fd, const char *path, size_t limit, struct buf *to);
 int io__open_regular(int dir_fd, const char *path, int *ret_fd);
 /* The second half of it: for reading, what an O_PATH descriptor stands for, which is not a FIFO. */
 int io__open_resolved(int path_fd, int *ret_fd);
+/* Does the path lead to what the descriptor stands for? A path is only a name: a folder may be removed, another mounted over it. */
+bool io__leads_to(int dir_fd, const char *path, int fd);
 /* Makes each missing folder of path. */
 int io__mkdir_p(const char *path, mode_t mode);
 /* Writes the bytes to a temporary name in the same folder, fsyncs, renames without replacing (-EEXIST), fsyncs the folder.

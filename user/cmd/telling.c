@@ -33,7 +33,8 @@ struct telling {
 	struct program *program;
 	struct buf bytes;
 	struct delivery *current;
-	bool is_full; /* the queue takes nothing: said once */
+	bool is_losing; /* the queue takes nothing: said once */
+	int disk_err;   /* why it is not written, as it was said last */
 };
 
 /* ---- working through the queue ---------------------------------------------------------------------------------------- */
@@ -106,6 +107,18 @@ static void start_one(struct telling *t, uint64_t seq, struct courier *courier)
 	delivery_queue__failed(&t->queue, seq, clock__mono_ns(), 0);
 }
 
+static void tell_of_disk(struct telling *t)
+{
+	if (t->queue.err == t->disk_err)
+		return;
+	t->disk_err = t->queue.err;
+	if (t->disk_err)
+		log_warn("rules: write '" DELIVERY_FOLDER "': %s, what is to be told waits in memory",
+			 strerror(-t->disk_err));
+	else
+		log_info("rules: write '" DELIVERY_FOLDER "': works again");
+}
+
 static uint64_t next_of(struct telling *t, enum delivery_kind kind)
 {
 	return delivery_queue__next(&t->queue, kind, clock__mono_ns(), clock__real_ns(), &t->bytes);
@@ -127,6 +140,7 @@ static void pump(struct telling *t)
 		if (i && !courier__is_busy(t->couriers[i]))
 			courier__dismiss(t->couriers[i]);
 	}
+	tell_of_disk(t);
 	loop__set_timer(t->timer, t->queue.n ? LOOK_AGAIN_NS : LOOP_TIMER_OFF, 0);
 }
 
@@ -155,9 +169,9 @@ static void put(struct telling *t, enum delivery_kind kind, const char *url, con
 	else
 		err = delivery_queue__add(&t->queue, bytes.data, bytes.len);
 	buf__done(&bytes);
-	if (err && !t->is_full)
+	if (err && !t->is_losing)
 		log_warn("rules: tell others: keep it until it is told: %s", strerror(-err));
-	t->is_full = err != 0;
+	t->is_losing = err != 0;
 }
 
 static void format_alertmanager(const char *url, char ret[URL_MAX + 32])
@@ -257,12 +271,17 @@ int telling__new(const struct config *c, const char *host, struct loop *loop, in
 		return err;
 	}
 	telling__set_config(t, c);
-	err = delivery_queue__open(&t->queue, store_fd);
-	if (err)
-		log_warn("rules: open '%s': %s, nobody will be told", DELIVERY_FOLDER, strerror(-err));
+	delivery_queue__open(&t->queue, store_fd);
+	tell_of_disk(t);
 	loop__set_timer(t->timer, t->queue.n ? LOOK_AGAIN_NS : LOOP_TIMER_OFF, 0);
 	*ret = t;
 	return 0;
+}
+
+void telling__set_store(struct telling *t, int store_fd)
+{
+	delivery_queue__set_store(&t->queue, store_fd);
+	tell_of_disk(t);
 }
 
 static void set_url(char to[URL_MAX], const char *url)
@@ -310,7 +329,8 @@ void telling__print_metrics(const struct telling *t, struct buf *to)
 	counter(to, "deliveries_total", "What was told to others, and taken by them.", t->queue.n_done);
 	counter(to, "delivery_failures_total", "Tries that failed, and were or will be repeated.",
 		t->queue.n_failed_tries);
-	counter(to, "deliveries_lost_total", "Not told: no room, refused by the other side, or a day old.",
+	counter(to, "deliveries_lost_total",
+		"Not told: no room, refused by the other side, a day old, or damaged.",
 		t->queue.n_lost + t->queue.n_given_up);
 	buf__printf(to,
 		    "# HELP everprof_deliveries_waiting What waits to be told.\n# TYPE "

@@ -18,10 +18,12 @@ struct config;
 struct loop;
 struct telling;
 
-/* host: borrowed. store_fd: of the store's folder, borrowed; < 0: nothing can wait, nothing is told. */
+/* host: borrowed. store_fd: of the store's folder, borrowed; < 0: what waits is in memory. */
 int telling__new(const struct config *c, const char *host, struct loop *loop, int store_fd,
 		 struct telling **ret);
 void telling__set_config(struct telling *t, const struct config *c);
+/* Another folder stands there now. */
+void telling__set_store(struct telling *t, int store_fd);
 void telling__set_url(struct telling *t, const char *url);
 void telling__free(struct telling *t);
 void telling__tell(struct telling *t, const struct alert_news *n);

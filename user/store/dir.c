@@ -180,12 +180,10 @@ int store_dir__open(struct store_dir *d, const char *path, bool make_parents, st
 bool store_dir__is_current(const struct store_dir *d, const char *path)
 {
 	char full[4096];
-	struct stat now, then;
 
 	if ((size_t)snprintf(full, sizeof(full), "%s/%s", path, STORE_SNAPSHOTS) >= sizeof(full))
 		return false;
-	return stat(full, &now) == 0 && fstat(d->snapshots_fd, &then) == 0 && now.st_dev == then.st_dev &&
-	       now.st_ino == then.st_ino;
+	return io__leads_to(AT_FDCWD, full, d->snapshots_fd);
 }
 
 /* ---- one file -------------------------------------------------------------------------------------------------------- */

@@ -2,12 +2,15 @@
 /* What waits to be told: its bytes, and the queue of a folder that outlives the agent. */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -252,6 +255,191 @@ static void the_queue_is_bounded_by_number_and_bytes(void **state)
 	free(large);
 }
 
+/* ---- disks that refuse, folders that go ------------------------------------------------------------------------------- */
+
+/* A file may have so many bytes: 0: none is written. */
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit l;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
+	l.rlim_cur = bytes < l.rlim_max ? bytes : l.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+static int tear_down_limits(void **state)
+{
+	limit_files(RLIM_INFINITY);
+	return tear_down(state);
+}
+
+static int count_files(const struct fixture *f)
+{
+	char pattern[FOLDER_MAX + 64];
+	glob_t found = {0};
+	int n;
+
+	snprintf(pattern, sizeof(pattern), "%s/deliveries/*", f->dir);
+	glob(pattern, 0, NULL, &found);
+	n = (int)found.gl_pathc;
+	globfree(&found);
+	return n;
+}
+
+static void run(const struct fixture *f, const char *command)
+{
+	char line[1024];
+
+	snprintf(line, sizeof(line), "cd %s && %s", f->dir, command);
+	assert_int_equal(system(line), 0);
+}
+
+/* As after SIGKILL. */
+static void start_again(struct fixture *f)
+{
+	delivery_queue__close(&f->queue);
+	assert_int_equal(delivery_queue__open(&f->queue, f->fd), 0);
+}
+
+static void what_the_disk_refuses_is_told_from_memory(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t seq;
+
+	put(f, "http://a/", "a1", NOW);
+	limit_files(0);
+	put(f, "http://a/", "a2", NOW);
+	put(f, "http://a/", "a3", NOW);
+	assert_int_equal(f->queue.err, -EFBIG);
+	assert_int_equal(f->queue.n_lost, 0);
+	assert_int_equal(count_files(f), 1);
+	for (int i = 1; i <= 2; i++) {
+		assert_int_equal(next(f, MONO, &seq)[1], '0' + i);
+		delivery_queue__done(&f->queue, seq);
+	}
+	assert_int_equal(count_files(f), 0);
+	/* it takes them again, with the next one */
+	limit_files(RLIM_INFINITY);
+	put(f, "http://a/", "a4", NOW);
+	assert_int_equal(f->queue.err, 0);
+	assert_int_equal(count_files(f), 2);
+	start_again(f);
+	assert_int_equal(f->queue.n, 2);
+	assert_string_equal(next(f, MONO, &seq), "a3");
+	delivery_queue__done(&f->queue, seq);
+	assert_string_equal(next(f, MONO, &seq), "a4");
+	delivery_queue__done(&f->queue, seq);
+	assert_int_equal(f->queue.bytes, 0);
+}
+
+static void what_waits_for_longer_is_written_when_that_works(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t seq;
+
+	limit_files(0);
+	put(f, "http://a/", "a1", NOW);
+	next(f, MONO, &seq);
+	limit_files(RLIM_INFINITY);
+	delivery_queue__failed(&f->queue, seq, MONO, 0);
+	assert_int_equal(count_files(f), 1);
+	assert_int_equal(f->queue.err, 0);
+	assert_string_equal(next(f, MONO + S, &seq), "a1");
+}
+
+static void memory_is_bounded_as_files_are(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t seq;
+
+	limit_files(0);
+	for (int i = 0; i < DELIVERY_QUEUE_MAX + 10; i++)
+		put(f, "http://a/", i < 10 ? "early" : "late", NOW);
+	assert_int_equal(f->queue.n, DELIVERY_QUEUE_MAX);
+	assert_int_equal(f->queue.n_lost, 10);
+	assert_string_equal(next(f, MONO, &seq), "late");
+}
+
+static void a_folder_that_was_removed_is_made_anew(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a, b;
+
+	put(f, "http://a/", "under way", NOW);
+	put(f, "http://b/", "gone", NOW);
+	next(f, MONO, &a);
+	run(f, "rm -r deliveries");
+	put(f, "http://c/", "new", NOW);
+	assert_int_equal(f->queue.err, 0);
+	assert_int_equal(count_files(f), 1);
+	assert_int_equal(f->queue.n_lost, 1);
+	assert_string_equal(next(f, MONO, &b), "new");
+	delivery_queue__done(&f->queue, b);
+	delivery_queue__done(&f->queue, a);
+	assert_int_equal(f->queue.n, 0);
+	assert_int_equal(f->queue.n_done, 2);
+}
+
+static void what_can_still_be_read_is_taken_along(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t seq;
+
+	put(f, "http://a/", "a1", NOW);
+	put(f, "http://a/", "a2", NOW);
+	run(f, "mv deliveries elsewhere");
+	put(f, "http://a/", "a3", NOW);
+	assert_int_equal(count_files(f), 3);
+	run(f, "! ls elsewhere/*.delivery 2>/dev/null");
+	start_again(f);
+	assert_int_equal(f->queue.n, 3);
+	assert_string_equal(next(f, MONO, &seq), "a1");
+}
+
+/* Its files have the numbers of ours. */
+static void what_an_earlier_agent_left_in_another_store_waits_for_the_next_start(void **state)
+{
+	struct fixture *f = *state;
+	char path[FOLDER_MAX + 16];
+	uint64_t seq;
+	int fd;
+
+	put(f, "http://a/", "a1", NOW);
+	put(f, "http://a/", "a2", NOW);
+	run(f, "mkdir other && cp -r deliveries other && sed -i s/a[12]/earlier/ other/deliveries/*");
+	snprintf(path, sizeof(path), "%s/other", f->dir);
+	fd = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	delivery_queue__set_store(&f->queue, fd);
+	put(f, "http://a/", "a3", NOW);
+	for (int i = 1; i <= 3; i++) {
+		assert_int_equal(next(f, MONO, &seq)[1], '0' + i);
+		delivery_queue__done(&f->queue, seq);
+	}
+	delivery_queue__close(&f->queue);
+	assert_int_equal(delivery_queue__open(&f->queue, fd), 0);
+	assert_int_equal(f->queue.n, 2);
+	assert_string_equal(next(f, MONO, &seq), "earlier");
+	io__close(&fd);
+}
+
+static void without_a_store_it_waits_in_memory_until_there_is_one(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t seq;
+
+	delivery_queue__close(&f->queue);
+	assert_int_equal(delivery_queue__open(&f->queue, -1), -ENOENT);
+	put(f, "http://a/", "a1", NOW);
+	put(f, "http://a/", "a2", NOW);
+	assert_string_equal(next(f, MONO, &seq), "a1");
+	delivery_queue__done(&f->queue, seq);
+	delivery_queue__set_store(&f->queue, f->fd);
+	assert_int_equal(count_files(f), 1);
+	start_again(f);
+	assert_string_equal(next(f, MONO, &seq), "a2");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +450,18 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_waits_outlives_the_agent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_a_day_old_is_given_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_queue_is_bounded_by_number_and_bytes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_the_disk_refuses_is_told_from_memory, set_up,
+						tear_down_limits),
+		cmocka_unit_test_setup_teardown(what_waits_for_longer_is_written_when_that_works, set_up,
+						tear_down_limits),
+		cmocka_unit_test_setup_teardown(memory_is_bounded_as_files_are, set_up, tear_down_limits),
+		cmocka_unit_test_setup_teardown(a_folder_that_was_removed_is_made_anew, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_can_still_be_read_is_taken_along, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_an_earlier_agent_left_in_another_store_waits_for_the_next_start, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(without_a_store_it_waits_in_memory_until_there_is_one, set_up,
+						tear_down),
 	};
 
 	return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);

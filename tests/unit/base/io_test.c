@@ -166,6 +166,26 @@ static void only_regular_files_are_opened(void **state)
 	io__close(&fd);
 }
 
+static void a_path_leads_to_what_stands_there_now(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(mkdirat(dir, "d", 0700), 0);
+	fd = openat(dir, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(io__leads_to(dir, "d", fd));
+	assert_false(io__leads_to(dir, ".", fd));
+	assert_int_equal(renameat(dir, "d", dir, "e"), 0);
+	assert_false(io__leads_to(dir, "d", fd));
+	assert_true(io__leads_to(dir, "e", fd));
+	/* in its place, and under its number at that, were it free */
+	assert_int_equal(unlinkat(dir, "e", AT_REMOVEDIR), 0);
+	assert_int_equal(mkdirat(dir, "e", 0700), 0);
+	assert_false(io__leads_to(dir, "e", fd));
+	io__close(&fd);
+	assert_false(io__leads_to(dir, "e", fd));
+}
+
 static void pread_gets_all_or_says_where_it_ends(void **state)
 {
 	char got[8];
@@ -302,6 +322,7 @@ int main(void)
 		IO_TEST(files_of_proc_are_read_though_their_size_is_zero),
 		IO_TEST(sparse_file_of_absurd_size_stops_at_the_limit),
 		IO_TEST(only_regular_files_are_opened),
+		IO_TEST(a_path_leads_to_what_stands_there_now),
 		IO_TEST(pread_gets_all_or_says_where_it_ends),
 		IO_TEST(folders_are_made_as_deep_as_needed),
 		IO_TEST(new_file_is_whole_and_never_overwrites),
