@@ -183,12 +183,79 @@ static void who_is_slow_holds_up_nobody_else(void **state)
 	agent__expect_end(r);
 }
 
+/* Until the command succeeds, for so long. */
+static bool comes(const struct recording *r, const char *command, int seconds)
+{
+	for (int i = 0; i < seconds * 4; i++) {
+		if (!recording__shell(r, command))
+			return true;
+		usleep(250000);
+	}
+	return false;
+}
+
+static void expect_comes(struct recording *r, const char *command)
+{
+	if (comes(r, command, 60))
+		return;
+	run__wait_line(&r->everprof, "never", 100, (char[16]){""}, 16);
+	fail_msg("it does not come to '%s':\n%s", command, run__errors(&r->everprof));
+}
+
+/* First all that is in it goes, then the folder itself: who is to be told is told, commands are answered, and what rules know is on the disk. */
+static void a_store_that_is_emptied_and_replaced_keeps_nobody_from_being_told(void **state)
+{
+	struct recording *r = *state;
+	char got[1200], notify[2400], everprof[4096], rules[4200];
+	struct run receiver = {};
+	json_t *root;
+	long long port;
+
+	assert_int_equal(recording__shell(r, "mkdir got out && chmod 777 . out"), 0);
+	snprintf(got, sizeof(got), "%s/got", r->dir);
+	port = start_receiver(&receiver, ARGS(got));
+	/* a script of several lines is a program, too */
+	snprintf(notify, sizeof(notify),
+		 "{webhook: \"http://127.0.0.1:%lld/\"}, {run: [/bin/sh, -c, \"cd $1\\necho "
+		 "$EVERPROF_RULE >$EVERPROF_STATUS\\n\", sh, \"%s/out\"]}",
+		 port, r->dir);
+	configure(r, notify, "");
+	run__path_everprof(everprof);
+	snprintf(rules, sizeof(rules), "%s rules --store store >/dev/null 2>&1", everprof);
+	agent__start(r);
+	expect_comes(r, rules);
+	assert_int_equal(recording__shell(r, "rm -r store/*"), 0);
+	play(r);
+	root = body(r, "got", 1, 40);
+	if (!root)
+		fail_msg("nobody was told: %s",
+			 (run__wait_line(&r->everprof, "never", 100, (char[16]){""}, 16),
+			  run__errors(&r->everprof)));
+	assert_string_equal(json_string_value(json_object_get(root, "status")), "firing");
+	json_decref(root);
+	expect_comes(r, "[ \"$(cat out/firing)\" = Big ]");
+	expect_comes(r, rules);
+	expect_comes(r, "[ -s store/alerts.state ]");
+	assert_int_equal(recording__shell(r, "mv store away"), 0);
+	expect_comes(r, rules);
+	expect_comes(r, "[ -s store/alerts.state ]");
+	run__done(&r->workload);
+	root = body(r, "got", 2, 40);
+	assert_non_null(root);
+	assert_string_equal(json_string_value(json_object_get(root, "status")), "resolved");
+	json_decref(root);
+	expect_comes(r, "[ \"$(cat out/resolved)\" = Big ] && ! ls store/deliveries/*.delivery");
+	run__done(&receiver);
+	agent__expect_end(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		e2e_test(firing_and_resolved_are_told_over_https_to_whom_the_certificate_proves),
 		e2e_test(who_cannot_prove_it_is_told_nothing),
 		e2e_test(who_is_slow_holds_up_nobody_else),
+		e2e_test(a_store_that_is_emptied_and_replaced_keeps_nobody_from_being_told),
 	};
 
 	return cmocka_run_group_tests_name("telling", tests, NULL, NULL);

@@ -385,8 +385,8 @@ static int agent__capture(struct agent *a, struct err *err)
 					.watching = a->watching};
 
 	/* without the socket only `everprof captures trigger` does not work */
-	if (control__new(a->loop, a->config->output.directory, &a->control, err))
-		log_warn("agent: %s, ignoring", err->text);
+	if (control__new(a->loop, a->config->output.directory, a->store, &a->control))
+		log_warn("agent: no memory for the socket that commands ask at, ignoring");
 	parts.control = a->control;
 	return capturing__new(a->config, &parts, &a->capturing, err);
 }
@@ -398,6 +398,7 @@ static int agent__watch(struct agent *a, struct err *err)
 		.watching = a->watching,
 		.captures = capturing__captures(a->capturing),
 		.publisher = a->publisher,
+		.store = a->store,
 		.control = a->control,
 	};
 

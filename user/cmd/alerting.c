@@ -26,9 +26,12 @@
 #include "user/config/config.h"
 #include "user/pipeline/collector.h"
 #include "user/pipeline/publish.h"
+#include "user/store/store.h"
 
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 #define HOST_MAX     256
+
+#define SAVE_AGAIN_NS (10 * NS_PER_SEC) /* after it failed */
 
 struct alerting {
 	struct alerting_parts parts;
@@ -41,9 +44,13 @@ struct alerting {
 	bool is_stopped;
 	char boot_id[RULE_MEMORY_BOOT_MAX];
 	char host[HOST_MAX];
+	char *store_dir; /* a reload does not change it */
 	int store_fd;
 	uint64_t told_again_ns;
-	bool is_failing; /* to write its memory */
+	uint64_t save_from_ns; /* not before */
+	bool is_kept;          /* there is a file of its memory */
+	bool must_save;        /* although nothing changed: the file went, or could not be written */
+	bool is_failing;       /* to write it: said once */
 };
 
 static struct rule_time time_now(void)
@@ -137,12 +144,37 @@ static void on_still_firing(void *ctx, const struct alert_news *n)
 
 /* ---- memory ----------------------------------------------------------------------------------------------------------- */
 
+/*
+ * Files may be removed while the agent runs, and another folder may stand under the path: that is ours as soon as the store has taken it, which looks again before each
+ * file that it writes.
+ */
+static void stay_in_store(struct alerting *a)
+{
+	int fd, before = a->store_fd;
+
+	if (before >= 0 && io__leads_to(AT_FDCWD, a->store_dir, before)) {
+		a->must_save |= a->is_kept && faccessat(before, RULE_MEMORY_FILE, F_OK, AT_SYMLINK_NOFOLLOW);
+		return;
+	}
+	fd = open(a->store_dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || !store__holds(a->parts.store, fd)) {
+		io__close(&fd);
+		return;
+	}
+	a->store_fd = fd;
+	telling__set_store(a->telling, fd);
+	io__close(&before);
+	a->must_save = true;
+}
+
 static void save(struct alerting *a)
 {
+	uint64_t now_ns = clock__mono_ns();
 	struct buf b;
 	int err;
 
-	if (a->store_fd < 0 || !rule_engine__is_dirty(a->engine))
+	if (a->store_fd < 0 || now_ns < a->save_from_ns ||
+	    (!rule_engine__is_dirty(a->engine) && !a->must_save))
 		return;
 	buf__init(&b, RULE_MEMORY_BYTES_MAX);
 	err = rule_engine__save(a->engine, a->boot_id, &b);
@@ -152,7 +184,9 @@ static void save(struct alerting *a)
 	if (err && !a->is_failing)
 		log_warn("rules: write '%s': %s, limits will not survive a restart", RULE_MEMORY_FILE,
 			 strerror(-err));
-	a->is_failing = err != 0;
+	a->is_failing = a->must_save = err != 0;
+	a->is_kept |= !err;
+	a->save_from_ns = err ? now_ns + SAVE_AGAIN_NS : 0;
 }
 
 static void restore(struct alerting *a)
@@ -166,6 +200,7 @@ static void restore(struct alerting *a)
 			      : io__read_at(a->store_fd, RULE_MEMORY_FILE, RULE_MEMORY_BYTES_MAX, &b);
 	if (!err)
 		err = rule_engine__restore(a->engine, a->boot_id, b.data, b.len, &now);
+	a->is_kept = !err;
 	if (err && err != -ENOENT)
 		log_warn("rules: read '%s': %s, limits begin anew", RULE_MEMORY_FILE,
 			 err == -EBADMSG ? "it is damaged" : strerror(-err));
@@ -216,6 +251,7 @@ static void on_pass_done(void *ctx, uint64_t at_ns)
 	if (a->is_stopped || a->pass_ns != at_ns)
 		return;
 	rule_engine__end(a->engine);
+	stay_in_store(a);
 	save(a);
 	if (at_ns - a->told_again_ns >= NOTICE_AGAIN_NS) {
 		a->told_again_ns = at_ns;
@@ -318,7 +354,12 @@ int alerting__new(const struct config *c, const struct alerting_parts *parts, st
 		return -ENOMEM;
 	a->parts = *parts;
 	a->config = c;
-	a->store_fd = open(c->output.directory, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	a->store_dir = strdup(c->output.directory);
+	if (!a->store_dir) {
+		free(a);
+		return -ENOMEM;
+	}
+	a->store_fd = open(a->store_dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 	read_boot_id(a);
 	if (gethostname(a->host, sizeof(a->host) - 1) || !*a->host)
 		strcpy(a->host, "localhost");
@@ -361,6 +402,7 @@ void alerting__stop(struct alerting *a)
 	if (!a)
 		return;
 	a->is_stopped = true;
+	a->save_from_ns = 0;
 	if (a->engine)
 		save(a);
 }
@@ -374,6 +416,7 @@ void alerting__free(struct alerting *a)
 	rule_engine__free(a->engine);
 	profile_watch__free(a->profiles);
 	io__close(&a->store_fd);
+	free(a->store_dir);
 	free(a);
 }
 

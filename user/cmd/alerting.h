@@ -16,6 +16,7 @@ struct control;
 struct err;
 struct loop;
 struct publisher;
+struct store;
 struct watching;
 
 /* All are borrowed and must outlive it. */
@@ -24,6 +25,7 @@ struct alerting_parts {
 	struct watching *watching;
 	struct captures *captures;
 	struct publisher *publisher;
+	struct store *store;
 	struct control *control; /* NULL: nobody asks there */
 };
 

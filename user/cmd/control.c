@@ -25,6 +25,7 @@
 #include "user/base/loop.h"
 #include "user/base/memfd.h"
 #include "user/server/wire.h"
+#include "user/store/store.h"
 
 struct control_verb {
 	const char *name;
@@ -35,8 +36,11 @@ struct control_verb {
 
 struct control {
 	struct loop *loop;
-	struct loop_source *source;
+	struct loop_source *source, *timer;
+	struct store *store;
+	char *store_dir;
 	int dir_fd, fd;
+	int err; /* why it cannot listen, as it was said last */
 	struct control_verb verbs[CONTROL_VERBS_MAX];
 	int n_verbs;
 };
@@ -167,14 +171,16 @@ static int on_connection(int fd, uint32_t events, void *ctx)
 	return 0;
 }
 
-static int control__listen(struct control *c, const char *store_dir)
+static int control__listen(struct control *c)
 {
 	struct sockaddr_un a;
 	socklen_t len;
 	mode_t mask;
 	int code;
 
-	c->dir_fd = open(store_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	c->dir_fd = open(c->store_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (c->dir_fd >= 0 && !store__holds(c->store, c->dir_fd))
+		return -ESTALE;
 	c->fd = c->dir_fd < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (c->fd < 0)
 		return -errno;
@@ -189,21 +195,61 @@ static int control__listen(struct control *c, const char *store_dir)
 				   : loop__add_fd(c->loop, c->fd, EPOLLIN, on_connection, c, &c->source);
 }
 
-int control__new(struct loop *loop, const char *store_dir, struct control **ret, struct err *err)
+static void control__close(struct control *c)
+{
+	if (c->source)
+		loop__remove(c->loop, c->source);
+	c->source = NULL;
+	io__close(&c->fd);
+	io__close(&c->dir_fd);
+}
+
+/* A socket there that is not ours is of an agent that took the folder from us. */
+static bool is_there(const struct control *c)
+{
+	return c->source && io__leads_to(AT_FDCWD, c->store_dir, c->dir_fd) &&
+	       !faccessat(c->dir_fd, CONTROL_SOCKET, F_OK, AT_SYMLINK_NOFOLLOW);
+}
+
+static void control__look(struct control *c)
+{
+	int err;
+
+	if (is_there(c))
+		return;
+	control__close(c);
+	err = control__listen(c);
+	if (err)
+		control__close(c);
+	if (err && err != c->err)
+		log_warn("agent: cannot listen on '%s/" CONTROL_SOCKET "': %s, will retry", c->store_dir,
+			 strerror(-err));
+	c->err = err;
+}
+
+static int on_look(uint64_t n_expired, void *ctx)
+{
+	(void)n_expired;
+	control__look(ctx);
+	return 0;
+}
+
+int control__new(struct loop *loop, const char *store_dir, struct store *store, struct control **ret)
 {
 	struct control *c = calloc(1, sizeof(*c));
 	int code;
 
 	if (!c)
 		return -ENOMEM;
-	*c = (struct control){.loop = loop, .dir_fd = FD_CLOSED, .fd = FD_CLOSED};
-	code = control__listen(c, store_dir);
+	*c = (struct control){.loop = loop, .store = store, .dir_fd = FD_CLOSED, .fd = FD_CLOSED};
+	c->store_dir = strdup(store_dir);
+	code = c->store_dir ? loop__add_timer(loop, CONTROL_LOOK_NS, CONTROL_LOOK_NS, on_look, c, &c->timer)
+			    : -ENOMEM;
 	if (code) {
-		err__set(err, code, "cannot listen on '%s/" CONTROL_SOCKET "': %s", store_dir,
-			 strerror(-code));
 		control__free(c);
 		return code;
 	}
+	control__look(c);
 	*ret = c;
 	return 0;
 }
@@ -212,12 +258,12 @@ void control__free(struct control *c)
 {
 	if (!c)
 		return;
-	if (c->source) {
-		loop__remove(c->loop, c->source);
+	if (c->timer)
+		loop__remove(c->loop, c->timer);
+	if (c->source)
 		unlinkat(c->dir_fd, CONTROL_SOCKET, 0);
-	}
-	io__close(&c->fd);
-	io__close(&c->dir_fd);
+	control__close(c);
+	free(c->store_dir);
 	free(c);
 }
 

@@ -217,17 +217,34 @@ int store__list(struct store *s, const char *event, uint64_t from_ns, uint64_t t
 	return rc;
 }
 
-/* An own descriptor of the folder: the writer may change it meanwhile. */
-static int store__folder(struct store *s, int *ret_fd)
+/* An own descriptor of a folder of the store's: the writer may change it meanwhile. */
+static int store__duplicate(struct store *s, const int *of, int *ret_fd)
 {
 	int fd, rc;
 
 	pthread_mutex_lock(&s->index_lock);
-	fd = store_dir__is_open(&s->dir) ? fcntl(s->dir.snapshots_fd, F_DUPFD_CLOEXEC, 0) : FD_CLOSED;
+	fd = store_dir__is_open(&s->dir) ? fcntl(*of, F_DUPFD_CLOEXEC, 0) : FD_CLOSED;
 	rc = fd >= 0 ? 0 : store_dir__is_open(&s->dir) ? -errno : -ENOENT;
 	pthread_mutex_unlock(&s->index_lock);
 	*ret_fd = fd;
 	return rc;
+}
+
+static int store__folder(struct store *s, int *ret_fd)
+{
+	return store__duplicate(s, &s->dir.snapshots_fd, ret_fd);
+}
+
+bool store__holds(struct store *s, int dir_fd)
+{
+	int fd;
+	bool same;
+
+	if (store__duplicate(s, &s->dir.root_fd, &fd))
+		return false;
+	same = io__leads_to(dir_fd, ".", fd);
+	io__close(&fd);
+	return same;
 }
 
 int store__open_file(struct store *s, const struct store_name *name, int *ret_fd)

@@ -101,6 +101,8 @@ int store__list(struct store *s, const char *event, uint64_t from_ns, uint64_t t
 int store__read(struct store *s, const struct store_name *name, size_t limit, struct buf *to);
 /* The same file opened for reading, for a process that may not open it itself; the fd is the caller's. */
 int store__open_file(struct store *s, const struct store_name *name, int *ret_fd);
+/* Is that the folder which it has open, and locked? For those who keep files of their own beside its: where another stands under its path, the store has to take it first. */
+bool store__holds(struct store *s, int dir_fd);
 void store__stats(struct store *s, struct store_stats *ret);
 
 /* -- for rollup -- */

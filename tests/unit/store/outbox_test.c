@@ -353,6 +353,16 @@ static void an_outage_ends_without_a_window_when_the_folder_is_back(void **state
 	assert_false(fixture__stats(f).is_failing);
 }
 
+/* Is what stands under its path the store's? */
+static bool holds(const struct fixture *f)
+{
+	int fd = open(f->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool it_does = store__holds(f->store, fd);
+
+	close(fd);
+	return it_does;
+}
+
 static void a_removed_folder_is_made_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -361,7 +371,11 @@ static void a_removed_folder_is_made_anew(void **state)
 
 	fixture__open(f, &opts);
 	assert_int_equal(fixture__put(f, "cpu", AT(11, 0), MIN_NS, 4 * KIB), 0);
+	assert_true(holds(f));
 	folder__remove(f->dir);
+	/* somebody else's, until it looks */
+	assert_int_equal(mkdir(f->dir, 0700), 0);
+	assert_false(holds(f));
 	for (uint64_t m = 1; m < 4; m++)
 		assert_int_equal(fixture__put(f, "cpu", AT(11, m), MIN_NS, 4 * KIB), 0);
 	assert_true(fixture__exists(f, "snapshots/2026-01-31/110100Z.60s.cpu.pb.gz"));
@@ -369,6 +383,7 @@ static void a_removed_folder_is_made_anew(void **state)
 	assert_int_equal(fixture__logged(f, "was removed or replaced"), 1);
 	assert_int_equal(fixture__logged(f, ""), 1);
 	/* the lock moved along */
+	assert_true(holds(f));
 	assert_int_equal(store__open(&opts, &second, NULL), -EBUSY);
 }
 
