@@ -364,12 +364,12 @@ void delivery_queue__failed(struct delivery_queue *q, uint64_t seq, uint64_t mon
 		write_all(q);
 }
 
-bool delivery_queue__has(const struct delivery_queue *q, const char *address)
+bool delivery_queue__has(const struct delivery_queue *q, const char *address, uint64_t seq)
 {
 	uint64_t hash = hash_address(address);
 
 	for (uint32_t i = 0; i < q->n; i++)
-		if (q->entries[i].address == hash)
+		if (q->entries[i].address == hash && q->entries[i].seq < seq)
 			return true;
 	return false;
 }

@@ -62,7 +62,7 @@ void delivery_queue__done(struct delivery_queue *q, uint64_t seq);
 void delivery_queue__failed(struct delivery_queue *q, uint64_t seq, uint64_t mono_ns, uint64_t after_ns);
 /* The other side does not want it, ever. */
 void delivery_queue__refused(struct delivery_queue *q, uint64_t seq);
-/* Does something wait for that address? */
-bool delivery_queue__has(const struct delivery_queue *q, const char *address);
+/* Does something wait for that address that came before `seq` (a next_seq of then)? */
+bool delivery_queue__has(const struct delivery_queue *q, const char *address, uint64_t seq);
 
 #endif

@@ -264,15 +264,22 @@ void notice__write_webhook(const struct alert_news *n, const struct notice_opts 
 	buf__printf(to, ",\"fingerprint\":\"%016" PRIx64 "\"}]}\n", fingerprint(n, o));
 }
 
-void notice__write_alertmanager(const struct alert_news *n, const struct notice_opts *o, struct buf *to)
+void notice__write_alert(const struct alert_news *n, const struct notice_opts *o, struct buf *to)
 {
-	buf__append_str(to, "[{\"labels\":");
+	buf__append_str(to, "{\"labels\":");
 	notice__write_labels(n, o, to);
 	buf__append_str(to, ",\"annotations\":");
 	notice__write_annotations(n, o, to);
 	write_times(n, o->real_ns + 3 * NOTICE_AGAIN_NS, to);
 	write_url(n, o, to);
-	buf__append_str(to, "}]\n");
+	buf__append_char(to, '}');
+}
+
+void notice__write_alertmanager(const struct alert_news *n, const struct notice_opts *o, struct buf *to)
+{
+	buf__append_char(to, '[');
+	notice__write_alert(n, o, to);
+	buf__append_str(to, "]\n");
 }
 
 static void variable(struct buf *to, const char *name, const char *value)

@@ -44,6 +44,8 @@ struct notice_labels {
 void notice__write_labels(const struct alert_news *n, const struct notice_opts *o, struct buf *to);
 void notice__write_annotations(const struct alert_news *n, const struct notice_opts *o, struct buf *to);
 void notice__write_webhook(const struct alert_news *n, const struct notice_opts *o, struct buf *to);
+/* One alert of the list that Alertmanager's API takes; and that list of one. */
+void notice__write_alert(const struct alert_news *n, const struct notice_opts *o, struct buf *to);
 void notice__write_alertmanager(const struct alert_news *n, const struct notice_opts *o, struct buf *to);
 /* One text of a rule, filled in. */
 void notice__fill(const char *text, const struct alert_news *n, const struct notice_opts *o, struct buf *to);

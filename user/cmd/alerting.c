@@ -139,7 +139,7 @@ static void on_news(void *ctx, const struct alert_news *n)
 
 static void on_still_firing(void *ctx, const struct alert_news *n)
 {
-	telling__tell_again(((struct alerting *)ctx)->telling, n);
+	telling__collect(((struct alerting *)ctx)->telling, n);
 }
 
 /* ---- memory ----------------------------------------------------------------------------------------------------------- */
@@ -256,6 +256,7 @@ static void on_pass_done(void *ctx, uint64_t at_ns)
 	if (at_ns - a->told_again_ns >= NOTICE_AGAIN_NS) {
 		a->told_again_ns = at_ns;
 		rule_engine__each_firing(a->engine, on_still_firing, a);
+		telling__tell_collected(a->telling);
 	}
 }
 

@@ -21,7 +21,15 @@
 #define URL_MAX          1024
 #define ALERTMANAGER_API "/api/v2/alerts"
 #define LOOK_AGAIN_NS    (500 * NS_PER_MS)
+#define BODIES_MAX       16 /* of one round: one for each Alertmanager, more where there is more than one holds */
+#define BODY_BYTES_MAX   (DELIVERY_BYTES_MAX - 2 * DELIVERY_LINE_MAX) /* beside the address */
 #define COURIERS         4 /* addresses that are slow at once, without holding up a fifth */
+
+/* What fires, for one Alertmanager. */
+struct body {
+	char url[URL_MAX + 32];
+	struct buf alerts; /* a list without its end */
+};
 
 struct telling {
 	const char *host;
@@ -33,8 +41,11 @@ struct telling {
 	struct program *program;
 	struct buf bytes;
 	struct delivery *current;
-	bool is_losing; /* the queue takes nothing: said once */
-	int disk_err;   /* why it is not written, as it was said last */
+	struct body collected[BODIES_MAX];
+	uint32_t n_collected;
+	uint64_t round_seq; /* what the last round put has lower ones */
+	bool is_losing;     /* the queue takes nothing: said once */
+	int disk_err;       /* why it is not written, as it was said last */
 };
 
 /* ---- working through the queue ---------------------------------------------------------------------------------------- */
@@ -183,10 +194,15 @@ static void format_alertmanager(const char *url, char ret[URL_MAX + 32])
 	snprintf(ret, URL_MAX + 32, "%.*s%s", (int)n, url, strstr(url, "/api/") ? "" : ALERTMANAGER_API);
 }
 
+static struct notice_opts notice_opts(const struct telling *t)
+{
+	return (struct notice_opts){
+		.host = t->host, .url = *t->url ? t->url : t->server_url, .real_ns = clock__real_ns()};
+}
+
 static void tell_one(struct telling *t, const struct rule_notify *to, const struct alert_news *n)
 {
-	const struct notice_opts o = {
-		.host = t->host, .url = *t->url ? t->url : t->server_url, .real_ns = clock__real_ns()};
+	const struct notice_opts o = notice_opts(t);
 	char url[URL_MAX + 32];
 	struct buf body;
 
@@ -227,20 +243,65 @@ void telling__tell(struct telling *t, const struct alert_news *n)
 	pump(t);
 }
 
-void telling__tell_again(struct telling *t, const struct alert_news *n)
+/* One with room for so much; NULL: there is none. */
+static struct body *body_for(struct telling *t, const char *url, size_t len)
 {
-	char url[URL_MAX + 32];
+	struct body *b = t->collected;
 
-	for (uint32_t i = 0; i < n->rule->n_notify; i++) {
-		const struct rule_notify *to = &n->rule->notify[i];
+	for (; b < t->collected + t->n_collected; b++)
+		if (!strcmp(b->url, url) && b->alerts.len + len + 1 <= BODY_BYTES_MAX)
+			return b;
+	if (t->n_collected == BODIES_MAX)
+		return NULL;
+	t->n_collected++;
+	snprintf(b->url, sizeof(b->url), "%s", url);
+	buf__init(&b->alerts, DELIVERY_BYTES_MAX);
+	return b;
+}
 
-		if (to->kind != NOTIFY_ALERTMANAGER)
-			continue;
-		format_alertmanager(to->url, url);
-		/* who has not even got the last word gets that first */
-		if (!delivery_queue__has(&t->queue, url))
-			tell_one(t, to, n);
+static void collect_one(struct telling *t, const char *url, const struct buf *alert)
+{
+	struct body *b = buf__err(alert) ? NULL : body_for(t, url, alert->len);
+
+	if (!b) {
+		t->queue.n_lost++;
+		return;
 	}
+	buf__append_char(&b->alerts, b->alerts.len ? ',' : '[');
+	buf__append(&b->alerts, alert->data, alert->len);
+}
+
+void telling__collect(struct telling *t, const struct alert_news *n)
+{
+	const struct notice_opts o = notice_opts(t);
+	char url[URL_MAX + 32];
+	struct buf alert;
+
+	buf__init(&alert, BODY_BYTES_MAX - 2);
+	for (uint32_t i = 0; i < n->rule->n_notify; i++) {
+		if (n->rule->notify[i].kind != NOTIFY_ALERTMANAGER)
+			continue;
+		buf__clear(&alert);
+		notice__write_alert(n, &o, &alert);
+		format_alertmanager(n->rule->notify[i].url, url);
+		collect_one(t, url, &alert);
+	}
+	buf__done(&alert);
+}
+
+void telling__tell_collected(struct telling *t)
+{
+	for (uint32_t i = 0; i < t->n_collected; i++) {
+		struct body *b = &t->collected[i];
+
+		buf__append_str(&b->alerts, "]\n");
+		/* who has not even got the last one, or what came before that, gets those first; what came since is on its way */
+		if (!delivery_queue__has(&t->queue, b->url, t->round_seq))
+			put(t, DELIVERY_POST, b->url, NULL, &b->alerts);
+		buf__done(&b->alerts);
+	}
+	t->n_collected = 0;
+	t->round_seq = t->queue.next_seq;
 	pump(t);
 }
 

@@ -220,8 +220,9 @@ static void what_waits_outlives_the_agent(void **state)
 	assert_string_equal(next(f, MONO, &seq), "a2");
 	delivery_queue__done(&f->queue, seq);
 	assert_string_equal(next(f, MONO, &seq), "a3");
-	assert_true(delivery_queue__has(&f->queue, "http://a/"));
-	assert_false(delivery_queue__has(&f->queue, "http://b/"));
+	assert_true(delivery_queue__has(&f->queue, "http://a/", f->queue.next_seq));
+	assert_false(delivery_queue__has(&f->queue, "http://a/", seq));
+	assert_false(delivery_queue__has(&f->queue, "http://b/", f->queue.next_seq));
 }
 
 static void what_is_a_day_old_is_given_up(void **state)
