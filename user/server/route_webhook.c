@@ -14,11 +14,11 @@
 #include "user/server/link.h"
 #include "user/server/server.h"
 
-#define ALERTS_MAX    16 /* of one notification: a capture each */
+#define ALERTS_MAX    16 /* of one notification that fire here: a capture each */
 #define TRIGGER_BYTES 4096
 
 /* {"alert": …, "id": …} or {"alert": …, "skipped": why} */
-static json_t *capture(struct server *s, const json_t *alert, int *ret_err)
+static json_t *capture(struct server *s, const json_t *alert, int *n_left, int *ret_err)
 {
 	const char *status = json_string_value(json_object_get(alert, "status"));
 	const char *name = json_string_value(json_object_get(json_object_get(alert, "labels"), "alertname"));
@@ -35,8 +35,14 @@ static json_t *capture(struct server *s, const json_t *alert, int *ret_err)
 		      : err__set(&e, -ECANCELED, "it does not fire");
 	if (err == -EXDEV)
 		err__set(&e, err, "it is of another host");
-	if (!err)
+	if (!err && !*n_left)
+		err = err__set(&e, -E2BIG,
+			       "%d others of this notification fire, which is as many as are taken",
+			       ALERTS_MAX);
+	if (!err) {
+		(*n_left)--;
 		err = link__command(s->link, "trigger", buf__str(&text), &id, &e);
+	}
 	id.len -= id.len && id.data[id.len - 1] == '\n';
 	json_object_set_new(o, err ? "skipped" : "id", json_string(err ? err__text(&e, err) : buf__str(&id)));
 	if (err == -EPIPE || err == -EAGAIN)
@@ -55,7 +61,7 @@ static int dump(const char *bytes, size_t len, void *to)
 static void answer_webhook(struct server *s, const struct http_request *r, struct response *to)
 {
 	json_t *root, *alerts, *taken;
-	int err = 0;
+	int n_left = ALERTS_MAX, err = 0;
 
 	root = json_loadb((const char *)r->body.data, r->body.len, JSON_REJECT_DUPLICATES, NULL);
 	alerts = json_object_get(root, "alerts");
@@ -66,8 +72,8 @@ static void answer_webhook(struct server *s, const struct http_request *r, struc
 		return;
 	}
 	taken = json_array();
-	for (size_t i = 0; !err && i < json_array_size(alerts) && i < ALERTS_MAX; i++)
-		json_array_append_new(taken, capture(s, json_array_get(alerts, i), &err));
+	for (size_t i = 0; !err && i < json_array_size(alerts); i++)
+		json_array_append_new(taken, capture(s, json_array_get(alerts, i), &n_left, &err));
 	if (err) {
 		response__fail(to, 503, "not now: %s",
 			       err == -EAGAIN ? "as many captures are under way as may be"
