@@ -113,20 +113,28 @@ static void publisher__tell(struct publisher *p, enum event ev, const struct pro
 		seen(ctx, ev, profile);
 }
 
+/* With a reference to its patterns, the caller's: a reload may take others meanwhile. */
+static struct naming publisher__naming(struct publisher *p, struct idle_match **ret_idle)
+{
+	struct naming n;
+
+	pthread_mutex_lock(&p->lock);
+	n = publish__naming(&p->opts, p->symbolizer);
+	*ret_idle = idle_match__ref(p->opts.idle);
+	pthread_mutex_unlock(&p->lock);
+	return n;
+}
+
 static int publisher__encode(struct publisher *p, const struct window *w, struct buf *b,
 			     uint64_t *ret_duration_ns, uint64_t *ret_time_ns)
 {
 	const struct pprof_opts opts = {.compression = p->opts.zstd ? COMPRESSION_ZSTD : COMPRESSION_GZIP};
-	struct naming n;
-	uint64_t began = clock__thread_cpu_ns(), named, resident;
 	struct idle_match *idle;
+	struct naming n = publisher__naming(p, &idle);
+	uint64_t began = clock__thread_cpu_ns(), named, resident;
 	struct profile *profile = NULL;
 	int err;
 
-	pthread_mutex_lock(&p->lock);
-	n = publish__naming(&p->opts, p->symbolizer);
-	idle = idle_match__ref(n.idle);
-	pthread_mutex_unlock(&p->lock);
 	err = naming__profile(&n, w, 0, UINT64_MAX, &profile);
 	idle_match__unref(idle);
 	if (err)
@@ -256,10 +264,12 @@ static struct window *publisher__next(struct publisher *p, struct publish_job *r
 
 static void publisher__do(struct publisher *p, const struct publish_job *job)
 {
-	struct naming n = publish__naming(&p->opts, p->symbolizer);
+	struct idle_match *idle;
+	struct naming n = publisher__naming(p, &idle);
 	uint64_t resident;
 
 	job->fn(&n, job->ctx);
+	idle_match__unref(idle);
 	resident = footprint__resident("/proc/self");
 	pthread_mutex_lock(&p->lock);
 	if (resident > p->peak_bytes)

@@ -11,6 +11,8 @@
 #include "user/base/buf.h"
 #include "user/base/err.h"
 #include "user/base/log.h"
+#include "user/config/idle_pattern.h"
+#include "user/pipeline/idle_match.h"
 #include "user/pipeline/publish.h"
 #include "user/store/store.h"
 
@@ -377,6 +379,72 @@ static void one_window_is_named_here_and_now(void **state)
 	window__unref(w);
 }
 
+/* A job that asks for the idle patterns when it is told to. */
+struct held_job {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool is_begun, may_go_on, is_done;
+	char found[16];
+};
+
+static void held_job__await(struct held_job *j, const bool *flag)
+{
+	while (!*flag)
+		pthread_cond_wait(&j->changed, &j->lock);
+}
+
+static void held_job__do(const struct naming *n, void *ctx)
+{
+	const struct idle_wait wait = {.syscall = "", .wait = "", .leaf = ""};
+	struct held_job *j = ctx;
+
+	pthread_mutex_lock(&j->lock);
+	j->is_begun = true;
+	pthread_cond_broadcast(&j->changed);
+	held_job__await(j, &j->may_go_on);
+	snprintf(j->found, sizeof(j->found), "%s", idle_match__find(n->idle, &wait));
+	j->is_done = true;
+	pthread_cond_broadcast(&j->changed);
+	pthread_mutex_unlock(&j->lock);
+}
+
+/* One pattern, without a condition: all waits fit. */
+static struct idle_match *idle_named(const char *name)
+{
+	struct idle_pattern pattern = {.name = name};
+	struct idle_match *m = NULL;
+
+	assert_int_equal(idle_match__new(&(struct idle_list){.patterns = &pattern, .n = 1}, &m), 0);
+	return m;
+}
+
+/* A reload in the middle of it frees the old ones, and what comes next takes their memory. */
+static void a_job_s_idle_patterns_stay_until_it_is_done(void **state)
+{
+	struct held_job j = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+	struct publish_opts opts = opts_of(*state);
+	struct idle_match *later[8];
+	struct publisher *p;
+
+	opts.idle = idle_named("first");
+	p = new_publisher(&opts, NULL);
+	idle_match__unref(opts.idle); /* the publisher has its own */
+	pthread_mutex_lock(&j.lock);
+	assert_int_equal(publisher__run_job(p, held_job__do, &j), 0);
+	held_job__await(&j, &j.is_begun);
+	publisher__set_idle(p, idle_named("second"));
+	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++)
+		later[i] = idle_named("third");
+	j.may_go_on = true;
+	pthread_cond_broadcast(&j.changed);
+	held_job__await(&j, &j.is_done);
+	pthread_mutex_unlock(&j.lock);
+	assert_string_equal(j.found, "first");
+	publisher__free(p);
+	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++)
+		idle_match__unref(later[i]);
+}
+
 #define publish_test(f) cmocka_unit_test_setup_teardown(f, known__setup, known__teardown)
 
 int main(void)
@@ -390,6 +458,7 @@ int main(void)
 		publish_test(without_a_store_windows_are_named_and_let_go),
 		publish_test(debug_folders_are_remembered_by_the_publisher),
 		publish_test(one_window_is_named_here_and_now),
+		publish_test(a_job_s_idle_patterns_stay_until_it_is_done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
