@@ -173,18 +173,31 @@ void rule_engine__free(struct rule_engine *e)
 	free(e->alerts);
 	free(e->ready);
 	free(e->states);
+	free(e->next_states);
 	free(e->close_up.verdicts);
 	free(e);
 }
 
-int rule_engine__set_rules(struct rule_engine *e, const struct rule_engine_opts *opts,
-			   const struct rule_list *rules, const struct rule_time *now)
+int rule_engine__prepare(struct rule_engine *e, const struct rule_list *rules)
 {
-	struct rule_state *fresh, *old = e->states;
-	int err = make_states(rules, &fresh);
+	struct rule_state *states;
+	int err = make_states(rules, &states);
 
 	if (err)
 		return err;
+	free(e->next_states); /* of a configuration that was refused after all */
+	e->next_states = states;
+	e->next_rules = *rules;
+	return 0;
+}
+
+void rule_engine__set_rules(struct rule_engine *e, const struct rule_engine_opts *opts,
+			    const struct rule_time *now)
+{
+	const struct rule_list *rules = &e->next_rules;
+	struct rule_state *fresh = e->next_states, *old = e->states;
+
+	e->next_states = NULL;
 	set_time(e, now);
 	for (uint32_t i = 0; i < e->n_alerts; i++) {
 		struct alert *a = &e->alerts[i];
@@ -221,7 +234,6 @@ int rule_engine__set_rules(struct rule_engine *e, const struct rule_engine_opts 
 			e->targets[e->alerts[i].target].alerted[e->alerts[i].rule / 64] |=
 				1ull << e->alerts[i].rule % 64;
 	e->is_dirty = true;
-	return 0;
 }
 
 void rule_engine__wants(const struct rule_engine *e, uint64_t ret_metrics[SCOPE_N])

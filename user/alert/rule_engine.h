@@ -81,9 +81,10 @@ bool rule__matches(const struct rule *r, const struct metric_target *t);
 int rule_engine__new(const struct rule_engine_opts *opts, const struct rule_port *port,
 		     const struct rule_list *rules, const struct rule_time *now, struct rule_engine **ret);
 void rule_engine__free(struct rule_engine *e);
-/* Rules that read the same as before keep their states; alerts of others that fired are told to be over. */
-int rule_engine__set_rules(struct rule_engine *e, const struct rule_engine_opts *opts,
-			   const struct rule_list *rules, const struct rule_time *now);
+/* prepare makes what set_rules needs, which then cannot fail. Rules that read as before keep their states; alerts of others that fired are told to be over. */
+int rule_engine__prepare(struct rule_engine *e, const struct rule_list *rules);
+void rule_engine__set_rules(struct rule_engine *e, const struct rule_engine_opts *opts,
+			    const struct rule_time *now);
 /* Bits 1 << enum metric_id by scope: what has to be measured; above which percentages rules have thresholds of pressure, by line from psi_cpu_some_percent on, 0: none. */
 void rule_engine__wants(const struct rule_engine *e, uint64_t ret_metrics[SCOPE_N]);
 void rule_engine__pressures(const struct rule_engine *e, double ret_above[SCOPE_N][PRESSURE_LINES]);
@@ -107,10 +108,7 @@ int rule_engine__restore(struct rule_engine *e, const char *boot_id, const void 
 /* As JSON in Prometheus' shape, with why what has not fired has not (rule_report.c); beside the alerts those that are over. */
 void rule_engine__report_rules(const struct rule_engine *e, const char *host, struct buf *to);
 void rule_engine__report_alerts(const struct rule_engine *e, const char *host, struct buf *to);
-/*
- * One rule looked at closely: from the next pass on its verdict on each target is kept, and told by rule_engine__print_close_up, the worst first. -ENOENT: no such
- * rule. -EAGAIN: no pass has ended since.
- */
+/* One rule, closely: from the next pass on its verdict on each target is kept, and print_close_up tells it, the worst first. -ENOENT: no such rule; -EAGAIN: no pass since. */
 int rule_engine__look_at(struct rule_engine *e, const char *rule);
 int rule_engine__print_close_up(struct rule_engine *e, const char *rule, struct buf *to);
 /* For people, as `everprof rules` prints it; and for /metrics. */

@@ -46,6 +46,8 @@ struct rule_engine {
 	struct rule_port port;
 	struct rule_list rules;
 	struct rule_state *states; /* as rules */
+	struct rule_list next_rules;
+	struct rule_state *next_states; /* prepared; NULL: none */
 	struct target *targets;
 	uint32_t n_targets, targets_cap, free_target;
 	struct hashmap by_key;

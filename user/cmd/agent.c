@@ -236,7 +236,7 @@ static bool agent__serves_otherwise(const struct config *a, const struct config 
 	       a->server.max_captures != b->server.max_captures;
 }
 
-/* Loads the configuration again and applies what can change while running. */
+/* Loads the configuration again and applies what can change while running: all of it or nothing. What can fail comes before the first thing that changes, or changes nothing where it fails. */
 static void agent__reload(struct agent *a)
 {
 	struct governor_opts limits;
@@ -248,6 +248,8 @@ static void agent__reload(struct agent *a)
 
 	if (!ret)
 		ret = idle_match__new(&fresh->offcpu.idle, &idle);
+	if (!ret)
+		ret = alerting__prepare(a->alerting, fresh, &err);
 	if (!ret) {
 		opts = agent__collector_opts(fresh);
 		ret = collector__reconfigure(a->collector, &opts, &err);
@@ -260,12 +262,7 @@ static void agent__reload(struct agent *a)
 	}
 	publisher__set_idle(a->publisher, idle);
 	capturing__set_config(a->capturing, fresh);
-	if (alerting__set_config(a->alerting, fresh, &err)) {
-		/* the old rules go on, and their texts are the old configuration's */
-		log_error("agent: %s; the running configuration stays", err.text);
-		config__free(fresh);
-		return;
-	}
+	alerting__set_config(a->alerting, fresh);
 	limits = agent__governor_opts(fresh);
 	ceiling__set_opts(a->ceiling, &limits);
 	if (agent__serves_otherwise(fresh, a->config))

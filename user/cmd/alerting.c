@@ -374,15 +374,20 @@ int alerting__new(const struct config *c, const struct alerting_parts *parts, st
 	return 0;
 }
 
-int alerting__set_config(struct alerting *a, const struct config *c, struct err *err)
+int alerting__prepare(struct alerting *a, const struct config *c, struct err *err)
+{
+	int code = rule_engine__prepare(a->engine, &c->alerts);
+
+	return code ? err__set(err, code, "rules: cannot take the new ones: %s", strerror(-code)) : 0;
+}
+
+void alerting__set_config(struct alerting *a, const struct config *c)
 {
 	const struct rule_engine_opts opts = engine_opts(a, c);
 	const struct rule_time now = time_now();
 	uint64_t wants[SCOPE_N];
-	int code = rule_engine__set_rules(a->engine, &opts, &c->alerts, &now);
 
-	if (code)
-		return err__set(err, code, "rules: cannot take the new ones: %s", strerror(-code));
+	rule_engine__set_rules(a->engine, &opts, &now);
 	a->config = c;
 	watch_profiles(a);
 	telling__set_config(a->telling, c);
@@ -390,7 +395,6 @@ int alerting__set_config(struct alerting *a, const struct config *c, struct err 
 	rule_engine__wants(a->engine, wants);
 	watching__want(a->parts.watching, a->watcher, wants);
 	watch_pressure(a);
-	return 0;
 }
 
 void alerting__set_url(struct alerting *a, const char *url)

@@ -32,8 +32,10 @@ struct alerting_parts {
 /* The configuration is borrowed until the next alerting__set_config. */
 int alerting__new(const struct config *c, const struct alerting_parts *parts, struct alerting **ret,
 		  struct err *err);
-/* Rules that read the same as before keep their states. On an error the old ones stay, and so must their configuration. */
-int alerting__set_config(struct alerting *a, const struct config *c, struct err *err);
+/* Before alerting__set_config, which then cannot fail; where that does not follow, all stays as it is. */
+int alerting__prepare(struct alerting *a, const struct config *c, struct err *err);
+/* The configuration that was prepared. Rules that read the same as before keep their states. */
+void alerting__set_config(struct alerting *a, const struct config *c);
 /* Where people reach the server, "" for nowhere; for links in what is told. */
 void alerting__set_url(struct alerting *a, const char *url);
 /* Nothing is judged any more; what survives is on the disk. */

@@ -481,7 +481,7 @@ int collector__start(struct collector *c, struct err *err)
 	if (!code)
 		code = event_sources__follow(c);
 	c->started = true;
-	return code ? err__set(err, code, "collector: cannot start timers: %s", strerror(-code)) : 0;
+	return code ? err__set(err, code, "collector: cannot start: %s", strerror(-code)) : 0;
 }
 
 static void collector__remove_sources(struct collector *c)
@@ -586,8 +586,31 @@ int collector__obey(struct collector *c, const struct governor_orders *orders, c
 	return err;
 }
 
+static void collector__take_opts(struct collector *c, const struct collector_opts *opts)
+{
+	c->opts = *opts;
+	c->history.age_ns = opts->history_ns;
+	c->maps->gate->kernel_stacks = opts->kernel_stacks;
+	collector__push_verdicts(c);
+}
+
+/* Nothing of the new options may stay: their patterns end with them. A window that cannot be opened now is tried again with each slice. */
+static void collector__go_back(struct collector *c, const struct collector_opts *old)
+{
+	int err = collector__set_frequency(c, old->frequency_hz);
+
+	collector__take_opts(c, old);
+	if (!err)
+		err = collector__choose_windows(c);
+	if (!err)
+		err = event_sources__follow(c);
+	if (err)
+		log_warn("collector: go back to the old options: %s, ignoring", strerror(-err));
+}
+
 int collector__reconfigure(struct collector *c, const struct collector_opts *opts, struct err *err)
 {
+	const struct collector_opts old = c->opts;
 	int ret;
 
 	if (opts->clock != c->opts.clock)
@@ -599,17 +622,20 @@ int collector__reconfigure(struct collector *c, const struct collector_opts *opt
 	ret = collector__set_frequency(c, opts->frequency_hz);
 	if (ret)
 		return err__set(err, ret, "cannot begin a window: %s", strerror(-ret));
-	c->opts = *opts;
-	c->history.age_ns = opts->history_ns;
-	c->maps->gate->kernel_stacks = opts->kernel_stacks;
-	collector__push_verdicts(c);
+	collector__take_opts(c, opts);
 	ret = collector__choose_windows(c);
 	if (!ret)
 		ret = event_sources__follow(c);
 	if (ret)
-		return err__set(err, ret, "cannot begin a window: %s", strerror(-ret));
-	ret = collector__start_duty(c);
-	return ret ? err__set(err, ret, "cannot set a timer: %s", strerror(-ret)) : 0;
+		err__set(err, ret, "cannot begin to record: %s", strerror(-ret));
+	if (!ret) {
+		ret = collector__start_duty(c);
+		if (ret)
+			err__set(err, ret, "cannot set a timer: %s", strerror(-ret));
+	}
+	if (ret)
+		collector__go_back(c, &old);
+	return ret;
 }
 
 struct object_cache *collector__objects(struct collector *c)

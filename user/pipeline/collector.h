@@ -80,12 +80,14 @@ int collector__demand(struct collector *c, enum event ev);
 void collector__release(struct collector *c, enum event ev);
 /* Samples at least so often from now on, 0: as configured. What it is now: less where the maps or an order do not allow it. Begins a window where it changes. */
 uint32_t collector__raise(struct collector *c, enum raised_by by, uint32_t frequency_hz);
-/* Changes what can change while running; what cannot (another clock, a frequency over what the maps were sized for) is an error, and
- * nothing changes. Patterns of the old options are not used any more. */
+/*
+ * Changes what can change while running; what cannot (another clock, a frequency over what the maps were sized for), or fails, is an error, and the old options
+ * stay, though windows may have ended. Of patterns only those of the options that are in force are used afterwards.
+ */
 int collector__reconfigure(struct collector *c, const struct collector_opts *opts, struct err *err);
-/* For the namer, on another thread: object_cache locks itself. */
 /* What to give up, or to take back, and a text that says so for the profiles ("" for nothing). A frequency below the wanted one begins a window. */
 int collector__obey(struct collector *c, const struct governor_orders *orders, const char *text);
+/* For the namer, on another thread: object_cache locks itself. */
 struct object_cache *collector__objects(struct collector *c);
 struct loader *collector__loader(struct collector *c);
 /* Waits for a CPU by control group. */

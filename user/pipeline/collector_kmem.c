@@ -17,9 +17,19 @@
 static const enum hook hooks[] = {HOOK_kmem_kmalloc, HOOK_kmem_cache, HOOK_kmem_pages};
 #define HOOKS (sizeof(hooks) / sizeof(*hooks))
 
-static struct kmem_control *control_of(const struct collector *c)
+struct kmem_state {
+	struct kmem_control control;
+	bool is_hooked;
+};
+
+static struct kmem_state *state_of(const struct collector *c)
 {
 	return c->source_state[EVENT_KMEM];
+}
+
+static struct kmem_control *control_of(const struct collector *c)
+{
+	return &state_of(c)->control;
 }
 
 static int read_clocks(const struct collector *c, uint64_t *ret_taken, uint64_t *ret_cost_ns)
@@ -40,10 +50,12 @@ static int read_clocks(const struct collector *c, uint64_t *ret_taken, uint64_t 
 
 static void stop_kmem(struct collector *c)
 {
+	state_of(c)->is_hooked = false;
 	for (size_t i = 0; i < HOOKS; i++)
 		loader__hook(c->loader, hooks[i], false);
 }
 
+/* Without the hooks the other events go on. */
 static int start_kmem(struct collector *c)
 {
 	int err = 0;
@@ -57,7 +69,8 @@ static int start_kmem(struct collector *c)
 			 strerror(-err));
 		stop_kmem(c);
 	}
-	return err;
+	state_of(c)->is_hooked = !err;
+	return 0;
 }
 
 static void control_kmem(struct collector *c)
@@ -73,26 +86,29 @@ static void control_kmem(struct collector *c)
 
 static void settle_kmem(struct collector *c, struct window *w)
 {
-	char text[256];
+	char text[256] =
+		"kmem: the kernel's allocations cannot be looked at here: nothing of them is recorded";
 
-	snprintf(text, sizeof(text),
-		 "kmem: one allocation in %llu bytes is sampled at last, long ones always; what slab caches "
-		 "take in pages is "
-		 "not counted again as pages",
-		 (unsigned long long)control_of(c)->interval_bytes);
+	if (state_of(c)->is_hooked)
+		snprintf(text, sizeof(text),
+			 "kmem: one allocation in %llu bytes is sampled at last, long ones always; what slab "
+			 "caches "
+			 "take in pages is "
+			 "not counted again as pages",
+			 (unsigned long long)control_of(c)->interval_bytes);
 	intern__add(w->strings, text, strlen(text), &w->note);
 }
 
 static int init_kmem(struct collector *c, struct err *err)
 {
 	(void)err;
-	c->source_state[EVENT_KMEM] = calloc(1, sizeof(struct kmem_control));
-	return control_of(c) ? 0 : -ENOMEM;
+	c->source_state[EVENT_KMEM] = calloc(1, sizeof(struct kmem_state));
+	return state_of(c) ? 0 : -ENOMEM;
 }
 
 static void free_kmem(struct collector *c)
 {
-	free(control_of(c));
+	free(state_of(c));
 	c->source_state[EVENT_KMEM] = NULL;
 }
 

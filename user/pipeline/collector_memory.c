@@ -27,7 +27,7 @@
 #define ATTACH_EVERY 5 /* slices: CPUs that came */
 
 struct memory_state {
-	struct cpu_events *events;
+	struct cpu_events *events; /* NULL: they cannot be had, and nothing is recorded */
 	struct memory_control control;
 	struct memory_stats window;      /* sums at the begin of the window */
 	uint32_t period_min, period_max; /* in it */
@@ -51,7 +51,7 @@ static int read_clocks(const struct collector *c, struct memory_stats *ret)
 
 	*ret = (struct memory_stats){.period = memory_control__period(&state_of(c)->control),
 				     .measures = state_of(c)->measures,
-				     .on = c->is_recording[EVENT_MEMORY]};
+				     .on = state_of(c)->events != NULL};
 	if (n <= 0 || n > CPUS_MAX || bpf_map_lookup_elem(c->maps->fault_clocks_fd, &zero, clocks))
 		return -errno;
 	for (int i = 0; i < n; i++) {
@@ -90,6 +90,7 @@ static void ask_layout(struct collector *c, struct memory_state *m)
 			  (double)(clock__mono_ns() - began) / 1e6);
 }
 
+/* Where page faults cannot be followed the other events go on. */
 static int start_memory(struct collector *c)
 {
 	struct memory_state *m = state_of(c);
@@ -117,7 +118,7 @@ static int start_memory(struct collector *c)
 		log_warn("memory: %s; nothing of page faults is recorded", err__text(&err, 0));
 		cpu_events__free(m->events);
 		m->events = NULL;
-		return code;
+		c->maps->faults->on = 0;
 	}
 	return 0;
 }
@@ -170,6 +171,8 @@ static void control_memory(struct collector *c)
 	struct memory_reading r;
 	struct err err;
 
+	if (!m->events)
+		return;
 	if (++m->slices % ATTACH_EVERY == 0 &&
 	    cpu_events__attach(m->events, loader__hook_fd(c->loader, HOOK_memory), &err))
 		log_warn("%s, ignoring", err__text(&err, 0));
@@ -196,18 +199,23 @@ static int on_alarms(int fd, uint32_t events, void *ctx)
 	(void)fd, (void)events;
 	m->is_alarmed = false;
 	ring_buffer__consume(m->alarms);
-	if (m->is_alarmed && c->is_recording[EVENT_MEMORY] && !read_now(c, &r) &&
-	    memory_control__alarm(&m->control, &r))
+	if (m->is_alarmed && m->events && !read_now(c, &r) && memory_control__alarm(&m->control, &r))
 		set_period(c, m);
 	return 0;
 }
 
 static void settle_memory(struct collector *c, struct window *w)
 {
+	static const char missing[] =
+		"memory: page faults cannot be followed here: nothing of them is recorded";
 	struct memory_state *m = state_of(c);
 	struct memory_stats s;
 	char text[512];
 
+	if (!m->events) {
+		intern__add(w->strings, missing, sizeof(missing) - 1, &w->note);
+		return;
+	}
 	if (read_clocks(c, &s))
 		return;
 	snprintf(

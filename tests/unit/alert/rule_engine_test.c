@@ -39,6 +39,12 @@ static void a_hold_that_is_too_short_does_not_fire(void **state)
 	assert_int_equal(f->n_firing, 0);
 }
 
+static void reload(struct fixture *f)
+{
+	assert_int_equal(rule_engine__prepare(f->engine, &f->rules), 0);
+	rule_engine__set_rules(f->engine, &f->opts, &f->now);
+}
+
 static void values_that_hover_fire_once(void **state)
 {
 	struct fixture *f = *state;
@@ -87,7 +93,7 @@ static void the_hour_of_the_host_bounds_captures_and_not_alarms(void **state)
 	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 0s, action: keep, scope: process, "
 	      "limits: {targets: 40, captures_per_hour: 1000}}");
 	f->opts.captures_per_hour = 7;
-	assert_int_equal(rule_engine__set_rules(f->engine, &f->opts, &f->rules, &f->now), 0);
+	reload(f);
 	for (int i = 0; i < 40; i++)
 		values[i] = 90;
 	for (int t = 0; t < 100; t++)
@@ -106,7 +112,7 @@ static void bytes_of_the_day_are_counted_when_they_are_written(void **state)
 	      "keep_firing: 0s, limits: {cooldown: 0s, captures_per_hour: 1000}}");
 	f->opts.capture_bytes_per_day = 100;
 	f->bytes = 40;
-	assert_int_equal(rule_engine__set_rules(f->engine, &f->opts, &f->rules, &f->now), 0);
+	reload(f);
 	for (int t = 0; t < 40; t++)
 		pass_one(f, CPU, t % 2 ? 10 : 90);
 	assert_int_equal(f->n_firing, 20);
@@ -456,7 +462,7 @@ static void trends_of_what_is_not_meant_any_more_are_forgotten(void **state)
 	start(f, "- {name: leak, condition: memory_growth_rate > 1kB/s, duration: 10s, action: keep, scope: "
 		 "process, match: {comm: \"p*\"}}");
 	f->opts.max_trends = 1;
-	assert_int_equal(rule_engine__set_rules(f->engine, &f->opts, &f->rules, &f->now), 0);
+	reload(f);
 	for (int t = 0; t < 5; t++)
 		pass_named(f, "p", NULL, METRIC_rss, 1e6, 0);
 	for (int t = 0; t < 12; t++)
@@ -510,6 +516,8 @@ static void a_reload_keeps_what_was_not_changed(void **state)
 		"process}\n"
 		"- {name: b, condition: cpu_usage_percent > 90, duration: 0s, action: keep, scope: process}\n"
 		"- {name: c, condition: cpu_usage_percent > 91, duration: 0s, action: keep, scope: process}";
+	static const char refused[] =
+		"- {name: d, condition: cpu_usage_percent > 92, duration: 0s, action: keep, scope: process}";
 	static const char after[] =
 		"- {name: c, condition: cpu_usage_percent > 91, duration: 0s, action: keep, scope: process}\n"
 		"- {name: b, condition: cpu_usage_percent > 95, duration: 0s, action: keep, scope: process}\n"
@@ -520,8 +528,11 @@ static void a_reload_keeps_what_was_not_changed(void **state)
 	for (int t = 0; t < 6; t++)
 		pass_one(f, CPU, 94);
 	assert_int_equal(f->n_firing, 2); /* b and c; a is pending */
+	read_rules(f, refused);
+	assert_int_equal(rule_engine__prepare(f->engine, &f->rules), 0);
+	assert_int_equal(f->n_resolved, 0);
 	read_rules(f, after);
-	assert_int_equal(rule_engine__set_rules(f->engine, &f->opts, &f->rules, &f->now), 0);
+	reload(f);
 	assert_int_equal(f->n_resolved, 1); /* b is another rule now */
 	for (int t = 0; t < 4; t++)
 		pass_one(f, CPU, 94);
@@ -559,7 +570,7 @@ static void room_is_bounded_and_what_has_none_is_counted(void **state)
 	f->opts.max_targets = 100;
 	f->opts.max_alerts = 50;
 	f->opts.max_trends = 20;
-	assert_int_equal(rule_engine__set_rules(f->engine, &f->opts, &f->rules, &f->now), 0);
+	reload(f);
 	for (int t = 0; t < 5; t++) {
 		for (int i = 0; i < 300; i++)
 			values[i] = 1e6 * t;
@@ -591,7 +602,7 @@ static void limits_hold_whatever_comes(void **state)
 			 rand() % 4, rand() % 4, rand() % 60, targets, hour);
 		start(f, text);
 		f->opts.captures_per_hour = (uint64_t)host;
-		assert_int_equal(rule_engine__set_rules(f->engine, &f->opts, &f->rules, &f->now), 0);
+		reload(f);
 		f->answers_at_once = rand() % 2;
 		for (int t = 0; t < 300; t++) {
 			for (int i = 0; i < 60; i++)
