@@ -40,7 +40,8 @@
 	X(GO_DAMAGED, "go_damaged", "goroutines left out: what was read of them is not sound")              \
 	X(FAULT_PENDING, "fault_pending", "page faults: too many were under way (counted in faults)")       \
 	X(ALLOC_THREADS, "alloc_threads", "calls of allocators: too many threads in one window")            \
-	X(ALLOC_BUSY, "alloc_busy", "calls of allocators: the CPU was taking the stacks of two others")
+	X(ALLOC_BUSY, "alloc_busy", "calls of allocators: the CPU was taking the stacks of two others")     \
+	X(ALLOC_LATE, "alloc_late", "calls of allocators that were told when their window was forgotten")
 
 /*        enum               name                complete  text */
 #define END_REASONS(X)                                                                                       \

@@ -40,8 +40,7 @@
 #include "user/kernel/loader.h"
 #include "user/pipeline/alloc_cost.h"
 
-#define CORRECTED_MAX 128
-#define THREAD_STACK  (256 * 1024)
+#define THREAD_STACK (256 * 1024)
 /* Probes are there before the window opens and after it is closed; measured: 0.1 to 0.5 ms. */
 #define AROUND_NS 300000ull
 /* A thread whose own time in the window is below this share of it: what it is multiplied by says nothing any more. */
@@ -60,19 +59,6 @@
 /* Windows that are so many times as far apart as was said last are told. */
 #define TELL_TIMES 4
 
-/* A thread that was seen for less than the window. */
-struct correction {
-	uint32_t tid;
-	struct alloc_weight weight; /* scale apart */
-};
-
-struct round {
-	uint32_t id;
-	uint32_t n_corrected;
-	double scale;
-	struct correction corrected[CORRECTED_MAX];
-};
-
 struct alloc_prober {
 	struct alloc_prober_opts opts;
 	pthread_t thread;
@@ -80,8 +66,7 @@ struct alloc_prober {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct probed_files *files;
-	uint32_t round;
-	struct round rounds[ALLOC_ROUNDS_KEPT];
+	struct alloc_rounds rounds;
 	struct alloc_control control;
 	struct alloc_clocks clocks;
 	struct alloc_estimate estimate;
@@ -118,6 +103,7 @@ int alloc_prober__new(const struct alloc_prober_opts *opts, struct alloc_prober 
 		return err;
 	}
 	p->opts = *opts;
+	alloc_rounds__init(&p->rounds, opts->maps->alloc_gate);
 	p->random = clock__mono_ns() ^ clock__real_ns() << 20;
 	alloc_control__init(&p->control, opts->budget_ppm, opts->n_cpus);
 	p->told_stretch_ns = p->control.stretch_ns;
@@ -188,13 +174,10 @@ static void sleep_until(uint64_t at_ns)
 /* Opens the round's window: from here on rows of it may come. When it was opened. */
 static uint64_t begin_round(struct alloc_prober *p, double scale)
 {
-	struct round *r = &p->rounds[p->round % ALLOC_ROUNDS_KEPT];
 	uint64_t now;
 
 	pthread_mutex_lock(&p->lock);
-	r->id = p->round;
-	r->scale = scale;
-	r->n_corrected = 0;
+	alloc_rounds__begin_window(&p->rounds, scale);
 	alloc_clocks__prepare(&p->clocks);
 	now = clock__mono_ns();
 	open_gate(p->opts.maps->alloc_gate, now);
@@ -234,7 +217,6 @@ static struct alloc_weight weight_of(const struct alloc_thread *t, double inside
 static void take_threads(struct alloc_prober *p, struct alloc_bill *bill, double stretch_ns)
 {
 	const struct alloc_thread *threads = p->opts.maps->alloc_threads;
-	struct round *r = &p->rounds[p->round % ALLOC_ROUNDS_KEPT];
 	uint64_t now = clock__mono_ns();
 
 	for (uint32_t i = 0; i < ALLOC_THREADS; i++) {
@@ -243,7 +225,7 @@ static void take_threads(struct alloc_prober *p, struct alloc_bill *bill, double
 		double part, beside_ns, inside_ns;
 		uint64_t spent_ns, files;
 
-		if (!is_of(t, p->round))
+		if (!is_of(t, alloc_rounds__number(&p->rounds)))
 			continue;
 		beside_ns = alloc_cost__beside_ns(&p->cost, t, (double)p->opts.maps->alloc_gate->cost_ns);
 		inside_ns = t->inside_ns + beside_ns;
@@ -256,9 +238,8 @@ static void take_threads(struct alloc_prober *p, struct alloc_bill *bill, double
 			continue;
 		w = weight_of(t, inside_ns);
 		p->stats.n_saturated += w.debt_ns > (1 - SATURATED) * ALLOC_WINDOW_NS;
-		if (inside_ns >= NEGLIGIBLE * ALLOC_WINDOW_NS && r->n_corrected < CORRECTED_MAX)
-			r->corrected[r->n_corrected++] =
-				(struct correction){.tid = (uint32_t)t->owner, .weight = w};
+		if (inside_ns >= NEGLIGIBLE * ALLOC_WINDOW_NS)
+			alloc_rounds__correct(&p->rounds, (uint32_t)t->owner, (w.low + w.high) / 2);
 		part = alloc_clocks__part(&p->clocks, t->place);
 		w.debt_ns *= part;
 		files = probed_files__bit(t->site);
@@ -293,7 +274,7 @@ static void take_window(struct alloc_prober *p, struct alloc_bill *bill, uint32_
 	pthread_mutex_lock(&p->lock);
 	take_threads(p, bill, stretch_ns);
 	take_clocks(p, stretch_ns);
-	alloc_estimate__end_window(&p->estimate, p->rounds[p->round % ALLOC_ROUNDS_KEPT].scale, groups);
+	alloc_estimate__end_window(&p->estimate, alloc_rounds__last_scale(&p->rounds), groups);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -332,9 +313,10 @@ static void settle(struct alloc_prober *p, struct alloc_bill *bill, double stret
 	log_debug("alloc: window %u: in place %llu us, %llu hits, worst thread %llu us, all %llu us, own "
 		  "%llu us, "
 		  "%u samples",
-		  p->round, (unsigned long long)bill->in_place_ns / 1000, (unsigned long long)bill->n_hits,
-		  (unsigned long long)bill->worst_ns / 1000, (unsigned long long)bill->probes_ns / 1000,
-		  (unsigned long long)bill->own_ns / 1000, bill->n_samples);
+		  alloc_rounds__number(&p->rounds), (unsigned long long)bill->in_place_ns / 1000,
+		  (unsigned long long)bill->n_hits, (unsigned long long)bill->worst_ns / 1000,
+		  (unsigned long long)bill->probes_ns / 1000, (unsigned long long)bill->own_ns / 1000,
+		  bill->n_samples);
 	pthread_mutex_lock(&p->lock);
 	alloc_control__judge(&p->control, bill);
 	p->stats.n_windows++;
@@ -365,14 +347,14 @@ static void begin_calls(struct alloc_prober *p)
 {
 	struct alloc_gate *g = p->opts.maps->alloc_gate;
 
-	g->round = ++p->round;
+	alloc_rounds__next(&p->rounds);
 	g->interval = p->control.interval;
 	g->cost_ns = (uint64_t)alloc_cost__ns(&p->cost);
 }
 
 static void measure_cost(struct alloc_prober *p)
 {
-	p->opts.maps->alloc_gate->round = ++p->round;
+	alloc_rounds__next(&p->rounds);
 	alloc_cost__measure(&p->cost, p->opts.maps->alloc_gate, p->opts.maps->alloc_threads);
 }
 
@@ -522,34 +504,21 @@ int alloc_prober__start(struct alloc_prober *p)
 	return -err;
 }
 
-/* NULL: it is not known any more. */
-static const struct round *round_of(const struct alloc_prober *p, uint32_t round)
-{
-	const struct round *r = &p->rounds[round % ALLOC_ROUNDS_KEPT];
-
-	return r->id == round && r->scale > 0 ? r : NULL;
-}
-
 int alloc_prober__weigh(struct alloc_prober *p, const struct task_key *key, uint32_t round, uint32_t tid,
 			double *objects, double *bytes)
 {
-	const struct round *r;
 	double scale;
+	int err;
 
 	pthread_mutex_lock(&p->lock);
-	r = round_of(p, round);
-	if (r) {
-		scale = r->scale;
-		for (uint32_t i = 0; i < r->n_corrected; i++)
-			if (r->corrected[i].tid == tid)
-				scale = r->scale *
-					(r->corrected[i].weight.low + r->corrected[i].weight.high) / 2;
+	err = alloc_rounds__scale(&p->rounds, round, tid, &scale);
+	if (!err) {
 		*objects *= scale;
 		*bytes *= scale;
 		alloc_estimate__add_sample(&p->estimate, key, *objects, *bytes);
 	}
 	pthread_mutex_unlock(&p->lock);
-	return r ? 0 : -ENOENT;
+	return err;
 }
 
 void alloc_prober__swap_estimate(struct alloc_prober *p, struct alloc_estimate *e)

@@ -5,7 +5,7 @@
  * It is a thread of its own, of real-time priority where that is allowed, because a probe that stays while we wait for a CPU costs everybody; and because putting
  * one in place and away waits for the kernel for some tens of milliseconds.
  *
- * Owns: its files (probed_files), the thread. Thread: any; one mutex, never held while it waits. Limit: ALLOC_ROUNDS_KEPT rounds that can be asked for. Errors: -errno; what cannot be probed is told once and left.
+ * Owns: its files (probed_files), the thread. Thread: any; one mutex, never held while it waits. Limit: ALLOC_WINDOWS_KEPT windows whose samples can be scaled. Errors: -errno; what cannot be probed is told once and left.
  */
 #ifndef EVERPROF_PIPELINE_ALLOC_PROBER_H
 #define EVERPROF_PIPELINE_ALLOC_PROBER_H
@@ -16,12 +16,11 @@
 #include "user/pipeline/alloc_clocks.h"
 #include "user/pipeline/alloc_control.h"
 #include "user/pipeline/alloc_estimate.h"
+#include "user/pipeline/alloc_rounds.h"
 #include "user/pipeline/probed_files.h"
 
 struct alloc_prober;
 struct kernel_maps;
-
-#define ALLOC_ROUNDS_KEPT 64
 
 struct alloc_prober_opts {
 	/* the probes', the one that finds who reads code (bpf/code_reader.bpf.c), the one that reads CPU times (bpf/alloc_cpu.bpf.c) */
@@ -51,13 +50,13 @@ void alloc_prober__free(struct alloc_prober *p);
 int alloc_prober__start(struct alloc_prober *p);
 /* What it probes; for whoever finds files. */
 struct probed_files *alloc_prober__files(struct alloc_prober *p);
-/* Scales a sample of the round to what it stands for. -ENOENT. */
+/* Scales a sample of the round to what it stands for. Errors: those of alloc_rounds__scale. */
 int alloc_prober__weigh(struct alloc_prober *p, const struct task_key *key, uint32_t round, uint32_t tid,
 			double *objects, double *bytes);
 /* What windows gave since the last call, for the caller to keep in place of what *e is; the next profile begins. */
 void alloc_prober__swap_estimate(struct alloc_prober *p, struct alloc_estimate *e);
-/* What a process had since the last call of restart_clocks; as in alloc_clocks.h. */
 void alloc_prober__note_lives(struct alloc_prober *p, alloc_life_fn life, void *ctx);
+/* What a process had since the last call of restart_clocks; as in alloc_clocks.h. */
 bool alloc_prober__aids(struct alloc_prober *p, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
 			struct alloc_aids *ret);
 void alloc_prober__restart_clocks(struct alloc_prober *p);

@@ -246,9 +246,13 @@ static int weigh_alloc(struct collector *c, const struct task_key *key, struct w
 {
 	struct alloc_state *a = state_of(c);
 	double objects = (double)s->count, bytes = (double)s->value;
+	int err = a->prober ? alloc_prober__weigh(a->prober, key, s->tag.arg, s->tid, &objects, &bytes)
+			    : -ENOENT;
 
-	if (!a->prober || alloc_prober__weigh(a->prober, key, s->tag.arg, s->tid, &objects, &bytes))
-		return -ENOENT;                                    /* of a window before the last start */
+	if (err == -ESTALE) /* what is of a window before the last start was not asked for */
+		collector__lose(c, EVENT_ALLOC, LOSS_ALLOC_LATE, s->count);
+	if (err)
+		return err;
 	alloc_rates__add(&a->rates, key, clock__mono_ns(), bytes); /* without room: not known */
 	s->count = (uint64_t)rounded(objects);
 	s->value = (uint64_t)rounded(bytes);
