@@ -20,6 +20,7 @@
 #include "user/base/log.h"
 #include "bpf/walk.h"
 #include "user/pipeline/collector_impl.h"
+#include "user/pipeline/frequency.h"
 #include "user/runtime/go_programs.h"
 #include "user/symbolize/jit_maps.h"
 
@@ -538,16 +539,11 @@ int collector__include_tree(struct collector *c, uint32_t pid)
 	return err;
 }
 
-/* A window has one period: another begins one. What is ordered is never exceeded, raised or not. */
+/* A window has one period: another begins one. */
 static int collector__set_frequency(struct collector *c, uint32_t configured_hz)
 {
-	uint32_t wanted_hz = configured_hz, hz;
+	uint32_t hz = frequency__allowed(configured_hz, c->orders.frequency_hz, c->raised_hz, RAISED_N);
 	int err;
-
-	for (int by = 0; by < RAISED_N; by++)
-		if (c->raised_hz[by] > wanted_hz)
-			wanted_hz = c->raised_hz[by];
-	hz = wanted_hz < c->orders.frequency_hz ? wanted_hz : c->orders.frequency_hz;
 
 	if (hz == c->frequency_hz)
 		return 0;
