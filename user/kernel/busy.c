@@ -60,9 +60,19 @@ void busy__add(struct busy *b, uint64_t now_ns, uint64_t away_ns, uint64_t ticks
 		b->busy_ns = b->busy_ns * DECAY + (wall > away ? wall - away : 0);
 		b->ticks = b->ticks * DECAY + (double)(ticks - b->seen_ticks);
 	}
+	busy__skip(b, now_ns, away_ns, ticks);
+}
+
+void busy__skip(struct busy *b, uint64_t now_ns, uint64_t away_ns, uint64_t ticks)
+{
 	b->seen_ns = now_ns;
 	b->seen_away_ns = away_ns;
 	b->seen_ticks = ticks;
+}
+
+void busy__forget(struct busy *b)
+{
+	b->busy_ns = b->ticks = 0;
 }
 
 uint64_t busy__tick_ns(const struct busy *b, uint64_t period_ns)

@@ -25,6 +25,10 @@ int parse_proc_stat_away(const char *text, size_t len, uint64_t *ret_ns);
 int read_proc_stat_away(const char *proc_root, uint64_t *ret_ns);
 /* A slice more: now (CLOCK_MONOTONIC), time away and ticks so far, both of n_cpus together. */
 void busy__add(struct busy *b, uint64_t now_ns, uint64_t away_ns, uint64_t ticks, uint32_t n_cpus);
+/* Likewise, but the clocks were off in it: CPUs were busy without a tick. */
+void busy__skip(struct busy *b, uint64_t now_ns, uint64_t away_ns, uint64_t ticks);
+/* Ticks are of another frequency from the last reading on: what they were worth says nothing of what they are. */
+void busy__forget(struct busy *b);
 /* Nanoseconds that one tick stands for; period_ns while there is too little to tell. */
 uint64_t busy__tick_ns(const struct busy *b, uint64_t period_ns);
 /* The ticks of all CPUs so far. */

@@ -9,8 +9,8 @@
  *      CPU      stacks finished in user space -> budgets of events -> frequency: 99 -> 49 -> 19 -> 7 -> following processes
  *
  *   Memory has exact prices: over the upper mark, just the excess over the lower one is taken from part after part. CPU time goes by rungs, and by a forecast:
- *   what each kind took lately says how many of them bring it below the limit, and after a while what is true. A frequency only changes with a window, so that
- *   the values of each stay true.
+ *   what each kind took lately says how many of them bring it below the limit, and after a while what is true. A frequency only changes with a window, and what a
+ *   tick is worth with it, so that the values of each stay true.
  * Invariants: a share grows back only as far as the memory that it could then take stays below the lower mark, and a rung is taken back only
  *   where the cost that it could have then does. So a step back alone never causes the next one forth; where the machine does, right after, the wait
  *   before the next try doubles.

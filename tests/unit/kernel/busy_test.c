@@ -92,6 +92,57 @@ static void counters_that_go_backwards_are_a_new_start(void **state)
 	assert_in_range(busy__tick_ns(&b, PERIOD), PERIOD - 10, PERIOD + 10);
 }
 
+/* A machine of one CPU, busy all the time. */
+struct machine {
+	struct busy b;
+	uint64_t now_ns, ticks;
+};
+
+static void run(struct machine *m, int seconds, uint64_t hz)
+{
+	for (int s = 0; s < seconds; s++) {
+		m->now_ns += NS_PER_SEC;
+		m->ticks += hz;
+		busy__add(&m->b, m->now_ns, 0, m->ticks, 1);
+	}
+}
+
+/* Lowered to a quarter and given back: each second is a second, from the first one on. */
+static void another_frequency_is_another_worth_at_once(void **state)
+{
+	static const uint64_t hz[] = {400, 100, 400};
+	struct machine m = {.now_ns = NS_PER_SEC};
+
+	(void)state;
+	busy__skip(&m.b, m.now_ns, 0, 0);
+	for (size_t i = 0; i < sizeof(hz) / sizeof(*hz); i++) {
+		busy__forget(&m.b);
+		assert_int_equal(busy__tick_ns(&m.b, NS_PER_SEC / hz[i]), NS_PER_SEC / hz[i]);
+		run(&m, 1, hz[i]);
+		assert_in_range(busy__tick_ns(&m.b, NS_PER_SEC / hz[i]) * hz[i], NS_PER_SEC - 1000,
+				NS_PER_SEC);
+		run(&m, 20, hz[i]);
+	}
+}
+
+/* Ten seconds of every minute: in the other fifty the CPU is as busy, and nothing ticks. */
+static void time_without_clocks_is_nobody_s(void **state)
+{
+	struct machine m = {.now_ns = NS_PER_SEC};
+
+	(void)state;
+	busy__skip(&m.b, m.now_ns, 0, 0);
+	for (int minute = 0; minute < 5; minute++) {
+		run(&m, 10, 100);
+		assert_in_range(busy__tick_ns(&m.b, PERIOD), PERIOD - 10, PERIOD + 10);
+		for (int s = 0; s < 50; s++) {
+			m.now_ns += NS_PER_SEC;
+			busy__skip(&m.b, m.now_ns, 0, m.ticks);
+		}
+		assert_in_range(busy__tick_ns(&m.b, PERIOD), PERIOD - 10, PERIOD + 10);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +152,8 @@ int main(void)
 		cmocka_unit_test(a_slow_counter_s_ticks_are_worth_more),
 		cmocka_unit_test(the_sum_of_ticks_follows_the_busy_time_when_the_load_changes),
 		cmocka_unit_test(counters_that_go_backwards_are_a_new_start),
+		cmocka_unit_test(another_frequency_is_another_worth_at_once),
+		cmocka_unit_test(time_without_clocks_is_nobody_s),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
