@@ -9,7 +9,7 @@
  *   So all that is sure was true at one moment: when the first pass had ended. A circle of threads that are sure, each waiting without a
  *   timeout for a lock that the next holds, can not come apart by itself: that is a deadlock, and not a snapshot of one that looks like it.
  * Layout: threads in an array with an index by tid, their words one after the other; what a stack had before it was read again stays unused until the end.
- * Cost: 2 us a thread and pass, 20 us a stack.
+ * Cost: 2 us a thread and pass, 20 us a stack; in a pid namespace a file of /proc more for each thread of a process in which one waits for a lock whose holder is known.
  * What it does not do: tell where a thread stands that runs on another CPU all the while; its stack is one frame that says so. See locks that do not say who
  *   holds them (user/process/futex).
  */
@@ -29,13 +29,15 @@
 #include "user/kernel/task_list.h"
 #include "user/pipeline/collector_impl.h"
 #include "user/pipeline/deadlock.h"
+#include "user/pipeline/lock_holders.h"
 #include "user/pipeline/thread_stack.h"
 #include "user/process/futex.h"
 #include "user/process/proc_dir.h"
 
 #define ROUNDS    4 /* passes at most: the first, and what comes after to be sure */
 #define WORDS_MAX (4u << 20)
-#define NAMED     0x80000000u /* tids are smaller */
+
+_Static_assert(LOCK_HOLDERS_NOBODY == DEADLOCK_NOBODY, "holders are handed on as they are found");
 
 struct told {
 	struct task_key key;
@@ -239,14 +241,16 @@ static int dump__take(struct dump *d)
 /* ---- who holds what ---- */
 
 /* The thread's id as its own pid namespace has it, from /proc; 0: it is gone. */
-static uint32_t ns_tid(const struct collector *c, const struct told *t)
+static uint32_t ns_tid(void *ctx, uint32_t at)
 {
+	const struct dump *d = ctx;
+	const struct told *t = &d->threads[at];
 	struct proc_status status;
 	char path[64];
 	int fd, err;
 
 	snprintf(path, sizeof(path), "%u/task/%u", t->key.tgid, t->tid);
-	fd = openat(c->proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(d->c->proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
 	err = read_proc_status(fd, &status);
@@ -254,29 +258,34 @@ static uint32_t ns_tid(const struct collector *c, const struct told *t)
 	return err ? 0 : status.ns_tid;
 }
 
-/* Among the threads of its process, which are in the same namespace. */
-static uint32_t find_in_namespace(const struct dump *d, const struct told *waiter)
+static bool is_in_other_namespace(void *ctx, uint32_t at)
 {
-	for (uint32_t i = 0; i < d->n; i++)
-		if (d->threads[i].key.tgid == waiter->key.tgid &&
-		    ns_tid(d->c, &d->threads[i]) == waiter->holder)
-			return i;
-	return DEADLOCK_NOBODY;
+	const struct dump *d = ctx;
+	const struct told *t = &d->threads[at];
+	struct process *p = collector__process(d->c, &t->key);
+	uint32_t ns_pid = p ? process_table__ns_pid(d->c->processes, p) : 0;
+
+	return ns_pid && ns_pid != t->key.tgid;
 }
 
-static uint32_t find_holder(const struct dump *d, const struct told *t)
+static int dump__find_holders(const struct dump *d, uint32_t *ret_holders)
 {
-	struct process *p;
-	uint32_t at, ns_pid;
+	const struct lock_holders_port port = {
+		.ctx = (void *)d, .is_apart = is_in_other_namespace, .tid_there = ns_tid};
+	struct lock_thread *threads = calloc(d->n + 1, sizeof(*threads));
+	int err;
 
-	if (!t->is_sure || !t->holder)
-		return DEADLOCK_NOBODY;
-	p = collector__process(d->c, &t->key);
-	ns_pid = p ? process_table__ns_pid(d->c->processes, p) : 0;
-	if (ns_pid && ns_pid != t->key.tgid)
-		return find_in_namespace(d, t);
-	at = dump__find(d, t->holder);
-	return at == HASHMAP_NONE ? DEADLOCK_NOBODY : at;
+	if (!threads)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < d->n; i++) {
+		const struct told *t = &d->threads[i];
+
+		threads[i] = (struct lock_thread){
+			.tgid = t->key.tgid, .tid = t->tid, .holder = t->is_sure ? t->holder : 0};
+	}
+	err = lock_holders__find(threads, d->n, &port, ret_holders);
+	free(threads);
+	return err;
 }
 
 /* What is said of a row beside its stack, as a string of the window: lines of key=value. 0: nothing. */
@@ -288,7 +297,7 @@ static uint32_t describe_wait(const struct dump *d, const struct told *t, uint32
 	char text[160];
 	int n;
 
-	if (holder == DEADLOCK_NOBODY)
+	if (holder == LOCK_HOLDERS_NOBODY)
 		return 0;
 	h = &d->threads[holder];
 	n = snprintf(text, sizeof(text), "holder=%s", h->comm);
@@ -318,20 +327,21 @@ static void count_thread(const struct dump *d, const struct told *t, uint32_t ar
 }
 
 /* Numbers of circles become the smallest tid of each: that is the same tomorrow, and in another file. */
-static void name_circles(const struct dump *d, uint32_t *circles, uint32_t n)
+static int name_circles(const struct dump *d, uint32_t *circles, uint32_t n)
 {
-	for (uint32_t circle = 1; circle <= n; circle++) {
-		uint32_t smallest = UINT32_MAX;
+	uint32_t *smallest = malloc((n + 1) * sizeof(*smallest));
 
-		for (uint32_t i = 0; i < d->n; i++)
-			if (circles[i] == circle && d->threads[i].tid < smallest)
-				smallest = d->threads[i].tid;
-		for (uint32_t i = 0; i < d->n; i++)
-			if (circles[i] == circle)
-				circles[i] = smallest | NAMED;
-	}
+	if (!smallest)
+		return -ENOMEM;
+	memset(smallest, 0xff, (n + 1) * sizeof(*smallest));
+	smallest[0] = 0; /* in none */
 	for (uint32_t i = 0; i < d->n; i++)
-		circles[i] &= ~NAMED;
+		if (d->threads[i].tid < smallest[circles[i]])
+			smallest[circles[i]] = d->threads[i].tid;
+	for (uint32_t i = 0; i < d->n; i++)
+		circles[i] = smallest[circles[i]];
+	free(smallest);
+	return 0;
 }
 
 static int dump__count(const struct dump *d)
@@ -343,19 +353,22 @@ static int dump__count(const struct dump *d)
 	circles = calloc(d->n + 1, sizeof(*circles));
 	if (!holders || !forever || !circles)
 		goto out;
+	err = dump__find_holders(d, holders);
+	if (err)
+		goto out;
 	for (uint32_t i = 0; i < d->n; i++) {
 		const struct told *t = &d->threads[i];
 
-		holders[i] = find_holder(d, t);
 		forever[i] = t->waits_forever && t->state == WAIT_BLOCKED ? holders[i] : DEADLOCK_NOBODY;
 	}
 	n = deadlock__find(forever, d->n, circles);
-	name_circles(d, circles, n);
+	err = name_circles(d, circles, n);
+	if (err)
+		goto out;
 	for (uint32_t i = 0; i < d->n; i++)
 		count_thread(d, &d->threads[i], describe_wait(d, &d->threads[i], holders[i], circles[i]));
 	if (n)
 		log_info("collector: %u deadlocks: threads wait for each other in a circle", n);
-	err = 0;
 out:
 	free(holders);
 	free(forever);
