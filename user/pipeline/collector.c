@@ -32,6 +32,7 @@
 #define DEFER_CPUS     4
 #define DEFER_FULL_HZ  100
 #define UPKEEP_NS      (5 * NS_PER_SEC)
+#define RESCAN_NS      (50 * NS_PER_MS) /* CPU time an upkeep for mappings that could not be followed */
 #define COLLECTOR_NICE (-10)
 /* Processes that are looked for at an upkeep: did they end unseen? None should, but where events were lost or are not followed. */
 #define VERIFY_FEW  4
@@ -210,7 +211,7 @@ static int on_upkeep(uint64_t n_expired, void *ctx)
 	if (sideband__refresh_cpus(c->sideband, &err))
 		log_warn("%s, ignoring", err__text(&err, 0));
 	collector__verify(c, now);
-	collector__rescan_stale(c);
+	collector__rescan_stale(c, RESCAN_NS);
 	/* what ended before the last slice was read has no samples to come */
 	process_table__retire(c->processes, c->slice_ns);
 	collector__retire_jvms(c);

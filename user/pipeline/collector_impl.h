@@ -60,8 +60,8 @@ struct collector {
 	uint64_t slice_ns, looked_ns; /* the last slice, its look: when they began, what ended before is in */
 	uint64_t sideband_lost;       /* what the side-band had lost by then */
 	struct dirty_process *dirty;  /* whose mappings changed since they were pushed */
-	uint32_t n_dirty, cap_dirty, scans_left, n_doubtful; /* doubtful: may have ended unseen */
-	struct mapping_entry *scratch;                       /* [MAPPINGS_MAX] */
+	uint32_t n_dirty, cap_dirty, scans_left, rescan_cursor, n_doubtful; /* that: ended unseen? */
+	struct mapping_entry *scratch;                                      /* [MAPPINGS_MAX] */
 	struct walk *walk;                       /* scratch: of the stack that is being finished */
 	struct unfinished_record *thread_record; /* scratch: of a thread whose stack is read from outside */
 	struct loop_source *slice_timer, *events_timer, *duty_timer, *upkeep_timer, *unfinished_source,

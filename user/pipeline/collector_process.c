@@ -162,14 +162,19 @@ void collector__show(struct collector *c, const struct task_key *key)
 		collector__mark_dirty_from(c, key, 0);
 }
 
-void collector__rescan_stale(struct collector *c)
+void collector__rescan_stale(struct collector *c, uint64_t budget_ns)
 {
-	uint32_t cursor = 0;
+	uint64_t until_ns = clock__thread_cpu_ns() + budget_ns;
 	struct process *p;
 
-	while ((p = process_table__next(c->processes, &cursor)))
-		if ((p->flags & (PROCESS_STALE | PROCESS_ENDED)) == PROCESS_STALE)
-			process_table__rescan_maps(c->processes, clock__mono_ns(), p, NULL);
+	while ((p = process_table__next(c->processes, &c->rescan_cursor))) {
+		if ((p->flags & (PROCESS_STALE | PROCESS_ENDED)) != PROCESS_STALE ||
+		    process_table__rescan_maps(c->processes, clock__mono_ns(), p, NULL) == -EAGAIN)
+			continue;
+		if (clock__thread_cpu_ns() >= until_ns)
+			return;
+	}
+	c->rescan_cursor = 0;
 }
 
 void collector__push_verdicts(struct collector *c)

@@ -21,8 +21,8 @@ int collector__learn_all(struct collector *c);
 void collector__read_events(struct collector *c);
 /* Finishes the stacks that wait, each with what was true at its time, then the same. */
 void collector__catch_up(struct collector *c);
-/* Reads the mappings of processes that map faster than they are followed. */
-void collector__rescan_stale(struct collector *c);
+/* Reads the mappings of processes that map faster than they are followed, as far as the CPU time lasts, and one at least; the next call goes on from there. */
+void collector__rescan_stale(struct collector *c, uint64_t budget_ns);
 /* The process of a sample: known, or learnt now as well as that still goes. NULL where it cannot be, or not as many more in this slice. */
 struct process *collector__process(struct collector *c, const struct task_key *key);
 void collector__push_dirty(struct collector *c);

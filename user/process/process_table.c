@@ -312,6 +312,10 @@ static void inherit_program(struct process *to, const struct process *from, cons
 	mapping_set__unref(to->mappings);
 	to->mappings = mapping_set__ref(from->mappings);
 	to->rule = from->rule;
+	if (from->flags & PROCESS_STALE) { /* who maps like mad and has children is not read anew for each */
+		to->rescan_at_ns = from->rescan_at_ns;
+		to->rescan_backoff = from->rescan_backoff;
+	}
 	to->flags |= PROCESS_FORKED | (from->flags & (PROCESS_KERNEL_THREAD | PROCESS_CUT | PROCESS_STALE));
 }
 

@@ -24,7 +24,8 @@
 #define PROCESS_MMAP_COST_MAX      1024 /* one for an event, and one for each 64 mappings that it makes us copy */
 #define PROCESS_PLACES_DUE_MAX     4096 /* what is beyond is learnt when a sample names it */
 #define PROCESS_RESCAN_MIN_NS      (100ull * 1000 * 1000)
-#define PROCESS_RESCAN_BACKOFF_MAX 8 /* 100 ms << 8 = 25.6 s */
+#define PROCESS_RESCAN_BACKOFF_MAX 8                            /* 100 ms << 8 = 25.6 s */
+#define PROCESS_RESCAN_FULL_NS     (60ull * 1000 * 1000 * 1000) /* after one without room */
 #define PROCESS_RESCAN_QUIET_NS    (5ull * 1000 * 1000 * 1000)
 
 struct object_cache;
@@ -99,15 +100,12 @@ struct process *process_table__find_pid(const struct process_table *t, uint32_t 
 					uint64_t time_ns); /* or NULL */
 /* The number it has in its own pid namespace; 0 where it is gone before that could be read. */
 uint32_t process_table__ns_pid(struct process_table *t, struct process *p);
-/* Reads its mappings again; -EAGAIN: it was done not long ago. *ret_changed (may be NULL): they were different. */
+/* Reads its mappings again; -EAGAIN: it was done, or had no room (-E2BIG), not long ago. *ret_changed (may be NULL): they were different. */
 int process_table__rescan_maps(struct process_table *t, uint64_t now_ns, struct process *p,
 			       bool *ret_changed);
 /* What is known of its code in no file, from now on and for what it maps later. */
 int process_table__set_rule(struct process_table *t, struct process *p, const struct code_rule *rule);
-/*
- * Looks whether up to `budget` processes still run, the next ones each time: for exits whose event was lost. Returns
- * how many did not.
- */
+/* Looks whether up to `budget` processes still run, the next ones each time: for exits whose event was lost. How many did not. */
 uint32_t process_table__verify(struct process_table *t, uint64_t now_ns, uint32_t budget);
 /* Lets go of the mappings of processes that ended before then: of which no unfinished stack is to come any more. */
 void process_table__drop_mappings(struct process_table *t, uint64_t before_ns);

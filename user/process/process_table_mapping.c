@@ -7,7 +7,7 @@
  *
  * Idea: what a new program maps is only written down. It is resolved when a stack needs it, when the kernel is to know it, or when it has a child; of those that end
  * before, nothing is left to do. What events may cost is bounded per process and second, then it is stale until a rescan, and rescans are spaced by 100 ms,
- * doubling to 25.6 s until it was quiet for 5 s.
+ * doubling to 25.6 s until it was quiet for 5 s; a child that is stale from its birth goes on with the spacing of its parent.
  *
  * Cost: an event of a known mapping 1.4 us.
  *
@@ -244,6 +244,9 @@ int process_table__rescan_maps(struct process_table *t, uint64_t now_ns, struct 
 	r = read_process_mappings(p, &t->reader);
 	changed = p->mappings != before;
 	mapping_set__unref(before);
+	/* of all processes together: room comes as others end, and to read it once more costs as much each time */
+	if (r == -E2BIG)
+		p->rescan_at_ns = now_ns + PROCESS_RESCAN_FULL_NS;
 	if (r < 0)
 		return r;
 	if (changed)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/pipeline/window.h"
+#include "tests/unit/process/fixture.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -77,12 +78,53 @@ static void no_more_processes_are_read_than_a_slice_may(void **state)
 	free(c);
 }
 
+/* Those whose turn it is, one after the other, as long as the time lasts: none here. */
+static void a_rescan_goes_on_where_the_last_one_stopped(void **state)
+{
+	struct collector *c = calloc(1, sizeof(*c));
+	struct process_table_opts opts = {0};
+	struct process_table_stats stats;
+	struct fixture_tree proc;
+	struct process *p[3];
+
+	(void)state;
+	assert_non_null(c);
+	fixture__open(&proc);
+	opts.proc_root_fd = proc.fd;
+	assert_int_equal(process_table__new(&opts, &c->processes), 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct task_key key = key_of(7 + i);
+
+		fixture__process(&proc, key.tgid, "mad", key.start_ns * 100 / NS_PER_SEC, 0, "");
+		assert_int_equal(process_table__scan_one(c->processes, SECOND(1), &key, &p[i]), 0);
+		p[i]->flags |= PROCESS_STALE;
+	}
+	for (uint32_t i = 0; i < 3; i++) {
+		collector__rescan_stale(c, 0);
+		process_table__stats(c->processes, &stats);
+		assert_int_equal(stats.n_rescans, i + 1);
+	}
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_false(p[i]->flags & PROCESS_STALE);
+		p[i]->flags |= PROCESS_STALE;
+		p[i]->rescan_at_ns = 0;
+	}
+	collector__rescan_stale(c, 0); /* the rest: nobody is left */
+	collector__rescan_stale(c, SECOND(600));
+	process_table__stats(c->processes, &stats);
+	assert_int_equal(stats.n_rescans, 6);
+	process_table__free(c->processes);
+	fixture__close(&proc);
+	free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_process_of_a_batch_is_pushed_and_one_in_a_row_once),
 		cmocka_unit_test(batch_grows_with_its_processes),
 		cmocka_unit_test(no_more_processes_are_read_than_a_slice_may),
+		cmocka_unit_test(a_rescan_goes_on_where_the_last_one_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -492,6 +492,55 @@ static void rescans_are_spaced_more_and_more_until_it_is_quiet(void **state)
 		0);
 }
 
+static void a_child_of_a_stale_process_waits_as_its_parent_does(void **state)
+{
+	struct scene *s = *state;
+	const struct task_key parent = key(100, 1, 500), child = key(101, 1, 600);
+	uint64_t now = 100 * SEC;
+	struct process *p, *c;
+
+	fixture__process(&s->proc, 100, "jit", 500, 0, CODE_AT_1000);
+	fixture__process(&s->proc, 101, "jit", 600, 0, CODE_AT_1000);
+	p = scan(s, SEC, parent);
+	for (int i = 0; i <= PROCESS_RESCAN_BACKOFF_MAX; i++) {
+		assert_int_equal(process_table__rescan_maps(s->table, now, p, NULL), 0);
+		now = p->rescan_at_ns;
+	}
+	assert_int_equal(process_table__rescan_maps(s->table, now, p, NULL), 0);
+	p->flags |= PROCESS_STALE;
+	assert_int_equal(process_table__fork(s->table, now, &parent, &child, p->cgroup_id, NULL), 0);
+	c = process_table__find(s->table, &child);
+	assert_non_null(c);
+	assert_true(c->flags & PROCESS_STALE);
+	assert_int_equal(process_table__rescan_maps(s->table, now + 20 * SEC, c, NULL), -EAGAIN);
+	now += PROCESS_RESCAN_MIN_NS << PROCESS_RESCAN_BACKOFF_MAX;
+	assert_int_equal(process_table__rescan_maps(s->table, now, c, NULL), 0);
+	assert_int_equal(process_table__rescan_maps(s->table, now + 20 * SEC, c, NULL), -EAGAIN);
+}
+
+/* There is room for two: what is known, and the two that are read, are three. */
+static void mappings_without_room_are_not_read_again_for_a_minute(void **state)
+{
+	struct scene *s = *state;
+	uint64_t now = 100 * SEC;
+	struct process *p;
+
+	open_table(s, (struct process_table_opts){.linger_ns = 10 * SEC, .max_mappings = 2});
+	fixture__process(&s->proc, 100, "a", 500, 0, CODE_AT_1000);
+	p = scan(s, SEC, key(100, 1, 500));
+	fixture__process(&s->proc, 100, "a", 500, 0, CODE_AT_1000 CODE_AT_5000);
+	p->flags |= PROCESS_STALE;
+	assert_int_equal(process_table__rescan_maps(s->table, now, p, NULL), -E2BIG);
+	assert_int_equal(process_table__rescan_maps(s->table, now + 59 * SEC, p, NULL), -EAGAIN);
+	assert_true(p->flags & PROCESS_STALE);
+	now += PROCESS_RESCAN_FULL_NS;
+	assert_int_equal(process_table__rescan_maps(s->table, now, p, NULL), -E2BIG);
+	fixture__process(&s->proc, 100, "a", 500, 0, CODE_AT_5000);
+	now += PROCESS_RESCAN_FULL_NS;
+	assert_int_equal(process_table__rescan_maps(s->table, now, p, NULL), 0);
+	assert_false(p->flags & PROCESS_STALE);
+}
+
 static void ended_processes_stay_a_while_and_give_everything_back(void **state)
 {
 	struct scene *s = *state;
@@ -687,6 +736,8 @@ int main(void)
 		T(repeated_mappings_change_nothing_and_data_cuts_code),
 		T(a_process_that_maps_like_mad_is_followed_by_rescans),
 		T(rescans_are_spaced_more_and_more_until_it_is_quiet),
+		T(a_child_of_a_stale_process_waits_as_its_parent_does),
+		T(mappings_without_room_are_not_read_again_for_a_minute),
 		T(ended_processes_stay_a_while_and_give_everything_back),
 		T(a_lost_exec_is_noticed_when_the_new_incarnation_shows_up),
 		T(an_exec_event_that_comes_after_a_scan_still_dates_the_incarnation),
