@@ -6,7 +6,8 @@
  *   mark of an exec (PERF_RECORD_COMM with the exec flag) until our exec record, which has the new incarnation's key, has been handed on.
  * Invariants: `held` outlives a batch, since a call may fall between mark and record; an exit drops what is held for the process, and LIFE_HOLD_NS of events without
  *   an exec record hand it on.
- * Cost: one sort a call.
+ * Cost: one sort of what is new a call, of all that is there only where that is not later than the rest. An event stays in its place until half of the batch has been told, and is
+ *   copied once then: calls that tell little of much (one for each stack that is finished) cost no more than one that tells all.
  */
 #include "user/kernel/life_order.h"
 
@@ -39,8 +40,8 @@ struct held {
 struct life_order {
 	struct life_handler handler;
 	struct arena arena, next_arena; /* of the batch, and of what stays for the next one */
-	struct item *items;
-	uint32_t n_items, cap_items;
+	struct item *items; /* those that were told, those that are sorted, what was added since */
+	uint32_t n_told, n_sorted, n_items, cap_items;
 	struct held *held; /* [LIFE_HELD_MAX] */
 	uint32_t n_held;
 	struct life_order_stats stats;
@@ -106,7 +107,7 @@ static struct life_mmap *copy_mmap(struct arena *a, const struct life_mmap *m)
 }
 
 /* What the item has is in `arena`, or is NULL: there was no room. */
-static void order__add(struct life_order *o, struct item item)
+static void order__push(struct life_order *o, struct item item)
 {
 	if (item.kind != ITEM_EXEC_MARK && !item.record)
 		goto lost;
@@ -126,19 +127,70 @@ lost:
 	o->stats.lost++;
 }
 
+/* Forgets what was told; the rest is the batch from now on, with what it has. */
+static void order__drop_told(struct life_order *o)
+{
+	struct arena empty;
+	uint32_t n = o->n_items, sorted = o->n_sorted - o->n_told;
+
+	o->n_items = 0;
+	for (uint32_t i = o->n_told; i < n; i++) {
+		struct item item = o->items[i];
+
+		if (item.kind == ITEM_RECORD)
+			item.record = copy_record(&o->next_arena, item.record);
+		else if (item.kind == ITEM_MMAP)
+			item.mmap = copy_mmap(&o->next_arena, item.mmap);
+		order__push(o, item);
+		o->stats.moved++;
+	}
+	o->n_told = 0;
+	o->n_sorted = sorted < o->n_items ? sorted : o->n_items;
+	arena__done(&o->arena);
+	arena__init(&empty, LIFE_BATCH_BYTES);
+	o->arena = o->next_arena;
+	o->next_arena = empty;
+}
+
+/* What was told has room that others need. */
+static bool order__make_room(struct life_order *o)
+{
+	bool can = o->n_told != 0;
+
+	if (can)
+		order__drop_told(o);
+	return can;
+}
+
+static void order__add(struct life_order *o, const struct item *like)
+{
+	struct item item = *like;
+	int tries = 0;
+
+	if (o->n_items == LIFE_BATCH_MAX)
+		order__make_room(o);
+	do {
+		if (like->kind == ITEM_RECORD)
+			item.record = copy_record(&o->arena, like->record);
+		else if (like->kind == ITEM_MMAP)
+			item.mmap = copy_mmap(&o->arena, like->mmap);
+	} while (item.kind != ITEM_EXEC_MARK && !item.record && !tries++ && order__make_room(o));
+	order__push(o, item);
+}
+
 void life_order__add_record(struct life_order *o, const struct process_record *r)
 {
-	order__add(o, (struct item){r->time_ns, 0, ITEM_RECORD, .record = copy_record(&o->arena, r)});
+	order__add(o, &(struct item){r->time_ns, 0, ITEM_RECORD, .record = (struct process_record *)r});
 }
 
 void life_order__add_mmap(struct life_order *o, const struct life_mmap *m)
 {
-	order__add(o, (struct item){m->time_ns, 0, ITEM_MMAP, .mmap = copy_mmap(&o->arena, m)});
+	order__add(o, &(struct item){m->time_ns, 0, ITEM_MMAP, .mmap = (struct life_mmap *)m});
 }
 
 void life_order__add_exec_mark(struct life_order *o, uint64_t time_ns, uint32_t tgid)
 {
-	order__add(o, (struct item){time_ns, 0, ITEM_EXEC_MARK, .tgid = tgid});
+	order__add(o, &(struct item){time_ns, 0, ITEM_EXEC_MARK, .tgid = tgid});
 }
 
 static int item__compare(const void *a, const void *b)
@@ -150,26 +202,17 @@ static int item__compare(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* The items from `first` on are the next batch, with what they have. */
-static void order__keep_from(struct life_order *o, uint32_t first)
+static void order__sort(struct life_order *o)
 {
-	struct arena empty;
-	uint32_t n = o->n_items;
+	struct item *fresh = o->items + o->n_sorted;
+	uint32_t n = o->n_items - o->n_sorted;
 
-	o->n_items = 0;
-	for (uint32_t i = first; i < n; i++) {
-		struct item item = o->items[i];
-
-		if (item.kind == ITEM_RECORD)
-			item.record = copy_record(&o->next_arena, item.record);
-		else if (item.kind == ITEM_MMAP)
-			item.mmap = copy_mmap(&o->next_arena, item.mmap);
-		order__add(o, item);
-	}
-	arena__done(&o->arena);
-	arena__init(&empty, LIFE_BATCH_BYTES);
-	o->arena = o->next_arena;
-	o->next_arena = empty;
+	if (!n)
+		return;
+	qsort(fresh, n, sizeof(*fresh), item__compare);
+	if (o->n_sorted > o->n_told && item__compare(fresh - 1, fresh) > 0)
+		qsort(o->items + o->n_told, o->n_items - o->n_told, sizeof(*o->items), item__compare);
+	o->n_sorted = o->n_items;
 }
 
 /* ---- what waits for its exec ------------------------------------------------------------------------------------- */
@@ -281,12 +324,10 @@ static void order__tell(struct life_order *o, const struct item *item)
 
 void life_order__tell(struct life_order *o, uint64_t until_ns)
 {
-	uint32_t i;
-
-	if (o->n_items)
-		qsort(o->items, o->n_items, sizeof(*o->items), item__compare);
-	for (i = 0; i < o->n_items && o->items[i].time_ns <= until_ns; i++)
-		order__tell(o, &o->items[i]);
-	order__keep_from(o, i);
+	order__sort(o);
+	while (o->n_told < o->n_items && o->items[o->n_told].time_ns <= until_ns)
+		order__tell(o, &o->items[o->n_told++]);
+	if (o->n_told * 2 > o->n_items)
+		order__drop_told(o);
 	order__release_old(o, until_ns);
 }

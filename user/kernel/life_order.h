@@ -41,6 +41,7 @@ struct life_handler {
 
 struct life_order_stats {
 	uint64_t told, lost;
+	uint64_t moved; /* copied because what was there before them had been told */
 };
 
 int life_order__new(const struct life_handler *handler, struct life_order **ret);

@@ -187,7 +187,7 @@ static int loader__map_memory(struct loader *l)
 	return ret;
 }
 
-/* A template for the inner maps of row_segments has to exist while the outer one is made. */
+/* What to do about it, where the code and the first warning tell. */
 static int loader__explain_load(struct err *err, int code)
 {
 	if (code == -EACCES && strstr(first_warning, "prog '"))

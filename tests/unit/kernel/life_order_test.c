@@ -238,6 +238,61 @@ static void what_there_is_no_room_for_is_counted(void **state)
 	life_order__free(o);
 }
 
+/* A batch of which each unfinished stack asks for a little more. */
+static void little_of_much_costs_no_more_than_all_at_once(void **state)
+{
+	const uint32_t n = 20000;
+	struct told t = {};
+	const struct life_handler handler = {.mmap = on_mmap_counted, .ctx = &t};
+	struct life_order *o;
+
+	(void)state;
+	assert_int_equal(life_order__new(&handler, &o), 0);
+	for (uint32_t i = 0; i < n; i++)
+		add_mmap(o, 10 + i, 7, "/lib");
+	for (uint32_t i = 0; i < n; i++) {
+		life_order__tell(o, 10 + i);
+		life_order__tell(o, 10 + i); /* nothing is due */
+		assert_int_equal(t.n_mmaps, i + 1);
+	}
+	assert_in_range(life_order__stats(o)->moved, 0, n);
+	assert_int_equal(life_order__stats(o)->lost, 0);
+	life_order__free(o);
+}
+
+/* What was told and is still there is in nobody's way: neither its places nor its bytes. */
+static void what_was_told_gives_its_room_back(void **state)
+{
+	char path[LIFE_BATCH_BYTES / 64];
+	const struct life_mmap long_one = {.time_ns = 10, .tgid = 7, .len = 4096, .path = path};
+	struct told t = {};
+	const struct life_handler handler = {.mmap = on_mmap_counted, .ctx = &t};
+	struct life_mmap m = long_one;
+	struct life_order *o;
+
+	(void)state;
+	assert_int_equal(life_order__new(&handler, &o), 0);
+	for (uint32_t i = 0; i < LIFE_BATCH_MAX; i++)
+		add_mmap(o, 10 + i, 7, "/lib");
+	life_order__tell(o, 10 + LIFE_BATCH_MAX / 4 - 1);
+	for (uint32_t i = 0; i < LIFE_BATCH_MAX / 4; i++)
+		add_mmap(o, 10 + LIFE_BATCH_MAX + i, 7, "/lib");
+	life_order__tell(o, SECOND);
+	assert_int_equal(life_order__stats(o)->lost, 0);
+	assert_int_equal(t.n_mmaps, LIFE_BATCH_MAX + LIFE_BATCH_MAX / 4);
+	memset(path, 'x', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	for (uint64_t i = 0; i < 60; i++, m.time_ns++)
+		life_order__add_mmap(o, &m);
+	life_order__tell(o, 10 + 20);
+	for (uint64_t i = 0; i < 20; i++, m.time_ns++)
+		life_order__add_mmap(o, &m);
+	life_order__tell(o, SECOND);
+	assert_int_equal(life_order__stats(o)->lost, 0);
+	assert_int_equal(life_order__stats(o)->told, LIFE_BATCH_MAX + LIFE_BATCH_MAX / 4 + 80);
+	life_order__free(o);
+}
+
 /* ---- any cut ----------------------------------------------------------------------------------------------------- */
 
 #define SCRIPT_MAX 60
@@ -329,6 +384,8 @@ int main(void)
 		cmocka_unit_test(mappings_of_an_exec_that_was_lost_come_late),
 		cmocka_unit_test(who_ends_in_an_exec_leaves_nothing),
 		cmocka_unit_test(what_there_is_no_room_for_is_counted),
+		cmocka_unit_test(little_of_much_costs_no_more_than_all_at_once),
+		cmocka_unit_test(what_was_told_gives_its_room_back),
 		cmocka_unit_test(any_cut_tells_the_same),
 	};
 
