@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // walk.mjs URL [SECONDS]: uses the page of an agent that has recorded for so long (1800; 360 at least), and says what does not hold: hostile links, searches that could hang, drags that
-// are broken off, back, keys, that a link restores what was looked at, lists that are sorted, the time of one function, what is saved, recordings, captures. Fails where
+// are broken off, back, keys, that a link restores what was looked at, lists that are sorted, the time of one function, what is saved, recordings, captures, panels. Fails where
 // one does not, or where the page throws. It takes a capture, and deletes it.
 //   node --experimental-websocket tests/validate/walk.mjs http://127.0.0.1:9909/
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -269,6 +269,22 @@ async function walkCaptures() {
 	expect("Delete", true);
 }
 
+async function walkPanels() {
+	await open(`#range=${seconds}`);
+	await browser.run(`{ const real = window.fetch; window.asked = { now: 0, all: 0, most: 0 };
+		window.fetch = async (...of) => {
+			if (of[0] !== "api/v1/captures")
+				return real(...of);
+			asked.all++;
+			asked.most = Math.max(asked.most, ++asked.now);
+			await new Promise((resolve) => setTimeout(resolve, 5000));
+			return real(...of).finally(() => asked.now--);
+		}; }`);
+	await press("Captures");
+	await browser.until("asked.all === 2", 30000);
+	expect("a panel waits for a slow answer before it asks again", (await browser.run("asked.most")) === 1, `${await browser.run("asked.most")} at once`);
+}
+
 try {
 	await browser.downloads(saved);
 	await walkLists();
@@ -281,6 +297,7 @@ try {
 	await walkTimeline();
 	await walkLink();
 	await walkKeys();
+	await walkPanels();
 } finally {
 	await browser.end();
 	rmSync(saved, { recursive: true, force: true });

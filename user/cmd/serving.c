@@ -177,7 +177,7 @@ static int on_capture_file(void *ctx, const char *id, const char *file, int *ret
 {
 	const struct serving *s = ctx;
 	struct capture_folder f;
-	int err = capture_folder__find(s->store_dir, id, &f);
+	int err = capture_folder__locate(s->store_dir, id, &f);
 
 	return err ? err : capture_folder__open(s->store_dir, &f, file, ret_fd);
 }

@@ -401,7 +401,7 @@ static int host__text(struct server_host *h, const struct wire_request *r, char 
 
 static int host__capture_file(struct server_host *h, const struct wire_request *r, char *text)
 {
-	char *slash = strchr(text, '/');
+	char *slash = strrchr(text, '/');
 	int fd = FD_CLOSED, code = -ENOENT;
 
 	if (slash && h->port.capture_file) {

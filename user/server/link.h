@@ -40,6 +40,7 @@ int link__trace(struct link *l, uint64_t to_ns, const struct cancel *cancel, str
 /* An own array, free it. */
 struct capture_folder;
 int link__captures(struct link *l, struct capture_folder **ret, uint32_t *ret_n);
+/* By its id, or by rule/folder, which is quicker. */
 int link__capture_file(struct link *l, const char *id, const char *file, struct buf *to);
 /* What the agent answers, or its error and its line. */
 struct err;

@@ -32,11 +32,14 @@
 
 static json_t *read_meta(struct server *s, const struct capture_folder *f)
 {
+	char path[CAPTURE_RULE_MAX + CAPTURE_NAME_MAX + 1];
 	json_t *meta = NULL;
 	struct buf b;
 
 	buf__init(&b, META_MAX);
-	if (!link__capture_file(s->link, f->name.id, CAPTURE_META, &b))
+	/* where it is, so that the collector has nothing to look for */
+	snprintf(path, sizeof(path), "%s/%s", f->rule, f->text);
+	if (!link__capture_file(s->link, path, CAPTURE_META, &b))
 		meta = json_loadb((const char *)b.data, b.len, 0, NULL);
 	buf__done(&b);
 	return json_is_object(meta) ? meta : (json_decref(meta), json_object());

@@ -17,7 +17,7 @@
  *      TRACE   to                      memfd: a timeline of the scheduler (exporters/format/trace.h) from now, when `to` is over; CANCEL ends it, too
  *
  *      CAPTURES                        memfd: struct capture_folder[]
- *      CAPTURE_FILE  "id/file"         the file
+ *      CAPTURE_FILE  "id/file", or "rule/folder/file" as CAPTURES tells them, where nothing need be looked for: the file
  *      COMMAND  "VERB\n…"              memfd: "ok\n…" or "error <errno>\n<line>" (user/cmd/control.h; only what it lets the server ask)
  *
  * Owns: nothing; fds are the receiver's. Thread: any. Limit: one message. Errors: -EBADMSG for what is no message; -EAGAIN; -EPIPE the other side is gone.

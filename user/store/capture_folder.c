@@ -207,10 +207,41 @@ out:
 
 /* -- listing -- */
 
+/* Through the names of all rules' folders; what a walk is for begins with it. */
+struct walk {
+	each_fn one;
+	const char *rule; /* whose folder it is in */
+};
+
+static int walk_rule(int captures_fd, const char *name, void *ctx)
+{
+	struct walk *w = ctx;
+	int fd, err;
+
+	if (name[0] == '.' || strlen(name) >= CAPTURE_RULE_MAX || open_dir(captures_fd, name, &fd))
+		return 0;
+	w->rule = name;
+	err = each(fd, w->one, ctx);
+	io__close(&fd);
+	return err;
+}
+
+/* No folder at all is an empty one. */
+static int walk(const char *store_dir, struct walk *w)
+{
+	int fd, err = open_captures(store_dir, false, &fd);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	err = each(fd, walk_rule, w);
+	io__close(&fd);
+	return err;
+}
+
 struct listing {
+	struct walk walk;
 	struct capture_folder *items;
 	uint32_t n, cap;
-	const char *rule;
 };
 
 static int measure_one(int dir_fd, const char *name, void *ctx)
@@ -237,7 +268,7 @@ static int list_one(int rule_fd, const char *name, void *ctx)
 
 	if (capture_name__parse(name, &f.name) || open_dir(rule_fd, name, &fd))
 		return 0; /* not ours, or gone since */
-	snprintf(f.rule, sizeof(f.rule), "%s", l->rule);
+	snprintf(f.rule, sizeof(f.rule), "%s", l->walk.rule);
 	snprintf(f.text, sizeof(f.text), "%s", name);
 	each(fd, measure_one, &f);
 	io__close(&fd);
@@ -254,19 +285,6 @@ static int list_one(int rule_fd, const char *name, void *ctx)
 	return 0;
 }
 
-static int list_rule(int captures_fd, const char *name, void *ctx)
-{
-	struct listing *l = ctx;
-	int fd, err;
-
-	if (name[0] == '.' || strlen(name) >= CAPTURE_RULE_MAX || open_dir(captures_fd, name, &fd))
-		return 0;
-	l->rule = name;
-	err = each(fd, list_one, l);
-	io__close(&fd);
-	return err;
-}
-
 static int by_time(const void *a, const void *b)
 {
 	const struct capture_folder *x = a, *y = b;
@@ -278,15 +296,9 @@ static int by_time(const void *a, const void *b)
 
 int capture_folder__list(const char *store_dir, struct capture_folder **ret, uint32_t *ret_n)
 {
-	struct listing l = {0};
-	int fd, err = open_captures(store_dir, false, &fd);
+	struct listing l = {.walk = {.one = list_one}};
+	int err = walk(store_dir, &l.walk);
 
-	if (!err) {
-		err = each(fd, list_rule, &l);
-		io__close(&fd);
-	} else if (err == -ENOENT) {
-		err = 0;
-	}
 	if (err) {
 		free(l.items);
 		return err;
@@ -303,29 +315,89 @@ int capture_folder__list(const char *store_dir, struct capture_folder **ret, uin
 	return 0;
 }
 
-int capture_folder__find(const char *store_dir, const char *id, struct capture_folder *ret)
+/* -- finding -- */
+
+struct search {
+	struct walk walk;
+	const char *id, *text; /* an id or its beginning; a folder's name */
+	struct capture_folder found;
+	uint32_t n;
+};
+
+#define FOUND 1 /* ends the walk */
+
+/* By the name alone: nothing is opened for it. */
+static int search_one(int rule_fd, const char *name, void *ctx)
 {
-	struct capture_folder *all = NULL;
-	const char *slash = strrchr(id, '/'), *text = slash ? slash + 1 : id;
-	uint32_t n = 0, n_found = 0;
-	int err = capture_folder__list(store_dir, &all, &n);
+	struct search *s = ctx;
+	struct capture_folder f = {0};
+	bool is_it;
 
-	for (uint32_t i = 0; !err && i < n; i++) {
-		bool is_it = !strcmp(all[i].name.id, id) || !strcmp(all[i].text, text);
+	(void)rule_fd;
+	if (capture_name__parse(name, &f.name))
+		return 0;
+	is_it = !strcmp(f.name.id, s->id) || !strcmp(name, s->text);
+	if (!is_it && (!*s->id || strncmp(f.name.id, s->id, strlen(s->id))))
+		return 0;
+	snprintf(f.rule, sizeof(f.rule), "%s", s->walk.rule);
+	snprintf(f.text, sizeof(f.text), "%s", name);
+	s->found = f;
+	s->n = is_it ? 1 : s->n + 1;
+	return is_it ? FOUND : 0;
+}
 
-		if (!is_it && (!*id || strncmp(all[i].name.id, id, strlen(id))))
-			continue;
-		*ret = all[i];
-		n_found++;
-		if (is_it) {
-			n_found = 1;
-			break;
-		}
-	}
-	free(all);
+/* "…/rule/name": there is nothing to look for. */
+static int locate_by_path(const char *store_dir, const char *id, const char *name, struct capture_folder *ret)
+{
+	struct capture_folder f = {0};
+	const char *end = name - 1, *begin = end;
+	int fd, err;
+
+	while (begin > id && begin[-1] != '/')
+		begin--;
+	if (begin == end || *begin == '.' || end - begin >= CAPTURE_RULE_MAX ||
+	    capture_name__parse(name, &f.name))
+		return -ENOENT;
+	snprintf(f.rule, sizeof(f.rule), "%.*s", (int)(end - begin), begin);
+	snprintf(f.text, sizeof(f.text), "%s", name);
+	err = open_folder(store_dir, &f, &fd);
 	if (err)
 		return err;
-	return n_found == 1 ? 0 : n_found ? -ENOTUNIQ : -ENOENT;
+	io__close(&fd);
+	*ret = f;
+	return 0;
+}
+
+int capture_folder__locate(const char *store_dir, const char *id, struct capture_folder *ret)
+{
+	const char *slash = strrchr(id, '/');
+	struct search s = {.walk = {.one = search_one}, .id = id, .text = slash ? slash + 1 : id};
+	int err;
+
+	if (slash && !locate_by_path(store_dir, id, s.text, ret))
+		return 0;
+	err = walk(store_dir, &s.walk);
+	if (err < 0)
+		return err;
+	if (s.n != 1)
+		return s.n ? -ENOTUNIQ : -ENOENT;
+	*ret = s.found;
+	return 0;
+}
+
+int capture_folder__find(const char *store_dir, const char *id, struct capture_folder *ret)
+{
+	struct capture_folder f;
+	int fd, err = capture_folder__locate(store_dir, id, &f);
+
+	if (!err)
+		err = open_folder(store_dir, &f, &fd);
+	if (err)
+		return err;
+	each(fd, measure_one, &f);
+	io__close(&fd);
+	*ret = f;
+	return 0;
 }
 
 /* -- one of them -- */

@@ -49,6 +49,9 @@ int capture_folder__write(const char *store_dir, const char *rule, const struct 
 int capture_folder__list(const char *store_dir, struct capture_folder **ret, uint32_t *ret_n);
 /* By its id, by a beginning of it that no other has, or by rule/name as it stands in a path. -ENOTUNIQ: several begin so. */
 int capture_folder__find(const char *store_dir, const char *id, struct capture_folder *ret);
+/* The same where its files do not matter: bytes, n_files and is_pinned stay 0. No folder of another capture is opened, and
+ * by rule/name not even that of another rule. */
+int capture_folder__locate(const char *store_dir, const char *id, struct capture_folder *ret);
 /* The names of its files, sorted, each with its length in *lens. */
 int capture_folder__files(const char *store_dir, const struct capture_folder *f,
 			  char ret_names[CAPTURE_FILES_MAX][CAPTURE_FILE_NAME_MAX],

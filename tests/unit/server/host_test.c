@@ -41,28 +41,37 @@ struct fixture {
 	struct loop *loop;
 	struct server_host *server;
 	char told[512]; /* by the newest process */
+	char capture[64], file[64];
 	uint32_t n_told, want;
 };
 
 /* ---- the process ------------------------------------------------------------------------------------------------------ */
 
+static int ask(uint32_t type, const char *text)
+{
+	const struct wire_request r = {
+		.magic = WIRE_MAGIC, .type = type, .id = type, .text_len = (uint32_t)strlen(text)};
+	char message[sizeof(r) + WIRE_TEXT_MAX];
+
+	memcpy(message, &r, sizeof(r));
+	memcpy(message + sizeof(r), text, r.text_len);
+	return wire__send(SETTINGS_FD_WIRE, message, sizeof(r) + r.text_len, FD_CLOSED);
+}
+
 static int be_server(void)
 {
 	struct settings *s = malloc(sizeof(*s));
-	struct wire_request r = {.magic = WIRE_MAGIC, .type = WIRE_COMMAND, .id = 1};
-	char message[sizeof(r) + WIRE_TEXT_MAX];
+	char text[WIRE_TEXT_MAX];
 	int given;
 
 	if (!s || pread(SETTINGS_FD_SETTINGS, s, sizeof(*s), 0) != sizeof(*s))
 		return 1;
-	r.text_len = (uint32_t)snprintf(message + sizeof(r), WIRE_TEXT_MAX, "%s %s %s %s",
-					s->credentials.items[0].secret, s->certificate, s->key,
-					s->n_hosts > 1 ? s->hosts[1] : "-");
+	snprintf(text, sizeof(text), "%s %.50s %.50s %s", s->credentials.items[0].secret, s->certificate,
+		 s->key, s->n_hosts > 1 ? s->hosts[1] : "-");
 	free(s);
-	memcpy(message, &r, sizeof(r));
-	if (wire__send(SETTINGS_FD_WIRE, message, sizeof(r) + r.text_len, FD_CLOSED))
+	if (ask(WIRE_CAPTURE_FILE, "rule/folder/meta.json") || ask(WIRE_COMMAND, text))
 		return 1;
-	while (wire__receive(SETTINGS_FD_WIRE, message, sizeof(message), &given) > 0)
+	while (wire__receive(SETTINGS_FD_WIRE, text, sizeof(text), &given) > 0)
 		;
 	return 0;
 }
@@ -78,6 +87,16 @@ static int on_command(void *ctx, char *text, struct buf *to)
 	if (++f->n_told == f->want)
 		loop__stop(f->loop);
 	return 0;
+}
+
+static int on_capture_file(void *ctx, const char *id, const char *file, int *ret_fd)
+{
+	struct fixture *f = ctx;
+
+	(void)ret_fd;
+	snprintf(f->capture, sizeof(f->capture), "%s", id);
+	snprintf(f->file, sizeof(f->file), "%s", file);
+	return -ENOENT;
 }
 
 static int on_patience(uint64_t n_expired, void *ctx)
@@ -157,7 +176,7 @@ static void start(struct fixture *f)
 		.max_captures = 1,
 		.max_duration_ns = NS_PER_SEC,
 	};
-	const struct server_port port = {.command = on_command, .ctx = f};
+	const struct server_port port = {.command = on_command, .capture_file = on_capture_file, .ctx = f};
 	struct err err = {0};
 
 	put(f, CREDENTIALS, "view bearer token-one\n");
@@ -213,6 +232,16 @@ static void file_of_an_older_time_is_taken(void **state)
 	assert_string_equal(f->told, "token-two certificate-one key-two profiles.example");
 }
 
+/* By rule and folder, where the collector need not look for it. */
+static void capture_may_be_named_by_its_place(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	assert_string_equal(f->capture, "rule/folder");
+	assert_string_equal(f->file, "meta.json");
+}
+
 static int write_key(uint64_t n_expired, void *ctx)
 {
 	(void)n_expired;
@@ -241,6 +270,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		host_test(options_may_be_gone_when_a_file_is_renewed),
 		host_test(file_of_an_older_time_is_taken),
+		host_test(capture_may_be_named_by_its_place),
 		host_test(certificate_waits_for_its_key),
 	};
 

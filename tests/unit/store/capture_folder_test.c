@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -93,6 +94,114 @@ static void an_id_that_others_begin_with_is_no_answer(void **state)
 	assert_string_equal(f.name.id, "abc");
 	assert_int_equal(capture_folder__find(test_dir, "", &f), -ENOENT);
 	assert_int_equal(capture_folder__find(test_dir, "abd", &f), -ENOENT);
+}
+
+/* How often folders below these were opened, themselves included. */
+static uint32_t opened(int watch)
+{
+	char bytes[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	uint32_t n = 0;
+	ssize_t len;
+
+	while ((len = read(watch, bytes, sizeof(bytes))) > 0)
+		for (ssize_t at = 0; at < len;) {
+			const struct inotify_event *e = (const void *)(bytes + at);
+
+			n++;
+			at += (ssize_t)(sizeof(*e) + e->len);
+		}
+	return n;
+}
+
+/* A page asks for hundreds of them every other second, of the process that profiles. */
+static void one_is_found_without_opening_others(void **state)
+{
+	char path[CAPTURE_RULE_MAX + CAPTURE_NAME_MAX + 128];
+	int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	struct capture_folder f, *all;
+
+	(void)state;
+	assert_true(watch >= 0);
+	for (uint32_t i = 0; i < 20; i++) {
+		char id[8];
+
+		snprintf(id, sizeof(id), "id%u", i);
+		assert_int_equal(write_capture(i % 2 ? "odd" : "even", DAY_S + i, id, 'x', 1), 0);
+	}
+	assert_int_equal(count(&all), 20);
+	for (uint32_t i = 0; i < 20; i++) {
+		if (!strcmp(all[i].name.id, "id7"))
+			continue;
+		snprintf(path, sizeof(path), "%s/captures/%s/%s", test_dir, all[i].rule, all[i].text);
+		assert_true(inotify_add_watch(watch, path, IN_OPEN) >= 0);
+	}
+	assert_int_equal(capture_folder__find(test_dir, "id7", &f), 0);
+	assert_int_equal(f.n_files, 2);
+	assert_int_equal(capture_folder__locate(test_dir, "id7", &f), 0);
+	assert_int_equal(f.n_files, 0);
+	assert_string_equal(f.rule, "odd");
+	assert_int_equal(opened(watch), 0);
+	snprintf(path, sizeof(path), "somewhere/captures/odd/%s", f.text);
+	assert_int_equal(capture_folder__find(test_dir, path, &f), 0);
+	assert_int_equal(f.n_files, 2);
+	assert_int_equal(opened(watch), 0);
+	/* the watch sees what it is for */
+	free(all);
+	assert_int_equal(count(NULL), 20);
+	assert_true(opened(watch) >= 19);
+	close(watch);
+}
+
+/* Whichever of the two a walk would come to first. */
+static void one_that_is_named_by_its_place_is_not_looked_for(void **state)
+{
+	static const char *const rules[] = {"odd", "even"};
+	struct capture_folder f[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(write_capture(rules[i], DAY_S, rules[i], 'x', 1), 0);
+		assert_int_equal(capture_folder__find(test_dir, rules[i], &f[i]), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		char path[CAPTURE_RULE_MAX + CAPTURE_NAME_MAX + 128];
+		int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+		struct capture_folder found;
+
+		snprintf(path, sizeof(path), "%s/captures/%s", test_dir, rules[!i]);
+		assert_true(inotify_add_watch(watch, path, IN_OPEN) >= 0);
+		snprintf(path, sizeof(path), "%s/%s", rules[i], f[i].text);
+		assert_int_equal(capture_folder__locate(test_dir, path, &found), 0);
+		assert_string_equal(found.name.id, rules[i]);
+		assert_int_equal(opened(watch), 0);
+		close(watch);
+	}
+}
+
+static void a_path_leads_nowhere_else(void **state)
+{
+	char path[CAPTURE_RULE_MAX + CAPTURE_NAME_MAX], away[256];
+	struct capture_folder f;
+
+	(void)state;
+	assert_int_equal(write_capture("R", DAY_S, "aaaa", 'x', 1), 0);
+	assert_int_equal(capture_folder__find(test_dir, "aaaa", &f), 0);
+	/* the name alone finds it, whatever stands before */
+	snprintf(path, sizeof(path), "../%s", f.text);
+	assert_int_equal(capture_folder__locate(test_dir, path, &f), 0);
+	assert_string_equal(f.rule, "R");
+	snprintf(path, sizeof(path), "other/%s", f.text);
+	assert_int_equal(capture_folder__locate(test_dir, path, &f), 0);
+	assert_string_equal(f.rule, "R");
+	snprintf(path, sizeof(path), "%s/captures/link", test_dir);
+	snprintf(away, sizeof(away), "%s/captures/R", test_dir);
+	assert_int_equal(symlink(away, path), 0);
+	snprintf(path, sizeof(path), "link/%s", f.text);
+	assert_int_equal(capture_folder__locate(test_dir, path, &f), 0);
+	assert_string_equal(f.rule, "R");
+	assert_int_equal(capture_folder__locate(test_dir, "R/..", &f), -ENOENT);
+	assert_int_equal(capture_folder__locate(test_dir, "R/", &f), -ENOENT);
+	assert_int_equal(capture_folder__locate(test_dir, "/", &f), -ENOENT);
 }
 
 static void a_pinned_one_is_not_deleted(void **state)
@@ -281,6 +390,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		folder_test(what_was_written_is_listed_with_all_its_files),
 		folder_test(an_id_that_others_begin_with_is_no_answer),
+		folder_test(one_is_found_without_opening_others),
+		folder_test(one_that_is_named_by_its_place_is_not_looked_for),
+		folder_test(a_path_leads_nowhere_else),
 		folder_test(a_pinned_one_is_not_deleted),
 		folder_test(rules_and_folders_of_others_are_left_alone),
 		folder_test(a_store_that_is_not_there_is_not_made),

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A panel over the page: what it shows is asked for anew every two seconds while it is open, and never otherwise.
+// A panel over the page: what it shows is asked for anew every two seconds while it is open, and never otherwise; nor while an answer is still waited for.
 "use strict";
 
 Everprof.panel = function (title, refresh, ...parts) {
 	const E = Everprof.element, REFRESH_MS = 2000, problem = E("p", { class: "ev-warn", role: "status" });
 	const dialog = E("dialog", { class: "panel", "aria-label": title },
 		E("div", { class: "head" }, E("h2", {}, title), E("span", { class: "ev-gap" }), E("button", { onclick: () => dialog.close() }, "Close")), problem, ...parts);
+	let going = 0;
 	const act = async () => {
+		going++;
 		try {
 			await refresh();
 			if (problem.dataset.of === "refresh")
 				tell("");
 		} catch (e) {
 			tell(e.message, "refresh");
+		} finally {
+			going--;
 		}
 	};
 	// A line of text until the next one; what went wrong with refreshing goes when it goes well again.
@@ -24,7 +28,7 @@ Everprof.panel = function (title, refresh, ...parts) {
 	document.body.append(dialog);
 	dialog.showModal();
 	act();
-	const timer = setInterval(act, REFRESH_MS);
+	const timer = setInterval(() => going || act(), REFRESH_MS);
 	dialog.addEventListener("close", () => { clearInterval(timer); dialog.remove(); });
 	return { refresh: act, tell, close: () => dialog.close() };
 };
