@@ -25,8 +25,8 @@
 #include "user/store/capture_folder.h"
 #include "user/store/store.h"
 
-#define EVENT_NAME   "cpu"
-#define HALF_HOUR_NS (1800 * NS_PER_SEC)
+/* Of more, roll-ups are listed: windows are too many for one answer. */
+#define WINDOWS_MAX_NS (31 * 24 * 3600 * NS_PER_SEC)
 
 struct serving {
 	struct serving_parts parts;
@@ -36,51 +36,22 @@ struct serving {
 	struct server_host *host;
 };
 
-struct listing {
-	struct buf *to;
-	struct store_name last;
-	bool has_last;
-};
-
 static int append_file(const struct store_file *f, void *ctx)
 {
-	struct listing *l = ctx;
+	struct buf *to = ctx;
 
-	/* a roll-up that stands in for windows that are gone comes once for each half of its hour */
-	if (l->has_last && !store_name__compare(&l->last, &f->name))
-		return 0;
-	l->last = f->name;
-	l->has_last = true;
-	buf__append(l->to, f, sizeof(*f));
-	return buf__err(l->to);
-}
-
-/* By the half hour: a range that cuts an hour is made of its windows, as long as they are there. */
-static int list_windows(struct serving *s, const char *event, uint64_t from_ns, uint64_t to_ns,
-			struct listing *l)
-{
-	int err = 0;
-
-	while (!err && from_ns < to_ns) {
-		uint64_t next = (from_ns / HALF_HOUR_NS + 1) * HALF_HOUR_NS;
-
-		if (next > to_ns)
-			next = to_ns;
-		err = store__list(s->parts.store, event, from_ns, next, append_file, l);
-		from_ns = next;
-	}
-	return err;
+	buf__append(to, f, sizeof(*f));
+	return buf__err(to);
 }
 
 static int on_list(void *ctx, const char *event, uint64_t from_ns, uint64_t to_ns, bool windows_only,
 		   struct buf *to)
 {
-	struct serving *s = ctx;
-	struct listing l = {.to = to};
+	struct store *store = ((struct serving *)ctx)->parts.store;
 
-	if (windows_only && to_ns - from_ns <= 31 * 24 * 2 * HALF_HOUR_NS)
-		return list_windows(s, event, from_ns, to_ns, &l);
-	return store__list(s->parts.store, event, from_ns, to_ns, append_file, &l);
+	if (windows_only && to_ns - from_ns <= WINDOWS_MAX_NS)
+		return store__list_windows(store, event, from_ns, to_ns, append_file, to);
+	return store__list(store, event, from_ns, to_ns, append_file, to);
 }
 
 static int on_open_file(void *ctx, const struct store_name *name, int *ret_fd)

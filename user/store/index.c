@@ -13,7 +13,7 @@
  *                                                    h1 as a whole, h0's windows, h2 as a whole and told to be cut
  *
  * Invariants. Sorted by store_name__compare, without equals, dead ones included. `bytes` is the sum over the live.
- *   For any set of files and any range, select gives no window together with a roll-up that holds it.
+ *   For any set of files and any range, select gives no window together with a roll-up that holds it, and nothing twice.
  *
  * Cost. 48 bytes a file. Adding at the end, where new windows go, is O(1); elsewhere a memmove. select is O(n log n) in the
  *   files of the range.
@@ -180,6 +180,7 @@ bool store_index__is_covered(const struct store_index *ix, const struct store_na
 
 struct range {
 	uint64_t from_ns, to_ns;
+	bool of_windows; /* a roll-up that lies in it gives way to its parts, too */
 };
 
 static bool starts_in(const struct range *r, const struct store_name *n)
@@ -216,7 +217,7 @@ static bool stands(const struct store_index *ix, const struct range *r, const st
 {
 	if (!store_index__find(ix, rollup) || !overlaps(r, rollup))
 		return false;
-	return contains(r, rollup) || !has_parts(ix, rollup);
+	return (contains(r, rollup) && !r->of_windows) || !has_parts(ix, rollup);
 }
 
 static bool is_selected(const struct store_index *ix, const struct range *r, const struct store_name *n)
@@ -236,22 +237,21 @@ static bool is_selected(const struct store_index *ix, const struct range *r, con
 	}
 }
 
-int store_index__select(const struct store_index *ix, const char *event, uint64_t from_ns, uint64_t to_ns,
+static int select_files(const struct store_index *ix, const char *event, const struct range *r,
 			struct store_file **ret_files, uint32_t *ret_n)
 {
-	struct range r = {from_ns, to_ns};
-	uint64_t from_s = from_ns / NS_PER_SEC;
+	uint64_t from_s = r->from_ns / NS_PER_SEC;
 	struct store_file *files = NULL, *grown;
 	uint32_t n = 0, cap = 0;
 
 	/* A day that began up to a day earlier may reach into the range. */
 	for (uint32_t i = store_index__lower_bound(ix, from_s > STORE_DAY_SECONDS ? from_s - STORE_DAY_SECONDS
 										  : 0);
-	     i < ix->n && ix->entries[i].name.start_s * NS_PER_SEC < to_ns; i++) {
+	     i < ix->n && ix->entries[i].name.start_s * NS_PER_SEC < r->to_ns; i++) {
 		const struct store_entry *e = &ix->entries[i];
 
 		if (e->is_dead || (event && strcmp(event, e->name.event) != 0) ||
-		    !is_selected(ix, &r, &e->name))
+		    !is_selected(ix, r, &e->name))
 			continue;
 		if (n == cap) {
 			cap = cap ? cap * 2 : 64;
@@ -265,12 +265,28 @@ int store_index__select(const struct store_index *ix, const char *event, uint64_
 		files[n++] = (struct store_file){
 			.name = e->name,
 			.bytes = e->bytes,
-			.is_cut = store_name__level(&e->name) != STORE_WINDOW && !contains(&r, &e->name),
+			.is_cut = store_name__level(&e->name) != STORE_WINDOW && !contains(r, &e->name),
 		};
 	}
 	*ret_files = files;
 	*ret_n = n;
 	return 0;
+}
+
+int store_index__select(const struct store_index *ix, const char *event, uint64_t from_ns, uint64_t to_ns,
+			struct store_file **ret_files, uint32_t *ret_n)
+{
+	const struct range r = {.from_ns = from_ns, .to_ns = to_ns};
+
+	return select_files(ix, event, &r, ret_files, ret_n);
+}
+
+int store_index__select_windows(const struct store_index *ix, const char *event, uint64_t from_ns,
+				uint64_t to_ns, struct store_file **ret_files, uint32_t *ret_n)
+{
+	const struct range r = {.from_ns = from_ns, .to_ns = to_ns, .of_windows = true};
+
+	return select_files(ix, event, &r, ret_files, ret_n);
 }
 
 void store_files__turn(struct store_file *files, uint32_t n)

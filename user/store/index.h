@@ -70,6 +70,9 @@ void store_files__turn(struct store_file *files, uint32_t n);
 /* An own array (free it); 0 files is success with NULL. */
 int store_index__select(const struct store_index *ix, const char *event, uint64_t from_ns, uint64_t to_ns,
 			struct store_file **ret_files, uint32_t *ret_n);
+/* The same as fine as it is there: any roll-up gives way to its parts, and stands in for them where none is left. */
+int store_index__select_windows(const struct store_index *ix, const char *event, uint64_t from_ns,
+				uint64_t to_ns, struct store_file **ret_files, uint32_t *ret_n);
 
 enum store_verdict {
 	STORE_ROLL,          /* nothing against it */

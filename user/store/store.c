@@ -199,6 +199,16 @@ int store__enforce(struct store *s)
 	return rc;
 }
 
+static int each_file(struct store_file *files, uint32_t n, store_list_fn fn, void *ctx)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; !rc && i < n; i++)
+		rc = fn(&files[i], ctx);
+	free(files);
+	return rc;
+}
+
 int store__list(struct store *s, const char *event, uint64_t from_ns, uint64_t to_ns, store_list_fn fn,
 		void *ctx)
 {
@@ -209,12 +219,20 @@ int store__list(struct store *s, const char *event, uint64_t from_ns, uint64_t t
 	pthread_mutex_lock(&s->index_lock);
 	rc = store_index__select(&s->index, event, from_ns, to_ns, &files, &n);
 	pthread_mutex_unlock(&s->index_lock);
-	if (rc)
-		return rc;
-	for (uint32_t i = 0; !rc && i < n; i++)
-		rc = fn(&files[i], ctx);
-	free(files);
-	return rc;
+	return rc ? rc : each_file(files, n, fn, ctx);
+}
+
+int store__list_windows(struct store *s, const char *event, uint64_t from_ns, uint64_t to_ns,
+			store_list_fn fn, void *ctx)
+{
+	struct store_file *files;
+	uint32_t n;
+	int rc;
+
+	pthread_mutex_lock(&s->index_lock);
+	rc = store_index__select_windows(&s->index, event, from_ns, to_ns, &files, &n);
+	pthread_mutex_unlock(&s->index_lock);
+	return rc ? rc : each_file(files, n, fn, ctx);
 }
 
 /* An own descriptor of a folder of the store's: the writer may change it meanwhile. */

@@ -97,6 +97,9 @@ void store__set_limits(struct store *s, uint64_t retention_ns, uint64_t window_r
 typedef int (*store_list_fn)(const struct store_file *file, void *ctx);
 int store__list(struct store *s, const char *event, uint64_t from_ns, uint64_t to_ns, store_list_fn fn,
 		void *ctx);
+/* The same by store_index__select_windows. */
+int store__list_windows(struct store *s, const char *event, uint64_t from_ns, uint64_t to_ns,
+			store_list_fn fn, void *ctx);
 /* Appends the bytes of a listed file; -ENOENT: it was deleted meanwhile. */
 int store__read(struct store *s, const struct store_name *name, size_t limit, struct buf *to);
 /* The same file opened for reading, for a process that may not open it itself; the fd is the caller's. */
