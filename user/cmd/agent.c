@@ -277,6 +277,7 @@ static void agent__reload(struct agent *a)
 	if (a->store)
 		store__set_limits(a->store, fresh->output.retention_ns, fresh->output.window_retention_ns,
 				  fresh->output.max_size_bytes);
+	publisher__set_cleanup(a->publisher, fresh->output.cleanup_interval_ns);
 	serving__renew(a->serving);
 	log__set_level((enum log_level)fresh->log.level);
 	config__free(a->config);
@@ -338,6 +339,7 @@ static int agent__open_publisher(struct agent *a, struct err *err)
 	struct publish_opts opts = {
 		.label_tid = c->labels.tid,
 		.zstd = c->output.compression == CONFIG_COMPRESSION_ZSTD,
+		.cleanup_ns = c->output.cleanup_interval_ns,
 		.objects = collector__objects(a->collector),
 		.debug_dirs = c->symbols.debug_directories.items,
 		.n_debug_dirs = c->symbols.debug_directories.n,

@@ -115,7 +115,7 @@ static const struct key keys[] = {
 	{"profiling.output.max_size", KEY_SIZE, AT(output.max_size_bytes), "2GiB", 16 * MIB, 1ull << 50, NULL, NULL,
 	 "How many bytes the store may take; the oldest files go first."},
 	{"profiling.output.cleanup_interval", KEY_DURATION, AT(output.cleanup_interval_ns), "1m", NS, DAY, NULL, "PROFILE_CLEANUP_INTERVAL",
-	 "How often `retention` and `max_size` are enforced, apart from at the start."},
+	 "How often `retention` and `max_size` are enforced, apart from at the start and after each file that is written."},
 
 	{"profiling.captures.before", KEY_DURATION, AT(captures.before_ns), "60s", 0, HOUR, NULL, NULL,
 	 "How much is kept from before the moment when somebody asks for a capture (SIGUSR2, `everprof captures trigger`, the HTTP interface); at most `history` is there."},

@@ -31,7 +31,7 @@
 #define NICE                10 /* what is profiled comes first */
 #define HURRY_WAITING       6  /* windows: more than end at one moment, so that it cannot keep up */
 #define STEP_NS             NS_PER_SEC
-#define ENFORCE_NS          (60 * NS_PER_SEC)
+#define CLEANUP_NS          (60 * NS_PER_SEC) /* where nothing was said */
 #define ROLLUP_FILES_A_STEP 4
 #define TABLE_BYTES_MAX     ((size_t)8 << 20) /* of one file's symbols */
 
@@ -295,18 +295,19 @@ int publisher__run_job(struct publisher *p, publish_job_fn fn, void *ctx)
 
 static void publisher__upkeep(struct publisher *p, uint64_t *enforced_ns)
 {
-	uint64_t now = clock__mono_ns();
+	uint64_t now = clock__mono_ns(), cleanup_ns;
 	bool more = true, fewer;
 
 	pthread_mutex_lock(&p->lock);
 	fewer = p->symbol_bytes != p->opts.symbol_bytes;
+	cleanup_ns = p->opts.cleanup_ns;
 	pthread_mutex_unlock(&p->lock);
 	if (fewer)
 		publisher__rest(p);
 	if (!p->store)
 		return;
 	store__flush(p->store);
-	if (now - *enforced_ns >= ENFORCE_NS) {
+	if (now - *enforced_ns >= cleanup_ns) {
 		*enforced_ns = now;
 		store__enforce(p->store);
 	}
@@ -395,6 +396,8 @@ int publisher__new(const struct publish_opts *opts, struct store *store, struct 
 	if (!p)
 		return -ENOMEM;
 	p->opts = *opts;
+	if (!p->opts.cleanup_ns)
+		p->opts.cleanup_ns = CLEANUP_NS;
 	idle_match__ref(opts->idle);
 	p->symbol_bytes = opts->symbol_bytes;
 	p->store = store;
@@ -471,6 +474,13 @@ void publisher__set_idle(struct publisher *p, struct idle_match *idle)
 	p->opts.idle = idle;
 	pthread_mutex_unlock(&p->lock);
 	idle_match__unref(old);
+}
+
+void publisher__set_cleanup(struct publisher *p, uint64_t every_ns)
+{
+	pthread_mutex_lock(&p->lock);
+	p->opts.cleanup_ns = every_ns;
+	pthread_mutex_unlock(&p->lock);
 }
 
 void publisher__stats(const struct publisher *p, struct publish_stats *ret)

@@ -38,6 +38,8 @@ struct publish_opts {
 	struct idle_match *idle;       /* which waits are idle; NULL: none */
 	const char *const *debug_dirs; /* where separate debug files are; NULL: the default */
 	uint32_t n_debug_dirs;
+	uint64_t
+		cleanup_ns; /* how often the store's limits are enforced where nothing is written; 0: once a minute */
 	size_t symbol_bytes;  /* kept in memory; 0: the symbolizer's default */
 	size_t section_bytes; /* of a section that is read for symbols; 0: the symbolizer's default */
 };
@@ -62,6 +64,8 @@ int publisher__new(const struct publish_opts *opts, struct store *store, struct 
 void publisher__free(struct publisher *p);
 /* Other idle patterns from the next window on; takes the caller's reference. */
 void publisher__set_idle(struct publisher *p, struct idle_match *idle);
+/* Enforces the store's limits so often from now on. */
+void publisher__set_cleanup(struct publisher *p, uint64_t every_ns);
 /* Shows each profile of a window that was named to fn, on its thread; until it is freed. */
 typedef void (*publish_seen_fn)(void *ctx, enum event ev, const struct profile *profile);
 void publisher__show(struct publisher *p, publish_seen_fn fn, void *ctx);

@@ -22,7 +22,7 @@ struct disk {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool is_slow, is_waited_for;
-	uint64_t mono_ns;
+	uint64_t mono_ns, real_ns;
 	int nice, least_nice; /* of who asks last, and of all */
 	id_t tid;
 };
@@ -41,7 +41,7 @@ static uint64_t disk__real_ns(void *ctx)
 	while (d->is_slow)
 		pthread_cond_wait(&d->changed, &d->lock);
 	pthread_mutex_unlock(&d->lock);
-	return NOON_NS;
+	return __atomic_load_n(&d->real_ns, __ATOMIC_RELAXED);
 }
 
 static uint64_t disk__mono_ns(void *ctx)
@@ -74,7 +74,7 @@ static void disk__open(struct disk *d, const struct known *k, size_t spool_bytes
 					.clock_ctx = d};
 	struct err err = {0};
 
-	*d = (struct disk){.mono_ns = SECOND(1000), .least_nice = 100};
+	*d = (struct disk){.mono_ns = SECOND(1000), .real_ns = NOON_NS, .least_nice = 100};
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->changed, NULL);
 	snprintf(d->dir, sizeof(d->dir), "%s/disk/store", k->tree.dir);
@@ -279,6 +279,57 @@ static void who_cannot_keep_up_hurries_until_nothing_waits(void **state)
 	store__close(d.store);
 }
 
+static uint32_t n_files(struct disk *d)
+{
+	struct store_stats stats;
+
+	store__stats(d->store, &stats);
+	return stats.n_files;
+}
+
+/* Long before the minute that is the default would be over. */
+static void wait_until_nothing_is_kept(struct disk *d)
+{
+	const struct timespec pause = {.tv_nsec = 10 * NS_PER_MS};
+
+	for (int i = 0; i < 4000; i++, nanosleep(&pause, NULL))
+		if (!n_files(d))
+			return;
+	fail_msg("a file that is too old is still there after 40 s");
+}
+
+/* Where nothing is written, only the interval makes that files go. */
+static void limits_are_enforced_by_the_interval(void **state)
+{
+	struct known *k = *state;
+	struct publish_opts opts = opts_of(k);
+	struct publisher *p;
+	struct disk d;
+
+	disk__open(&d, k, 0);
+	store__set_limits(d.store, SECOND(60), 0,
+			  0); /* within the hour, which is not rolled up before its end */
+	opts.cleanup_ns = SECOND(1);
+	p = new_publisher(&opts, d.store);
+	publisher__put(p, minute(0));
+	wait_for_windows(p, 1);
+	assert_int_equal(n_files(&d), 1);
+	__atomic_store_n(&d.real_ns, NOON_NS + SECOND(1800), __ATOMIC_RELAXED);
+	wait_until_nothing_is_kept(&d);
+	/* a longer one keeps them, until a reload says otherwise */
+	publisher__set_cleanup(p, SECOND(86400));
+	__atomic_store_n(&d.real_ns, NOON_NS, __ATOMIC_RELAXED);
+	publisher__put(p, minute(1));
+	wait_for_windows(p, 2);
+	__atomic_store_n(&d.real_ns, NOON_NS + SECOND(1800), __ATOMIC_RELAXED);
+	nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
+	assert_true(n_files(&d) > 0);
+	publisher__set_cleanup(p, SECOND(1));
+	wait_until_nothing_is_kept(&d);
+	publisher__free(p);
+	store__close(d.store);
+}
+
 static void failing_store_costs_the_window_alone(void **state)
 {
 	struct known *k = *state;
@@ -454,6 +505,7 @@ int main(void)
 		publish_test(minute_files_are_zstd_where_asked),
 		publish_test(windows_over_the_queue_are_dropped_and_counted),
 		publish_test(who_cannot_keep_up_hurries_until_nothing_waits),
+		publish_test(limits_are_enforced_by_the_interval),
 		publish_test(failing_store_costs_the_window_alone),
 		publish_test(without_a_store_windows_are_named_and_let_go),
 		publish_test(debug_folders_are_remembered_by_the_publisher),
