@@ -237,6 +237,54 @@ static void reload_of_a_good_file_acts(void **state)
 			 run__errors(&r->everprof));
 }
 
+/* Until it was said `n` times. */
+static void expect_said(struct recording *r, const char *text, int n)
+{
+	int n_said = 0;
+
+	for (int i = 0; i < 200 && n_said < n; i++) {
+		n_said = 0;
+		for (const char *p = run__errors(&r->everprof); (p = strstr(p, text)); p++)
+			n_said++;
+		if (n_said < n && run__wait(&r->everprof, 100, &(int){0}) != -ETIMEDOUT)
+			break;
+	}
+	if (n_said < n)
+		fail_msg("'%s' was said %d times: %s", text, n_said, run__errors(&r->everprof));
+}
+
+/* Told each time: what runs is what it was started with. */
+static void reload_tells_what_waits_for_the_next_start(void **state)
+{
+	static const char waits[] = "the next start, ignoring: profiling.max_duration, profiling.cpu.clock, "
+				    "server.hosts, server.tls_client_ca\n",
+			  loaded[] = "configuration loaded from";
+	struct recording *r = *state;
+	char text[2048];
+
+	agent__configure(r, "1s");
+	agent__start(r);
+	snprintf(text, sizeof(text),
+		 "profiling:\n"
+		 "  window: 1s\n"
+		 "  max_duration: 5m\n"
+		 "  cpu: {frequency: 999, clock: cpu-clock}\n"
+		 "  offcpu: {enabled: false}\n"
+		 "  memory: {enabled: false}\n"
+		 "  alloc: {enabled: false}\n"
+		 "  output: {directory: %s/store}\n"
+		 "server: {listen: 'off', hosts: [profiles.example], tls_client_ca: /nowhere}\n",
+		 r->dir);
+	/* the file's change is one reload, the signal another */
+	agent__write_config(r, text);
+	expect_said(r, waits, 1);
+	expect_said(r, loaded, 1);
+	agent__signal(r, SIGHUP);
+	expect_said(r, waits, 2);
+	expect_said(r, loaded, 2);
+	agent__expect_end(r);
+}
+
 static void statistics_are_printed_on_request(void **state)
 {
 	static const char *const words[] = {"cpu", "memory", "bpf"};
@@ -353,6 +401,7 @@ int main(void)
 		e2e_test(termination_writes_the_last_window),
 		e2e_test(reload_of_a_bad_file_is_refused_and_profiling_goes_on),
 		e2e_test(reload_of_a_good_file_acts),
+		e2e_test(reload_tells_what_waits_for_the_next_start),
 		e2e_test(statistics_are_printed_on_request),
 		e2e_test(a_store_has_one_agent),
 		e2e_test(top_reads_the_store),

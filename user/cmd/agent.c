@@ -29,6 +29,8 @@
 #include "user/cmd/config_choice.h"
 #include "user/cmd/watching.h"
 #include "user/config/config.h"
+#include "user/config/key.h"
+#include "user/config/listing.h"
 #include "user/pipeline/ceiling.h"
 #include "user/pipeline/collector.h"
 #include "user/pipeline/cost.h"
@@ -40,7 +42,7 @@
 
 struct agent {
 	struct config_choice choice;
-	struct config *config;
+	struct config *config, *started; /* the newest; the first, for what only a start changes */
 	struct loop *loop;
 	struct config_watch *watch;
 	struct store *store;
@@ -140,7 +142,7 @@ static void agent__window(void *ctx, struct window *w)
 	if (!a->told_first && a->store) {
 		a->told_first = true;
 		log_info("agent: the first window is complete; profiles are in '%s/snapshots'",
-			 a->config->output.directory);
+			 a->started->output.directory);
 	}
 	publisher__put(a->publisher, w);
 }
@@ -221,25 +223,38 @@ static int on_cost_timer(uint64_t n_expired, void *ctx)
 	return 0;
 }
 
-static bool is_other(const char *a, const char *b)
+static void agent__warn_of_waiting(const struct agent *a, const struct config *fresh)
 {
-	return a && b ? strcmp(a, b) != 0 : a != b;
+	struct buf names;
+
+	buf__init(&names, key__count() * (KEY_NAME_MAX + 2));
+	listing__waiting(a->started, fresh, &names);
+	if (names.len)
+		log_warn("agent: another value counts with the next start, ignoring: %s", buf__str(&names));
+	buf__done(&names);
 }
 
-static bool agent__serves_otherwise(const struct config *a, const struct config *b)
+static void agent__take(struct agent *a, struct config *fresh)
 {
-	return is_other(a->server.listen, b->server.listen) || is_other(a->server.socket, b->server.socket) ||
-	       is_other(a->server.credentials, b->server.credentials) ||
-	       is_other(a->server.tls_certificate, b->server.tls_certificate) ||
-	       a->server.open_to_the_network != b->server.open_to_the_network ||
-	       a->server.max_connections != b->server.max_connections ||
-	       a->server.max_captures != b->server.max_captures;
+	const struct governor_opts limits = agent__governor_opts(fresh);
+
+	capturing__set_config(a->capturing, fresh);
+	alerting__set_config(a->alerting, fresh);
+	ceiling__set_opts(a->ceiling, &limits);
+	if (a->store)
+		store__set_limits(a->store, fresh->output.retention_ns, fresh->output.window_retention_ns,
+				  fresh->output.max_size_bytes);
+	publisher__set_cleanup(a->publisher, fresh->output.cleanup_interval_ns);
+	serving__renew(a->serving);
+	log__set_level((enum log_level)fresh->log.level);
+	if (a->config != a->started)
+		config__free(a->config);
+	a->config = fresh;
 }
 
 /* Loads the configuration again and applies what can change while running: all of it or nothing. What can fail comes before the first thing that changes, or changes nothing where it fails. */
 static void agent__reload(struct agent *a)
 {
-	struct governor_opts limits;
 	struct collector_opts opts;
 	struct idle_match *idle = NULL;
 	struct config *fresh = NULL;
@@ -252,6 +267,7 @@ static void agent__reload(struct agent *a)
 		ret = alerting__prepare(a->alerting, fresh, &err);
 	if (!ret) {
 		opts = agent__collector_opts(fresh);
+		opts.clock = clock_of(a->started->cpu.clock); /* it waits, and the rest need not */
 		ret = collector__reconfigure(a->collector, &opts, &err);
 	}
 	if (ret) {
@@ -261,27 +277,8 @@ static void agent__reload(struct agent *a)
 		return;
 	}
 	publisher__set_idle(a->publisher, idle);
-	capturing__set_config(a->capturing, fresh);
-	alerting__set_config(a->alerting, fresh);
-	limits = agent__governor_opts(fresh);
-	ceiling__set_opts(a->ceiling, &limits);
-	if (agent__serves_otherwise(fresh, a->config))
-		log_warn("agent: what stands under server changes with the next start, but for the files "
-			 "that it names, ignoring");
-	if (strcmp(fresh->output.directory, a->config->output.directory))
-		log_warn("agent: profiling.output.directory changes with the next start, ignoring");
-	if (fresh->labels.tid != a->config->labels.tid ||
-	    fresh->output.compression != a->config->output.compression)
-		log_warn("agent: labels.tid and profiling.output.compression change with the next start, "
-			 "ignoring");
-	if (a->store)
-		store__set_limits(a->store, fresh->output.retention_ns, fresh->output.window_retention_ns,
-				  fresh->output.max_size_bytes);
-	publisher__set_cleanup(a->publisher, fresh->output.cleanup_interval_ns);
-	serving__renew(a->serving);
-	log__set_level((enum log_level)fresh->log.level);
-	config__free(a->config);
-	a->config = fresh;
+	agent__warn_of_waiting(a, fresh);
+	agent__take(a, fresh);
 	log_info("agent: configuration loaded from '%s'",
 		 config__path(fresh) ? config__path(fresh) : "defaults");
 }
@@ -414,6 +411,7 @@ static int agent__open(struct agent *a, struct err *err)
 	ret = config__load(&a->choice.opts, &a->config, err);
 	if (ret)
 		return ret;
+	a->started = a->config;
 	log__set_level((enum log_level)a->config->log.level);
 	io__limit_files(IO_FILES_MANY); /* three for each CPU, and the files of which tables are made */
 	ret = loop__new(&a->loop);
@@ -469,7 +467,9 @@ static void agent__close(struct agent *a)
 	store__close(a->store);
 	config_watch__free(a->watch);
 	loop__free(a->loop);
-	config__free(a->config);
+	if (a->config != a->started)
+		config__free(a->config);
+	config__free(a->started);
 }
 
 /* The configuration of all versions is understood by each: what this one does not do yet is said, not passed over. */

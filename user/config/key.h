@@ -36,6 +36,12 @@ enum key_type {
 	KEY_EXPORTERS,  /* uint32_t, their number */
 };
 
+/* When another value counts that a reload finds. Every key says it: there is no name for nothing. */
+enum key_change {
+	KEY_CHANGES_NOW = 1,
+	KEY_CHANGES_AT_START, /* of the agent; a reload tells that it does not yet */
+};
+
 struct key {
 	const char *name; /* dotted */
 	enum key_type type;
@@ -44,7 +50,8 @@ struct key {
 	uint64_t min, max;    /* COUNT, DURATION, SIZE, SHARE, in base units, both included */
 	const char *words;    /* CHOICE: "a|b|c"; DURATION, ADDRESS: the word that means none */
 	const char *env;      /* a second name in the environment, or NULL */
-	const char *help;     /* one or two sentences */
+	enum key_change change;
+	const char *help; /* one or two sentences */
 };
 
 /* Keys are numbered from 0. */

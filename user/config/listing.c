@@ -103,6 +103,31 @@ void listing__show(const struct config *c, struct buf *to)
 	}
 }
 
+void listing__waiting(const struct config *running, const struct config *fresh, struct buf *to)
+{
+	struct buf a, b;
+	const char *comma = "";
+
+	buf__init(&a, CONFIG_ARENA_MAX);
+	buf__init(&b, CONFIG_ARENA_MAX);
+	for (uint32_t i = 0; i < key__count(); i++) {
+		const struct key *k = key__get(i);
+
+		if (k->change != KEY_CHANGES_AT_START)
+			continue;
+		buf__clear(&a);
+		buf__clear(&b);
+		value__format(k, running, &a);
+		value__format(k, fresh, &b);
+		if (!strcmp(buf__str(&a), buf__str(&b)))
+			continue;
+		buf__printf(to, "%s%s", comma, k->name);
+		comma = ", ";
+	}
+	buf__done(&a);
+	buf__done(&b);
+}
+
 /* A cell of a Markdown table: '|' would end it. */
 static void cell(struct buf *to, const char *text)
 {
@@ -131,6 +156,8 @@ static void reference_keys(struct buf *to)
 		cell(to, expected);
 		buf__append_str(to, " | ");
 		cell(to, k->help);
+		if (k->change == KEY_CHANGES_AT_START)
+			buf__append_str(to, " Another value counts with the next start.");
 		buf__append_str(to, " |\n");
 		before = k->name;
 	}
@@ -289,23 +316,25 @@ static void reference_events(struct buf *to)
 
 void listing__reference(struct buf *to)
 {
-	buf__append_str(to, "# Configuration\n\n"
-			    "<!-- Written by `everprof config reference`; a test compares the two. -->\n\n"
-			    "One YAML file, `/etc/everprof/profiler.yaml` or the one that `-c` names. Where "
-			    "a key is set more than once, the later\n"
-			    "wins: built-in default, file, environment, `--set key=value`. `everprof config "
-			    "show` prints every effective value and\n"
-			    "where it came from; `everprof config check FILE` says whether a file is good. "
-			    "SIGHUP loads the file again: a bad one is\n"
-			    "refused and the running configuration stays.\n\n"
-			    "Durations are written `500ms 30s 5m 1h 7d`, sizes `64KiB 10MB 2GiB` (1024 with "
-			    "an i, 1000 without), rates\n"
-			    "`100MB/hour`, shares `80%`. A bare number is an error where the unit matters; "
-			    "percentages and counts may stand bare.\n"
-			    "Unknown keys, wrong types, values out of range, keys that stand twice, anchors, "
-			    "aliases and tags are errors of one line\n"
-			    "that name file, line, key and what was expected.\n\n"
-			    "## Keys\n");
+	buf__append_str(
+		to, "# Configuration\n\n"
+		    "<!-- Written by `everprof config reference`; a test compares the two. -->\n\n"
+		    "One YAML file, `/etc/everprof/profiler.yaml` or the one that `-c` names. Where "
+		    "a key is set more than once, the later\n"
+		    "wins: built-in default, file, environment, `--set key=value`. `everprof config "
+		    "show` prints every effective value and\n"
+		    "where it came from; `everprof config check FILE` says whether a file is good. "
+		    "SIGHUP, or a change of the file, loads it again: a bad one is\n"
+		    "refused and the running configuration stays. Where another value counts with the next "
+		    "start only, it says so below, and the log names it.\n\n"
+		    "Durations are written `500ms 30s 5m 1h 7d`, sizes `64KiB 10MB 2GiB` (1024 with "
+		    "an i, 1000 without), rates\n"
+		    "`100MB/hour`, shares `80%`. A bare number is an error where the unit matters; "
+		    "percentages and counts may stand bare.\n"
+		    "Unknown keys, wrong types, values out of range, keys that stand twice, anchors, "
+		    "aliases and tags are errors of one line\n"
+		    "that name file, line, key and what was expected.\n\n"
+		    "## Keys\n");
 	reference_keys(to);
 	buf__append_str(to, "\nPatterns of `targets` are shell patterns (`*`, `?`, `[a-z]`). A process is "
 			    "included where any pattern of any kind\n"

@@ -21,6 +21,7 @@ static void names_are_found_and_differ(void **state)
 		assert_int_equal(key__index(k), i);
 		assert_true(strlen(k->name) < SUGGEST_WORD_MAX);
 		assert_false(key__is_section(k->name));
+		assert_true(k->change == KEY_CHANGES_NOW || k->change == KEY_CHANGES_AT_START);
 	}
 	assert_null(key__find("profiling"));
 	assert_null(key__find(""));

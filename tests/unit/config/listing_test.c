@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -13,21 +14,26 @@
 #include "user/config/config.h"
 #include "user/config/key.h"
 #include "user/config/listing.h"
+#include "user/config/units.h"
 #include "user/config/value.h"
 
 /* Tests run from the top of the source tree. */
 #define SHIPPED   "profiler.yaml"
 #define REFERENCE "docs/configuration.md"
 
-static struct config *parse(const char *text)
+static struct config *parse_with(const struct config_opts *o, const char *text)
 {
-	struct config_opts o = {0};
 	struct config *c = NULL;
 	struct err e = {0};
 
-	if (config__parse(&o, "f", text, strlen(text), &c, &e))
+	if (config__parse(o, "f", text, strlen(text), &c, &e))
 		fail_msg("%s\n%s", e.text, text);
 	return c;
+}
+
+static struct config *parse(const char *text)
+{
+	return parse_with(&(struct config_opts){0}, text);
 }
 
 /* Every key of both has the same value, as text. */
@@ -173,9 +179,82 @@ static void every_value_shown_says_where_it_came_from(void **state)
 	buf__done(&shown);
 }
 
+/* A value that the key has not by default. */
+static void format_other(const struct key *k, char to[128])
+{
+	char number[UNITS_TEXT_MAX];
+
+	switch (k->type) {
+	case KEY_BOOL:
+		sprintf(to, "%s", strcmp(k->fallback, "true") ? "true" : "false");
+		break;
+	case KEY_COUNT:
+		sprintf(to, "%llu", (unsigned long long)k->max);
+		break;
+	case KEY_DURATION:
+		units__format_duration(k->max, number);
+		sprintf(to, "%s", number);
+		break;
+	case KEY_CHOICE:
+		sprintf(to, "%s", strrchr(k->words, '|') + 1);
+		break;
+	case KEY_ADDRESS:
+		sprintf(to, "127.0.0.1:1");
+		break;
+	case KEY_TEXTS:
+		sprintf(to, "[other]");
+		break;
+	case KEY_PATH:
+		sprintf(to, "/other");
+		break;
+	default:
+		fail_msg("%s: a value of another kind is wanted here", k->name);
+	}
+}
+
+/* A reload that does not act says so, whatever the key. */
+static void what_waits_for_the_next_start_is_listed(void **state)
+{
+	struct config *running = parse(""), *fresh;
+	struct buf names;
+
+	(void)state;
+	buf__init(&names, 1 << 16);
+	for (uint32_t i = 0; i < key__count(); i++) {
+		const struct key *k = key__get(i);
+		char set[KEY_NAME_MAX + 128];
+		const char *sets[] = {set};
+
+		if (k->change != KEY_CHANGES_AT_START)
+			continue;
+		format_other(k, set + sprintf(set, "%s=", k->name));
+		fresh = parse_with(&(struct config_opts){.sets = sets, .n_sets = 1}, "");
+		buf__clear(&names);
+		listing__waiting(running, fresh, &names);
+		assert_string_equal(buf__str(&names), k->name);
+		config__free(fresh);
+	}
+	fresh = parse("labels: {tid: true}\n"
+		      "server: {hosts: [a, b], tls_key: /k, tls_client_ca: /c}\n"
+		      "profiling: {max_duration: 5m, window: 10s, cpu: {frequency: 7}}\n"
+		      "log: {level: debug}\n");
+	buf__clear(&names);
+	listing__waiting(running, fresh, &names);
+	assert_string_equal(buf__str(&names),
+			    "profiling.max_duration, labels.tid, server.hosts, server.tls_key, "
+			    "server.tls_client_ca");
+	buf__clear(&names);
+	listing__waiting(fresh, fresh, &names);
+	assert_string_equal(buf__str(&names), "");
+	config__free(fresh);
+	config__free(running);
+	buf__done(&names);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_waits_for_the_next_start_is_listed),
 		cmocka_unit_test(the_shipped_file_sets_every_key_to_its_default),
 		cmocka_unit_test(the_example_of_rules_in_the_shipped_file_is_good),
 		cmocka_unit_test(the_reference_is_fresh),
