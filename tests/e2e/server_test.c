@@ -693,6 +693,8 @@ static void a_session_is_started_followed_and_fetched(void **state)
 	assert_int_equal(sscanf(a.body, "{\"session_id\":\"%16[0-9a-f]\"", id), 1);
 	buf__done(&a.all);
 	assert_int_equal(answer__status(port, "/api/v1/profiling/cpu/start?duration=1s", ""), 429);
+	/* what is waited for is one of them, too */
+	assert_int_equal(answer__status(port, "/debug/pprof/profile?seconds=1", ""), 429);
 	snprintf(path, sizeof(path), "/api/v1/profiling/cpu/download/%s", id);
 	assert_int_equal(answer__status(port, path, ""), 409);
 	for (int i = 0; i < 100 && status == 409; i++) {

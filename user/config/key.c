@@ -159,7 +159,7 @@ static const struct key keys[] = {
 	{"server.max_connections", KEY_COUNT, AT(server.max_connections), "256", 4, 4096, NULL, NULL, START,
 	 "Connections at once; more wait."},
 	{"server.max_captures", KEY_COUNT, AT(server.max_captures), "4", 1, 16, NULL, NULL, START,
-	 "Profiles that are recorded for somebody at once; one more is refused with 429."},
+	 "Profiles that are recorded for somebody at once, sessions and those with `seconds=` together; one more is refused with 429."},
 
 	{"alerts", KEY_RULES, AT(alerting.rules), "[]", 0, 0, NULL, NULL, NOW,
 	 "Rules that capture by themselves; the fields of a rule are listed below."},

@@ -495,7 +495,6 @@ static void http__stop(struct http *h)
 	for (int i = 0; i < 2; i++)
 		if (h->daemons[i])
 			MHD_quiesce_daemon(h->daemons[i]);
-	workers__free(h->captures);
 	workers__free(h->queries);
 	for (int i = 0; i < 2; i++)
 		if (h->daemons[i])
@@ -505,17 +504,15 @@ static void http__stop(struct http *h)
 }
 
 int http__start(const struct settings *s, const int fds[2], const struct http_router *router,
-		struct http **ret, struct err *err)
+		struct workers *captures, struct http **ret, struct err *err)
 {
 	struct http *h = calloc(1, sizeof(*h));
 	int code;
 
 	if (!h)
 		return -ENOMEM;
-	*h = (struct http){.settings = s, .router = *router};
+	*h = (struct http){.settings = s, .router = *router, .captures = captures};
 	code = workers__new(QUERY_THREADS, QUERY_QUEUE, &h->queries);
-	if (!code)
-		code = workers__new(s->max_captures, 0, &h->captures);
 	if (!code)
 		code = deadlines__new(HTTP_REQUEST_SECONDS * NS_PER_SEC, &h->deadlines);
 	for (int i = 0; !code && i < 2; i++) {

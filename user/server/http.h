@@ -27,6 +27,7 @@
 
 struct err;
 struct http;
+struct workers;
 
 enum work { WORK_QUICK, WORK_QUERY, WORK_CAPTURE };
 
@@ -61,9 +62,9 @@ struct http_stats {
 	uint64_t connections;             /* open now */
 };
 
-/* fds: listening sockets, FD_CLOSED for none; they become its own. */
+/* fds: listening sockets, FD_CLOSED for none; they become its own. captures: who does WORK_CAPTURE, borrowed; one more than they are is refused with 429. */
 int http__start(const struct settings *s, const int fds[2], const struct http_router *router,
-		struct http **ret, struct err *err);
+		struct workers *captures, struct http **ret, struct err *err);
 void http__stats(struct http *h, struct http_stats *ret);
 /* Pure: is a Host header one under which we may be asked? `hosts` are names that are, besides addresses and localhost. */
 bool http__is_our_host(const char *host, const char (*hosts)[SETTINGS_HOST_MAX], uint32_t n_hosts);

@@ -21,6 +21,7 @@
 #include "user/server/range.h"
 #include "user/server/sandbox.h"
 #include "user/server/session.h"
+#include "user/server/workers.h"
 
 #define METRICS_BYTES_MAX ((size_t)1 << 20)
 #define USAGE_BYTES_MAX   ((size_t)32 << 20)
@@ -61,10 +62,12 @@ static int server__open(struct server *s, struct err *err)
 	if (!code)
 		code = digest_cache__new(&s->digests);
 	if (!code)
-		code = sessions__new(s->link, s->settings->max_captures, &s->sessions);
+		code = workers__new(s->settings->max_captures, 0, &s->captures);
+	if (!code)
+		code = sessions__new(s->link, s->captures, &s->sessions);
 	if (code)
 		return err__set(err, code, "server: cannot start: %s", strerror(-code));
-	return http__start(s->settings, fds, &router, &s->http, err);
+	return http__start(s->settings, fds, &router, s->captures, &s->http, err);
 }
 
 /* Until the collector is gone: its end of the wire closes with it. */

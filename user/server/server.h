@@ -17,6 +17,7 @@
 struct digest_cache;
 struct link;
 struct sessions;
+struct workers;
 
 struct server {
 	const struct settings *settings;
@@ -24,6 +25,7 @@ struct server {
 	struct http *http;
 	struct digest_cache *digests;
 	struct sessions *sessions;
+	struct workers *captures; /* what is recorded for somebody, by sessions and while they wait */
 	pthread_mutex_t metrics_lock;
 	struct buf metrics;   /* as the collector told them … */
 	uint64_t metrics_ns;  /* … at that time */

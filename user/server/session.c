@@ -45,21 +45,17 @@ const char *session_status__name(enum session_status status)
 	return names[status];
 }
 
-int sessions__new(struct link *link, uint32_t max_running, struct sessions **ret)
+int sessions__new(struct link *link, struct workers *workers, struct sessions **ret)
 {
 	struct sessions *s = calloc(1, sizeof(*s));
-	int err;
 
 	if (!s)
 		return -ENOMEM;
 	s->link = link;
+	s->workers = workers;
 	pthread_mutex_init(&s->lock, NULL);
-	err = workers__new(max_running, 0, &s->workers);
-	if (err)
-		free(s);
-	else
-		*ret = s;
-	return err;
+	*ret = s;
+	return 0;
 }
 
 /* What of its time is over. */
@@ -205,9 +201,9 @@ int sessions__start(struct sessions *s, const struct session_view *want, const s
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (code == -EAGAIN || code == -EBUSY)
-		code = err__set(
-			err, -EBUSY,
-			"as many sessions as may be (server.max_captures) run already: wait, or cancel one");
+		code = err__set(err, -EBUSY,
+				"as many profiles as may be (server.max_captures) are being recorded: wait, "
+				"or cancel one");
 	return code;
 }
 

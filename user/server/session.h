@@ -2,7 +2,7 @@
 /*
  * session - recordings that somebody starts, looks after and fetches later.
  *
- * Owns: each session's result until SESSION_KEPT_NS after its end. Thread: any. Limit: settings.max_captures run at once (one more is -EBUSY); SESSIONS_MAX and
+ * Owns: each session's result until SESSION_KEPT_NS after its end. Thread: any. Limit: the workers that it is given, for as many run at once (one more is -EBUSY); SESSIONS_MAX and
  * SESSIONS_BYTES_MAX are kept, the oldest finished ones go first. Errors: -EBUSY, -ENOENT, -EAGAIN (not done yet), -ECANCELED, -errno.
  */
 #ifndef EVERPROF_SERVER_SESSION_H
@@ -22,6 +22,7 @@ struct buf;
 struct err;
 struct link;
 struct sessions;
+struct workers;
 
 enum session_status { SESSION_STARTED, SESSION_RUNNING, SESSION_DONE, SESSION_FAILED, SESSION_CANCELLED };
 
@@ -36,7 +37,8 @@ struct session_view {
 	uint64_t bytes;
 };
 
-int sessions__new(struct link *link, uint32_t max_running, struct sessions **ret);
+/* Both are borrowed; whoever else records something for somebody shares the workers. */
+int sessions__new(struct link *link, struct workers *workers, struct sessions **ret);
 /* want: its event, duration and rate; the selection is copied. */
 int sessions__start(struct sessions *s, const struct session_view *want, const struct selection *selection,
 		    struct session_view *ret, struct err *err);

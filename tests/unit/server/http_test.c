@@ -25,6 +25,8 @@
 #include "user/base/io.h"
 #include "user/server/http.h"
 #include "user/server/http_answer.h"
+#include "user/server/session.h"
+#include "user/server/workers.h"
 
 static void addresses_localhost_and_configured_names_are_ours(void **state)
 {
@@ -94,7 +96,7 @@ static void a_tag_is_known_in_either_form(void **state)
 }
 
 /*
- * -- a server over five routes: /quick, /query that waits until it is let go, /echo, which says how long the body was, /asset, a packed page, and /change, which
+ * -- a server over six routes: /quick, /capture, /query that waits until it is let go, /echo, which says how long the body was, /asset, a packed page, and /change, which
  * takes POST alone --
  */
 
@@ -105,6 +107,7 @@ static const uint8_t page[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0
 
 static struct {
 	struct http *http;
+	struct workers *captures;
 	int port;
 	char path[64]; /* of its Unix socket */
 	pthread_mutex_t lock;
@@ -126,11 +129,9 @@ static bool find_route(void *ctx, const struct http_request *r, struct http_rout
 		const char *path;
 		enum work work;
 		enum methods methods;
-	} routes[] = {{"/quick", WORK_QUICK, METHODS_LOOK},
-		      {"/query", WORK_QUERY, METHODS_LOOK},
-		      {"/echo", WORK_QUERY, METHODS_BOTH},
-		      {"/asset", WORK_QUICK, METHODS_LOOK},
-		      {"/change", WORK_QUICK, METHODS_CHANGE}};
+	} routes[] = {{"/quick", WORK_QUICK, METHODS_LOOK},     {"/query", WORK_QUERY, METHODS_LOOK},
+		      {"/capture", WORK_CAPTURE, METHODS_LOOK}, {"/echo", WORK_QUERY, METHODS_BOTH},
+		      {"/asset", WORK_QUICK, METHODS_LOOK},     {"/change", WORK_QUICK, METHODS_CHANGE}};
 
 	(void)ctx;
 	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
@@ -163,7 +164,7 @@ static void answer_route(void *ctx, const void *route, const struct http_request
 /* Everybody may everything here: who may what is credential_test's. */
 static int start_server(void **state)
 {
-	static struct settings settings = {.max_connections = 200, .max_captures = 1};
+	static struct settings settings = {.max_connections = 200};
 	const struct http_router router = {.find = find_route, .answer = answer_route};
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	socklen_t len = sizeof(a);
@@ -181,7 +182,8 @@ static int start_server(void **state)
 	strcpy(u.sun_path, server.path);
 	if (fds[1] < 0 || bind(fds[1], (struct sockaddr *)&u, sizeof(u)) || listen(fds[1], 8))
 		return -1;
-	return http__start(&settings, fds, &router, &server.http, &err);
+	return workers__new(1, 0, &server.captures) ||
+	       http__start(&settings, fds, &router, server.captures, &server.http, &err);
 }
 
 static int connect_to_server(void)
@@ -535,6 +537,44 @@ static void more_questions_than_may_wait_are_turned_away(void **state)
 		assert_int_equal(read_status(fds[i], text, sizeof(text)), 200);
 }
 
+static void wait_until_let_go(void *ctx)
+{
+	(void)ctx;
+	pthread_mutex_lock(&server.lock);
+	while (server.is_held)
+		pthread_cond_wait(&server.changed, &server.lock);
+	pthread_mutex_unlock(&server.lock);
+}
+
+/* server.max_captures is of both together. */
+static void sessions_and_those_who_wait_share_their_places(void **state)
+{
+	static const char capture[] = "GET /capture HTTP/1.1\r\n" H CLOSE;
+	const struct session_view want = {.event = "cpu", .duration_ns = NS_PER_SEC};
+	struct sessions *sessions = NULL;
+	struct session_view view;
+	char text[4096];
+	struct err err;
+	int status;
+
+	(void)state;
+	assert_int_equal(sessions__new(NULL, server.captures, &sessions), 0);
+	assert_int_equal(ask(capture, text, sizeof(text)), 200);
+	hold(true);
+	/* the one before is answered a little before its place is free */
+	for (int i = 0; i < 1000 && workers__push(server.captures, wait_until_let_go, NULL); i++)
+		usleep(10000);
+	status = ask(capture, text, sizeof(text));
+	assert_int_equal(sessions__start(sessions, &want, NULL, &view, &err), -EBUSY);
+	hold(false);
+	assert_int_equal(status, 429);
+	assert_non_null(strstr(text, "server.max_captures"));
+	for (int i = 0; i < 1000 && status == 429; i++, usleep(10000))
+		status = ask(capture, text, sizeof(text));
+	assert_int_equal(status, 200);
+	free(sessions);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -550,6 +590,7 @@ int main(void)
 		cmocka_unit_test(what_was_cut_holds_no_connection),
 		cmocka_unit_test(what_is_no_request_leaves_nothing_behind),
 		cmocka_unit_test(more_questions_than_may_wait_are_turned_away),
+		cmocka_unit_test(sessions_and_those_who_wait_share_their_places),
 	};
 
 	return cmocka_run_group_tests(tests, start_server, NULL);
