@@ -32,8 +32,8 @@
 #define FRESH_NS       (2 * NS_PER_SEC)   /* a gap at the end that is shorter is not asked for */
 #define SETTLED_NS     (1250 * NS_PER_MS) /* what is older has been read from the kernel: nobody waits for it */
 #define LOOK_BACK_NS   (2 * 3600 * NS_PER_SEC) /* how old the last complete window may be */
-/* how long ago the newest file may end for the rest to be looked for */
-#define LIVE_MAX_NS (3600 * NS_PER_SEC)
+/* What is in no file yet began no longer ago: a window of an hour that has just ended, and the history before it. */
+#define LIVE_MAX_NS (2 * 3600 * NS_PER_SEC)
 
 static int decode(const struct buf *bytes, bool as_list, struct profile **ret, struct err *err)
 {
@@ -82,7 +82,10 @@ static int load_rest(struct link *l, const struct range *r, const struct store_f
 	for (uint32_t i = 0; i < n; i++)
 		if (store_name__end_s(&files[i].name) * NS_PER_SEC > rest.from_ns)
 			rest.from_ns = store_name__end_s(&files[i].name) * NS_PER_SEC;
-	if (rest.from_ns + FRESH_NS > rest.to_ns || rest.from_ns + LIVE_MAX_NS < now)
+	/* where nothing was written for longer, or ever: what is recorded now counts all the same */
+	if (rest.from_ns + LIVE_MAX_NS < now)
+		rest.from_ns = now - LIVE_MAX_NS;
+	if (rest.from_ns + FRESH_NS > rest.to_ns)
 		return -ENODATA;
 	return load_live(l, &rest, NULL, ret, NULL);
 }
