@@ -8,16 +8,17 @@
  *   waits (bpf/poisson.h): with one subtraction, by length. Only what is taken costs a stack, which is its own: it stands right there.
  *   Locks of user space are waits in futex, which off_cpu samples already; user space makes their rows out of those. What is missing there is who
  *   held it, and that is told by who wakes them (bpf/waking.bpf.c).
- * Invariants: a slot is matched by its lock's address, so what never ended (a thread that was killed, an event that was missed because this very program
- *   was running) is overwritten by the next, and never counted. A mutex that first spins and then sleeps begins twice: its first time stays.
+ * Invariants: a slot is matched by its lock's address and its thread, so what never ended (its end was missed because this very program was running) is
+ *   overwritten by the next, and is a wait that is lost (bpf/lock_slot.bpf.h). A mutex that first spins and then sleeps begins twice: its first time stays.
  * Cost: some 100 ns a contention that is not taken, 10 us one that is.
- * What it does not do: locks that are had without waiting; contention within the few hundred instructions of these programs.
+ * What it does not do: locks that are had without waiting; contention within these programs, and of interrupts while one of them runs: a few hundred
+ *   instructions, or as long as it takes a stack.
  */
 #include "bpf/maps.bpf.h"
 #include "bpf/task.bpf.h"
 #include "bpf/current.bpf.h"
 #include "bpf/own_stack.bpf.h"
-#include "bpf/lock.h"
+#include "bpf/lock_slot.bpf.h"
 #include "bpf/poisson.h"
 #include "bpf/wait.bpf.h"
 
@@ -33,14 +34,6 @@
 #define OWNER_IS_READERS 1 /* of a rwsem: whoever read last, not who holds it */
 
 #define LOCK_SLOTS 4096 /* of threads that sleep */
-#define LOCK_SPUN  4    /* of a CPU: interrupts wait while what they interrupted waits */
-
-struct lock_slot {
-	__u64 lock; /* 0: free */
-	__u64 since_ns;
-	__u32 tid, holder;
-	__u32 kind, reserved;
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -48,10 +41,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct lock_slot);
 } lock_slept SEC(".maps");
-
-struct lock_spins {
-	struct lock_slot slots[LOCK_SPUN];
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -110,29 +99,34 @@ static __always_inline struct lock_slot *lock__slept(__u32 tid, int n)
 	return bpf_map_lookup_elem(&lock_slept, &at);
 }
 
-/* The thread's own place, or else the one that has been in use for longer. */
-static __always_inline struct lock_slot *lock__slept_claim(__u32 tid)
+static __always_inline struct lock_spins *lock__spun(void)
 {
-	struct lock_slot *a = lock__slept(tid, 0), *b = lock__slept(tid, 1);
+	__u32 zero = 0;
 
-	if (!a || !b)
-		return NULL;
-	if (a->tid == tid || !a->lock)
-		return a;
-	if (b->tid == tid || !b->lock)
-		return b;
-	return a->since_ns < b->since_ns ? a : b;
+	return bpf_map_lookup_elem(&lock_spun, &zero);
 }
 
-static __always_inline struct lock_slot *lock__spun(__u64 lock)
+/* NULL: the kernel has not the maps that it was given. */
+static __always_inline struct lock_slot *lock__claim(__u64 lock, __u32 kind, __u32 tid)
 {
-	__u32 zero = 0, i;
-	struct lock_spins *s = bpf_map_lookup_elem(&lock_spun, &zero);
+	struct lock_spins *spins = lock__spun();
+	struct lock_slot *a = lock__slept(tid, 0), *b = lock__slept(tid, 1);
 
-	for (i = 0; s && i < LOCK_SPUN; i++)
-		if (s->slots[i].lock == lock)
-			return &s->slots[i];
-	return NULL;
+	if (!spins || !a || !b)
+		return NULL;
+	return LOCK_SPINS(kind) ? lock_spins__claim(spins, lock) : lock_slept__claim(a, b, tid);
+}
+
+/* NULL: it was not noted. */
+static __always_inline struct lock_slot *lock__find(__u64 lock, __u32 tid)
+{
+	struct lock_spins *spins = lock__spun();
+	struct lock_slot *a = lock__slept(tid, 0), *b = lock__slept(tid, 1), *s;
+
+	if (!spins || !a || !b)
+		return NULL;
+	s = lock_spins__find(spins, lock, tid);
+	return s ? s : lock_slept__find(a, b, lock, tid);
 }
 
 SEC("?tp_btf/contention_begin")
@@ -143,18 +137,9 @@ int BPF_PROG(lock_begin, void *lock, unsigned int flags)
 
 	if (!gate.locks_on)
 		return 0;
-	s = LOCK_SPINS(kind) ? lock__spun(0) : lock__slept_claim(tid);
-	if (!s) {
-		lose(EVENT_LOCK, LOSS_WAIT_SLOTS, 1);
-		return 0;
-	}
-	if (s->lock == (__u64)lock && s->tid == tid)
-		return 0; /* it has spun for it, and goes to sleep now */
-	s->tid = tid;
-	s->kind = kind;
-	s->holder = lock__holder(lock, kind);
-	s->since_ns = bpf_ktime_get_ns();
-	s->lock = (__u64)lock;
+	s = lock__claim((__u64)lock, kind, tid);
+	if (s && lock_slot__begin(s, (__u64)lock, tid, kind, bpf_ktime_get_ns()))
+		s->holder = lock__holder(lock, kind);
 	return 0;
 }
 
@@ -192,14 +177,10 @@ int BPF_PROG(lock_end, void *lock, int ret)
 	__u64 now = bpf_ktime_get_ns(), d, weight;
 	__u32 tid = (__u32)bpf_get_current_pid_tgid(), zero = 0;
 	struct wait_clock *clock = bpf_map_lookup_elem(&lock_clocks, &zero);
-	struct lock_slot *s = lock__spun((__u64)lock);
+	struct lock_slot *s = lock__find((__u64)lock, tid);
 	struct lock_slot taken;
 
-	if (!s)
-		s = lock__slept(tid, 0);
-	if (s && s->lock != (__u64)lock)
-		s = lock__slept(tid, 1);
-	if (!clock || !s || s->lock != (__u64)lock || s->tid != tid)
+	if (!clock || !s)
 		return 0;
 	taken = *s;
 	s->lock = 0;

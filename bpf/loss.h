@@ -28,7 +28,7 @@
 	X(DRAIN_LATE, "drain_late", "slices that were closed late (counted in slices)")                     \
 	X(DERIVED_RULES, "derived_rules",                                                                   \
 	  "stack in part by rules made from instructions: callers are checked, but not certain")            \
-	X(WAIT_SLOTS, "wait_slots", "waits: two other threads that wait had the places of this one")        \
+	X(WAIT_SLOTS, "wait_slots", "waits: others had the places of this one, or its end was not seen")    \
 	X(WAIT_PENDING, "wait_pending", "waits without their user stack: too many were under way")          \
 	X(THREAD_ACCOUNTS, "thread_accounts",                                                               \
 	  "threads that ended without an account of the kernel: their waits stay as sampled (counted in "   \
