@@ -242,6 +242,8 @@ struct gate {
 	__u64 look_ns;       /* CLOCK_MONOTONIC: as of when a pass tells of threads that wait all along */
 	__u32 switch_call_ns; /* what the kernel takes to call the hook on switches */
 	__u32 wait_slice;     /* a new one whenever it was judged how many are taken */
+	__u32 lock_round;     /* a new one whenever locks begin to be recorded */
+	__u32 reserved3;
 };
 
 /* Value of map `targets`, by tgid; inherited at fork, kept over exec. */
@@ -269,7 +271,7 @@ ABI_ASSERT(sizeof(struct task_record) == 40);
 ABI_ASSERT(sizeof(struct wait_slot) == 32);
 ABI_ASSERT(sizeof(struct thread_record) == 1272);
 ABI_ASSERT(sizeof(struct settings) == 24);
-ABI_ASSERT(sizeof(struct gate) == 160);
+ABI_ASSERT(sizeof(struct gate) == 168);
 ABI_ASSERT(1u << MAPPING_SEARCH_STEPS > MAPPINGS_MAX);
 ABI_ASSERT(STACK_WORDS_MAX < FRAME_CHUNK_WORDS);
 ABI_ASSERT((ROW_MEMO_SLOTS & (ROW_MEMO_SLOTS - 1)) == 0);

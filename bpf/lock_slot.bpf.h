@@ -6,6 +6,7 @@
  *   other program is at work with what it interrupted, 10 us where that takes a stack; and a begin likewise. What was noted of such a wait stays.
  * Idea: a wait is known by its lock and its thread. What spins can not leave its CPU, and of that one lock only once: so whoever spins takes the place
  *   that has its lock already, or a free one, or the oldest, which is the likeliest to be such a remnant. It notes the time anew in any case.
+ *   Recording begins and ends while others wait: what was noted the time before is nobody's any more.
  * Invariants: a place that is taken from somebody is a wait that nobody counts, and is counted as lost.
  */
 #ifndef EVERPROF_BPF_LOCK_SLOT_BPF_H
@@ -20,16 +21,21 @@ struct lock_slot {
 	__u64 lock; /* 0: free */
 	__u64 since_ns;
 	__u32 tid, holder;
-	__u32 kind, reserved;
+	__u32 kind, round; /* gate.lock_round */
 };
 
 struct lock_spins {
 	struct lock_slot slots[LOCK_SPUN];
 };
 
+static __always_inline int lock_slot__is_free(const struct lock_slot *s)
+{
+	return !s->lock || s->round != gate.lock_round;
+}
+
 static __always_inline int lock_slot__is_of(const struct lock_slot *s, __u64 lock, __u32 tid)
 {
-	return s->lock == lock && s->tid == tid;
+	return s->lock == lock && s->tid == tid && s->round == gate.lock_round;
 }
 
 /* Where a wait that spins is noted. */
@@ -43,7 +49,7 @@ static __always_inline struct lock_slot *lock_spins__claim(struct lock_spins *s,
 		at = &s->slots[i];
 		if (at->lock == lock)
 			return at;
-		ns = at->lock ? at->since_ns : 0;
+		ns = lock_slot__is_free(at) ? 0 : at->since_ns;
 		if (ns < oldest_ns) {
 			oldest_ns = ns;
 			oldest = at;
@@ -67,12 +73,12 @@ static __always_inline struct lock_slot *lock_spins__find(struct lock_spins *s, 
 static __always_inline struct lock_slot *lock_slept__claim(struct lock_slot *a, struct lock_slot *b,
 							   __u32 tid)
 {
-	if (a->lock && a->tid == tid)
+	if (lock_slot__is_free(a))
+		return b->tid == tid && !lock_slot__is_free(b) ? b : a;
+	if (a->tid == tid)
 		return a;
-	if (b->lock && b->tid == tid)
+	if (b->tid == tid || lock_slot__is_free(b))
 		return b;
-	if (!a->lock || !b->lock)
-		return a->lock ? b : a;
 	return a->since_ns < b->since_ns ? a : b;
 }
 
@@ -89,10 +95,11 @@ static __always_inline int lock_slot__begin(struct lock_slot *s, __u64 lock, __u
 {
 	if (kind == LOCK_MUTEX && lock_slot__is_of(s, lock, tid))
 		return 0; /* it has spun for it, and goes to sleep now */
-	if (s->lock)
+	if (!lock_slot__is_free(s))
 		lose(EVENT_LOCK, LOSS_WAIT_SLOTS, 1);
 	s->tid = tid;
 	s->kind = kind;
+	s->round = gate.lock_round;
 	s->holder = 0;
 	s->since_ns = now;
 	s->lock = lock;

@@ -142,6 +142,29 @@ static void a_thread_has_one_place(void **state)
 	assert_int_equal(n_lost(), 0);
 }
 
+/* Who waited when it stopped was not seen to go on; once it is recorded again that is nobody's time. */
+static void what_waited_when_recording_stopped_counts_no_more(void **state)
+{
+	(void)state;
+	begin(LOCK_A, 7, LOCK_MUTEX, 100);
+	begin(LOCK_A, 8, LOCK_RWSEM_READ, 100);
+	for (uint64_t i = 0; i < LOCK_SPUN; i++)
+		begin(LOCK_A + i, 9, LOCK_SPIN, 100);
+	gate.lock_round++;
+	/* a wait that had begun before */
+	assert_int_equal(end(LOCK_A, 8, HOUR), NONE);
+	assert_int_equal(end(LOCK_A + 1, 9, HOUR), NONE);
+	begin(LOCK_A, 7, LOCK_MUTEX, HOUR);
+	begin(LOCK_B, 10, LOCK_MUTEX, HOUR);
+	for (uint64_t i = 0; i < LOCK_SPUN; i++)
+		begin(LOCK_B + i, 9, LOCK_SPIN, HOUR);
+	for (uint64_t i = 0; i < LOCK_SPUN; i++)
+		assert_int_equal(end(LOCK_B + i, 9, HOUR + 5000), 5000);
+	assert_int_equal(end(LOCK_A, 7, HOUR + 5000), 5000);
+	assert_int_equal(end(LOCK_B, 10, HOUR + 5000), 5000);
+	assert_int_equal(n_lost(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -153,6 +176,7 @@ int main(void)
 		TEST(a_wait_never_begins_with_one_that_did_not_end),
 		TEST(a_mutex_that_is_spun_for_first_counts_from_there),
 		TEST(a_thread_has_one_place),
+		TEST(what_waited_when_recording_stopped_counts_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

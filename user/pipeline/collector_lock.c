@@ -378,6 +378,7 @@ static int start_locks(struct collector *c)
 	c->is_recording[EVENT_LOCK] = true;
 	collector__follow_wakers(c);
 	gate->lock_interval_ns = INTERVAL_START_NS;
+	gate->lock_round++; /* waits that were under way when recording stopped have ended, and nobody saw it */
 	err = loader__hook(c->loader, HOOK_lock_end, true);
 	if (!err)
 		err = loader__hook(c->loader, HOOK_lock_begin, true);
