@@ -177,6 +177,14 @@ struct {
 	__type(value, struct wait_waker);
 } wakers __weak SEC(".maps");
 
+/* Those of waits that are taken. Written by wake-ups, read and given back by switches. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WAKER_STACKS);
+	__type(key, __u32);
+	__type(value, struct waker_stack);
+} waker_stacks __weak SEC(".maps");
+
 /* Written by wake-ups as long as locks are recorded; read and emptied by the collector. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

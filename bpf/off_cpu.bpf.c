@@ -57,14 +57,6 @@ struct {
 	__type(value, struct pending);
 } off_cpu_pending SEC(".maps");
 
-/* A thread that left for want of quota: what it had waited for quota before. Few are so at a time; where two share a place, the queue of one counts in. */
-#define THROTTLES 1024
-
-struct throttle {
-	__u32 tid, reserved;
-	__u64 left_ns, before_ns;
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, THROTTLES);
@@ -85,31 +77,12 @@ static __always_inline struct throttle *throttle__at(__u32 tid)
 	return bpf_map_lookup_elem(&off_cpu_throttles, &at);
 }
 
-static __always_inline void throttle__left(struct task_struct *task, __u64 now)
+/* It left for want of quota, and comes to a CPU again: for how much of the d between it waited for one. */
+static __always_inline __u64 off_cpu__after_quota(struct task_struct *task, __u64 d)
 {
-	struct throttle *t = throttle__at(task->pid);
+	const struct throttle *t = throttle__at(task->pid);
 
-	if (!t)
-		return;
-	t->tid = task->pid;
-	t->left_ns = now;
-	t->before_ns = wait__throttled(task);
-}
-
-/* The group has its quota again: since when does it wait for a CPU like others? As a length until now, at most d. */
-static __always_inline __u64 throttle__queued(struct task_struct *task, __u64 d)
-{
-	struct throttle *t = throttle__at(task->pid);
-	__u64 throttled = wait__throttled(task), all;
-
-	if (!t || t->tid != (__u32)task->pid || !throttled)
-		return 0;
-	/* nothing more: it was taken off its CPU before the quota could */
-	throttled = throttled > t->before_ns ? throttled - t->before_ns : 0;
-	all = off_cpu__now(task__rq(task)) - t->left_ns;
-	if (all <= throttled)
-		return 0;
-	return all - throttled < d ? all - throttled : d;
+	return t ? throttle__queued(t, task, off_cpu__now(task__rq(task)), d) : 0;
 }
 
 static __always_inline void pending__put(struct pending *p)
@@ -263,7 +236,7 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 		return 1;
 	}
 	if (slot->state == WAIT_THROTTLED) {
-		for_cpu = throttle__queued(task, d);
+		for_cpu = off_cpu__after_quota(task, d);
 		if (for_cpu == d) {
 			s.tag.state = WAIT_PREEMPTED; /* all of it */
 			for_cpu = 0;
@@ -402,6 +375,7 @@ static __always_inline void off_cpu__left(struct task_struct *task, __u64 now, _
 					  int is_preempted)
 {
 	struct wait_slot *slot = wait__place(task->pid, 0);
+	struct throttle *throttle;
 
 	if (!slot || slot->tid != (__u32)task->pid)
 		slot = off_cpu__place(task->pid);
@@ -411,8 +385,9 @@ static __always_inline void off_cpu__left(struct task_struct *task, __u64 now, _
 	slot->waker = WAKER_UNDECIDED;
 	slot->state = wait__state(task, state, is_preempted);
 	slot->delay = wait__delay(task);
-	if (slot->state == WAIT_THROTTLED)
-		throttle__left(task, now);
+	throttle = slot->state == WAIT_THROTTLED ? throttle__at(task->pid) : NULL;
+	if (throttle)
+		throttle__left(throttle, task, now);
 	if (away)
 		slot->away += away;
 	if (state & TASK_EXITED) {

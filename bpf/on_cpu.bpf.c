@@ -7,6 +7,7 @@
 #include "bpf/interrupted.bpf.h"
 #include "bpf/count.bpf.h"
 #include "bpf/defer.bpf.h"
+#include "bpf/queue.bpf.h"
 #include "bpf/trail.bpf.h"
 
 /* The walk's state is far larger than a program's stack. One per CPU and kind of context: a tick cannot interrupt a tick. */

@@ -4,6 +4,7 @@
 #define EVERPROF_BPF_THREAD_BPF_H
 
 #include "bpf/maps.bpf.h"
+#include "bpf/queue.bpf.h"
 #include "bpf/task.bpf.h"
 #include "bpf/wait.bpf.h"
 

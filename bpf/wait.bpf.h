@@ -7,8 +7,10 @@
 #include "bpf/walk_ends.bpf.h"
 #include "bpf/defer.bpf.h"
 #include "bpf/maps.bpf.h"
+#include "bpf/queue.bpf.h"
 #include "bpf/regs.bpf.h"
 #include "bpf/sample.bpf.h"
+#include "bpf/throttle.bpf.h"
 #include "bpf/wait.h"
 #include "bpf/waker.bpf.h"
 
@@ -82,32 +84,11 @@ static __always_inline __u64 wait__queued(const struct wait_slot *slot, struct t
 	return all < most ? all : most;
 }
 
-/* Does the quota of its control group keep the thread from a CPU? */
-static __always_inline int wait__is_throttled(struct task_struct *task)
-{
-	struct cfs_rq *cfs = task->se.cfs_rq;
-
-	return bpf_core_field_exists(cfs->throttle_count) && cfs && cfs->throttle_count > 0;
-}
-
-/* For how long the quota has kept threads of its control group from this CPU, in all; 0: the kernel keeps no account. */
-static __always_inline __u64 wait__throttled(struct task_struct *task)
-{
-	struct cfs_rq *cfs = task->se.cfs_rq;
-	__u64 since, now;
-
-	if (!bpf_core_field_exists(cfs->throttled_clock_self_time) || !cfs || !cfs->rq)
-		return 0;
-	since = cfs->throttled_clock_self;
-	now = cfs->rq->clock;
-	return cfs->throttled_clock_self_time + (since && now > since ? now - since : 0);
-}
-
 /* Why it leaves the CPU. state: as sched_switch tells it, bits of task_struct.__state. */
 static __always_inline __u8 wait__state(struct task_struct *task, unsigned int state, int is_preempted)
 {
 	if (is_preempted || state == TASK_RUNNING)
-		return wait__is_throttled(task) ? WAIT_THROTTLED : WAIT_PREEMPTED;
+		return throttle__is_on(task) ? WAIT_THROTTLED : WAIT_PREEMPTED;
 	if (state & (TASK_STOPPED | TASK_TRACED | TASK_FROZEN))
 		return WAIT_STOPPED;
 	if (state & TASK_UNINTERRUPTIBLE && !(state & TASK_NOLOAD))

@@ -18,25 +18,7 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/walk.h"
 
-#define WAKER_WORDS_MAX 128 /* the mark between the two stacks is one */
-#define WAKER_STALE_NS  10000000000ull
-
-struct waker_stack {
-	__u64 busy_ns;   /* since when it is somebody's; 0: free */
-	__u64 began_ns;  /* the wait */
-	__u64 d, weight; /* as of the wake-up: how long it was, and what that stands for */
-	__u64 hash;
-	__u32 tid; /* who waited */
-	__u32 n_words;
-	__u64 words[WAKER_WORDS_MAX];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, WAKER_STACKS);
-	__type(key, __u32);
-	__type(value, struct waker_stack);
-} waker_stacks __weak SEC(".maps");
+#define WAKER_STALE_NS 10000000000ull
 
 /* at: from 1 on. */
 static __always_inline struct waker_stack *waker__stack(__u32 at)
