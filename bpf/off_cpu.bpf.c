@@ -457,7 +457,7 @@ int BPF_PROG(off_cpu, _Bool is_preempted, struct task_struct *prev, struct task_
 		if (clock->run_queue_skip)
 			clock->run_queue_skip--;
 		else
-			wait__run_queue(clock, next);
+			wait__run_queue(clock, next, now);
 		if (off_cpu__came(next, now, clock)) {
 			clock->n_taken++;
 			return 0;

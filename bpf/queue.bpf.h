@@ -5,6 +5,12 @@
 
 #include "bpf/maps.bpf.h"
 
+/* Now, on the clock of waits, where no switch is under way. */
+static __always_inline __u64 wait__now(__u64 mono_ns)
+{
+	return mono_ns - gate.wait_clock_ns;
+}
+
 /*
  * The run queue of the CPU that a thread runs on, or ran on last; NULL: not to be had. Its clocks are as of when its scheduler last looked: in a switch that is when
  * the switch began. Three loads; to read the time anew costs as much as all else that a hook on switches does.
@@ -45,6 +51,39 @@ static __always_inline __u64 task__queued(struct task_struct *task, __u64 most)
 static __always_inline int task__sleeps(const struct task_struct *task)
 {
 	return !task->on_rq || (bpf_core_field_exists(task->se.sched_delayed) && task->se.sched_delayed);
+}
+
+/*
+ * A thread that sleeps may be in a CPU's queue for a while yet (from Linux 6.12 on), and where it is moved to another one's meanwhile, the kernel begins an account of a wait for a CPU
+ * that is none, and ends it when the thread comes to a CPU: all of its sleep is run_delay then. So it is told as long as it goes on. Where the clocks' distance is not known, by the
+ * clock of its CPU, which stands still while that idles: then it is less.
+ */
+static __always_inline __u32 task__false_queue_ms(struct task_struct *task)
+{
+	__u64 queued, now;
+
+	if (!bpf_core_field_exists(task->sched_info.last_queued) || task->on_cpu || !task__sleeps(task))
+		return 0;
+	queued = task->sched_info.last_queued;
+	if (!queued)
+		return 0;
+	if (!gate.wait_clock_ns)
+		return (__u32)(task__queued(task, ~0ull) / 1000000);
+	now = wait__now(bpf_ktime_get_ns());
+	return now > queued ? (__u32)((now - queued) / 1000000) : 0;
+}
+
+/*
+ * How long it has waited for the CPU that it comes to; slot: of the wait that ends so, or NULL. The kernel's own account may have begun with its sleep (task__false_queue_ms).
+ * Where a pass has met it asleep, it has not waited for longer than since then.
+ */
+static __always_inline __u64 queue__of_wait(const struct wait_slot *slot, struct task_struct *task, __u64 now)
+{
+	__u64 since = slot ? slot->since_ns : 0, most = ~0ull;
+
+	if (since && slot->told == WAIT_TOLD_ASLEEP && slot->state < WAIT_RUNNABLE)
+		most = now > since ? now - since : 0;
+	return task__queued(task, most);
 }
 
 #endif

@@ -72,22 +72,6 @@ static __always_inline __u64 thread__queued(struct task_struct *task, __u64 now_
 	return queued && now_ns > queued ? now_ns - queued : 0;
 }
 
-/*
- * A thread that sleeps may be in a CPU's queue for a while yet (from Linux 6.12 on), and where it is moved to another one's meanwhile, the kernel begins an account of a wait for a CPU
- * that is none, and ends it when the thread comes to a CPU: all of its sleep is run_delay then. So it is told as long as it goes on.
- */
-static __always_inline __u32 thread__false_queue_ms(const struct task_struct *task, __u64 now_ns)
-{
-	__u64 queued;
-
-	if (!bpf_core_field_exists(task->sched_info.last_queued) || !gate.wait_clock_ns || task->on_cpu ||
-	    !task__sleeps(task))
-		return 0;
-	queued = task->sched_info.last_queued;
-	now_ns = wait__now(now_ns);
-	return queued && now_ns > queued ? (__u32)((now_ns - queued) / 1000000) : 0;
-}
-
 /* r is zeroed. */
 static __always_inline void thread__record(struct thread_record *r, struct task_struct *task)
 {
@@ -101,7 +85,7 @@ static __always_inline void thread__record(struct thread_record *r, struct task_
 	if (bpf_core_field_exists(task->sched_info.run_delay))
 		/* and what it waits now, which the kernel adds when that is over */
 		r->run_delay_ns = task->sched_info.run_delay + thread__queued(task, r->now_ns);
-	r->false_queue_ms = thread__false_queue_ms(task, r->now_ns);
+	r->false_queue_ms = task__false_queue_ms(task);
 	if (task->on_cpu)
 		thread__running(r, task);
 	r->away_ns = thread__away(task);

@@ -14,12 +14,6 @@
 #include "bpf/wait.h"
 #include "bpf/waker.bpf.h"
 
-/* Now, on the clock of waits, where no switch is under way. */
-static __always_inline __u64 wait__now(__u64 mono_ns)
-{
-	return mono_ns - gate.wait_clock_ns;
-}
-
 /* The n-th place (0, 1) where the wait of this thread may be. Where pid_max is not above the number of slots, the first is its alone. */
 static __always_inline struct wait_slot *wait__place(__u32 tid, int n)
 {
@@ -197,9 +191,10 @@ __attribute__((weak, noinline)) __u32 wait__bucket(__u64 time)
  * to the CPU at every other switch, and one of them would never be at a sixteenth.
  */
 static __noinline __attribute__((unused)) int wait__run_queue(struct wait_clock *clock,
-							      struct task_struct *task)
+							      struct task_struct *task, __u64 now)
 {
-	__u32 bucket = wait__bucket(task__queued(task, ~0ull) >> 10) & (RUN_QUEUE_BUCKETS - 1);
+	__u64 queued = queue__of_wait(wait__find(task->pid), task, now);
+	__u32 bucket = wait__bucket(queued >> 10) & (RUN_QUEUE_BUCKETS - 1);
 	__u32 every = clock->run_queue_every;
 	struct run_queue none = {}, *q;
 	__u64 group;

@@ -13,6 +13,9 @@
 #define WAIT_SLOTS_MAX 65536 /* a power of two; less where the kernel's pid_max is smaller */
 #define AWAY_SHIFT     10
 #define DELAY_SHIFT    10
+/* As it was told: did it wait for a CPU, or for something else? */
+#define WAIT_TOLD_QUEUED 1
+#define WAIT_TOLD_ASLEEP 2
 struct wait_slot {
 	__u64 since_ns; /* on the clock of waits: left the CPU, or what was before is accounted; 0: it runs, or has ended */
 	__u32 delay; /* low bits of what the kernel had accounted as waiting for a CPU when it left; in units of 1 << DELAY_SHIFT ns */
@@ -21,9 +24,9 @@ struct wait_slot {
 	__u32 switches; /* low half of how often it had left the CPU, as of when its stack was told last */
 	__u16 round;    /* low half of gate.wait_round, likewise */
 	__u16 pending;  /* where the last of n_pending is */
-	__u8 told;      /* a part of this wait was counted already: so will be the rest */
-	__u8 waker;     /* WAKER_*, or where the stack of who ended it is */
-	__u8 state;     /* enum wait_state */
+	__u8 told;  /* WAIT_TOLD_*, or 0: a part of this wait was counted already, and so will be the rest */
+	__u8 waker; /* WAKER_*, or where the stack of who ended it is */
+	__u8 state; /* enum wait_state */
 	__u8 n_pending; /* waits that were taken since it was in user space */
 };
 

@@ -9,7 +9,27 @@
 
 #include "bpf/abi.h"
 
+/* Of the scheduler, as in bpf/kernel.bpf.h. */
+struct rq {
+	__u64 clock, clock_task;
+	int cpu;
+};
+
+struct cfs_rq {
+	struct rq *rq;
+	int throttle_count;
+	__u64 throttled_clock_self, throttled_clock_self_time;
+};
+
 struct task_struct {
+	int pid, on_cpu, on_rq;
+	struct {
+		struct cfs_rq *cfs_rq;
+		unsigned char sched_delayed;
+	} se;
+	struct {
+		unsigned long long last_queued;
+	} sched_info;
 	char comm[COMM_LEN];
 	__u64 cgroup;
 	__u64 own_start, stack_start, other_end; /* of its stacks, whatever SP is */
@@ -30,10 +50,15 @@ SHIM __u64 task__other_stack_end(struct task_struct *task, __u64 sp)
 	return task->other_end;
 }
 
+__u64 shim_now = 1;
 SHIM __u64 bpf_ktime_get_ns(void)
 {
-	return 1;
+	return shim_now;
 }
+
+/* What this kernel does not have, as a part of the text by which it is asked for. */
+const char *shim_lacks;
+#define bpf_core_field_exists(field) (!shim_lacks || !strstr(#field, shim_lacks))
 
 SHIM long bpf_loop(__u32 n, void *step, void *ctx, __u64 flags)
 {

@@ -206,7 +206,7 @@ static void on_waiting(struct collector *c, const struct thread_record *r)
 		collector__walk_thread(c, r);
 	for_cpu = (uint64_t)(uint32_t)(delay_of(r) - slot->delay) << DELAY_SHIFT;
 	/* before the exchange: after it the switch may read them */
-	slot->told = 1;
+	slot->told = r->state < WAIT_RUNNABLE ? WAIT_TOLD_ASLEEP : WAIT_TOLD_QUEUED;
 	if (!__atomic_compare_exchange_n(&slot->since_ns, &since, now, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_RELAXED))
 		return; /* it runs again, and the switch has accounted it */
