@@ -14,6 +14,7 @@
  * What it does not do: tell of processes that began and ended between two passes; groups and the host count those.
  */
 #include "bpf/maps.bpf.h"
+#include "bpf/queue.bpf.h"
 #include "bpf/task.bpf.h"
 #include "bpf/usage.h"
 
@@ -196,6 +197,7 @@ static __always_inline void usage__thread(struct usage_record *r, struct task_st
 	r->n_threads = task->signal->nr_threads;
 	if (bpf_core_field_exists(task->sched_info.run_delay))
 		r->run_delay_ns = task->sched_info.run_delay;
+	r->false_queue_ms = task__false_queue_ms(task);
 	sums->run_ns = task->se.sum_exec_runtime;
 	sums->voluntary = task->nvcsw;
 	sums->involuntary = task->nivcsw;

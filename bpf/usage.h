@@ -39,6 +39,8 @@ struct usage_record {
 	__u32 sequence;
 	__u32 n_threads; /* of the process, now */
 	__u64 run_delay_ns;
+	__u32 false_queue_ms; /* it sleeps, and for so long the kernel has counted that as a wait for a CPU */
+	__u32 reserved;
 	struct usage_sums sums; /* the thread's */
 	/* -- the process's, where USAGE_PROCESS */
 	struct usage_sums ended;
@@ -62,6 +64,6 @@ struct usage_gate {
 #define USAGE_FDS_MAX 65536
 
 _Static_assert(sizeof(struct usage_sums) == 56, "no padding");
-_Static_assert(sizeof(struct usage_record) == 224, "no padding");
+_Static_assert(sizeof(struct usage_record) == 232, "no padding");
 
 #endif

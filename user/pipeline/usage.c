@@ -49,6 +49,7 @@ int usage__new(const struct usage_opts *opts, const struct usage_port *port, str
 	u->has_tree = !read_cgroup_tree(u->proc, &u->tree);
 	hashmap__init(&u->by_pid);
 	hashmap__init(&u->by_path);
+	sleepers__init(&u->sleepers);
 	*ret = u;
 	return 0;
 }
@@ -58,6 +59,7 @@ void usage__free(struct usage *u)
 	if (!u)
 		return;
 	usage__free_processes(u);
+	sleepers__done(&u->sleepers);
 	usage__free_groups(u);
 	usage_series__done(&u->host.series, &u->allowance);
 	usage__close_host(u);
@@ -204,6 +206,7 @@ int usage__pass(struct usage *u, uint64_t now_ns, usage_fn fn, void *ctx)
 		u->now_ns = u->last_ns;
 		return err;
 	}
+	sleepers__end_pass(&u->sleepers, u->pass);
 	usage__settle_processes(u);
 	usage__settle_groups(u);
 	usage__settle_host(u);

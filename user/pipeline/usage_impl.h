@@ -9,6 +9,7 @@
 #define EVERPROF_PIPELINE_USAGE_IMPL_H
 
 #include "user/base/hashmap.h"
+#include "user/pipeline/sleepers.h"
 #include "user/pipeline/usage.h"
 #include "user/pipeline/usage_group.h"
 #include "user/pipeline/usage_process.h"
@@ -55,6 +56,7 @@ struct usage {
 	struct usage_process *processes;
 	uint32_t n_processes, cap_processes;
 	struct hashmap by_pid;
+	struct sleepers sleepers;
 	struct usage_group **groups;
 	uint32_t n_groups, cap_groups, n_files;
 	struct hashmap by_path;

@@ -173,6 +173,7 @@ int usage__on_record(const struct usage_record *r, void *ctx)
 	p->n_met++;
 	p->n_on_disk += !!(r->flags & USAGE_ON_DISK);
 	p->for_cpu_ns += r->run_delay_ns;
+	p->slept_ns += sleepers__note(&u->sleepers, r, u->pass);
 	sums__add(&p->now, &r->sums);
 	if (r->flags & USAGE_PROCESS && !p->has_process)
 		process__take(p, r);
@@ -206,6 +207,7 @@ static void process__first(struct usage *u, struct usage_process *p)
 	}
 	p->last = p->now;
 	p->last_for_cpu_ns = p->for_cpu_ns;
+	p->slept_ns = 0;
 	p->last_ns = u->now_ns;
 }
 
@@ -220,7 +222,7 @@ static void process__timed(struct usage *u, struct usage_process *p)
 	r->n_timed = 1;
 	p->share = fmin(s / usage__seconds(u->last_ns, u->now_ns), 1);
 	r->cpu = usage__rate(b->run_ns, a->run_ns, s) / 1e9;
-	r->for_cpu = usage__rate(p->for_cpu_ns, p->last_for_cpu_ns, s) / 1e9;
+	r->for_cpu = usage__rate(p->for_cpu_ns, p->last_for_cpu_ns + p->slept_ns, s) / 1e9;
 	r->minor = usage__rate(b->minor, a->minor, s);
 	r->major = usage__rate(b->major, a->major, s);
 	r->switches = usage__rate(b->voluntary + b->involuntary, a->voluntary + a->involuntary, s);
@@ -230,6 +232,7 @@ static void process__timed(struct usage *u, struct usage_process *p)
 	usage_growth__add(&p->growth, r->growth_bytes, s);
 	sums__raise(&p->last, &p->now);
 	p->last_for_cpu_ns = p->for_cpu_ns; /* of the threads that are there: it may go back */
+	p->slept_ns = 0;
 	p->last_rss_bytes = rss;
 	p->last_ns = u->now_ns;
 }

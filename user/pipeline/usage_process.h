@@ -37,6 +37,7 @@ struct usage_process {
 	/* up to when rates are known */
 	struct usage_sums last;
 	uint64_t last_for_cpu_ns, last_ns;
+	uint64_t slept_ns; /* since then: what the kernel took for waiting for a CPU, and was none */
 	double last_rss_bytes;
 	struct usage_growth growth;
 	double share; /* of the time between two passes, what its rates are of; at most 1 */

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/base/clock.h"
-
 #define CAP_MIN 256
 
 /* Which thread: pids of threads are unique among the processes of one moment, and processes are told apart by their start. */
@@ -142,19 +140,6 @@ static uint64_t since(uint64_t now, uint64_t before)
 	return now > before ? now - before : 0;
 }
 
-/* How long it waited for a CPU, without sleep that the kernel took for that (thread_record, false_queue_ms): as far as it was seen asleep. */
-static uint64_t thread__take_delay(struct thread *th, const struct thread_record *r)
-{
-	uint64_t false_ns = r->false_queue_ms * NS_PER_MS;
-
-	/* that account is over; where the kernel gave it up meanwhile, it did not add it */
-	if (false_ns < th->false_delay_ns && since(r->run_delay_ns, th->raw_delay_ns) >= th->false_delay_ns)
-		th->excess_delay_ns += th->false_delay_ns;
-	th->false_delay_ns = false_ns;
-	th->raw_delay_ns = r->run_delay_ns;
-	return since(r->run_delay_ns, th->excess_delay_ns);
-}
-
 int thread_table__note(struct thread_table *t, const struct thread_record *r, struct thread **ret,
 		       struct thread_sums *ret_before)
 {
@@ -176,8 +161,8 @@ int thread_table__note(struct thread_table *t, const struct thread_record *r, st
 		th->start_ns = r->start_ns;
 		th->base = th->last = thread__base(t, r);
 		th->switches = th->base.run_ns ? r->switches : 0;
-		th->raw_delay_ns = r->run_delay_ns;
-		th->false_delay_ns = th->excess_delay_ns = 0;
+		th->queue = (struct false_queue){.delay_ns = r->run_delay_ns};
+		th->slept_ns = 0;
 	}
 	th->key = r->key;
 	th->is_kernel_thread = r->flags & THREAD_IS_KERNEL;
@@ -188,7 +173,8 @@ int thread_table__note(struct thread_table *t, const struct thread_record *r, st
 	*ret_before = th->last;
 	if (r->now_ns >= th->last.at_ns) {
 		th->last = thread_sums__of(r);
-		th->last.run_delay_ns = thread__take_delay(th, r);
+		th->slept_ns += false_queue__take(&th->queue, r->run_delay_ns, r->false_queue_ms);
+		th->last.run_delay_ns = since(r->run_delay_ns, th->slept_ns);
 	}
 	*ret = th;
 	return 0;

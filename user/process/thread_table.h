@@ -17,6 +17,7 @@
 
 #include "bpf/abi.h"
 #include "user/base/hashmap.h"
+#include "user/process/false_queue.h"
 
 #define THREADS_MAX 131072
 
@@ -46,8 +47,8 @@ struct thread {
 	uint64_t start_ns;
 	struct thread_sums base, last; /* at the window's beginning, and now */
 	struct thread_times carried;   /* of earlier threads of this tid in the window */
-	/* run_delay as the kernel tells it; of what it sleeps now, how much that will be too much; of what it had, how much was */
-	uint64_t raw_delay_ns, false_delay_ns, excess_delay_ns;
+	struct false_queue queue;
+	uint64_t slept_ns;               /* of what the kernel told of its waits for a CPU */
 	uint64_t owed_ns, owed_delay_ns; /* waited, and not given to a stack yet: where only passes sample */
 	uint32_t switches, owed_switches;
 	uint32_t pass; /* in which it was met last */

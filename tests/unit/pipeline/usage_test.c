@@ -301,6 +301,46 @@ static void thread_that_ends_during_the_pass_makes_no_spike(void **state)
 	world__close(&w);
 }
 
+/* A thread that the kernel counts as waiting for a CPU while it sleeps (bpf/queue.bpf.h), and adds all of that when it is over. */
+static void sleep_that_the_kernel_takes_for_a_wait_is_blocked_time(void **state)
+{
+	struct usage_record *r, *t, *gone;
+	struct world w;
+
+	(void)state;
+	world__open(&w, "\n");
+	r = process(&w, 10);
+	r->n_threads = 4;
+	t = thread(&w, 10, 11);
+	thread(&w, 10, 12);
+	gone = thread(&w, 10, 13);
+	gone->false_queue_ms = 500;
+	pass(&w, 1);
+	t->false_queue_ms = 3600 * 1000;
+	pass(&w, 1);
+	assert_value(of_pid(&w, 10), METRIC_blocked_percent, 100);
+	/* its last half second was a wait; so was that of another thread all along */
+	t->false_queue_ms = 0;
+	t->run_delay_ns += (3600 * 1000 + 500) * NS_PER_MS;
+	r->run_delay_ns += NS_PER_SEC;
+	/* while these records are not of one moment nothing is told, nor lost */
+	t->sequence = 1;
+	pass(&w, 1);
+	assert_value(of_pid(&w, 10), METRIC_blocked_percent, 100);
+	t->sequence = 0;
+	pass(&w, 1);
+	assert_value(of_pid(&w, 10), METRIC_blocked_percent, 100 * (1 - 1.5 / 8));
+	/* what it waits now counts as ever; and a thread whose tid another has by now leaves nothing to it */
+	t->run_delay_ns += NS_PER_SEC / 2;
+	w.n = 3;
+	pass(&w, 1);
+	assert_value(of_pid(&w, 10), METRIC_blocked_percent, 100 * (1 - 0.5 / 4));
+	thread(&w, 10, 13)->run_delay_ns = NS_PER_SEC / 2;
+	pass(&w, 1);
+	assert_value(of_pid(&w, 10), METRIC_blocked_percent, 100 * (1 - 0.5 / 4));
+	world__close(&w);
+}
+
 static void process_whose_threads_end_all_the_time_is_measured_in_the_end(void **state)
 {
 	struct usage_record *r, *t;
@@ -707,6 +747,7 @@ int main(void)
 		cmocka_unit_test(rates_are_of_the_time_since_the_pass_before),
 		cmocka_unit_test(threads_add_up_and_one_that_ends_leaves_its_sums),
 		cmocka_unit_test(thread_that_ends_during_the_pass_makes_no_spike),
+		cmocka_unit_test(sleep_that_the_kernel_takes_for_a_wait_is_blocked_time),
 		cmocka_unit_test(process_whose_threads_end_all_the_time_is_measured_in_the_end),
 		cmocka_unit_test(young_process_counts_from_its_start),
 		cmocka_unit_test(processes_that_are_gone_are_forgotten),
