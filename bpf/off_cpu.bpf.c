@@ -82,7 +82,7 @@ static __always_inline __u64 off_cpu__after_quota(struct task_struct *task, __u6
 {
 	const struct throttle *t = throttle__at(task->pid);
 
-	return t ? throttle__queued(t, task, off_cpu__now(task__rq(task)), d) : 0;
+	return t ? throttle__queued(t, task->pid, off_cpu__now(task__rq(task)), d) : 0;
 }
 
 static __always_inline void pending__put(struct pending *p)

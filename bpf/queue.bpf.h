@@ -11,6 +11,12 @@ static __always_inline __u64 wait__now(__u64 mono_ns)
 	return mono_ns - gate.wait_clock_ns;
 }
 
+/* Where the thread's control group has it queued, or had it last; NULL: not to be had. */
+static __always_inline struct cfs_rq *task__cfs(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->se.cfs_rq) ? task->se.cfs_rq : NULL;
+}
+
 /*
  * The run queue of the CPU that a thread runs on, or ran on last; NULL: not to be had. Its clocks are as of when its scheduler last looked: in a switch that is when
  * the switch began. Three loads; to read the time anew costs as much as all else that a hook on switches does.

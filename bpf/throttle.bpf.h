@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* throttle - threads whose control group has used up its CPU quota: for how long that keeps them from a CPU, and for how long others do. */
+/*
+ * throttle - threads whose control group has used up its CPU quota: for how long that keeps them from a CPU, and for how long others do.
+ *
+ * The kernel accounts quota by control group and CPU. A thread may be kept from one CPU, and come to another when that is over, so what it waited for is told by the account of the
+ * first. That may be gone with its control group meanwhile: it is read, not loaded.
+ */
 #ifndef EVERPROF_BPF_THROTTLE_BPF_H
 #define EVERPROF_BPF_THROTTLE_BPF_H
 
@@ -10,6 +15,7 @@
 
 struct throttle {
 	__u32 tid, reserved;
+	__u64 cfs; /* of its group, on the CPU that it left */
 	__u64 left_ns, before_ns;
 };
 
@@ -22,16 +28,15 @@ static __always_inline int throttle__is_on(struct task_struct *task)
 }
 
 /* For how long the quota has kept threads of its control group from this CPU, in all; 0: the kernel keeps no account. */
-static __always_inline __u64 throttle__account(struct task_struct *task)
+static __always_inline __u64 throttle__account(const struct cfs_rq *cfs)
 {
-	struct cfs_rq *cfs = task->se.cfs_rq;
 	__u64 since, now;
 
-	if (!bpf_core_field_exists(cfs->throttled_clock_self_time) || !cfs || !cfs->rq)
+	if (!bpf_core_field_exists(cfs->throttled_clock_self_time) || !cfs)
 		return 0;
-	since = cfs->throttled_clock_self;
-	now = cfs->rq->clock;
-	return cfs->throttled_clock_self_time + (since && now > since ? now - since : 0);
+	since = BPF_CORE_READ(cfs, throttled_clock_self);
+	now = BPF_CORE_READ(cfs, rq, clock);
+	return BPF_CORE_READ(cfs, throttled_clock_self_time) + (since && now > since ? now - since : 0);
 }
 
 /* It leaves for want of quota, and t is where that is noted. */
@@ -39,16 +44,16 @@ static __always_inline void throttle__left(struct throttle *t, struct task_struc
 {
 	t->tid = task->pid;
 	t->left_ns = now;
-	t->before_ns = throttle__account(task);
+	t->cfs = (__u64)task__cfs(task);
+	t->before_ns = throttle__account(task__cfs(task));
 }
 
 /* The group has its quota again: since when does it wait for a CPU like others? As a length until now, at most d. */
-static __always_inline __u64 throttle__queued(const struct throttle *t, struct task_struct *task, __u64 now,
-					      __u64 d)
+static __always_inline __u64 throttle__queued(const struct throttle *t, __u32 tid, __u64 now, __u64 d)
 {
-	__u64 throttled = throttle__account(task), all;
+	__u64 throttled = throttle__account((const struct cfs_rq *)t->cfs), all;
 
-	if (t->tid != (__u32)task->pid || !throttled)
+	if (t->tid != tid || !throttled)
 		return 0;
 	/* nothing more: it was taken off its CPU before the quota could */
 	throttled = throttled > t->before_ns ? throttled - t->before_ns : 0;

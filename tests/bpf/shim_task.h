@@ -56,6 +56,12 @@ SHIM __u64 bpf_ktime_get_ns(void)
 	return shim_now;
 }
 
+/* Through up to two pointers. */
+#define SHIM_READ1(at, a)            ((at)->a)
+#define SHIM_READ2(at, a, b)         ((at)->a->b)
+#define SHIM_READ_OF(_1, _2, n, ...) n
+#define BPF_CORE_READ(at, ...)       SHIM_READ_OF(__VA_ARGS__, SHIM_READ2, SHIM_READ1)(at, __VA_ARGS__)
+
 /* What this kernel does not have, as a part of the text by which it is asked for. */
 const char *shim_lacks;
 #define bpf_core_field_exists(field) (!shim_lacks || !strstr(#field, shim_lacks))
