@@ -55,11 +55,12 @@ struct futex_count {
 /* Was it decided at the wake-up whether the wait is taken? (bpf/waker.bpf.h) */
 #define WAKER_UNDECIDED 0
 #define WAKER_NOT_TAKEN 0xff
-#define WAKER_STACKS    64  /* of waits that are taken, until they are counted; numbered from 1 */
-#define WAKER_WORDS_MAX 128 /* the mark between the two stacks is one */
+#define WAKER_NO_PLACE  0xfe /* no: there was none for the stack */
+#define WAKER_STACKS    64   /* of waits that are taken, until they are counted; numbered from 1 */
+#define WAKER_WORDS_MAX 128  /* the mark between the two stacks is one */
 
 struct waker_stack {
-	__u64 busy_ns;   /* since when it is somebody's; 0: free */
+	__u64 busy_ns;   /* since when it is somebody's, by which he knows that it is still his; 0: free */
 	__u64 began_ns;  /* the wait */
 	__u64 d, weight; /* as of the wake-up: how long it was, and what that stands for */
 	__u64 hash;

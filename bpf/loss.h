@@ -33,7 +33,8 @@
 	X(THREAD_ACCOUNTS, "thread_accounts",                                                               \
 	  "threads that ended without an account of the kernel: their waits stay as sampled (counted in "   \
 	  "threads)")                                                                                       \
-	X(WAKER_STACK, "waker_stack", "waits without the stack of who ended them")                          \
+	X(WAKER_STACK, "waker_stack",                                                                       \
+	  "waits without the stack of who ended them: no room for it, or their own was finished later")     \
 	X(GO_UNKNOWN, "go_unknown",                                                                         \
 	  "Go processes whose goroutines could not be read: a release or layout that is not known, no "     \
 	  "permission, or memory that is not filled in in time")                                            \

@@ -30,9 +30,6 @@
 #include "bpf/wait.bpf.h"
 #include "bpf/wait_clock.bpf.h"
 
-/* of wait__now() against a switch: how long one took to begin, at the most */
-#define WAIT_CLOCK_ERROR_NS 100000
-
 #define PENDING_FREE   0
 #define PENDING_TAKEN  1 /* somebody's; its thread has not come by */
 #define PENDING_SEEN   2 /* its thread has read it: what is added now would be lost */
@@ -43,7 +40,8 @@ struct pending {
 	struct bpf_task_work work;
 	__u32 busy; /* PENDING_* */
 	__u32 tid;
-	__u32 waker, reserved; /* see struct task_sample */
+	__u32 waker, reserved;
+	__u64 waker_ns; /* see struct task_sample */
 	struct task_key key;
 	struct sample_tag tag;
 	__u64 count, value, cpu_count, cpu_value; /* see struct task_sample */
@@ -105,6 +103,7 @@ static int off_cpu__resumed(struct bpf_map *map, void *key, void *value)
 		.tag = p->tag,
 		.tid = p->tid,
 		.waker = p->waker,
+		.waker_ns = p->waker_ns,
 		.count = p->count,
 		.value = p->value,
 		.cpu_count = p->cpu_count,
@@ -124,7 +123,7 @@ static int off_cpu__resumed(struct bpf_map *map, void *key, void *value)
 	else
 		p->walk.end = user_walk__entered(&p->walk, task);
 	wait__count(&p->walk, &s);
-	waker__put(p->waker);
+	waker__put(p->waker, p->waker_ns);
 	pending__put(p);
 	clock = bpf_map_lookup_elem(&wait_clocks, &zero);
 	if (clock)
@@ -207,45 +206,62 @@ static __always_inline __u32 off_cpu__waker(__u32 tid, __u64 d)
 	return w && now_us - w->at_us <= (__u32)(d >> 10) + 1 ? w->tid : 0;
 }
 
-/*
- * A wait of `d` that is taken, if anybody asked for its thread; it stands for `weight`. The kernel's frames now; a user stack can be had only when the thread
- * goes on.
- */
-static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *slot, __u64 d, __u64 weight,
-				    __u32 waker)
+/* For how much of the wait of d it waited for a CPU. All of it is another kind of wait, where it left for want of quota. */
+static __always_inline __u64 off_cpu__for_cpu(struct task_struct *task, const struct wait_slot *slot, __u64 d,
+					      struct sample_tag *tag)
+{
+	__u64 for_cpu = 0;
+
+	if (slot->state == WAIT_THROTTLED) {
+		for_cpu = off_cpu__after_quota(task, d);
+		if (for_cpu == d) {
+			tag->state = WAIT_PREEMPTED;
+			for_cpu = 0;
+		}
+	} else if (slot->state < WAIT_RUNNABLE) {
+		for_cpu = wait__queued(slot, task, d);
+	}
+	return for_cpu;
+}
+
+/* A wait of `d` that is taken; it stands for `weight`. */
+struct taken_wait {
+	__u64 d, weight;
+	__u32 waker, reserved;
+	__u64 waker_ns; /* see struct task_sample */
+};
+
+/* If anybody asked for its thread. The kernel's frames now; a user stack can be had only when the thread goes on. */
+static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *slot,
+				    const struct taken_wait *wait)
 {
 	struct task_sample s = {
 		.task = task,
 		.tag = {.event = EVENT_OFFCPU, .state = slot->state, .syscall = wait__syscall(task)},
 		.tid = task->pid,
-		.waker = waker,
+		.waker = wait->waker,
+		.waker_ns = wait->waker_ns,
 	};
-	__u64 for_cpu = 0;
+	__u64 d = wait->d;
+	__u64 for_cpu;
 	__u32 at = 0;
 	struct pending *p;
 
 	task__key(task, &s.key);
 	if (!target__wanted(&s.key)) {
-		waker__put(waker);
+		waker__put(s.waker, s.waker_ns);
 		return 0;
 	}
 	p = pending__get(&at);
 	if (!p) {
 		lose(EVENT_OFFCPU, LOSS_WAIT_PENDING, 1);
-		waker__put(waker);
+		waker__put(s.waker, s.waker_ns);
 		return 1;
 	}
-	if (slot->state == WAIT_THROTTLED) {
-		for_cpu = off_cpu__after_quota(task, d);
-		if (for_cpu == d) {
-			s.tag.state = WAIT_PREEMPTED; /* all of it */
-			for_cpu = 0;
-		}
-	} else if (slot->state < WAIT_RUNNABLE)
-		for_cpu = wait__queued(slot, task, d);
+	for_cpu = off_cpu__for_cpu(task, slot, d, &s.tag);
 	if (slot->state == WAIT_BLOCKED && wait__is_frozen(task)) /* until it runs */
 		s.tag.state = WAIT_STOPPED;
-	wait__split(&s, d, for_cpu, weight);
+	wait__split(&s, d, for_cpu, wait->weight);
 	if (gate.wakers_on && slot->state < WAIT_RUNNABLE)
 		s.tag.arg = off_cpu__waker(task->pid, d);
 	wait__kernel_stack(&p->walk, task, EVENT_OFFCPU, off_cpu__is_new(task));
@@ -256,7 +272,8 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 	p->key = s.key;
 	p->tag = s.tag;
 	p->tid = s.tid;
-	p->waker = waker;
+	p->waker = s.waker;
+	p->waker_ns = s.waker_ns;
 	p->count = s.count;
 	p->value = s.value;
 	p->cpu_count = s.cpu_count;
@@ -270,24 +287,42 @@ static __noinline int off_cpu__take(struct task_struct *task, struct wait_slot *
 	}
 	p->walk.end = p->walk.end ?: END_NOT_TAKEN;
 	wait__count(&p->walk, &s);
-	waker__put(waker);
+	waker__put(s.waker, s.waker_ns);
 	pending__put(p);
 	return 1;
 }
 
-/* It was decided at the wake-up that ended the wait of d. What that stands for; 0: it is not taken. */
+/*
+ * What the wait of d stands for that was decided at its wake-up, where that was not long ago or the place is another's since; 0: it is not taken. How long the first part was is
+ * told by the queue then.
+ */
 static __always_inline __u64 off_cpu__decided(struct task_struct *task, const struct wait_slot *slot,
-					      __u64 since, __u64 d, __u32 *ret_waker)
+					      const struct wait_clock *clock, __u64 since, __u64 d)
 {
-	const struct waker_stack *k = waker__find(slot->waker, task->pid, since);
+	const struct waker_stack *k = waker__find(slot->waker, task->pid);
+	__u64 first;
 
-	if (!k || !k->d || d + WAIT_CLOCK_ERROR_NS < k->d) /* a pass may have told a part of it meanwhile */
-		return slot->told && gate.wait_told ? d : 0;
-	*ret_waker = slot->waker;
-	if (d <= k->d)
-		return k->weight;
-	/* the queue for a CPU, which came after it, stands for as much more */
-	return k->weight + ((d - k->d) * ((k->weight << 16) / k->d) >> 16);
+	if (k)
+		return waker__weight(k, slot, since, d);
+	if (slot->told && gate.wait_told)
+		return d;
+	if (slot->waker == WAKER_NOT_TAKEN)
+		return 0;
+	first = d - wait__queued(slot, task, d);
+	return first ? waker__scale(poisson__weight(first, clock->interval_ns), first, d) : 0;
+}
+
+/* Is it taken? Then what for; is_hit: see off_cpu__ended. */
+static __always_inline __u64 off_cpu__weight(struct task_struct *task, const struct wait_slot *slot,
+					     struct wait_clock *clock, __u64 since, __u64 d, int is_hit)
+{
+	if (slot->waker && slot->waker != WAKER_NO_PLACE)
+		return off_cpu__decided(task, slot, clock, since, d);
+	if (slot->told && gate.wait_told && wait_clock__has_room(clock))
+		return d;
+	if (!is_hit)
+		wait_clock__pass(clock, d);
+	return wait_clock__take(clock, d);
 }
 
 /*
@@ -298,28 +333,31 @@ static __noinline int off_cpu__ended(struct task_struct *task, __u64 now, __u64 
 				     struct wait_clock *clock, int is_hit)
 {
 	struct wait_slot *slot = wait__find(task->pid);
-	__u64 since, d, weight, began_ns;
-	__u32 waker = 0;
+	const struct waker_stack *k;
+	struct taken_wait wait = {};
+	__u64 since, began_ns;
 	int is_taken;
 
 	if (!slot)
 		return 0;
 	since = __sync_lock_test_and_set(&slot->since_ns, 0);
-	if (!since || now <= since)
-		return 0;
-	d = now - since < stretch ? now - since : stretch;
-	weight = d;
-	if (slot->waker) {
-		weight = off_cpu__decided(task, slot, since, d, &waker);
-	} else if (!slot->told || !gate.wait_told || !wait_clock__has_room(clock)) {
-		if (!is_hit)
-			wait_clock__pass(clock, d);
-		weight = wait_clock__take(clock, d);
+	k = waker__find(slot->waker, task->pid);
+	if (k) {
+		wait.waker = slot->waker;
+		wait.waker_ns = k->busy_ns;
 	}
-	if (!weight)
+	if (since && now > since) {
+		wait.d = now - since < stretch ? now - since : stretch;
+		wait.weight = off_cpu__weight(task, slot, clock, since, wait.d, is_hit);
+	}
+	if (!wait.weight) {
+		waker__put(wait.waker, wait.waker_ns);
 		return 0;
+	}
+	if (!wait.waker && slot->waker) /* there was no place for it, or another has it by now */
+		lose(EVENT_OFFCPU, LOSS_WAKER_STACK, 1);
 	began_ns = bpf_ktime_get_ns();
-	is_taken = off_cpu__take(task, slot, d, weight, waker);
+	is_taken = off_cpu__take(task, slot, &wait);
 	clock->cost_ns += bpf_ktime_get_ns() - began_ns;
 	return is_taken;
 }

@@ -12,7 +12,8 @@ struct task_sample {
 	struct task_key key;      /* of its process */
 	struct sample_tag tag;
 	__u32 tid;
-	__u32 waker; /* of a wait: where the stack of who ended it is (bpf/waker.bpf.h); 0: nowhere */
+	__u32 waker;    /* of a wait: where the stack of who ended it is (bpf/waker.bpf.h); 0: nowhere … */
+	__u64 waker_ns; /* … and since when that place is its own */
 	__u64 count, value;
 	__u64 cpu_count, cpu_value; /* of a wait: its part that waited for a CPU, a row of its own */
 };

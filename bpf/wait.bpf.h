@@ -160,7 +160,7 @@ static __always_inline __u64 wait__count(struct walk *w, struct task_sample *s)
 		lose(s->tag.event, LOSS_DERIVED_RULES, 1);
 	walk__end(w);
 	if (s->waker)
-		waker__join(w, s->waker, s->tag.event);
+		waker__join(w, s->waker, s->waker_ns, s->tag.event);
 	if (s->value)
 		row = count__add(w, s);
 	if (s->cpu_value) {

@@ -101,14 +101,16 @@ static __always_inline void waking__decide(void *ctx, struct task_struct *woken,
 	}
 	at = waker__claim(now);
 	k = at ? waker__stack(at) : NULL;
-	if (!k)
-		return; /* it is decided when it runs, and has no waker's stack */
+	if (!k) {
+		slot->waker = WAKER_NO_PLACE; /* it is decided when it runs */
+		return;
+	}
 	if (!is_decided) {
 		wait_clock__pass(clock, d);
 		weight = wait_clock__take(clock, d);
 	}
 	if (!weight) {
-		waker__put(at);
+		waker__put(at, now);
 		slot->waker = WAKER_NOT_TAKEN;
 		return;
 	}

@@ -42,7 +42,7 @@ struct shim_map {
 };
 
 struct shim_map losses, processes, targets, mappings, row_pages, row_segments, row_memo, row_page_memo,
-	row_trails, count_slots, count_frames;
+	row_trails, count_slots, count_frames, waker_stacks;
 struct settings settings;
 struct gate gate;
 struct count_half halves[COUNT_HALVES];
