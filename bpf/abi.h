@@ -181,7 +181,7 @@ struct thread_record {
 	__u64 now_ns;         /* CLOCK_MONOTONIC: when this was read */
 	__u64 run_ns;         /* on a CPU, since its start */
 	__u64 run_delay_ns;   /* waited for a CPU, since its start, and up to now */
-	__u64 away_ns; /* taken of its CPU while it ran, since the hook on switches knows it (bpf/wait_slot.h); goes round at 1 << 42 */
+	__u64 away_ns; /* taken of its CPU while it ran, since the hook on switches knows it (bpf/wait_slot.h); goes round at AWAY_ROUND */
 	__u64 cgroup;
 	char comm[COMM_LEN];
 	__u8 flags; /* THREAD_IS_* */

@@ -35,6 +35,14 @@ static __always_inline __u64 rq__away(const struct rq *rq)
 	return rq ? rq->clock - rq->clock_task : 0;
 }
 
+/* Of that, what came since it was `before`. Another CPU may move its two clocks while they are read, one after the other: less than nothing is nothing. */
+static __always_inline __u64 rq__away_since(const struct rq *rq, __u64 before)
+{
+	__s64 now = (__s64)rq__away(rq);
+
+	return now > 0 && (__u64)now > before ? (__u64)now - before : 0;
+}
+
 /* Since when it waits for a CPU, as a length until now, at most `most`; 0: it does not, or the kernel keeps no account. */
 static __always_inline __u64 task__queued(struct task_struct *task, __u64 most)
 {

@@ -20,18 +20,16 @@ static __always_inline int thread__is_included(const struct task_key *key)
 static __always_inline __u64 thread__away(struct task_struct *task)
 {
 	const struct wait_slot *slot = wait__find(task->pid);
-	__u64 away_ns = slot ? (__u64)slot->away << AWAY_SHIFT : 0, now_ns;
+	__u64 away_ns = slot ? (__u64)slot->away << AWAY_SHIFT : 0;
+	const struct rq *rq = task__rq(task);
 	const struct wait_clock *clock;
 	__u32 zero = 0;
 
-	if (!task->on_cpu || !gate.waits_on || gate.waits_by_pass ||
+	if (!rq || !task->on_cpu || !gate.waits_on || gate.waits_by_pass ||
 	    !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_map_lookup_percpu_elem))
 		return away_ns;
-	clock = bpf_map_lookup_percpu_elem(&wait_clocks, &zero, task->se.cfs_rq->rq->cpu);
-	now_ns = rq__away(task__rq(task));
-	if (clock && now_ns > clock->away_ns)
-		away_ns += now_ns - clock->away_ns;
-	return away_ns;
+	clock = bpf_map_lookup_percpu_elem(&wait_clocks, &zero, rq->cpu);
+	return clock ? away_ns + rq__away_since(rq, clock->away_ns) : away_ns;
 }
 
 /*

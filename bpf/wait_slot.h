@@ -12,6 +12,7 @@
  */
 #define WAIT_SLOTS_MAX 65536 /* a power of two; less where the kernel's pid_max is smaller */
 #define AWAY_SHIFT     10
+#define AWAY_ROUND     (1ull << (32 + AWAY_SHIFT))
 #define DELAY_SHIFT    10
 /* As it was told: did it wait for a CPU, or for something else? */
 #define WAIT_TOLD_QUEUED 1

@@ -86,6 +86,21 @@ static void sleep_in_a_queue_is_told_for_as_long_as_it_lasts(void **state)
 	assert_int_equal(task__false_queue_ms(&task), 0);
 }
 
+static void a_clock_that_was_read_while_it_moved_took_nothing_away(void **state)
+{
+	(void)state;
+	rq = (struct rq){.clock = 1000 * MS, .clock_task = 900 * MS};
+	assert_int_equal(rq__away_since(&rq, 70 * MS), 30 * MS);
+	assert_int_equal(rq__away_since(&rq, 100 * MS), 0);
+	assert_int_equal(rq__away_since(&rq, 110 * MS), 0);
+	assert_int_equal(rq__away_since(&rq, AWAY_UNKNOWN), 0);
+	/* clock was read before, clock_task after a tick of 4 ms, on a machine that takes nothing away */
+	rq.clock_task = 1004 * MS;
+	assert_int_equal(rq__away_since(&rq, 0), 0);
+	assert_int_equal(rq__away_since(&rq, AWAY_UNKNOWN), 0);
+	assert_int_equal(rq__away_since(NULL, 0), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -94,6 +109,7 @@ int main(void)
 		TEST(who_was_met_asleep_has_waited_for_a_cpu_since_then_at_most),
 		TEST(who_did_wait_for_a_cpu_all_along_is_believed),
 		TEST(sleep_in_a_queue_is_told_for_as_long_as_it_lasts),
+		TEST(a_clock_that_was_read_while_it_moved_took_nothing_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,15 +198,27 @@ uint32_t thread__take_switches(struct thread *t, const struct thread_record *r)
 	return more > 0 ? (uint32_t)more : 0;
 }
 
+/* What was taken of its CPU: a count that goes round, and begins anew where the thread gets another place for it (bpf/wait_slot.h). */
+static uint64_t away_since(uint64_t now, uint64_t before, uint64_t wall_ns)
+{
+	uint64_t more = (now - before) % AWAY_ROUND;
+
+	if (now >= before)
+		return now - before;
+	return more <= wall_ns ? more : 0;
+}
+
 void thread__times(const struct thread *t, struct thread_times *ret)
 {
+	uint64_t wall_ns;
 	uint32_t blocked;
 
 	*ret = t->carried;
-	ret->wall_ns += since(t->last.at_ns, t->base.at_ns);
+	wall_ns = since(t->last.at_ns, t->base.at_ns);
+	ret->wall_ns += wall_ns;
 	ret->run_ns += since(t->last.run_ns, t->base.run_ns);
 	ret->run_delay_ns += since(t->last.run_delay_ns, t->base.run_delay_ns);
-	ret->away_ns += since(t->last.away_ns, t->base.away_ns);
+	ret->away_ns += away_since(t->last.away_ns, t->base.away_ns, wall_ns);
 	blocked = t->last.blocked - t->base.blocked;
 	ret->n_preempted += t->last.switches - t->base.switches - blocked;
 	/* from its last one nobody comes back */

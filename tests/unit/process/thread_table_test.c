@@ -183,6 +183,36 @@ static void sleep_that_the_kernel_takes_for_a_wait_is_none(void **state)
 	thread_table__done(&t);
 }
 
+static uint64_t away_of(uint64_t before, uint64_t now, uint64_t wall)
+{
+	struct thread_record r = record(11, 100, 1000, 500, 50);
+	struct thread_times times;
+	struct thread_table t;
+
+	thread_table__init(&t);
+	r.away_ns = before;
+	note(&t, r);
+	assert_int_equal(thread_table__begin(&t, 1000), 0);
+	r.now_ns += wall;
+	r.away_ns = now;
+	thread__times(note(&t, r), &times);
+	thread_table__done(&t);
+	return times.away_ns;
+}
+
+static void what_was_taken_of_its_cpu_goes_round(void **state)
+{
+	(void)state;
+	assert_int_equal(away_of(1000, 5000, 10000), 4000);
+	assert_int_equal(away_of(AWAY_ROUND - 1000, 3000, 10000), 4000);
+	/* what it runs now comes on top of what goes round */
+	assert_int_equal(away_of(AWAY_ROUND - 1000, AWAY_ROUND + 3000, 10000), 4000);
+	assert_int_equal(away_of(AWAY_ROUND + 3000, 5000, 10000), 2000);
+	/* it has another place, and begins anew: nobody can have taken an hour of ten microseconds */
+	assert_int_equal(away_of(1000, 0, 10000), 0);
+	assert_int_equal(away_of(AWAY_ROUND / 2, 3000, 10000), 0);
+}
+
 static void room_of_a_crowd_is_given_back(void **state)
 {
 	struct thread_table t;
@@ -290,6 +320,7 @@ int main(void)
 		cmocka_unit_test(thread_that_begins_in_the_window_counts_from_its_start),
 		cmocka_unit_test(switches_are_never_fewer_than_none),
 		cmocka_unit_test(sleep_that_the_kernel_takes_for_a_wait_is_none),
+		cmocka_unit_test(what_was_taken_of_its_cpu_goes_round),
 		cmocka_unit_test(room_of_a_crowd_is_given_back),
 		cmocka_unit_test(threads_that_ended_are_gone_with_the_next_window),
 		cmocka_unit_test(who_was_to_be_counted_stays_so_when_it_has_ended),
