@@ -71,16 +71,18 @@ static __always_inline __u32 lock__kind(__u32 flags)
 	return flags & LCB_F_READ ? LOCK_RWSEM_READ : flags & LCB_F_WRITE ? LOCK_RWSEM_WRITE : LOCK_OTHER;
 }
 
-/* Who has it; 0 where that is not told. */
+/* Who has it; 0 where that is not told, as with CONFIG_PREEMPT_RT. */
 static __always_inline __u32 lock__holder(const void *lock, __u32 kind)
 {
+	const struct mutex *mutex = lock;
+	const struct rw_semaphore *sem = lock;
 	unsigned long owner = 0;
 	int pid = 0;
 
-	if (kind == LOCK_MUTEX)
-		owner = BPF_CORE_READ((const struct mutex *)lock, owner.counter);
-	else if (kind == LOCK_RWSEM_READ || kind == LOCK_RWSEM_WRITE)
-		owner = BPF_CORE_READ((const struct rw_semaphore *)lock, owner.counter);
+	if (kind == LOCK_MUTEX && bpf_core_field_exists(mutex->owner))
+		owner = BPF_CORE_READ(mutex, owner.counter);
+	else if ((kind == LOCK_RWSEM_READ || kind == LOCK_RWSEM_WRITE) && bpf_core_field_exists(sem->owner))
+		owner = BPF_CORE_READ(sem, owner.counter);
 	else
 		return 0;
 	if (kind != LOCK_MUTEX && owner & OWNER_IS_READERS)

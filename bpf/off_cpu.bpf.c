@@ -396,11 +396,9 @@ static __noinline __u64 off_cpu__first(struct task_struct *task, __u64 now)
 /* It comes to a CPU. Hardly any wait is more than this. */
 static __always_inline int off_cpu__came(struct task_struct *task, __u64 now, struct wait_clock *clock)
 {
-	__u64 stretch = now;
+	__u64 stretch = task__stretch(task, now);
 	int is_short;
 
-	if (bpf_core_field_exists(task->sched_info.last_arrival))
-		stretch -= task->sched_info.last_arrival;
 	is_short = stretch < WAIT_SHORT_NS && !(gate.wakers_on & WAKERS_STACKS);
 	if (is_short && wait_clock__pass(clock, stretch))
 		return 0;

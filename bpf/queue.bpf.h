@@ -43,6 +43,17 @@ static __always_inline __u64 rq__away_since(const struct rq *rq, __u64 before)
 	return now > 0 && (__u64)now > before ? (__u64)now - before : 0;
 }
 
+/*
+ * How long ago it came to the CPU that it left last, and so at least how long it waited; in a switch to it. `now`, which is more than any wait, where that is not known: the kernel
+ * tells it by the run queue's clock, and without that the time is of another one.
+ */
+static __always_inline __u64 task__stretch(struct task_struct *task, __u64 now)
+{
+	if (!bpf_core_field_exists(task->sched_info.last_arrival) || !bpf_core_field_exists(task->se.cfs_rq))
+		return now;
+	return now - task->sched_info.last_arrival;
+}
+
 /* Since when it waits for a CPU, as a length until now, at most `most`; 0: it does not, or the kernel keeps no account. */
 static __always_inline __u64 task__queued(struct task_struct *task, __u64 most)
 {

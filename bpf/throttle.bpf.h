@@ -22,7 +22,7 @@ struct throttle {
 /* Does the quota of its control group keep the thread from a CPU? */
 static __always_inline int throttle__is_on(struct task_struct *task)
 {
-	struct cfs_rq *cfs = task->se.cfs_rq;
+	struct cfs_rq *cfs = task__cfs(task);
 
 	return bpf_core_field_exists(cfs->throttle_count) && cfs && cfs->throttle_count > 0;
 }

@@ -101,6 +101,19 @@ static void a_clock_that_was_read_while_it_moved_took_nothing_away(void **state)
 	assert_int_equal(rq__away_since(NULL, 0), 0);
 }
 
+static void clocks_of_two_kinds_are_not_held_against_each_other(void **state)
+{
+	(void)state;
+	task.sched_info.last_arrival = NOW - 7 * MS;
+	assert_int_equal(task__stretch(&task, NOW), 7 * MS);
+	shim_lacks = "cfs_rq"; /* then `now` is CLOCK_MONOTONIC */
+	assert_int_equal(task__stretch(&task, NOW + 5 * HOUR), NOW + 5 * HOUR);
+	assert_null(task__rq(&task));
+	assert_int_equal(task__queued(&task, ~0ull), 0);
+	shim_lacks = "last_arrival";
+	assert_int_equal(task__stretch(&task, NOW), NOW);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -109,6 +122,7 @@ int main(void)
 		TEST(who_was_met_asleep_has_waited_for_a_cpu_since_then_at_most),
 		TEST(who_did_wait_for_a_cpu_all_along_is_believed),
 		TEST(sleep_in_a_queue_is_told_for_as_long_as_it_lasts),
+		TEST(clocks_of_two_kinds_are_not_held_against_each_other),
 		TEST(a_clock_that_was_read_while_it_moved_took_nothing_away),
 	};
 

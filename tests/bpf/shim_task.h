@@ -28,7 +28,7 @@ struct task_struct {
 		unsigned char sched_delayed;
 	} se;
 	struct {
-		unsigned long long last_queued;
+		unsigned long long last_arrival, last_queued;
 	} sched_info;
 	char comm[COMM_LEN];
 	__u64 cgroup;

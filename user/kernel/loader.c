@@ -321,9 +321,10 @@ static void loader__allocate_on_demand(struct everprof_bpf *skel)
 
 static int loader__load(struct loader *l, const struct loader_opts *opts, bool on_demand)
 {
+	LIBBPF_OPTS(bpf_object_open_opts, open_opts, .btf_custom_path = opts->btf_path);
 	int ret;
 
-	l->skel = everprof_bpf__open();
+	l->skel = everprof_bpf__open_opts(&open_opts);
 	if (!l->skel)
 		return errno ? -errno : -EINVAL;
 	loader__drop_flavors(l->skel);

@@ -57,6 +57,7 @@ struct loader_opts {
 	uint32_t events;    /* bits 1 << enum event: may be recorded; of others nothing is loaded */
 	size_t count_bytes; /* most for the words of stacks of a slice, both halves; 0: 64 MiB */
 	bool kernel_stacks;
+	const char *btf_path; /* of another kernel, to go by; NULL: this one's */
 };
 
 /* What the other files of this folder work with; valid until loader__close. */
@@ -97,8 +98,7 @@ struct program_stats {
 int loader__open(const struct loader_opts *opts, struct loader **ret_loader, struct err *err);
 void loader__close(struct loader *l);
 const struct kernel_maps *loader__maps(const struct loader *l);
-/* The program that perf events run. */
-int loader__on_cpu_fd(const struct loader *l);
+int loader__on_cpu_fd(const struct loader *l); /* of the program that perf events run */
 /* The links of the task iterators, for task_list. */
 int loader__list_processes_link(const struct loader *l);
 int loader__list_threads_link(const struct loader *l);
