@@ -23,13 +23,24 @@ static __always_inline __u32 row_memo__slot(__u64 word)
 
 #define ROW_PLACE_MASK ((1ull << ROW_PLACE_BITS) - 1)
 
+/* How often a segment was emptied until now, as it stands in a place. */
+static __always_inline __u64 row_table__emptied(void)
+{
+	return *(volatile __u64 *)&gate.n_emptied << ROW_EMPTIED_SHIFT;
+}
+
+static __always_inline int row_place__holds(__u64 place)
+{
+	return place >> ROW_EMPTIED_SHIFT << ROW_EMPTIED_SHIFT == row_table__emptied();
+}
+
 /*
  * Where the page's rows are, as in row_page_memo: by the memo, or by the table. The count of emptied segments is read first: a place is never taken for younger
  * than it is.
  */
 static __always_inline int row_table__place(__u64 key, __u64 *ret)
 {
-	__u64 emptied = *(volatile __u64 *)&gate.n_emptied << ROW_EMPTIED_SHIFT, place;
+	__u64 emptied = row_table__emptied(), place;
 	__u32 slot = (__u32)((key * 0x9e3779b97f4a7c15ull) >> 40) & (ROW_PAGE_MEMO_SLOTS - 1);
 	struct row_page_memo *memo = bpf_map_lookup_elem(&row_page_memo, &slot);
 	const struct row_page *page;
@@ -53,6 +64,8 @@ static __always_inline int row_table__place(__u64 key, __u64 *ret)
 /*
  * By the page's rows; 0 or the end reason. Global, so that the verifier looks at the search once and not for each walk that may come here. First and count go
  * through the caller's memory, out of which they come without bounds: by those the verifier told the steps of the search apart, 38,000 instructions of them.
+ * A walk on its thread's way back to user space may be kept from its CPU for as long as the collector likes (it waits for those that can not be). So after the cells were read it is
+ * asked whether they are still the page's: what is written here would be remembered for good.
  */
 __attribute__((weak, noinline)) int row_table__find(__u64 word, union row_bits *ret)
 {
@@ -77,7 +90,8 @@ __attribute__((weak, noinline)) int row_table__find(__u64 word, union row_bits *
 	if (!cells)
 		return END_NO_ROWS;
 	row_page__find(cells, ret->part[0], ret->part[1], (__u16)word, &ret->row);
-	return 0;
+	asm volatile("" ::: "memory"); /* first the cells, then that */
+	return row_place__holds(place) ? 0 : END_NO_ROWS;
 }
 
 static __always_inline int unwind_find_row(struct walk *w, __u64 word, struct unwind_row *row)

@@ -63,9 +63,15 @@ SHIM void shim__close(struct shim_map *m)
 	*m = (struct shim_map){0};
 }
 
+/* What others do meanwhile: called at each look into a map, where the one that looks may be kept from its CPU. */
+void (*shim_meanwhile)(const struct shim_map *m);
+
 SHIM void *bpf_map_lookup_elem(struct shim_map *m, const void *key)
 {
 	__u32 at = 0;
+
+	if (shim_meanwhile)
+		shim_meanwhile(m);
 
 	__atomic_fetch_add(&m->n_lookups, 1, __ATOMIC_RELAXED);
 	if (m->kind == SHIM_HASH) {

@@ -334,6 +334,37 @@ static void where_a_page_was_holds_until_a_segment_is_emptied(void **state)
 	assert_int_equal(unwind_find_row(&w, frame_of_object(9, 0x1003), &got), END_NO_ROWS);
 }
 
+/* What the collector does while a walk that may be kept from its CPU is on its way from a page's place to its rows: another page's rows lie there then. */
+static void segment_is_emptied(const struct shim_map *m)
+{
+	const struct unwind_row other = {.cfa = ROW_REG_RBP, .cfa_off = 7};
+
+	if (m != &row_segments)
+		return;
+	shim_meanwhile = NULL;
+	row_pages.n = 0;
+	gate.n_emptied++;
+	put_rows(10, 0, 0, 0, &other, 1);
+}
+
+static void rows_that_were_overwritten_while_they_were_read_are_none(void **state)
+{
+	const struct unwind_row row = {.cfa = ROW_REG_RSP, .cfa_off = 3};
+	const __u64 word = frame_of_object(9, 0x1000);
+	struct unwind_row got;
+	struct walk w = {0};
+
+	(void)state;
+	put_rows(9, 0, 0, 0, &row, 1);
+	shim_meanwhile = segment_is_emptied;
+	assert_int_equal(unwind_find_row(&w, word, &got), END_NO_ROWS);
+	assert_null(shim_meanwhile);
+	/* nor are they remembered: the page comes back, elsewhere */
+	put_rows(9, 0, 1, 64, &row, 1);
+	assert_int_equal(unwind_find_row(&w, word, &got), 0);
+	assert_memory_equal(&got, &row, sizeof(row));
+}
+
 static void a_walk_goes_from_registers_to_the_end_mark(void **state)
 {
 	const struct unwind_row rows[] = {
@@ -480,6 +511,7 @@ int main(void)
 		TEST(the_memo_answers_the_second_time),
 		TEST(a_memo_torn_between_two_writers_is_not_believed),
 		TEST(where_a_page_was_holds_until_a_segment_is_emptied),
+		TEST(rows_that_were_overwritten_while_they_were_read_are_none),
 		TEST(a_walk_goes_from_registers_to_the_end_mark),
 		TEST(a_walk_that_must_wait_stops_before_the_frame),
 		TEST(registers_come_by_their_dwarf_numbers),

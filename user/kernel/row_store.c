@@ -6,7 +6,7 @@
  *   time, through the same path as a page that was never seen. A page costs some hundred microseconds to build, so even the worst case is cheap, and
  *   memory never fragments.
  * Invariants: a page's entry in `row_pages` is written after its rows and removed before they are overwritten, with a wait for running
- *   programs in between. The mirror here (pages, found by hash) always equals the map.
+ *   programs in between. Those that may be kept from their CPU it does not reach: they ask whether a segment was emptied after they have read (bpf/unwind_table.bpf.h). The mirror here (pages, found by hash) always equals the map.
  */
 #include "user/kernel/row_store.h"
 
@@ -49,12 +49,12 @@ struct row_store {
 	uint64_t n_live, n_rows, n_evicted;
 };
 
-/* Waits until no BPF program that runs now is running any more. */
+/* Waits until no BPF program that runs now is running any more, but for those that may sleep (bpf/off_cpu.bpf.c, off_cpu__resumed). */
 static void kernel__wait_for_programs(void)
 {
 	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
 
-	/* synchronize_rcu() by another name; not there with nohz_full, where 20 ms outlast any walk */
+	/* synchronize_rcu() by another name; not there with nohz_full, where 20 ms outlast any such walk */
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		nanosleep(&pause, NULL);
 }
