@@ -46,4 +46,16 @@ static __noinline int unwind_find_mapping(struct walk *w, __u64 pc)
 	return 0;
 }
 
+/*
+ * Is what the walk looked in still the process's set, or one that nobody has written to since it was given back? Asked after a walk that may be kept from its CPU, or wait for a page
+ * of its stack, for longer than the collector leaves a run alone.
+ */
+static __always_inline int mapping__kept(const struct walk *w)
+{
+	__u32 header = w->set_first - 1;
+	const struct mapping_entry *m = w->set_first ? bpf_map_lookup_elem(&mappings, &header) : NULL;
+
+	return !m || !m->start || m->start == w->process.set_id;
+}
+
 #endif

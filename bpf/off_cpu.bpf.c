@@ -88,6 +88,21 @@ static __always_inline void pending__put(struct pending *p)
 	__sync_lock_test_and_set(&p->busy, PENDING_FREE);
 }
 
+/* Its user stack; why that ends. */
+static __always_inline __u8 off_cpu__user_stack(struct walk *w, struct task_struct *task)
+{
+	__u64 hash = w->hash; /* of the kernel's part */
+	__u8 end = user_walk__entered(w, task);
+
+	if (mapping__kept(w))
+		return end;
+	w->hash = hash;
+	w->n_words = w->n_kernel;
+	w->n_outer = 0;
+	w->derived = 0;
+	return END_NOT_TAKEN;
+}
+
 /* The thread is about to go back to user space. */
 static int off_cpu__resumed(struct bpf_map *map, void *key, void *value)
 {
@@ -121,7 +136,7 @@ static int off_cpu__resumed(struct bpf_map *map, void *key, void *value)
 	if (now.exec_id != p->key.exec_id)
 		p->walk.end = END_EXEC;
 	else
-		p->walk.end = user_walk__entered(&p->walk, task);
+		p->walk.end = off_cpu__user_stack(&p->walk, task);
 	wait__count(&p->walk, &s);
 	waker__put(p->waker, p->waker_ns);
 	pending__put(p);

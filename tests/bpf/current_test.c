@@ -115,6 +115,30 @@ static void a_run_that_was_given_to_another_set_is_not_believed_even_if_remember
 	assert_int_equal(w.mapping.end, 0);
 }
 
+/* A walk may take longer than a run that was given back is left alone. */
+static void a_run_that_was_written_while_it_was_walked_by_is_not_kept(void **state)
+{
+	struct mapping_entry *run = (struct mapping_entry *)mappings.values + 3;
+	struct walk w = {0};
+
+	(void)state;
+	assert_true(current__wanted(&w, &key));
+	assert_true(mapping__begin(&w));
+	assert_true(mapping__kept(&w));
+	run->start = 0; /* given back, and all still there */
+	assert_true(mapping__kept(&w));
+	run->start = SET + 1;
+	assert_false(mapping__kept(&w));
+	run->start = 0x7f0000000000; /* in the midst of another */
+	assert_false(mapping__kept(&w));
+	/* who had no set has lost none */
+	processes.n = 0;
+	gate.n_changes++;
+	assert_true(current__wanted(&w, &key));
+	assert_false(mapping__begin(&w));
+	assert_true(mapping__kept(&w));
+}
+
 static void another_incarnation_is_asked_for(void **state)
 {
 	struct task_key other = key;
@@ -159,6 +183,7 @@ int main(void)
 		TEST(a_change_by_the_collector_is_seen_once_it_is_counted),
 		TEST(what_the_kernel_takes_back_is_not_believed_any_more),
 		TEST(a_run_that_was_given_to_another_set_is_not_believed_even_if_remembered),
+		TEST(a_run_that_was_written_while_it_was_walked_by_is_not_kept),
 		TEST(another_incarnation_is_asked_for),
 		TEST(the_verdict_goes_by_the_filter),
 	};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * mapping_store - Invariants: a run's header is zeroed before the run is given back, and a run that was given back is not written again for
- *   REUSE_AFTER_NS, far longer than any walk: so a walk that took an entry of `processes` before it changed reads either the
- *   set it meant or a header that does not match. `by_tgid` mirrors `processes`; what the kernel copied at a fork is told to us by the fork's record.
+ *   REUSE_AFTER_NS, far longer than a walk that nothing stops: so one that took an entry of `processes` before it changed reads either the
+ *   set it meant or a header that does not match. A walk that may be kept from its CPU, or waits for memory, asks again when it is over (bpf/mapping.bpf.h, mapping__kept). `by_tgid` mirrors `processes`; what the kernel copied at a fork is told to us by the fork's record.
  */
 #include "user/kernel/mapping_store.h"
 
