@@ -75,7 +75,8 @@ struct row_page {
 
 /*
  * What the last walks found, by frame word, direct-mapped. Two CPUs may write one slot at a time, so `check` is word ^ row: a slot torn
- * between two writers matches neither. Object ids are never used twice, so a slot can be stale but never wrong.
+ * between two writers matches neither. Object ids are never used twice, and what was read of a page that was overwritten meanwhile does not come here
+ * (unwind_table.bpf.h), so a slot can be stale but never wrong.
  */
 struct row_memo {
 	__u64 check;
