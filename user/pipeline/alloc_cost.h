@@ -10,6 +10,9 @@
  * Rejected: a second probe an instruction or two behind the first one of malloc, so that the time between both is what one takes, in the program itself. On a quiet machine a call
  * lost 2 to 5 % more than that said (0.03 to 0.12 us; of it, what interrupts and other virtual machines take, some 20 us at a time). On a busy one, five runs of each: Python all by malloc 75 % low
  * (43 % stated; the loop of ours: 37 % high, 90 % stated), sqlite3 72 % high (37 %; 33 % high, 54 %), and twice as many places cost 40 % more to put in place.
+ * Rejected: probes at malloc, at free, and at both, in windows that take turns: what malloc's and free's calls take each, less what both take together, is what is between them without
+ * probes, whatever a probe costs in this program now. Two that are close cost less than twice one, by 20 to 70 ns: 30 ns came out for 12, 74 for 46, 132 for 136, 372 for 326, 925 for 855
+ * (five rounds each, load 7), where the way of here was 55 % low, 30 and 31 % high and 14 % low for the first four; a quarter more places to put probes, and half the windows.
  * Rejected: calls of dense programs by ticks that meet malloc and free themselves, without probes: what a call has of those differs by nine times (3.7 ns in loops, 11 in Python, 25 in sqlite3, 33
  * in g++), and by five (0.5 to 3.4) in loops that differ in nothing but the work between calls where malloc alone is asked.
  *
