@@ -2,7 +2,8 @@
 /*
  * /api/v1/alerts/webhook: an Alertmanager's notification, version 4, becomes a capture for each alert that fires here.
  *
- * 2xx is "taken", 5xx makes the Alertmanager send again. What cannot succeed by being sent again (another host's, one that is under way, a body that is none) is told and taken.
+ * 2xx is "taken", 5xx makes the Alertmanager send again, all of it. What cannot succeed by being sent again (another host's, one that is under way, a body that is none) is told and taken, and
+ * so is what finds no room beside others of the same notification: these would be captured again.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -14,11 +15,36 @@
 #include "user/server/link.h"
 #include "user/server/server.h"
 
-#define ALERTS_MAX    16 /* of one notification that fire here: a capture each */
+#define ALERTS_MAX \
+	8 /* of one notification that fire here: a capture each, as many as may be under way (CAPTURES_MAX) */
 #define TRIGGER_BYTES 4096
 
+/* Of one notification, on its way. */
+struct notification {
+	int n_begun;
+	bool is_full; /* as many captures are under way as may be */
+};
+
+/* 0, or why there is none: in *e, where it is not what the error says. */
+static int begin(struct server *s, const char *target, struct notification *n, struct buf *ret_id,
+		 struct err *e)
+{
+	int err;
+
+	if (n->n_begun == ALERTS_MAX)
+		return err__set(e, -E2BIG,
+				"%d others of this notification fire, which is as many as are taken",
+				ALERTS_MAX);
+	if (n->is_full)
+		return err__set(e, -EBUSY, "as many captures are under way as may be");
+	err = link__command(s->link, "trigger", target, ret_id, e);
+	n->n_begun += !err;
+	n->is_full = err == -EAGAIN;
+	return err;
+}
+
 /* {"alert": …, "id": …} or {"alert": …, "skipped": why} */
-static json_t *capture(struct server *s, const json_t *alert, int *n_left, int *ret_err)
+static json_t *capture(struct server *s, const json_t *alert, struct notification *n, int *ret_err)
 {
 	const char *status = json_string_value(json_object_get(alert, "status"));
 	const char *name = json_string_value(json_object_get(json_object_get(alert, "labels"), "alertname"));
@@ -35,17 +61,11 @@ static json_t *capture(struct server *s, const json_t *alert, int *n_left, int *
 		      : err__set(&e, -ECANCELED, "it does not fire");
 	if (err == -EXDEV)
 		err__set(&e, err, "it is of another host");
-	if (!err && !*n_left)
-		err = err__set(&e, -E2BIG,
-			       "%d others of this notification fire, which is as many as are taken",
-			       ALERTS_MAX);
-	if (!err) {
-		(*n_left)--;
-		err = link__command(s->link, "trigger", buf__str(&text), &id, &e);
-	}
+	if (!err)
+		err = begin(s, buf__str(&text), n, &id, &e);
 	id.len -= id.len && id.data[id.len - 1] == '\n';
 	json_object_set_new(o, err ? "skipped" : "id", json_string(err ? err__text(&e, err) : buf__str(&id)));
-	if (err == -EPIPE || err == -EAGAIN)
+	if (err == -EPIPE || (err == -EAGAIN && !n->n_begun))
 		*ret_err = err;
 	buf__done(&text);
 	buf__done(&id);
@@ -61,7 +81,8 @@ static int dump(const char *bytes, size_t len, void *to)
 static void answer_webhook(struct server *s, const struct http_request *r, struct response *to)
 {
 	json_t *root, *alerts, *taken;
-	int n_left = ALERTS_MAX, err = 0;
+	struct notification n = {0};
+	int err = 0;
 
 	root = json_loadb((const char *)r->body.data, r->body.len, JSON_REJECT_DUPLICATES, NULL);
 	alerts = json_object_get(root, "alerts");
@@ -73,7 +94,7 @@ static void answer_webhook(struct server *s, const struct http_request *r, struc
 	}
 	taken = json_array();
 	for (size_t i = 0; !err && i < json_array_size(alerts); i++)
-		json_array_append_new(taken, capture(s, json_array_get(alerts, i), &n_left, &err));
+		json_array_append_new(taken, capture(s, json_array_get(alerts, i), &n, &err));
 	if (err) {
 		response__fail(to, 503, "not now: %s",
 			       err == -EAGAIN ? "as many captures are under way as may be"
