@@ -285,6 +285,34 @@ static void reload_tells_what_waits_for_the_next_start(void **state)
 	agent__expect_end(r);
 }
 
+static void write_frequency(struct recording *r, unsigned hz)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text),
+		 "profiling:\n  window: 1s\n  cpu: {frequency: %u, clock: cpu-clock}\n  offcpu: {enabled: "
+		 "false}\n"
+		 "  memory: {enabled: false}\n  alloc: {enabled: false}\n  output: {directory: %s/store}\n"
+		 "server: {listen: 'off'}\n",
+		 hz, r->dir);
+	agent__write_config(r, text);
+}
+
+static void reload_of_a_frequency_that_tables_have_no_room_for_is_as_much_as_they_have(void **state)
+{
+	struct recording *r = *state;
+
+	agent__configure(r, "1s");
+	write_frequency(r, 100);
+	agent__start(r);
+	write_frequency(r, 500);
+	expect_said(
+		r, "profiling.cpu.frequency of 500 needs tables that are made at a start: 200 until the next",
+		1);
+	expect_said(r, "configuration loaded from", 1);
+	agent__expect_end(r);
+}
+
 static void statistics_are_printed_on_request(void **state)
 {
 	static const char *const words[] = {"cpu", "memory", "bpf"};
@@ -402,6 +430,7 @@ int main(void)
 		e2e_test(reload_of_a_bad_file_is_refused_and_profiling_goes_on),
 		e2e_test(reload_of_a_good_file_acts),
 		e2e_test(reload_tells_what_waits_for_the_next_start),
+		e2e_test(reload_of_a_frequency_that_tables_have_no_room_for_is_as_much_as_they_have),
 		e2e_test(statistics_are_printed_on_request),
 		e2e_test(a_store_has_one_agent),
 		e2e_test(top_reads_the_store),

@@ -617,18 +617,21 @@ static void collector__go_back(struct collector *c, const struct collector_opts 
 int collector__reconfigure(struct collector *c, const struct collector_opts *opts, struct err *err)
 {
 	const struct collector_opts old = c->opts;
+	struct collector_opts fresh = *opts;
 	int ret;
 
 	if (opts->clock != c->opts.clock)
 		return err__set(err, -EOPNOTSUPP, "profiling.cpu.clock changes with the next start only");
-	if (opts->frequency_hz > c->max_frequency_hz)
-		return err__set(err, -E2BIG,
-				"profiling.cpu.frequency over %u changes with the next start only",
-				c->max_frequency_hz);
-	ret = collector__set_frequency(c, opts->frequency_hz);
+	if (opts->frequency_hz > c->max_frequency_hz) {
+		log_warn("collector: profiling.cpu.frequency of %u needs tables that are made at a start: %u "
+			 "until the next",
+			 opts->frequency_hz, c->max_frequency_hz);
+		fresh.frequency_hz = c->max_frequency_hz;
+	}
+	ret = collector__set_frequency(c, fresh.frequency_hz);
 	if (ret)
 		return err__set(err, ret, "cannot begin a window: %s", strerror(-ret));
-	collector__take_opts(c, opts);
+	collector__take_opts(c, &fresh);
 	ret = collector__choose_windows(c);
 	if (!ret)
 		ret = event_sources__follow(c);
