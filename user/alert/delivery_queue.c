@@ -251,6 +251,16 @@ void delivery_queue__set_store(struct delivery_queue *q, int store_fd)
 	write_all(q);
 }
 
+uint32_t delivery_queue__keep(struct delivery_queue *q)
+{
+	uint32_t n_left = 0;
+
+	write_all(q);
+	for (uint32_t i = 0; i < q->n; i++)
+		n_left += q->entries[i].memory != NULL;
+	return n_left;
+}
+
 /* ---- deliveries ------------------------------------------------------------------------------------------------------- */
 
 int delivery_queue__add(struct delivery_queue *q, const void *bytes, size_t len)

@@ -51,6 +51,8 @@ struct delivery_queue {
 int delivery_queue__open(struct delivery_queue *q, int store_fd);
 /* The store's folder is another one now. */
 void delivery_queue__set_store(struct delivery_queue *q, int store_fd);
+/* What waits in memory is written, before the end; how many could not be. */
+uint32_t delivery_queue__keep(struct delivery_queue *q);
 void delivery_queue__close(struct delivery_queue *q);
 /* Bytes of delivery__write. 0, also where they are in memory alone (q->err); else they are lost, and counted. */
 int delivery_queue__add(struct delivery_queue *q, const void *bytes, size_t len);

@@ -366,6 +366,8 @@ void telling__set_url(struct telling *t, const char *url)
 
 void telling__free(struct telling *t)
 {
+	uint32_t n_left;
+
 	if (!t)
 		return;
 	program__free(t->program);
@@ -373,6 +375,10 @@ void telling__free(struct telling *t)
 		courier__free(t->couriers[i]);
 	if (t->timer)
 		loop__remove(t->loop, t->timer);
+	n_left = delivery_queue__keep(&t->queue);
+	if (n_left)
+		log_warn("rules: tell others: %u that wait cannot be kept: %s", n_left,
+			 strerror(-t->queue.err));
 	delivery_queue__close(&t->queue);
 	buf__done(&t->bytes);
 	free(t->current);

@@ -2,6 +2,7 @@
 #include "user/pipeline/alloc_rounds.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 void alloc_rounds__init(struct alloc_rounds *r, struct alloc_gate *gate)
@@ -62,12 +63,21 @@ static const struct alloc_round *find_window(const struct alloc_rounds *r, uint3
 	return NULL;
 }
 
+/* Is it older than what is kept, and not of who came before us? */
+static bool is_dropped(const struct alloc_rounds *r, uint32_t number)
+{
+	const struct alloc_round *oldest = &r->windows[r->n % ALLOC_WINDOWS_KEPT];
+
+	return r->n > ALLOC_WINDOWS_KEPT && (int32_t)(number - oldest->number) < 0 &&
+	       (int32_t)(number - r->first) > 0;
+}
+
 int alloc_rounds__scale(const struct alloc_rounds *r, uint32_t number, uint32_t tid, double *ret)
 {
 	const struct alloc_round *w = find_window(r, number);
 
 	if (!w)
-		return (int32_t)(number - r->first) <= 0 ? -ENOENT : -ESTALE;
+		return is_dropped(r, number) ? -ESTALE : -ENOENT;
 	*ret = w->scale;
 	for (uint32_t i = 0; i < w->n_corrected; i++)
 		if (w->corrected[i].tid == tid)

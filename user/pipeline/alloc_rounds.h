@@ -43,7 +43,7 @@ void alloc_rounds__begin_window(struct alloc_rounds *r, double scale);
 double alloc_rounds__last_scale(const struct alloc_rounds *r);
 /* Of the last window; without room: as if it had been seen all the while. */
 void alloc_rounds__correct(struct alloc_rounds *r, uint32_t tid, double weight);
-/* What a sample of a thread stands for. -ENOENT: it is not of our windows; -ESTALE: of one that is not kept any more. */
+/* What a sample of a thread stands for. -ENOENT: it is not of our windows, or of our own calls; -ESTALE: of one that is not kept any more. */
 int alloc_rounds__scale(const struct alloc_rounds *r, uint32_t number, uint32_t tid, double *ret);
 
 #endif

@@ -295,6 +295,12 @@ static int on_renewal(uint64_t n_expired, void *ctx)
 		free(fresh);
 		return 0;
 	}
+	/* a backup's link, or an owner that was set again, is nothing that anybody's connection should end for */
+	if (!memcmp(fresh, h->settings, sizeof(*fresh))) {
+		explicit_bzero(fresh, sizeof(*fresh));
+		free(fresh);
+		return 0;
+	}
 	explicit_bzero(h->settings, sizeof(*h->settings));
 	free(h->settings);
 	h->settings = fresh;

@@ -334,6 +334,22 @@ static void what_the_disk_refuses_is_told_from_memory(void **state)
 	assert_int_equal(f->queue.bytes, 0);
 }
 
+static void what_waits_at_the_end_is_written_where_that_works(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t seq;
+
+	limit_files(0);
+	put(f, "http://a/", "a1", NOW);
+	put(f, "http://a/", "a2", NOW);
+	assert_int_equal(delivery_queue__keep(&f->queue), 2);
+	limit_files(RLIM_INFINITY);
+	assert_int_equal(delivery_queue__keep(&f->queue), 0);
+	start_again(f);
+	assert_int_equal(f->queue.n, 2);
+	assert_string_equal(next(f, MONO, &seq), "a1");
+}
+
 static void what_waits_for_longer_is_written_when_that_works(void **state)
 {
 	struct fixture *f = *state;
@@ -452,6 +468,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_a_day_old_is_given_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_queue_is_bounded_by_number_and_bytes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_the_disk_refuses_is_told_from_memory, set_up,
+						tear_down_limits),
+		cmocka_unit_test_setup_teardown(what_waits_at_the_end_is_written_where_that_works, set_up,
 						tear_down_limits),
 		cmocka_unit_test_setup_teardown(what_waits_for_longer_is_written_when_that_works, set_up,
 						tear_down_limits),

@@ -362,7 +362,8 @@ static int load_behind(const char *dir, int n_decoys)
 	assert_non_null(f);
 	fprintf(f,
 		".text\n.skip 0x100,0xc3\n.section .go.buildinfo,\"a\"\n.skip 16\n.section .rodata,\"a\"\n"
-		".p2align 3\n.rept %d\n.long 0xfffffff1\n.byte 0,0,1,8\n.quad -1\n.endr\n.incbin \"t.bin\"\n"
+		".p2align 3\n.rept 20\n.long -5,0,-16,0\n.endr\n.rept %d\n.long 0xfffffff1\n.byte "
+		"0,0,1,8\n.quad -1\n.endr\n.incbin \"t.bin\"\n"
 		".section .note.GNU-stack,\"\",@progbits\n",
 		n_decoys);
 	assert_int_equal(fclose(f), 0);

@@ -43,6 +43,11 @@ static void all_windows_that_are_kept_can_be_asked_for(void **state)
 		assert_true(scale_of(&r, numbers[i], TID) == 10 + i);
 	assert_int_equal(alloc_rounds__scale(&r, numbers[0], TID, &scale), -ESTALE);
 	assert_true(alloc_rounds__last_scale(&r) == 10 + ALLOC_WINDOWS_KEPT);
+	/* our own calls, by which a probe's cost is measured, are nobody's that came too late */
+	alloc_rounds__next(&r);
+	assert_int_equal(alloc_rounds__scale(&r, alloc_rounds__number(&r), TID, &scale), -ENOENT);
+	window(&r, 1);
+	assert_int_equal(alloc_rounds__scale(&r, alloc_rounds__number(&r) - 1, TID, &scale), -ENOENT);
 }
 
 /* What the kernel kept of the first one would be taken for the second's, if numbers came again. */

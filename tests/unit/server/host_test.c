@@ -232,6 +232,29 @@ static void file_of_an_older_time_is_taken(void **state)
 	assert_string_equal(f->told, "token-two certificate-one key-two profiles.example");
 }
 
+static int renew_token(uint64_t n_expired, void *ctx)
+{
+	struct fixture *f = ctx;
+
+	(void)n_expired;
+	put(f, CREDENTIALS, "view bearer token-two\n");
+	server_host__renew(f->server);
+	return 0;
+}
+
+/* The first process to come is that of the token: none came for a key that was written again as it was. */
+static void file_with_the_same_bytes_ends_nobodys_connection(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	put(f, KEY, "key-one");
+	server_host__renew(f->server);
+	assert_int_equal(loop__add_timer(f->loop, 2000 * NS_PER_MS, 0, renew_token, f, NULL), 0);
+	wait_for(f, 2);
+	assert_string_equal(f->told, "token-two certificate-one key-one profiles.example");
+}
+
 /* By rule and folder, where the collector need not look for it. */
 static void capture_may_be_named_by_its_place(void **state)
 {
@@ -269,6 +292,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		host_test(options_may_be_gone_when_a_file_is_renewed),
+		host_test(file_with_the_same_bytes_ends_nobodys_connection),
 		host_test(file_of_an_older_time_is_taken),
 		host_test(capture_may_be_named_by_its_place),
 		host_test(certificate_waits_for_its_key),
