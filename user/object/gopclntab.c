@@ -79,20 +79,32 @@ static const char *read_string(const struct gopclntab *t, const struct gopclntab
 
 /* -- the header -- */
 
+static uint32_t magic_of(const uint8_t bytes[8])
+{
+	uint32_t magic;
+
+	memcpy(&magic, bytes, sizeof(magic));
+	return magic;
+}
+
+bool gopclntab__is_header(const uint8_t p[8])
+{
+	uint32_t magic = magic_of(p);
+
+	return (magic == 0xfffffffb || magic == 0xfffffffa || magic == 0xfffffff0 || magic == 0xfffffff1) &&
+	       !p[4] && !p[5] && (p[6] == 1 || p[6] == 2 || p[6] == 4) && (p[7] == 8 || p[7] == 4);
+}
+
 static int parse_magic(struct lazy_bytes *bytes, enum gopclntab_version *ret_version)
 {
 	const uint8_t *p = lazy_bytes__get(bytes, 0, 16);
 	uint32_t magic;
 
-	if (!p)
+	if (!p || !gopclntab__is_header(p))
 		return -ENOENT;
-	memcpy(&magic, p, sizeof(magic));
-	if (magic != 0xfffffffb && magic != 0xfffffffa && magic != 0xfffffff0 && magic != 0xfffffff1)
-		return -ENOENT;
-	if (p[4] || p[5] || (p[6] != 1 && p[6] != 2 && p[6] != 4))
-		return -ENOENT;
-	if (p[7] != 8)
-		return p[7] == 4 ? -EOPNOTSUPP : -ENOENT;
+	if (p[7] == 4)
+		return -EOPNOTSUPP;
+	magic = magic_of(p);
 	*ret_version = magic == 0xfffffffb   ? GO_1_2
 		       : magic == 0xfffffffa ? GO_1_16
 		       : magic == 0xfffffff0 ? GO_1_18

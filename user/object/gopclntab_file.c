@@ -108,10 +108,8 @@ static int search(const struct elf *e, const struct elf_section *s, struct gopcl
 
 		if (!p)
 			break;
-		if ((p[0] != 0xf0 && p[0] != 0xf1 && p[0] != 0xfa && p[0] != 0xfb) || p[1] != 0xff ||
-		    p[2] != 0xff || p[3] != 0xff || p[4] || p[5] || (p[6] != 1 && p[6] != 2 && p[6] != 4) ||
-		    p[7] != 8)
-			continue; /* a number that is -5 or -16 is no try */
+		if (!gopclntab__is_header(p))
+			continue;
 		if (load_at(e, s, at, t) == 0)
 			err = 0;
 		else if (++tries == SEARCH_TRIES)

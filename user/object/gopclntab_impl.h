@@ -30,6 +30,8 @@ struct gopclntab {
 	struct lazy_bytes own;
 };
 
+/* May a table begin with these eight bytes, of a 32-bit program, too? */
+bool gopclntab__is_header(const uint8_t bytes[8]);
 /* Fills a zeroed table from its header; -ENOENT where none starts there. text_start 0: as the header states it, which may be 0, too. */
 int gopclntab__init(struct gopclntab *t, struct lazy_bytes *bytes, uint64_t text_start);
 

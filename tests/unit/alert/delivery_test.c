@@ -4,16 +4,15 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "tests/support/file_limit.h"
 #include "tests/support/folder.h"
 #include "user/alert/delivery.h"
 #include "user/alert/delivery_queue.h"
@@ -258,20 +257,9 @@ static void the_queue_is_bounded_by_number_and_bytes(void **state)
 
 /* ---- disks that refuse, folders that go ------------------------------------------------------------------------------- */
 
-/* A file may have so many bytes: 0: none is written. */
-static void limit_files(rlim_t bytes)
-{
-	struct rlimit l;
-
-	signal(SIGXFSZ, SIG_IGN);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
-	l.rlim_cur = bytes < l.rlim_max ? bytes : l.rlim_max;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
-}
-
 static int tear_down_limits(void **state)
 {
-	limit_files(RLIM_INFINITY);
+	file_limit__set(RLIM_INFINITY);
 	return tear_down(state);
 }
 
@@ -309,7 +297,7 @@ static void what_the_disk_refuses_is_told_from_memory(void **state)
 	uint64_t seq;
 
 	put(f, "http://a/", "a1", NOW);
-	limit_files(0);
+	file_limit__set(0);
 	put(f, "http://a/", "a2", NOW);
 	put(f, "http://a/", "a3", NOW);
 	assert_int_equal(f->queue.err, -EFBIG);
@@ -321,7 +309,7 @@ static void what_the_disk_refuses_is_told_from_memory(void **state)
 	}
 	assert_int_equal(count_files(f), 0);
 	/* it takes them again, with the next one */
-	limit_files(RLIM_INFINITY);
+	file_limit__set(RLIM_INFINITY);
 	put(f, "http://a/", "a4", NOW);
 	assert_int_equal(f->queue.err, 0);
 	assert_int_equal(count_files(f), 2);
@@ -339,11 +327,11 @@ static void what_waits_at_the_end_is_written_where_that_works(void **state)
 	struct fixture *f = *state;
 	uint64_t seq;
 
-	limit_files(0);
+	file_limit__set(0);
 	put(f, "http://a/", "a1", NOW);
 	put(f, "http://a/", "a2", NOW);
 	assert_int_equal(delivery_queue__keep(&f->queue), 2);
-	limit_files(RLIM_INFINITY);
+	file_limit__set(RLIM_INFINITY);
 	assert_int_equal(delivery_queue__keep(&f->queue), 0);
 	start_again(f);
 	assert_int_equal(f->queue.n, 2);
@@ -355,10 +343,10 @@ static void what_waits_for_longer_is_written_when_that_works(void **state)
 	struct fixture *f = *state;
 	uint64_t seq;
 
-	limit_files(0);
+	file_limit__set(0);
 	put(f, "http://a/", "a1", NOW);
 	next(f, MONO, &seq);
-	limit_files(RLIM_INFINITY);
+	file_limit__set(RLIM_INFINITY);
 	delivery_queue__failed(&f->queue, seq, MONO, 0);
 	assert_int_equal(count_files(f), 1);
 	assert_int_equal(f->queue.err, 0);
@@ -370,7 +358,7 @@ static void memory_is_bounded_as_files_are(void **state)
 	struct fixture *f = *state;
 	uint64_t seq;
 
-	limit_files(0);
+	file_limit__set(0);
 	for (int i = 0; i < DELIVERY_QUEUE_MAX + 10; i++)
 		put(f, "http://a/", i < 10 ? "early" : "late", NOW);
 	assert_int_equal(f->queue.n, DELIVERY_QUEUE_MAX);

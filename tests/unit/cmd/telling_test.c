@@ -4,17 +4,16 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "tests/support/file_limit.h"
 #include "tests/support/folder.h"
 #include "user/alert/delivery.h"
 #include "user/alert/rule_engine.h"
@@ -141,22 +140,11 @@ static int set_up(void **state)
 	return 0;
 }
 
-/* A file may have so many bytes: 0: none is written. */
-static void limit_files(rlim_t bytes)
-{
-	struct rlimit l;
-
-	signal(SIGXFSZ, SIG_IGN);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
-	l.rlim_cur = bytes < l.rlim_max ? bytes : l.rlim_max;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
-}
-
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	limit_files(RLIM_INFINITY);
+	file_limit__set(RLIM_INFINITY);
 	telling__free(f->telling);
 	loop__free(f->loop);
 	for (int i = 0; i < n_posts; i++)
@@ -340,7 +328,7 @@ static void a_disk_that_refuses_keeps_nobody_from_being_told(void **state)
 {
 	struct fixture *f = *state;
 
-	limit_files(0);
+	file_limit__set(0);
 	tell(f, &both, 1);
 	assert_int_equal(n_posts, 3);
 	for (int i = 0; i < 3; i++)

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/folder.h"
 #include "user/object/elf.h"
 #include "user/object/gopclntab.h"
 #include "user/object/symtab.h"
@@ -383,12 +384,12 @@ static int load_behind(const char *dir, int n_decoys)
 
 static void what_looks_like_a_table_is_tried_a_few_times(void **state)
 {
-	char dir[] = "/tmp/gopclntab_test.XXXXXX", path[128];
+	char dir[FOLDER_MAX], path[FOLDER_MAX + 8];
 	struct table bytes = {0};
 	FILE *f;
 
 	(void)state;
-	assert_non_null(mkdtemp(dir));
+	assert_int_equal(folder__make(dir), 0);
 	build_newer(&bytes, 0xfffffff1, true);
 	patch(&bytes, 24, 0x10000, 8); /* where the text starts */
 	snprintf(path, sizeof(path), "%s/t.bin", dir);
@@ -399,8 +400,7 @@ static void what_looks_like_a_table_is_tried_a_few_times(void **state)
 	assert_int_equal(load_behind(dir, 0), 0);
 	assert_int_equal(load_behind(dir, 7), 0);
 	assert_int_equal(load_behind(dir, 8), -ENOENT);
-	snprintf(path, sizeof(path), "rm -r %s", dir);
-	assert_int_equal(system(path), 0);
+	assert_int_equal(folder__remove(dir), 0);
 }
 
 /* Functions of the table stand where the symbol table of an unstripped build has them. */
