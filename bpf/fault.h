@@ -22,16 +22,17 @@ struct fault_clock {
 	__u64 n_faults; /* all */
 	__u64 n_fired, n_taken;
 	__u64 n_nothing; /* of those that were taken: made nothing resident */
-	__u64 cost_ns;   /* of those that fired */
-	__u32 round;     /* of the gate, as of the last */
-	__u32 half;      /* that is counted in */
-	__u32 n_slice;   /* taken in that half */
-	__u32 n_defer;   /* of these, stacks for user space to finish */
-	__u32 pending;   /* where the last that was taken is kept */
+	__u64 n_left_out; /* of those that were taken: others with a stack for user space to finish stand for them */
+	__u64 cost_ns; /* of those that fired */
+	__u32 round;   /* of the gate, as of the last */
+	__u32 half;    /* that is counted in */
+	__u32 n_slice; /* taken in that half */
+	__u32 n_defer; /* of these, stacks for user space to finish */
+	__u32 pending; /* where the last that was taken is kept */
 	__u32 reserved;
 };
 
 _Static_assert(sizeof(struct fault_gate) == 40, "struct fault_gate");
-_Static_assert(sizeof(struct fault_clock) == 72, "struct fault_clock");
+_Static_assert(sizeof(struct fault_clock) == 80, "struct fault_clock");
 
 #endif

@@ -22,11 +22,12 @@
 #include "bpf/defer.bpf.h"
 #include "bpf/page_table.bpf.h"
 
-#define DEFER_A_SLICE 48           /* stacks that user space finishes, of a CPU */
-#define STACK_BELOW   (128 * 1024) /* of the stack pointer: a function that is about to move it */
-#define STACK_ABOVE   (8 << 20)
-#define THIN_MAX      16
-#define TMPFS_MAGIC   0x01021994 /* include/uapi/linux/magic.h; shared anonymous memory lies there, too */
+#define DEFER_STEP \
+	32 /* after so many stacks for user space to finish in a slice, of a CPU, one in two is, … */
+#define STACK_BELOW (128 * 1024) /* of the stack pointer: a function that is about to move it */
+#define STACK_ABOVE (8 << 20)
+#define THIN_MAX    16
+#define TMPFS_MAGIC 0x01021994 /* include/uapi/linux/magic.h; shared anonymous memory lies there, too */
 
 #define PENDING_FREE  0
 #define PENDING_TAKEN 1 /* its thread has not come by */
@@ -143,14 +144,23 @@ static __always_inline void memory__read_tables(struct task_struct *task, __u64 
 		page_table__read(&layout, (__u64)BPF_CORE_READ(task, mm, pgd), addr, ret);
 }
 
-/* A new program begins with page faults; the stacks of other events are to be finished, too. */
-static __always_inline int memory__may_defer(struct fault_clock *clock)
+/*
+ * A new program begins with page faults, and until its mappings are known each of its stacks is for user space to finish; those of other events are, too. So past the first of a slice
+ * fewer and fewer are, and each stands for those that are left out. 1: this one is to be told.
+ */
+static __always_inline int memory__thin_unfinished(struct fault_clock *clock, struct task_sample *s)
 {
-	if (clock->n_defer >= DEFER_A_SLICE) {
-		lose(EVENT_MEMORY, LOSS_DEFER_RATE, 1);
+	__u32 bits = clock->n_defer / DEFER_STEP;
+
+	if (bits > THIN_MAX)
+		bits = THIN_MAX;
+	if (bpf_get_prandom_u32() & ((1u << bits) - 1)) {
+		__sync_fetch_and_add(&clock->n_left_out, 1);
 		return 0;
 	}
 	clock->n_defer++;
+	s->count <<= bits;
+	s->value <<= bits;
 	return 1;
 }
 
@@ -174,7 +184,7 @@ static __always_inline void memory__count(struct fault_pending *p, struct task_s
 		__sync_fetch_and_add(&clock->n_nothing, 1);
 		return;
 	}
-	if (defer__wanted(p->walk.end) && memory__may_defer(clock) && !defer__send(&p->walk, &s))
+	if (defer__wanted(p->walk.end) && (!memory__thin_unfinished(clock, &s) || !defer__send(&p->walk, &s)))
 		return;
 	if (p->walk.derived)
 		lose(EVENT_MEMORY, LOSS_DERIVED_RULES, 1);

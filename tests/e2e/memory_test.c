@@ -14,6 +14,8 @@
 #define BYTES      (64 * MIB)
 #define ERROR_MOST 0.35 /* of a total: past that a test says nothing */
 
+#define SHORT_PROGRAMS 20
+
 struct truth {
 	double bytes, faults, huge;
 };
@@ -213,6 +215,32 @@ static void pages_of_a_file_are_counted_however_many_a_fault_brings(void **state
 	assert_true(sum_function(r->profile, "touch_file").faults < t.faults * 2);
 }
 
+/* Where each process is a new one, all stacks are for user space to finish: more than it has time for. */
+static void programs_that_end_at_once_are_whole(void **state)
+{
+	struct recording *r = *state;
+	char program[4096], script[8192];
+	struct truth all = {0}, t;
+	const char *line;
+	double error;
+
+	run__path_workload("touch", program);
+	snprintf(script, sizeof(script), "for i in $(seq %d); do '%s' file 4 '%s'; done", SHORT_PROGRAMS,
+		 program, recording__file(r, "pages"));
+	recording__record(r, 0, ARGS("-e", "memory", "--", "sh", "-c", script));
+	for (line = run__out(&r->everprof); (line = strstr(line, "truth ")); line++) {
+		assert_int_equal(sscanf(line, "truth %lf %lf %lf", &t.bytes, &t.faults, &t.huge), 3);
+		all.bytes += t.bytes;
+		all.faults += t.faults;
+	}
+	assert_true(all.bytes == SHORT_PROGRAMS * 64 * 4 * MIB);
+	expect_complete(r->profile, &(struct expect_filter){.comm = "touch"}, 0.95);
+	/* of the stacks of a slice that are for user space to finish some stand for up to eight; measured, all in all: 9 % */
+	error = error_of(r->profile, all.faults) + 0.06;
+	assert_amount(r->profile, "touch_file", sum_function(r->profile, "touch_file").bytes, all.bytes,
+		      error);
+}
+
 static void a_file_written_to_privately_is_memory_of_its_own(void **state)
 {
 	assert_way(*state, "own_file", "anonymous", "touch_file", true);
@@ -271,6 +299,7 @@ int main(void)
 		e2e_test(a_thread_touches_its_stack),
 		e2e_test(shared_memory_is_shared),
 		e2e_test(pages_of_a_file_are_counted_however_many_a_fault_brings),
+		e2e_test(programs_that_end_at_once_are_whole),
 		e2e_test(a_file_written_to_privately_is_memory_of_its_own),
 		e2e_test(what_was_read_and_is_written_to_is_copied),
 		e2e_test(what_a_child_writes_to_is_copied),

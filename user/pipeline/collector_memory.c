@@ -59,6 +59,7 @@ static int read_clocks(const struct collector *c, struct memory_stats *ret)
 		ret->n_fired += clocks[i].n_fired;
 		ret->n_taken += clocks[i].n_taken;
 		ret->n_nothing += clocks[i].n_nothing;
+		ret->n_left_out += clocks[i].n_left_out;
 		ret->cost_ns += clocks[i].cost_ns;
 	}
 	return 0;
@@ -223,7 +224,7 @@ static void settle_memory(struct collector *c, struct window *w)
 		"memory: one page fault in %u to %u of all that are sampled; %llu faults, %llu with a stack, "
 		"of which %llu made nothing resident; %s",
 		m->period_min, m->period_max, (unsigned long long)(s.n_faults - m->window.n_faults),
-		(unsigned long long)(s.n_taken - m->window.n_taken),
+		(unsigned long long)(s.n_taken - s.n_left_out - m->window.n_taken + m->window.n_left_out),
 		(unsigned long long)(s.n_nothing - m->window.n_nothing),
 		m->measures ? "sizes as page tables tell"
 			    : "each counts as one page, a lower bound where huge pages or files are mapped");

@@ -79,7 +79,8 @@ static void print_memory(const struct memory_stats *m, struct buf *b)
 	       "1 where page tables tell what a fault made resident, 0 where each counts as one page.",
 	       m->measures);
 	number(b, "faults_total", COUNTER, "Page faults that samples stand for.", m->n_faults);
-	number(b, "faults_taken_total", COUNTER, "Page faults whose stack was taken.", m->n_taken);
+	number(b, "faults_taken_total", COUNTER, "Page faults whose stack was taken.",
+	       m->n_taken - m->n_left_out);
 	number(b, "faults_nothing_total", COUNTER, "Of these, faults that made nothing resident.",
 	       m->n_nothing);
 	seconds(b, "fault_seconds_total", COUNTER,
