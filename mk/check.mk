@@ -5,8 +5,8 @@
 FORMATTED := $(shell find user bpf exporters tests -name '*.[ch]' 2>/dev/null)
 
 .PHONY: lint format compile-db
-lint: ## layers, licences, sizes, names, format (what `make test` checks too)
-	$(Q)tests/lint/run
+lint: all ## layers, licences, sizes, names, format (what `make test` checks too)
+	$(Q)BUILD=$(BUILD) tests/lint/run
 
 format: ## bring all C sources into shape by .clang-format
 	$(Q)clang-format -i $(FORMATTED)
