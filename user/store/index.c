@@ -16,7 +16,8 @@
  *   For any set of files and any range, select gives no window together with a roll-up that holds it, and nothing twice.
  *
  * Cost. 48 bytes a file. Adding at the end, where new windows go, is O(1); elsewhere a memmove. select is O(n log n) in the
- *   files of the range.
+ *   files of the range. Which roll-up is due is asked every second: it looks at hours that ended since, and at what an add or a deletion
+ *   unsettled, not at all files (90 ms a second with half a million of them).
  *
  * What it does not do. It cannot tell a part that was deleted from one that never was; therefore the store deletes covered
  *   parts a whole roll-up at a time. A kill in the milliseconds in between leaves some of them, and a range that cuts that roll-up
@@ -48,6 +49,7 @@ void store_index__clear(struct store_index *ix)
 {
 	ix->n = 0;
 	ix->bytes = 0;
+	memset(ix->settled_s, 0, sizeof(ix->settled_s));
 }
 
 int store_index__reserve(struct store_index *ix, uint32_t extra)
@@ -92,12 +94,24 @@ const struct store_entry *store_index__find(const struct store_index *ix, const 
 	return &ix->entries[i];
 }
 
+/* The roll-up of that level over this time is to be looked at again. */
+static void unsettle(struct store_index *ix, enum store_level level, uint64_t start_s)
+{
+	uint64_t from_s = store_name__rollup("", start_s, level).start_s;
+
+	if (ix->settled_s[level] > from_s)
+		ix->settled_s[level] = from_s;
+}
+
 int store_index__insert(struct store_index *ix, const struct store_name *name, uint64_t bytes)
 {
 	uint32_t i = position(ix, name);
+	enum store_level level = store_name__level(name);
 	struct store_entry *e;
 	int rc;
 
+	if (level < STORE_DAY && !name->is_late)
+		unsettle(ix, level + 1, name->start_s);
 	if (i < ix->n && store_name__compare(&ix->entries[i].name, name) == 0) {
 		e = &ix->entries[i];
 		if (!e->is_dead)
@@ -146,6 +160,11 @@ void store_index__kill(struct store_index *ix, uint32_t i)
 
 	if (e->is_dead)
 		return;
+	/* a day does not wait for windows that are gone, and roll-ups that are gone may be due once more; parts of one that is there change nothing */
+	if (!store_index__is_covered(ix, &e->name) && !e->name.is_late) {
+		unsettle(ix, STORE_HOUR, e->name.start_s);
+		unsettle(ix, STORE_DAY, e->name.start_s);
+	}
 	e->is_dead = true;
 	ix->bytes -= e->bytes;
 }
@@ -324,16 +343,15 @@ static bool day_must_wait(const struct store_index *ix, const struct store_name 
 	return false;
 }
 
-static bool is_due(const struct store_index *ix, const struct store_name *part,
-		   const struct store_name *rollup, uint64_t latest_end_s, store_verdict_fn verdict,
+/* A roll-up that is over and has parts. */
+static bool is_due(const struct store_index *ix, const struct store_name *rollup, store_verdict_fn verdict,
 		   const void *ctx)
 {
-	if (!is_part(part, rollup) || store_name__end_s(rollup) > latest_end_s ||
-	    store_index__find(ix, rollup))
+	if (store_index__find(ix, rollup))
 		return false;
 	if (store_name__level(rollup) == STORE_HOUR) {
 		/* An hour whose day is rolled up already lost its file to retention: its windows are in the day. */
-		if (has_rollup(ix, part, STORE_DAY))
+		if (has_rollup(ix, rollup, STORE_DAY))
 			return false;
 	} else if (day_must_wait(ix, rollup, verdict, ctx)) {
 		return false;
@@ -341,31 +359,38 @@ static bool is_due(const struct store_index *ix, const struct store_name *part,
 	return verdict(rollup, ctx) == STORE_ROLL;
 }
 
-int store_index__next_rollup(const struct store_index *ix, uint64_t now_s, uint64_t grace_s,
+/* The oldest that is due of what is not settled and is over before end_s, a start of a roll-up of that level. */
+static int next_of_level(struct store_index *ix, enum store_level level, uint64_t end_s,
+			 store_verdict_fn verdict, const void *ctx, struct store_name *ret_rollup)
+{
+	for (uint32_t i = store_index__lower_bound(ix, ix->settled_s[level]);
+	     i < ix->n && ix->entries[i].name.start_s < end_s; i++) {
+		const struct store_entry *e = &ix->entries[i];
+		struct store_name rollup;
+
+		if (e->is_dead || e->name.is_late || store_name__level(&e->name) + 1 != level)
+			continue;
+		rollup = store_name__rollup(e->name.event, e->name.start_s, level);
+		if (is_due(ix, &rollup, verdict, ctx)) {
+			ix->settled_s[level] = rollup.start_s;
+			*ret_rollup = rollup;
+			return 0;
+		}
+	}
+	ix->settled_s[level] = end_s;
+	return -ENOENT;
+}
+
+int store_index__next_rollup(struct store_index *ix, uint64_t now_s, uint64_t grace_s,
 			     store_verdict_fn verdict, const void *ctx, struct store_name *ret_rollup)
 {
 	uint64_t latest_end_s = now_s > grace_s ? now_s - grace_s : 0;
+	int rc = -ENOENT;
 
-	for (int level = STORE_HOUR; level <= STORE_DAY; level++) {
-		struct store_name seen = {0};
-
-		for (uint32_t i = 0; i < ix->n && ix->entries[i].name.start_s < latest_end_s; i++) {
-			const struct store_entry *e = &ix->entries[i];
-			struct store_name rollup =
-				store_name__rollup(e->name.event, e->name.start_s, (enum store_level)level);
-
-			/* Sixty windows ask for the same hour: look once where they follow each other. */
-			if (e->is_dead || !is_part(&e->name, &rollup) ||
-			    store_name__compare(&rollup, &seen) == 0)
-				continue;
-			if (is_due(ix, &e->name, &rollup, latest_end_s, verdict, ctx)) {
-				*ret_rollup = rollup;
-				return 0;
-			}
-			seen = rollup;
-		}
-	}
-	return -ENOENT;
+	for (enum store_level level = STORE_HOUR; rc && level <= STORE_DAY; level++)
+		rc = next_of_level(ix, level, store_name__rollup("", latest_end_s, level).start_s, verdict,
+				   ctx, ret_rollup);
+	return rc;
 }
 
 int store_index__parts(const struct store_index *ix, const struct store_name *rollup,

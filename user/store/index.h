@@ -30,6 +30,8 @@ struct store_index {
 	struct store_entry *entries;
 	uint32_t n, cap, limit;
 	uint64_t bytes; /* of the live ones */
+	/* By level, of hours and days: what starts before is rolled up or will not be, unless something changes there. Of store_index__next_rollup's caller. */
+	uint64_t settled_s[STORE_DAY + 1];
 };
 
 void store_index__init(struct store_index *ix, uint32_t limit);
@@ -82,8 +84,8 @@ enum store_verdict {
 };
 typedef enum store_verdict (*store_verdict_fn)(const struct store_name *rollup, const void *ctx);
 /* The oldest hour, else the oldest day, that ended at least grace_s before now_s, has parts and no roll-up. A day waits for its
- * hours. -ENOENT: none is due. */
-int store_index__next_rollup(const struct store_index *ix, uint64_t now_s, uint64_t grace_s,
+ * hours. -ENOENT: none is due. What a verdict was against is not asked for again; STORE_ROLL_EMPTY may follow STORE_ROLL. */
+int store_index__next_rollup(struct store_index *ix, uint64_t now_s, uint64_t grace_s,
 			     store_verdict_fn verdict, const void *ctx, struct store_name *ret_rollup);
 /* Parts of that roll-up: windows of an hour, hours of a day. Own array. */
 int store_index__parts(const struct store_index *ix, const struct store_name *rollup,

@@ -16,7 +16,7 @@
  *   told in the roll-up as "lost windows_damaged". An hour that is refused blocks its day, so that a day never hides minutes that it does
  *   not hold.
  *
- * Cost. One decode and one merge a step; memory as the header says; an idle step is one pass over the index.
+ * Cost. One decode and one merge a step; memory as the header says; an idle step looks up what ended since the last.
  *
  * What it does not do. It does not roll again when late windows come.
  */

@@ -322,9 +322,15 @@ static enum store_verdict verdict_on_nine(const struct store_name *rollup, const
 	return STORE_ROLL;
 }
 
-static int next_at(const struct store_index *ix, uint64_t now_ns, struct store_name *ret)
+static int next_at(struct store_index *ix, uint64_t now_ns, struct store_name *ret)
 {
 	return store_index__next_rollup(ix, now_ns / NS_PER_SEC, 120, all_well, NULL, ret);
+}
+
+/* As another run would. */
+static void look_again(struct store_index *ix)
+{
+	memset(ix->settled_s, 0, sizeof(ix->settled_s));
 }
 
 static void an_hour_is_due_after_its_end_and_grace(void **state)
@@ -368,6 +374,7 @@ static void a_day_waits_for_its_hours(void **state)
 		-ENOENT);
 	/* nothing of the hour can be read: there is nothing to wait for */
 	verdict = STORE_ROLL_EMPTY;
+	look_again(&ix);
 	assert_int_equal(
 		store_index__next_rollup(&ix, AT(25, 0) / NS_PER_SEC, 120, verdict_on_nine, &verdict, &n), 0);
 	assert_int_equal(store_name__level(&n), STORE_DAY);
@@ -375,6 +382,7 @@ static void a_day_waits_for_its_hours(void **state)
 	assert_int_equal(n_parts, 1);
 	assert_int_equal(parts[0].start_s, DAY_S + 10 * 3600);
 	free(parts);
+	look_again(&ix);
 	assert_int_equal(next_at(&ix, AT(24, 1), &n), 0);
 	assert_int_equal(store_name__level(&n), STORE_HOUR);
 	store_index__done(&ix);
@@ -400,9 +408,111 @@ static void late_windows_are_no_parts(void **state)
 	store_index__done(&ix);
 }
 
+static enum store_verdict count_and_refuse(const struct store_name *rollup, const void *ctx)
+{
+	(void)rollup;
+	++*(uint32_t *)ctx;
+	return STORE_ROLL_REFUSED;
+}
+
+static uint32_t looks(struct store_index *ix, uint64_t now_ns)
+{
+	struct store_name n;
+	uint32_t count = 0;
+
+	assert_int_equal(store_index__next_rollup(ix, now_ns / NS_PER_SEC, 120, count_and_refuse, &count, &n),
+			 -ENOENT);
+	return count;
+}
+
+static void what_is_settled_is_not_looked_at_every_second(void **state)
+{
+	struct store_index ix;
+
+	(void)state;
+	store_index__init(&ix, 0);
+	for (int m = 0; m < 12 * 60; m++) {
+		add(&ix, window("cpu", AT(0, m)));
+		add(&ix, window("memory", AT(0, m)));
+	}
+	assert_true(looks(&ix, AT(10, 30)) > 10);
+	assert_int_equal(looks(&ix, AT(10, 31)), 0);
+	add(&ix, window("cpu", AT(12, 0)));
+	assert_int_equal(looks(&ix, AT(10, 31)), 0);
+	assert_true(looks(&ix, AT(11, 2)) > 0); /* the next hour is over */
+	assert_int_equal(looks(&ix, AT(11, 3)), 0);
+	store_index__done(&ix);
+}
+
+/* Of events that cannot be added up, and of hours that do not fit, as they happen to fall. */
+static enum store_verdict verdict_by_name(const struct store_name *rollup, const void *ctx)
+{
+	uint64_t hour = rollup->start_s / 3600;
+
+	(void)ctx;
+	if (store_name__level(rollup) != STORE_HOUR || hour % 7)
+		return STORE_ROLL;
+	return hour % 2 ? STORE_ROLL_EMPTY : STORE_ROLL_REFUSED;
+}
+
+/* A change of the files, or none: a window now or long ago, a roll-up, or one of them deleted. */
+static void change(struct store_index *ix, int now_m)
+{
+	static const char *const events[] = {"cpu", "heap"};
+	const char *event = events[rand() % 2];
+	uint64_t any_ns = AT(0, rand() % (now_m + 1));
+	struct store_name n = window(event, rand() % 4 ? AT(0, now_m) : any_ns);
+
+	if (rand() % 3 == 0)
+		n = store_name__rollup(event, any_ns / NS_PER_SEC, rand() % 3 ? STORE_HOUR : STORE_DAY);
+	n.is_late = rand() % 10 == 0 && store_name__level(&n) == STORE_WINDOW;
+	if (rand() % 3)
+		store_index__insert(ix, &n, 100);
+	else if (ix->n)
+		kill_name(ix, ix->entries[(uint32_t)rand() % ix->n].name);
+}
+
+static void what_is_due_is_the_same_as_of_a_look_at_all(void **state)
+{
+	uint32_t n_due = 0;
+
+	(void)state;
+	srand(11);
+	for (int round = 0; round < 40; round++) {
+		struct store_index ix;
+
+		store_index__init(&ix, 0);
+		for (int step = 0, now_m = 0; step < 1500; step++) {
+			struct store_name n = {0}, of_all = {0};
+			struct store_index all;
+			uint64_t now_s;
+			int rc;
+
+			now_m += step % 400 == 399 ? -90 : rand() % 12; /* the clock is set back, too */
+			change(&ix, now_m > 0 ? now_m : 0);
+			now_s = AT(0, now_m) / NS_PER_SEC;
+			all = ix;
+			look_again(&all);
+			rc = store_index__next_rollup(&all, now_s, 120, verdict_by_name, NULL, &of_all);
+			assert_int_equal(store_index__next_rollup(&ix, now_s, 120, verdict_by_name, NULL, &n),
+					 rc);
+			if (rc)
+				continue;
+			assert_int_equal(store_name__compare(&n, &of_all), 0);
+			n_due++;
+			if (rand() % 4)
+				add(&ix, n);
+		}
+		store_index__done(&ix);
+	}
+	assert_true(n_due > 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_settled_is_not_looked_at_every_second),
+		cmocka_unit_test(what_is_due_is_the_same_as_of_a_look_at_all),
 		cmocka_unit_test(entries_stay_in_order_of_time),
 		cmocka_unit_test(the_same_name_twice_is_refused_until_it_is_gone),
 		cmocka_unit_test(the_limit_holds),
