@@ -10,8 +10,7 @@
  *   All calls are counted, by thread. Stacks are taken of some of them, by size (bpf/poisson.h); the interval doubles as samples of the CPU get many, so that a window costs no more for a busy
  *   program, and stays unbiased: each sample weighs by the interval that it was drawn with.
  * calloc may call malloc, realloc jumps to it: a call is an inner one, and not counted, where the last one of its thread has not returned, which shows in its
- *   return address being still in its place, above this one's, and in where this one was made. The same test drops the second of two probes on one place, which happens where two
- *   mounts lead to one file.
+ *   return address being still in its place, above this one's, and in where this one was made. That no place has two probes is seen to by who puts them there (user/pipeline/probed_files).
  * Invariants: probes of a thread run one after the other, so its alloc_thread is its own. Probes may be preempted by other threads': a CPU's scratch is claimed.
  * Cost: some 0.15 us of ours in some 0.8 us of a probe; 5 to 15 us for a sample.
  */
@@ -150,7 +149,7 @@ static __always_inline int alloc__is_inner(const struct alloc_thread *t, __u64 s
 
 	if (!t->sp || t->site == site || sp > t->sp || t->sp - sp > ALLOC_FRAME_MAX)
 		return 0;
-	if (sp == t->sp) /* by a jump, or by a second probe in one place */
+	if (sp == t->sp) /* by a jump */
 		return ret == t->ret;
 	if (ret - t->ip + ALLOC_CODE_MAX > 2 * ALLOC_CODE_MAX)
 		return 0;

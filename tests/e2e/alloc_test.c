@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -352,6 +353,36 @@ static void python_is_probed_where_it_bypasses_malloc(void **state)
 	assert_stacks(r, "python3", "**", 0.7, 0.04);
 }
 
+/* -- containers -- */
+/* Overlays upon one folder, as the containers of an image have them, each with a program that runs: the calls of one of these would meet six probes. */
+static void a_file_below_many_mounts_is_probed_once(void **state)
+{
+	static const char mounts[] = "for i in 1 2 3 4 5 6; do mkdir -p \"$0/$i\" && mount -t overlay -o "
+				     "\"lowerdir=$0/below:$0/empty\" everprof \"$0/$i\" || exit 77; done; ";
+	static const char programs[] =
+		"for i in 2 3 4 5 6; do \"$0/$i/allocs_static\" idle 8 >/dev/null & done; "
+		"\"$0/1/allocs_static\" steady \"$1\"; wait";
+	struct recording *r = *state;
+	struct run can_mount = {0};
+	char path[4096], script[1024];
+	int status = 0;
+
+	assert_int_equal(mkdir(recording__file(r, "below"), 0755), 0);
+	assert_int_equal(mkdir(recording__file(r, "empty"), 0755), 0);
+	run__path_workload("allocs_static", path);
+	recording__copy(path, recording__file(r, "below/allocs_static"));
+	run__to_end(&can_mount, 10000, &status,
+		    ARGS("/usr/bin/unshare", "-m", "/bin/sh", "-c", mounts, r->dir));
+	run__done(&can_mount);
+	if (status == 77)
+		skip();
+	assert_int_equal(status, 0);
+	snprintf(script, sizeof(script), "%s%s", mounts, programs);
+	record_allocs(r,
+		      ARGS("-e", "alloc", "--", "unshare", "-m", "/bin/sh", "-c", script, r->dir, SECONDS));
+	assert_process(r, "allocs_static", 0.3);
+}
+
 /* -- whose -- */
 static void a_command_has_its_own_allocations_only(void **state)
 {
@@ -457,6 +488,7 @@ int main(void)
 		e2e_test(a_go_program_is_probed_in_its_runtime),
 		e2e_test(a_go_program_without_symbols_has_them_in_its_table),
 		e2e_test(python_is_probed_where_it_bypasses_malloc),
+		e2e_test(a_file_below_many_mounts_is_probed_once),
 		e2e_test(a_command_has_its_own_allocations_only),
 		e2e_test(no_probe_stays_whatever_ends_the_profiler),
 	};

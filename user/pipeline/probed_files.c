@@ -34,6 +34,7 @@ struct probed_file {
 	uint32_t n_places, n_failures, id;
 	double owed_ns; /* time that windows without it stood for */
 	bool is_seen, is_dead, is_linked, is_read;
+	bool is_alias;   /* another target is the same file: that one is probed while it is there */
 	bool has_probes; /* in this window, or the one that has just ended */
 	struct watched_code code;
 };
@@ -185,30 +186,6 @@ void probed_files__forget_unseen(struct probed_files *f)
 	pthread_mutex_unlock(&f->lock);
 }
 
-uint32_t probed_files__choose(struct probed_files *f, double draw, uint32_t *ret_groups)
-{
-	uint32_t n = 0, kept = 0, groups, group;
-
-	pthread_mutex_lock(&f->lock);
-	for (uint32_t i = 0; i < f->n_targets; i++) {
-		if (f->targets[i]->is_dead)
-			free_target(f->targets[i]);
-		else
-			f->targets[kept++] = f->targets[i];
-	}
-	f->n_targets = kept;
-	groups = (kept + PROBED_LINKS_MAX - 1) / PROBED_LINKS_MAX;
-	group = groups ? (uint32_t)(draw * groups) : 0;
-	for (uint32_t i = group; i < kept; i += groups)
-		if (f->targets[i]->n_failures < ATTACH_FAILURES)
-			f->chosen[n++] = f->targets[i];
-	pthread_mutex_unlock(&f->lock);
-	f->n_chosen = n;
-	f->n_spared_now = 0;
-	*ret_groups = groups;
-	return n;
-}
-
 /* Told once while it lasts, not for every window. */
 static void tell_reader(const struct probed_file *t, const struct code_reader *r)
 {
@@ -232,6 +209,63 @@ static bool is_read(const struct probed_files *f, struct probed_file *t, struct 
 	if (watched_code__ask(&t->code, f->reader_fd, ret))
 		ret->kind = CODE_READER_UNKNOWN;
 	return ret->kind != CODE_READER_NONE;
+}
+
+/*
+ * A file below several mounts of overlayfs, as the containers of one image have it, has a device and a number in each, and the kernel puts probes on what lies below them all: each call would
+ * run as many as there are mounts. So files are told apart by what their mappings lead to; where that could not be asked for yet, by the rest.
+ */
+static bool is_among(struct probed_file *const *files, uint32_t n, const struct probed_file *t)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (t->code.tree && files[i]->code.tree == t->code.tree)
+			return true;
+	return false;
+}
+
+/* Those that can be probed, each once; how many. */
+static uint32_t find_distinct(struct probed_files *f, struct probed_file **distinct)
+{
+	struct code_reader r;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < f->n_targets; i++) {
+		struct probed_file *t = f->targets[i];
+
+		if (t->n_failures >= ATTACH_FAILURES)
+			continue;
+		if (!t->code.tree)
+			(void)is_read(f, t, &r);
+		t->is_alias = is_among(distinct, n, t);
+		if (!t->is_alias)
+			distinct[n++] = t;
+	}
+	return n;
+}
+
+uint32_t probed_files__choose(struct probed_files *f, double draw, uint32_t *ret_groups)
+{
+	struct probed_file *distinct[PROBED_FILES_MAX];
+	uint32_t n = 0, kept = 0, n_distinct, groups, group;
+
+	pthread_mutex_lock(&f->lock);
+	for (uint32_t i = 0; i < f->n_targets; i++) {
+		if (f->targets[i]->is_dead)
+			free_target(f->targets[i]);
+		else
+			f->targets[kept++] = f->targets[i];
+	}
+	f->n_targets = kept;
+	n_distinct = find_distinct(f, distinct);
+	groups = (n_distinct + PROBED_LINKS_MAX - 1) / PROBED_LINKS_MAX;
+	group = groups ? (uint32_t)(draw * groups) : 0;
+	for (uint32_t i = group; i < n_distinct; i += groups)
+		f->chosen[n++] = distinct[i];
+	pthread_mutex_unlock(&f->lock);
+	f->n_chosen = n;
+	f->n_spared_now = 0;
+	*ret_groups = groups;
+	return n;
 }
 
 static bool stays_read(const struct probed_files *f, struct probed_file *t, struct code_reader *ret)
@@ -384,10 +418,11 @@ void probed_files__stats(struct probed_files *f, struct probed_files_stats *ret)
 	char dir[32];
 
 	pthread_mutex_lock(&f->lock);
-	*ret = (struct probed_files_stats){
-		.n_files = f->n_targets, .n_failed = f->n_failed, .n_spared = f->n_spared};
-	for (uint32_t i = 0; i < f->n_targets; i++)
-		ret->n_places += f->targets[i]->n_places;
+	*ret = (struct probed_files_stats){.n_failed = f->n_failed, .n_spared = f->n_spared};
+	for (uint32_t i = 0; i < f->n_targets; i++) {
+		ret->n_files += !f->targets[i]->is_alias;
+		ret->n_places += f->targets[i]->is_alias ? 0 : f->targets[i]->n_places;
+	}
 	for (uint32_t i = 0; i < PROBED_LINKS_MAX; i++)
 		holders[i] = f->holders[i] ? uprobe_holder__pid(f->holders[i]) : 0;
 	pthread_mutex_unlock(&f->lock);
