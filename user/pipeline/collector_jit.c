@@ -131,7 +131,8 @@ static void take_jvm(struct collector *c, struct process *p, const struct jit_qu
 	} else {
 		log_debug("collector: process %u has %zu pieces of Java code, read in %llu us", p->key.tgid,
 			  code->n, (unsigned long long)(answer->cpu_ns / 1000));
-		make_pages(c, code, last, number);
+		if (last)
+			make_pages(c, code, last, number);
 		row = code_pages__row(number);
 		set_rule(c, p, code->low, code->high, &row);
 	}

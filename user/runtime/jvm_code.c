@@ -31,6 +31,9 @@
 #define LOG2_MIN         6
 #define LOG2_MAX         12
 #define FRAME_WORDS_MAX  (1u << 20)
+/* HotSpot's own limit of a code cache (CODE_CACHE_SIZE_LIMIT), and where addresses of programs end */
+#define CACHE_BYTES_MAX (2ull << 30)
+#define ADDRESS_MAX     (1ull << 47)
 /* It asks the CPU what it is, for milliseconds where a hypervisor answers, and does not tell that it pushes RBP, RBX, RSI and the flags. */
 #define CPUID_NAME  "VM_Version stub"
 #define CPUID_WORDS 5
@@ -353,6 +356,9 @@ int jvm_code__read(const struct jvm_memory *memory, const struct jvm_layout *lay
 		err = read_static(&r, JVM_HIGH_BOUND, &c.high);
 	if (err)
 		return err;
+	/* whoever looks at all of its pages trusts these two */
+	if (c.high <= c.low || c.high > ADDRESS_MAX || c.high - c.low > CACHE_BYTES_MAX)
+		return -EOPNOTSUPP;
 	r.headers = malloc(BLOBS_AT_A_TIME * sizeof(*r.headers));
 	err = r.headers ? read_heaps(&r) : -ENOMEM;
 	free(r.headers);

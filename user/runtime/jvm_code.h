@@ -47,7 +47,7 @@ struct jvm_blob {
 struct jvm_code {
 	struct jvm_blob *blobs; /* by start; none overlaps another */
 	size_t n;
-	uint64_t low, high; /* of all heaps, as they are reserved */
+	uint64_t low, high; /* of all heaps, as they are reserved: 2 GiB at most */
 };
 
 int jvm_code__read(const struct jvm_memory *memory, const struct jvm_layout *layout,

@@ -216,9 +216,11 @@ static void what_no_jvm_says_is_refused(void **state)
 	} cases[] = {
 		{STATICS + 32, 1000, 4, -EOPNOTSUPP}, /* heaps */
 		{STATICS + 32, 0, 4, -EOPNOTSUPP},
-		{STATICS, 8, 8, -EFAULT},                            /* where they are */
-		{HEAP + 64, 63, 4, -EOPNOTSUPP},                     /* segments of 2^63 bytes */
-		{HEAP + 8, UINT64_MAX, 8, -EOPNOTSUPP},              /* a heap without an end */
+		{STATICS, 8, 8, -EFAULT},                                       /* where they are */
+		{STATICS + 16, UINT64_MAX, 8, -EOPNOTSUPP},                     /* a cache without an end */
+		{STATICS + 16, BASE + CODE + (2ull << 30) + 1, 8, -EOPNOTSUPP}, /* larger than one can be */
+		{HEAP + 64, 63, 4, -EOPNOTSUPP},                                /* segments of 2^63 bytes */
+		{HEAP + 8, UINT64_MAX, 8, -EOPNOTSUPP},                         /* a heap without an end */
 		{HEAP + 8, BASE, 8, -EOPNOTSUPP},                    /* that ends before it begins */
 		{HEAP + 32, UINT64_MAX - 4, 8, -EFAULT},             /* its map */
 		{TABLE, 0, 8, -EOPNOTSUPP},                          /* no fields */
@@ -236,6 +238,24 @@ static void what_no_jvm_says_is_refused(void **state)
 	}
 }
 
+/* All of it, that is: a loop over its pages ends, and adds to no address that wraps. */
+static void a_cache_lies_where_programs_have_memory(void **state)
+{
+	struct jvm_code c;
+
+	(void)state;
+	put(STATICS + 16, BASE + CODE + (2ull << 30), 8);
+	assert_int_equal(read_code(&c), 0);
+	assert_int_equal(c.high - c.low, 2ull << 30);
+	jvm_code__done(&c);
+	/* heaps that are empty say nothing against it */
+	for (size_t at = 0; at < 16; at += 8) {
+		put(STATICS + 8 + at, UINT64_MAX - 16 + at, 8);
+		put(HEAP + at, UINT64_MAX - 16, 8);
+	}
+	assert_int_equal(read_code(&c), -EOPNOTSUPP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +263,7 @@ int main(void)
 		cmocka_unit_test_setup(a_frame_that_is_not_told_is_that_of_a_stub, make_image),
 		cmocka_unit_test_setup(what_does_not_fit_its_block_is_left_out, make_image),
 		cmocka_unit_test_setup(what_no_jvm_says_is_refused, make_image),
+		cmocka_unit_test_setup(a_cache_lies_where_programs_have_memory, make_image),
 	};
 
 	return cmocka_run_group_tests_name("jvm_code", tests, NULL, NULL);
