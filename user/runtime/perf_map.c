@@ -144,15 +144,14 @@ void perf_map__free(struct perf_map *m)
 	free(m);
 }
 
-static void forget(struct perf_map *m)
+void perf_map__forget(struct perf_map *m)
 {
-	m->n_lines = 0;
-	m->names_len = 0;
-	m->n_pieces = 0;
-	m->consumed = 0;
-	m->seam_len = 0;
-	m->n_bad_lines = 0;
-	m->n_evicted = 0;
+	const struct perf_map_opts opts = m->opts;
+
+	free(m->lines);
+	free(m->names);
+	free(m->pieces);
+	*m = (struct perf_map){.opts = opts};
 }
 
 /* A line, and the two pieces that it may come to. */
@@ -206,18 +205,12 @@ static int rebuild_pieces(struct perf_map *m)
 	return err ? err : drop_hidden_lines(m);
 }
 
-/* The table is full: forgets what nobody can see any more, then, as long as that is not half of it, the oldest
- * lines. */
-static int make_room(struct perf_map *m)
+/* The pieces are gone, too, until they are built again. */
+static void drop_oldest_half(struct perf_map *m)
 {
-	uint32_t n_gone;
-	size_t names_gone;
-	int err = rebuild_pieces(m);
+	uint32_t n_gone = m->n_lines - m->n_lines / 2;
+	size_t names_gone = n_gone < m->n_lines ? m->lines[n_gone].payload : m->names_len;
 
-	if (err || live_bytes(m) <= m->opts.limit_bytes / 2)
-		return err;
-	n_gone = m->n_lines - m->n_lines / 2;
-	names_gone = n_gone < m->n_lines ? m->lines[n_gone].payload : m->names_len;
 	m->n_lines -= n_gone;
 	m->names_len -= names_gone;
 	memmove(m->lines, m->lines + n_gone, m->n_lines * sizeof(*m->lines));
@@ -225,8 +218,43 @@ static int make_room(struct perf_map *m)
 	for (uint32_t i = 0; i < m->n_lines; i++)
 		m->lines[i].payload -= (uint32_t)names_gone;
 	m->n_evicted += n_gone;
-	m->n_pieces = 0; /* rebuilt when the read ends */
-	return 0;
+	m->n_pieces = 0;
+}
+
+/* The table is full: forgets what nobody can see any more, then, as long as that is not half of it, the oldest
+ * lines. */
+static int make_room(struct perf_map *m)
+{
+	int err = rebuild_pieces(m);
+
+	if (!err && live_bytes(m) > m->opts.limit_bytes / 2)
+		drop_oldest_half(m); /* pieces are built again when the read ends */
+	return err;
+}
+
+/* Gives back what the table does not need any more. */
+static void fit(struct perf_map *m)
+{
+	void *lines = realloc(m->lines, m->n_lines * sizeof(*m->lines)),
+	     *names = realloc(m->names, m->names_len);
+
+	if (lines) {
+		m->lines = lines;
+		m->cap_lines = m->n_lines;
+	}
+	if (names) {
+		m->names = names;
+		m->names_cap = m->names_len;
+	}
+}
+
+void perf_map__halve(struct perf_map *m)
+{
+	drop_oldest_half(m);
+	if (!m->n_lines || rebuild_pieces(m))
+		perf_map__forget(m);
+	else
+		fit(m);
 }
 
 /* -- reading -- */
@@ -273,7 +301,7 @@ static int add_line(struct perf_map *m, const struct perf_map_entry *e)
 }
 
 /* Takes the whole lines of a chunk; ret_used is where the last of them ends. */
-static int take_lines(struct perf_map *m, const char *bytes, size_t len, size_t *ret_used)
+static int take_lines(struct perf_map *m, const char *bytes, size_t len, size_t *ret_used, size_t *total)
 {
 	const char *p = bytes, *end = bytes + len, *nl;
 
@@ -288,8 +316,10 @@ static int take_lines(struct perf_map *m, const char *bytes, size_t len, size_t 
 		if (err)
 			return err;
 		p = nl + 1;
+		*total += LINE_BYTES; /* short lines cost more than their bytes */
 	}
 	*ret_used = (size_t)(p - bytes);
+	*total += *ret_used;
 	return 0;
 }
 
@@ -326,7 +356,7 @@ static int read_lines(struct perf_map *m, int fd)
 			err = n < 0 ? -errno : 0;
 			break;
 		}
-		err = take_lines(m, chunk, (size_t)n, &used);
+		err = take_lines(m, chunk, (size_t)n, &used, &total);
 		if (err)
 			break;
 		if (!used && n < CHUNK_BYTES)
@@ -334,10 +364,10 @@ static int read_lines(struct perf_map *m, int fd)
 		if (!used) {
 			used = (size_t)n; /* no line is that long: skip, and let its end be a bad line */
 			m->n_bad_lines++;
+			total += used;
 		}
 		remember_seam(m, chunk, used);
 		m->consumed += used;
-		total += used;
 	}
 	free(chunk);
 	return err;
@@ -354,7 +384,7 @@ int perf_map__read(struct perf_map *m, int fd, bool *ret_changed)
 		return -errno;
 	if (!is_same_file(m, fd, &st)) {
 		changed = m->n_lines != 0;
-		forget(m);
+		perf_map__forget(m);
 		m->dev = st.st_dev;
 		m->ino = st.st_ino;
 	}
@@ -365,7 +395,7 @@ int perf_map__read(struct perf_map *m, int fd, bool *ret_changed)
 
 		changed = true;
 		if (rebuilt)
-			forget(m);
+			perf_map__forget(m);
 		err = err ? err : rebuilt;
 	}
 	*ret_changed = changed;

@@ -27,7 +27,7 @@ struct perf_map;
 
 struct perf_map_opts {
 	size_t limit_bytes; /* memory of the table; 0: 32 MiB */
-	size_t read_bytes;  /* read at one refresh; 0: 64 MiB. The rest is read by the next one. */
+	size_t read_bytes; /* read at one refresh, what a line takes in the table counts too; 0: 64 MiB. The rest is read by the next one. */
 };
 
 struct perf_map_entry {
@@ -60,6 +60,11 @@ int perf_map__refresh(struct perf_map *m, struct far_mounts *mounts, int root_fd
 int perf_map__read(struct perf_map *m, int fd, bool *ret_changed);
 /* The effective user of a process, from <proc_root>/<pid>/status. */
 int perf_map__read_owner(const char *proc_root, pid_t pid, uid_t *ret_uid);
+
+/* Forgets the table, also that the file was read: the next refresh begins at its start. */
+void perf_map__forget(struct perf_map *m);
+/* Forgets the oldest half of the lines, as where the table is full, and their memory. Borrowed names are gone. */
+void perf_map__halve(struct perf_map *m);
 
 /* The entry that holds the address, borrowed until the next refresh; -ENOENT. */
 int perf_map__find(const struct perf_map *m, uint64_t addr, struct perf_map_entry *ret_entry);

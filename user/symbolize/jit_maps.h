@@ -4,7 +4,8 @@
  *
  * Owns: the maps. Thread: one owner. Limit: max_processes, each map_bytes, all total_bytes; the process that was asked for longest
  * ago goes, and is counted. A file is looked at again after refresh_ns where an address was not found, after
- * JIT_MAPS_STALE times as long where it was. Errors: -ENOENT no map, or nothing there, -ENOMEM.
+ * JIT_MAPS_STALE times as long where it was. A look reads a piece of it, the next one goes on from there; and looks take a share of the thread:
+ * LOOK_PAUSE, LOOKS_PAUSE in jit_maps.c. Errors: -ENOENT no map, or nothing there, or no room for it now.
  */
 #ifndef EVERPROF_SYMBOLIZE_JIT_MAPS_H
 #define EVERPROF_SYMBOLIZE_JIT_MAPS_H
@@ -39,6 +40,7 @@ struct jit_process {
 struct jit_maps_stats {
 	uint32_t n_processes;
 	uint64_t n_evicted;   /* processes */
+	uint64_t n_cut;       /* tables, for the limit of all */
 	uint64_t n_refreshes; /* looks at a file */
 	uint64_t n_refused;   /* of those, ended in an error that is not "no such file" */
 	size_t bytes;

@@ -40,6 +40,20 @@ static void write_map(const struct fixture *f, const char *text, const char *mod
 	assert_int_equal(fclose(file), 0);
 }
 
+/* `n` lines from 0x100000 on, 16 bytes of code each. */
+static void write_functions(const struct fixture *f, int n, const char *name)
+{
+	char path[128];
+	FILE *file;
+
+	path_in_root(f, "tmp/perf-42.map", path, sizeof(path));
+	file = fopen(path, "w");
+	assert_non_null(file);
+	for (int i = 0; i < n; i++)
+		fprintf(file, "%x 10 %s%d\n", 0x100000 + i * 16, name, i);
+	assert_int_equal(fclose(file), 0);
+}
+
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -214,16 +228,10 @@ static void full_table_keeps_the_newest_lines(void **state)
 	const struct perf_map_opts opts = {.limit_bytes = 64 << 10};
 	struct fixture *f = *state;
 	struct perf_map_stats stats;
-	char path[128];
-	FILE *file;
 
 	perf_map__free(f->map);
 	f->map = perf_map__new(&opts);
-	path_in_root(f, "tmp/perf-42.map", path, sizeof(path));
-	file = fopen(path, "w");
-	for (int i = 0; i < 50000; i++)
-		fprintf(file, "%x 10 function_%d\n", 0x100000 + i * 16, i);
-	fclose(file);
+	write_functions(f, 50000, "function_");
 	assert_true(refresh(f));
 	perf_map__stats(f->map, &stats);
 	assert_true(stats.n_evicted > 45000);
@@ -253,6 +261,60 @@ static void churn_at_the_same_addresses_needs_no_more_memory(void **state)
 	assert_int_equal(stats.n_evicted, 0);
 	assert_int_equal(stats.n_entries, 100);
 	assert_name(f, 0x100000, "generation_49900");
+}
+
+static void a_refresh_reads_a_piece_and_the_next_one_goes_on(void **state)
+{
+	const struct perf_map_opts opts = {.read_bytes = 1 << 20};
+	struct fixture *f = *state;
+	struct perf_map_stats stats;
+	int n_refreshes = 1;
+
+	perf_map__free(f->map);
+	f->map = perf_map__new(&opts);
+	write_functions(f, 100000, ""); /* 1.6 MB, but each line takes 48 bytes of the table, too */
+	assert_true(refresh(f));
+	perf_map__stats(f->map, &stats);
+	assert_in_range(stats.n_entries, 10000, 40000);
+	assert_name(f, 0x100000, "0");
+	while (refresh(f))
+		n_refreshes++;
+	assert_in_range(n_refreshes, 3, 10);
+	perf_map__stats(f->map, &stats);
+	assert_int_equal(stats.n_entries, 100000);
+	assert_name(f, 0x100000, "0");
+	assert_name(f, 0x100000 + 99999 * 16, "99999");
+}
+
+static void a_table_is_halved_for_good_and_forgotten_until_it_is_read_again(void **state)
+{
+	struct fixture *f = *state;
+	struct perf_map_stats whole, half;
+
+	write_functions(f, 1000, "function_");
+	assert_true(refresh(f));
+	perf_map__stats(f->map, &whole);
+	perf_map__halve(f->map);
+	perf_map__stats(f->map, &half);
+	assert_int_equal(half.n_entries, 500);
+	assert_int_equal(half.n_evicted, 500);
+	assert_true(half.bytes < whole.bytes * 6 / 10);
+	assert_false(refresh(f));
+	assert_name(f, 0x100000 + 499 * 16, NULL);
+	assert_name(f, 0x100000 + 500 * 16, "function_500");
+	assert_name(f, 0x100000 + 999 * 16, "function_999");
+	write_map(f, "1000 100 later\n", "a");
+	assert_true(refresh(f));
+	assert_name(f, 0x1000, "later");
+	assert_name(f, 0x100000 + 500 * 16, "function_500");
+
+	for (int i = 0; i < 12; i++)
+		perf_map__halve(f->map);
+	perf_map__stats(f->map, &half);
+	assert_int_equal(half.n_entries, 0);
+	perf_map__forget(f->map);
+	assert_true(refresh(f));
+	assert_name(f, 0x100000, "function_0");
 }
 
 static void link_out_of_the_root_is_not_followed(void **state)
@@ -322,6 +384,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(full_table_keeps_the_newest_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(churn_at_the_same_addresses_needs_no_more_memory, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_refresh_reads_a_piece_and_the_next_one_goes_on, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_table_is_halved_for_good_and_forgotten_until_it_is_read_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(link_out_of_the_root_is_not_followed, setup, teardown),
 		cmocka_unit_test_setup_teardown(fifo_does_not_block_and_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(map_of_another_user_is_refused, setup, teardown),
