@@ -23,7 +23,8 @@ uint32_t memory_control__period(const struct memory_control *m)
 
 uint32_t memory_control__slice_bits(const struct memory_control *m)
 {
-	double n = (double)m->budget_ppm * 1000 / SAMPLE_NS;
+	/* half of it: those that are thinned come to as much again, and all the program's own where it faults for less than a slice */
+	double n = (double)m->budget_ppm * 1000 / m->sample_ns / 2;
 	uint32_t bits = 0;
 
 	while (bits < 10 && (double)(2u << bits) <= n)

@@ -38,7 +38,7 @@ struct memory_control {
 
 void memory_control__init(struct memory_control *m, uint64_t budget_ppm, uint32_t n_cpus);
 uint32_t memory_control__period(const struct memory_control *m);
-/* How many, as a power of two, the budget allows on a CPU in a slice of a second. */
+/* How many, as a power of two, are taken on a CPU in a slice of a second before they are thinned, so that all of it stays within the budget. */
 uint32_t memory_control__slice_bits(const struct memory_control *m);
 /* Once a slice; true where the period changed. */
 bool memory_control__judge(struct memory_control *m, const struct memory_reading *r);

@@ -168,9 +168,11 @@ static void share_of_a_slice_follows_the_budget(void **state)
 
 	(void)state;
 	memory_control__init(&m, 1000, CPUS);
-	assert_int_equal(memory_control__slice_bits(&m), 6); /* 66 in a slice */
+	assert_int_equal(memory_control__slice_bits(&m), 5); /* half of 66 in a slice */
+	m.sample_ns = 30000;
+	assert_int_equal(memory_control__slice_bits(&m), 4);
 	memory_control__init(&m, 10000, CPUS);
-	assert_int_equal(memory_control__slice_bits(&m), 9);
+	assert_int_equal(memory_control__slice_bits(&m), 8);
 	memory_control__init(&m, 1, CPUS);
 	assert_int_equal(memory_control__slice_bits(&m), 0);
 }
