@@ -24,6 +24,7 @@
 
 #include "user/base/hashmap.h"
 #include "user/pipeline/alloc_clocks.h"
+#include "user/pipeline/alloc_weight.h"
 
 #define ALLOC_ESTIMATES_MAX 1024
 #define ALLOC_STRATA        5
@@ -31,14 +32,6 @@
 /* A total and its standard error. */
 struct alloc_total {
 	double objects, objects_error, bytes, bytes_error;
-};
-
-/* What a thread's calls stand for. */
-struct alloc_weight {
-	/* times this: a thread was seen for less than the window, where it caught up by sleeping less, and where it did not */
-	double low, high;
-	double doubt; /* the share by which that changes where a probe costs ALLOC_COST_ERROR more */
-	double debt_ns, longer; /* of its probes: not caught up with; by this share, the time stood for */
 };
 
 /* Of a process, or of all, in one window. [2]: objects, bytes. */

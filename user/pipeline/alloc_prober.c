@@ -43,9 +43,7 @@
 #define THREAD_STACK (256 * 1024)
 /* Probes are there before the window opens and after it is closed; measured: 0.1 to 0.5 ms. */
 #define AROUND_NS 300000ull
-/* A thread whose own time in the window is below this share of it: what it is multiplied by says nothing any more. */
-#define SATURATED 0.05
-/* A share of a window that is not worth a correction. */
+/* A correction that is not worth its place. */
 #define NEGLIGIBLE 0.005
 /* A window says little of a time that is longer past. */
 #define OWED_MAX_NS (10.0 * NS_PER_SEC)
@@ -191,28 +189,6 @@ static bool is_of(const struct alloc_thread *t, uint32_t round)
 	return __atomic_load_n(&t->owner, __ATOMIC_RELAXED) >> 32 == round;
 }
 
-/* Own time of a thread that lost so much of a window. */
-static double own_of(double lost_ns)
-{
-	double own = ALLOC_WINDOW_NS - lost_ns;
-
-	return own < SATURATED * ALLOC_WINDOW_NS ? SATURATED * ALLOC_WINDOW_NS : own;
-}
-
-/* What a thread was not seen for. What came after its last call it may have slept. */
-static struct alloc_weight weight_of(const struct alloc_thread *t, double inside_ns)
-{
-	double rest = t->last_ns < ALLOC_WINDOW_NS ? (double)(ALLOC_WINDOW_NS - t->last_ns) : 0;
-	double owed = t->debt_ns * inside_ns / t->inside_ns, debt = fmax(owed - rest, 0);
-
-	return (struct alloc_weight){
-		.low = ALLOC_WINDOW_NS / own_of(debt),
-		.high = ALLOC_WINDOW_NS / own_of(inside_ns),
-		.doubt = ALLOC_COST_ERROR * owed / own_of(owed),
-		.debt_ns = debt,
-	};
-}
-
 /* Who was in the window, and what it cost them. */
 static void take_threads(struct alloc_prober *p, struct alloc_bill *bill, double stretch_ns)
 {
@@ -222,7 +198,7 @@ static void take_threads(struct alloc_prober *p, struct alloc_bill *bill, double
 	for (uint32_t i = 0; i < ALLOC_THREADS; i++) {
 		const struct alloc_thread *t = &threads[i];
 		struct alloc_weight w;
-		double part, beside_ns, inside_ns;
+		double part, weight, beside_ns, inside_ns;
 		uint64_t spent_ns, files;
 
 		if (!is_of(t, alloc_rounds__number(&p->rounds)))
@@ -236,12 +212,12 @@ static void take_threads(struct alloc_prober *p, struct alloc_bill *bill, double
 			bill->worst_ns = spent_ns;
 		if (!t->is_wanted || !t->inside_ns)
 			continue;
-		w = weight_of(t, inside_ns);
-		p->stats.n_saturated += w.debt_ns > (1 - SATURATED) * ALLOC_WINDOW_NS;
-		if (inside_ns >= NEGLIGIBLE * ALLOC_WINDOW_NS)
-			alloc_rounds__correct(&p->rounds, (uint32_t)t->owner, (w.low + w.high) / 2);
 		part = alloc_clocks__part(&p->clocks, t->place);
-		w.debt_ns *= part;
+		w = alloc_weight__of(t, inside_ns, part);
+		p->stats.n_saturated += w.debt_ns > (1 - ALLOC_SATURATED) * ALLOC_WINDOW_NS;
+		weight = (w.low + w.high) / 2 * part;
+		if (fabs(weight - 1) >= NEGLIGIBLE)
+			alloc_rounds__correct(&p->rounds, (uint32_t)t->owner, weight);
 		files = probed_files__bit(t->site);
 		w.longer = probed_files__longer(p->files, files, stretch_ns);
 		alloc_estimate__add_thread(&p->estimate, &t->process, t->calls * part,

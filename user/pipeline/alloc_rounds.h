@@ -21,7 +21,7 @@
 struct alloc_round {
 	uint32_t number, n_corrected;
 	double scale;
-	/* threads that were seen for less than the window, and what their calls weigh for it */
+	/* threads that were seen for less than the window, or for longer, and what their calls weigh for it */
 	struct alloc_correction {
 		uint32_t tid;
 		double weight;
