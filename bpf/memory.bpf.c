@@ -15,7 +15,8 @@
  * Cost: nothing for a fault that is not sampled; some 12 us for one that is.
  * Rejected: a tracepoint at each fault (55 ns and more, 3 % of a fault); the event's frequency mode, whose weights are wrong by up to 20 times; the
  *   process's own counters, which other threads move in between.
- * What it does not do: measure where there is no task work (before 6.18), or where page tables cannot be read: there each fault counts as one page.
+ * What it does not do: measure where there is no task work (before 6.18): there each fault that met no page counts as one; nor where page tables cannot be read:
+ *   there each does.
  */
 #include "bpf/interrupted.bpf.h"
 #include "bpf/count.bpf.h"

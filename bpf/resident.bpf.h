@@ -27,6 +27,7 @@
 
 /* Bits of an entry, x86-64. */
 #define PAGE_PRESENT     (1ull << 0)
+#define PAGE_WRITABLE    (1ull << 1)
 #define PAGE_DIRTY       (1ull << 6)
 #define PAGE_LEAF        (1ull << 7)  /* above the last level */
 #define PAGE_NO_ACCESS   (1ull << 8)  /* resident, but touched with a fault on purpose: NUMA balancing */
@@ -158,6 +159,14 @@ static inline __attribute__((always_inline)) __u32 memory_kind__own(const struct
 	return m->has_sp && m->flags & MAPPING_NO_HUGEPAGE ? MEMORY_STACK : MEMORY_ANONYMOUS;
 }
 
+/* It was no memory: the first write is what brings some. */
+static inline __attribute__((always_inline)) int page_state__is_zeroes(const struct page_state *s,
+								       const struct fault_mapping *m)
+{
+	return !m->has_file &&
+	       (s->shift == PAGE_SHIFT ? !!(s->entry & PAGE_SPECIAL) : !page_is_dirty(s->entry));
+}
+
 /* There was a page: is it another one now, of the process alone? */
 static inline __attribute__((always_inline)) struct growth resident__replaced(const struct fault_mapping *m,
 									      const struct page_state *before,
@@ -169,9 +178,7 @@ static inline __attribute__((always_inline)) struct growth resident__replaced(co
 	if (m->flags & MAPPING_SHARED || !page_is_dirty(after->entry) ||
 	    page_state__frame(before, mask, addr) == page_state__frame(after, mask, addr))
 		return (struct growth){};
-	/* the page of zeroes was no memory */
-	if (!m->has_file &&
-	    (before->shift == PAGE_SHIFT ? !!(before->entry & PAGE_SPECIAL) : !page_is_dirty(before->entry)))
+	if (page_state__is_zeroes(before, m))
 		g.kind = memory_kind__own(m);
 	return g;
 }
@@ -202,8 +209,24 @@ static inline __attribute__((always_inline)) struct growth resident__mapped(cons
 }
 
 /*
- * Where the tables cannot be read (is_known 0): a page for each fault, the least that it can be where it is anything at all.
+ * What is there now is not known (is_known 0): a page, the least that it can be where it is anything at all. Where there was one that may be written to, another thread
+ * has just brought it in; one that may not be becomes writable, or, where it is private, perhaps a copy.
  */
+static inline __attribute__((always_inline)) struct growth resident__unseen(const struct fault_mapping *m,
+									    const struct page_state *before)
+{
+	struct growth g = {.pages = 1, .kind = MEMORY_COPIED};
+
+	if (!before->is_known || !page_state__is_resident(before) || page_state__is_zeroes(before, m))
+		g.kind = m->flags & MAPPING_HUGETLB ? MEMORY_HUGETLB
+			 : !m->has_file             ? memory_kind__own(m)
+			 : m->is_shmem              ? MEMORY_SHARED
+						    : MEMORY_FILE;
+	else if (m->flags & MAPPING_SHARED || before->entry & PAGE_WRITABLE)
+		g.pages = 0;
+	return g;
+}
+
 static inline __attribute__((always_inline)) struct growth resident__growth(const struct fault_mapping *m,
 									    const struct page_state *before,
 									    const struct page_state *after,
@@ -213,14 +236,11 @@ static inline __attribute__((always_inline)) struct growth resident__growth(cons
 
 	if (m->flags & (MAPPING_PFN | MAPPING_IO))
 		return g;
-	if (!before->is_known || !after->is_known) {
-		g.pages = 1;
-		g.kind = m->flags & MAPPING_HUGETLB ? MEMORY_HUGETLB
-			 : !m->has_file             ? memory_kind__own(m)
-			 : m->is_shmem              ? MEMORY_SHARED
-						    : MEMORY_FILE;
+	/* NUMA balancing wants to know who uses it, and may move it: it was counted when it came */
+	if (page_state__is_resident(before) && !(before->entry & PAGE_PRESENT))
 		return g;
-	}
+	if (!before->is_known || !after->is_known)
+		return resident__unseen(m, before);
 	if (!page_state__is_resident(after))
 		return g;
 	if (page_state__is_resident(before))

@@ -81,6 +81,7 @@ static void what_is_there_already_is_nothing(void **state)
 	/* gets writable; NUMA balancing; nothing at all; failed */
 	assert_nothing(of(anonymous, page(FRAME, CLEAN | PAGE_SAVED_DIRTY), page(FRAME, OWN)));
 	assert_nothing(of(anonymous, page(FRAME, PAGE_NO_ACCESS | PAGE_DIRTY), page(FRAME, OWN)));
+	assert_nothing(of(anonymous, page(FRAME, PAGE_NO_ACCESS | PAGE_DIRTY), page(FRAME + 1, OWN)));
 	assert_nothing(of(shared_file, page(FRAME, CLEAN), page(FRAME, OWN)));
 	assert_nothing(of(anonymous, page(FRAME, OWN), page(FRAME, OWN)));
 	assert_nothing(of(anonymous, none(), none()));
@@ -132,6 +133,34 @@ static void without_tables_a_fault_is_a_page(void **state)
 	assert_growth(of(anonymous, unknown, unknown), 1, MEMORY_ANONYMOUS);
 	assert_growth(of(file, none(), unknown), 1, MEMORY_FILE);
 	assert_growth(of(shmem, unknown, page(FRAME, CLEAN)), 1, MEMORY_SHARED);
+}
+
+/* Kernels before 6.18 do not tell when a fault has been handled. */
+static void what_was_there_is_no_growth_where_nobody_looks_afterwards(void **state)
+{
+	const struct fault_mapping stack = {.flags = MAPPING_GROWS_DOWN};
+	struct page_state unknown = {};
+
+	(void)state;
+	/* NUMA balancing, of each size; another thread was faster; a page of a shared file gets writable */
+	assert_nothing(of(anonymous, page(FRAME, PAGE_NO_ACCESS | PAGE_DIRTY), unknown));
+	assert_nothing(of(anonymous, page(FRAME, PAGE_NO_ACCESS), unknown));
+	assert_nothing(of(anonymous, huge(512, PAGE_NO_ACCESS), unknown));
+	assert_nothing(of(file, page(FRAME, PAGE_NO_ACCESS), unknown));
+	assert_nothing(of(anonymous, page(FRAME, OWN), unknown));
+	assert_nothing(of(anonymous, huge(512, OWN), unknown));
+	assert_nothing(of(shared_file, page(FRAME, CLEAN), unknown));
+	assert_nothing(of(shmem, page(FRAME, CLEAN), unknown));
+	/* after a fork, or of a file that was read: it may have been copied */
+	assert_growth(of(anonymous, page(FRAME, CLEAN | PAGE_SAVED_DIRTY), unknown), 1, MEMORY_COPIED);
+	assert_growth(of(anonymous, huge(512, CLEAN | PAGE_SAVED_DIRTY), unknown), 1, MEMORY_COPIED);
+	assert_growth(of(file, page(FRAME, CLEAN), unknown), 1, MEMORY_COPIED);
+	/* the page of zeroes was no memory, nor is a table in which there is nothing */
+	assert_growth(of(stack, page(FRAME, CLEAN | PAGE_SPECIAL), unknown), 1, MEMORY_STACK);
+	assert_growth(of(anonymous, huge(512, CLEAN), unknown), 1, MEMORY_ANONYMOUS);
+	assert_growth(of(anonymous, (struct page_state){.entry = OWN, .shift = 21, .is_known = 1}, unknown),
+		      1, MEMORY_ANONYMOUS);
+	assert_growth(of(anonymous, page(0x1234, 0), unknown), 1, MEMORY_ANONYMOUS);
 }
 
 /* -- what else a fault has mapped -- */
@@ -274,6 +303,7 @@ int main(void)
 		cmocka_unit_test(write_to_what_is_shared_is_a_copy),
 		cmocka_unit_test(kinds_are_told_apart),
 		cmocka_unit_test(without_tables_a_fault_is_a_page),
+		cmocka_unit_test(what_was_there_is_no_growth_where_nobody_looks_afterwards),
 		cmocka_unit_test(folio_is_counted_as_a_whole),
 		cmocka_unit_test(fault_around_brings_what_is_in_the_page_cache),
 		cmocka_unit_test(a_page_is_at_least_one),

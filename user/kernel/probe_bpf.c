@@ -443,7 +443,7 @@ const struct probe_subject probe_bpf_subjects[] = {
 	{HOOKS, "task_work", "task work", PROBE_FEATURE, bpf__task_work,
 	 "user stacks taken when a wait is over: passes over all threads sample waits instead, and see few "
 	 "of the short "
-	 "ones (offcpu); how much a page fault made resident: each counts as one page (memory)",
+	 "ones (offcpu); how much a page fault made resident: each that met no page counts as one (memory)",
 	 "Linux 6.18 or later"},
 	{HOOKS, "lock_events", "lock contention", PROBE_FEATURE, bpf__lock_events,
 	 "waits for locks of the kernel (lock)", "Linux 5.19 or later"},

@@ -35,7 +35,9 @@ struct memory_state {
 	struct ring_buffer *alarms;
 	struct loop_source *alarm_source;
 	bool is_alarmed;
-	bool is_asked, measures; /* what a fault brought is read from page tables */
+	bool is_asked;
+	bool has_tables; /* what a fault met is read from page tables */
+	bool measures;   /* what it brought, too */
 };
 
 static struct memory_state *state_of(const struct collector *c)
@@ -65,7 +67,16 @@ static int read_clocks(const struct collector *c, struct memory_stats *ret)
 	return 0;
 }
 
-/* How page tables are read, once; without, each fault counts as one page. */
+/* How what was met is counted. */
+static const char *way_of(const struct memory_state *m)
+{
+	return m->measures     ? "sizes as page tables tell"
+	       : m->has_tables ? "each that met no page counts as one: too few where huge pages or files are "
+				 "mapped, too many where new memory is only read"
+			       : "each counts as one page, of memory that was there already, too";
+}
+
+/* How page tables are read, once. */
 static void ask_layout(struct collector *c, struct memory_state *m)
 {
 	struct fault_gate *gate = c->maps->faults;
@@ -76,15 +87,16 @@ static void ask_layout(struct collector *c, struct memory_state *m)
 		return;
 	m->is_asked = true;
 	err = page_layout__find(loader__hook_fd(c->loader, HOOK_page_layout), &gate->layout);
+	m->has_tables = !err;
 	m->measures = !err && loader__has_task_work(c->loader);
-	if (!loader__has_task_work(c->loader))
+	if (err)
+		log_warn("memory: page tables cannot be read here: %s; of page faults %s", strerror(-err),
+			 way_of(m));
+	else if (!m->measures)
 		log_info(
-			"memory: this kernel (before 6.18) does not tell when a fault has been handled; each "
-			"counts as one page, which is a lower bound");
-	else if (err)
-		log_warn("memory: page tables cannot be read here: %s; each page fault counts as one page, "
-			 "which is a lower bound",
-			 strerror(-err));
+			"memory: this kernel (before 6.18) does not tell when a page fault has been handled; "
+			"%s",
+			way_of(m));
 	else
 		log_debug("memory: page tables below bit %u, all memory at 0x%llx, found in %.1f ms",
 			  gate->layout.top_shift + 9, (unsigned long long)gate->layout.offset,
@@ -225,9 +237,7 @@ static void settle_memory(struct collector *c, struct window *w)
 		"of which %llu made nothing resident; %s",
 		m->period_min, m->period_max, (unsigned long long)(s.n_faults - m->window.n_faults),
 		(unsigned long long)(s.n_taken - s.n_left_out - m->window.n_taken + m->window.n_left_out),
-		(unsigned long long)(s.n_nothing - m->window.n_nothing),
-		m->measures ? "sizes as page tables tell"
-			    : "each counts as one page, a lower bound where huge pages or files are mapped");
+		(unsigned long long)(s.n_nothing - m->window.n_nothing), way_of(m));
 	intern__add(w->strings, text, strlen(text), &w->note);
 }
 
