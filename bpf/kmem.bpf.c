@@ -19,8 +19,11 @@
 #include "bpf/count.bpf.h"
 #include "bpf/defer.bpf.h"
 
-/* Pages for user memory and the page cache; the same bit in all kernels since 5.10, include/linux/gfp_types.h. */
-#define GFP_HARDWALL 0x100000u
+/*
+ * Pages that may be moved: for user memory and the page cache; the same bit in all kernels since 5.10, include/linux/gfp_types.h. __GFP_HARDWALL would be theirs, too,
+ * but all pages get it as soon as there is a group of cpusets.
+ */
+#define GFP_MOVABLE 0x08u
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -122,8 +125,7 @@ int BPF_PROG(kmem_cache, unsigned long call_site, const void *unused, struct kme
 SEC("?tp_btf/mm_page_alloc")
 int BPF_PROG(kmem_pages, struct page *page, unsigned int order, unsigned int flags)
 {
-	return page && !(flags & GFP_HARDWALL) ? kmem__allocated(ctx, KMEM_PAGES, 4096ull << (order & 31))
-					       : 0;
+	return page && !(flags & GFP_MOVABLE) ? kmem__allocated(ctx, KMEM_PAGES, 4096ull << (order & 31)) : 0;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

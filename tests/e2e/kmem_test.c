@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory that the kernel takes for itself, for a program that makes it do so a known number of times. */
 #include <math.h>
+#include <sys/stat.h>
 
 #include "tests/e2e/e2e.h"
 
@@ -55,6 +56,81 @@ static void objects_of_a_cache_are_counted(void **state)
 	assert_true(called > 0.97 * names.bytes);
 }
 
+/* Of cpusets, where one can be made; false: nowhere. As soon as there is one all pages are asked for as user memory is. */
+static bool make_cpuset(char path[128])
+{
+	static const char *const roots[] = {"/sys/fs/cgroup/cpuset", "/sys/fs/cgroup"};
+
+	for (size_t i = 0; i < sizeof(roots) / sizeof(*roots); i++) {
+		char enable[160];
+		FILE *f;
+
+		snprintf(enable, sizeof(enable), "%s/cgroup.subtree_control", roots[i]);
+		f = fopen(enable, "r+");
+		if (f && (fputs("+cpuset", f) < 0 || fclose(f)))
+			continue;
+		snprintf(path, 128, "%s/everprof-kmem-%d", roots[i], (int)getpid());
+		snprintf(enable, sizeof(enable), "%s/cpuset.cpus", path);
+		if (!mkdir(path, 0755) && !access(enable, F_OK))
+			return true;
+		rmdir(path);
+	}
+	return false;
+}
+
+static double of_kind(const struct profile *p, const char *kind)
+{
+	double bytes = 0;
+
+	for (uint32_t i = 0; i < profile__n_samples(p); i++) {
+		const struct sample *s = profile__get_sample(p, i);
+		const struct label *l = profile__find_label(p, s->labels, "memory");
+
+		if (l && !strcmp(profile__str(p, l->str), kind))
+			bytes += (double)s->values[1];
+	}
+	return bytes;
+}
+
+static void record_tables(struct recording *r)
+{
+	char program[4096];
+
+	run__path_workload("touch", program);
+	recording__record(r, 0, ARGS("-e", "kmem", "--", program, "tables", "256"));
+}
+
+/* Each table comes with a page of user memory. */
+static void assert_tables(const struct recording *r)
+{
+	const char *truth = strstr(run__out(&r->everprof), "truth ");
+	double bytes, error, got;
+
+	assert_true(truth && sscanf(truth, "truth %lf", &bytes) == 1);
+	error = 1.5 * sqrt(fmax((double)profile__meta(r->profile)->period, 1048576.0) / bytes);
+	assert_near("tables", sum(r->profile, "**;pte_alloc_one*;**").bytes, bytes, error);
+	got = of_kind(r->profile, "pages");
+	print_message("all pages %11.0f\n", got);
+	assert_true(got < 1.5 * bytes);
+}
+
+static void page_tables_are_the_kernels_and_user_memory_is_not(void **state)
+{
+	record_tables(*state);
+	assert_tables(*state);
+}
+
+static void a_group_of_cpusets_changes_nothing(void **state)
+{
+	char group[128];
+
+	if (!make_cpuset(group))
+		skip();
+	record_tables(*state);
+	rmdir(group);
+	assert_tables(*state);
+}
+
 static void kinds_and_names_are_told(void **state)
 {
 	struct recording *r = *state;
@@ -81,6 +157,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		e2e_test(objects_of_a_cache_are_counted),
+		e2e_test(page_tables_are_the_kernels_and_user_memory_is_not),
+		e2e_test(a_group_of_cpusets_changes_nothing),
 		e2e_test(kinds_and_names_are_told),
 	};
 

@@ -17,6 +17,7 @@
  *      file_copy      touch_file              reads each, then writes to each: what it read is copied
  *      fork           touch_copy              a child writes to each page of its parent
  *      names          touch_names             the kernel's memory: it keeps each path that it is given in 4096 bytes while it looks for it, MIB thousands
+ *      tables         touch_tables            the kernel's memory: touches a page in every 2 MiB, each of which takes a page table, MIB MiB of tables in all
  *
  * At its end it prints
  *
@@ -338,6 +339,31 @@ static void names(size_t n)
 	tell(n * NAME_BYTES, (long)n, 0);
 }
 
+#define TABLES 4096      /* at once */
+#define REACH  (2 * MIB) /* of a page table */
+
+static WORK_FN void touch_tables(char *p)
+{
+	for (size_t i = 0; i < TABLES; i++)
+		p[i * REACH] = 1;
+}
+
+static void tables(void)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	size_t n = bytes / PAGE / TABLES;
+
+	for (size_t i = 0; i < n; i++) {
+		char *p = mmap(NULL, TABLES * REACH, PROT_READ | PROT_WRITE, flags, -1, 0);
+
+		if (p == MAP_FAILED || madvise(p, TABLES * REACH, MADV_NOHUGEPAGE))
+			fail("touch: mmap");
+		touch_tables(p);
+		munmap(p, TABLES * REACH); /* the tables, too */
+	}
+	tell(n * TABLES * PAGE, (long)(n * TABLES), 0);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 3) {
@@ -350,6 +376,8 @@ int main(int argc, char **argv)
 		stack();
 	else if (!strcmp(argv[1], "names"))
 		names(strtoull(argv[2], NULL, 10) * 1000);
+	else if (!strcmp(argv[1], "tables"))
+		tables();
 	else if (!strcmp(argv[1], "fork"))
 		copy_by_fork();
 	else if (argc > 3)
