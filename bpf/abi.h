@@ -204,8 +204,9 @@ struct settings {
 	__u32 wait_slots;   /* a power of two */
 	__u32 wait_pending; /* entries of that map */
 	__u32 fault_pending;
+	__u16 fault_spare; /* entries behind those, for the time of one program on a CPU */
 	__u8 kernel_stacks;
-	__u8 reserved[3];
+	__u8 reserved;
 };
 
 /* Changed while running. */

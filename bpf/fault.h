@@ -23,6 +23,7 @@ struct fault_clock {
 	__u64 n_fired, n_taken;
 	__u64 n_nothing; /* of those that were taken: made nothing resident */
 	__u64 n_left_out; /* of those that were taken: others with a stack for user space to finish stand for them */
+	__u64 n_unfollowed; /* of those that were taken: settled at once, since too many others were not handled yet */
 	__u64 cost_ns; /* of those that fired */
 	__u32 round;   /* of the gate, as of the last */
 	__u32 half;    /* that is counted in */
@@ -33,6 +34,6 @@ struct fault_clock {
 };
 
 _Static_assert(sizeof(struct fault_gate) == 40, "struct fault_gate");
-_Static_assert(sizeof(struct fault_clock) == 80, "struct fault_clock");
+_Static_assert(sizeof(struct fault_clock) == 88, "struct fault_clock");
 
 #endif

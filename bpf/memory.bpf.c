@@ -11,7 +11,8 @@
  *   Past the first so many of a slice on a CPU only one in two, four, eight … is taken, and stands for as many more, and the collector is woken to move
  *   the period: a program that begins to touch its memory is not slowed until the slice ends.
  * Invariants: a change of the period makes the event fire at the next fault; that one was not drawn, so it only moves the counter's mark not at all.
- *   An entry of `memory_pending` is one thread's until its task work has run: of those that never go back to user space none is kept.
+ *   An entry of `memory_pending` is one thread's until its task work has run: of those that never go back to user space none is kept. How long that is may be
+ *   anybody's choice (userfaultfd, a file of FUSE), so a process has half of them at most, and where none is free the fault is settled at once, as if there were no task work.
  * Cost: nothing for a fault that is not sampled; some 12 us for one that is.
  * Rejected: a tracepoint at each fault (55 ns and more, 3 % of a fault); the event's frequency mode, whose weights are wrong by up to 20 times; the
  *   process's own counters, which other threads move in between.
@@ -28,6 +29,8 @@
 #define STACK_BELOW (128 * 1024) /* of the stack pointer: a function that is about to move it */
 #define STACK_ABOVE (8 << 20)
 #define THIN_MAX    16
+#define LOOKS       8          /* at so many entries, for one that is free */
+#define OWN_MAX     4          /* of these, of one process */
 #define TMPFS_MAGIC 0x01021994 /* include/uapi/linux/magic.h; shared anonymous memory lies there, too */
 
 #define PENDING_FREE  0
@@ -72,14 +75,25 @@ static __always_inline void pending__put(struct fault_pending *p)
 	__sync_lock_test_and_set(&p->busy, PENDING_FREE);
 }
 
-/* The index of an entry that is ours now; past the last: all that were looked at are somebody's. Global, like memory__settle. */
+/*
+ * The index of an entry that is ours now; where others have those that were looked at, or the process itself many of them, a spare one, ours while the program runs: one at a
+ * time does on a CPU. Past the last: none at all. Global, like memory__settle.
+ */
 __noinline __u32 pending__take(void)
 {
-	__u32 at = bpf_get_prandom_u32(), i;
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, at = bpf_get_prandom_u32(), n_own = 0, i;
 	struct fault_pending *p;
 
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < LOOKS; i++) {
 		__u32 key = (at + i) % settings.fault_pending;
+
+		p = bpf_map_lookup_elem(&memory_pending, &key);
+		n_own += p && p->busy != PENDING_FREE && p->key.tgid == tgid;
+	}
+	for (i = n_own < OWN_MAX ? 0 : LOOKS; i <= LOOKS; i++) {
+		__u32 key = i < LOOKS ? (at + i) % settings.fault_pending
+				      : settings.fault_pending +
+						bpf_get_smp_processor_id() % settings.fault_spare;
 
 		p = bpf_map_lookup_elem(&memory_pending, &key);
 		if (p && !__sync_val_compare_and_swap(&p->busy, PENDING_FREE, PENDING_TAKEN))
@@ -269,9 +283,12 @@ static __noinline int memory__take(struct bpf_perf_event_data *ctx, struct fault
 	p->sp = p->walk.regs[7];
 	if (memory__join(clock, p))
 		goto out;
-	if (!(task->flags & (PF_KTHREAD | PF_USER_WORKER)) && bpf_task_work_schedule_resume_impl___memory &&
-	    !bpf_task_work_schedule_resume_impl___memory(task, &p->work, &memory_pending, memory__handled,
-							 NULL)) {
+	if (at >= settings.fault_pending)
+		clock->n_unfollowed++;
+	else if (!(task->flags & (PF_KTHREAD | PF_USER_WORKER)) &&
+		 bpf_task_work_schedule_resume_impl___memory &&
+		 !bpf_task_work_schedule_resume_impl___memory(task, &p->work, &memory_pending,
+							      memory__handled, NULL)) {
 		clock->pending = at;
 		return 0;
 	}

@@ -168,6 +168,20 @@ static void threads_that_touch_at_once_are_not_taken_for_each_other(void **state
 	assert_way(*state, "threads", "anonymous", "touch_new", false);
 }
 
+/* More page faults are under way than can be followed, and their threads do not come back: those of others are not lost. */
+static void page_faults_that_are_never_handled_hold_up_no_others(void **state)
+{
+	struct recording *r = *state;
+	struct truth t;
+
+	record_way(r, "held_up", MIBS, false);
+	t = truth_of(r);
+	assert_true(t.bytes == BYTES);
+	assert_amount(r->profile, "touch_new", sum_function(r->profile, "touch_new").bytes, BYTES,
+		      error_of(r->profile, BYTES / 4096));
+	assert_null(expect__comment(r->profile, "lost fault_pending"));
+}
+
 /* The kernel writes there for the program: its frames are on top. */
 static void memory_that_a_system_call_fills_has_the_kernels_stack(void **state)
 {
@@ -294,6 +308,7 @@ int main(void)
 		e2e_test(writes_to_new_memory_are_anonymous),
 		e2e_test(memory_that_is_given_back_and_touched_again_grows_twice),
 		e2e_test(threads_that_touch_at_once_are_not_taken_for_each_other),
+		e2e_test(page_faults_that_are_never_handled_hold_up_no_others),
 		e2e_test(memory_that_a_system_call_fills_has_the_kernels_stack),
 		e2e_test(a_worker_of_the_kernel_fills_the_programs_memory),
 		e2e_test(a_thread_touches_its_stack),

@@ -10,6 +10,7 @@
  *      again          touch_new               the same as anonymous, given back in between, twice
  *      system_call    touch_new               the kernel writes there: read()
  *      worker         -                       the kernel's worker for io_uring writes there, where there is one, or else the program
+ *      held_up        touch_new               the same as anonymous, while HELD processes of HELD_THREADS threads each are in a page fault that nobody serves
  *      stack          touch_stack             writes to an array on a thread's stack
  *      shared         touch_new               writes to each page of a shared mapping without a file
  *      file           touch_file              reads each page of the file FILE, which is made first, CYCLES times
@@ -26,7 +27,9 @@
 #include <alloca.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -225,6 +228,82 @@ static void *thread_new(void *p)
 	return NULL;
 }
 
+/* Many, because few page faults are sampled. */
+#define HELD         4
+#define HELD_THREADS 512
+#define HELD_STACK   16384u
+
+static void *thread_held(void *page)
+{
+	*(volatile char *)page = 1;
+	return NULL;
+}
+
+static void start_held(char *page, char *its_stack)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstack(&attr, its_stack, HELD_STACK);
+	if (pthread_create(&thread, &attr, thread_held, page))
+		fail("touch: pthread_create");
+}
+
+/* Says on to_fd when all its threads are in their page faults, which is when these have been told of. */
+static void hold_up(int to_fd)
+{
+	const size_t size = HELD_THREADS * PAGE;
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *stacks = mmap(NULL, (size_t)HELD_THREADS * HELD_STACK, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	struct uffdio_api api = {.api = UFFD_API};
+	struct uffdio_register r = {.range = {.start = (uintptr_t)p, .len = size},
+				    .mode = UFFDIO_REGISTER_MODE_MISSING};
+	struct uffd_msg msg;
+
+	if (p == MAP_FAILED || stacks == MAP_FAILED)
+		fail("touch: mmap");
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &r))
+		fail("touch: userfaultfd");
+	for (size_t i = 0; i < HELD_THREADS; i++)
+		start_held(p + i * PAGE, stacks + i * HELD_STACK);
+	for (int i = 0; i < HELD_THREADS; i++)
+		if (read(fd, &msg, sizeof(msg)) != sizeof(msg))
+			fail("touch: a page fault that is told");
+	if (write(to_fd, "h", 1) != 1)
+		fail("touch: write");
+	for (;;)
+		pause();
+}
+
+static void held_up(char *p)
+{
+	pid_t children[HELD];
+	int fds[2];
+	char c;
+
+	if (pipe(fds))
+		fail("touch: pipe");
+	for (int i = 0; i < HELD; i++) {
+		children[i] = fork();
+		if (!children[i]) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			hold_up(fds[1]);
+		}
+	}
+	close(fds[1]);
+	for (int i = 0; i < HELD; i++)
+		if (read(fds[0], &c, 1) != 1)
+			fail("touch: nobody is held up");
+	touch_new(p, bytes, true);
+	for (int i = 0; i < HELD; i++) {
+		kill(children[i], SIGKILL);
+		waitpid(children[i], NULL, 0);
+	}
+}
+
 static void new_pages(const char *way)
 {
 	bool is_shared = !strcmp(way, "shared");
@@ -242,6 +321,8 @@ static void new_pages(const char *way)
 			pthread_create(&threads[i], NULL, thread_new, p + bytes / 4 * (size_t)i);
 		for (int i = 0; i < 4; i++)
 			pthread_join(threads[i], NULL);
+	} else if (!strcmp(way, "held_up")) {
+		held_up(p);
 	} else if (!strcmp(way, "system_call")) {
 		touch_by_read(p, bytes);
 	} else if (strcmp(way, "worker") != 0 || !touch_by_worker(p, bytes)) {

@@ -134,7 +134,7 @@ static void loader__size(const struct loader_opts *opts, struct everprof_bpf *sk
 		opts->events & 1u << EVENT_OFFCPU ? PENDING_BASE + PENDING_A_CPU * opts->n_cpus : 1);
 	bpf_map__set_max_entries(skel->maps.memory_pending,
 				 opts->events & 1u << EVENT_MEMORY
-					 ? FAULT_PENDING_BASE + FAULT_PENDING_A_CPU * opts->n_cpus
+					 ? FAULT_PENDING_BASE + (FAULT_PENDING_A_CPU + 1) * opts->n_cpus
 					 : 1);
 	bpf_map__set_max_entries(skel->maps.count_slots, COUNT_HALVES * maps->n_count_slots);
 	bpf_map__set_max_entries(skel->maps.count_frames, COUNT_HALVES * maps->n_frame_chunks);
@@ -322,6 +322,7 @@ static void loader__allocate_on_demand(struct everprof_bpf *skel)
 static int loader__load(struct loader *l, const struct loader_opts *opts, bool on_demand)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, open_opts, .btf_custom_path = opts->btf_path);
+	uint32_t n_spare = opts->events & 1u << EVENT_MEMORY ? opts->n_cpus : 0;
 	int ret;
 
 	l->skel = everprof_bpf__open_opts(&open_opts);
@@ -341,7 +342,8 @@ static int loader__load(struct loader *l, const struct loader_opts *opts, bool o
 		.frame_chunks = l->maps.n_frame_chunks,
 		.wait_slots = l->maps.n_wait_slots,
 		.wait_pending = bpf_map__max_entries(l->skel->maps.off_cpu_pending),
-		.fault_pending = bpf_map__max_entries(l->skel->maps.memory_pending),
+		.fault_pending = bpf_map__max_entries(l->skel->maps.memory_pending) - n_spare,
+		.fault_spare = (uint16_t)n_spare,
 		.kernel_stacks = opts->kernel_stacks,
 	};
 	return everprof_bpf__load(l->skel);

@@ -62,6 +62,7 @@ static int read_clocks(const struct collector *c, struct memory_stats *ret)
 		ret->n_taken += clocks[i].n_taken;
 		ret->n_nothing += clocks[i].n_nothing;
 		ret->n_left_out += clocks[i].n_left_out;
+		ret->n_unfollowed += clocks[i].n_unfollowed;
 		ret->cost_ns += clocks[i].cost_ns;
 	}
 	return 0;
@@ -224,6 +225,7 @@ static void settle_memory(struct collector *c, struct window *w)
 	struct memory_state *m = state_of(c);
 	struct memory_stats s;
 	char text[512];
+	size_t len;
 
 	if (!m->events) {
 		intern__add(w->strings, missing, sizeof(missing) - 1, &w->note);
@@ -231,13 +233,17 @@ static void settle_memory(struct collector *c, struct window *w)
 	}
 	if (read_clocks(c, &s))
 		return;
-	snprintf(
+	len = (size_t)snprintf(
 		text, sizeof(text),
 		"memory: one page fault in %u to %u of all that are sampled; %llu faults, %llu with a stack, "
 		"of which %llu made nothing resident; %s",
 		m->period_min, m->period_max, (unsigned long long)(s.n_faults - m->window.n_faults),
 		(unsigned long long)(s.n_taken - s.n_left_out - m->window.n_taken + m->window.n_left_out),
 		(unsigned long long)(s.n_nothing - m->window.n_nothing), way_of(m));
+	if (m->measures && s.n_unfollowed > m->window.n_unfollowed)
+		snprintf(text + len, sizeof(text) - len,
+			 "; %llu counted as a page because too many others were under way",
+			 (unsigned long long)(s.n_unfollowed - m->window.n_unfollowed));
 	intern__add(w->strings, text, strlen(text), &w->note);
 }
 

@@ -35,7 +35,8 @@ struct memory_stats {
 	bool on, measures; /* measures: page tables tell how much a fault made resident */
 	uint32_t period;   /* one fault in so many is looked at */
 	uint64_t n_faults, n_fired, n_taken, n_nothing, cost_ns;
-	uint64_t n_left_out; /* of n_taken: others stand for them */
+	uint64_t n_left_out;   /* of n_taken: others stand for them */
+	uint64_t n_unfollowed; /* of n_taken: what they brought was not looked at, for want of room */
 };
 
 /* What it costs and what it knows; metrics read it. */

@@ -76,13 +76,16 @@ static void print_memory(const struct memory_stats *m, struct buf *b)
 		return;
 	number(b, "fault_period", GAUGE, "One page fault in so many is sampled.", m->period);
 	number(b, "fault_measures", GAUGE,
-	       "1 where page tables tell what a fault made resident, 0 where each counts as one page.",
+	       "1 where page tables tell what a fault made resident, 0 where one counts as a page.",
 	       m->measures);
 	number(b, "faults_total", COUNTER, "Page faults that samples stand for.", m->n_faults);
 	number(b, "faults_taken_total", COUNTER, "Page faults whose stack was taken.",
 	       m->n_taken - m->n_left_out);
 	number(b, "faults_nothing_total", COUNTER, "Of these, faults that made nothing resident.",
 	       m->n_nothing);
+	number(b, "faults_unfollowed_total", COUNTER,
+	       "Of these, faults that count as a page because too many others were under way.",
+	       m->n_unfollowed);
 	seconds(b, "fault_seconds_total", COUNTER,
 		"CPU time of what is done at page faults, as it measures itself.", m->cost_ns);
 }
