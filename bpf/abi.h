@@ -218,9 +218,9 @@ struct gate {
 	__s64 defer_tokens; /* stacks that may still go to user space before the next refill */
 	__u64 period_ns;    /* of the clock */
 	__u64 resumed_ns;   /* when the clocks were last turned on: ticks stand for what passed since */
-	__u32 is_timer; /* the clock ticks by time. Cycles do not tick on a halted CPU, and the collector weighs them. */
-	__u32 defer_kept; /* of defer_tokens, for samples of CPU time alone */
-	__u64 n_gone;     /* written by process.bpf.c: RECORD_GONE so far */
+	__u32 is_timer;     /* the clock ticks by time, not by cycles (bpf/tick.h) */
+	__u32 defer_kept;   /* of defer_tokens, for samples of CPU time alone */
+	__u64 n_gone;       /* written by process.bpf.c: RECORD_GONE so far */
 	__u64 n_changes; /* written by the collector: to entries of `processes` and `targets`, each before it is relied upon */
 	__u64 wait_interval_ns; /* one wait is taken in so much waited time, on average */
 	__u64 wait_min_ns;      /* a pass counts waits that have lasted at least this long */

@@ -130,10 +130,12 @@ struct vm_area_struct {
 };
 
 struct rq {
-	struct task_struct *idle;
+	struct task_struct *curr, *idle;
 	__u64 clock; /* all time */
 	int cpu;
 	__u64 clock_task; /* less what hypervisors and (CONFIG_IRQ_TIME_ACCOUNTING) interrupts took: what tasks are charged by */
+	unsigned long long
+		rq_cpu_time; /* CONFIG_SCHEDSTATS: how long tasks ran, by rq.clock; of the one that runs, until it came */
 };
 
 struct cfs_rq {

@@ -30,6 +30,8 @@ static __always_inline int on_cpu__look(struct task_struct *task, struct tick *t
 		return 0;
 	t->away_ns = rq__away(task__rq(task));
 	t->n_idled = cfs->rq->idle->nvcsw + cfs->rq->idle->nivcsw;
+	if (!gate.is_timer && !t->is_idle)
+		t->run_ns = rq__run(cfs->rq, task);
 	return 1;
 }
 
@@ -48,10 +50,8 @@ static __always_inline __u64 on_cpu__clock(struct task_struct *task)
 
 	if (!cpu)
 		return 0;
-	if (!on_cpu__look(task, &t) || !gate.is_timer) {
-		cpu->n += !t.is_idle;
+	if (!on_cpu__look(task, &t))
 		return t.period_ns;
-	}
 	value = tick__take(cpu, &t, &lost);
 	if (lost && t.period_ns)
 		lose(EVENT_CPU, LOSS_LATE_TICKS, lost / t.period_ns);

@@ -44,6 +44,17 @@ static __always_inline __u64 rq__away_since(const struct rq *rq, __u64 before)
 }
 
 /*
+ * For how long tasks have run on the CPU of the one that runs, as of the same moment; 0: not known. In a switch it is not: the account is closed, and whose the CPU is next stands there
+ * already, while the one that leaves is still who runs.
+ */
+static __always_inline __u64 rq__run(const struct rq *rq, const struct task_struct *task)
+{
+	if (!bpf_core_field_exists(rq->rq_cpu_time) || rq->curr != task)
+		return 0;
+	return rq->rq_cpu_time + rq->clock - task->sched_info.last_arrival;
+}
+
+/*
  * How long ago it came to the CPU that it left last, and so at least how long it waited; in a switch to it. `now`, which is more than any wait, where that is not known: the kernel
  * tells it by the run queue's clock, and without that the time is of another one.
  */

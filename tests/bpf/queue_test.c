@@ -114,6 +114,21 @@ static void clocks_of_two_kinds_are_not_held_against_each_other(void **state)
 	assert_int_equal(task__stretch(&task, NOW), NOW);
 }
 
+static void how_long_tasks_ran_on_a_cpu_is_not_known_in_a_switch(void **state)
+{
+	struct task_struct next = {};
+
+	(void)state;
+	rq = (struct rq){.curr = &task, .clock = 100 * MS, .rq_cpu_time = 30 * MS};
+	task.sched_info.last_arrival = 93 * MS;
+	assert_int_equal(rq__run(&rq, &task), 37 * MS);
+	rq.curr = &next; /* the stretch of `task` may be in the sum already */
+	assert_int_equal(rq__run(&rq, &task), 0);
+	rq.curr = &task;
+	shim_lacks = "rq_cpu_time";
+	assert_int_equal(rq__run(&rq, &task), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -123,6 +138,7 @@ int main(void)
 		TEST(who_did_wait_for_a_cpu_all_along_is_believed),
 		TEST(sleep_in_a_queue_is_told_for_as_long_as_it_lasts),
 		TEST(clocks_of_two_kinds_are_not_held_against_each_other),
+		TEST(how_long_tasks_ran_on_a_cpu_is_not_known_in_a_switch),
 		TEST(a_clock_that_was_read_while_it_moved_took_nothing_away),
 	};
 

@@ -10,8 +10,11 @@
 #include "bpf/abi.h"
 
 /* Of the scheduler, as in bpf/kernel.bpf.h. */
+struct task_struct;
+
 struct rq {
-	__u64 clock, clock_task;
+	struct task_struct *curr;
+	__u64 clock, clock_task, rq_cpu_time;
 	int cpu;
 };
 

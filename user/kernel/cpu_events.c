@@ -19,7 +19,6 @@ struct cpu_events {
 	bool enabled;
 	int fds[CPUS_MAX];         /* by CPU, FD_CLOSED where there is none */
 	uint64_t ran_ns[CPUS_MAX]; /* of each, when it was looked at last; 0: not since it was enabled */
-	uint32_t n_open;
 };
 
 static int perf_event_open(const struct perf_event_attr *attr, int pid, int cpu)
@@ -136,7 +135,6 @@ static void cpu_events__close(struct cpu_events *e, uint32_t cpu)
 {
 	io__close(&e->fds[cpu]);
 	e->ran_ns[cpu] = 0;
-	e->n_open--;
 }
 
 static int open_one(struct cpu_events *e, uint32_t cpu, int prog_fd)
@@ -153,7 +151,6 @@ static int open_one(struct cpu_events *e, uint32_t cpu, int prog_fd)
 		return code;
 	}
 	e->fds[cpu] = fd;
-	e->n_open++;
 	return 0;
 }
 
@@ -184,11 +181,6 @@ int cpu_events__attach(struct cpu_events *e, int prog_fd, struct err *err)
 	return 0;
 }
 
-uint32_t cpu_events__n_open(const struct cpu_events *e)
-{
-	return e->n_open;
-}
-
 void cpu_events__enable(struct cpu_events *e, bool on)
 {
 	e->enabled = on;
@@ -202,7 +194,7 @@ int cpu_events__set_period(struct cpu_events *e, uint64_t period)
 {
 	int ret = 0;
 
-	e->attr.sample_period = period; /* the place of sample_freq, too */
+	e->attr.sample_period = period;
 	for (uint32_t cpu = 0; cpu < CPUS_MAX; cpu++)
 		if (e->fds[cpu] >= 0 && ioctl(e->fds[cpu], PERF_EVENT_IOC_PERIOD, &period))
 			ret = -errno;

@@ -36,10 +36,9 @@ void cpu_events__free(struct cpu_events *e);
 /* Opens the event, and starts it where they are enabled, on each CPU that is online and has none that runs, closes those of CPUs that went; for the start and,
  * called now and then, for CPU hotplug. */
 int cpu_events__attach(struct cpu_events *e, int prog_fd, struct err *err);
-uint32_t cpu_events__n_open(const struct cpu_events *e);
 /* Stops and starts all without closing them. */
 void cpu_events__enable(struct cpu_events *e, bool on);
-/* Of the events that are open, and of those of CPUs that come later: attr.sample_period, or sample_freq where attr.freq is set. */
+/* Of the events that are open, and of those of CPUs that come later. */
 int cpu_events__set_period(struct cpu_events *e, uint64_t period);
 
 #endif

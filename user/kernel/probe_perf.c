@@ -73,6 +73,12 @@ static void perf__cycles(struct probe *p, const struct probe_subject *s)
 		probe__refuse(p, s, "hardware events", err);
 		return;
 	}
+	if (err == -ENOSYS) {
+		probe__say(p, s, PROBE_REDUCED,
+			   "no account of how long CPUs run (CONFIG_SCHEDSTATS), so cycles are no time: the "
+			   "kernel's own timer is the clock");
+		return;
+	}
 	if (err) {
 		probe__say(p, s, PROBE_REDUCED, "no hardware counter: the kernel's own timer is the clock");
 		return;

@@ -73,22 +73,6 @@ static void collector__slice_losses(struct collector *c, struct losses ret[EVENT
 		memcpy(c->lost_before, now, sizeof(now));
 }
 
-/* Cycles: sets the ticks since the last time against the time that the CPUs were busy. Also before the clocks go on or off: a stretch is one or the other. */
-static void collector__weigh_ticks(struct collector *c)
-{
-	uint64_t away, ticks;
-
-	if (perf_clocks__kind(c->clocks) != CLOCK_CYCLES)
-		return;
-	if (!busy__read_ticks(c->maps->cpu_ticks_fd, &ticks) && !read_proc_stat_away("/proc", &away)) {
-		if (c->duty_is_on)
-			busy__add(&c->busy, clock__mono_ns(), away, ticks, perf_clocks__n_open(c->clocks));
-		else
-			busy__skip(&c->busy, clock__mono_ns(), away, ticks);
-	}
-	c->tick_ns = busy__tick_ns(&c->busy, perf_clocks__period_ns(c->clocks));
-}
-
 /*
  * More than a small machine samples, a bound on a large one. Whoever asked for more samples asked for these, too: where processes live for a few milliseconds each is such a one.
  */
@@ -119,7 +103,7 @@ static void collector__end_slice(struct collector *c, bool all)
 	struct losses lost[EVENT_N];
 	bool is_turned;
 
-	collector__weigh_ticks(c);
+	perf_clocks__keep_pace(c->clocks, c->maps->cpu_ticks_fd); /* or they keep the one they have */
 	collector__catch_up(c);
 	c->looked_ns = clock__mono_ns();
 	event_sources__look(c, all);
@@ -227,7 +211,6 @@ static int on_duty(uint64_t n_expired, void *ctx)
 	uint64_t next;
 
 	(void)n_expired;
-	collector__weigh_ticks(c);
 	c->duty_is_on = !c->duty_is_on;
 	next = c->duty_is_on ? c->opts.duty_on_ns : c->opts.duty_every_ns - c->opts.duty_on_ns;
 	c->maps->gate->resumed_ns = clock__mono_ns();
@@ -462,7 +445,6 @@ static int collector__start_duty(struct collector *c)
 {
 	bool wanted = c->opts.duty_every_ns > c->opts.duty_on_ns && c->opts.duty_on_ns;
 
-	collector__weigh_ticks(c);
 	c->duty_is_on = true;
 	c->maps->gate->resumed_ns = clock__mono_ns();
 	perf_clocks__enable(c->clocks, true);
@@ -560,9 +542,6 @@ static int collector__set_frequency(struct collector *c, uint32_t configured_hz)
 	perf_clocks__set_frequency(c->clocks, hz);
 	c->frequency_hz = hz;
 	c->maps->gate->period_ns = perf_clocks__period_ns(c->clocks);
-	busy__forget(&c->busy);
-	if (c->tick_ns)
-		c->tick_ns = busy__tick_ns(&c->busy, c->maps->gate->period_ns);
 	if (c->windows[EVENT_CPU])
 		c->windows[EVENT_CPU]->period_ns = c->maps->gate->period_ns;
 	return 0;

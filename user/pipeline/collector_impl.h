@@ -9,7 +9,6 @@
 #define EVERPROF_PIPELINE_COLLECTOR_IMPL_H
 
 #include "user/base/loop.h"
-#include "user/kernel/busy.h"
 #include "user/kernel/drain.h"
 #include "user/kernel/loader.h"
 #include "user/kernel/sideband.h"
@@ -47,8 +46,6 @@ struct collector {
 	struct collector_jit jit;
 	struct go_programs *go_programs; /* NULL: not asked for yet */
 	int proc_fd;
-	struct busy busy; /* what a tick of a cycle counter is worth … */
-	uint64_t tick_ns; /* … in nanoseconds; 0: the clock is a timer, and the kernel knows */
 	struct history history;
 	struct governor_orders orders;
 	char shed_text[GOVERNOR_TEXT_MAX];      /* what the orders give up */

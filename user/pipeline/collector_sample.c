@@ -55,8 +55,6 @@ int collector__count(struct collector *c, const struct task_key *key, struct win
 
 	if (!w) /* not recorded any more */
 		return -ENOENT;
-	if (c->tick_ns && s->tag.event == EVENT_CPU)
-		s->value = s->count * c->tick_ns;
 	if (collector__window_process(c, w, key, s->tid, s->comm, &s->process, &verdict)) {
 		collector__lose(c, s->tag.event, LOSS_HISTORY_FULL, s->count);
 		return -E2BIG;
