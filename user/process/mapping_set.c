@@ -288,6 +288,13 @@ const struct code_mapping *mapping_set__find(const struct mapping_set *set, uint
 	return at < set->n && set->mappings[at].start <= addr ? &set->mappings[at] : NULL;
 }
 
+bool mapping_set__overlaps(const struct mapping_set *set, uint64_t start, uint64_t end)
+{
+	uint64_t at = bisect__count(set->n, i, set->mappings[i].end <= start);
+
+	return at < set->n && set->mappings[at].start < end;
+}
+
 /* ---- the pool ---------------------------------------------------------------------------------------------------- */
 
 int mapping_pool__new(const struct mapping_pool_opts *opts, struct mapping_pool **ret_pool)

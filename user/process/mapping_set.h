@@ -14,6 +14,7 @@
 #define EVERPROF_PROCESS_MAPPING_SET_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define MAPPING_SET_MAX 65536
@@ -55,6 +56,8 @@ struct mapping_set *mapping_pool__empty(struct mapping_pool *pool);
  */
 int mapping_set__build(struct mapping_pool *pool, struct code_mapping *mappings, uint32_t n,
 		       struct mapping_set **ret_set);
+/* Is any of [start, end) mapped? */
+bool mapping_set__overlaps(const struct mapping_set *set, uint64_t start, uint64_t end);
 /* The set with m put in place of all that overlaps it. */
 int mapping_set__with(struct mapping_set *set, const struct code_mapping *m, struct mapping_set **ret_set);
 /* The set with nothing in [start, end). */

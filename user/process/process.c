@@ -193,6 +193,7 @@ static int read_mappings_in(struct process *p, const struct process_reader *read
 	}
 	mapping_set__unref(p->mappings);
 	p->mappings = set;
+	p->mapped_ns = reader->now_ns;
 	p->flags &= ~(PROCESS_CUT | PROCESS_STALE);
 	if (c.cut)
 		p->flags |= PROCESS_CUT;

@@ -66,6 +66,7 @@ struct process {
 	uint32_t rescan_backoff;
 	uint32_t mmap_cost; /* of the events in the second mmap_second */
 	uint64_t mmap_second;
+	uint64_t mapped_ns; /* as of when /proc told its mappings */
 };
 
 /* All strings borrowed until the process is retired or changes; "" where not known. */

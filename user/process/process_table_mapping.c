@@ -6,7 +6,8 @@
  * each time.
  *
  * Idea: what a new program maps is only written down. It is resolved when a stack needs it, when the kernel is to know it, or when it has a child; of those that end
- * before, nothing is left to do. What events may cost is bounded per process and second, then it is stale until a rescan, and rescans are spaced by 100 ms,
+ * before, nothing is left to do. What events may cost is bounded per process and second, then it is stale until a rescan; where it mapped meanwhile what was another file's before, nothing is
+ * known, and of one that goes on so, nothing of it at all. Rescans are spaced by 100 ms,
  * doubling to 25.6 s until it was quiet for 5 s; a child that is stale from its birth goes on with the spacing of its parent.
  *
  * Cost: an event of a known mapping 1.4 us.
@@ -34,8 +35,8 @@ static enum maps_kind event__kind(const struct process_mmap *m, char ret_path[MA
 	return parse_maps_name(ret_path, ret_deleted);
 }
 
-/* May this event cost what it will? */
-static bool process__afford(struct process *p, uint64_t time_ns)
+/* May this event cost what it will, of `most` a second? */
+static bool process__afford(struct process *p, uint64_t time_ns, uint32_t most)
 {
 	uint64_t second = time_ns / NS_PER_SEC;
 	uint32_t n;
@@ -45,7 +46,7 @@ static bool process__afford(struct process *p, uint64_t time_ns)
 		p->mmap_second = second;
 		p->mmap_cost = 0;
 	}
-	if (p->mmap_cost >= PROCESS_MMAP_COST_MAX)
+	if (p->mmap_cost >= most)
 		return false;
 	p->mmap_cost += 1 + n / 64;
 	return true;
@@ -168,6 +169,25 @@ void process_table__settle(struct process_table *t, struct process *p)
 	process__set_mappings(p, set);
 }
 
+/*
+ * What an event that could not be followed took the place of is there no more, and would have its code taken for what it was. To cut that out costs, too: who has used up as much again has no
+ * mapping left, and nothing more to be cut out. Events of before the last rescan tell of what that has read.
+ */
+static void table__leave_hole(struct process_table *t, struct process *p, const struct process_mmap *m)
+{
+	struct mapping_set *set;
+	int r = -EAGAIN;
+
+	if (m->time_ns < p->mapped_ns || !mapping_set__overlaps(p->mappings, m->addr, m->addr + m->len))
+		return;
+	if (process__afford(p, m->time_ns, 2 * PROCESS_MMAP_COST_MAX))
+		r = mapping_set__without(p->mappings, m->addr, m->addr + m->len, &set);
+	if (r < 0)
+		set = mapping_pool__empty(t->reader.pool);
+	process__set_mappings(p, set);
+	process_table__tell_mappings(t, p);
+}
+
 int process_table__mmap(struct process_table *t, const struct process_mmap *m)
 {
 	struct process *p = process_table__find_pid(t, m->tgid, m->time_ns);
@@ -188,19 +208,17 @@ int process_table__mmap(struct process_table *t, const struct process_mmap *m)
 		return 0;
 	}
 	process_table__settle(t, p);
-	if (!process__afford(p, m->time_ns)) {
-		p->flags |= PROCESS_STALE;
-		t->stats.n_mmaps_skipped++;
-		return -EAGAIN;
-	}
 	t->reader.now_ns = m->time_ns;
-	if (m->prot & PROT_EXEC)
+	if (!process__afford(p, m->time_ns, PROCESS_MMAP_COST_MAX))
+		r = -EAGAIN;
+	else if (m->prot & PROT_EXEC)
 		r = table__map_code(t, p, m, &set);
 	else
 		r = mapping_set__without(p->mappings, m->addr, m->addr + m->len, &set);
 	if (r < 0) {
 		p->flags |= PROCESS_STALE;
 		t->stats.n_mmaps_skipped++;
+		table__leave_hole(t, p, m);
 		return r;
 	}
 	/* Equal sets are one. */
