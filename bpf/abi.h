@@ -165,8 +165,9 @@ struct task_record {
 
 /* ---- waits ------------------------------------------------------------------------------------------------------- */
 /* Flags of a thread: what the kernel is to count of it (`targets`) is told as it is now, because after an exit nobody knows any more. */
-#define THREAD_IS_KERNEL   1
-#define THREAD_IS_INCLUDED 2
+#define THREAD_IS_KERNEL      1
+#define THREAD_IS_INCLUDED    2
+#define THREAD_IS_KERNEL_ONLY 4 /* of the kernel, or a worker of a process that never is in user space */
 
 /* What it is told as. An end is told twice, where switches are looked at: as it begins, and when it is over. */
 enum thread_told { THREAD_LIVES, THREAD_EXITS, THREAD_GONE };

@@ -37,7 +37,7 @@ static __always_inline __u8 interrupted__user_stack(struct bpf_perf_event_data *
 {
 	int end;
 
-	if (task->flags & (PF_KTHREAD | PF_USER_WORKER))
+	if (task->flags & PF_KERNEL_ONLY)
 		return END_KERNEL_THREAD;
 	if (!task->mm)
 		return END_EXITING;

@@ -271,10 +271,12 @@ struct bpf_task_work {
 #define BPF_F_CURRENT_CPU 0xffffffffULL /* include/uapi/linux/bpf.h */
 
 /* include/linux/sched.h */
-#define PF_EXITING 0x00000004
-/* since 6.4: a thread of a process that never is in user space, as io_uring's */
-#define PF_USER_WORKER 0x00004000
+#define PF_EXITING     0x00000004
+#define PF_IO_WORKER   0x00000010
+#define PF_USER_WORKER 0x00004000 /* since 6.4, and then io_uring's are such, too */
 #define PF_KTHREAD     0x00200000
+/* Threads that never are in user space, a program's own workers among them: what lies where others have their registers is of whoever made them. */
+#define PF_KERNEL_ONLY (PF_KTHREAD | PF_USER_WORKER | PF_IO_WORKER)
 
 /* Bits of task_struct.__state, include/linux/sched.h. */
 #define TASK_RUNNING         0x0000

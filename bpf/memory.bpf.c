@@ -285,8 +285,7 @@ static __noinline int memory__take(struct bpf_perf_event_data *ctx, struct fault
 		goto out;
 	if (at >= settings.fault_pending)
 		clock->n_unfollowed++;
-	else if (!(task->flags & (PF_KTHREAD | PF_USER_WORKER)) &&
-		 bpf_task_work_schedule_resume_impl___memory &&
+	else if (!(task->flags & PF_KERNEL_ONLY) && bpf_task_work_schedule_resume_impl___memory &&
 		 !bpf_task_work_schedule_resume_impl___memory(task, &p->work, &memory_pending,
 							      memory__handled, NULL)) {
 		clock->pending = at;

@@ -200,7 +200,7 @@ static __always_inline int off_cpu__is_new(struct task_struct *task)
  */
 static __always_inline __u8 off_cpu__no_stack(struct task_struct *task)
 {
-	if (task->flags & (PF_KTHREAD | PF_USER_WORKER))
+	if (task->flags & PF_KERNEL_ONLY)
 		return END_KERNEL_THREAD;
 	if (task->flags & PF_EXITING)
 		return END_EXITING;

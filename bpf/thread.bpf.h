@@ -89,6 +89,7 @@ static __always_inline void thread__record(struct thread_record *r, struct task_
 	r->away_ns = thread__away(task);
 	r->cgroup = task__cgroup(task);
 	r->flags = (task->flags & PF_KTHREAD ? THREAD_IS_KERNEL : 0) |
+		   (task->flags & PF_KERNEL_ONLY ? THREAD_IS_KERNEL_ONLY : 0) |
 		   (thread__is_included(&r->key) ? THREAD_IS_INCLUDED : 0);
 	r->syscall = SYSCALL_NONE;
 	task__comm(task, r->comm);

@@ -64,7 +64,7 @@ static __always_inline __u8 user_walk__entered(struct walk *w, struct task_struc
 {
 	int end;
 
-	if (task->flags & PF_KTHREAD)
+	if (task->flags & PF_KERNEL_ONLY)
 		return END_KERNEL_THREAD;
 	if (!task->mm)
 		return END_EXITING;

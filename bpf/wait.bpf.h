@@ -102,7 +102,7 @@ static __always_inline __s16 wait__syscall(struct task_struct *task)
 	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
 	unsigned long nr = ~0ul, cs = 0;
 
-	if (!(task->flags & PF_KTHREAD))
+	if (!(task->flags & PF_KERNEL_ONLY))
 		bpf_probe_read_kernel(&nr, sizeof(nr), &regs->orig_rax);
 	bpf_probe_read_kernel(&cs, sizeof(cs), &regs->cs);
 	if (cs == USER_CS_32) /* another table of numbers */

@@ -84,7 +84,7 @@ static __always_inline void waiting__stack(struct thread_record *r, struct task_
 		bytes = bpf_get_task_stack(task, r->words, KERNEL_FRAMES_MAX * sizeof(__u64), 0);
 	if (bytes > 0)
 		r->n_kernel = (bytes / sizeof(__u64)) & KERNEL_FRAMES_MAX;
-	if (task->flags & PF_KTHREAD || !task->mm)
+	if (task->flags & PF_KERNEL_ONLY || !task->mm)
 		return;
 	if (bpf_probe_read_kernel(&regs, sizeof(regs), (const void *)bpf_task_pt_regs(task)))
 		return;

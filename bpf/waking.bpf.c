@@ -28,7 +28,7 @@ static __always_inline int waking__is_by_interrupt(void *ctx)
 
 	if (own_stack__is_interrupt(ctx, task))
 		return 1;
-	return !(task->flags & PF_KTHREAD) && wait__syscall(task) == SYSCALL_NONE;
+	return !(task->flags & PF_KERNEL_ONLY) && wait__syscall(task) == SYSCALL_NONE;
 }
 
 /* User space is asked for what the walk lacked. */

@@ -320,6 +320,21 @@ static void a_chain_of_wakers_can_be_followed(void **state)
 	assert_other(r, (&(struct part){.comm = "third", .for_other = true}), waits__truth(r, "third"));
 }
 
+/* A worker of io_uring's, which has no stack in the program, or, where there is none, a timer. */
+static void a_worker_of_the_kernel_that_ends_a_wait_is_whole(void **state)
+{
+	struct expect_filter woken = {.comm = "touch", .stack = "**;\\[woken by\\];**"};
+	struct recording *r = *state;
+	struct expect_sum sum;
+	char program[4096];
+
+	run__path_workload("touch", program);
+	recording__record(r, 0, ARGS("-e", "offcpu", "--waker", "--", program, "worker", "64"));
+	expect__sum(r->profile, &woken, &sum);
+	assert_true(sum.rows > 0);
+	expect_complete(r->profile, &woken, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +361,7 @@ int main(void)
 		e2e_test(a_wait_for_a_lock_that_goes_on_is_told),
 		e2e_test(who_ends_a_wait_is_told_on_request),
 		e2e_test(a_chain_of_wakers_can_be_followed),
+		e2e_test(a_worker_of_the_kernel_that_ends_a_wait_is_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

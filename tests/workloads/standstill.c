@@ -10,13 +10,16 @@
  *      chain     waiter for holder, which sleeps                                                  none
  *      pi        as chain, with a mutex that inherits priority: of such the kernel lets no circle come about
  *      timed     as two, but knot_b gives up in an hour                                           none
+ *      worker    a worker of io_uring's for more to do, where there is one                        none
  *      crowd     50 sleepers, one that spins                                                      none
  *
  * It prints "ready PID" when all stand.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 
+#include "tests/workloads/ring.h"
 #include "tests/workloads/work.h"
 
 #define N_KNOTS    3
@@ -30,6 +33,17 @@ static const char *way;
 static bool is_way(const char *name)
 {
 	return !strcmp(way, name);
+}
+
+static void have_worker(void)
+{
+	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	static struct ring ring;
+	char byte;
+
+	if (ring__open(&ring) && !ring__read(&ring, fd, &byte, 1))
+		exit(1);
+	close(fd);
 }
 
 static bool is_chain(void)
@@ -131,7 +145,10 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	way = argv[1];
-	n_knots = is_way("three") ? 3 : is_way("self") ? 1 : is_chain() || is_way("crowd") ? 0 : 2;
+	n_knots = is_way("three")                                     ? 3
+		  : is_way("self")                                    ? 1
+		  : is_chain() || is_way("crowd") || is_way("worker") ? 0
+								      : 2;
 	make_locks();
 	pthread_barrier_init(&all_hold, NULL,
 			     1 +
@@ -141,6 +158,8 @@ int main(int argc, char **argv)
 				     is_way("three"));
 	for (int i = 0; i < n_knots; i++)
 		err |= begin(knot, i);
+	if (is_way("worker"))
+		have_worker();
 	if (is_way("three"))
 		err |= begin(behind, 0);
 	if (is_chain())

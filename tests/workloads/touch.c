@@ -26,15 +26,14 @@
  */
 #include <alloca.h>
 #include <fcntl.h>
-#include <linux/io_uring.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "tests/workloads/ring.h"
 #include "tests/workloads/work.h"
 
 #define PAGE     4096u
@@ -143,52 +142,6 @@ static WORK_FN void touch_by_read(char *p, size_t n)
 	close(fd);
 }
 
-struct ring {
-	int fd;
-	char *queues;
-	struct io_uring_sqe *entries;
-	struct io_uring_params params;
-};
-
-static bool ring__open(struct ring *r)
-{
-	size_t size;
-
-	*r = (struct ring){0};
-	r->fd = (int)syscall(SYS_io_uring_setup, 1, &r->params);
-	if (r->fd < 0 || !(r->params.features & IORING_FEAT_SINGLE_MMAP))
-		return false;
-	size = r->params.cq_off.cqes + r->params.cq_entries * sizeof(struct io_uring_cqe) + PAGE;
-	r->queues = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, IORING_OFF_SQ_RING);
-	r->entries = mmap(NULL, r->params.sq_entries * sizeof(*r->entries), PROT_READ | PROT_WRITE,
-			  MAP_SHARED, r->fd, (off_t)IORING_OFF_SQES);
-	return r->queues != MAP_FAILED && r->entries != MAP_FAILED;
-}
-
-static unsigned int *ring__at(struct ring *r, unsigned int offset)
-{
-	return (unsigned int *)(void *)(r->queues + offset);
-}
-
-/* By a worker, even where it would not have to wait. */
-static void ring__read(struct ring *r, int fd, char *to, unsigned int n)
-{
-	unsigned int *cq_head = ring__at(r, r->params.cq_off.head);
-	const struct io_uring_cqe *done = (const void *)(r->queues + r->params.cq_off.cqes);
-	int result;
-
-	*r->entries = (struct io_uring_sqe){
-		.opcode = IORING_OP_READ, .flags = IOSQE_ASYNC, .fd = fd, .addr = (uintptr_t)to, .len = n};
-	*ring__at(r, r->params.sq_off.array) = 0;
-	__atomic_add_fetch(ring__at(r, r->params.sq_off.tail), 1, __ATOMIC_RELEASE);
-	if (syscall(SYS_io_uring_enter, r->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) != 1)
-		fail("touch: io_uring_enter");
-	result = done[*cq_head & *ring__at(r, r->params.cq_off.ring_mask)].res;
-	__atomic_add_fetch(cq_head, 1, __ATOMIC_RELEASE);
-	if (result != (int)n)
-		fail("touch: a worker's read");
-}
-
 /* As touch_by_read. False: there is no io_uring here. */
 static bool touch_by_worker(char *p, size_t n)
 {
@@ -198,7 +151,8 @@ static bool touch_by_worker(char *p, size_t n)
 	if (!ring__open(&r))
 		return false;
 	for (size_t at = 0; at < n; at += PACE * PAGE) {
-		ring__read(&r, fd, p + at, PACE * PAGE);
+		if (!ring__read(&r, fd, p + at, PACE * PAGE))
+			fail("touch: a worker's read");
 		pause_us(PAUSE_US);
 	}
 	close(fd);

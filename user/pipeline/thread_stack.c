@@ -64,6 +64,7 @@ static uint8_t kernel_only(struct collector *c, const struct unfinished_record *
 	c->walk->n_words = 0;
 	c->walk->n_outer = 0;
 	c->walk->hash = 0;
+	c->walk->derived = 0;
 	for (uint32_t i = 0; i < u->n_kernel; i++)
 		walk__append(c->walk, u->words[i]);
 	c->walk->n_kernel = u->n_kernel;
@@ -80,15 +81,15 @@ uint8_t collector__walk_thread(struct collector *c, const struct thread_record *
 	if (!u)
 		u = c->thread_record = malloc(sizeof(*u));
 	if (!u) {
-		c->walk->n_words = 0;
+		c->walk->n_words = c->walk->derived = 0;
 		return c->walk->end = END_NO_ROOM;
 	}
 	describe(u, r);
-	if (r->flags & THREAD_IS_KERNEL || r->cs != USER_CS_64)
+	if (r->flags & THREAD_IS_KERNEL_ONLY || r->cs != USER_CS_64)
 		return kernel_only(c, u,
-				   r->flags & THREAD_IS_KERNEL ? END_KERNEL_THREAD
-				   : r->cs                     ? END_COMPAT
-							       : END_EXITING);
+				   r->flags & THREAD_IS_KERNEL_ONLY ? END_KERNEL_THREAD
+				   : r->cs                          ? END_COMPAT
+								    : END_EXITING);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		read_stack(u, parts[i]);
 		if (collector__walk(c, u, sizeof(*u), true) || c->walk->end != END_STACK_COPY ||
