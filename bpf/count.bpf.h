@@ -102,8 +102,6 @@ static __always_inline void count__fill(struct count_slot *slot, __u32 half, str
 	slot->n_user = w->n_words - w->n_kernel;
 	slot->frames = count__keep_words(half, w);
 	task__comm(s->task, slot->comm);
-	if (slot->frames == FRAMES_NONE && w->n_words)
-		lose(s->tag.event, LOSS_FRAMES_FULL, 1);
 }
 
 /* Adds the sample, with the stack that was walked. The hash of its row, or 0 where it was lost. */
@@ -144,6 +142,8 @@ static __always_inline __u64 count__add(struct walk *w, const struct task_sample
 		__sync_fetch_and_add(&halves[half].slots_used, 1);
 		count__fill(slot, half, w, s);
 	}
+	if (slot->frames == FRAMES_NONE && w->n_words)
+		lose(s->tag.event, LOSS_FRAMES_FULL, s->count);
 	__sync_fetch_and_add(&slot->count, s->count);
 	__sync_fetch_and_add(&slot->value, s->value);
 	count__leave(half);

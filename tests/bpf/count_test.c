@@ -257,6 +257,9 @@ static void stacks_are_kept_until_the_store_is_full(void **state)
 		make(&w, 7, n);
 		add(&w, &key, 1, 1, 1);
 		assert_int_equal(shim__lost(LOSS_FRAMES_FULL), 2);
+		/* of each sample of such a row the stack is lost */
+		add(&w, &key, 1, 5, 1);
+		assert_int_equal(shim__lost(LOSS_FRAMES_FULL), 7);
 		assert_int_equal(shim__lost(LOSS_COUNT_FULL), 0);
 	}
 }

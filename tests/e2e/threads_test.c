@@ -82,6 +82,12 @@ static long long child_of(long long pid)
 	return child;
 }
 
+static void expect_text(const struct recording *r, const char *text)
+{
+	if (!strstr(run__errors(&r->everprof), text))
+		fail_msg("'%s' is not in:\n%s", text, run__errors(&r->everprof));
+}
+
 /* -- who is there -- */
 static void every_thread_is_there_once_where_it_waits(void **state)
 {
@@ -118,6 +124,26 @@ static void a_sleeper_says_what_it_waits_in(void **state)
 	assert_string_equal(label(r->profile, s, "wait"), "futex");
 }
 
+/* One of io_uring's waits for more to do. It never was in the program: it has neither a stack there nor a system call that it is in. */
+static void a_worker_of_the_kernel_is_whole(void **state)
+{
+	struct recording *r = *state;
+	const struct sample *worker;
+
+	record_standstill(r, "worker");
+	if (threads_by_proc(r->pid) == 1) {
+		print_message("no io_uring here\n");
+		return;
+	}
+	assert_int_equal(count_of(r->profile, "iou-wrk-*", NULL), 1);
+	expect_complete(r->profile, &(struct expect_filter){.comm = "iou-wrk-*"}, 1);
+	for (uint32_t i = 0; i < profile__n_samples(r->profile); i++) {
+		worker = profile__get_sample(r->profile, i);
+		if (!strncmp(label(r->profile, worker, "comm"), "iou-wrk-", 8))
+			assert_string_equal(label(r->profile, worker, "syscall"), "");
+	}
+}
+
 /* Threads that a command has a moment after its start. */
 static void a_command_has_its_own_threads_only(void **state)
 {
@@ -128,6 +154,37 @@ static void a_command_has_its_own_threads_only(void **state)
 	recording__record(r, 0, ARGS("-e", "threads", "--", program, "mutex", "2"));
 	assert_int_equal(count_of(r->profile, NULL, NULL), 3);
 	assert_int_equal(count_of(r->profile, "waiter", NULL), 1);
+}
+
+static void wait_until_it_pauses(long long pid)
+{
+	char path[64], line[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/%lld/syscall", pid);
+	for (int i = 0; i < 1000 && strncmp(line, "34 ", 3) != 0; i++) {
+		FILE *f = fopen(path, "r");
+
+		assert_non_null(f);
+		if (!fgets(line, sizeof(line), f))
+			line[0] = '\0';
+		fclose(f);
+		usleep(10000);
+	}
+	assert_memory_equal(line, "34 ", 3);
+}
+
+/* It waits in a function that tells no rule for its frame. */
+static void a_stack_by_rules_made_from_instructions_is_in_doubt(void **state)
+{
+	struct recording *r = *state;
+	char pid[16];
+
+	recording__start(r, ARGS("asm_frames", "60", "pause"));
+	wait_until_it_pauses(r->pid);
+	snprintf(pid, sizeof(pid), "%lld", r->pid);
+	recording__record(r, 0, ARGS("-e", "threads", "-p", pid));
+	assert_int_equal(count_of(r->profile, "asm_frames", "asm_pause;asm_caller;main;*;*;_start"), 1);
+	expect_text(r, "in doubt: 1 derived_rules");
 }
 
 /* -- who waits for whom -- */
@@ -146,12 +203,6 @@ static const char *circle_of(const struct profile *p, char text[24])
 {
 	snprintf(text, 24, "%lld", (long long)number(p, thread_of(p, "knot_a"), "tid"));
 	return text;
-}
-
-static void expect_text(const struct recording *r, const char *text)
-{
-	if (!strstr(run__errors(&r->everprof), text))
-		fail_msg("'%s' is not in:\n%s", text, run__errors(&r->everprof));
 }
 
 static void two_threads_that_wait_for_each_other_are_a_deadlock(void **state)
@@ -259,6 +310,8 @@ int main(void)
 		e2e_test(every_thread_is_there_once_where_it_waits),
 		e2e_test(a_sleeper_says_what_it_waits_in),
 		e2e_test(a_command_has_its_own_threads_only),
+		e2e_test(a_worker_of_the_kernel_is_whole),
+		e2e_test(a_stack_by_rules_made_from_instructions_is_in_doubt),
 		e2e_test(two_threads_that_wait_for_each_other_are_a_deadlock),
 		e2e_test(a_deadlock_in_a_pid_namespace_is_one),
 		e2e_test(a_deadlock_of_three_leaves_out_who_waits_behind_it),

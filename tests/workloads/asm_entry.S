@@ -68,6 +68,18 @@ asm_ra_register:
 	.cfi_endproc
 	.size asm_ra_register, . - asm_ra_register
 
+	/* The same as asm_fp_only, and waits: pause() until a signal kills it. */
+	.globl asm_pause
+	.type asm_pause, @function
+asm_pause:
+	push	%rbp
+	mov	%rsp, %rbp
+	mov	$34, %eax
+	syscall
+	pop	%rbp
+	ret
+	.size asm_pause, . - asm_pause
+
 	/* No CFI at all, but a frame pointer. */
 	.globl asm_fp_only
 	.type asm_fp_only, @function

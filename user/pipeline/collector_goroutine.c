@@ -102,6 +102,7 @@ static void on_goroutine(void *ctx, const struct goroutine *g, uint32_t count, c
 	if (stack && walk_stack(t, g, stack, len)) {
 		s.n_words = t->c->walk->n_words;
 		s.end = t->c->walk->end;
+		s.is_derived = collector__take_doubt(t->c);
 		memcpy(words, t->c->walk->words, s.n_words * sizeof(*words));
 	} else {
 		words[s.n_words++] = frame_of_cut(END_RUNNING);

@@ -125,12 +125,15 @@ void collector__limit_windows(struct collector *c);
 int collector__count(struct collector *c, const struct task_key *key, struct window_sample *s);
 /* Walks a stack that was copied; it is in c->walk then. is_last: code that is not told yet goes by frame pointers. -EBADMSG: not a sound record. */
 int collector__walk(struct collector *c, const struct unfinished_record *r, size_t size, bool is_last);
+/* Is the stack that was walked last in part by rules made from instructions? Of each walk it is told once. */
+bool collector__take_doubt(struct collector *c);
 /* Does the configuration, or the tree that is followed, want this thread? */
 bool collector__wants_thread(struct collector *c, const struct thread *t);
 bool collector__wants(struct collector *c, const struct task_key *key, const char *comm);
 /* With `record -- COMMAND` only the kernel knows who belongs to the tree. */
 bool collector__is_in_tree(const struct collector *c, const struct task_key *key);
 int collector__thread_process(void *ctx, struct window *w, const struct thread *t, uint32_t *ret_index);
+void collector__finish(struct collector *c, struct unfinished_record *r, size_t size);
 int collector__on_unfinished(void *ctx, void *data, size_t size);
 int collector__on_row(const struct count_slot *slot, const uint64_t *words, void *ctx);
 

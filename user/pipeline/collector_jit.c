@@ -420,10 +420,8 @@ bool collector__hold_for_jit(struct collector *c, struct unfinished_record *r, s
 	} else if (p) {
 		follow_frame_pointers(c, p);
 	}
-	c->jit.is_releasing = true;
-	collector__on_unfinished(c, r, size);
-	c->jit.is_releasing = false;
-	return true;
+	collector__walk(c, r, size, true); /* it was sound before */
+	return false;
 }
 
 /* The process whose Method was met first. */

@@ -65,8 +65,8 @@ int collector__build_jit_page(void *ctx, uint32_t number, uint64_t vaddr, struct
 			      uint32_t max, uint32_t *ret_n);
 /* Bytes of a JVM's code; -ENOENT: it is none, or not known as one. */
 int collector__read_jit(struct collector *c, const struct task_key *key, uint64_t addr, void *to, size_t len);
-/* The walk of this record ended in c->walk. True: in code that its process is asked about; it is counted when the answer is there, or JIT_HOLD_NS have passed, or at once
- * where nobody answers or there is no room: then by frame pointers. */
+/* The walk of this record ended in c->walk. True: in code that its process is asked about; it is counted when the answer is there, or JIT_HOLD_NS have passed.
+ * Where nobody answers or there is no room it is walked once more, by frame pointers. */
 bool collector__hold_for_jit(struct collector *c, struct unfinished_record *r, size_t size);
 /* Counts what has waited until then, and asks for the rest if that is due. */
 void collector__release_held(struct collector *c, uint64_t now_ns);

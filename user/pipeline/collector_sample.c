@@ -71,6 +71,8 @@ int collector__count(struct collector *c, const struct task_key *key, struct win
 	c->stats.samples[s->tag.event] += s->count;
 	if (s->end < END_MAX)
 		c->stats.ends[s->end] += s->count;
+	if (s->is_derived)
+		collector__lose(c, s->tag.event, LOSS_DERIVED_RULES, 1);
 	err = window__add(w, s, collector__jit_name, c);
 	if (err) /* the window counts it too, for its file */
 		c->stats.lost.n[LOSS_HISTORY_FULL] += s->count;
@@ -219,35 +221,32 @@ int collector__walk(struct collector *c, const struct unfinished_record *r, size
 					   .find_row = find_row,
 					   .read_code = read_code,
 					   .ctx = &finishing};
-	int err = finish__walk(r, size, &ports, c->walk);
 
-	if (!err)
-		collector__lose(c, r->tag.event, LOSS_DERIVED_RULES, c->walk->derived ? r->count : 0);
-	return err;
+	return finish__walk(r, size, &ports, c->walk);
 }
 
-int collector__on_unfinished(void *ctx, void *data, size_t size)
+bool collector__take_doubt(struct collector *c)
 {
-	const struct unfinished_record *r = data;
-	struct collector *c = ctx;
-	struct walk *w = c->walk;
-	char comm[COMM_LEN + 1];
-	uint64_t began;
+	bool is_derived = c->walk->derived;
 
-	if (size < offsetof(struct unfinished_record, stack) || r->tag.event >= EVENT_N) {
-		c->lost_here.n[LOSS_BAD_RECORD]++; /* of which event is not to be told */
-		return 0;
-	}
-	collector__read_sideband(c, r->time_ns); /* an error shows in the reading that follows */
-	began = clock__thread_cpu_ns();
+	c->walk->derived = 0;
+	return is_derived;
+}
+
+/* A stack that the kernel could not finish: counted, or held until more is known of its process. */
+static void finish(struct collector *c, struct unfinished_record *r, size_t size)
+{
+	const struct walk *w = c->walk;
+	char comm[COMM_LEN + 1];
+
 	if (r->end == END_NO_PROCESS)
 		collector__show(c, &r->key);
 	if (collector__walk(c, r, size, c->jit.is_releasing)) {
 		collector__lose(c, r->tag.event, LOSS_BAD_RECORD, r->count + r->cpu_count);
-		return 0;
+		return;
 	}
-	if (collector__hold_for_jit(c, data, size))
-		return 0;
+	if (collector__hold_for_jit(c, r, size))
+		return;
 	struct window_sample s = {
 		.tid = r->tid,
 		.tag = r->tag,
@@ -255,16 +254,18 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 		.words = (const uint64_t *)w->words,
 		.n_words = w->n_words,
 		.end = w->end,
+		.is_derived = collector__take_doubt(c),
 		.count = r->count,
 		.value = r->value,
 	};
 
 	copy_comm(comm, r->comm);
 	if (r->tag.event == EVENT_OFFCPU && r->tag.state >= WAIT_MAX)
-		return 0;              /* of who ended a wait: what the walk lacked is learnt now */
+		return;                /* of who ended a wait: what the walk lacked is learnt now */
 	if (r->value || !r->cpu_value) /* of an event that only counts, there is no value */
 		collector__count_kernel(c, &r->key, &s);
 	if (r->cpu_value) {
+		s.is_derived &= !r->value;
 		s.tag = r->tag;
 		s.tag.state = WAIT_RUNNABLE;
 		s.count = r->cpu_count;
@@ -273,6 +274,26 @@ int collector__on_unfinished(void *ctx, void *data, size_t size)
 	}
 	c->stats.unfinished++;
 	c->stats.finished_whole += end_is_complete(w->end);
+}
+
+void collector__finish(struct collector *c, struct unfinished_record *r, size_t size)
+{
+	uint64_t began = clock__thread_cpu_ns();
+
+	finish(c, r, size);
 	c->stats.finish_ns += clock__thread_cpu_ns() - began;
+}
+
+int collector__on_unfinished(void *ctx, void *data, size_t size)
+{
+	struct unfinished_record *r = data;
+	struct collector *c = ctx;
+
+	if (size < offsetof(struct unfinished_record, stack) || r->tag.event >= EVENT_N) {
+		c->lost_here.n[LOSS_BAD_RECORD]++; /* of which event is not to be told */
+		return 0;
+	}
+	collector__read_sideband(c, r->time_ns); /* an error shows in the reading that follows */
+	collector__finish(c, r, size);
 	return 0;
 }

@@ -49,7 +49,7 @@ struct told {
 	int16_t syscall;
 	uint8_t state, end;
 	bool has_stack, is_sure; /* it has not run since before that was read */
-	bool waits_forever;
+	bool waits_forever, is_derived;
 	char comm[COMM_LEN + 1];
 };
 
@@ -165,6 +165,7 @@ static int dump__read(struct dump *d, struct told *t, const struct thread_record
 	if (!r->has_stack)
 		return dump__keep_end(d, t, r->state == THREAD_ENDED ? END_EXITING : END_RUNNING);
 	collector__walk_thread(d->c, r);
+	t->is_derived = collector__take_doubt(d->c);
 	look_at_lock(t, r);
 	if (!w->n_words)
 		return dump__keep_end(d, t, w->end);
@@ -320,6 +321,7 @@ static void count_thread(const struct dump *d, const struct told *t, uint32_t ar
 		.words = d->words + t->first_word,
 		.n_words = t->n_words,
 		.end = t->end,
+		.is_derived = t->is_derived,
 		.count = 1,
 	};
 

@@ -113,6 +113,7 @@ static int count(struct collector *c, const struct thread_record *r, uint8_t sta
 		.words = (const uint64_t *)c->walk->words,
 		.n_words = c->walk->n_words,
 		.end = c->walk->end,
+		.is_derived = collector__take_doubt(c),
 		.count = n,
 		.value = value,
 	};

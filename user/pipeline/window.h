@@ -107,7 +107,8 @@ struct window_sample {
 	const char *comm;
 	const uint64_t *words; /* leaf first; NULL where the kernel had no room for them */
 	uint32_t n_words;
-	uint8_t end; /* enum end_reason */
+	uint8_t end;     /* enum end_reason */
+	bool is_derived; /* its stack is in part by rules made from instructions */
 	struct sample_tag tag;
 	uint64_t count, value;
 	uint32_t row; /* out: index of its row */
