@@ -34,6 +34,9 @@ struct task_key {
 
 #define PROCESSES_MAX 16384
 
+/* What the header of a set's run carries once it was given back, until the run is another set's. Ids are counted from 1. */
+#define MAPPING_SET_GIVEN_BACK(set_id) (~(__u64)(set_id))
+
 /* Value of map `processes`, by tgid. Holds only while `key` is the running incarnation and the set's header carries `set_id`. */
 struct process_entry {
 	struct task_key key;

@@ -55,7 +55,7 @@ static __always_inline int mapping__kept(const struct walk *w)
 	__u32 header = w->set_first - 1;
 	const struct mapping_entry *m = w->set_first ? bpf_map_lookup_elem(&mappings, &header) : NULL;
 
-	return !m || !m->start || m->start == w->process.set_id;
+	return !m || m->start == w->process.set_id || m->start == MAPPING_SET_GIVEN_BACK(w->process.set_id);
 }
 
 #endif

@@ -125,8 +125,12 @@ static void a_run_that_was_written_while_it_was_walked_by_is_not_kept(void **sta
 	assert_true(current__wanted(&w, &key));
 	assert_true(mapping__begin(&w));
 	assert_true(mapping__kept(&w));
-	run->start = 0; /* given back, and all still there */
+	run->start = MAPPING_SET_GIVEN_BACK(SET); /* and all still there */
 	assert_true(mapping__kept(&w));
+	run->start = 0; /* another set's, which is just being written */
+	assert_false(mapping__kept(&w));
+	run->start = MAPPING_SET_GIVEN_BACK(SET + 1); /* which was given back, too */
+	assert_false(mapping__kept(&w));
 	run->start = SET + 1;
 	assert_false(mapping__kept(&w));
 	run->start = 0x7f0000000000; /* in the midst of another */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * mapping_store - Invariants: a run's header is zeroed before the run is given back, and a run that was given back is not written again for
+ * mapping_store - Invariants: a run's header says that it is given back before it is, and a run that was given back is not written again for
  *   REUSE_AFTER_NS, far longer than a walk that nothing stops: so one that took an entry of `processes` before it changed reads either the
  *   set it meant or a header that does not match. A walk that may be kept from its CPU, or waits for memory, asks again when it is over (bpf/mapping.bpf.h, mapping__kept). `by_tgid` mirrors `processes`; what the kernel copied at a fork is told to us by the fork's record.
  */
@@ -187,7 +187,8 @@ static void set__put(struct mapping_store *s, uint32_t index)
 
 	if (--set->n_users)
 		return;
-	__atomic_store_n(&s->maps->mappings[set->run.first].start, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&s->maps->mappings[set->run.first].start, MAPPING_SET_GIVEN_BACK(set->id),
+			 __ATOMIC_SEQ_CST);
 	hashmap__remove(&s->by_set_id, hash_u64(set->id), index);
 	run__give_back(s, set->run);
 	s->n_elements -= set->run.len;
@@ -225,6 +226,7 @@ static int set__get(struct mapping_store *s, uint64_t id, const struct mapping_e
 		return err;
 	}
 	at = &s->maps->mappings[run.first];
+	__atomic_store_n(&at->start, 0, __ATOMIC_SEQ_CST); /* from here on it is not what was given back */
 	if (n)
 		memcpy(at + 1, entries, n * sizeof(*entries));
 	__atomic_store_n(&at->start, id, __ATOMIC_SEQ_CST);
