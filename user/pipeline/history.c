@@ -29,7 +29,7 @@ void history__trim(struct history *h, uint64_t now_ns)
 {
 	while (h->n && h->windows[h->first]->to_ns + h->age_ns < now_ns)
 		history__drop_oldest(h);
-	while (h->n && h->bytes > h->limit_bytes) {
+	while (h->n && h->bytes > h->limit_bytes && h->windows[h->first]->to_ns + HISTORY_TAKEN_NS < now_ns) {
 		history__drop_oldest(h);
 		h->n_evicted++;
 	}

@@ -2,7 +2,8 @@
 /*
  * history - the closed windows of the last minutes, for who wants to look back.
  *
- * Owns: a reference on each window. Thread: one owner. Limit: age and bytes, the oldest goes first and is counted when bytes made it go. Errors: none.
+ * Owns: a reference on each window. Thread: one owner. Limit: age and bytes, the oldest goes first and is counted when bytes made it go; for want of bytes none goes
+ * before HISTORY_TAKEN_NS are over: who asks for a range that is still to come (live.h) takes a window after it has ended, and whoever writes it has it as long, mostly. Errors: none.
  */
 #ifndef EVERPROF_PIPELINE_HISTORY_H
 #define EVERPROF_PIPELINE_HISTORY_H
@@ -10,7 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "user/base/clock.h"
+
 #define HISTORY_WINDOWS_MAX 512
+#define HISTORY_TAKEN_NS    (5 * NS_PER_SEC)
 
 struct window;
 

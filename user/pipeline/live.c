@@ -47,6 +47,7 @@
 
 #define TICK_NS     (250 * NS_PER_MS)
 #define LATE_NS     (3 * NS_PER_SEC) /* after the end, it is taken as it is */
+#define EDGES_NS    (2 * NS_PER_SEC) /* of a range: slices that lie across its ends */
 #define WINDOWS_MAX 64 /* at once: what came since the last tick, and at first what the history holds */
 #define BYTES_MAX   ((size_t)512 << 20)
 
@@ -145,6 +146,18 @@ static int ask__add_window(struct ask *a, const struct naming *n, const struct w
 	return err;
 }
 
+/* Values alone do not say that some of the time is missing. */
+static int ask__tell_gap(const struct ask *a)
+{
+	uint64_t asked_ns = a->to_ns - a->from_ns, held_ns = (uint64_t)profile__meta(a->sum)->duration_ns;
+
+	if (asked_ns <= held_ns + EDGES_NS)
+		return 0;
+	return profile__comment(a->sum,
+				"not covered: %.1f of %.1f s (not recorded then, or gone for want of memory)",
+				(double)(asked_ns - held_ns) / NS_PER_SEC, (double)asked_ns / NS_PER_SEC);
+}
+
 static int ask__encode(struct ask *a)
 {
 	const struct pprof_opts opts = {.compression = COMPRESSION_NONE};
@@ -153,7 +166,9 @@ static int ask__encode(struct ask *a)
 
 	if (!a->sum)
 		return -ENODATA;
-	err = profile__seal(a->sum);
+	err = ask__tell_gap(a);
+	if (!err)
+		err = profile__seal(a->sum);
 	if (err)
 		return err;
 	buf__init(&b, BYTES_MAX);

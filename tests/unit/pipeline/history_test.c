@@ -72,29 +72,35 @@ static void windows_go_when_their_bytes_are_too_many_and_that_is_counted(void **
 
 	(void)state;
 	history__add(h, first);
-	for (uint32_t end = 3; end < 7; end++)
+	for (uint32_t end = 12; end < 52; end += 10)
 		history__add(h, window_ending(end, 500));
 	assert_int_equal(h->n, 3);
 	assert_int_equal(h->n_evicted, 2);
 	assert_int_equal(h->bytes, 3 * one);
-	assert_int_equal(history__get(h, 0)->to_ns, SECOND(4));
+	assert_int_equal(history__get(h, 0)->to_ns, SECOND(22));
 	h->limit_bytes = one; /* as a reload may do */
-	history__trim(h, SECOND(7));
+	history__trim(h, SECOND(52));
 	assert_int_equal(h->n, 1);
-	assert_int_equal(history__get(h, 0)->to_ns, SECOND(6));
+	assert_int_equal(history__get(h, 0)->to_ns, SECOND(42));
 	history__done(h);
 	free(h);
 }
 
-static void window_over_the_limit_alone_is_not_kept(void **state)
+/* Windows of all events end at one moment, and who asks for more than one of them looks a little later. */
+static void windows_over_the_limit_stay_until_who_asks_has_taken_them(void **state)
 {
 	struct history *h = new_history(SECOND(100), 1000);
 
 	(void)state;
 	history__add(h, window_ending(2, 500));
+	history__add(h, window_ending(2, 500));
+	assert_int_equal(h->n, 2);
+	history__trim(h, SECOND(2) + HISTORY_TAKEN_NS);
+	assert_int_equal(h->n, 2);
+	history__trim(h, SECOND(2) + HISTORY_TAKEN_NS + 1);
 	assert_int_equal(h->n, 0);
 	assert_int_equal(h->bytes, 0);
-	assert_int_equal(h->n_evicted, 1);
+	assert_int_equal(h->n_evicted, 2);
 	history__done(h);
 	free(h);
 }
@@ -136,7 +142,7 @@ int main(void)
 		cmocka_unit_test(windows_come_back_oldest_first),
 		cmocka_unit_test(windows_go_when_they_are_old),
 		cmocka_unit_test(windows_go_when_their_bytes_are_too_many_and_that_is_counted),
-		cmocka_unit_test(window_over_the_limit_alone_is_not_kept),
+		cmocka_unit_test(windows_over_the_limit_stay_until_who_asks_has_taken_them),
 		cmocka_unit_test(full_ring_drops_the_oldest),
 		cmocka_unit_test(window_lives_on_with_whoever_took_a_reference),
 	};
