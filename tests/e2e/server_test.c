@@ -170,6 +170,17 @@ static void what_is_off_is_recorded_for_who_asks(void **state)
 	assert_int_equal(files.n, 0);
 }
 
+static void expect_in_focus(int port, const char *focus, bool is_some)
+{
+	char path[200];
+	struct answer a;
+
+	snprintf(path, sizeof(path), "/api/v1/query?from=now-1m&format=top&comm=calltree&focus=%s", focus);
+	assert_int_equal(answer__get(port, path, "", &a), 200);
+	assert_int_equal(strstr(a.body, "\"in_focus\":0,") == NULL, is_some);
+	buf__done(&a.all);
+}
+
 static void a_selector_takes_a_part_and_nothing_else(void **state)
 {
 	struct recording *r = *state;
@@ -195,6 +206,10 @@ static void a_selector_takes_a_part_and_nothing_else(void **state)
 		answer__status(port, "/api/v1/query?event=cpu&from=now-1m&pid=1999999999&format=pprof", ""),
 		200);
 	assert_int_equal(answer__status(port, "/api/v1/query?event=cpu&from=now-1m&pid=calltree", ""), 400);
+	/* no regular expression: of these, "tree_{1,9}" would be in all of them and "((" an error */
+	expect_in_focus(port, "%5Etree_", true);
+	expect_in_focus(port, "tree_%7B1,9%7D", false);
+	expect_in_focus(port, "%28%28", false);
 	assert_int_equal(answer__status(port, "/api/v1/query?event=nosuch", ""), 404);
 	assert_int_equal(answer__status(port, "/api/v1/query?from=yesterday", ""), 400);
 }

@@ -29,6 +29,7 @@
 #include "user/profile/diff.h"
 #include "user/profile/profile.h"
 #include "user/profile/saturate.h"
+#include "user/query/name_search.h"
 
 #define NAMES_LIMIT ((size_t)1 << 30)
 #define UNKNOWN     "(unknown)"
@@ -370,9 +371,13 @@ static int count_samples(struct top_counter *c)
 	return err;
 }
 
-static int find_focus(struct top_counter *c, const char *focus, struct err *e)
+static const char *function_name(const struct profile *p, uint32_t id)
 {
-	uint32_t n = profile__n_functions(c->p);
+	return profile__str(p, profile__get_function(p, id)->name);
+}
+
+static int find_by_regex(struct top_counter *c, const char *focus, struct err *e)
+{
 	regex_t re;
 	char text[200];
 	int r = regcomp(&re, focus, REG_EXTENDED | REG_NOSUB);
@@ -381,12 +386,31 @@ static int find_focus(struct top_counter *c, const char *focus, struct err *e)
 		regerror(r, &re, text, sizeof(text));
 		return err__set(e, -EBADMSG, "'%s' is no regular expression: %s", focus, text);
 	}
-	c->in_focus = calloc((size_t)n + 1, sizeof(*c->in_focus));
-	for (uint32_t i = 1; c->in_focus && i <= n; i++)
-		c->in_focus[i] =
-			!regexec(&re, profile__str(c->p, profile__get_function(c->p, i)->name), 0, NULL, 0);
+	for (uint32_t i = 1; i <= profile__n_functions(c->p); i++)
+		c->in_focus[i] = !regexec(&re, function_name(c->p, i), 0, NULL, 0);
 	regfree(&re);
-	return c->in_focus ? 0 : -ENOMEM;
+	return 0;
+}
+
+static void find_by_search(struct top_counter *c, const char *text)
+{
+	struct name_search s;
+
+	name_search__init(&s, text);
+	for (uint32_t i = 1; i <= profile__n_functions(c->p); i++)
+		c->in_focus[i] = name_search__matches(&s, function_name(c->p, i));
+	name_search__done(&s);
+}
+
+static int find_focus(struct top_counter *c, struct err *e)
+{
+	c->in_focus = calloc((size_t)profile__n_functions(c->p) + 1, sizeof(*c->in_focus));
+	if (!c->in_focus)
+		return -ENOMEM;
+	if (c->opts.focus)
+		return find_by_regex(c, c->opts.focus, e);
+	find_by_search(c, c->opts.search);
+	return 0;
 }
 
 /* Is there such a label? If not, the err lists those that are there. */
@@ -564,8 +588,8 @@ int top_counter__add(struct top_counter *c, const struct profile *p, struct err 
 		c->plumbing = calloc((size_t)profile__n_functions(p) + 1, sizeof(*c->plumbing));
 		err = c->plumbing ? 0 : -ENOMEM;
 	}
-	if (!err && c->opts.focus)
-		err = find_focus(c, c->opts.focus, e);
+	if (!err && (c->opts.focus || c->opts.search))
+		err = find_focus(c, e);
 	if (!err)
 		err = count_samples(c);
 	free(c->in_focus);

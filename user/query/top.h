@@ -35,6 +35,7 @@ struct top_opts {
 	const char *type; /* sample type; NULL: the default one */
 	const char
 		*focus; /* POSIX extended regular expression: only samples with such a function; NULL: all */
+	const char *search; /* the same by name_search.h, for who is not to be trusted with the other */
 	enum top_sort sort;
 };
 

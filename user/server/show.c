@@ -16,6 +16,7 @@
 #include "user/profile/profile.h"
 #include "user/query/gather.h"
 #include "user/query/idle.h"
+#include "user/query/name_search.h"
 #include "user/query/top.h"
 #include "user/server/ask.h"
 #include "user/server/request.h"
@@ -96,12 +97,12 @@ static int read_top(const struct request *r, struct top_opts *ret, uint64_t *ret
 
 	*ret = (struct top_opts){.by = by ? by : "function",
 				 .type = request__param(r, "type"),
-				 .focus = request__param(r, "focus"),
+				 .search = request__param(r, "focus"),
 				 .sort = sort && !strcmp(sort, "cum") ? TOP_BY_CUM : TOP_BY_FLAT};
 	if (request__number(r, "n", TOP_ROWS, TOP_ROWS_MAX, ret_n))
 		return err__set(e, -EINVAL, "n: a number of rows up to %d is expected", TOP_ROWS_MAX);
-	if (ret->focus && strlen(ret->focus) > 200)
-		return err__set(e, -EINVAL, "focus: at most 200 characters");
+	if (ret->search && strlen(ret->search) > NAME_SEARCH_MAX)
+		return err__set(e, -EINVAL, "focus: at most %d characters", NAME_SEARCH_MAX);
 	return 0;
 }
 

@@ -144,6 +144,9 @@ static void focus_keeps_samples_that_have_the_function(void **state)
 	assert_top(p, &(struct top_opts){.focus = "^json_"},
 		   "malloc 50 50\nmain 0 50\njson_parse 0 30\njson_print 0 20\nrender 0 20\n100 50");
 	assert_top(p, &(struct top_opts){.focus = "nothing|has (this|name)"}, "100 0");
+	assert_top(p, &(struct top_opts){.search = "^json_"},
+		   "malloc 50 50\nmain 0 50\njson_parse 0 30\njson_print 0 20\nrender 0 20\n100 50");
+	assert_top(p, &(struct top_opts){.search = "json_(parse|json_)"}, "100 0");
 	assert_int_equal(top__new(p, &(struct top_opts){.focus = "("}, &t, &e), -EBADMSG);
 	assert_non_null(strstr(e.text, "'(' is no regular expression"));
 	profile__free(p);
