@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a real agent says that processes use, held against /proc: as JSON, as a series, and for Prometheus. */
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include <jansson.h>
 
@@ -8,6 +11,7 @@
 #include "tests/support/agent.h"
 #include "user/base/buf.h"
 #include "user/base/io.h"
+#include "user/profile/utf8.h"
 
 /* An agent with a server, and its port. */
 static int serve(struct recording *r)
@@ -171,6 +175,34 @@ static void memory_is_that_of_proc(void **state)
 	buf__done(&b);
 }
 
+/* A process names itself as it likes, and the kernel cuts a name where it cuts it; a scrape with one byte that is no UTF-8 is thrown away as a whole. */
+static void a_name_that_is_no_text_breaks_no_scrape(void **state)
+{
+	static const char wanted[] = "comm=\"\xef\xbf\xbd \\\"\xc3\xa9\xef\xbf\xbd\"";
+	struct recording *r = *state;
+	int port = serve(r), status;
+	pid_t child = fork();
+	char path[64];
+	struct buf b;
+
+	assert_true(child >= 0);
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, "\xff \"\xc3\xa9\xc3");
+		while (true)
+			pause();
+	}
+	buf__init(&b, 2 << 20);
+	snprintf(path, sizeof(path), "/metrics/usage?pid=%d", child);
+	for (int i = 0; i < 300 && (get(r, port, path, &b) != 200 || !strstr(buf__str(&b), wanted)); i++)
+		usleep(100000);
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	assert_non_null(strstr(buf__str(&b), wanted));
+	assert_true(utf8__valid(buf__str(&b), b.len));
+	buf__done(&b);
+}
+
 static void the_largest_come_first(void **state)
 {
 	struct recording *r = *state;
@@ -203,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		e2e_test(memory_is_that_of_proc),
+		e2e_test(a_name_that_is_no_text_breaks_no_scrape),
 		e2e_test(the_largest_come_first),
 	};
 

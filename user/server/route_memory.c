@@ -24,6 +24,7 @@
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/config/usage_row.h"
+#include "user/profile/utf8.h"
 #include "user/server/ask.h"
 #include "user/server/link.h"
 #include "user/server/server.h"
@@ -180,17 +181,20 @@ static void print(struct buf *b, const struct listing *l)
 
 /* -- for Prometheus -- */
 
-/* Quoted as text format wants it. */
+/* Quoted as text format wants it: one byte that is no UTF-8, and processes choose their names, would be the end of the whole scrape. */
 static void label(struct buf *b, const char *name, const char *value, bool is_first)
 {
 	buf__printf(b, "%s%s=\"", is_first ? "{" : ",", name);
-	for (; *value; value++) {
+	for (int n; *value; value += abs(n)) {
+		n = utf8__step(value, 4);
 		if (*value == '\\' || *value == '"')
 			buf__append_char(b, '\\');
-		if (*value == '\n')
+		if (n < 0)
+			buf__append_str(b, "\xef\xbf\xbd");
+		else if (*value == '\n')
 			buf__append_str(b, "\\n");
 		else
-			buf__append_char(b, *value);
+			buf__append(b, value, (size_t)n);
 	}
 	buf__append_char(b, '"');
 }
