@@ -501,7 +501,6 @@ static int host__answer(struct server_host *h, const struct wire_request *r, cha
 	}
 }
 
-/* More than any load of clients makes: something else speaks there. */
 static bool host__is_flooded(struct server_host *h)
 {
 	uint64_t now = clock__mono_ns();
@@ -510,7 +509,7 @@ static bool host__is_flooded(struct server_host *h)
 		h->second_ns = now;
 		h->n_messages = 0;
 	}
-	return ++h->n_messages > HOST_MESSAGES_A_SECOND;
+	return ++h->n_messages > WIRE_MESSAGES_A_SECOND;
 }
 
 static int on_wire(int fd, uint32_t events, void *ctx)

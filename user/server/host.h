@@ -5,7 +5,7 @@
  * The sockets are the host's, so that a process that crashed can be replaced while clients wait in the backlog. What may be asked comes as a port, so that
  * this folder needs to know nothing of the kernel, and a test answers with ten lines.
  *
- * Owns: the sockets, the process, what it waits for. Thread: that of its loop. Limit: HOST_LIVE_MAX profiles at once, HOST_MESSAGES_A_SECOND.
+ * Owns: the sockets, the process, what it waits for. Thread: that of its loop. Limit: HOST_LIVE_MAX profiles at once, WIRE_MESSAGES_A_SECOND.
  * Errors: -errno with one clear line at the start; afterwards logged.
  */
 #ifndef EVERPROF_SERVER_HOST_H
@@ -14,8 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HOST_LIVE_MAX          24
-#define HOST_MESSAGES_A_SECOND 4000 /* of a process that has gone mad; it is replaced */
+#define HOST_LIVE_MAX 24
 
 struct buf;
 struct err;

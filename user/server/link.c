@@ -22,6 +22,10 @@
 
 #define REPLY_BYTES_MAX ((size_t)512 << 20)
 #define LOOK_NS         (200 * NS_PER_MS)
+#define STEP_NS         (NS_PER_SEC / LINK_RATE)
+
+/* in any second, with those that the collector had not read before */
+_Static_assert(LINK_BURST + LINK_RATE + LINK_WAITING_MAX < WIRE_MESSAGES_A_SECOND, "it is not replaced");
 
 struct waiting {
 	uint64_t id; /* 0: free */
@@ -35,6 +39,7 @@ struct link {
 	pthread_mutex_t lock;
 	pthread_cond_t answered;
 	uint64_t last_id;
+	uint64_t turn_ns; /* of the next message */
 	struct waiting waiting[LINK_WAITING_MAX];
 };
 
@@ -134,6 +139,21 @@ static void link__cancel(struct link *l, uint64_t target)
 	link__send(l, &r, NULL);
 }
 
+/* Until it is the message's turn. What clients ask for is cheap for them; to be replaced would end what all others wait for. */
+static void link__await_turn(struct link *l)
+{
+	uint64_t now = clock__mono_ns(), at;
+
+	pthread_mutex_lock(&l->lock);
+	if (l->turn_ns + LINK_BURST * STEP_NS < now)
+		l->turn_ns = now - LINK_BURST * STEP_NS;
+	at = l->turn_ns;
+	l->turn_ns += STEP_NS;
+	pthread_mutex_unlock(&l->lock);
+	if (at > now)
+		usleep((useconds_t)((at - now) / 1000 + 1));
+}
+
 /* Sends and waits; ret_fd is the caller's. */
 static int link__ask(struct link *l, struct wire_request *r, const char *text, const struct cancel *cancel,
 		     int *ret_fd)
@@ -142,6 +162,7 @@ static int link__ask(struct link *l, struct wire_request *r, const char *text, c
 	bool told = false;
 	int err;
 
+	link__await_turn(l);
 	pthread_mutex_lock(&l->lock);
 	w = l->is_broken ? NULL : link__slot(l);
 	if (!w) {

@@ -2,7 +2,8 @@
 /*
  * link - the serving process's end of the wire: asks, and waits for the answer.
  *
- * Owns: the socket, a thread that reads it. Thread: any number may ask at once. Limit: LINK_WAITING_MAX. Errors: what the collector answers, -EPIPE where it
+ * Owns: the socket, a thread that reads it. Thread: any number may ask at once. Limit: LINK_WAITING_MAX at once, and LINK_BURST messages and then LINK_RATE a second:
+ * whoever would be faster waits for his turn, and clients that make him so fill the queue of questions (503). Errors: what the collector answers, -EPIPE where it
  * is gone (then the process ends itself: there is nothing to serve), -EAGAIN too many.
  */
 #ifndef EVERPROF_SERVER_LINK_H
@@ -12,6 +13,8 @@
 #include <stdint.h>
 
 #define LINK_WAITING_MAX 64
+#define LINK_BURST       1000
+#define LINK_RATE        2500
 
 struct buf;
 struct cancel;

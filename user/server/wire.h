@@ -48,6 +48,9 @@ enum wire_type {
 	WIRE_TYPE_MAX
 };
 
+/* More is no load of clients: something else speaks there, and the process is replaced. Its end of the wire waits before that (link.c). */
+#define WIRE_MESSAGES_A_SECOND 4000
+
 #define WIRE_RATE_MAX 1000
 #define WIRE_TEXT_MAX 4352
 

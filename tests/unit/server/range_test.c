@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "user/base/buf.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/io.h"
@@ -137,12 +138,29 @@ static void a_range_of_the_past_costs_the_collector_no_question(void **state)
 	assert_int_equal(ask(now, 24 * HOUR_NS, 3 * HOUR_NS, 5 * HOUR_NS), 0);
 }
 
+/* Clients may ask as fast as they like: a collector that is asked too much replaces the process, with all that others wait for. */
+static void the_collector_is_asked_no_faster_than_it_takes_for_a_load_of_clients(void **state)
+{
+	const uint32_t n = LINK_BURST + LINK_RATE / 5;
+	uint64_t began = clock__mono_ns();
+	struct buf b;
+
+	(void)state;
+	buf__init(&b, 4096);
+	for (uint32_t i = 0; i < n; i++)
+		assert_int_equal(link__metrics(collector.link, &b), -ENODATA);
+	/* the last one's turn; the first come at once, but for those that the tests before have asked */
+	assert_true(clock__mono_ns() - began >= (uint64_t)(n - LINK_BURST - 1) * NS_PER_SEC / LINK_RATE);
+	buf__done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_in_no_file_yet_is_asked_for_from_where_files_end),
 		cmocka_unit_test(a_range_that_began_long_ago_has_the_newest_as_well),
 		cmocka_unit_test(a_range_of_the_past_costs_the_collector_no_question),
+		cmocka_unit_test(the_collector_is_asked_no_faster_than_it_takes_for_a_load_of_clients),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);
