@@ -214,12 +214,15 @@ static void a_selector_takes_a_part_and_nothing_else(void **state)
 	assert_int_equal(answer__status(port, "/api/v1/query?from=yesterday", ""), 400);
 }
 
+#define BROWSER "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0)\r\n"
+
 /* By what a path is asked, and two that have an older name as well. */
 static void a_path_is_asked_by_its_methods(void **state)
 {
 	static const struct {
 		const char *method, *path;
 		int status;
+		const char *headers;
 	} cases[] = {
 		{"HEAD", "/metrics", 200},
 		{"POST", "/metrics", 405},
@@ -232,6 +235,13 @@ static void a_path_is_asked_by_its_methods(void **state)
 		{"POST", "/api/v1/capture/pin?id=x", 404},
 		{"POST", "/api/v1/profiling/cpu/start?duration=1s", 200},
 		{"GET", "/api/v1/profiling/cpu/start?duration=1s", 200},
+		/* a picture in a page of anybody's */
+		{"GET", "/api/v1/profiling/cpu/start?duration=1s", 405, BROWSER},
+		{"GET", "/api/v1/profiling/cpu/cancel/0123456789abcdef", 405, BROWSER},
+		{"GET", "/api/v1/profiling/cpu/status/0123456789abcdef", 404, BROWSER},
+		{"GET", "/api/v1/profiling/cpu/cancel/0123456789abcdef", 404,
+		 BROWSER "Sec-Fetch-Site: none\r\n"},
+		{"POST", "/api/v1/profiling/cpu/cancel/0123456789abcdef", 404, BROWSER},
 		{"POST", "/debug/pprof/symbol", 200},
 		{"GET", "/api/v1/profiling/goroutine?debug=1", 200},
 		{"PUT", "/nothing", 404},
@@ -243,8 +253,8 @@ static void a_path_is_asked_by_its_methods(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		snprintf(request, sizeof(request),
-			 "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", cases[i].method,
-			 cases[i].path);
+			 "%s %s HTTP/1.1\r\nHost: localhost\r\n%sConnection: close\r\n\r\n", cases[i].method,
+			 cases[i].path, cases[i].headers ? cases[i].headers : "");
 		if (answer__ask(port, request, &a) != cases[i].status)
 			fail_msg("%s: %d, not %d", request, a.status, cases[i].status);
 		buf__done(&a.all);

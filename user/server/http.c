@@ -30,7 +30,8 @@ struct http {
 	struct MHD_Daemon *daemons[2];
 	struct workers *queries, *captures;
 	struct deadlines *deadlines; /* of requests that are not whole */
-	struct http_stats stats;     /* atomic */
+	struct http_outgoing outgoing;
+	struct http_stats stats; /* atomic */
 };
 
 /* One request from its first byte to its last answer. */
@@ -208,6 +209,19 @@ static void refuse_body(struct exchange *x)
 	response__fail(&x->response, 413, "a body of at most %u bytes is taken", HTTP_BODY_MAX);
 }
 
+static bool is_look(const char *method)
+{
+	return !strcmp(method, "GET") || !strcmp(method, "HEAD");
+}
+
+/* A browser says of a POST which page it is of, and of a GET over TLS or to this very host; of another, the picture in anybody's page, it says nothing. */
+static bool may_be_forged(struct exchange *x)
+{
+	const char *agent = header(x, "User-Agent");
+
+	return agent && !strncmp(agent, "Mozilla/", 8) && !header(x, "Sec-Fetch-Site");
+}
+
 /* Is it a method of the route? Else the response tells which are; OPTIONS asks for that. */
 static bool is_method_of(struct exchange *x, const char *method)
 {
@@ -215,13 +229,13 @@ static bool is_method_of(struct exchange *x, const char *method)
 					      [METHODS_CHANGE] = "POST, OPTIONS",
 					      [METHODS_BOTH] = "GET, HEAD, POST, OPTIONS"};
 	enum methods of = x->route.methods;
-	bool is_look = !strcmp(method, "GET") || !strcmp(method, "HEAD"), is_post = !strcmp(method, "POST");
+	bool is_post = !strcmp(method, "POST");
 
-	if ((is_look && of != METHODS_CHANGE) || (is_post && of != METHODS_LOOK))
+	if ((is_look(method) && of != METHODS_CHANGE) || (is_post && of != METHODS_LOOK))
 		return true;
 	if (!strcmp(method, "OPTIONS"))
 		x->response.status = 204;
-	else if (is_look)
+	else if (is_look(method))
 		response__fail(&x->response, 405, "POST is expected: this changes something");
 	else
 		response__fail(&x->response, 405, "%s is what there is", allowed[of]);
@@ -249,6 +263,7 @@ static bool exchange__check(struct exchange *x, const char *method, const char *
 		return false;
 	accept = header(x, "Accept");
 	r->accept = accept ? accept : "";
+	r->may_be_forged = is_look(method) && may_be_forged(x);
 	x->wants_gzip = http__takes_gzip(header(x, "Accept-Encoding"));
 	r->role = credential_list__check(&x->http->settings->credentials, header(x, "Authorization"));
 	is_found = x->http->router.find(x->http->router.ctx, r, &x->route);
@@ -291,7 +306,7 @@ static void exchange__work(struct exchange *x)
 			       "the answer is too large");
 }
 
-static void work_and_resume(void *ctx)
+static void work(void *ctx)
 {
 	struct exchange *x = ctx;
 
@@ -299,18 +314,26 @@ static void work_and_resume(void *ctx)
 		response__fail(&x->response, 503, "the client hung up"); /* while it waited for its turn */
 	else
 		exchange__work(x);
-	MHD_resume_connection(x->connection);
+}
+
+static void resume(void *ctx)
+{
+	MHD_resume_connection(((struct exchange *)ctx)->connection);
 }
 
 static enum MHD_Result exchange__answer(struct exchange *x)
 {
+	enum MHD_Result queued;
+
 	x->is_answered = true;
+	queued = http_answer__queue(x->connection, &x->response,
+				    &(struct http_answer_opts){.outgoing = &x->http->outgoing,
+							       .is_tls = x->http->settings->is_tls,
+							       .wants_gzip = x->wants_gzip,
+							       .known = header(x, "If-None-Match")});
 	if (x->response.status >= 400)
 		count(&x->http->stats.refused, 1);
-	return http_answer__queue(x->connection, &x->response,
-				  &(struct http_answer_opts){.is_tls = x->http->settings->is_tls,
-							     .wants_gzip = x->wants_gzip,
-							     .known = header(x, "If-None-Match")});
+	return queued;
 }
 
 /*
@@ -350,7 +373,7 @@ static enum MHD_Result exchange__dispatch(struct exchange *x)
 	}
 	x->is_suspended = true;
 	MHD_suspend_connection(x->connection);
-	if (!workers__push(w, work_and_resume, x))
+	if (!workers__push(w, work, resume, x))
 		return MHD_YES;
 	exchange__refuse_for_now(x);
 	MHD_resume_connection(x->connection);
@@ -511,7 +534,12 @@ int http__start(const struct settings *s, const int fds[2], const struct http_ro
 
 	if (!h)
 		return -ENOMEM;
-	*h = (struct http){.settings = s, .router = *router, .captures = captures};
+	*h = (struct http){.settings = s,
+			   .router = *router,
+			   .captures = captures,
+			   .outgoing = {.limit_bytes = HTTP_OUTGOING_BYTES,
+					.grace_ns = HTTP_GRACE_NS,
+					.least_rate = HTTP_LEAST_RATE}};
 	code = workers__new(QUERY_THREADS, QUERY_QUEUE, &h->queries);
 	if (!code)
 		code = deadlines__new(HTTP_REQUEST_SECONDS * NS_PER_SEC, &h->deadlines);

@@ -38,6 +38,7 @@ struct http_request {
 	struct request target;
 	enum role role;
 	const char *accept;   /* header, "" for none */
+	bool may_be_forged;   /* a look of a browser that does not say whose page it is of */
 	struct buf body;      /* of a POST */
 	struct cancel cancel; /* when the client hangs up */
 };

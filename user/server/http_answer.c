@@ -3,9 +3,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "exporters/format/compress.h"
+#include "user/base/clock.h"
 #include "user/server/response.h"
 
 #define POLICY                                                                                              \
@@ -16,7 +18,8 @@
 #define POLICY_OF_FILES                                                                                    \
 	"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; " \
 	"sandbox allow-scripts allow-downloads"
-#define PAGE_MAX ((size_t)8 << 20)
+#define PAGE_MAX    ((size_t)8 << 20)
+#define PIECE_BYTES (128u << 10)
 
 #define TAG_MAX 24
 #define CRC_LEN 8 /* of what is in it and its length: how a gzip file ends */
@@ -63,11 +66,58 @@ static struct MHD_Response *of_asset(struct response *r, bool wants_gzip, bool *
 	return MHD_create_response_from_buffer(r->body.len, r->body.data, MHD_RESPMEM_MUST_COPY);
 }
 
-static struct MHD_Response *of_body(struct response *r)
-{
-	struct MHD_Response *m =
-		MHD_create_response_from_buffer(r->body.len, r->body.data, MHD_RESPMEM_MUST_FREE);
+/* A large body, piece by piece, as its client takes them. */
+struct sending {
+	struct http_outgoing *all;
+	struct buf body;
+	uint64_t began_ns;
+};
 
+static ssize_t read_piece(void *ctx, uint64_t pos, char *to, size_t max)
+{
+	const struct sending *s = ctx;
+	uint64_t gone_ns = clock__mono_ns() - s->began_ns, left = s->body.len - pos;
+	double due = ((double)gone_ns - (double)s->all->grace_ns) / NS_PER_SEC * (double)s->all->least_rate;
+
+	if ((double)pos < due)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	max = max < left ? max : left;
+	memcpy(to, s->body.data + pos, max);
+	return (ssize_t)max;
+}
+
+static void free_sending(void *ctx)
+{
+	struct sending *s = ctx;
+
+	__atomic_sub_fetch(&s->all->bytes, s->body.len, __ATOMIC_RELAXED);
+	buf__done(&s->body);
+	free(s);
+}
+
+static struct MHD_Response *of_large_body(struct response *r, struct http_outgoing *all)
+{
+	struct sending *s = calloc(1, sizeof(*s));
+	struct MHD_Response *m;
+
+	if (!s)
+		return NULL;
+	*s = (struct sending){.all = all, .body = r->body, .began_ns = clock__mono_ns()};
+	buf__init(&r->body, RESPONSE_BYTES_MAX); /* the memory went with it */
+	__atomic_add_fetch(&all->bytes, s->body.len, __ATOMIC_RELAXED);
+	m = MHD_create_response_from_callback(s->body.len, PIECE_BYTES, read_piece, s, free_sending);
+	if (!m)
+		free_sending(s);
+	return m;
+}
+
+static struct MHD_Response *of_body(struct response *r, struct http_outgoing *all)
+{
+	struct MHD_Response *m;
+
+	if (r->body.len > HTTP_SMALL_BYTES)
+		return of_large_body(r, all);
+	m = MHD_create_response_from_buffer(r->body.len, r->body.data, MHD_RESPMEM_MUST_FREE);
 	if (m)
 		buf__init(&r->body, RESPONSE_BYTES_MAX); /* the memory went with it */
 	return m;
@@ -123,12 +173,17 @@ enum MHD_Result http_answer__queue(struct MHD_Connection *connection, struct res
 	enum MHD_Result queued;
 	char tag[TAG_MAX];
 
+	if (r->body.len > HTTP_SMALL_BYTES &&
+	    r->body.len + __atomic_load_n(&opts->outgoing->bytes, __ATOMIC_RELAXED) >
+		    opts->outgoing->limit_bytes)
+		response__fail(r, 503, "too many large answers are under way: try again later");
 	if (r->asset.bytes) {
 		tag_of(&r->asset, tag);
 		if (http_answer__is_known(opts->known, tag))
 			r->status = 304;
 	}
-	m = r->asset.bytes && r->status != 304 ? of_asset(r, opts->wants_gzip, &is_gzip) : of_body(r);
+	m = r->asset.bytes && r->status != 304 ? of_asset(r, opts->wants_gzip, &is_gzip)
+					       : of_body(r, opts->outgoing);
 	if (!m)
 		return MHD_NO;
 	add_headers(m, r, opts, is_gzip);

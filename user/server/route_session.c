@@ -139,6 +139,11 @@ static void answer_place(struct server *s, const struct http_request *r, struct 
 			       "<event>/start, …/status/ID, …/download/ID, …/cancel/ID");
 		return;
 	}
+	if (r->may_be_forged && (!strcmp(place.verb, "start") || !strcmp(place.verb, "cancel"))) {
+		response__fail(to, 405, "POST is expected of a browser: this changes something");
+		to->allow = "POST, OPTIONS";
+		return;
+	}
 	if (!strcmp(place.verb, "start")) {
 		start(s, r, &place, to);
 		return;

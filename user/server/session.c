@@ -29,6 +29,8 @@ struct session {
 	struct selection selection;
 	char texts[SELECTION_BYTES]; /* what the selection points to */
 	struct buf result;
+	int code; /* what came of it: the worker's, until it is over */
+	struct err err;
 };
 
 struct sessions {
@@ -66,13 +68,16 @@ static double session__progress(const struct session *x)
 	return gone >= x->view.duration_ns ? 1 : (double)gone / (double)x->view.duration_ns;
 }
 
-static void session__end(struct session *x, int code, const struct err *e)
+static void session__end(void *ctx)
 {
+	struct session *x = ctx;
+	int code = x->code;
+
 	pthread_mutex_lock(&x->all->lock);
 	x->view.progress = code ? session__progress(x) : 1;
 	x->view.status = !code ? SESSION_DONE : x->cancelled ? SESSION_CANCELLED : SESSION_FAILED;
 	if (code && !x->cancelled)
-		snprintf(x->view.error, sizeof(x->view.error), "%.150s", err__text(e, code));
+		snprintf(x->view.error, sizeof(x->view.error), "%.150s", err__text(&x->err, code));
 	x->view.bytes = x->result.len;
 	x->ended_ns = clock__mono_ns();
 	x->is_over = true;
@@ -95,17 +100,14 @@ static void session__run(void *ctx)
 				    .to_ns = x->view.started_ns + x->view.duration_ns,
 				    .rate_hz = x->view.rate_hz};
 	struct profile *p = NULL;
-	struct err e = {""};
-	int code;
 
 	pthread_mutex_lock(&x->all->lock);
 	x->view.status = SESSION_RUNNING;
 	pthread_mutex_unlock(&x->all->lock);
-	code = range__capture(x->all->link, &range, &x->selection, &cancel, &p, &e);
-	if (!code)
-		code = pprof__encode(p, NULL, &x->result);
+	x->code = range__capture(x->all->link, &range, &x->selection, &cancel, &p, &x->err);
+	if (!x->code)
+		x->code = pprof__encode(p, NULL, &x->result);
 	profile__free(p);
-	session__end(x, code, &e);
 }
 
 static void session__drop(struct session *x)
@@ -193,7 +195,7 @@ int sessions__start(struct sessions *s, const struct session_view *want, const s
 	if (x) {
 		code = session__fill(s, x, want, selection);
 		if (!code)
-			code = workers__push(s->workers, session__run, x);
+			code = workers__push(s->workers, session__run, session__end, x);
 		if (code)
 			session__drop(x);
 		else

@@ -12,6 +12,7 @@
 
 struct job {
 	void (*fn)(void *ctx);
+	void (*done)(void *ctx);
 	void *ctx;
 };
 
@@ -31,8 +32,9 @@ static void *workers__run(void *ctx)
 		struct job *j = item;
 
 		j->fn(j->ctx);
-		free(j);
 		__atomic_sub_fetch(&w->busy, 1, __ATOMIC_ACQ_REL);
+		j->done(j->ctx);
+		free(j);
 	}
 	return NULL;
 }
@@ -78,7 +80,7 @@ void workers__free(struct workers *w)
 	free(w);
 }
 
-int workers__push(struct workers *w, void (*fn)(void *ctx), void *ctx)
+int workers__push(struct workers *w, void (*fn)(void *ctx), void (*done)(void *ctx), void *ctx)
 {
 	struct job *j;
 
@@ -88,7 +90,7 @@ int workers__push(struct workers *w, void (*fn)(void *ctx), void *ctx)
 	}
 	j = malloc(sizeof(*j));
 	if (j) {
-		*j = (struct job){fn, ctx};
+		*j = (struct job){fn, done, ctx};
 		if (!queue__push(w->queue, j))
 			return 0;
 	}

@@ -14,6 +14,7 @@ struct workers;
 int workers__new(uint32_t n_threads, uint32_t n_queued, struct workers **ret);
 /* Waits for what is being done; what waits is done too. */
 void workers__free(struct workers *w);
-int workers__push(struct workers *w, void (*fn)(void *ctx), void *ctx);
+/* fn does it. done tells who waits, when the place is free again: he may ask back at once. */
+int workers__push(struct workers *w, void (*fn)(void *ctx), void (*done)(void *ctx), void *ctx);
 
 #endif

@@ -96,7 +96,7 @@ static void a_tag_is_known_in_either_form(void **state)
 }
 
 /*
- * -- a server over six routes: /quick, /capture, /query that waits until it is let go, /echo, which says how long the body was, /asset, a packed page, and /change, which
+ * -- a server over seven routes: /quick, /large, /capture, /query that waits until it is let go, /echo, which says how long the body was, /asset, a packed page, and /change, which
  * takes POST alone --
  */
 
@@ -129,9 +129,10 @@ static bool find_route(void *ctx, const struct http_request *r, struct http_rout
 		const char *path;
 		enum work work;
 		enum methods methods;
-	} routes[] = {{"/quick", WORK_QUICK, METHODS_LOOK},     {"/query", WORK_QUERY, METHODS_LOOK},
-		      {"/capture", WORK_CAPTURE, METHODS_LOOK}, {"/echo", WORK_QUERY, METHODS_BOTH},
-		      {"/asset", WORK_QUICK, METHODS_LOOK},     {"/change", WORK_QUICK, METHODS_CHANGE}};
+	} routes[] = {{"/quick", WORK_QUICK, METHODS_LOOK},   {"/large", WORK_QUICK, METHODS_LOOK},
+		      {"/query", WORK_QUERY, METHODS_LOOK},   {"/capture", WORK_CAPTURE, METHODS_LOOK},
+		      {"/echo", WORK_QUERY, METHODS_BOTH},    {"/asset", WORK_QUICK, METHODS_LOOK},
+		      {"/change", WORK_QUICK, METHODS_CHANGE}};
 
 	(void)ctx;
 	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
@@ -146,6 +147,15 @@ static bool find_route(void *ctx, const struct http_request *r, struct http_rout
 	return false;
 }
 
+#define LARGE_BYTES ((size_t)200 << 20)
+
+/* Memory that nobody reads is none. */
+static void make_large(struct buf *b)
+{
+	if (buf__reserve(b, LARGE_BYTES))
+		b->len = LARGE_BYTES;
+}
+
 static void answer_route(void *ctx, const void *route, const struct http_request *r, struct response *to)
 {
 	(void)ctx;
@@ -157,6 +167,8 @@ static void answer_route(void *ctx, const void *route, const struct http_request
 	}
 	if (!strcmp(route, "/asset"))
 		to->asset = (struct asset){page, sizeof(page)};
+	else if (!strcmp(route, "/large"))
+		make_large(&to->body);
 	else
 		buf__printf(&to->body, "%s %zu\n", (const char *)route, r->body.len);
 }
@@ -546,6 +558,11 @@ static void wait_until_let_go(void *ctx)
 	pthread_mutex_unlock(&server.lock);
 }
 
+static void nothing(void *ctx)
+{
+	(void)ctx;
+}
+
 /* server.max_captures is of both together. */
 static void sessions_and_those_who_wait_share_their_places(void **state)
 {
@@ -561,9 +578,7 @@ static void sessions_and_those_who_wait_share_their_places(void **state)
 	assert_int_equal(sessions__new(NULL, server.captures, &sessions), 0);
 	assert_int_equal(ask(capture, text, sizeof(text)), 200);
 	hold(true);
-	/* the one before is answered a little before its place is free */
-	for (int i = 0; i < 1000 && workers__push(server.captures, wait_until_let_go, NULL); i++)
-		usleep(10000);
+	assert_int_equal(workers__push(server.captures, wait_until_let_go, nothing, NULL), 0);
 	status = ask(capture, text, sizeof(text));
 	assert_int_equal(sessions__start(sessions, &want, NULL, &view, &err), -EBUSY);
 	hold(false);
@@ -573,6 +588,115 @@ static void sessions_and_those_who_wait_share_their_places(void **state)
 		status = ask(capture, text, sizeof(text));
 	assert_int_equal(status, 200);
 	free(sessions);
+}
+
+struct asker {
+	struct workers *workers;
+	int code; /* of asking back */
+};
+
+static void ask_back(void *ctx)
+{
+	struct asker *a = ctx;
+
+	__atomic_store_n(&a->code, workers__push(a->workers, nothing, nothing, NULL), __ATOMIC_RELEASE);
+}
+
+/* A scraper that has all places and asks for the next as soon as it has one. */
+static void whoever_is_answered_finds_his_place_free(void **state)
+{
+	struct asker a = {.code = 1};
+
+	(void)state;
+	assert_int_equal(workers__new(1, 0, &a.workers), 0);
+	assert_int_equal(workers__push(a.workers, nothing, ask_back, &a), 0);
+	for (int i = 0; i < 1000 && __atomic_load_n(&a.code, __ATOMIC_ACQUIRE) == 1; i++)
+		usleep(10000);
+	workers__free(a.workers);
+	assert_int_equal(a.code, 0);
+}
+
+/* So many bytes of what comes; less at the end of the connection. */
+static size_t read_bytes(int fd, size_t wanted)
+{
+	static char bytes[1 << 20];
+	size_t len = 0;
+	ssize_t n = 1;
+
+	while (len < wanted && n > 0) {
+		n = read(fd, bytes, wanted - len < sizeof(bytes) ? wanted - len : sizeof(bytes));
+		len += n > 0 ? (size_t)n : 0;
+	}
+	return len;
+}
+
+/* However many clients take their time: what waits for them stays below a sum, and comes whole. */
+static void large_answers_that_nobody_takes_are_a_few(void **state)
+{
+	static const char large[] = "GET /large HTTP/1.1\r\n" H CLOSE;
+	int fds[HTTP_OUTGOING_BYTES / LARGE_BYTES], status = 0;
+	char text[4096];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
+		fds[i] = connect_to_server();
+		assert_int_equal(io__write_full(fds[i], large, strlen(large)), 0);
+		assert_int_equal(read_bytes(fds[i], 9), 9); /* it has begun */
+	}
+	assert_int_equal(ask(large, text, sizeof(text)), 503);
+	assert_non_null(strstr(text, "Retry-After: "));
+	assert_int_equal(status_of(WHOLE("GET /quick HTTP/1.1\r\n" H CLOSE)), 200);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
+		assert_true(read_bytes(fds[i], SIZE_MAX) > LARGE_BYTES);
+		io__close(&fds[i]);
+	}
+	for (int i = 0; i < 1000 && status != 200; i++, usleep(10000))
+		status = ask(large, text, sizeof(text));
+	assert_int_equal(status, 200);
+}
+
+static enum MHD_Result answer_slowly_taken(void *ctx, struct MHD_Connection *connection, const char *url,
+					   const char *method, const char *version, const char *upload,
+					   size_t *upload_len, void **con_cls)
+{
+	struct response r;
+	enum MHD_Result queued;
+
+	(void)url, (void)method, (void)version, (void)upload, (void)upload_len, (void)con_cls;
+	response__init(&r);
+	make_large(&r.body);
+	queued = http_answer__queue(connection, &r, &(struct http_answer_opts){.outgoing = ctx});
+	response__done(&r);
+	return queued;
+}
+
+/* Less than the least rate is the end, though some bytes are taken now and then. */
+static void who_takes_an_answer_too_slowly_loses_it(void **state)
+{
+	static const char any[] = "GET / HTTP/1.1\r\n" H CLOSE;
+	struct http_outgoing all = {
+		.limit_bytes = UINT64_MAX, .grace_ns = NS_PER_SEC / 2, .least_rate = 1u << 31};
+	const union MHD_DaemonInfo *info;
+	struct MHD_Daemon *d;
+	int port = server.port, fd;
+
+	(void)state;
+	d = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer_slowly_taken, &all,
+			     MHD_OPTION_END);
+	assert_non_null(d);
+	info = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT);
+	server.port = info->port;
+	fd = connect_to_server();
+	server.port = port;
+	assert_int_equal(io__write_full(fd, any, strlen(any)), 0);
+	assert_int_equal(read_bytes(fd, 9), 9);
+	usleep(700000);
+	assert_true(read_bytes(fd, SIZE_MAX) < LARGE_BYTES);
+	io__close(&fd);
+	for (int i = 0; i < 1000 && __atomic_load_n(&all.bytes, __ATOMIC_RELAXED); i++)
+		usleep(10000);
+	assert_int_equal(all.bytes, 0);
+	MHD_stop_daemon(d);
 }
 
 int main(void)
@@ -591,6 +715,9 @@ int main(void)
 		cmocka_unit_test(what_is_no_request_leaves_nothing_behind),
 		cmocka_unit_test(more_questions_than_may_wait_are_turned_away),
 		cmocka_unit_test(sessions_and_those_who_wait_share_their_places),
+		cmocka_unit_test(whoever_is_answered_finds_his_place_free),
+		cmocka_unit_test(large_answers_that_nobody_takes_are_a_few),
+		cmocka_unit_test(who_takes_an_answer_too_slowly_loses_it),
 	};
 
 	return cmocka_run_group_tests(tests, start_server, NULL);
