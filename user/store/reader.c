@@ -92,16 +92,16 @@ int store_reader__list(const char *dir, const char *event, uint64_t from_ns, uin
 	return rc;
 }
 
-/* The end of the newest window; or of a roll-up where that is newer and its windows are gone. A roll-up's end says less: the agent may have
- * stopped in the middle of that hour. */
-static uint64_t newest_end(const struct store_index *ix, const char *event)
+/* The end of the newest window that began by then; or of a roll-up where that is newer and its windows are gone. A roll-up's end says less: the agent may
+ * have stopped in the middle of that hour. */
+static uint64_t newest_end(const struct store_index *ix, const char *event, uint64_t latest_s)
 {
 	uint64_t window_s = 0, rollup_s = 0, rollup_start_s = 0;
 
 	for (uint32_t i = 0; i < ix->n; i++) {
 		const struct store_name *n = &ix->entries[i].name;
 
-		if (event && strcmp(event, n->event) != 0)
+		if ((event && strcmp(event, n->event) != 0) || n->start_s > latest_s)
 			continue;
 		if (store_name__level(n) == STORE_WINDOW) {
 			if (store_name__end_s(n) > window_s)
@@ -129,7 +129,10 @@ int store_reader__span(const char *dir, const char *event, uint64_t *ret_from_ns
 	io__close(&fd);
 	if (rc)
 		return rc;
-	to_s = newest_end(&ix, event);
+	/* what a clock that was wrong dated ahead of us is not the newest, but where there is nothing else */
+	to_s = newest_end(&ix, event, clock__real_ns() / NS_PER_SEC);
+	if (!to_s)
+		to_s = newest_end(&ix, event, UINT64_MAX);
 	while (first < ix.n && event && strcmp(event, ix.entries[first].name.event) != 0)
 		first++;
 	if (to_s) {

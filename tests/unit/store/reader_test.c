@@ -252,6 +252,22 @@ static void the_span_ends_with_the_newest_window(void **state)
 	assert_int_equal(to, AT(12, 0));
 }
 
+/* Until its machine had asked for the time, an agent wrote some windows as of years ahead. */
+static void what_a_wrong_clock_dated_ahead_is_not_the_newest(void **state)
+{
+	struct fixture *f = *state;
+	struct store_opts opts = fixture__opts(f);
+	uint64_t from, to;
+
+	fixture__open(f, &opts);
+	fixture__plant_window(f, "snapshots/2407-03-01/100000Z.60s.cpu.pb.gz");
+	assert_int_equal(store_reader__span(f->dir, "cpu", &from, &to, NULL), 0);
+	assert_true(to > AT(10, 24)); /* there is nothing else */
+	put_minute(f, 10, 23);
+	assert_int_equal(store_reader__span(f->dir, "cpu", &from, &to, NULL), 0);
+	assert_int_equal(to, AT(10, 24));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +280,7 @@ int main(void)
 		fixture_test(what_is_not_there_is_said),
 		fixture_test(a_range_over_the_memory_limit_is_refused),
 		fixture_test(the_span_ends_with_the_newest_window),
+		fixture_test(what_a_wrong_clock_dated_ahead_is_not_the_newest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
