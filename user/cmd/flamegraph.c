@@ -55,7 +55,7 @@ static const struct command_option options[] = {
 
 static const struct command flamegraph = {
 	.name = "flamegraph",
-	.synopsis = "[options] [FILE|DIR]...",
+	.synopsis = "[options] [FILE|URL|DIR]...",
 	.text = "Draws a profile. " INPUTS_WHAT,
 	COMMAND_OPTIONS(options),
 };

@@ -29,7 +29,7 @@ static const struct command_option options[] = {
 
 static const struct command merge = {
 	.name = "merge",
-	.synopsis = "-o FILE [options] [FILE|DIR]...",
+	.synopsis = "-o FILE [options] [FILE|URL|DIR]...",
 	.text = "Adds profiles up into one file that any tool opens. " INPUTS_WHAT,
 	COMMAND_OPTIONS(options),
 };

@@ -62,7 +62,7 @@ static const struct command_option options[] = {
 
 static const struct command top = {
 	.name = "top",
-	.synopsis = "[options] [FILE|DIR]...",
+	.synopsis = "[options] [FILE|URL|DIR]...",
 	.text = "Shows where the value of a profile is. " INPUTS_WHAT,
 	.end = "flat: value of the row alone · sum%: of this row and those above · cum: with all that it "
 	       "called",

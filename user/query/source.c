@@ -15,6 +15,7 @@
 #include "user/base/err.h"
 #include "user/base/io.h"
 #include "user/profile/profile.h"
+#include "user/query/fetch.h"
 #include "user/query/gather.h"
 #include "user/store/dir.h"
 #include "user/store/reader.h"
@@ -26,27 +27,34 @@ static bool is_stdin(const char *path)
 	return !strcmp(path, "-");
 }
 
-static int load_file(const char *path, struct profile **ret_profile, struct err *e)
+static int read_file(const char *path, struct buf *to, struct err *e)
 {
-	struct buf bytes;
 	int fd = STDIN_FILENO, err = 0;
 
-	buf__init(&bytes, SOURCE_FILE_MAX);
 	if (!is_stdin(path))
 		err = io__open_regular(AT_FDCWD, path, &fd);
 	if (!err)
-		err = io__read_fd(fd, SOURCE_FILE_MAX, &bytes);
-	if (err)
-		err__set(e, err, "cannot read '%s': %s", path,
-			 err == -EINVAL ? "not a regular file" : strerror(-err));
-	else
+		err = io__read_fd(fd, SOURCE_FILE_MAX, to);
+	if (!is_stdin(path))
+		io__close(&fd);
+	return err ? err__set(e, err, "cannot read '%s': %s", path,
+			      err == -EINVAL ? "not a regular file" : strerror(-err))
+		   : 0;
+}
+
+static int load_file(const char *path, struct profile **ret_profile, struct err *e)
+{
+	struct buf bytes;
+	int err;
+
+	buf__init(&bytes, SOURCE_FILE_MAX);
+	err = fetch__is_url(path) ? fetch__url(path, SOURCE_FILE_MAX, &bytes, e) : read_file(path, &bytes, e);
+	if (!err)
 		err = pprof__decode(bytes.data, bytes.len, NULL, ret_profile, e);
 	if (err && e && !e->text[0])
 		err__set(e, err, "'%s': %s", path, err == -E2BIG ? "too large for memory" : strerror(-err));
 	else if (err == -EBADMSG || (err == -E2BIG && e && !strncmp(e->text, "pprof: ", 7)))
 		err__prefix(e, err, "'%s'", path);
-	if (!is_stdin(path))
-		io__close(&fd);
 	buf__done(&bytes);
 	return err;
 }
@@ -98,7 +106,7 @@ static const char *file_of(const char *path, const struct source_opts *o, char i
 	const char *event = o->event ? o->event : DEFAULT_EVENT;
 	struct stat st;
 
-	if (is_stdin(path) || stat(path, &st) || !S_ISDIR(st.st_mode))
+	if (is_stdin(path) || fetch__is_url(path) || stat(path, &st) || !S_ISDIR(st.st_mode))
 		return path;
 	if (snprintf(inner, PATH_MAX, "%s/" STORE_SNAPSHOTS, path) < PATH_MAX && stat(inner, &st) &&
 	    snprintf(inner, PATH_MAX, "%s/%s.pb.gz", path, event) < PATH_MAX && !stat(inner, &st))
@@ -117,7 +125,7 @@ static int each(const struct parts *parts, const struct parts_walk *how, part_fn
 
 	/* what came from there once does not come again */
 	for (uint32_t i = 0; i < s->n; i++)
-		may_miss |= is_stdin(s->paths[i]);
+		may_miss |= is_stdin(s->paths[i]) || fetch__is_url(s->paths[i]);
 	w.first_path = s->n ? s->paths[0] : "";
 	for (uint32_t i = 0; !err && i < s->n; i++) {
 		const char *file = file_of(s->paths[i], s->opts, inner);

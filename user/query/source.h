@@ -2,7 +2,7 @@
 /*
  * source - what somebody points a command at, as the profiles that it has, or as their sum.
  *
- * A path is a pprof file (.pb.gz, .pb.zst or bare; "-" is standard input), a store (a folder with snapshots/), or a folder of profiles with one
+ * A path is a pprof file (.pb.gz, .pb.zst or bare; "-" is standard input) or the URL of one (fetch.h), a store (a folder with snapshots/), or a folder of profiles with one
  * file an event, as `record` writes it. Several are added up. Of a store it is the time range that counts: without one, the last
  * SOURCE_DEFAULT_NS that it holds, even if that was a week ago.
  *

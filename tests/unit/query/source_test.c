@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +18,7 @@
 #include "tests/support/folder.h"
 #include "tests/support/profile_text.h"
 #include "user/base/err.h"
+#include "user/base/io.h"
 #include "user/query/source.h"
 
 #define S 1000000000ull
@@ -168,9 +174,77 @@ static void what_cannot_be_read_is_named(void **state)
 	assert_refused(test_dir, -ENOENT, "not an everprof store");
 }
 
+/* One answer to one connection each, with a file of the folder in it ("": the text alone). */
+struct served {
+	int fd, port;
+	const char *head, *file;
+	char request[512];
+};
+
+static void *serve_once(void *ctx)
+{
+	struct served *s = ctx;
+	int fd = accept(s->fd, NULL, NULL);
+	struct buf b;
+	ssize_t n;
+
+	buf__init(&b, 1 << 20);
+	buf__append_str(&b, s->head);
+	if (s->file)
+		io__read_at(AT_FDCWD, in_dir(s->file), 1 << 20, &b);
+	n = read(fd, s->request, sizeof(s->request) - 1);
+	s->request[n > 0 ? n : 0] = '\0';
+	io__write_full(fd, b.data, b.len);
+	io__close(&fd);
+	buf__done(&b);
+	return NULL;
+}
+
+static pthread_t serve(struct served *s)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(a);
+	pthread_t thread;
+
+	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(s->fd, (struct sockaddr *)&a, len), 0);
+	assert_int_equal(listen(s->fd, 1), 0);
+	assert_int_equal(getsockname(s->fd, (struct sockaddr *)&a, &len), 0);
+	s->port = ntohs(a.sin_port);
+	assert_int_equal(pthread_create(&thread, NULL, serve_once, s), 0);
+	return thread;
+}
+
+static void a_url_stands_for_what_is_served_there(void **state)
+{
+	struct served good = {.head = "HTTP/1.0 200 OK\r\n\r\n", .file = "a.pb.gz"},
+		      bad = {.head = "HTTP/1.0 404 Not Found\r\n\r\nthere is no such event\nand more"};
+	char url[128];
+	pthread_t thread;
+
+	(void)state;
+	setenv("no_proxy", "*", 1);
+	write_profile("a.pb.gz", "samples", 3);
+	thread = serve(&good);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/debug/pprof/profile?seconds=1", good.port);
+	assert_int_equal(loaded_value((const char *[]){url}, 1, &(struct source_opts){0}), 3);
+	pthread_join(thread, NULL);
+	assert_non_null(strstr(good.request, "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\n"));
+	thread = serve(&bad);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/x", bad.port);
+	assert_refused(url, -EIO, "/x' answers 404: there is no such event");
+	pthread_join(thread, NULL);
+	close(good.fd);
+	close(bad.fd);
+	/* nobody listens there any more */
+	assert_refused(url, -EIO, "cannot read 'http://127.0.0.1:");
+	assert_refused("file:///etc/passwd", -ENOENT, "cannot read 'file:///etc/passwd'");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		folder_test(a_url_stands_for_what_is_served_there),
 		folder_test(files_are_added_up),
 		folder_test(files_of_different_types_are_refused_by_name),
 		folder_test(a_folder_of_record_gives_the_event_that_is_asked_for),
