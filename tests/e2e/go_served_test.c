@@ -149,6 +149,14 @@ static void memory_is_told_at_once(void **state)
 	expect__sum(r->profile, &(struct expect_filter){.pid = r->pid}, &all);
 	expect__sum(r->profile, &(struct expect_filter){.pid = r->pid, .stack = "main.keepSmall;**"}, &part);
 	assert_in_range(100 * expect__share(&part, &all), 35, 60);
+	/* of the next seconds, what they change: nothing to speak of */
+	profile__free(r->profile);
+	snprintf(path, sizeof(path), "/debug/pprof/heap?seconds=2&pid=%lld", r->pid);
+	r->profile = expect_profile(get(r, address, path));
+	assert_int_equal(profile__n_types(r->profile), 4);
+	assert_int_equal(profile__meta(r->profile)->duration_ns, 2 * NS_PER_SEC);
+	expect__sum(r->profile, &(struct expect_filter){.pid = r->pid}, &part);
+	assert_in_range(llabs((long long)part.ns), 0, all.ns / 2);
 }
 
 /* On, once a window. */

@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "exporters/format/pprof.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
+#include "user/profile/merge.h"
 #include "user/profile/profile.h"
 #include "user/server/ask.h"
 #include "user/server/link.h"
@@ -22,6 +24,7 @@
 #include "user/store/index.h"
 
 #define PROFILE_SECONDS 30
+#define LOOK_US         200000 /* has the client hung up? */
 #define PREFIX          "/debug/pprof/"
 
 static const struct pprof_page {
@@ -146,12 +149,40 @@ static bool capture_chosen(struct server *s, const struct pprof_page *page, cons
 	return false;
 }
 
+/* The same, less what they had so many seconds before: what Go's own pages answer to `seconds`. */
+static int capture_change(struct server *s, const struct pprof_page *page, const struct selection *selection,
+			  uint64_t seconds, const struct cancel *cancel, struct profile *before,
+			  struct profile **ret, struct err *e)
+{
+	const struct profile_opts opts = {.limit_bytes = RANGE_BYTES_MAX};
+	uint64_t until = clock__mono_ns() + seconds * NS_PER_SEC;
+	struct profile *now = NULL, *sum = NULL;
+	int err = 0;
+
+	while (!err && clock__mono_ns() < until) {
+		usleep(LOOK_US);
+		err = cancel__is_wanted(cancel) ? -ECANCELED : 0;
+	}
+	if (!err && !capture_chosen(s, page, selection, &now))
+		err = err__set(e, -ENOENT, "they have ended");
+	if (!err)
+		sum = profile__new(&opts);
+	if (!err)
+		err = sum ? profile__merge(sum, now) : -ENOMEM;
+	if (!err)
+		err = profile__merge_as(sum, before, &(struct profile_merge_opts){.negate = true});
+	if (!err)
+		profile__meta_mut(sum)->duration_ns = (int64_t)(seconds * NS_PER_SEC);
+	profile__free(now);
+	return profile__finish(sum, err, ret);
+}
+
 static void answer_page(struct server *s, const struct http_request *r, struct response *to)
 {
 	const struct pprof_page *page = page_of(r);
 	struct selection selection;
 	struct range range = {.event = page->event};
-	struct profile *p = NULL;
+	struct profile *p = NULL, *change = NULL;
 	struct err e = {""};
 	uint64_t seconds;
 	int err;
@@ -166,9 +197,10 @@ static void answer_page(struct server *s, const struct http_request *r, struct r
 	if (!err && seconds * NS_PER_SEC > s->settings->max_duration_ns)
 		err = err__set(&e, -EINVAL, "seconds: at most %" PRIu64 " (profiling.max_duration)",
 			       (uint64_t)(s->settings->max_duration_ns / NS_PER_SEC));
-	/* who names seconds where none are needed wants what happens in them */
-	if (!err && seconds == page->seconds && capture_chosen(s, page, &selection, &p)) {
-		/* it is there */
+	if (!err && capture_chosen(s, page, &selection, &p)) {
+		/* who names seconds where none are needed wants what happens in them */
+		if (seconds != page->seconds)
+			err = capture_change(s, page, &selection, seconds, &r->cancel, p, &change, &e);
 	} else if (!err && seconds) {
 		range.from_ns = clock__real_ns();
 		range.to_ns = range.from_ns + seconds * NS_PER_SEC;
@@ -179,7 +211,8 @@ static void answer_page(struct server *s, const struct http_request *r, struct r
 			err = range__load(s->link, &range, &selection, &p, &e);
 	}
 	if (!err)
-		err = encode_page(r, page, seconds, p, to);
+		err = encode_page(r, page, seconds, change ? change : p, to);
+	profile__free(change);
 	profile__free(p);
 	if (err)
 		response__fail_err(to, err, &e);
