@@ -125,7 +125,7 @@ endef
 $(foreach t,$(UNIT_SOURCES),$(eval $(call unit_rule,$(t))))
 # what some of them share
 $(addprefix $(BUILD)/tests/unit/kernel/,finish_test finish_code_test finish_depth_test): tests/unit/kernel/finish_world.c
-$(addprefix $(BUILD)/tests/unit/alert/,rule_engine_test rule_guard_test rule_report_test): tests/unit/alert/engine.c
+$(addprefix $(BUILD)/tests/unit/alert/,rule_engine_test rule_guard_test rule_report_test rule_terms_test): tests/unit/alert/engine.c
 # the comparison of `make validate`, on a few files
 $(BUILD)/tests/unit/object/cfi_test: tests/validate/cfi_answer.c tests/validate/cfi_compare.c
 

@@ -16,8 +16,8 @@
 struct alert_program {
 	uint64_t rule, program;      /* hashes that are the same after a restart; 0: none */
 	uint64_t fired_ns, until_ns; /* CLOCK_REALTIME */
-	double captured;
-	uint32_t level, reserved;
+	double captured;             /* how bad it was: condition__severity */
+	uint64_t reserved;
 };
 
 struct alert_programs {

@@ -121,7 +121,7 @@ static enum alert_step step_firing(struct alert_state *s, const struct alert_tim
 {
 	if (outcome == OUTCOME_HIT || outcome == OUTCOME_BETWEEN)
 		return ALERT_STAYS;
-	if (outcome == OUTCOME_UNKNOWN && now_ns - s->known_ns < ALERT_GAP_NS)
+	if (outcome == OUTCOME_UNKNOWN && now_ns < s->known_ns + ALERT_GAP_NS)
 		return ALERT_STAYS;
 	if (t->hits && count_hits(s, t->seconds) >= t->hits)
 		return ALERT_STAYS;

@@ -50,8 +50,8 @@ struct alert_state {
 	enum alert_phase phase;
 	uint64_t since_ns; /* PENDING: of the first hit; FIRING: when it fired; KEPT: since when it is over */
 	uint64_t fired_ns;
-	uint64_t last_ns;                                /* the last step */
-	uint64_t known_ns;                               /* the last step that was measured */
+	uint64_t last_ns;  /* the last step */
+	uint64_t known_ns; /* the last step that was measured; in the future: nobody can know before that */
 	uint64_t seconds[(ALERT_SECONDS_MAX + 63) / 64]; /* hits, the last second in bit 0 */
 };
 

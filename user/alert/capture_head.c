@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include "user/base/io.h"
 #include "user/config/event.h"
 #include "user/store/capture_folder.h"
+
+#define CALM 1e-12 /* least that is divided by */
 
 static void take(const json_t *o, const char *key, char *to, size_t size)
 {
@@ -33,15 +36,23 @@ static uint32_t events_of(const json_t *events)
 	return bits;
 }
 
-static void take_trigger(const json_t *trigger, struct capture_head *h)
+/* Without a unit, as condition__severity: captures of one episode may be of several metrics. */
+static double severity_of(const json_t *trigger)
 {
 	double value = json_number_value(json_object_get(trigger, "value"));
+	double threshold = json_number_value(json_object_get(trigger, "threshold"));
 
+	return json_is_true(json_object_get(trigger, "lower_is_worse")) ? threshold / fmax(value, CALM)
+									: value / fmax(threshold, CALM);
+}
+
+static void take_trigger(const json_t *trigger, struct capture_head *h)
+{
 	take(trigger, "condition", h->condition, sizeof(h->condition));
 	take(trigger, "cause", h->cause, sizeof(h->cause));
 	take(trigger, "value_text", h->value, sizeof(h->value));
 	take(trigger, "metric", h->metric, sizeof(h->metric));
-	h->severity = json_is_true(json_object_get(trigger, "lower_is_worse")) ? -value : value;
+	h->severity = severity_of(trigger);
 }
 
 int capture_head__parse(const void *bytes, size_t len, struct capture_head *ret)

@@ -38,21 +38,28 @@ struct alert_names {
 struct alert_point {
 	uint64_t at_ns;
 	double value;
+	uint32_t term; /* that it is of */
+};
+
+/* Of one term: each has a unit of its own, so values of two are never compared, but how bad they are (condition__severity). */
+struct alert_worst {
+	uint32_t term;
+	double value, threshold;
 };
 
 struct alert {
 	bool is_used, is_event;
+	bool is_lost; /* its capture: the agent ended meanwhile, another is due */
 	uint16_t rule;
 	uint32_t target, next;
 	struct alert_state state;
 	uint64_t meant_ns;    /* the rule last matched the target; CLOCK_MONOTONIC */
 	enum outcome outcome; /* of this pass */
 	enum alert_wait wait;
-	uint32_t term;           /* the one that speaks for it */
-	double value, threshold; /* of that term, now */
-	double worst;            /* since it fired */
-	double captured; /* the value of the last capture of the episode; what cooling is compared with */
-	uint32_t level;  /* steps that were captured */
+	uint32_t term;            /* the one that speaks for it */
+	double value, threshold;  /* of that term, now */
+	struct alert_worst worst; /* since it fired */
+	double captured; /* how bad it was at the last capture of the episode; what cooling is compared with */
 	/* CLOCK_REALTIME; since: it held, before it fired; over: the episode that fired last, 0: it goes on */
 	uint64_t since_real_ns, fired_real_ns, over_real_ns, cooling_until_ns;
 	uint64_t busy_until_ns; /* its last capture is under way until then, CLOCK_MONOTONIC */

@@ -58,6 +58,7 @@ struct rule_port {
 
 struct rule_engine_opts {
 	uint64_t captures_per_hour, capture_bytes_per_day;
+	uint64_t window_ns;                           /* of a CPU profile: after so long there is the first */
 	uint32_t max_targets, max_alerts, max_trends; /* 0: the *_MAX above */
 	const char *host;                             /* for annotations; borrowed */
 };

@@ -14,6 +14,7 @@
 #include "user/alert/alert_quota.h"
 #include "user/alert/rule_alert.h"
 #include "user/alert/rule_engine.h"
+#include "user/alert/rule_judge.h"
 #include "user/base/hashmap.h"
 
 #define ALERT_CAPTURES 16
@@ -35,8 +36,7 @@ struct rule_state {
 
 struct alert_capture {
 	struct rule_engine *engine;
-	uint32_t alert, generation;
-	uint64_t rule_hash;
+	uint32_t alert, generation, term;
 	bool is_used;
 	char id[CAPTURE_ID_MAX];
 };
@@ -68,12 +68,6 @@ struct rule_engine {
 	struct rule_engine_stats stats;
 };
 
-struct judgement {
-	enum outcome outcome;
-	uint32_t term;
-	double value, threshold, severity;
-};
-
 /* ---- rule_engine.c ---- */
 /* Times of the wall clock may be in the future: it was set back. */
 void rule_engine__turn_back(struct rule_engine *e);
@@ -101,18 +95,13 @@ void close_up__expire(struct rule_engine *e);
 void close_up__note(struct rule_engine *e, uint32_t target, const struct metric_target *t,
 		    const struct judgement *j);
 
-/* ---- rule_judge.c: what the condition says ---- */
-/* alert NULL: the target has none with this rule; conditions that need a memory make one. */
-struct judgement rule_engine__judge(struct rule_engine *e, uint32_t rule, struct target *t, struct alert **a,
-				    const struct metric_sample *s);
-/* How bad: 1 at the threshold, more beyond it. */
-double condition__severity(const struct condition *c, double value, double threshold);
-
 /* ---- rule_fire.c: what is done ---- */
 void rule_engine__fire_ready(struct rule_engine *e);
 void rule_engine__rise(struct rule_engine *e, struct alert *a);
 void rule_engine__resolve(struct rule_engine *e, struct alert *a);
 void rule_engine__fire_event(struct rule_engine *e, struct alert *a, double value);
+/* The agent ended while it was under way. */
+void rule_engine__lose_capture(struct rule_engine *e, struct alert *a);
 struct alert_news rule_engine__news(const struct rule_engine *e, const struct alert *a,
 				    enum alert_news_kind kind);
 const char *alert_wait__text(enum alert_wait wait);

@@ -52,12 +52,14 @@ static double severity(const struct rule_engine *e, const struct alert *a)
 	return condition__severity(term_of(e, a), a->value, a->threshold);
 }
 
-static bool lower_is_worse(const struct rule_engine *e, const struct alert *a)
+/* That what was captured was not. */
+static bool is_beyond_a_step(const struct condition *c, const struct alert *a)
 {
-	const struct condition *c = term_of(e, a);
-
-	return (c->kind == CONDITION_COMPARE && compare__is_below(c->compare)) ||
-	       (c->kind == CONDITION_OUTSIDE && a->value < c->low);
+	for (uint32_t i = 0; i < c->n_steps; i++)
+		if (a->value > c->steps[i] &&
+		    a->captured <= condition__severity(c, c->steps[i], a->threshold))
+			return true;
+	return false;
 }
 
 /* By the rule's escalation, or by a further step. */
@@ -69,11 +71,13 @@ static bool is_worse_than_captured(const struct rule_engine *e, const struct ale
 	if (isnan(a->value) || c->kind == CONDITION_EVENT)
 		return false;
 	if (c->kind == CONDITION_STEPS)
-		return a->level < c->n_steps && a->value > c->steps[a->level];
-	if (share <= 0)
-		return false;
-	return lower_is_worse(e, a) ? a->value < a->captured / (1 + share)
-				    : a->value > a->captured * (1 + share);
+		return is_beyond_a_step(c, a);
+	return share > 0 && severity(e, a) > a->captured * (1 + share);
+}
+
+static void note_worst(struct alert *a)
+{
+	a->worst = (struct alert_worst){.term = a->term, .value = a->value, .threshold = a->threshold};
 }
 
 /* ---- captures --------------------------------------------------------------------------------------------------------- */
@@ -87,7 +91,8 @@ static struct alert *alert_of(const struct alert_capture *c)
 
 static uint32_t give_series(void *ctx, uint64_t from_ns, struct capture_point *ret, uint32_t max)
 {
-	const struct alert *a = alert_of(ctx);
+	const struct alert_capture *c = ctx;
+	const struct alert *a = alert_of(c);
 	uint32_t n = 0, first;
 
 	if (!a || !a->points)
@@ -96,7 +101,7 @@ static uint32_t give_series(void *ctx, uint64_t from_ns, struct capture_point *r
 	for (uint32_t i = 0; i < a->n_points && n < max; i++) {
 		const struct alert_point *p = &a->points[(first + i) % ALERT_POINTS_MAX];
 
-		if (p->at_ns >= from_ns)
+		if (p->at_ns >= from_ns && p->term == c->term)
 			ret[n++] = (struct capture_point){p->at_ns, p->value};
 	}
 	return n;
@@ -105,14 +110,14 @@ static uint32_t give_series(void *ctx, uint64_t from_ns, struct capture_point *r
 struct alert_news rule_engine__news(const struct rule_engine *e, const struct alert *a,
 				    enum alert_news_kind kind)
 {
-	const struct condition *c = term_of(e, a);
+	const struct rule *r = &e->rules.items[a->rule];
 
 	return (struct alert_news){.kind = kind,
-				   .rule = &e->rules.items[a->rule],
+				   .rule = r,
 				   .target = &a->told,
-				   .metric = c->metric,
-				   .value = a->worst,
-				   .threshold = a->threshold,
+				   .metric = r->condition.terms[a->worst.term].metric,
+				   .value = a->worst.value,
+				   .threshold = a->worst.threshold,
 				   .since_real_ns = a->since_real_ns,
 				   .fired_real_ns = a->fired_real_ns,
 				   .ended_real_ns = a->over_real_ns,
@@ -149,15 +154,22 @@ static void on_captured(void *ctx, const struct capture_result *r)
 	if (!a)
 		return;
 	a->n_under_way--;
-	if (!r->err)
-		note_capture(a, r->id, r->path);
-	news = rule_engine__news(e, a, NEWS_CAPTURED);
-	news.capture = r->id;
-	news.path = r->err ? "" : r->path;
-	if (r->err) {
+	/* nobody is led to a folder that does not exist */
+	note_capture(a, r->err ? "" : r->id, r->err ? NULL : r->path);
+	if (r->err)
 		snprintf(a->refused, sizeof(a->refused), "capture failed: %s", strerror(-r->err));
-		news.refused = a->refused;
-	}
+	news = rule_engine__news(e, a, NEWS_CAPTURED);
+	tell(e, &news);
+}
+
+void rule_engine__lose_capture(struct rule_engine *e, struct alert *a)
+{
+	struct alert_news news;
+
+	a->is_lost = alert_state__is_told(&a->state);
+	snprintf(a->refused, sizeof(a->refused), "capture lost: the agent ended before it was written");
+	e->is_dirty = true;
+	news = rule_engine__news(e, a, NEWS_CAPTURED);
 	tell(e, &news);
 }
 
@@ -271,7 +283,7 @@ static void begin_capture(struct rule_engine *e, struct alert *a, uint64_t held_
 			.metric = term_of(e, a)->metric,
 			.value = isnan(a->value) ? 0 : a->value,
 			.threshold = a->threshold,
-			.lower_is_worse = lower_is_worse(e, a),
+			.lower_is_worse = condition__lower_is_worse(term_of(e, a), a->value),
 			.episode = a->episode,
 			.fired_real_ns = e->now.real_ns,
 			.fired_mono_ns = e->now.mono_ns,
@@ -294,6 +306,7 @@ static void begin_capture(struct rule_engine *e, struct alert *a, uint64_t held_
 		*slot = (struct alert_capture){.engine = e,
 					       .alert = (uint32_t)(a - e->alerts),
 					       .generation = a->generation,
+					       .term = a->term,
 					       .is_used = true};
 		a->n_under_way++;
 		code = e->port.capture(e->port.ctx, &request, id, &err);
@@ -312,12 +325,8 @@ static void begin_capture(struct rule_engine *e, struct alert *a, uint64_t held_
 
 static void try_capture(struct rule_engine *e, struct alert *a, uint64_t held_ns, const char *cause)
 {
-	const struct condition *c = term_of(e, a);
-
-	a->captured = a->value;
-	for (a->level = 0;
-	     c->kind == CONDITION_STEPS && a->level < c->n_steps && a->value > c->steps[a->level];)
-		a->level++;
+	a->is_lost = false;
+	a->captured = severity(e, a);
 	e->is_dirty = true;
 	if (!e->rules.items[a->rule].captures || !e->port.capture) {
 		*a->refused = '\0';
@@ -339,8 +348,7 @@ static void note_program(struct rule_engine *e, const struct alert *a)
 					.program = alert_program__of(&a->told),
 					.fired_ns = e->now.real_ns,
 					.until_ns = a->cooling_until_ns,
-					.captured = a->captured,
-					.level = a->level};
+					.captured = a->captured};
 
 	if (p.program)
 		alert_programs__note(&e->programs, &p);
@@ -359,7 +367,6 @@ static void inherit_cooling(const struct rule_engine *e, struct alert *a)
 		return;
 	a->cooling_until_ns = p->until_ns;
 	a->captured = p->captured;
-	a->level = p->level;
 }
 
 static void fire(struct rule_engine *e, struct alert *a, uint32_t n_left)
@@ -374,7 +381,7 @@ static void fire(struct rule_engine *e, struct alert *a, uint32_t n_left)
 	a->over_real_ns = 0;
 	a->since_real_ns = e->now.real_ns - held_ns;
 	a->cooling_until_ns = e->now.real_ns + r->limits.cooldown_ns;
-	a->worst = a->value;
+	note_worst(a);
 	a->episode = ++e->next_episode;
 	a->wait = WAIT_NOTHING;
 	note_capture(a, "", NULL);
@@ -410,13 +417,14 @@ void rule_engine__fire_event(struct rule_engine *e, struct alert *a, double valu
 
 void rule_engine__rise(struct rule_engine *e, struct alert *a)
 {
-	bool worse = lower_is_worse(e, a) ? a->value < a->worst : a->value > a->worst;
+	const struct condition *worst = &e->rules.items[a->rule].condition.terms[a->worst.term];
 
-	if (worse)
-		a->worst = a->value;
-	if (a->busy_until_ns >= e->now.mono_ns || a->n_under_way || !is_worse_than_captured(e, a))
+	if (severity(e, a) > condition__severity(worst, a->worst.value, a->worst.threshold))
+		note_worst(a);
+	if (a->busy_until_ns >= e->now.mono_ns || a->n_under_way ||
+	    !(a->is_lost || is_worse_than_captured(e, a)))
 		return;
-	try_capture(e, a, 0, "fires on, and is worse");
+	try_capture(e, a, 0, a->is_lost ? "fires on, and its capture was lost" : "fires on, and is worse");
 	a->cooling_until_ns = e->now.real_ns + e->rules.items[a->rule].limits.cooldown_ns;
 	note_program(e, a);
 }
@@ -428,7 +436,7 @@ void rule_engine__resolve(struct rule_engine *e, struct alert *a)
 
 	a->over_real_ns = e->now.real_ns;
 	news = rule_engine__news(e, a, NEWS_RESOLVED);
-	rule__format_value(&e->rules.items[a->rule], a->term, a->worst, worst);
+	rule__format_value(&e->rules.items[a->rule], a->worst.term, a->worst.value, worst);
 	e->stats.resolved++;
 	e->is_dirty = true;
 	alert_past__add(&e->past, &news, worst);

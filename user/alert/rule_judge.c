@@ -19,21 +19,33 @@
 #define SPAN_MIN_NS 10000000000ull
 #define CALM        1e-12
 
+/* Naming a window takes its time. */
+#define WINDOW_SLACK_NS 30000000000ull
+
 static bool condition__needs_memory(const struct condition *c)
 {
 	return c->kind == CONDITION_RISE || c->kind == CONDITION_PREDICT ||
 	       c->metric == METRIC_memory_growth_rate;
 }
 
+bool condition__lower_is_worse(const struct condition *c, double value)
+{
+	switch (c->kind) {
+	case CONDITION_COMPARE:
+		return compare__is_below(c->compare);
+	case CONDITION_OUTSIDE:
+		return value < c->low;
+	default:
+		return false;
+	}
+}
+
 double condition__severity(const struct condition *c, double value, double threshold)
 {
 	if (c->kind == CONDITION_EVENT)
 		return 1;
-	if (c->kind == CONDITION_OUTSIDE && value < c->low)
-		return c->low / fmax(value, CALM);
-	if (c->kind == CONDITION_COMPARE && compare__is_below(c->compare))
-		return threshold / fmax(value, CALM);
-	return value / fmax(threshold, CALM);
+	return condition__lower_is_worse(c, value) ? threshold / fmax(value, CALM)
+						   : value / fmax(threshold, CALM);
 }
 
 static uint64_t span_of(const struct rule *r, const struct condition *c)
@@ -209,13 +221,35 @@ static bool needs_memory(const struct condition_set *c)
 	return false;
 }
 
+/* A rise has lost what it is compared with, for longer than an alarm may go on that nobody sees. */
+static uint64_t learns_for(const struct rule_engine *e, const struct rule *r, const struct condition *c)
+{
+	if (c->kind == CONDITION_RISE)
+		return 0;
+	if (condition__needs_memory(c))
+		return trend__learns_for(span_of(r, c));
+	return metric__is_of_profiles(c->metric) ? 2 * e->opts.window_ns + WINDOW_SLACK_NS : 0;
+}
+
+uint64_t rule_engine__learns_for(const struct rule_engine *e, uint32_t rule)
+{
+	const struct rule *r = &e->rules.items[rule];
+	uint64_t most = 0, one;
+
+	for (uint32_t i = 0; i < r->condition.n_terms; i++) {
+		one = learns_for(e, r, &r->condition.terms[i]);
+		most = one > most ? one : most;
+	}
+	return most;
+}
+
 struct judgement rule_engine__judge(struct rule_engine *e, uint32_t rule, struct target *t, struct alert **a,
 				    const struct metric_sample *s)
 {
 	const struct rule *r = &e->rules.items[rule];
 	enum outcome outcomes[CONDITION_TERMS_MAX];
 	struct judgement all = {.outcome = OUTCOME_UNKNOWN, .value = NAN}, one;
-	double worst = -1;
+	double worst = 0;
 
 	if (!*a && needs_memory(&r->condition))
 		*a = rule_engine__add_alert(e, rule, t);
@@ -225,11 +259,11 @@ struct judgement rule_engine__judge(struct rule_engine *e, uint32_t rule, struct
 		one = judge_term(e, rule, i, *a, s);
 		outcomes[i] = one.outcome;
 		severity = isnan(one.value)
-				   ? -0.5
+				   ? -INFINITY
 				   : condition__severity(&r->condition.terms[i], one.value, one.threshold);
 		/* the term that holds speaks, of those the worst; where none holds the one that is nearest */
 		severity += one.outcome == OUTCOME_HIT ? 1e9 : 0;
-		if (severity > worst) {
+		if (!i || severity > worst) {
 			worst = severity;
 			all = (struct judgement){.term = i,
 						 .value = one.value,

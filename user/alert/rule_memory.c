@@ -5,7 +5,8 @@
  *
  * Idea. A file of fixed records, replaced as a whole whenever something of it changes (a few times an hour). Times are of the wall clock. What was pending is not
  * kept: nobody knows whether it held while the agent was away. After another boot processes and groups are other ones, and a rule that was changed is another
- * rule: of those only what was told to fire comes back, to be told to be over.
+ * rule: of those only what was told to fire comes back, to be told to be over. What a capture has gathered is in memory until it is written: one that was under way
+ * is lost, which is told, and what fires on is captured anew.
  *
  * Invariants. A file that is cut, damaged, or somebody else's is refused as a whole. A restored alarm that nothing is measured for any more is over with the first
  * pass, and told.
@@ -20,7 +21,9 @@
 #include "user/alert/rule_engine_impl.h"
 #include "user/base/buf.h"
 
-static const char magic[8] = "evalrt3";
+static const char magic[8] = "evalrt4";
+/* The same size and order, but of a value where it now stands how bad that was; it did not tell which captures were under way. */
+static const char earlier_magic[8] = "evalrt3";
 
 _Static_assert(RULE_MEMORY_NAMES == NAME_N && RULE_MEMORY_NAME_MAX == ALERT_NAME_MAX,
 	       "the names of an alert");
@@ -45,10 +48,15 @@ static bool ends(const char *text, size_t size)
 	return memchr(text, '\0', size) != NULL;
 }
 
+static bool is_earlier(const struct rule_memory *m)
+{
+	return !memcmp(m->header.magic, earlier_magic, sizeof(earlier_magic));
+}
+
 static bool is_good(const struct rule_memory_alert *a)
 {
 	if (a->scope >= SCOPE_N || a->phase >= ALERT_PHASE_N || a->term >= CONDITION_TERMS_MAX ||
-	    a->level > CONDITION_STEPS_MAX || a->is_event > 1 || !ends(a->capture, sizeof(a->capture)))
+	    a->is_under_way > 1 || a->is_event > 1 || !ends(a->capture, sizeof(a->capture)))
 		return false;
 	if ((a->scope == SCOPE_PROCESS) != (a->pid != 0))
 		return false;
@@ -61,6 +69,8 @@ static bool is_good(const struct rule_memory_alert *a)
 static void rule_memory__get(const struct rule_memory *m, uint32_t i, struct rule_memory_alert *ret)
 {
 	memcpy(ret, m->alerts + i * sizeof(*ret), sizeof(*ret));
+	if (is_earlier(m))
+		ret->is_under_way = 0;
 }
 
 int rule_memory__parse(const void *bytes, size_t len, struct rule_memory *ret)
@@ -73,9 +83,10 @@ int rule_memory__parse(const void *bytes, size_t len, struct rule_memory *ret)
 	if (len < sizeof(m.header) + sizeof(checksum))
 		return -EBADMSG;
 	memcpy(&m.header, bytes, sizeof(m.header));
-	if (memcmp(m.header.magic, magic, sizeof(magic)) || m.header.alert_size != sizeof(a) ||
-	    m.header.n_alerts > RULE_MEMORY_ALERTS_MAX || m.header.quota.n > ALERT_QUOTA_MAX ||
-	    m.header.quota.next >= ALERT_QUOTA_MAX || !ends(m.header.boot_id, sizeof(m.header.boot_id)))
+	if ((memcmp(m.header.magic, magic, sizeof(magic)) && !is_earlier(&m)) ||
+	    m.header.alert_size != sizeof(a) || m.header.n_alerts > RULE_MEMORY_ALERTS_MAX ||
+	    m.header.quota.n > ALERT_QUOTA_MAX || m.header.quota.next >= ALERT_QUOTA_MAX ||
+	    !ends(m.header.boot_id, sizeof(m.header.boot_id)))
 		return -EBADMSG;
 	expected = sizeof(m.header) + m.header.n_alerts * sizeof(a);
 	if (len != expected + sizeof(checksum))
@@ -98,7 +109,7 @@ int rule_memory__parse(const void *bytes, size_t len, struct rule_memory *ret)
 static bool is_worth_keeping(const struct rule_engine *e, const struct alert *a)
 {
 	return a->is_used && a->names &&
-	       (alert_state__is_told(&a->state) || a->cooling_until_ns > e->now.real_ns);
+	       (alert_state__is_told(&a->state) || a->cooling_until_ns > e->now.real_ns || a->n_under_way);
 }
 
 static void fill(const struct rule_engine *e, const struct alert *a, struct rule_memory_alert *to)
@@ -112,15 +123,15 @@ static void fill(const struct rule_engine *e, const struct alert *a, struct rule
 					 .start_ns = a->told.start_ns,
 					 .cgroup_id = a->told.cgroup_id,
 					 .phase = a->state.phase,
-					 .term = a->term,
-					 .level = a->level,
+					 .term = a->worst.term,
+					 .is_under_way = a->n_under_way || a->is_lost,
 					 .is_event = a->is_event,
+					 .over_real_ns = a->over_real_ns,
 					 .fired_real_ns = a->fired_real_ns,
 					 .cooling_until_ns = a->cooling_until_ns,
 					 .episode = a->episode,
-					 .value = a->value,
-					 .threshold = a->threshold,
-					 .worst = a->worst,
+					 .threshold = a->worst.threshold,
+					 .worst = a->worst.value,
 					 .captured = a->captured};
 	if (a->state.phase == ALERT_KEPT)
 		to->over_real_ns = e->now.real_ns - (e->now.mono_ns - a->state.since_ns);
@@ -196,7 +207,6 @@ static void orphan(struct rule_memory_alert *m, uint32_t i)
 {
 	m->start_ns = m->cgroup_id = UINT64_MAX - i;
 	m->is_event = 0;
-	m->term = 0;
 }
 
 static void restore_alert(struct rule_engine *e, uint32_t rule, const struct rule_memory_alert *m)
@@ -218,24 +228,46 @@ static void restore_alert(struct rule_engine *e, uint32_t rule, const struct rul
 	if (!a || alert__name(a, &key))
 		return;
 	a->is_event = m->is_event;
-	a->term = m->term;
-	a->level = m->level;
-	a->value = m->value;
+	a->term = m->term < e->rules.items[rule].condition.n_terms ? m->term : 0;
+	a->value = m->worst;
 	a->threshold = m->threshold;
-	a->worst = m->worst;
+	a->worst = (struct alert_worst){.term = a->term, .value = a->value, .threshold = a->threshold};
 	a->captured = m->captured;
 	a->since_real_ns = a->fired_real_ns = m->fired_real_ns;
 	a->cooling_until_ns = m->cooling_until_ns;
 	a->episode = m->episode;
-	memcpy(a->capture, m->capture, sizeof(a->capture));
+	a->meant_ns = e->now.mono_ns;
 	if (is_told(m)) {
 		alert_state__fire(&a->state, e->now.mono_ns);
+		a->state.known_ns += rule_engine__learns_for(e, rule);
 		a->state.fired_ns = a->state.since_ns = to_mono(e, m->fired_real_ns);
 	}
 	if (m->phase == ALERT_KEPT) {
 		a->state.phase = ALERT_KEPT;
 		a->state.since_ns = to_mono(e, m->over_real_ns);
+	} else {
+		a->over_real_ns = m->over_real_ns;
 	}
+	if (m->is_under_way)
+		rule_engine__lose_capture(e, a);
+	else
+		memcpy(a->capture, m->capture, sizeof(a->capture));
+}
+
+/* An earlier format has the value that was captured. Programs have theirs without its threshold: of those nothing counts as worse while they cool. */
+static void convert(const struct rule_engine *e, uint32_t rule, struct rule_memory_alert *m)
+{
+	const struct condition_set *c = &e->rules.items[rule].condition;
+
+	if (m->term < c->n_terms)
+		m->captured = condition__severity(&c->terms[m->term], m->captured, m->threshold);
+}
+
+static void take_programs(struct rule_engine *e, const struct rule_memory *m)
+{
+	e->programs = m->header.programs;
+	for (int i = 0; is_earlier(m) && i < ALERT_PROGRAMS_MAX; i++)
+		e->programs.items[i].captured = INFINITY;
 }
 
 int rule_engine__restore(struct rule_engine *e, const char *boot_id, const void *bytes, size_t len,
@@ -249,7 +281,7 @@ int rule_engine__restore(struct rule_engine *e, const char *boot_id, const void 
 		return err;
 	e->now = *now;
 	e->quota = m.header.quota;
-	e->programs = m.header.programs;
+	take_programs(e, &m);
 	if (m.header.next_episode > e->next_episode)
 		e->next_episode = m.header.next_episode;
 	for (uint32_t i = 0; i < m.header.n_alerts; i++) {
@@ -259,8 +291,10 @@ int rule_engine__restore(struct rule_engine *e, const char *boot_id, const void 
 		rule_memory__get(&m, i, &a);
 		rule = rule_of(e, &a, &is_current);
 		is_current &= a.scope == SCOPE_SYSTEM || !strcmp(m.header.boot_id, boot_id);
-		if (rule == NONE || (!is_current && !is_told(&a)))
+		if (rule == NONE || (!is_current && !is_told(&a) && !a.is_under_way))
 			continue;
+		if (is_earlier(&m))
+			convert(e, rule, &a);
 		if (!is_current)
 			orphan(&a, i);
 		restore_alert(e, rule, &a);

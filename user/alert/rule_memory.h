@@ -36,9 +36,13 @@ struct rule_memory_alert {
 	uint64_t rule, rule_name; /* hashes */
 	uint32_t scope, pid;
 	uint64_t start_ns, cgroup_id;
-	uint32_t phase, term, level, is_event;
+	uint32_t phase, term;
+	uint32_t
+		is_under_way; /* the capture: what there is of it is in memory. of an earlier format: anything */
+	uint32_t is_event;
 	uint64_t over_real_ns, fired_real_ns, cooling_until_ns, episode; /* CLOCK_REALTIME */
-	double value, threshold, worst, captured;
+	double reserved, threshold, worst;                               /* of the term */
+	double captured; /* how bad it was, as those of the programs; of an earlier format: a value of the term */
 	char capture[32];
 	char names[RULE_MEMORY_NAMES][RULE_MEMORY_NAME_MAX];
 };

@@ -127,13 +127,25 @@ static void write_number(const char *key, double value, struct buf *to)
 	buf__printf(to, isnan(value) ? ",\"%s\":null" : ",\"%s\":%.10g", key, value);
 }
 
+/* Each term of a rule has its own. */
+static void write_metric(const char *key, const struct rule_engine *e, const struct alert *a, uint32_t term,
+			 struct buf *to)
+{
+	const struct condition *c = &e->rules.items[a->rule].condition.terms[term];
+
+	buf__printf(to, ",\"%s\":", key);
+	json__string(to, c->metric == METRIC_N ? host_event__name(c->event) : metric__get(c->metric)->name);
+}
+
 /* Beside what Prometheus has. */
 static void write_alert_numbers(const struct rule_engine *e, const struct alert *a, struct buf *to)
 {
 	bool told = alert_state__is_told(&a->state);
 
+	write_metric("metric", e, a, a->term, to);
+	write_metric("worstMetric", e, a, told ? a->worst.term : a->term, to);
 	write_number("threshold", a->threshold, to);
-	write_number("worst", told ? a->worst : a->value, to);
+	write_number("worst", told ? a->worst.value : a->value, to);
 	buf__printf(to, ",\"episode\":\"%" PRIx64 "\",\"capture\":", told ? a->episode : 0);
 	json__string(to, a->capture);
 	write_time("firedAt", told ? a->fired_real_ns : 0, to);
@@ -185,7 +197,9 @@ static void write_alert(const struct rule_engine *e, const struct alert *a, cons
 	struct alert_news n = rule_engine__news(e, a, NEWS_FIRING);
 	char when[NOTICE_TIME_MAX], why[WHY_MAX];
 
+	n.metric = e->rules.items[a->rule].condition.terms[a->term].metric;
 	n.value = a->value;
+	n.threshold = a->threshold;
 	if (!alert_state__is_told(&a->state))
 		n.since_real_ns = e->now.real_ns - (e->now.mono_ns - a->state.since_ns);
 	buf__append_str(to, "{\"labels\":");

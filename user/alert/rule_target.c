@@ -244,7 +244,7 @@ void rule_engine__note_point(struct rule_engine *e, struct alert *a)
 	}
 	if (!a->points || isnan(a->value))
 		return;
-	a->points[a->next_point] = (struct alert_point){e->now.mono_ns, a->value};
+	a->points[a->next_point] = (struct alert_point){e->now.mono_ns, a->value, a->term};
 	a->next_point = (a->next_point + 1) % ALERT_POINTS_MAX;
 	if (a->n_points < ALERT_POINTS_MAX)
 		a->n_points++;

@@ -26,6 +26,11 @@ struct trend {
 void trend__init(struct trend *t, uint64_t span_ns);
 /* Times must not go back; an earlier one is passed over. */
 void trend__add(struct trend *t, uint64_t now_ns, double value);
+/* After so long there is a slope, and a mean: a quarter of the span, between the means of pieces. */
+static inline uint64_t trend__learns_for(uint64_t span_ns)
+{
+	return span_ns / 3;
+}
 /* A second, over the span until now; known from three points on that cover a quarter of it. */
 bool trend__slope(const struct trend *t, uint64_t now_ns, double *ret);
 /* Over the span until now; known from a quarter of it on. */

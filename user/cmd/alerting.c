@@ -65,6 +65,7 @@ static struct rule_engine_opts engine_opts(const struct alerting *a, const struc
 		.host = a->host,
 		.captures_per_hour = c->alerting.captures_per_hour,
 		.capture_bytes_per_day = c->alerting.capture_bytes_per_day,
+		.window_ns = c->event[EVENT_CPU].snapshot_interval_ns,
 	};
 }
 

@@ -229,7 +229,7 @@ static void the_texts_are_as_agreed(void **state)
 	assert_int_equal(h.fired_ns, FIRED_NS);
 	assert_string_equal(h.target, "process wo\xef\xbf\xbdrk (pid 7)");
 	assert_string_equal(h.value, "93.5%");
-	assert_true(h.severity == 93.5);
+	assert_true(h.severity == 93.5 / 80);
 	assert_int_equal(h.events, 1u << EVENT_CPU);
 	compare("summary.txt", file_of(&b, CAPTURE_SUMMARY));
 	take_out_sizes((struct capture_file *)file_of(&b, CAPTURE_META));

@@ -40,6 +40,10 @@ static void fake_tell(void *ctx, const struct alert_news *n)
 		f->last_left = n->n_left;
 		f->last_value = n->value;
 	}
+	f->last_metric = n->metric;
+	f->last_worst = n->value;
+	f->last_threshold = n->threshold;
+	snprintf(f->last_id, sizeof(f->last_id), "%s", n->capture);
 	snprintf(f->last_path, sizeof(f->last_path), "%s", n->path);
 	f->last_since_ns = n->since_real_ns;
 	f->last_fired_ns = n->fired_real_ns;
@@ -129,6 +133,20 @@ void pass_of(struct fixture *f, enum metric_id id, const double *values, uint32_
 
 		rule_engine__take(f->engine, &s);
 	}
+	rule_engine__end(f->engine);
+}
+
+void pass_two(struct fixture *f, uint32_t pid, enum metric_id id, double value, enum metric_id other,
+	      double other_value)
+{
+	struct metric_sample s;
+
+	tick(f);
+	rule_engine__begin(f->engine, &f->now);
+	s = sample_of(f, pid, id, value);
+	s.known |= 1ull << other;
+	s.values[other] = other_value;
+	rule_engine__take(f->engine, &s);
 	rule_engine__end(f->engine);
 }
 

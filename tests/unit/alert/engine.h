@@ -42,6 +42,10 @@ struct fixture {
 	char last_cause[128], last_refused[128], last_path[64], last_annotation[256];
 	uint32_t last_left;
 	double last_value;
+	/* of the last news of any kind */
+	enum metric_id last_metric;
+	double last_worst, last_threshold;
+	char last_id[CAPTURE_ID_MAX];
 	uint64_t last_since_ns, last_fired_ns, last_ended_ns;
 	bool is_full, answers_at_once;
 	uint64_t bytes;
@@ -56,6 +60,9 @@ int tear_down(void **state);
 /* Of a process; pid 0: of the host. */
 struct metric_sample sample_of(const struct fixture *f, uint32_t pid, enum metric_id id, double value);
 void tick(struct fixture *f);
+/* One pass over one process, or the host, with two metrics. */
+void pass_two(struct fixture *f, uint32_t pid, enum metric_id id, double value, enum metric_id other,
+	      double other_value);
 /* One pass over processes 1..n with these values, NULL: none. */
 void pass_of(struct fixture *f, enum metric_id id, const double *values, uint32_t n);
 void pass_one(struct fixture *f, enum metric_id id, double value);

@@ -509,6 +509,24 @@ static void a_refused_capture_is_an_alarm_with_its_reason(void **state)
 	assert_int_equal(f->n_captures, 0);
 }
 
+static void a_capture_that_failed_leads_nobody_anywhere(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f,
+	      "- {name: hot, condition: cpu_usage_percent > 80, duration: 0s, action: keep, scope: process, "
+	      "keep_firing: 0s}");
+	f->answers_at_once = false;
+	pass_one(f, CPU, 90);
+	assert_string_equal(f->last_id, "id1");
+	f->last.done(f->last.ctx, &(struct capture_result){.id = "id1", .path = "", .err = -ENOSPC});
+	assert_int_equal(f->n_captured, 1);
+	assert_string_equal(f->last_id, "");
+	pass_one(f, CPU, 10);
+	assert_int_equal(f->n_resolved, 1);
+	assert_string_equal(f->last_id, "");
+}
+
 static void a_reload_keeps_what_was_not_changed(void **state)
 {
 	static const char before[] =
@@ -687,6 +705,7 @@ int main(void)
 		TEST(a_rise_is_against_the_same_time_before),
 		TEST(outside_of_a_band_it_fires_on_either_side),
 		TEST(what_will_be_full_soon_is_told_before),
+		TEST(a_capture_that_failed_leads_nobody_anywhere),
 		TEST(an_event_fires_at_once_and_is_over_after_its_time),
 		TEST(what_is_gone_is_over),
 		TEST(what_a_rule_does_not_mean_any_more_is_over),

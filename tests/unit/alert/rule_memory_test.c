@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "user/alert/profile_value.h"
 #include "user/alert/rule_engine.h"
 #include "user/alert/rule_memory.h"
 #include "user/base/arena.h"
@@ -37,6 +38,13 @@ struct fixture {
 	uint32_t n_captures, n_firing, n_resolved;
 	char resolved_comm[32];
 	uint64_t resolved_fired_ns, process_start_ns;
+	bool is_slow; /* its captures are under way until the test ends them */
+	struct capture_request last;
+	/* of the last that was told */
+	uint32_t n_captured;
+	char id[CAPTURE_ID_MAX], refused[RULE_CAUSE_MAX], metric[64];
+	double value, threshold;
+	struct profile_value profile; /* of every target; n 0: there is none */
 };
 
 static int fake_capture(void *ctx, const struct capture_request *r, char ret_id[CAPTURE_ID_MAX],
@@ -44,10 +52,12 @@ static int fake_capture(void *ctx, const struct capture_request *r, char ret_id[
 {
 	struct fixture *f = ctx;
 
-	(void)r;
 	(void)err;
 	f->n_captures++;
+	f->last = *r;
 	strcpy(ret_id, "id");
+	if (!f->is_slow)
+		r->done(r->ctx, &(struct capture_result){.id = "id", .path = "/c"});
 	return 0;
 }
 
@@ -56,6 +66,12 @@ static void fake_tell(void *ctx, const struct alert_news *n)
 	struct fixture *f = ctx;
 
 	f->n_firing += n->kind == NEWS_FIRING;
+	f->n_captured += n->kind == NEWS_CAPTURED;
+	strcpy(f->id, n->capture);
+	strcpy(f->refused, n->refused);
+	strcpy(f->metric, n->metric == METRIC_N ? "" : metric__get(n->metric)->name);
+	f->value = n->value;
+	f->threshold = n->threshold;
 	if (n->kind != NEWS_RESOLVED)
 		return;
 	f->n_resolved++;
@@ -63,17 +79,24 @@ static void fake_tell(void *ctx, const struct alert_news *n)
 	f->resolved_fired_ns = n->fired_real_ns;
 }
 
+static bool fake_profile(void *ctx, const struct condition *c, const struct metric_target *t,
+			 struct profile_value *ret)
+{
+	(void)c, (void)t;
+	*ret = ((struct fixture *)ctx)->profile;
+	return ret->n > 0;
+}
+
 static void start(struct fixture *f)
 {
-	const struct rule_engine_opts opts = {.captures_per_hour = 100, .capture_bytes_per_day = 1ull << 40};
+	const struct rule_engine_opts opts = {
+		.captures_per_hour = 100, .capture_bytes_per_day = 1ull << 40, .window_ns = 60 * S};
+	const struct rule_port port = {
+		.capture = fake_capture, .tell = fake_tell, .of_profile = fake_profile, .ctx = f};
 
 	rule_engine__free(f->engine);
 	f->engine = NULL;
-	assert_int_equal(
-		rule_engine__new(&opts,
-				 &(struct rule_port){.capture = fake_capture, .tell = fake_tell, .ctx = f},
-				 &f->rules, &f->now, &f->engine),
-		0);
+	assert_int_equal(rule_engine__new(&opts, &port, &f->rules, &f->now, &f->engine), 0);
 }
 
 static void parse(struct fixture *f, const char *text)
@@ -301,6 +324,244 @@ static void a_clock_that_was_set_back_meanwhile_makes_nothing_cool_for_longer(vo
 	assert_int_equal(f->n_firing, 2);
 }
 
+/* ---- captures that were under way --------------------------------------------------------------------------------------- */
+
+static void a_capture_that_was_under_way_is_told_to_be_lost_and_made_anew(void **state)
+{
+	struct fixture *f = *state;
+
+	f->is_slow = true;
+	pass(f, 10, 7, 99);
+	assert_string_equal(f->id, "id");
+	restart(f, "boot-1");
+	/* whoever waits for it hears of it */
+	assert_int_equal(f->n_captured, 1);
+	assert_string_equal(f->id, "");
+	assert_non_null(strstr(f->refused, "capture lost"));
+	pass(f, 10, 7, 99);
+	assert_int_equal(f->n_captures, 2);
+	assert_string_equal(f->last.cause, "fires on, and its capture was lost");
+	pass(f, 10, 7, 99);
+	f->last.done(f->last.ctx, &(struct capture_result){.id = "id", .path = "/c"});
+	assert_int_equal(f->n_captured, 2);
+	assert_string_equal(f->id, "id");
+	assert_string_equal(f->refused, "");
+	/* that one is there, for later agents too */
+	restart(f, "boot-1");
+	pass(f, 10, 7, 99);
+	assert_int_equal(f->n_captured, 2);
+	assert_int_equal(f->n_captures, 2);
+	assert_int_equal(f->n_firing, 1);
+	pass(f, 10, 7, 9);
+	assert_int_equal(f->n_resolved, 1);
+	assert_string_equal(f->id, "id");
+}
+
+/* An agent that is killed again and again has its target cool all the same. */
+static void a_lost_capture_of_what_is_over_is_told_and_not_made_anew(void **state)
+{
+	struct fixture *f = *state;
+
+	f->is_slow = true;
+	pass(f, 10, 7, 99);
+	pass(f, 10, 7, 9);
+	assert_int_equal(f->n_resolved, 1);
+	for (int i = 0; i < 3; i++) {
+		restart(f, "boot-1");
+		pass(f, 10, 7, 99);
+		pass(f, 10, 7, 9);
+	}
+	assert_int_equal(f->n_captured, 1);
+	assert_int_equal(f->n_captures, 1);
+	assert_int_equal(f->n_firing, 1);
+}
+
+static void a_capture_that_was_lost_with_the_host_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	f->is_slow = true;
+	pass(f, 10, 7, 99);
+	pass(f, 10, 7, 9);
+	restart(f, "boot-2");
+	assert_int_equal(f->n_captured, 1);
+	assert_string_equal(f->resolved_comm, "burner");
+	pass(f, 10, 0, 0);
+	assert_int_equal(f->n_resolved, 1);
+}
+
+/* ---- values ----------------------------------------------------------------------------------------------------------- */
+
+/* In the format before this one: what was captured is a value. */
+static void restart_from_the_earlier_format(struct fixture *f, double captured)
+{
+	struct rule_memory_header *h;
+	struct rule_memory_alert *a;
+	uint64_t checksum;
+	size_t len;
+
+	buf__clear(&f->saved);
+	assert_int_equal(rule_engine__save(f->engine, "boot-1", &f->saved), 0);
+	len = f->saved.len - sizeof(checksum);
+	memcpy(f->saved.data, "evalrt3", 8);
+	a = (struct rule_memory_alert *)(void *)(f->saved.data + sizeof(struct rule_memory_header));
+	a->captured = captured;
+	h = (struct rule_memory_header *)(void *)f->saved.data;
+	h->programs.items[0].captured = captured;
+	a->is_under_way = 3; /* it was a number of steps */
+	checksum = rule_memory__checksum(f->saved.data, len);
+	memcpy(f->saved.data + len, &checksum, sizeof(checksum));
+	start(f);
+	assert_int_equal(rule_engine__restore(f->engine, "boot-1", f->saved.data, f->saved.len, &f->now), 0);
+}
+
+static void what_an_earlier_agent_has_kept_is_taken(void **state)
+{
+	struct fixture *f = *state;
+
+	pass(f, 10, 7, 99);
+	restart_from_the_earlier_format(f, 99);
+	assert_int_equal(f->n_captured, 1); /* its own, of before */
+	pass(f, 10, 7, 120);
+	assert_int_equal(f->n_firing, 1);
+	assert_int_equal(f->n_captures, 1);
+	pass(f, 10, 7, 124);
+	assert_int_equal(f->n_captures, 2);
+}
+
+/* What began after the last alarm of its program cools, however bad it is: that was a value of nobody knows which threshold. */
+static void programs_of_an_earlier_agent_cool(void **state)
+{
+	struct fixture *f = *state;
+
+	pass(f, 10, 7, 99);
+	pass(f, 10, 0, 0);
+	restart_from_the_earlier_format(f, 0.02); /* of seconds, say */
+	f->process_start_ns = f->now.boot_ns;
+	for (int i = 0; i < 5; i++)
+		pass(f, 10, 8, 99);
+	assert_int_equal(f->n_firing, 1);
+}
+
+static void the_worst_keeps_its_unit(void **state)
+{
+	struct metric_sample s = {.target = {.scope = SCOPE_SYSTEM},
+				  .known = 1ull << METRIC_thread_count | 1ull << METRIC_rss};
+	struct fixture *f = *state;
+
+	parse(f,
+	      "- {name: two, condition: {all: [thread_count > 10, rss > 500MB]}, duration: 0s, action: keep, "
+	      "keep_firing: 0s, limits: {learning: 0s}}");
+	start(f);
+	for (int t = 0; t < 4; t++) {
+		s.values[METRIC_thread_count] = t == 0 ? 20 : t < 3 ? 11 : 1;
+		s.values[METRIC_rss] = 6e8;
+		f->now.mono_ns += S;
+		f->now.real_ns += S;
+		rule_engine__begin(f->engine, &f->now);
+		rule_engine__take(f->engine, &s);
+		rule_engine__end(f->engine);
+		if (t == 1)
+			restart(f, "boot-1");
+	}
+	assert_int_equal(f->n_captures, 1);
+	assert_int_equal(f->n_resolved, 1);
+	assert_string_equal(f->metric, "thread_count");
+	assert_true(f->value == 20 && f->threshold == 10);
+}
+
+/* ---- what takes its time to be known ------------------------------------------------------------------------------------ */
+
+#define MINUTES 60
+
+static void pass_rss(struct fixture *f, double rss)
+{
+	struct metric_sample s = {
+		.target = {.scope = SCOPE_PROCESS, .pid = 7, .start_ns = 5, .comm = "leaky"},
+		.known = 1ull << METRIC_rss | 1ull << METRIC_cpu_usage_percent};
+
+	f->now.mono_ns += S;
+	f->now.real_ns += S;
+	f->now.boot_ns += S;
+	s.values[METRIC_rss] = rss;
+	rule_engine__begin(f->engine, &f->now);
+	rule_engine__take(f->engine, &s);
+	rule_engine__end(f->engine);
+}
+
+static void a_leak_that_goes_on_over_a_restart_is_one_alarm(void **state)
+{
+	struct fixture *f = *state;
+	double rss = 1e8;
+	int t;
+
+	parse(f, "- {name: MemoryLeak, condition: memory_growth_rate > 100MB/hour, duration: 30m, action: "
+		 "capture_memory_profile, scope: process}");
+	start(f);
+	for (t = 0; t < 60 * MINUTES; t++)
+		pass_rss(f, rss += 1e5);
+	assert_int_equal(f->n_firing, 1);
+	for (int i = 0; i < 3; i++) {
+		restart(f, "boot-1");
+		for (t = 0; t < 12 * MINUTES; t++)
+			pass_rss(f, rss += 1e5);
+	}
+	assert_int_equal(f->n_firing, 1);
+	assert_int_equal(f->n_resolved, 0);
+	/* that it ended is known as soon as anything is */
+	restart(f, "boot-1");
+	for (t = 0; t < 10 * MINUTES && !f->n_resolved; t++)
+		pass_rss(f, rss);
+	assert_int_equal(f->n_resolved, 1);
+	assert_true(t > 7 * MINUTES);
+}
+
+/* Nobody can say of it that it ends, and it is not kept for ever. */
+static void what_is_not_measured_any_more_ends_when_it_could_have_been_known(void **state)
+{
+	struct fixture *f = *state;
+	double rss = 1e8;
+	int t;
+
+	parse(f,
+	      "- {name: MemoryLeak, condition: memory_growth_rate > 100MB/hour, duration: 30m, action: none, "
+	      "scope: process, keep_firing: 0s}");
+	start(f);
+	for (t = 0; t < 60 * MINUTES; t++)
+		pass_rss(f, rss += 1e5);
+	restart(f, "boot-1");
+	for (t = 0; t < 15 * MINUTES && !f->n_resolved; t++)
+		pass(f, 10, 7, 99);
+	assert_int_equal(f->n_resolved, 1);
+	assert_true(t > 9 * MINUTES && t < 12 * MINUTES);
+}
+
+static void what_a_profile_said_goes_on_until_there_is_another(void **state)
+{
+	struct fixture *f = *state;
+	int t;
+
+	parse(f,
+	      "- {name: json, condition: {metric: function_share, of: \"json_*\", above: 30%}, duration: 0s, "
+	      "action: keep, scope: process, keep_firing: 0s, limits: {learning: 0s}}");
+	start(f);
+	f->profile = profile_value__of_share(0.9, 1000);
+	pass(f, 10, 7, 99);
+	assert_int_equal(f->n_firing, 1);
+	f->profile.n = 0;
+	restart(f, "boot-1");
+	for (t = 0; t < 130; t++)
+		pass(f, 10, 7, 99);
+	assert_int_equal(f->n_resolved, 0);
+	f->profile.n = 1000;
+	pass(f, 10, 7, 99);
+	assert_int_equal(f->n_resolved, 0);
+	f->profile.n = 0;
+	for (t = 0; t < 60 && !f->n_resolved; t++)
+		pass(f, 10, 7, 99);
+	assert_true(t < 15);
+}
+
 /* ---- SIGKILL ---------------------------------------------------------------------------------------------------------- */
 
 #define PIDS      40
@@ -486,6 +747,15 @@ int main(void)
 		TEST(the_first_input_of_the_search_is_of_this_format),
 		TEST(a_program_that_comes_back_cools_over_a_restart_and_another_boot),
 		TEST(a_clock_that_was_set_back_meanwhile_makes_nothing_cool_for_longer),
+		TEST(a_capture_that_was_under_way_is_told_to_be_lost_and_made_anew),
+		TEST(a_lost_capture_of_what_is_over_is_told_and_not_made_anew),
+		TEST(a_capture_that_was_lost_with_the_host_is_told),
+		TEST(what_an_earlier_agent_has_kept_is_taken),
+		TEST(programs_of_an_earlier_agent_cool),
+		TEST(the_worst_keeps_its_unit),
+		TEST(a_leak_that_goes_on_over_a_restart_is_one_alarm),
+		TEST(what_is_not_measured_any_more_ends_when_it_could_have_been_known),
+		TEST(what_a_profile_said_goes_on_until_there_is_another),
 		TEST(limits_hold_over_sigkill_whenever_it_comes),
 	};
 

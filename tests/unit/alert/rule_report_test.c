@@ -163,6 +163,23 @@ static void a_rule_looked_at_closely_shows_each_target(void **state)
 	buf__done(&text);
 }
 
+static void an_alarm_tells_which_of_its_terms_a_number_is_of(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f,
+	      "- {name: big, condition: {all: [thread_count > 10, rss > 500MB]}, duration: 0s, action: keep, "
+	      "scope: process, annotations: {limit: \"{threshold}\"}}");
+	pass_two(f, 1, METRIC_thread_count, 20, METRIC_rss, 600 * MB);
+	pass_two(f, 1, METRIC_thread_count, 11, METRIC_rss, 600 * MB);
+	report(f);
+	expect_in("\"annotations\":{\"limit\":\"500MB\",\"value\":\"600MB\"");
+	expect_in("\"value\":\"600000000\"");
+	expect_in(
+		"\"metric\":\"rss\",\"worstMetric\":\"thread_count\",\"threshold\":500000000,\"worst\":20,");
+	buf__done(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +189,7 @@ int main(void)
 		TEST(alarms_that_are_over_are_told),
 		TEST(the_next_capture_is_when_the_limits_let_it),
 		TEST(a_rule_looked_at_closely_shows_each_target),
+		TEST(an_alarm_tells_which_of_its_terms_a_number_is_of),
 	};
 
 	return cmocka_run_group_tests_name("rule_report", tests, NULL, NULL);
