@@ -35,6 +35,9 @@ bool condition__lower_is_worse(const struct condition *c, double value)
 		return compare__is_below(c->compare);
 	case CONDITION_OUTSIDE:
 		return value < c->low;
+	case CONDITION_PREDICT:
+		/* where it comes from */
+		return c->metric == METRIC_memory_available_percent || c->metric == METRIC_memory_limit_eta;
 	default:
 		return false;
 	}
@@ -121,15 +124,16 @@ static struct judgement judge_predict(const struct rule_engine *e, const struct 
 				      double value)
 {
 	struct judgement j = {.outcome = OUTCOME_UNKNOWN, .value = value, .threshold = c->value};
-	double slope, left = c->value - value, within = (double)c->within_ns / 1e9;
+	double towards = condition__lower_is_worse(c, value) ? -1 : 1, left = towards * (c->value - value);
+	double slope, way;
 
 	trend__add(t, e->now.mono_ns, value);
-	if (left <= 0)
+	if (left <= 0) {
 		j.outcome = OUTCOME_HIT;
-	else if (trend__slope(t, e->now.mono_ns, &slope))
-		j.outcome = slope * within >= left       ? OUTCOME_HIT
-			    : slope * within >= left / 2 ? OUTCOME_BETWEEN
-							 : OUTCOME_MISS;
+	} else if (trend__slope(t, e->now.mono_ns, &slope)) {
+		way = towards * slope * (double)c->within_ns / 1e9;
+		j.outcome = way >= left ? OUTCOME_HIT : way >= left / 2 ? OUTCOME_BETWEEN : OUTCOME_MISS;
+	}
 	return j;
 }
 

@@ -48,7 +48,7 @@ static const struct condition_field fields[] = {
 	{"ago", "The time before at which the usual value is taken; 10s to 7d."},
 	{"min", "Of `rise`: less than this never holds."},
 	{"steps", "A rising list: fires above the first, captures again above each further one."},
-	{"predict", "Holds where this value is reached `within` a time, if it goes on as in the time `over`."},
+	{"predict", "Holds where this value is reached `within` a time, if it goes on as in the time `over`. Values come from below; `memory_available_percent` and `memory_limit_eta` from above."},
 	{"within", "How long before it would be reached."},
 	{"of", "`function_share`, `library_share`: the function by name, the binary or library by path or name; a pattern."},
 	{"self", "… `true`: only what is in it, without what it calls (false)."},

@@ -268,6 +268,31 @@ static void what_will_be_full_soon_is_told_before(void **state)
 	assert_true(t > 110 && t < 130);
 }
 
+/* What runs out comes from above: 60 % is no "5 % or more". */
+static void what_will_run_out_soon_is_told_before(void **state)
+{
+	struct fixture *f = *state;
+	int t;
+
+	start(f,
+	      "- {name: short, condition: {metric: memory_available_percent, predict: 5%, within: 60s, over: "
+	      "30s}, duration: 3s, action: keep, keep_firing: 0s}");
+	for (t = 0; t < 100; t++)
+		pass_two(f, 0, METRIC_memory_available_percent, 60 + t * 0.1, CPU, 1);
+	assert_int_equal(f->n_firing, 0);
+	for (t = 0; t < 200 && !f->n_firing; t++)
+		pass_two(f, 0, METRIC_memory_available_percent, 70 - 0.5 * t, CPU, 1);
+	/* half a percent a second: 60 s before 5 % is at 35 % */
+	assert_true(t > 65 && t < 85);
+	assert_true(f->last.lower_is_worse);
+	for (int i = 0; i < 60; i++)
+		pass_two(f, 0, METRIC_memory_available_percent, 4, CPU, 1);
+	assert_int_equal(f->n_resolved, 0);
+	for (int i = 0; i < 60; i++)
+		pass_two(f, 0, METRIC_memory_available_percent, 60, CPU, 1);
+	assert_int_equal(f->n_resolved, 1);
+}
+
 static void an_event_fires_at_once_and_is_over_after_its_time(void **state)
 {
 	struct fixture *f = *state;
@@ -705,6 +730,7 @@ int main(void)
 		TEST(a_rise_is_against_the_same_time_before),
 		TEST(outside_of_a_band_it_fires_on_either_side),
 		TEST(what_will_be_full_soon_is_told_before),
+		TEST(what_will_run_out_soon_is_told_before),
 		TEST(a_capture_that_failed_leads_nobody_anywhere),
 		TEST(an_event_fires_at_once_and_is_over_after_its_time),
 		TEST(what_is_gone_is_over),
