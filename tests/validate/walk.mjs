@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // walk.mjs URL [SECONDS]: uses the page of an agent that has recorded for so long (1800; 360 at least), and says what does not hold: hostile links, searches that could hang, drags that
-// are broken off, back, keys, that a link restores what was looked at, lists that are sorted, the time of one function, what is saved, recordings, captures, panels. Fails where
+// are broken off, back, keys, that a link restores what was looked at, lists that are sorted, the time of one function, what is saved, recordings, captures, links of notices, panels. Fails where
 // one does not, or where the page throws. It takes a capture, and deletes it.
 //   node --experimental-websocket tests/validate/walk.mjs http://127.0.0.1:9909/
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -269,6 +269,34 @@ async function walkCaptures() {
 	expect("Delete", true);
 }
 
+// A notice names a capture alone: its time and a profile that it has are found, and back does not lead to the same again.
+async function walkNotices() {
+	await open(`#range=${seconds}`);
+	const known = async () => (await browser.run(`fetch("api/v1/captures").then((r) => r.json())`)).captures;
+	const before = (await known()).map((c) => c.id), found = (await browser.run("Date.now()")) / 1000;
+	await browser.run(`fetch("api/v1/captures/trigger?events=offcpu&before=5s&after=1s&rule=notice", { method: "POST" }).then((r) => r.status)`);
+	let capture = null;
+	for (let i = 0; i < 240 && !capture; i++, await sleep(500))
+		capture = (await known()).find((c) => !before.includes(c.id) && c.rule === "notice");
+	expect("a capture without cpu", capture && !capture.events.includes("cpu"), JSON.stringify(capture));
+	await browser.open(`${url}#capture=${capture.id}`);
+	await browser.until(`location.hash.includes("event=")`);
+	await browser.until(`document.querySelector(".chip")?.textContent.includes("notice")`);
+	await shown();
+	const at = /at=(\d+)-(\d+)/.exec(await address()) || [];
+	expect("the link of a notice opens what there is", (await address()).includes("event=offcpu") && !(await texts(".message:not([hidden])")) && (await texts(".ev-note")).includes("off_cpu"),
+		`${await address()} ${await texts(".message:not([hidden])")} ${await texts(".ev-note")}`);
+	expect("… at its time", Math.abs(at[2] - found) < 120, at.join());
+	await browser.run("history.back()");
+	await browser.until(`!location.hash.includes("capture=")`);
+	await sleep(1000);
+	expect("back from it is back", !(await address()).includes("capture="), await address());
+	await browser.open(`${url}#capture=${"0".repeat(12)}`);
+	await browser.until(`document.querySelector(".said")?.textContent.includes("is not there")`);
+	expect("a capture that is gone is said to be", !(await texts(".message:not([hidden])")), await texts(".message:not([hidden])"));
+	await browser.run(`fetch("api/v1/capture/delete?id=${capture.id}", { method: "POST" })`);
+}
+
 async function walkPanels() {
 	await open(`#range=${seconds}`);
 	await browser.run(`{ const real = window.fetch; window.asked = { now: 0, all: 0, most: 0 };
@@ -292,6 +320,7 @@ try {
 	await walkExports();
 	await walkRecordings();
 	await walkCaptures();
+	await walkNotices();
 	await walkLinks();
 	await walkSearches();
 	await walkTimeline();

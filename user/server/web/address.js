@@ -18,7 +18,7 @@ Everprof.UNGROUPED = "none";
 Everprof.State = class {
 	constructor() {
 		Object.assign(this, { range: 3600, chosen: null, base: null, event: "cpu", by: "process", filters: [], group: Everprof.AS_LISTED, live: true, idle: false,
-			capture: "", against: false, view: {} });
+			capture: "", sought: "", against: false, view: {} });
 	}
 
 	times() {
@@ -41,6 +41,9 @@ Everprof.State = class {
 		s.group = [Everprof.UNGROUPED, ...Everprof.LABELS].includes(p.get("group")) ? p.get("group") : Everprof.AS_LISTED;
 		s.idle = p.get("idle") === "1";
 		s.capture = /^[A-Za-z0-9.-]{1,48}$/.test(p.get("capture") || "") ? p.get("capture") : "";
+		// whoever is told of an alert gets a link that names its capture alone: when that was, and of what it has a profile, has to be looked up
+		if (s.capture && !p.has("event"))
+			[s.capture, s.sought] = ["", s.capture];
 		s.against = p.get("against") === "baseline";
 		s.live = !Array.isArray(s.range) && !s.chosen;
 		try {

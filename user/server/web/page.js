@@ -130,15 +130,24 @@
 		const t = Everprof.captures.at(c), chosen = [t - (c.range ? c.range.before_seconds : 0), t + (c.range ? c.range.after_seconds : 0)], [from, to] = state.times();
 		const inside = chosen[0] >= from && chosen[1] <= to;
 		set({ capture: c.id, against, event: event || (c.events.includes(state.event) ? state.event : c.events[0] || "cpu"), chosen, base: null, live: false, filters: [], ...(inside ? {} : { range: [chosen[0] - 600, chosen[1] + 600] }) });
-		load();
+		return load();
 	}
 
 	async function openCaptureId(id) {
 		const c = Everprof.captures.find(id) || (await fetchJson("api/v1/captures").catch(() => ({ captures: [] }))).captures.find((x) => x.id === id);
 		if (c)
-			openCapture(c, null, false);
+			await openCapture(c, null, false);
 		else
 			timeline.hint.textContent = `The capture ${id} is not there: it is being taken still, or was deleted.`;
+	}
+
+	// What the address says. Back from a capture that it only names leads to the last hour, not to that address again.
+	async function start() {
+		await load();
+		if (!state.sought)
+			return;
+		history.replaceState(null, "", state.write(false));
+		await openCaptureId(state.sought);
 	}
 
 	// -- the list ---------------------------------------------------------------------------------------------------------
@@ -296,7 +305,7 @@
 		});
 		window.addEventListener("resize", () => timeline.draw());
 		window.addEventListener("everprof-theme", paint);
-		window.addEventListener("hashchange", () => { state = Everprof.State.read(location.hash); load(); });
+		window.addEventListener("hashchange", () => { state = Everprof.State.read(location.hash); start(); });
 	}
 
 	async function tick() {
@@ -312,9 +321,9 @@
 	build();
 	timeline.build();
 	paint();
-	load().then(() => setTimeout(tick, 10000));
-	// a link to a list, for whoever is told of an alert
+	// a link to a list, for whoever is told of an alert; the address is another once the page has started
 	const opened = new URLSearchParams(location.hash.slice(1)).get("open");
+	start().then(() => setTimeout(tick, 10000));
 	if (opened === "captures")
 		Everprof.captures.dialog(state.filters, openCapture);
 	else if (opened === "rules")
