@@ -142,7 +142,7 @@ static const char two_rules[] = "alerts:\n"
 				"30%}, duration: 3s, action: keep, "
 				"limits: {learning: 0s}}\n";
 
-/* Seconds 100 to 160: process 7 is hot from 110 to 120 and hovers from 130 on, 8 never is; the host's share is high from 140 to 150. */
+/* Seconds 100 to 160: process 7, whose name would clear a terminal, is hot from 110 to 120 and hovers from 130 on, 8 never is; the host's share is high from 140 to 150. */
 static void write_series(const struct recording *r)
 {
 	FILE *f = fopen(recording__file(r, "series"), "w");
@@ -150,7 +150,7 @@ static void write_series(const struct recording *r)
 	assert_non_null(f);
 	fputs("# SECONDS,PID,COMM,METRIC,VALUE\n", f);
 	for (int t = 100; t < 200; t++) {
-		fprintf(f, "%d,7,web,cpu_usage_percent,%d\n", t,
+		fprintf(f, "%d,7,w\033[2Jeb,cpu_usage_percent,%d\n", t,
 			t >= 110 && t < 120            ? 99
 			: t >= 150 && t < 190 && t % 4 ? 85
 			: t >= 150 && t < 190          ? 75
@@ -171,12 +171,13 @@ static void a_series_is_replayed_as_the_agent_would_judge_it(void **state)
 	assert_int_equal(rules(r, "test", "series"), 0);
 	out = run__out(&r->everprof);
 	/* five seconds after it began; over ten seconds after it ended; what hovers never holds for five, and cools besides */
-	expect_says(out, "       115 s  Hot fires for pid 7 (web), value 99\n"
-			 "       130 s  Hot is over for pid 7 (web)\n"
+	expect_says(out, "       115 s  Hot fires for pid 7 (w?[2Jeb), value 99\n"
+			 "       130 s  Hot is over for pid 7 (w?[2Jeb)\n"
 			 "       143 s  Json fires for ");
 	expect_says(out, "2 alarms; at the end:\n");
 	expect_says(out, "inactive  Hot: ");
 	assert_null(strstr(out, "fires for pid 8"));
+	assert_null(strchr(out, '\033'));
 }
 
 /* What a capture keeps of its target: a metric of another version is passed over, and what was not measured does not hold. */

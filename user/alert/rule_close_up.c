@@ -15,6 +15,7 @@
 #include "user/alert/rule_engine_impl.h"
 #include "user/base/buf.h"
 #include "user/base/clock.h"
+#include "user/query/printable.h"
 
 #define VERDICTS_MAX 4096
 #define LOOK_NS      (60 * NS_PER_SEC)
@@ -111,8 +112,10 @@ static void print_verdict(struct rule_engine *e, uint32_t rule, const struct ver
 		snprintf(why, sizeof(why), "no data");
 	else
 		snprintf(why, sizeof(why), v->outcome == OUTCOME_HIT ? "holds" : "does not hold");
-	buf__printf(to, "%-11s %12s %12s  %s%s%s\n", alert_phase__name(a ? a->state.phase : ALERT_INACTIVE),
-		    value, threshold, v->name, *why ? ": " : "", why);
+	buf__printf(to, "%-11s %12s %12s  ", alert_phase__name(a ? a->state.phase : ALERT_INACTIVE), value,
+		    threshold);
+	printable__append(to, v->name);
+	buf__printf(to, "%s%s\n", *why ? ": " : "", why);
 }
 
 int rule_engine__print_close_up(struct rule_engine *e, const char *name, struct buf *to)

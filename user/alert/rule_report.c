@@ -17,6 +17,7 @@
 #include "user/alert/rule_engine_impl.h"
 #include "user/base/buf.h"
 #include "user/config/units.h"
+#include "user/query/printable.h"
 
 void rule__format_value(const struct rule *r, uint32_t term, double value, char ret[CASE_VALUE_MAX])
 {
@@ -314,9 +315,11 @@ void rule_engine__print(const struct rule_engine *e, struct buf *to)
 		buf__printf(to, "%-9s %s: %s\n", rule_state_name(st), r->name, r->condition.text);
 		buf__printf(to,
 			    "          %s %u of %u measured; fired %" PRIu64 ", captured %" PRIu64
-			    ", refused %" PRIu64 "; %s\n",
+			    ", refused %" PRIu64 "; ",
 			    scope__name(r->scope), st->n_known, st->n_targets, st->fired, st->captures,
-			    st->refused, why);
+			    st->refused);
+		printable__append(to, why);
+		buf__append_char(to, '\n');
 		for (uint32_t j = 0; j < e->n_alerts; j++) {
 			const struct alert *a = &e->alerts[j];
 
@@ -325,8 +328,9 @@ void rule_engine__print(const struct rule_engine *e, struct buf *to)
 			notice__target(&a->told, who);
 			rule__format_value(r, a->term, a->value, value);
 			rule_engine__why(e, a, why);
-			buf__printf(to, "          %-11s %s, %s%s%s\n", alert_phase__name(a->state.phase),
-				    who, value, *why ? ", " : "", why);
+			buf__printf(to, "          %-11s ", alert_phase__name(a->state.phase));
+			printable__append(to, who);
+			buf__printf(to, ", %s%s%s\n", value, *why ? ", " : "", why);
 		}
 	}
 }

@@ -15,6 +15,7 @@
 #include "user/base/err.h"
 #include "user/cmd/rules_series.h"
 #include "user/config/config.h"
+#include "user/query/printable.h"
 
 #define RULES_PRINTED_MAX ((size_t)16 << 20)
 #define SERIES_START      1700000000ull /* of the first second: the series does not tell the time of day */
@@ -29,14 +30,19 @@ static void print_news(void *ctx, const struct alert_news *n)
 {
 	struct replay *p = ctx;
 	char who[NOTICE_TEXT_MAX];
+	struct buf b;
 
 	notice__target(n->target, who);
+	buf__init(&b, NOTICE_TEXT_MAX);
+	printable__append(&b, who);
 	if (n->kind == NEWS_FIRING) {
 		p->n_fired++;
-		printf("%10.0f s  %s fires for %s, value %.10g\n", p->second, n->rule->name, who, n->value);
+		printf("%10.0f s  %s fires for %s, value %.10g\n", p->second, n->rule->name, buf__str(&b),
+		       n->value);
 	} else if (n->kind == NEWS_RESOLVED) {
-		printf("%10.0f s  %s is over for %s\n", p->second, n->rule->name, who);
+		printf("%10.0f s  %s is over for %s\n", p->second, n->rule->name, buf__str(&b));
 	}
+	buf__done(&b);
 }
 
 static struct rule_time time_of(double second)

@@ -136,6 +136,18 @@ void pass_of(struct fixture *f, enum metric_id id, const double *values, uint32_
 	rule_engine__end(f->engine);
 }
 
+void pass_named_one(struct fixture *f, const char *comm, enum metric_id id, double value)
+{
+	struct metric_sample s;
+
+	tick(f);
+	rule_engine__begin(f->engine, &f->now);
+	s = sample_of(f, 1, id, value);
+	s.target.comm = comm;
+	rule_engine__take(f->engine, &s);
+	rule_engine__end(f->engine);
+}
+
 void pass_two(struct fixture *f, uint32_t pid, enum metric_id id, double value, enum metric_id other,
 	      double other_value)
 {

@@ -60,6 +60,8 @@ int tear_down(void **state);
 /* Of a process; pid 0: of the host. */
 struct metric_sample sample_of(const struct fixture *f, uint32_t pid, enum metric_id id, double value);
 void tick(struct fixture *f);
+/* One pass over process 1, by that name. */
+void pass_named_one(struct fixture *f, const char *comm, enum metric_id id, double value);
 /* One pass over one process, or the host, with two metrics. */
 void pass_two(struct fixture *f, uint32_t pid, enum metric_id id, double value, enum metric_id other,
 	      double other_value);

@@ -180,6 +180,29 @@ static void an_alarm_tells_which_of_its_terms_a_number_is_of(void **state)
 	buf__done(&text);
 }
 
+/* Anybody names a process; who looks at rules is root. */
+static void a_name_moves_no_cursor(void **state)
+{
+	static const char name[] = "a\033[2Jb\xc2\x9b";
+	struct fixture *f = *state;
+
+	start(f, hot);
+	pass_named_one(f, name, CPU, 10);
+	assert_int_equal(rule_engine__look_at(f->engine, "hot"), 0);
+	for (int t = 0; t < 8; t++) {
+		pass_named_one(f, name, CPU, t ? 90 : 10);
+		buf__done(&text);
+		buf__init(&text, 1 << 20);
+		rule_engine__print(f->engine, &text);
+		expect_in("pid 1 (a?[2Jb?)");
+		assert_int_equal(rule_engine__print_close_up(f->engine, "hot", &text), 0);
+		if (strpbrk(buf__str(&text), "\033\xc2"))
+			fail_msg("in second %d: %s", t, buf__str(&text));
+	}
+	expect_in("firing");
+	buf__done(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +213,7 @@ int main(void)
 		TEST(the_next_capture_is_when_the_limits_let_it),
 		TEST(a_rule_looked_at_closely_shows_each_target),
 		TEST(an_alarm_tells_which_of_its_terms_a_number_is_of),
+		TEST(a_name_moves_no_cursor),
 	};
 
 	return cmocka_run_group_tests_name("rule_report", tests, NULL, NULL);
