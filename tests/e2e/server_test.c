@@ -609,6 +609,34 @@ static void a_client_that_hangs_up_frees_its_place(void **state)
 	}
 }
 
+/* What the agent is asked waits for it; what it is not needed for does not wait behind that. */
+static void an_agent_that_does_not_answer_holds_up_nobody_else(void **state)
+{
+	static const char *const asked[] = {"rules", "alerts", "rules", "alerts"};
+	struct recording *r = *state;
+	int port = serve(r, ""), fds[4];
+	char text[200];
+
+	agent__signal(r, SIGSTOP);
+	for (int i = 0; i < 4; i++) {
+		fds[i] = answer__connect(port);
+		assert_true(fds[i] >= 0);
+		snprintf(text, sizeof(text),
+			 "GET /api/v1/%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", asked[i]);
+		assert_int_equal(io__write_full(fds[i], text, strlen(text)), 0);
+	}
+	usleep(300000);
+	assert_int_equal(answer__status(port, "/healthz", ""), 200);
+	agent__signal(r, SIGCONT);
+	for (int i = 0; i < 4; i++) {
+		struct answer a = {0};
+
+		assert_int_equal(answer__over(fds[i], "", &a), 200);
+		assert_non_null(strstr(a.body, "\"status\":\"success\""));
+		buf__done(&a.all);
+	}
+}
+
 static void other_sites_and_other_names_are_refused(void **state)
 {
 	struct recording *r = *state;
@@ -774,6 +802,7 @@ int main(void)
 		e2e_test(what_is_sent_to_all_of_its_name_does_not_end_it),
 		e2e_test(roles_are_kept_apart),
 		e2e_test(a_client_that_hangs_up_frees_its_place),
+		e2e_test(an_agent_that_does_not_answer_holds_up_nobody_else),
 		e2e_test(other_sites_and_other_names_are_refused),
 		e2e_test(nobody_is_served_beyond_this_host_without_authentication),
 		e2e_test(only_certificates_that_are_known_come_in),

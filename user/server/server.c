@@ -59,6 +59,10 @@ static int server__open(struct server *s, struct err *err)
 	buf__init(&s->whole, METRICS_BYTES_MAX);
 	pthread_mutex_init(&s->usage_lock, NULL);
 	buf__init(&s->usage, USAGE_BYTES_MAX);
+	pthread_mutex_init(&s->rules.lock, NULL);
+	buf__init(&s->rules.text, RESPONSE_BYTES_MAX);
+	pthread_mutex_init(&s->alerts.lock, NULL);
+	buf__init(&s->alerts.text, RESPONSE_BYTES_MAX);
 	if (!code)
 		code = digest_cache__new(&s->digests);
 	if (!code)

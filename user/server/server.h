@@ -34,6 +34,11 @@ struct server {
 	pthread_mutex_t usage_lock;
 	struct buf usage; /* likewise */
 	uint64_t usage_ns;
+	struct server_told {
+		pthread_mutex_t lock;
+		struct buf text;
+		uint64_t told_ns;
+	} rules, alerts; /* likewise */
 };
 
 struct route {
