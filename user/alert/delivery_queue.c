@@ -20,6 +20,8 @@
 #define SUFFIX       ".delivery"
 #define PAUSE_MIN_NS 1000000000ull
 #define PAUSE_MAX_NS 300000000000ull
+/* Of what waits in memory when the disk works again: each takes two syncs, on the thread that measures. */
+#define WRITES_A_TURN 2
 
 static void format_name(uint64_t seq, char ret[NAME_MAX_])
 {
@@ -237,25 +239,37 @@ static int stay_in_folder(struct delivery_queue *q)
 }
 
 /* What waits in memory, as far as the disk takes it; what comes first goes first. */
-static void write_all(struct delivery_queue *q)
+static void write_some(struct delivery_queue *q, uint32_t most)
 {
 	q->err = stay_in_folder(q);
+	for (uint32_t i = 0; i < q->n && most && !q->err; i++) {
+		if (!q->entries[i].memory)
+			continue;
+		q->err = write_entry(q, &q->entries[i]);
+		most -= !q->entries[i].memory;
+	}
+}
+
+void delivery_queue__write(struct delivery_queue *q)
+{
 	for (uint32_t i = 0; i < q->n && !q->err; i++)
-		if (q->entries[i].memory)
-			q->err = write_entry(q, &q->entries[i]);
+		if (q->entries[i].memory) {
+			write_some(q, WRITES_A_TURN);
+			return;
+		}
 }
 
 void delivery_queue__set_store(struct delivery_queue *q, int store_fd)
 {
 	q->store_fd = store_fd;
-	write_all(q);
+	write_some(q, WRITES_A_TURN);
 }
 
 uint32_t delivery_queue__keep(struct delivery_queue *q)
 {
 	uint32_t n_left = 0;
 
-	write_all(q);
+	write_some(q, DELIVERY_QUEUE_MAX);
 	for (uint32_t i = 0; i < q->n; i++)
 		n_left += q->entries[i].memory != NULL;
 	return n_left;
@@ -283,7 +297,7 @@ int delivery_queue__add(struct delivery_queue *q, const void *bytes, size_t len)
 	q->next_seq++;
 	append(q, &entry);
 	if (!q->err)
-		write_all(q);
+		write_some(q, WRITES_A_TURN);
 	return 0;
 }
 
@@ -371,7 +385,7 @@ void delivery_queue__failed(struct delivery_queue *q, uint64_t seq, uint64_t mon
 	e->is_under_way = false;
 	/* it waits for longer: another try to have it outlive the agent */
 	if (e->memory)
-		write_all(q);
+		write_some(q, WRITES_A_TURN);
 }
 
 bool delivery_queue__has(const struct delivery_queue *q, const char *address, uint64_t seq)

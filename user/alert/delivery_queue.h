@@ -51,6 +51,8 @@ struct delivery_queue {
 int delivery_queue__open(struct delivery_queue *q, int store_fd);
 /* The store's folder is another one now. */
 void delivery_queue__set_store(struct delivery_queue *q, int store_fd);
+/* Some of what waits in memory is written, unless the disk refused the last; to be called again and again. */
+void delivery_queue__write(struct delivery_queue *q);
 /* What waits in memory is written, before the end; how many could not be. */
 uint32_t delivery_queue__keep(struct delivery_queue *q);
 void delivery_queue__close(struct delivery_queue *q);

@@ -157,8 +157,11 @@ static void pump(struct telling *t)
 
 static int on_timer(uint64_t n_expired, void *ctx)
 {
+	struct telling *t = ctx;
+
 	(void)n_expired;
-	pump(ctx);
+	delivery_queue__write(&t->queue);
+	pump(t);
 	return 0;
 }
 

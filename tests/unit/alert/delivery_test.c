@@ -322,6 +322,29 @@ static void what_the_disk_refuses_is_told_from_memory(void **state)
 	assert_int_equal(f->queue.bytes, 0);
 }
 
+/* Each takes two syncs of a disk that just came back, on the thread that measures. */
+static void what_waits_in_memory_is_written_a_few_at_a_time(void **state)
+{
+	struct fixture *f = *state;
+	int before = 0, now;
+
+	file_limit__set(0);
+	for (int i = 0; i < 20; i++)
+		put(f, "http://a/", "a", NOW);
+	delivery_queue__write(&f->queue);
+	assert_int_equal(count_files(f), 0);
+	file_limit__set(RLIM_INFINITY);
+	put(f, "http://a/", "a", NOW);
+	for (int turn = 0; turn < 21; turn++) {
+		now = count_files(f);
+		assert_true(now > before || now == 21);
+		assert_true(now - before <= 3);
+		before = now;
+		delivery_queue__write(&f->queue);
+	}
+	assert_int_equal(count_files(f), 21);
+}
+
 static void what_waits_at_the_end_is_written_where_that_works(void **state)
 {
 	struct fixture *f = *state;
@@ -395,6 +418,7 @@ static void what_can_still_be_read_is_taken_along(void **state)
 	put(f, "http://a/", "a2", NOW);
 	run(f, "mv deliveries elsewhere");
 	put(f, "http://a/", "a3", NOW);
+	delivery_queue__write(&f->queue);
 	assert_int_equal(count_files(f), 3);
 	run(f, "! ls elsewhere/*.delivery 2>/dev/null");
 	start_again(f);
@@ -456,6 +480,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_a_day_old_is_given_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_queue_is_bounded_by_number_and_bytes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_the_disk_refuses_is_told_from_memory, set_up,
+						tear_down_limits),
+		cmocka_unit_test_setup_teardown(what_waits_in_memory_is_written_a_few_at_a_time, set_up,
 						tear_down_limits),
 		cmocka_unit_test_setup_teardown(what_waits_at_the_end_is_written_where_that_works, set_up,
 						tear_down_limits),
