@@ -280,17 +280,21 @@ static void a_damaged_file_is_refused_whole(void **state)
 	free(bytes);
 }
 
-/* Else the search begins with bytes that are refused at once, and finds nothing. */
-static void the_first_input_of_the_search_is_of_this_format(void **state)
+/* Else the search begins with bytes that are refused at once, and finds nothing. The first is in the format before this one. */
+static void the_first_inputs_of_the_search_are_of_these_formats(void **state)
 {
+	static const char *const seeds[] = {"tests/fuzz/corpus/rule_memory/seed-01",
+					    "tests/fuzz/corpus/rule_memory/seed-02"};
 	struct fixture *f = *state;
 	struct rule_memory m;
 
-	assert_int_equal(io__read_at(AT_FDCWD, "tests/fuzz/corpus/rule_memory/seed-01", RULE_MEMORY_BYTES_MAX,
-				     &f->saved),
-			 0);
-	assert_int_equal(rule_memory__parse(f->saved.data, f->saved.len, &m), 0);
-	assert_true(m.header.n_alerts > 1);
+	for (int i = 0; i < 2; i++) {
+		buf__clear(&f->saved);
+		assert_int_equal(io__read_at(AT_FDCWD, seeds[i], RULE_MEMORY_BYTES_MAX, &f->saved), 0);
+		assert_int_equal(rule_memory__parse(f->saved.data, f->saved.len, &m), 0);
+		assert_true(m.header.n_alerts > 1);
+		assert_string_equal(m.header.magic, i ? "evalrt4" : "evalrt3");
+	}
 }
 
 static void a_program_that_comes_back_cools_over_a_restart_and_another_boot(void **state)
@@ -744,7 +748,7 @@ int main(void)
 		TEST(what_a_changed_rule_told_is_over_after_a_restart),
 		TEST(after_another_boot_only_the_system_is_the_same),
 		TEST(a_damaged_file_is_refused_whole),
-		TEST(the_first_input_of_the_search_is_of_this_format),
+		TEST(the_first_inputs_of_the_search_are_of_these_formats),
 		TEST(a_program_that_comes_back_cools_over_a_restart_and_another_boot),
 		TEST(a_clock_that_was_set_back_meanwhile_makes_nothing_cool_for_longer),
 		TEST(a_capture_that_was_under_way_is_told_to_be_lost_and_made_anew),
