@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/clock.h"
+
 void alloc_rates__init(struct alloc_rates *a)
 {
 	*a = (struct alloc_rates){0};
@@ -75,6 +77,13 @@ static int make_room(struct alloc_rates *a, uint64_t now_ns)
 	return 0;
 }
 
+/* What the bytes that came until added_ns count for now. */
+static double faded(const struct alloc_rate *r, uint64_t now_ns)
+{
+	return now_ns > r->added_ns ? r->bytes * exp(-(double)(now_ns - r->added_ns) / ALLOC_RATE_NS)
+				    : r->bytes;
+}
+
 int alloc_rates__add(struct alloc_rates *a, const struct task_key *key, uint64_t now_ns, double bytes)
 {
 	struct alloc_rate *r = find(a, key);
@@ -84,25 +93,19 @@ int alloc_rates__add(struct alloc_rates *a, const struct task_key *key, uint64_t
 		err = hashmap__add(&a->by_key, hash_key(key), a->n);
 		if (!err) {
 			r = &a->rates[a->n++];
-			*r = (struct alloc_rate){.key = *key, .taken_ns = now_ns};
+			*r = (struct alloc_rate){.key = *key};
 		}
 	}
 	if (err)
 		return err;
-	r->bytes += bytes;
+	r->bytes = faded(r, now_ns) + bytes;
 	r->added_ns = now_ns;
 	return 0;
 }
 
-double alloc_rates__take(struct alloc_rates *a, const struct task_key *key, uint64_t now_ns)
+double alloc_rates__of(const struct alloc_rates *a, const struct task_key *key, uint64_t now_ns)
 {
-	struct alloc_rate *r = find(a, key);
-	double part;
+	const struct alloc_rate *r = find(a, key);
 
-	if (!r || now_ns <= r->taken_ns)
-		return 0;
-	part = r->bytes * -expm1(-(double)(now_ns - r->taken_ns) / ALLOC_RATE_NS);
-	r->bytes -= part;
-	r->taken_ns = now_ns;
-	return part;
+	return r ? faded(r, now_ns) / ((double)ALLOC_RATE_NS / NS_PER_SEC) : 0;
 }

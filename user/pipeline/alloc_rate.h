@@ -2,8 +2,8 @@
 /*
  * alloc_rate - how many bytes a second processes allocate, from what windows on allocations say, for rules (the metric alloc_rate).
  *
- * A window stands for some tenths of a second and comes when it may; who asks does so once a second. So what came in is handed out little by little,
- * with a time constant of ALLOC_RATE_NS: sums stay, and the rate is a mean of some dozen windows.
+ * A window stands for some tenths of a second and comes when it may; who asks does so once a second, or never until a rule wants to know. So what came in is told little by little, less the longer
+ * it is past, whoever asks: over all time the rate adds up to all that came in, and at any time it is a mean of some dozen windows of the last ALLOC_RATE_NS.
  *
  * Owns: its table. Thread: one owner. Limit: ALLOC_RATES_MAX processes; of further ones nothing is known. Errors: -E2BIG, -ENOMEM.
  */
@@ -22,8 +22,8 @@
 
 struct alloc_rate {
 	struct task_key key;
-	uint64_t added_ns, taken_ns;
-	double bytes; /* not handed out yet */
+	uint64_t added_ns;
+	double bytes; /* as of then, those of before for what they still count */
 };
 
 struct alloc_rates {
@@ -35,7 +35,7 @@ struct alloc_rates {
 void alloc_rates__init(struct alloc_rates *a);
 void alloc_rates__done(struct alloc_rates *a);
 int alloc_rates__add(struct alloc_rates *a, const struct task_key *key, uint64_t now_ns, double bytes);
-/* Bytes for the time since the last call for the process, or since it was first seen; 0 for one that gave nothing. */
-double alloc_rates__take(struct alloc_rates *a, const struct task_key *key, uint64_t now_ns);
+/* Bytes a second; 0 for a process that gave nothing. */
+double alloc_rates__of(const struct alloc_rates *a, const struct task_key *key, uint64_t now_ns);
 
 #endif

@@ -105,7 +105,7 @@ int collector__take(struct collector *c, enum event ev, uint64_t from_ns, uint64
 int collector__dump(struct collector *c, enum event ev, uint32_t pid, struct window **ret_window);
 /* How many goroutines a Go process has; of more than some thousand an estimate. 0.1 ms. -ENOENT: it is none, or gone; -EOPNOTSUPP: of a release or layout that is not known. */
 int collector__goroutines(struct collector *c, const struct task_key *key, uint64_t *ret_n);
-/* Bytes that the process allocated since the last call for it, smoothed (alloc_rate.h); NaN: allocations are not recorded. */
+/* Bytes a second that the process allocates, a mean of some seconds (alloc_rate.h); NaN: allocations are not recorded. */
 double collector__allocated(const struct collector *c, const struct task_key *key);
 /* Up to when slices of the event have ended: what is later is not in any window yet. 0: it is not recorded now. */
 uint64_t collector__seen_ns(const struct collector *c, enum event ev);

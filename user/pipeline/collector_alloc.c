@@ -488,7 +488,7 @@ double collector__allocated(const struct collector *c, const struct task_key *ke
 {
 	struct alloc_state *a = state_of(c);
 
-	return a && a->prober ? alloc_rates__take(&a->rates, key, clock__mono_ns()) : NAN;
+	return a && a->prober ? alloc_rates__of(&a->rates, key, clock__mono_ns()) : NAN;
 }
 
 /* Bytes that a sample stands for, on average. */

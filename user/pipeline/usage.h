@@ -51,7 +51,7 @@ struct usage_asides {
 	void *ctx;
 	/* Goroutines of a Go process, NaN for any other. Asked where goroutine_count is wanted only. */
 	double (*goroutines)(void *ctx, const struct task_key *key);
-	/* Bytes that the process allocated since the last call for it, NaN: not known. Asked where alloc_rate is wanted only. */
+	/* Bytes a second that the process allocates, NaN: not known. Asked where alloc_rate is wanted only. */
 	double (*allocated)(void *ctx, const struct task_key *key);
 	/* CPU time of our BPF programs since the start. */
 	uint64_t (*bpf_ns)(void *ctx);

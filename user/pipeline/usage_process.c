@@ -243,14 +243,14 @@ static void process__ask(struct usage *u, struct usage_process *p)
 	const struct task_key key = {.start_ns = p->start_ns, .tgid = p->pid, .exec_id = p->exec_id};
 	const struct usage_asides *ask = &u->port.asides;
 	struct usage_rates *r = &p->rates;
-	double v, s = usage__seconds(u->last_ns, u->now_ns);
+	double v;
 
 	if (p->is_kernel_thread)
 		return;
 	if (u->want_any >> METRIC_alloc_rate & 1 && ask->allocated) {
 		v = ask->allocated(ask->ctx, &key);
-		r->n_allocated = !isnan(v) && s > 0;
-		r->allocated_bytes = r->n_allocated ? v / s : 0;
+		r->n_allocated = !isnan(v);
+		r->allocated_bytes = r->n_allocated ? v : 0;
 	}
 	if (!(u->want_any >> METRIC_goroutine_count & 1) || !ask->goroutines) {
 		r->n_goroutines = 0;

@@ -19,25 +19,43 @@ static void a_rate_is_a_mean_of_many_windows(void **state)
 {
 	struct alloc_rates a;
 	double sum = 0, lowest = INFINITY, highest = 0;
+	uint64_t s = 1;
 
 	(void)state;
 	alloc_rates__init(&a);
-	for (uint64_t s = 1; s <= 300; s++) {
-		double bytes;
+	for (; s <= 300; s++) {
+		double rate;
 
 		if (s % 3 == 0)
 			assert_int_equal(alloc_rates__add(&a, &first, s * NS_PER_SEC, 3000), 0);
-		bytes = alloc_rates__take(&a, &first, s * NS_PER_SEC);
-		sum += bytes;
+		rate = alloc_rates__of(&a, &first, s * NS_PER_SEC);
+		assert_true(alloc_rates__of(&a, &first, s * NS_PER_SEC) == rate); /* who asks takes nothing */
+		sum += rate;
 		if (s > 100) {
-			lowest = fmin(lowest, bytes);
-			highest = fmax(highest, bytes);
+			lowest = fmin(lowest, rate);
+			highest = fmax(highest, rate);
 		}
 	}
 	assert_true(lowest > 800 && highest < 1200);
-	/* nothing is lost: what was not handed out is to come */
-	assert_true(fabs(sum + a.rates[0].bytes - 300000) < 1e-3);
-	assert_true(alloc_rates__take(&a, &second, 300 * NS_PER_SEC) == 0);
+	/* nothing is lost: what was not told yet is to come; asked once a second at the very moment of a window it is a twentieth more */
+	for (; s <= 500; s++)
+		sum += alloc_rates__of(&a, &first, s * NS_PER_SEC);
+	assert_true(fabs(sum / 300000 - 0.1 / -expm1(-0.1)) < 1e-6);
+	assert_true(alloc_rates__of(&a, &second, 300 * NS_PER_SEC) == 0);
+	alloc_rates__done(&a);
+}
+
+/* As where a rule on it comes with a reload: the first one who asks is told what the process does, not what it ever did. */
+static void what_nobody_asked_for_is_past(void **state)
+{
+	struct alloc_rates a;
+
+	(void)state;
+	alloc_rates__init(&a);
+	for (uint64_t s = 1; s <= 3600; s++)
+		assert_int_equal(alloc_rates__add(&a, &first, s * NS_PER_SEC, 1e6), 0);
+	assert_true(fabs(alloc_rates__of(&a, &first, 3600 * NS_PER_SEC) / 1e6 - 1) < 0.1);
+	assert_true(alloc_rates__of(&a, &first, 3700 * NS_PER_SEC) < 1e6 / 1000);
 	alloc_rates__done(&a);
 }
 
@@ -48,9 +66,8 @@ static void who_stops_falls_to_nothing(void **state)
 	(void)state;
 	alloc_rates__init(&a);
 	assert_int_equal(alloc_rates__add(&a, &first, NS_PER_SEC, 1e6), 0);
-	for (uint64_t s = 2; s <= 60; s++)
-		alloc_rates__take(&a, &first, s * NS_PER_SEC);
-	assert_true(alloc_rates__take(&a, &first, 61 * NS_PER_SEC) < 1e6 / 1000);
+	assert_true(fabs(alloc_rates__of(&a, &first, NS_PER_SEC) - 1e5) < 1);
+	assert_true(alloc_rates__of(&a, &first, 61 * NS_PER_SEC) < 1e6 / 1000);
 	alloc_rates__done(&a);
 }
 
@@ -66,7 +83,7 @@ static void processes_that_are_gone_make_room(void **state)
 	assert_int_not_equal(alloc_rates__add(&a, &key, NS_PER_SEC, 1), 0);
 	assert_int_equal(alloc_rates__add(&a, &key, 2 * NS_PER_SEC + ALLOC_RATE_FORGET_NS, 1), 0);
 	assert_int_equal(a.n, 1);
-	assert_true(alloc_rates__take(&a, &key, 3 * NS_PER_SEC + ALLOC_RATE_FORGET_NS) > 0);
+	assert_true(alloc_rates__of(&a, &key, 3 * NS_PER_SEC + ALLOC_RATE_FORGET_NS) > 0);
 	alloc_rates__done(&a);
 }
 
@@ -74,6 +91,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rate_is_a_mean_of_many_windows),
+		cmocka_unit_test(what_nobody_asked_for_is_past),
 		cmocka_unit_test(who_stops_falls_to_nothing),
 		cmocka_unit_test(processes_that_are_gone_make_room),
 	};
