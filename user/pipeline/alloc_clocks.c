@@ -16,6 +16,8 @@
 #define PROCESS_CLOCK(pid) ((clockid_t)(~(uint32_t)(pid) << 3 | 2))
 /* So far that may be behind what was read in a window: ticks of all its threads. */
 #define BEHIND_NS (100 * NS_PER_MS)
+/* What a process did before it executed its program is the program's where it had no more time for it than this share of what was read since. */
+#define BEFORE_EXEC_MAX 0.02
 
 int alloc_clocks__init(struct alloc_clocks *a, int prog_fd, struct alloc_cpu_table *table)
 {
@@ -187,6 +189,16 @@ void alloc_clocks__note_lives(struct alloc_clocks *a, alloc_life_fn life, void *
 			(void)life(ctx, &a->followed[i].key, &a->followed[i].life);
 }
 
+/* Is what its clocks have all the program's? */
+static bool is_its_own(const struct alloc_followed *f)
+{
+	const struct alloc_life *l = &f->life;
+
+	return l->born_ns <= l->started_ns ||
+	       (double)(l->born_ns - l->started_ns) <=
+		       BEFORE_EXEC_MAX * ((double)f->last.at_ns - (double)l->born_ns);
+}
+
 bool alloc_clocks__total(struct alloc_clocks *a, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,
 			 struct alloc_aids *ret)
 {
@@ -199,10 +211,12 @@ bool alloc_clocks__total(struct alloc_clocks *a, const struct task_key *key, uin
 	read_clock(f, clock__mono_ns());
 	first = f->first;
 	slept = f->first_sleeps;
-	if (f->life.born_ns >= from_ns) { /* all that it ever had */
+	if (f->life.born_ns >= from_ns) {
 		from_ns = f->life.born_ns;
-		first = (struct alloc_clock_reading){.at_ns = from_ns};
-		slept = (struct alloc_sleep_reading){.at_ns = from_ns};
+		if (is_its_own(f)) { /* all that it ever had */
+			first = (struct alloc_clock_reading){.at_ns = from_ns};
+			slept = (struct alloc_sleep_reading){.at_ns = from_ns};
+		}
 	}
 	if (f->life.died_ns && f->life.died_ns < to_ns)
 		to_ns = f->life.died_ns;

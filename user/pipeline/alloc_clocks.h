@@ -33,9 +33,9 @@ struct alloc_sleep_reading {
 	uint64_t at_ns, n; /* at_ns 0: none yet */
 };
 
-/* CLOCK_MONOTONIC; born_ns 0: not known, died_ns 0: not yet. */
+/* CLOCK_MONOTONIC; born_ns 0: not known, died_ns 0: not yet. An exec is a birth; started_ns: of the process, since when its clocks run. */
 struct alloc_life {
-	uint64_t born_ns, died_ns;
+	uint64_t started_ns, born_ns, died_ns;
 };
 
 struct alloc_followed {

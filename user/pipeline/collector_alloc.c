@@ -208,9 +208,12 @@ static bool life_of(void *ctx, const struct task_key *key, struct alloc_life *re
 {
 	const struct collector *c = ctx;
 	const struct process *p = process_table__find(c->processes, key);
+	uint64_t boot_to_mono = clock__boot_ns() - clock__mono_ns();
 
 	if (p)
-		*ret = (struct alloc_life){.born_ns = p->born_ns, .died_ns = p->died_ns};
+		*ret = (struct alloc_life){.started_ns = key->start_ns - boot_to_mono,
+					   .born_ns = p->born_ns,
+					   .died_ns = p->died_ns};
 	return p != NULL;
 }
 

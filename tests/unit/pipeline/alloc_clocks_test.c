@@ -66,7 +66,7 @@ static void a_process_has_the_cpu_time_that_it_used(void **state)
 	struct task_key key = self();
 	struct alloc_aids aids;
 	uint64_t from = clock__mono_ns();
-	struct alloc_life before = {.born_ns = from - 1000000000};
+	struct alloc_life before = {.started_ns = from - 1000000000, .born_ns = from - 1000000000};
 
 	(void)state;
 	assert_int_equal(alloc_clocks__init(&a, -1, &table), -EOPNOTSUPP);
@@ -149,8 +149,9 @@ static void a_process_that_ended_has_its_last_reading(void **state)
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	end = born + 400000000;
-	alloc_clocks__note_lives(&a, life_of, &(struct alloc_life){.born_ns = born});
-	alloc_clocks__note_lives(&a, life_of, &(struct alloc_life){.born_ns = born, .died_ns = end});
+	alloc_clocks__note_lives(&a, life_of, &(struct alloc_life){.started_ns = born, .born_ns = born});
+	alloc_clocks__note_lives(&a, life_of,
+				 &(struct alloc_life){.started_ns = born, .born_ns = born, .died_ns = end});
 	alloc_clocks__note_lives(&a, life_of, NULL);
 	assert_true(alloc_clocks__total(&a, &key, born - 1000000, end + 9000000000, &aids));
 	assert_true(fabs(aids.by[ALLOC_BY_CPU] / 400e6 - 80e6 / (double)(at - born)) < 0.001);
@@ -162,12 +163,47 @@ static void a_process_that_ended_has_its_last_reading(void **state)
 	alloc_clocks__done(&a);
 }
 
+/* A process that ran for ten seconds, executed another program, and was read twice in the second for which that one lived. */
+static void what_was_before_an_exec_is_not_the_new_programs(void **state)
+{
+	uint64_t born = clock__mono_ns(), died = born + NS_PER_SEC;
+	struct alloc_life life = {.started_ns = born - 10 * NS_PER_SEC, .born_ns = born, .died_ns = died};
+	struct alloc_clocks a;
+	struct task_key key = self();
+	struct alloc_followed *f;
+	struct alloc_aids aids;
+
+	(void)state;
+	alloc_clocks__init(&a, -1, &table);
+	assert_true(alloc_clocks__follow(&a, &key, 1, born));
+	f = &a.followed[place_of(&key)];
+	f->is_gone = true; /* its clock is not asked any more */
+	f->first = (struct alloc_clock_reading){born + NS_PER_SEC / 4, 9000000000};
+	f->last = (struct alloc_clock_reading){born + 3 * NS_PER_SEC / 4, 9050000000};
+	f->first_sleeps = (struct alloc_sleep_reading){born + NS_PER_SEC / 4, 5000};
+	f->last_sleeps = (struct alloc_sleep_reading){born + 3 * NS_PER_SEC / 4, 5020};
+	alloc_clocks__note_lives(&a, life_of, &life);
+	assert_true(alloc_clocks__total(&a, &key, born - NS_PER_SEC, died + NS_PER_SEC, &aids));
+	assert_true(fabs(aids.by[ALLOC_BY_CPU] - 100e6) < 1);
+	assert_true(fabs(aids.by[ALLOC_BY_SLEEPS] - 40) < 1e-6);
+	/* a shell's child, which executes at once: all that it ever had, of which one reading is enough */
+	f->life.started_ns = born - NS_PER_MS;
+	f->first = f->last = (struct alloc_clock_reading){born + NS_PER_SEC / 2, 30000000};
+	assert_true(alloc_clocks__total(&a, &key, born - NS_PER_SEC, died + NS_PER_SEC, &aids));
+	assert_true(fabs(aids.by[ALLOC_BY_CPU] - 60e6) < 1);
+	/* of the first one one reading is not */
+	f->life.started_ns = born - 10 * NS_PER_SEC;
+	assert_false(alloc_clocks__total(&a, &key, born - NS_PER_SEC, died + NS_PER_SEC, &aids));
+	alloc_clocks__done(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_process_has_the_cpu_time_that_it_used),
 		cmocka_unit_test(a_window_lies_between_two_readings),
 		cmocka_unit_test(a_process_that_ended_has_its_last_reading),
+		cmocka_unit_test(what_was_before_an_exec_is_not_the_new_programs),
 	};
 
 	return cmocka_run_group_tests_name("alloc_clocks", tests, NULL, NULL);
