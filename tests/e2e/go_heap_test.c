@@ -167,6 +167,24 @@ static void program_that_does_not_sample_says_so(void **state)
 	assert_non_null(expect__comment(r->profile, pid));
 }
 
+/* Each of two, wherever the other one is told of. */
+static void all_programs_that_do_not_sample_say_so(void **state)
+{
+	struct recording *r = *state;
+	struct run second = {0};
+	char path[4096], text[64];
+
+	recording__start(r, ARGS("gotree", RECORDING_LONG));
+	run__path_workload("gotree", path);
+	assert_int_equal(run__start(&second, ARGS(path, RECORDING_LONG)), 0);
+	recording__record(r, 0, ARGS("-e", "heap"));
+	snprintf(text, sizeof(text), "process %lld does not sample", r->pid);
+	assert_non_null(expect__comment(r->profile, text));
+	snprintf(text, sizeof(text), "process %d does not sample", (int)second.pid);
+	assert_non_null(expect__comment(r->profile, text));
+	run__done(&second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +192,7 @@ int main(void)
 		e2e_test(stripped_program),
 		e2e_test(release_of_go_that_is_first_in_path),
 		e2e_test(program_that_does_not_sample_says_so),
+		e2e_test(all_programs_that_do_not_sample_say_so),
 	};
 
 	return cmocka_run_group_tests_name("go_heap", tests, NULL, NULL);

@@ -257,8 +257,8 @@ static int weigh_alloc(struct collector *c, const struct task_key *key, struct w
 	if (err)
 		return err;
 	alloc_rates__add(&a->rates, key, clock__mono_ns(), bytes); /* without room: not known */
-	s->count = (uint64_t)rounded(objects);
-	s->value = (uint64_t)rounded(bytes);
+	s->count = rounded(objects);
+	s->value = rounded(bytes);
 	s->tag.arg = 0; /* what it stands for is known: the same stack is the same row from here on */
 	return 0;
 }
@@ -288,11 +288,11 @@ static void note_total(struct buf *b, const char *who, const struct alloc_total 
 		    percent(t->objects_error, t->objects), t->bytes, percent(t->bytes_error, t->bytes));
 }
 
-static void note_largest(struct alloc_state *a, struct window *w, struct buf *b)
+static void note_largest(struct alloc_estimate *e, const struct window *w, struct buf *b)
 {
-	alloc_estimate__sort(&a->estimate);
-	for (uint32_t i = 0; i < a->estimate.n && i < NOTE_LARGEST; i++) {
-		const struct alloc_process *p = &a->estimate.processes[i];
+	alloc_estimate__sort(e);
+	for (uint32_t i = 0; i < e->n && i < NOTE_LARGEST; i++) {
+		const struct alloc_process *p = &e->processes[i];
 
 		if (p->total.bytes <= 0)
 			break;
@@ -378,7 +378,22 @@ static void scale_rows(const struct alloc_estimate *e, struct window *w, double 
 	}
 }
 
-static void settle_allocs(struct collector *c, struct window *w)
+static void settle_by(struct collector *c, struct window *w, struct alloc_estimate *e)
+{
+	struct alloc_state *a = state_of(c);
+	struct settling s = {.c = c, .w = w, .estimate = e};
+
+	alloc_prober__stats(a->prober, &s.now);
+	s.n_windows = (uint32_t)(s.now.n_windows - a->before.n_windows);
+	s.covered_ns = (double)(s.now.stretch_ns - a->before.stretch_ns);
+	s.length = alloc_estimate__length((double)(w->to_ns - w->from_ns), s.covered_ns, s.n_windows);
+	alloc_prober__note_lives(a->prober, life_of, c);
+	alloc_estimate__settle(e, s.n_windows, &s.length, aids_of, &s);
+	scale_rows(e, w, s.length.windows);
+	note(&s);
+}
+
+static bool is_missing(struct collector *c, struct window *w)
 {
 	static const char missing[] =
 		"allocations are not recorded: the kernel has no uprobe_multi (Linux 6.6)";

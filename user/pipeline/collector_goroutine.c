@@ -117,16 +117,14 @@ static void on_goroutine(void *ctx, const struct goroutine *g, uint32_t count, c
 
 static void note_stride(struct telling *t, const struct goroutine_stats *stats)
 {
-	struct window *w = t->c->windows[EVENT_GOROUTINE];
 	char text[NOTE_MAX];
-	int n;
 
 	if (stats->stride == 1)
 		return;
-	n = snprintf(text, sizeof(text),
-		     "goroutines of process %u: every %u. of %llu was read and counts %u times",
-		     t->process->key.tgid, stats->stride, (unsigned long long)stats->n_listed, stats->stride);
-	intern__add(w->strings, text, (size_t)n, &w->note);
+	snprintf(text, sizeof(text),
+		 "goroutines of process %u: every %u. of %llu was read and counts %u times",
+		 t->process->key.tgid, stats->stride, (unsigned long long)stats->n_listed, stats->stride);
+	window__note(t->c->windows[EVENT_GOROUTINE], text);
 }
 
 static int dump_process(struct collector *c, struct process *p, const struct go_process *go, void *ctx)

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "user/base/intern.h"
 #include "user/pipeline/collector_go.h"
 #include "user/pipeline/event_source.h"
 #include "user/process/mapping_set.h"
@@ -61,13 +60,6 @@ static void on_allocation(void *ctx, const struct go_allocation *a)
 	}
 }
 
-static void note(struct collector *c, const char *text)
-{
-	struct window *w = c->windows[EVENT_HEAP];
-
-	intern__add(w->strings, text, strlen(text), &w->note);
-}
-
 static int dump_process(struct collector *c, struct process *p, const struct go_process *go, void *ctx)
 {
 	struct telling t = {.c = c, .process = p};
@@ -81,13 +73,13 @@ static int dump_process(struct collector *c, struct process *p, const struct go_
 		snprintf(text, sizeof(text),
 			 "process %u does not sample its allocations (nothing in it reads memory profiles)",
 			 p->key.tgid);
-		note(c, text);
+		window__note(c->windows[EVENT_HEAP], text);
 		return 0;
 	}
 	if (!err) {
 		snprintf(text, sizeof(text), "Go programs sample one allocation in %llu bytes",
 			 (unsigned long long)stats.rate);
-		note(c, text);
+		window__note(c->windows[EVENT_HEAP], text);
 	}
 	return err;
 }

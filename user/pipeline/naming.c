@@ -244,6 +244,18 @@ static int namer__head(struct namer *r)
 	return err;
 }
 
+/* A line each. */
+static int namer__notes(struct namer *r, const char *notes)
+{
+	int err = 0;
+
+	for (const char *end; notes && !err; notes = *end ? end + 1 : NULL) {
+		end = strchrnul(notes, '\n');
+		err = profile__comment(r->p, "%.*s", (int)(end - notes), notes);
+	}
+	return err;
+}
+
 /* What a person wants to know of the file, one fact a line; losses in the form that merging adds up. */
 static int namer__comments(struct namer *r)
 {
@@ -262,7 +274,7 @@ static int namer__comments(struct namer *r)
 		err = profile__comment(r->p, "clock %s at %llu Hz", r->n->clock,
 				       (unsigned long long)((NS_PER_SEC + period / 2) / period));
 	if (!err && w->note)
-		err = profile__comment(r->p, "%s", window__str(w, w->note));
+		err = namer__notes(r, window__str(w, w->note));
 	if (!err)
 		err = profile__comment(r->p, "host %s, kernel %s %s", host.nodename, host.sysname,
 				       host.release);

@@ -2,6 +2,7 @@
 #include "user/pipeline/window.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
  */
 #define LAST_STACKS 32
 #define LAST_FRAMES 64
+#define NOTES_MAX   4096
 
 struct last_stack {
 	uint32_t process; /* index */
@@ -358,6 +360,14 @@ static int window__entry(struct window *w, uint32_t row, struct window_entry **r
 	return 0;
 }
 
+void window__set_count(struct window *w, struct window_entry *e, uint64_t count)
+{
+	uint64_t kept = count < UINT32_MAX ? count : UINT32_MAX;
+
+	e->count = (uint32_t)kept;
+	w->lost.n[LOSS_HISTORY_FULL] += count - kept;
+}
+
 int window__add_more(struct window *w, uint32_t row, uint64_t count, uint64_t value)
 {
 	struct window_entry *e;
@@ -367,7 +377,7 @@ int window__add_more(struct window *w, uint32_t row, uint64_t count, uint64_t va
 		w->lost.n[LOSS_HISTORY_FULL] += count;
 		return err;
 	}
-	e->count += (uint32_t)count;
+	window__set_count(w, e, e->count + count);
 	e->value += value;
 	w->samples += count;
 	return 0;
@@ -393,6 +403,36 @@ int window__add(struct window *w, struct window_sample *s, window_name_fn name, 
 	err = window__add_more(w, s->row, s->count, s->value);
 	if (!err && s->end < END_MAX)
 		w->ends[s->end] += s->count;
+	return err;
+}
+
+static bool has_line(const char *text, const char *line)
+{
+	size_t len = strlen(line);
+
+	for (const char *at = text; at; at = strchr(at, '\n')) {
+		at += *at == '\n';
+		if (!strncmp(at, line, len) && (!at[len] || at[len] == '\n'))
+			return true;
+	}
+	return false;
+}
+
+int window__note(struct window *w, const char *text)
+{
+	const char *before = w->note ? window__str(w, w->note) : "";
+	char *joined;
+	int err;
+
+	if (*before && strlen(before) + strlen(text) > NOTES_MAX)
+		text = "and more of the kind";
+	if (has_line(before, text))
+		return 0;
+	if (asprintf(&joined, "%s%s%s", before, *before ? "\n" : "", text) < 0)
+		return -ENOMEM;
+	window__share_room(w);
+	err = intern__add(w->strings, joined, strlen(joined), &w->note);
+	free(joined);
 	return err;
 }
 

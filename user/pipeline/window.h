@@ -90,7 +90,7 @@ struct window {
 	uint64_t samples;
 	size_t limit_bytes;
 	uint32_t n_refs, shed; /* shed: string, what was given up to stay below the limits */
-	uint32_t note;         /* string: how it was recorded, for the file's comments */
+	uint32_t note;         /* string: how it was recorded, for the file's comments; a line each */
 	bool closed;
 	bool is_private; /* was recorded because somebody asked: it is not kept on the disk */
 };
@@ -135,6 +135,10 @@ int window__add(struct window *w, struct window_sample *s, window_name_fn name, 
 void window__name_frames(struct window *w, const struct task_key *key, window_name_fn name, void *ctx);
 /* More for a row that is there. */
 int window__add_more(struct window *w, uint32_t row, uint64_t count, uint64_t value);
+/* What an entry cannot count is lost (LOSS_HISTORY_FULL); its value is whole. */
+void window__set_count(struct window *w, struct window_entry *e, uint64_t count);
+/* One more comment, unless it is there already. Past 4 KiB one says that there are more. */
+int window__note(struct window *w, const char *text);
 int window__add_thread(struct window *w, uint32_t process, uint32_t tid, const char *comm,
 		       const struct thread_times *times);
 void window__end_slice(struct window *w, uint64_t to_ns, const struct losses *lost);

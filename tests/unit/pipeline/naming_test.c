@@ -264,6 +264,22 @@ static void comments_tell_version_event_clock_and_host(void **state)
 	window__unref(w);
 }
 
+static void each_note_is_a_comment(void **state)
+{
+	struct known *k = *state;
+	struct window *w = begun_window();
+	struct profile *p;
+
+	assert_int_equal(window__note(w, "process 1 does not sample"), 0);
+	assert_int_equal(window__note(w, "process 2 does not sample"), 0);
+	end_window(w);
+	p = known__name(k, w, false, 0, UINT64_MAX);
+	assert_true(has_comment(p, "process 1 does not sample"));
+	assert_true(has_comment(p, "process 2 does not sample"));
+	profile__free(p);
+	window__unref(w);
+}
+
 static void frequency_is_that_of_the_windows_own_period(void **state)
 {
 	struct known *k = *state;
@@ -400,6 +416,7 @@ int main(void)
 		naming_test(part_of_a_window_has_the_slices_that_begin_in_it),
 		naming_test(part_without_slices_is_an_empty_profile),
 		naming_test(comments_tell_version_event_clock_and_host),
+		naming_test(each_note_is_a_comment),
 		naming_test(frequency_is_that_of_the_windows_own_period),
 		naming_test(losses_are_told_by_reason_and_in_all),
 		naming_test(frames_whose_file_is_gone_are_a_loss),

@@ -360,6 +360,45 @@ static void each_frame_has_an_owner_that_ran_it(void **state)
 	window__unref(w);
 }
 
+static void what_an_entry_cannot_count_is_lost(void **state)
+{
+	struct window *w = begun_window();
+
+	(void)state;
+	add_sample(w, SAMPLE(w, 7, A));
+	assert_int_equal(window__add_more(w, 0, UINT32_MAX - 3, 5000000000), 0);
+	assert_int_equal(w->lost.n[LOSS_HISTORY_FULL], 0);
+	assert_int_equal(window__add_more(w, 0, 10, 1), 0);
+	end_window(w);
+	assert_int_equal(w->entries[0].count, UINT32_MAX);
+	assert_int_equal(w->entries[0].value, PERIOD_NS + 5000000001);
+	assert_int_equal(w->lost.n[LOSS_HISTORY_FULL], 8);
+	window__set_count(w, &w->entries[0], 1ull << 40);
+	assert_int_equal(w->entries[0].count, UINT32_MAX);
+	assert_int_equal(w->lost.n[LOSS_HISTORY_FULL], 8 + (1ull << 40) - UINT32_MAX);
+	window__unref(w);
+}
+
+static void notes_are_lines_and_told_once(void **state)
+{
+	struct window *w = begun_window();
+	char text[64];
+
+	(void)state;
+	assert_int_equal(window__note(w, "process 70 is odd"), 0);
+	assert_int_equal(window__note(w, "process 7 is odd"), 0);
+	assert_int_equal(window__note(w, "process 70 is odd"), 0);
+	assert_int_equal(window__note(w, "process 7 is"), 0);
+	assert_string_equal(window__str(w, w->note), "process 70 is odd\nprocess 7 is odd\nprocess 7 is");
+	for (int i = 0; i < 1000; i++) {
+		snprintf(text, sizeof(text), "process %d is even", i);
+		assert_int_equal(window__note(w, text), 0);
+	}
+	assert_in_range(strlen(window__str(w, w->note)), 4096 - 64, 4096 + 64);
+	assert_string_equal(strrchr(window__str(w, w->note), '\n'), "\nand more of the kind");
+	window__unref(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +417,8 @@ int main(void)
 		cmocka_unit_test(closed_window_keeps_what_it_has_and_gives_back_the_rest),
 		cmocka_unit_test(reference_keeps_a_window),
 		cmocka_unit_test(each_frame_has_an_owner_that_ran_it),
+		cmocka_unit_test(what_an_entry_cannot_count_is_lost),
+		cmocka_unit_test(notes_are_lines_and_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
