@@ -10,7 +10,11 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "exporters/format/pprof.h"
 #include "tests/e2e/e2e.h"
+#include "tests/support/agent.h"
+#include "tests/support/answer.h"
+#include "user/base/err.h"
 
 #define SECONDS "6"
 /* Standard errors: of ten thousand runs less than one is further off by chance. */
@@ -396,6 +400,90 @@ static void a_command_has_its_own_allocations_only(void **state)
 		fail_msg("allocations of another process");
 }
 
+/* -- whoever asks -- */
+/* What a running agent has by now; it is asked again while it has nothing. */
+static struct profile *ask(int port, const char *path)
+{
+	struct profile *p = NULL;
+	struct err e = {""};
+	struct answer a = {0};
+
+	for (int i = 0; i < 200 && answer__get(port, path, "", &a) != 200; i++) {
+		buf__done(&a.all);
+		usleep(100000);
+	}
+	if (a.status != 200 || pprof__decode(a.body, a.len, NULL, &p, &e))
+		fail_msg("%s: status %d: %s", path, a.status, e.text);
+	buf__done(&a.all);
+	return p;
+}
+
+/* Files of an hour begin with the hour: what is told is of one of them only until then. */
+static void leave_time_before_the_hour(void)
+{
+	time_t left = 3600 - time(NULL) % 3600;
+
+	if (left < 100)
+		sleep((unsigned int)left);
+}
+
+static void ask_for_windows(struct recording *r, int port, double n)
+{
+	for (int i = 0; i < 600; i++) {
+		profile__free(r->profile);
+		r->profile = ask(port, "/api/v1/query?event=alloc&from=now-10m&format=pprof");
+		if (n_windows(r) >= n)
+			return;
+		usleep(100000);
+	}
+	fail_msg("fewer than %.0f windows in a minute", n);
+}
+
+/* Of a file that is not complete the same holds as of one that is: its rows are those of the totals that it states. What no file has yet is told without its last second: so who was seen has ended by then. */
+static void what_is_asked_for_between_files_is_told_as_they_are(void **state)
+{
+	struct recording *r = *state;
+	struct amount found, stated;
+	struct expect_filter mine;
+	struct expect_sum s;
+	struct profile *memory;
+	char text[1024], name[80];
+	const char *at;
+	int port, status;
+
+	snprintf(text, sizeof(text),
+		 "profiling:\n  window: 1h\n  output: {directory: %s/store}\nserver: {listen: 127.0.0.1:0}\n",
+		 r->dir);
+	agent__write_config(r, text);
+	leave_time_before_the_hour();
+	agent__launch(r);
+	port = agent__expect_port(r, "http");
+	recording__start(r, ARGS("allocs", "steady", RECORDING_LONG));
+	ask_for_windows(r, port, WINDOWS_MIN);
+	kill((pid_t)r->pid, SIGKILL);
+	assert_int_equal(run__wait(&r->workload, 10000, &status), 0);
+	sleep(3);
+	ask_for_windows(r, port, WINDOWS_MIN);
+	mine = (struct expect_filter){.pid = r->pid};
+	expect__sum(r->profile, &mine, &s);
+	found = (struct amount){.objects = (double)s.samples, .bytes = (double)s.ns};
+	snprintf(name, sizeof(name), "; %lld (allocs): ", r->pid);
+	at = strstr(expect__comment(r->profile, "allocations in "), name);
+	if (!at ||
+	    sscanf(at + strlen(name), "%lf objects ±%*g%%, %lf bytes", &stated.objects, &stated.bytes) != 2)
+		fail_msg("nothing is stated of '%s': %s", name,
+			 expect__comment(r->profile, "allocations in "));
+	print_message("stated %.4g objects and %.4g bytes, %.5g and %.5g\n", stated.objects, stated.bytes,
+		      found.objects, found.bytes);
+	assert_near("objects", found.objects, stated.objects, 0.005);
+	assert_near("bytes", found.bytes, stated.bytes, 0.005);
+	memory = ask(port, "/api/v1/query?event=memory&from=now-10m&format=pprof");
+	at = expect__comment(memory, "memory: one page fault in ");
+	profile__free(memory);
+	if (!at)
+		fail_msg("a profile of memory does not say how it was made");
+}
+
 /* -- no traces -- */
 static const void *const entries[] = {(const void *)malloc, (const void *)calloc, (const void *)realloc,
 				      (const void *)posix_memalign, (const void *)aligned_alloc};
@@ -490,6 +578,7 @@ int main(void)
 		e2e_test(python_is_probed_where_it_bypasses_malloc),
 		e2e_test(a_file_below_many_mounts_is_probed_once),
 		e2e_test(a_command_has_its_own_allocations_only),
+		e2e_test(what_is_asked_for_between_files_is_told_as_they_are),
 		e2e_test(no_probe_stays_whatever_ends_the_profiler),
 	};
 

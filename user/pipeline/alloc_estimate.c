@@ -51,16 +51,36 @@ void alloc_estimate__clear(struct alloc_estimate *e)
 	e->n = e->n_left_out = 0;
 }
 
+static uint64_t hash_key(const struct task_key *key)
+{
+	return hash_pair(key->start_ns ^ key->exec_id, key->tgid);
+}
+
+int alloc_estimate__copy(const struct alloc_estimate *e, struct alloc_estimate *to)
+{
+	int err = 0;
+
+	to->processes = e->n ? calloc(e->n, sizeof(*to->processes)) : NULL;
+	if (e->n && !to->processes)
+		return -ENOMEM;
+	to->open = e->open;
+	to->all = e->all;
+	to->n_left_out = e->n_left_out;
+	to->cap = e->n;
+	for (; to->n < e->n && !err; to->n += !err) {
+		to->processes[to->n] = e->processes[to->n];
+		err = hashmap__add(&to->by_key, hash_key(&to->processes[to->n].key), to->n);
+	}
+	if (err)
+		alloc_estimate__clear(to);
+	return err;
+}
+
 static bool is_key(uint32_t index, const void *key, const void *owner)
 {
 	const struct alloc_process *processes = owner;
 
 	return !memcmp(&processes[index].key, key, sizeof(struct task_key));
-}
-
-static uint64_t hash_key(const struct task_key *key)
-{
-	return hash_pair(key->start_ns ^ key->exec_id, key->tgid);
 }
 
 const struct alloc_process *alloc_estimate__find(const struct alloc_estimate *e, const struct task_key *key)
@@ -422,7 +442,7 @@ static void settle(struct alloc_process *p, uint32_t n_windows, double factor, c
 	}
 }
 
-void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_windows, double factor,
+void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_windows, const struct alloc_length *length,
 			    alloc_estimate_aids_fn aids, void *ctx)
 {
 	struct alloc_total all = alloc_estimate__total(&e->all, n_windows), sum = {0};
@@ -435,7 +455,9 @@ void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_windows, double
 
 		if (aids(ctx, &p->key, &whole)) /* probes slow a program down, and it has that in all, too */
 			whole.by[ALLOC_BY_CPU] = fmax(whole.by[ALLOC_BY_CPU] - p->moments.probes_ns, 0);
-		settle(p, n_windows, factor, &whole);
+		for (int k = 0; k < ALLOC_N_AIDS; k++)
+			whole.by[k] *= length->aids;
+		settle(p, n_windows, length->windows, &whole);
 		rest_objects -= p->moments.sum[0];
 		rest_bytes -= p->moments.sum[1];
 		sum.objects += p->total.objects;
@@ -444,10 +466,10 @@ void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_windows, double
 		bytes_error += p->total.bytes_error * p->total.bytes_error;
 	}
 	if (e->n_left_out) { /* their windows are not known apart: their share of what is known of all */
-		sum.objects += rest_objects * factor;
-		sum.bytes += rest_bytes * factor;
-		objects_error += pow(all.objects_error * factor, 2) * rest_objects / all.objects;
-		bytes_error += pow(all.bytes_error * factor, 2) * rest_bytes / all.bytes;
+		sum.objects += rest_objects * length->windows;
+		sum.bytes += rest_bytes * length->windows;
+		objects_error += pow(all.objects_error * length->windows, 2) * rest_objects / all.objects;
+		bytes_error += pow(all.bytes_error * length->windows, 2) * rest_bytes / all.bytes;
 	}
 	sum.objects_error = sqrt(objects_error);
 	sum.bytes_error = sqrt(bytes_error);

@@ -24,6 +24,7 @@
 
 #include "user/base/hashmap.h"
 #include "user/pipeline/alloc_clocks.h"
+#include "user/pipeline/alloc_length.h"
 #include "user/pipeline/alloc_weight.h"
 
 #define ALLOC_ESTIMATES_MAX 1024
@@ -85,6 +86,8 @@ struct alloc_estimate {
 void alloc_estimate__init(struct alloc_estimate *e);
 void alloc_estimate__done(struct alloc_estimate *e);
 void alloc_estimate__clear(struct alloc_estimate *e);
+/* to: initialized, and empty. -ENOMEM: it is empty still. */
+int alloc_estimate__copy(const struct alloc_estimate *e, struct alloc_estimate *to);
 /* What a thread did in the window, not scaled. */
 int alloc_estimate__add_thread(struct alloc_estimate *e, const struct task_key *key, double objects,
 			       double bytes, double probes_ns, const struct alloc_weight *w);
@@ -97,11 +100,10 @@ void alloc_estimate__end_window(struct alloc_estimate *e, double scale, uint32_t
 void alloc_estimate__add_sample(struct alloc_estimate *e, const struct task_key *key, double objects,
 				double bytes);
 /*
- * All windows are in, n of them: totals and factors of all processes. aids: what a process had in all, false where that is not known; factor: what totals of
- * others are multiplied by.
+ * All windows are in, n of them: totals and factors of all processes. aids: what a process had in all, false where that is not known.
  */
 typedef bool (*alloc_estimate_aids_fn)(void *ctx, const struct task_key *key, struct alloc_aids *ret);
-void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_windows, double factor,
+void alloc_estimate__settle(struct alloc_estimate *e, uint32_t n_windows, const struct alloc_length *length,
 			    alloc_estimate_aids_fn aids, void *ctx);
 /* NULL: none of it. Not after a sort. */
 const struct alloc_process *alloc_estimate__find(const struct alloc_estimate *e, const struct task_key *key);

@@ -509,6 +509,16 @@ void alloc_prober__swap_estimate(struct alloc_prober *p, struct alloc_estimate *
 	*e = taken;
 }
 
+int alloc_prober__copy_estimate(struct alloc_prober *p, struct alloc_estimate *e)
+{
+	int err;
+
+	pthread_mutex_lock(&p->lock);
+	err = alloc_estimate__copy(&p->estimate, e);
+	pthread_mutex_unlock(&p->lock);
+	return err;
+}
+
 void alloc_prober__restart_clocks(struct alloc_prober *p)
 {
 	pthread_mutex_lock(&p->lock);

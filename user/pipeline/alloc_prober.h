@@ -55,6 +55,8 @@ int alloc_prober__weigh(struct alloc_prober *p, const struct task_key *key, uint
 			double *objects, double *bytes);
 /* What windows gave since the last call, for the caller to keep in place of what *e is; the next profile begins. */
 void alloc_prober__swap_estimate(struct alloc_prober *p, struct alloc_estimate *e);
+/* The same, and the profile goes on. *e: initialized, and empty. */
+int alloc_prober__copy_estimate(struct alloc_prober *p, struct alloc_estimate *e);
 void alloc_prober__note_lives(struct alloc_prober *p, alloc_life_fn life, void *ctx);
 /* What a process had since the last call of restart_clocks; as in alloc_clocks.h. */
 bool alloc_prober__aids(struct alloc_prober *p, const struct task_key *key, uint64_t from_ns, uint64_t to_ns,

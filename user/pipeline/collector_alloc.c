@@ -240,9 +240,9 @@ static void control_allocs(struct collector *c)
 
 /* ---- samples ---- */
 
-static double rounded(double x)
+static uint64_t rounded(double x)
 {
-	return floor(x + drand48());
+	return x < 0x1p63 ? (uint64_t)floor(x + drand48()) : 1ull << 63;
 }
 
 static int weigh_alloc(struct collector *c, const struct task_key *key, struct window_sample *s)
@@ -304,23 +304,50 @@ static void note_largest(struct alloc_estimate *e, const struct window *w, struc
 	}
 }
 
-static void note(struct alloc_state *a, struct window *w, const struct alloc_prober_stats *now)
+/* Of a profile as far as it is. */
+struct settling {
+	struct collector *c;
+	struct window *w;
+	struct alloc_estimate *estimate;
+	struct alloc_prober_stats now;
+	uint32_t n_windows;
+	double covered_ns; /* their stretches */
+	bool is_first;     /* no window was opened before it began */
+	struct alloc_length length;
+};
+
+/* Not each file of its kind has a window; with one, it says what the others do not. */
+static void note_length(const struct settling *s, struct buf *b)
 {
-	const struct alloc_prober_stats *before = &a->before;
-	uint32_t n = (uint32_t)(now->n_windows - before->n_windows);
+	double stretch_ns = s->n_windows ? s->covered_ns / s->n_windows : (double)s->now.next_stretch_ns;
+
+	if (s->is_first || stretch_ns * 2 <= (double)(s->w->to_ns - s->w->from_ns))
+		return;
+	buf__printf(
+		b,
+		"; windows are so far apart that not each file as long as this has one: those that have say "
+		"more by that, here %.3g times what was met",
+		s->n_windows ? s->length.aids : 0);
+}
+
+static void note(const struct settling *s)
+{
+	const struct alloc_prober_stats *before = &state_of(s->c)->before, *now = &s->now;
+	struct window *w = s->w;
 	struct buf b;
 
 	buf__init(&b, NOTE_MAX);
 	buf__printf(
 		&b,
-		"allocations in %u windows of %.3g ms, each for %.3g ms; a probe %llu ns, in place %.3g %% "
-		"of the time, the next window in %.3g s; standard errors: ",
-		n, ALLOC_WINDOW_NS / 1e6, n ? (double)(now->stretch_ns - before->stretch_ns) / n / 1e6 : 0,
-		(unsigned long long)now->probe_cost_ns,
+		"allocations in %u windows of %.3g ms in %.4g s, each for %.3g ms; a probe %llu ns, in place "
+		"%.3g %% of the time, the next window in %.3g s; standard errors: ",
+		s->n_windows, ALLOC_WINDOW_NS / 1e6, (double)(w->to_ns - w->from_ns) / 1e9,
+		s->n_windows ? s->covered_ns / s->n_windows / 1e6 : 0, (unsigned long long)now->probe_cost_ns,
 		percent((double)(now->in_place_ns - before->in_place_ns), (double)(w->to_ns - w->from_ns)),
 		(double)now->next_stretch_ns / 1e9);
-	note_total(&b, "all", &a->estimate.total);
-	note_largest(a, w, &b);
+	note_total(&b, "all", &s->estimate->total);
+	note_largest(s->estimate, w, &b);
+	note_length(s, &b);
 	if (now->n_saturated > before->n_saturated)
 		buf__printf(&b,
 			    "; %llu times a thread did so little else that what it allocates is known to an "
@@ -335,22 +362,6 @@ static void note(struct alloc_state *a, struct window *w, const struct alloc_pro
 		intern__add(w->strings, buf__str(&b), b.len, &w->note);
 	buf__done(&b);
 }
-
-/* The stretches of the windows add up to about the profile's length; what they were more or less is put right. */
-static double length_factor(const struct window *w, const struct alloc_prober_stats *before,
-			    const struct alloc_prober_stats *now)
-{
-	double covered = (double)(now->stretch_ns - before->stretch_ns);
-	double factor = covered > 0 ? (double)(w->to_ns - w->from_ns) / covered : 1;
-
-	return factor < 0.5 || factor > 2 ? 1
-					  : factor; /* a window or none: chance, and no measure of the time */
-}
-
-struct settling {
-	struct collector *c;
-	const struct window *w;
-};
 
 /* What a process had in the profile. */
 static bool aids_of(void *ctx, const struct task_key *key, struct alloc_aids *ret)
@@ -373,8 +384,8 @@ static void scale_rows(const struct alloc_estimate *e, struct window *w, double 
 		if (process != last)
 			p = alloc_estimate__find(e, &w->processes[process].key);
 		last = process;
-		entry->count = (uint32_t)rounded(entry->count * (p ? p->factor[0] : factor));
-		entry->value = (uint64_t)rounded((double)entry->value * (p ? p->factor[1] : factor));
+		window__set_count(w, entry, rounded(entry->count * (p ? p->factor[0] : factor)));
+		entry->value = rounded((double)entry->value * (p ? p->factor[1] : factor));
 	}
 }
 
@@ -386,7 +397,8 @@ static void settle_by(struct collector *c, struct window *w, struct alloc_estima
 	alloc_prober__stats(a->prober, &s.now);
 	s.n_windows = (uint32_t)(s.now.n_windows - a->before.n_windows);
 	s.covered_ns = (double)(s.now.stretch_ns - a->before.stretch_ns);
-	s.length = alloc_estimate__length((double)(w->to_ns - w->from_ns), s.covered_ns, s.n_windows);
+	s.is_first = !a->before.n_windows;
+	s.length = alloc_length__of((double)(w->to_ns - w->from_ns), s.covered_ns, s.n_windows, s.is_first);
 	alloc_prober__note_lives(a->prober, life_of, c);
 	alloc_estimate__settle(e, s.n_windows, &s.length, aids_of, &s);
 	scale_rows(e, w, s.length.windows);
@@ -397,22 +409,34 @@ static bool is_missing(struct collector *c, struct window *w)
 {
 	static const char missing[] =
 		"allocations are not recorded: the kernel has no uprobe_multi (Linux 6.6)";
-	struct alloc_state *a = state_of(c);
-	struct alloc_prober_stats now;
-	double factor;
 
-	if (!a->prober) {
-		intern__add(w->strings, missing, sizeof(missing) - 1, &w->note);
+	if (state_of(c)->prober)
+		return false;
+	intern__add(w->strings, missing, sizeof(missing) - 1, &w->note);
+	return true;
+}
+
+static void settle_allocs(struct collector *c, struct window *w)
+{
+	struct alloc_state *a = state_of(c);
+
+	if (is_missing(c, w))
 		return;
-	}
-	alloc_prober__stats(a->prober, &now);
 	alloc_prober__swap_estimate(a->prober, &a->estimate);
-	factor = length_factor(w, &a->before, &now);
-	alloc_prober__note_lives(a->prober, life_of, c);
-	alloc_estimate__settle(&a->estimate, (uint32_t)(now.n_windows - a->before.n_windows), factor, aids_of,
-			       &(struct settling){.c = c, .w = w});
-	scale_rows(&a->estimate, w, factor);
-	note(a, w, &now);
+	settle_by(c, w, &a->estimate);
+}
+
+/* Without memory: as it was sampled. */
+static void settle_allocs_so_far(struct collector *c, struct window *w)
+{
+	struct alloc_estimate e;
+
+	if (is_missing(c, w))
+		return;
+	alloc_estimate__init(&e);
+	if (!alloc_prober__copy_estimate(state_of(c)->prober, &e))
+		settle_by(c, w, &e);
+	alloc_estimate__done(&e);
 }
 
 /* ---- life ---- */
@@ -524,6 +548,7 @@ const struct event_source alloc_source = {
 	.begin = begin_allocs,
 	.control = control_allocs,
 	.settle = settle_allocs,
+	.settle_copy = settle_allocs_so_far,
 	.stop = stop_allocs,
 	.done = free_allocs,
 	.weigh = weigh_alloc,

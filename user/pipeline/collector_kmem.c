@@ -122,6 +122,7 @@ const struct event_source kmem_source = {
 	.start = start_kmem,
 	.control = control_kmem,
 	.settle = settle_kmem,
+	.settle_copy = settle_kmem, /* a note, and no more */
 	.stop = stop_kmem,
 	.done = free_kmem,
 	.period = kmem_period,

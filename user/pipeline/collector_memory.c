@@ -297,6 +297,7 @@ const struct event_source memory_source = {
 	.begin = begin_memory,
 	.control = control_memory,
 	.settle = settle_memory,
+	.settle_copy = settle_memory, /* a note, and no more */
 	.stop = stop_memory,
 	.done = free_memory,
 	.period = memory_period,

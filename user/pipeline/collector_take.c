@@ -31,8 +31,10 @@ int collector__take(struct collector *c, enum event ev, uint64_t from_ns, uint64
 	}
 	if (!err && open && c->windows[ev] && c->windows[ev]->from_ns < to_ns) {
 		err = n == max ? -E2BIG : window__copy(c->windows[ev], &w);
-		if (!err)
+		if (!err) {
+			event_sources__settle_copy(c, w);
 			err = take_one(w, ret_windows, max, &n);
+		}
 	}
 	if (err) {
 		while (n)

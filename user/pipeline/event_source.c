@@ -166,6 +166,12 @@ void event_sources__settle(struct collector *c, struct window *w)
 		sources[w->event]->settle(c, w);
 }
 
+void event_sources__settle_copy(struct collector *c, struct window *w)
+{
+	if (c->is_recording[w->event] && sources[w->event]->settle_copy)
+		sources[w->event]->settle_copy(c, w);
+}
+
 void event_sources__done(struct collector *c)
 {
 	for (int ev = 0; ev < EVENT_N; ev++) {

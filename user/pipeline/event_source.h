@@ -10,6 +10,7 @@
  *      look      a slice ends, what the kernel counted is about to be read: tell what is known in user space alone; `all`: the window ends with it
  *      control   it was read: keep to the budget
  *      settle    the window is complete and will be handed out: scale it, add notes
+ *      settle_copy   the same for a copy of the open window, which goes on (collector__take); at any time between
  *      stop      recording ends: by a reload, or before done
  *      done      give everything back; also after an init that failed
  *
@@ -39,6 +40,7 @@ struct event_source {
 	void (*look)(struct collector *c, bool all);
 	void (*control)(struct collector *c);
 	void (*settle)(struct collector *c, struct window *w);
+	void (*settle_copy)(struct collector *c, struct window *w);
 	void (*stop)(struct collector *c);
 	void (*done)(struct collector *c);
 	/* pid 0: of all. */
@@ -64,6 +66,7 @@ void event_sources__look(struct collector *c, bool all);
 void event_sources__control(struct collector *c);
 void event_sources__begin(struct collector *c, struct window *w);
 void event_sources__settle(struct collector *c, struct window *w);
+void event_sources__settle_copy(struct collector *c, struct window *w);
 void event_sources__done(struct collector *c);
 
 /* cpu: the clocks, in collector.c */

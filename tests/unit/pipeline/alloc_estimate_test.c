@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "user/pipeline/alloc_control.h"
 #include "user/pipeline/alloc_cost.h"
 #include "user/pipeline/alloc_estimate.h"
 
@@ -17,6 +18,7 @@
 static const struct task_key first = {.start_ns = 1, .tgid = 100}, second = {.start_ns = 2, .tgid = 200};
 
 static const struct alloc_weight plain = {.low = 1, .high = 1};
+static const struct alloc_length as_it_is = {1, 1}, half_more = {1.5, 1};
 
 static void add_window(struct alloc_estimate *e, const struct task_key *key, double objects, double bytes,
 		       const struct alloc_weight *w, double scale)
@@ -174,7 +176,7 @@ static void what_is_known_by_cpu_time_is_not_left_to_chance(void **state)
 			add_cpu(&e, part * 1e6);
 			alloc_estimate__end_window(&e, 1, 1);
 		}
-		alloc_estimate__settle(&e, WINDOWS, 1, knows_cpu, &cpu_ns);
+		alloc_estimate__settle(&e, WINDOWS, &as_it_is, knows_cpu, &cpu_ns);
 		t = alloc_estimate__find(&e, &first)->total;
 		within += fabs(t.objects - truth) < t.objects_error;
 		error += t.objects_error / truth / PROFILES;
@@ -212,7 +214,7 @@ static void a_window_stands_for_those_that_left_a_file_out(void **state)
 	assert_near(alloc_estimate__find(&e, &first)->moments.sum[0], 15 * 300 * 3, 1e-6);
 	assert_near(alloc_estimate__find(&e, &first)->moments.aids[ALLOC_BY_CPU].sum, 15 * 3e6, 1e-3);
 	assert_near(e.all.sum[0], 90 * 7 + 15 * 300 * 3, 1e-6);
-	alloc_estimate__settle(&e, 90, 1, knows_cpu, &cpu_ns);
+	alloc_estimate__settle(&e, 90, &as_it_is, knows_cpu, &cpu_ns);
 	p = alloc_estimate__find(&e, &first);
 	assert_near(p->total.bytes, 15 * 3000 * 3, 1e-6);
 	assert_near(e.total.objects, 90 * 7 + 15 * 300 * 3, 1e-6);
@@ -235,7 +237,7 @@ static void windows_count_by_the_cpu_time_that_they_have(void **state)
 		add_cpu(&e, is_burst ? 1e6 : 1);
 		alloc_estimate__end_window(&e, 1, 1);
 	}
-	alloc_estimate__settle(&e, 40, 1, knows_cpu, &cpu_ns);
+	alloc_estimate__settle(&e, 40, &as_it_is, knows_cpu, &cpu_ns);
 	p = alloc_estimate__find(&e, &first);
 	assert_near(p->total.objects, 6000, 1);
 	assert_true(p->total.objects_error > 0.35 * 6000 && p->total.objects_error < 0.5 * 6000);
@@ -273,7 +275,7 @@ static void phases_count_by_their_time_and_not_by_what_was_seen_of_them(void **s
 			}
 			alloc_estimate__end_window(&e, 2 * 5e9 / 1e6 / (WINDOWS / 6), 1);
 		}
-		alloc_estimate__settle(&e, WINDOWS, 1, knows_cpu, &cpu_ns);
+		alloc_estimate__settle(&e, WINDOWS, &as_it_is, knows_cpu, &cpu_ns);
 		mean += e.total.objects / PROFILES;
 		within += fabs(e.total.objects - truth) < e.total.objects_error;
 		alloc_estimate__done(&e);
@@ -302,7 +304,7 @@ static void denser_phases_are_told_apart_from_dense_ones(void **state)
 		add_cpu(&e, 1e6);
 		alloc_estimate__end_window(&e, 5e9 / 1e6 / WINDOWS, 1);
 	}
-	alloc_estimate__settle(&e, WINDOWS, 1, knows_cpu, &cpu_ns);
+	alloc_estimate__settle(&e, WINDOWS, &as_it_is, knows_cpu, &cpu_ns);
 	assert_near(e.total.objects / truth, 1, 0.1);
 	/* what is not known of a probe's cost is most of what is not known */
 	assert_true(e.total.objects_error > 0.25 * truth && e.total.objects_error < 0.6 * truth);
@@ -350,7 +352,7 @@ static void what_is_nearly_all_probes_is_known_to_an_order_of_magnitude(void **s
 			add_cpu(&e, 1e6);
 			alloc_estimate__end_window(&e, 100, 1);
 		}
-		alloc_estimate__settle(&e, WINDOWS, 1, knows_cpu, &cpu_ns);
+		alloc_estimate__settle(&e, WINDOWS, &as_it_is, knows_cpu, &cpu_ns);
 		add_error(&z, &e.total, truth);
 		alloc_estimate__done(&e);
 	}
@@ -374,11 +376,11 @@ static void the_way_with_the_smaller_error_counts(void **state)
 		alloc_estimate__end_window(&e, 1, 1);
 	}
 	assert_int_equal(e.n, 1);
-	alloc_estimate__settle(&e, 20, 1.5, knows_cpu, &none);
+	alloc_estimate__settle(&e, 20, &half_more, knows_cpu, &none);
 	p = alloc_estimate__find(&e, &first);
 	assert_near(p->total.objects, 3150, 1e-6);
 	cpu_ns = 420e6; /* of which probes took 20 */
-	alloc_estimate__settle(&e, 20, 1.5, knows_cpu, &cpu_ns);
+	alloc_estimate__settle(&e, 20, &half_more, knows_cpu, &cpu_ns);
 	assert_near(p->total.objects, 4000, 10);
 	assert_true(p->total.objects_error > 0.05 * 4000 && p->total.objects_error < 0.06 * 4000);
 	/* its clock moved hardly more than by what its probes took */
@@ -387,7 +389,7 @@ static void the_way_with_the_smaller_error_counts(void **state)
 		add_cpu(&e, 1000e6);
 		alloc_estimate__end_window(&e, 1, 1);
 	}
-	alloc_estimate__settle(&e, 40, 1, knows_cpu, &cpu_ns);
+	alloc_estimate__settle(&e, 40, &as_it_is, knows_cpu, &cpu_ns);
 	assert_near(p->total.objects, 2100 + 2000, 1e-6);
 	alloc_estimate__done(&e);
 }
@@ -405,7 +407,7 @@ static void rows_add_up_to_what_was_counted(void **state)
 	for (int i = 0; i < 10; i++)
 		alloc_estimate__add_sample(&e, &first, 30, 5000);
 	alloc_estimate__add_sample(&e, &second, 300, 300);
-	alloc_estimate__settle(&e, 1, 1, knows_cpu, &none);
+	alloc_estimate__settle(&e, 1, &as_it_is, knows_cpu, &none);
 	assert_near(alloc_estimate__find(&e, &first)->factor[0], 400.0 / 300, 1e-9);
 	assert_near(alloc_estimate__find(&e, &first)->factor[1], 40000.0 / 50000, 1e-9);
 	assert_near(alloc_estimate__find(&e, &second)->factor[0], 1, 1e-9);
@@ -435,7 +437,7 @@ static struct alloc_total of_rounds(uint32_t every, double cpu_ns, double probes
 		alloc_estimate__add_aids(&e, &first, &(struct alloc_aids){{is_met ? cpu_ns : 0, is_met}}, 0);
 		alloc_estimate__end_window(&e, 100, 1);
 	}
-	alloc_estimate__settle(&e, 50, 1, knows_all, (void *)(uintptr_t)whole);
+	alloc_estimate__settle(&e, 50, &as_it_is, knows_all, (void *)(uintptr_t)whole);
 	t = e.total;
 	alloc_estimate__done(&e);
 	return t;
@@ -479,7 +481,7 @@ static void windows_before_the_first_call_count(void **state)
 			alloc_estimate__add_thread(&e, &first, 100, 100, 0, &plain);
 		alloc_estimate__end_window(&e, 1, 1);
 	}
-	alloc_estimate__settle(&e, 40, 1, knows_cpu, &cpu_ns);
+	alloc_estimate__settle(&e, 40, &as_it_is, knows_cpu, &cpu_ns);
 	assert_near(e.total.objects, 1000, 1e-6);
 	alloc_estimate__done(&e);
 }
@@ -497,8 +499,90 @@ static void where_files_take_turns_cpu_time_does_not(void **state)
 		add_cpu(&e, 1e6);
 		alloc_estimate__end_window(&e, 300, 3);
 	}
-	alloc_estimate__settle(&e, 30, 1, knows_cpu, &cpu_ns);
+	alloc_estimate__settle(&e, 30, &as_it_is, knows_cpu, &cpu_ns);
 	assert_near(alloc_estimate__find(&e, &first)->total.objects, 300000, 1e-3);
+	alloc_estimate__done(&e);
+}
+
+#define FILE_NS 1e9
+
+/*
+ * A file of a second of a program that is always at work and gives 1,000 objects in a window; one window in each stretch, anywhere in it, and stretches that began at any time. Each third one is
+ * half as long again, as after a window that cost more.
+ */
+static double objects_of_file(double stretch_ns, bool has_aids)
+{
+	double cpu_ns = has_aids ? FILE_NS : 0, covered_ns = 0, total, ns;
+	struct alloc_length length;
+	struct alloc_estimate e;
+	uint32_t n = 0;
+
+	alloc_estimate__init(&e);
+	for (double begin_ns = -drand48() * 3.5 * stretch_ns - 3.5 * stretch_ns, k = 0; begin_ns < FILE_NS;
+	     begin_ns += ns, k++) {
+		double at_ns;
+
+		ns = fmod(k, 3) == 0 ? 1.5 * stretch_ns : stretch_ns;
+		at_ns = begin_ns + drand48() * ns;
+		if (at_ns < 0 || at_ns >= FILE_NS)
+			continue;
+		alloc_estimate__add_thread(&e, &first, 1000, 1000, 0, &plain);
+		add_cpu(&e, ALLOC_WINDOW_NS);
+		alloc_estimate__end_window(&e, ns / ALLOC_WINDOW_NS, 1);
+		covered_ns += ns;
+		n++;
+	}
+	length = alloc_length__of(FILE_NS, covered_ns, n, false);
+	alloc_estimate__settle(&e, n, &length, knows_cpu, &cpu_ns);
+	total = e.total.objects;
+	alloc_estimate__done(&e);
+	return total;
+}
+
+/* Some say nothing, others more than they had. One that always has a window says what it had. */
+static void files_that_are_shorter_than_a_stretch_are_right_together(void **state)
+{
+	enum { FILES = 4000 };
+	static const double stretches[] = {0.2, 0.45, 0.7, 0.95, 1.3, 2, 6};
+	const double truth = 1000 * FILE_NS / ALLOC_WINDOW_NS;
+
+	(void)state;
+	srand48(23);
+	for (size_t i = 0; i < 2 * sizeof(stretches) / sizeof(*stretches); i++) {
+		double sum = 0, squares = 0, mean, error;
+
+		for (int k = 0; k < FILES; k++) {
+			double of = objects_of_file(stretches[i / 2] * FILE_NS, i % 2) / truth;
+
+			sum += of;
+			squares += of * of;
+		}
+		mean = sum / FILES;
+		error = sqrt((squares / FILES - mean * mean) / FILES);
+		/* which stretch a file's windows lie in is not known of those without any: it is taken to be like the others' */
+		if (fabs(mean - 1) > 4 * error + 0.01)
+			fail_msg("files of %.3g of a stretch: %.3g of what they had", 1 / stretches[i / 2],
+				 mean);
+	}
+}
+
+static void a_copy_is_settled_for_itself(void **state)
+{
+	struct alloc_estimate e, copy;
+
+	(void)state;
+	alloc_estimate__init(&e);
+	alloc_estimate__init(&copy);
+	add_window(&e, &first, 5, 500, &plain, 1);
+	add_window(&e, &second, 7, 50, &plain, 1);
+	assert_int_equal(alloc_estimate__copy(&e, &copy), 0);
+	alloc_estimate__settle(&copy, 2, &half_more, knows_cpu, &(double){0});
+	assert_near(copy.total.objects, 18, 1e-9);
+	assert_near(alloc_estimate__find(&copy, &second)->total.bytes, 75, 1e-9);
+	alloc_estimate__done(&copy);
+	add_window(&e, &first, 5, 500, &plain, 1);
+	alloc_estimate__settle(&e, 3, &as_it_is, knows_cpu, &(double){0});
+	assert_near(e.total.objects, 17, 1e-9);
 	alloc_estimate__done(&e);
 }
 
@@ -522,6 +606,8 @@ int main(void)
 		cmocka_unit_test(sleeps_say_little_of_a_program_that_is_always_at_work),
 		cmocka_unit_test(windows_before_the_first_call_count),
 		cmocka_unit_test(processes_past_the_limit_are_in_the_total),
+		cmocka_unit_test(files_that_are_shorter_than_a_stretch_are_right_together),
+		cmocka_unit_test(a_copy_is_settled_for_itself),
 	};
 
 	return cmocka_run_group_tests_name("alloc_estimate", tests, NULL, NULL);
