@@ -40,15 +40,15 @@
 #include <unistd.h>
 
 #include "user/base/io.h"
+#include "user/base/key_lines.h"
 
 #define RESOLVE_TRIES 16
-#define TYPE_MAX      32
 
-/* A line of mountinfo; NULs are not in it. */
+/* A line of mountinfo. Its text ends in no NUL: a function that looks for one reads all that is behind it, for each line of 100,000. */
 struct mount_line {
-	uint64_t id;
-	unsigned int major, minor;
-	char type[TYPE_MAX];
+	uint64_t id, device;
+	const char *type;
+	size_t type_len;
 	bool is_roots; /* FUSE: mounted by root */
 };
 
@@ -125,78 +125,143 @@ static bool has_word(const char *list, size_t len, const char *word)
 /* "36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/root rw,errors=continue"; false: it is none. */
 static bool parse_line(const char *line, size_t len, struct mount_line *ret)
 {
-	const char *tail = memmem(line, len, " - ", 3), *options;
-	char *end;
+	static const char behind[] = "  : "; /* each of the four numbers */
+	const char *end = line + len, *at = line, *options, *type_end;
+	uint64_t numbers[4];
 
-	ret->id = strtoull(line, &end, 10);
-	if (!tail || end == line || sscanf(end, "%*u %u:%u", &ret->major, &ret->minor) != 2)
+	for (int i = 0; i < 4; i++) {
+		const size_t n = key_lines__number(at, (size_t)(end - at), &numbers[i]);
+
+		if (!n || at + n == end || at[n] != behind[i])
+			return false;
+		at += n + 1;
+	}
+	ret->type = memmem(at, (size_t)(end - at), " - ", 3);
+	if (!ret->type)
 		return false;
-	if (sscanf(tail, " - %31s", ret->type) != 1)
+	ret->type += 3;
+	type_end = memchr(ret->type, ' ', (size_t)(end - ret->type));
+	if (!type_end)
 		return false;
+	ret->type_len = (size_t)(type_end - ret->type);
+	ret->id = numbers[0];
+	ret->device = numbers[2] << 32 | numbers[3];
 	/* no blank is in a line but between its fields */
 	options = memrchr(line, ' ', len);
-	ret->is_roots = has_word(options + 1, (size_t)(line + len - options - 1), "user_id=0");
+	ret->is_roots = has_word(options + 1, (size_t)(end - options - 1), "user_id=0");
 	return true;
 }
 
 static bool is_fuse(const struct mount_line *l)
 {
-	return !strcmp(l->type, "fuse") || !strncmp(l->type, "fuse.", 5);
+	return l->type_len >= 4 && !memcmp(l->type, "fuse", 4) && (l->type_len == 4 || l->type[4] == '.');
 }
 
-/* The next one; NULL behind the last. */
-static const char *next_mount(const char *at, struct mount_line *ret)
+static bool is_overlay(const struct mount_line *l)
 {
-	bool is_one = false;
+	return l->type_len == strlen("overlay") && !memcmp(l->type, "overlay", l->type_len);
+}
 
-	while (*at && !is_one) {
-		const size_t len = strcspn(at, "\n");
+/* The next line; NULL behind the last. */
+static const char *next_line(const char **at, const char *end, size_t *ret_len)
+{
+	const char *line = *at, *stop;
 
-		is_one = parse_line(at, len, ret);
-		at += len + (at[len] == '\n');
+	if (line == end)
+		return NULL;
+	stop = memchr(line, '\n', (size_t)(end - line));
+	*at = stop ? stop + 1 : end;
+	*ret_len = (size_t)((stop ? stop : end) - line);
+	return line;
+}
+
+/* The next mount: the one with that id, where only is set. */
+static bool next_mount(const char **at, const char *end, const uint64_t *only, struct mount_line *ret)
+{
+	const char *line;
+	uint64_t id;
+	size_t len;
+
+	while ((line = next_line(at, end, &len))) {
+		if (only && (!key_lines__number(line, len, &id) || id != *only))
+			continue;
+		if (parse_line(line, len, ret))
+			return true;
 	}
-	return is_one ? at : NULL;
+	return false;
 }
 
-static bool is_far(const struct mount_line *l, const char *ours)
+static int compare_devices(const void *va, const void *vb)
 {
-	struct mount_line same;
+	const uint64_t *a = va, *b = vb;
 
-	if (!is_fuse(l) && (!ours || strcmp(l->type, "overlay")))
-		return false;
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* Of our file systems those that are near, and would be far if they were not ours: their devices, ascending. */
+static void find_near_devices(struct buf *near, const char *ours)
+{
+	const char *end = ours + strlen(ours);
+	struct mount_line l;
+
+	buf__init(near, FAR_MOUNTS_MAX);
+	while (next_mount(&ours, end, NULL, &l))
+		if (is_fuse(&l) ? l.is_roots : is_overlay(&l))
+			buf__append(near, &l.device, sizeof(l.device));
+	if (near->len)
+		qsort(near->data, near->len / sizeof(uint64_t), sizeof(uint64_t), compare_devices);
+}
+
+static bool has_device(const struct buf *near, uint64_t device)
+{
+	return near->len && !buf__err(near) &&
+	       bsearch(&device, near->data, near->len / sizeof(uint64_t), sizeof(uint64_t), compare_devices);
+}
+
+static bool is_far(const struct mount_line *l, const struct buf *ours)
+{
 	if (!ours)
-		return !l->is_roots;
-	for (const char *at = ours; (at = next_mount(at, &same));)
-		if (same.major == l->major && same.minor == l->minor)
-			return is_far(&same, NULL);
-	return true;
+		return is_fuse(l) && !l->is_roots;
+	return (is_fuse(l) || is_overlay(l)) && !has_device(ours, l->device);
 }
 
 int parse_far_mount(const char *text, const char *ours, uint64_t id, bool *ret_is_far)
 {
+	struct buf near = {};
 	struct mount_line l;
 
-	for (const char *at = text; (at = next_mount(at, &l));) {
-		if (l.id != id)
-			continue;
-		*ret_is_far = is_far(&l, ours);
-		return 0;
-	}
-	return -ENOENT;
+	if (!next_mount(&text, text + strlen(text), &id, &l))
+		return -ENOENT;
+	if (ours)
+		find_near_devices(&near, ours);
+	*ret_is_far = is_far(&l, ours ? &near : NULL);
+	buf__done(&near);
+	return 0;
+}
+
+bool any_far_mount(const char *text, const char *ours)
+{
+	const char *end = text + strlen(text);
+	struct buf near = {};
+	struct mount_line l;
+	bool any = !*text;
+
+	if (ours)
+		find_near_devices(&near, ours);
+	while (!any && next_mount(&text, end, NULL, &l))
+		any = is_far(&l, ours ? &near : NULL);
+	buf__done(&near);
+	return any;
 }
 
 bool far_mounts__any_far(struct far_mounts *m)
 {
-	const char *text = far_mounts__text(m), *ours = NULL;
+	const char *text = far_mounts__text(m);
 	struct far_mounts own;
-	struct mount_line l;
-	bool any = !*text;
+	bool any;
 
 	far_mounts__init(&own, AT_FDCWD, "/proc/self/");
-	if (!m->are_ours)
-		ours = far_mounts__text(&own);
-	for (const char *at = text; !any && (at = next_mount(at, &l));)
-		any = is_far(&l, ours);
+	any = any_far_mount(text, m->are_ours ? NULL : far_mounts__text(&own));
 	far_mounts__done(&own);
 	return any;
 }
@@ -218,7 +283,7 @@ static bool is_near(struct far_mounts *m, const struct statx *who)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct far_mounts own;
-	const char *text, *ours;
+	const char *text;
 	bool far = true;
 
 	if (!m || who->stx_dev_major)
@@ -228,12 +293,13 @@ static bool is_near(struct far_mounts *m, const struct statx *who)
 		return !far_mounts__any_far(m);
 	if (who->stx_mnt_id == nameless_mount)
 		return true;
-	far_mounts__init(&own, AT_FDCWD, "/proc/self/");
 	text = far_mounts__text(m);
-	ours = far_mounts__text(&own);
+	if (m->are_ours && !parse_far_mount(text, NULL, who->stx_mnt_id, &far))
+		return !far;
+	far_mounts__init(&own, AT_FDCWD, "/proc/self/");
 	/* who starts a container may still run what it opened outside of it */
-	if (parse_far_mount(text, m->are_ours ? NULL : ours, who->stx_mnt_id, &far))
-		parse_far_mount(ours, NULL, who->stx_mnt_id, &far);
+	if (m->are_ours || parse_far_mount(text, far_mounts__text(&own), who->stx_mnt_id, &far))
+		parse_far_mount(far_mounts__text(&own), NULL, who->stx_mnt_id, &far);
 	far_mounts__done(&own);
 	return !far;
 }

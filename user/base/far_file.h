@@ -34,6 +34,8 @@ bool far_mounts__any_far(struct far_mounts *m);
 
 /* Of a text like /proc/PID/mountinfo, the mount with that id: -ENOENT there is none. `ours`: of our own, where the file system may be mounted, too; NULL: the text is. */
 int parse_far_mount(const char *text, const char *ours, uint64_t id, bool *ret_is_far);
+/* Is one of them, or is the text empty? */
+bool any_far_mount(const char *text, const char *ours);
 
 /* For reading, what a magic link of /proc leads to. */
 int far_file__open_link(struct far_mounts *m, int dir_fd, const char *name, int *ret_fd);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/support/folder.h"
+#include "user/base/clock.h"
 #include "user/base/far_file.h"
 #include "user/base/io.h"
 
@@ -182,6 +184,57 @@ static void in_others_namespaces_only_that_is_near_which_we_see_too(void **state
 	assert_int_equal(is_far(THEIRS, "", 52), 1);
 }
 
+static void one_far_mount_is_enough(void **state)
+{
+	(void)state;
+	assert_true(any_far_mount("", NULL));
+	assert_true(any_far_mount(OURS, NULL));
+	assert_true(any_far_mount(THEIRS, OURS));
+	assert_false(any_far_mount(THEIRS, NULL));
+	assert_false(any_far_mount("52 51 0:42 / / rw - overlay overlay rw\n", OURS));
+	assert_true(any_far_mount("52 51 0:42 / / rw - overlay overlay rw\n", ""));
+	assert_false(any_far_mount("55 52 0:41 / /a rw - fuse x rw,user_id=0\n", OURS));
+	assert_true(any_far_mount("55 52 0:40 / /a rw - fuse x rw,user_id=0\n", OURS));
+}
+
+static void lines_that_are_cut_anywhere_are_none(void **state)
+{
+	static const char line[] = "30 21 0:40 / /mnt rw - fuse x rw,user_id=1000";
+	char cut[sizeof(line)];
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(line); n++) {
+		snprintf(cut, n + 1, "%s", line);
+		/* all that follows the type's blank is options */
+		assert_int_equal(is_far(cut, NULL, 30),
+				 n < (size_t)(strstr(line, " x") + 1 - line) ? -ENOENT : 1);
+	}
+	assert_int_equal(is_far("30 21 0:40 \n/ /mnt rw - fuse x rw\n", NULL, 30), -ENOENT);
+	assert_int_equal(is_far("30\n21 0:40 / /mnt rw - fuse x rw\n", NULL, 30), -ENOENT);
+	assert_int_equal(is_far("30 21 0:40 / /mnt rw - fusex x rw\n", NULL, 30), 0);
+}
+
+/* Anybody who has a user namespace has as many mounts as he likes: each program that runs beside them is looked up in their list. */
+static void the_time_grows_with_the_mounts_and_not_with_their_square(void **state)
+{
+	const uint64_t limit_ns =
+		5 * NS_PER_SEC; /* it takes a hundredth of it, and their square ten times as much */
+	uint64_t start = clock__thread_cpu_ns(), n = 0;
+	struct buf text;
+
+	(void)state;
+	buf__init(&text, FAR_MOUNTS_MAX);
+	while (text.len < FAR_MOUNTS_MAX - 100)
+		buf__printf(&text, "%" PRIu64 " 21 0:%" PRIu64 " / /m rw - overlay o rw\n", n + 100, n + 100),
+			n++;
+	assert_int_equal(buf__err(&text), 0);
+	assert_false(any_far_mount(buf__str(&text), buf__str(&text)));
+	assert_int_equal(is_far(buf__str(&text), buf__str(&text), n + 99), 0);
+	assert_int_equal(is_far(buf__str(&text), NULL, n + 100), -ENOENT);
+	assert_true(clock__thread_cpu_ns() - start < limit_ns);
+	buf__done(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +244,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_not_known_is_far, begin, end),
 		cmocka_unit_test(fuse_of_users_is_far_and_of_root_is_not),
 		cmocka_unit_test(in_others_namespaces_only_that_is_near_which_we_see_too),
+		cmocka_unit_test(one_far_mount_is_enough),
+		cmocka_unit_test(lines_that_are_cut_anywhere_are_none),
+		cmocka_unit_test(the_time_grows_with_the_mounts_and_not_with_their_square),
 	};
 
 	return cmocka_run_group_tests_name("far_file", tests, NULL, NULL);
