@@ -24,7 +24,8 @@
  * dictionary (3 % smaller).
  *
  * What it does not do: sizes. kallsyms has none, so code that belongs to no symbol, between two symbols, is given
- * to the first (as the kernel itself does in its own stack traces), except over more than KALLSYMS_SPAN_MAX.
+ * to the first (as the kernel itself does in its own stack traces), except over more than KALLSYMS_SPAN_MAX. Where a
+ * module ends: /proc/modules has the size of all its parts, which need not lie together.
  *
  * Reference: Linux kernel/kallsyms.c (s_show: format "%px %c %s\t[%s]\n"), include/linux/kallsyms.h; the file's
  * type letters are those of nm(1).
@@ -43,12 +44,14 @@
 #include "user/base/bisect.h"
 #include "user/base/buf.h"
 #include "user/base/err.h"
+#include "user/base/hashmap.h"
 #include "user/base/io.h"
 
-#define KALLSYMS_MODULES_MAX UINT16_MAX
-#define KALLSYMS_PACKED_MAX  (256u << 20)
-#define KALLSYMS_BLOCK_BYTES 4096 /* of text: a block ends with the record that goes past it */
-#define KALLSYMS_LEVEL       1    /* of zstd: higher ones gain 7 % and take several times as long */
+#define KALLSYMS_MODULES_MAX   UINT16_MAX
+#define KALLSYMS_PACKED_MAX    (256u << 20)
+#define KALLSYMS_BLOCK_BYTES   4096 /* of text: a block ends with the record that goes past it */
+#define KALLSYMS_MODULES_BYTES (4u << 20)
+#define KALLSYMS_LEVEL         1 /* of zstd: higher ones gain 7 % and take several times as long */
 
 struct record {
 	uint32_t offset;
@@ -414,6 +417,26 @@ out:
 	return code;
 }
 
+/* "ext4 1060864 2 jbd2, Live 0xffffffffc0100000": how many use it, and who, changes all the time. */
+uint64_t kallsyms__modules(const char *proc_root)
+{
+	char path[PATH_MAX], name[KALLSYMS_NAME_MAX + 1], *rest;
+	unsigned long long size, addr;
+	uint64_t all = 0;
+	struct buf text;
+
+	buf__init(&text, KALLSYMS_MODULES_BYTES);
+	if (snprintf(path, sizeof(path), "%s/modules", proc_root) < (int)sizeof(path) &&
+	    !io__read_at(AT_FDCWD, path, KALLSYMS_MODULES_BYTES, &text) && *buf__str(&text))
+		for (char *line = strtok_r((char *)text.data, "\n", &rest); line;
+		     line = strtok_r(NULL, "\n", &rest))
+			if (sscanf(line, "%511s %llu %*s %*s %*s %llx", name, &size, &addr) == 3)
+				all = hash_pair(hash_pair(hash_pair(all, addr), size),
+						hash_bytes(name, strlen(name)));
+	buf__done(&text);
+	return all;
+}
+
 static void release(struct kallsyms *k)
 {
 	free(k->blocks);
@@ -464,8 +487,8 @@ int kallsyms__find(struct kallsyms *k, uint64_t addr, struct kallsym *ret_symbol
 	uint32_t n = (uint32_t)bisect__count(k->n_blocks, i, k->blocks[i].start <= addr);
 	const struct block *b;
 	struct record r = {}, next;
-	const char *name = "";
-	uint64_t end;
+	const char *name = "", *module;
+	uint64_t end, span;
 	int err;
 
 	if (!n)
@@ -484,14 +507,16 @@ int kallsyms__find(struct kallsyms *k, uint64_t addr, struct kallsym *ret_symbol
 		r = next;
 		name = p + sizeof(r);
 	}
+	module = k->module_names + k->modules[r.module];
+	span = *module && strcmp(module, KALLSYMS_BPF) ? KALLSYMS_MODULE_SPAN_MAX : KALLSYMS_SPAN_MAX;
 	*ret_symbol = (struct kallsym){
 		.start = b->start + r.offset,
 		.end = end,
 		.name = name,
-		.module = k->module_names + k->modules[r.module],
+		.module = module,
 	};
-	if (end - ret_symbol->start > KALLSYMS_SPAN_MAX)
-		ret_symbol->end = ret_symbol->start + KALLSYMS_SPAN_MAX;
+	if (end - ret_symbol->start > span)
+		ret_symbol->end = ret_symbol->start + span;
 	return addr < ret_symbol->end ? 0 : -ENOENT;
 }
 

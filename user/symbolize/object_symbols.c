@@ -121,7 +121,7 @@ static int load_table(struct object_symbols *s, const struct elf *e, const struc
 		limits.around = true;
 	}
 	err = symtab__load(files, debug ? 2 : 1, &limits, &s->table);
-	s->reach = err ? 0 : in_part ? SYMTAB_REACH : UINT64_MAX;
+	s->reach = err && err != -ENOENT ? 0 : in_part ? SYMTAB_REACH : UINT64_MAX;
 	if (err == -E2BIG) {
 		limits.wanted = r->vaddrs;
 		limits.n_wanted = r->n;

@@ -16,7 +16,9 @@
  *
  * The kernel's table is read at the first kernel address, and again where an address is not in it: after
  * kernel_refresh_ns, and ever more rarely as long as that does not help, for it takes 57 ms of CPU. An address of a
- * BPF program may be another one's by now, so that its name is not trusted for longer than KERNEL_STALE times that.
+ * module may be another one's by now: before its name is given, the list of modules is asked whether it is still the
+ * one of before, once in kernel_refresh_ns. Of BPF programs there is no list: their names are not trusted for longer
+ * than KERNEL_STALE times that.
  *
  * A function of a stripped file has no name, but mostly unwind rules, which know where it begins: its addresses are told with that start, so that
  * whoever shows them can show them as one.
@@ -54,7 +56,6 @@
 #define LINES_NS \
 	(500 *   \
 	 NS_PER_MS) /* for the lines of a Go file, a batch: 1 to 5 us each, and up to a ms in one that was made to be slow */
-#define BPF_MODULE   "bpf"
 #define KERNEL_IMAGE UINT32_MAX /* in the range cache: no object has that number */
 #define KERNEL_STALE 30         /* times kernel_refresh_ns: how old the name of a BPF program may be */
 /* times kernel_refresh_ns: as rarely is the table read for addresses that never get a name */
@@ -74,6 +75,7 @@ struct symbolizer {
 	int kernel_code; /* of the last read */
 	bool kernel_tried;
 	uint64_t kernel_read_ns, kernel_interval_ns;
+	uint64_t modules, modules_read_ns; /* that the table has; when they were compared */
 	uint64_t n_by_reason[SYMBOL_REASON_MAX];
 	uint64_t n_loads, load_ns, n_kernel_loads, kernel_load_ns;
 };
@@ -235,9 +237,19 @@ static const char *readable(struct symbolizer *s, const char *name)
 
 /* -- the kernel -- */
 
+/* Since the table was read. Looks once in kernel_refresh_ns. */
+static bool modules_have_changed(struct symbolizer *s)
+{
+	if (now_ns(s) - s->modules_read_ns < s->opts.kernel_refresh_ns)
+		return false;
+	s->modules_read_ns = now_ns(s);
+	return kallsyms__modules(s->proc_root) != s->modules;
+}
+
 static void read_kernel(struct symbolizer *s)
 {
-	uint64_t start = clock__mono_ns();
+	/* before the table: one that comes in between is seen the next time */
+	uint64_t start = clock__mono_ns(), modules = kallsyms__modules(s->proc_root);
 	int before = s->kernel_code;
 
 	s->kernel_err.text[0] = '\0';
@@ -247,8 +259,10 @@ static void read_kernel(struct symbolizer *s)
 		s->kernel_code = kallsyms__load(s->proc_root, &s->kernel, &s->kernel_err);
 	if (s->kernel_code && s->kernel_code != before)
 		log_warn("%s", symbolizer__kernel_error(s));
+	if (!s->kernel_code)
+		s->modules = modules;
 	s->kernel_tried = true;
-	s->kernel_read_ns = now_ns(s);
+	s->kernel_read_ns = s->modules_read_ns = now_ns(s);
 	s->n_kernel_loads++;
 	s->kernel_load_ns += clock__mono_ns() - start;
 }
@@ -272,12 +286,17 @@ static const char *module_file(struct symbolizer *s, const char *module)
 	return file;
 }
 
-/* Is it time to read the kernel's table for an address that was not found, or that is a BPF program's? */
-static bool kernel_is_due(const struct symbolizer *s, bool is_found)
+/* Is it time to read the kernel's table for an address that was not found (NULL), or is this one? */
+static bool kernel_is_due(struct symbolizer *s, const struct kallsym *found)
 {
-	uint64_t interval_ns = is_found ? KERNEL_STALE * s->opts.kernel_refresh_ns : s->kernel_interval_ns;
+	uint64_t age_ns = now_ns(s) - s->kernel_read_ns;
 
-	return !s->kernel_tried || now_ns(s) - s->kernel_read_ns >= interval_ns;
+	if (!found && (!s->kernel_tried || age_ns >= s->kernel_interval_ns))
+		return true;
+	if (found && !strcmp(found->module, KALLSYMS_BPF) &&
+	    age_ns >= KERNEL_STALE * s->opts.kernel_refresh_ns)
+		return true;
+	return (!found || *found->module) && modules_have_changed(s);
 }
 
 /* Reads it, and looks again. Where reading again did not help, the next time is put off: some addresses are in
@@ -322,7 +341,7 @@ void symbolizer__kernel(struct symbolizer *s, uint64_t addr, struct symbol *ret_
 		return;
 	}
 	err = find_kernel(s, addr, &k);
-	if ((err || !strcmp(k.module, BPF_MODULE)) && kernel_is_due(s, !err))
+	if (kernel_is_due(s, err ? NULL : &k))
 		err = find_kernel_anew(s, addr, &k);
 	if (err) {
 		unnamed(ret_symbol, s->kernel ? SYMBOL_GAP : SYMBOL_HIDDEN);
@@ -460,9 +479,21 @@ static void find_ranges(const struct batch *b, const uint64_t *vaddrs, size_t n,
 	elf__free(e);
 }
 
+/* Where symbols cover a part of a function, that part is known by their names: all of a PLT is one function by its unwind rules. */
+static void clip_to_gap(const struct symtab *table, uint64_t vaddr, const struct function_range *f,
+			struct cached_range *r)
+{
+	uint64_t start = 0, end = UINT64_MAX;
+
+	if (table)
+		symtab__stretch(table, vaddr, &start, &end);
+	r->start = f->start > start ? f->start : start;
+	r->end = f->end < end ? f->end : end;
+}
+
 /* Gives each nameless address the start of its function, and remembers how far that reaches. -ENOMEM. */
-static int place_nameless(struct symbolizer *s, const struct symbol_object *object, struct batch *b,
-			  struct symbol *out)
+static int place_nameless(struct symbolizer *s, const struct symbol_object *object,
+			  const struct object_symbols *o, struct batch *b, struct symbol *out)
 {
 	uint64_t *vaddrs = calloc(b->n, sizeof(*vaddrs));
 	struct symbol **symbols = calloc(b->n, sizeof(struct symbol *));
@@ -485,12 +516,11 @@ static int place_nameless(struct symbolizer *s, const struct symbol_object *obje
 	for (size_t i = 0; i < n; i++) {
 		struct cached_range r = {vaddrs[i], vaddrs[i] + 1, "", "", symbols[i]->reason};
 
-		if (ranges[i].end) {
-			symbols[i]->start = r.start = ranges[i].start;
-			r.end = ranges[i].end;
-		}
-		/* where a symbol covers a part of the function, that part is known by its name */
-		(void)range_cache__add(s->ranges, b->object, &r);
+		if (ranges[i].end)
+			clip_to_gap(o->table, vaddrs[i], &ranges[i], &r);
+		symbols[i]->start = r.start;
+		if (o->reach) /* else a table that does not know what else is named there */
+			(void)range_cache__add(s->ranges, b->object, &r);
 	}
 	free(vaddrs);
 	free(symbols);
@@ -589,7 +619,7 @@ int symbolizer__object(struct symbolizer *s, const struct symbol_object *object,
 		s->n_by_reason[sym->reason]++;
 	}
 	if (o && !o->go && b.n)
-		err = place_nameless(s, object, &b, out);
+		err = place_nameless(s, object, o, &b, out);
 out:
 	close_file(s, &b, err ? NULL : o);
 	free(b.questions);

@@ -88,7 +88,14 @@ static void data_is_no_function_and_gaps_have_no_name(void **state)
 	assert_int_equal(kallsyms__find(k, 0xffffffff80ffffff, &s), -ENOENT);
 	assert_int_equal(kallsyms__find(k, 0, &s), -ENOENT);
 	assert_int_equal(kallsyms__find(k, UINT64_MAX, &s), -ENOENT);
+	assert_symbol(k, 0xffffffffc0300000 + KALLSYMS_SPAN_MAX - 1, "bpf_prog_6deef7357e7b4530_sd_fw_egress",
+		      "bpf", 0xffffffffc0300000);
 	assert_int_equal(kallsyms__find(k, 0xffffffffc0300000 + KALLSYMS_SPAN_MAX, &s), -ENOENT);
+	assert_symbol(k, 0xffffffffc0100000 + KALLSYMS_MODULE_SPAN_MAX - 1, "xfs_first", "xfs",
+		      0xffffffffc0100000);
+	assert_int_equal(kallsyms__find(k, 0xffffffffc0100000 + KALLSYMS_MODULE_SPAN_MAX, &s), -ENOENT);
+	assert_symbol(k, 0xffffffff81002000 + KALLSYMS_SPAN_MAX - 1, "strong_function", "",
+		      0xffffffff81002000);
 	kallsyms__free(k);
 }
 
@@ -179,7 +186,9 @@ static void many_symbols_are_found_in_any_order(void **state)
 		snprintf(expect, sizeof(expect), "f%d_%.*s", j, j % 487, name);
 		assert_symbol(k, start + (uint64_t)i % 4096, expect, j % 3 ? "" : "some_module", start);
 		assert_int_equal(kallsyms__find(k, start, &s), 0);
-		assert_int_equal(s.end - s.start, j % 1000 == 999 ? KALLSYMS_SPAN_MAX : 4096);
+		assert_int_equal(s.end - s.start, j % 1000 != 999 ? 4096
+						  : j % 3         ? KALLSYMS_SPAN_MAX
+								  : KALLSYMS_MODULE_SPAN_MAX);
 	}
 	kallsyms__free(k);
 	buf__done(&text);

@@ -198,6 +198,58 @@ static void bpf_program_that_replaced_another_is_not_given_its_name(void **state
 	assert_string_equal(module, "bpf");
 }
 
+#define MODULES_OLD "old 20480 0 - Live 0xffffffffc0000000\n"
+
+/* A module that comes stands right behind one that is there; one that goes leaves its place to the next. */
+static void modules_that_come_and_go_have_their_own_names(void **state)
+{
+	struct fixture *f = *state;
+	struct symbolizer_stats stats;
+	const char *module;
+
+	write_file(f, "kallsyms", "ffffffff81000000 T a\nffffffffc0000000 t old_read\t[old]\n", "w");
+	write_file(f, "modules", MODULES_OLD, "w");
+	assert_string_equal(kernel_name(f, 0xffffffffc0002010, &module), "old_read"); /* its last */
+	write_file(f, "kallsyms", "ffffffffc0002000 t new_read\t[new]\n", "a");
+	write_file(f, "modules", "new 16384 0 - Live 0xffffffffc0002000\n" MODULES_OLD, "w");
+	f->now_ns += 11 * NS_PER_SEC;
+	assert_string_equal(kernel_name(f, 0xffffffffc0002010, &module), "new_read");
+	assert_string_equal(module, "new");
+	write_file(f, "kallsyms", "ffffffff81000000 T a\nffffffffc0000000 t other_read\t[other]\n", "w");
+	write_file(f, "modules", "other 20480 0 - Live 0xffffffffc0000000\n", "w");
+	f->now_ns += 11 * NS_PER_SEC;
+	assert_string_equal(kernel_name(f, 0xffffffffc0000010, &module), "other_read");
+	/* at another place, by the same name; asked first for a function of the image, which stays */
+	write_file(f, "kallsyms", "ffffffff81000000 T a\nffffffffbfffffff t other_write\t[other]\n", "w");
+	write_file(f, "modules", "other 20480 0 - Live 0xffffffffbfff0000\n", "w");
+	f->now_ns += 11 * NS_PER_SEC;
+	assert_string_equal(kernel_name(f, 0xffffffff81000010, &module), "a");
+	assert_string_equal(kernel_name(f, 0xffffffffc0000010, &module), "other_write");
+	symbolizer__stats(f->s, &stats);
+	assert_int_equal(stats.n_kernel_loads, 4);
+}
+
+static void modules_that_stay_are_not_read_again(void **state)
+{
+	struct fixture *f = *state;
+	struct symbolizer_stats stats;
+	const char *module;
+
+	write_file(f, "kallsyms", "ffffffff81000000 T a\nffffffffc0000000 t old_read\t[old]\n", "w");
+	write_file(f, "modules", MODULES_OLD, "w");
+	for (int i = 0; i < 600; i++, f->now_ns += NS_PER_SEC) {
+		/* who uses them changes, and what a reading of the list costs is not paid for each address */
+		write_file(f, "modules",
+			   i % 10 == 1 ? ""
+			   : i % 2     ? MODULES_OLD
+				       : "old 20480 2 x,y, Live 0xffffffffc0000000\n",
+			   "w");
+		assert_string_equal(kernel_name(f, 0xffffffffc0000010, &module), "old_read");
+	}
+	symbolizer__stats(f->s, &stats);
+	assert_int_equal(stats.n_kernel_loads, 1);
+}
+
 static void address_that_is_in_no_table_is_looked_for_ever_more_rarely(void **state)
 {
 	struct fixture *f = *state;
@@ -425,6 +477,39 @@ static void function_without_a_name_is_told_by_its_start(void **state)
 	assert_int_equal(file.n_opened, 1);
 }
 
+/* All of a file's PLT has one unwind rule, and most of it names. */
+static void a_symbol_within_a_nameless_function_keeps_its_name(void **state)
+{
+	struct fixture *f = *state;
+	struct file file;
+	struct symbol out;
+	uint64_t part;
+
+	write_file(f, "part.s",
+		   ".text\n.cfi_startproc\n.zero 32\n"
+		   ".type part, @function\npart: .zero 16\n.size part, 16\n"
+		   ".zero 16\n.cfi_endproc\n"
+		   ".type behind, @function\nbehind: .zero 16\n.size behind, 16\n",
+		   "w");
+	assert_int_equal(shell(f, "gcc -shared -nostdlib -o part.so part.s"), 0);
+	init_file(&file, f, "part.so", 1);
+	part = address_of(f, "part.so", "part");
+	for (int again = 0; again < 2; again++) {
+		const uint64_t gaps[] = {part - 8, part + 20};
+
+		for (int i = 0; i < 2; i++) {
+			assert_int_equal(symbolizer__object(f->s, &file.object, &gaps[i], 1, &out), 0);
+			assert_int_equal(out.reason, SYMBOL_GAP);
+			assert_int_equal(out.start, i ? part + 16 : part - 32);
+		}
+		assert_named(f, &file, part, "part");
+		assert_named(f, &file, part + 15, "part");
+		assert_named(f, &file, part + 32, "behind");
+		assert_unnamed(f, &file, part - 32, SYMBOL_GAP);
+		assert_unnamed(f, &file, part + 16, SYMBOL_GAP);
+	}
+}
+
 static void file_that_is_gone_is_asked_again(void **state)
 {
 	struct fixture *f = *state;
@@ -559,6 +644,9 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(bpf_program_that_replaced_another_is_not_given_its_name,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(modules_that_come_and_go_have_their_own_names, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(modules_that_stay_are_not_read_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(hidden_kernel_symbols_are_a_reason_and_one_clear_line, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(batch_is_answered_in_the_order_it_was_asked, setup, teardown),
@@ -566,6 +654,8 @@ int main(void)
 			an_object_is_read_once_and_a_file_of_the_same_build_id_by_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(stripped_file_is_named_by_its_debug_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(function_without_a_name_is_told_by_its_start, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_symbol_within_a_nameless_function_keeps_its_name, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(file_that_is_gone_is_asked_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_files_are_told_apart_and_remembered, setup, teardown),
