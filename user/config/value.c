@@ -203,19 +203,22 @@ int value__take(const struct key *k, const struct yaml_node *node, const char *n
 	return -EINVAL;
 }
 
+/* "nginx, redis": blanks around an item are not of it, as in YAML. */
 static int take_commas(const struct key *k, const char *text, const char *name, struct arena *arena,
 		       struct config *c, struct err *e)
 {
 	struct yaml_node list = {.kind = YAML_LIST, .line = 1, .text = ""}, *item;
 
-	while (*text) {
-		size_t n = strcspn(text, ",");
+	while (*(text += strspn(text, " "))) {
+		size_t n = strcspn(text, ","), len = n;
 
+		while (len && text[len - 1] == ' ')
+			len--;
 		item = list.n < YAML_ITEMS_MAX ? arena__alloc(arena, sizeof(*item)) : NULL;
 		if (!item)
 			return err__set(e, -E2BIG, "more than %d items, or out of memory", YAML_ITEMS_MAX);
 		item->kind = YAML_SCALAR;
-		item->text = arena__strndup(arena, text, n);
+		item->text = arena__strndup(arena, text, len);
 		if (!item->text)
 			return err__set(e, -ENOMEM, "out of memory");
 		if (list.last)

@@ -305,6 +305,25 @@ static void the_later_source_wins_and_is_named(void **state)
 	config__free(c);
 }
 
+static void blanks_around_the_items_of_a_list_are_not_of_them(void **state)
+{
+	char *env[] = {"EVERPROF_TARGETS_EXCLUDE_COMM= nginx, my app ,redis  ",
+		       "EVERPROF_TARGETS_EXCLUDE_EXE= ", NULL};
+	const char *sets[] = {"targets.exclude.pid=3 , 4"};
+	struct config_opts o = {.env = env, .sets = sets, .n_sets = 1};
+	struct config *c = good_with(&o, "targets: {exclude: {exe: [x]}}");
+
+	(void)state;
+	assert_int_equal(c->targets.exclude.comm.n, 3);
+	assert_string_equal(c->targets.exclude.comm.items[0], "nginx");
+	assert_string_equal(c->targets.exclude.comm.items[1], "my app");
+	assert_string_equal(c->targets.exclude.comm.items[2], "redis");
+	assert_int_equal(c->targets.exclude.exe.n, 0);
+	assert_int_equal(c->targets.exclude.pid.n, 2);
+	assert_int_equal(c->targets.exclude.pid.items[1], 4);
+	config__free(c);
+}
+
 static void the_three_plain_variables_are_understood(void **state)
 {
 	char *plain[] = {"PROFILING_ENABLED=0", "MAX_PROFILE_DURATION=5m", "PROFILE_CLEANUP_INTERVAL=10m",
@@ -339,6 +358,8 @@ static void a_bad_variable_or_set_is_named(void **state)
 		 "'EVERPROF_PROFILING_WINDOW'?"},
 		{"EVERPROF_SERVER_LISTEN=a\nb:80", NULL, "a control character"},
 		{"EVERPROF_TARGETS_INCLUDE_COMM=a,,b", NULL,
+		 "EVERPROF_TARGETS_INCLUDE_COMM: expected texts of 1 to 255 bytes"},
+		{"EVERPROF_TARGETS_INCLUDE_COMM=a, ,b", NULL,
 		 "EVERPROF_TARGETS_INCLUDE_COMM: expected texts of 1 to 255 bytes"},
 		{"EVERPROF_ALERTS=[{name: a}]", NULL,
 		 "environment EVERPROF_ALERTS:1: alerts[0] a: expected 'condition'"},
@@ -464,6 +485,7 @@ int main(void)
 		cmocka_unit_test(bad_files_are_refused_in_one_line),
 		cmocka_unit_test(a_very_long_key_is_unknown_and_no_crash),
 		cmocka_unit_test(the_later_source_wins_and_is_named),
+		cmocka_unit_test(blanks_around_the_items_of_a_list_are_not_of_them),
 		cmocka_unit_test(the_three_plain_variables_are_understood),
 		cmocka_unit_test(a_bad_variable_or_set_is_named),
 		cmocka_unit_test(variables_of_others_are_left_alone),
