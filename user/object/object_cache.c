@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "user/base/io.h"
+#include "user/base/log.h"
 #include "user/object/object_cache.h"
 #include "user/object/object_index.h"
 #include "user/object/vdso.h"
@@ -51,6 +52,7 @@ struct object_cache {
 	struct object_index index;
 	struct object_entry_list idle, opened;
 	uint32_t n_idle;
+	uint64_t keep_ns; /* no object goes sooner but for want of room */
 	struct object_cache_stats stats;
 };
 
@@ -204,6 +206,10 @@ static int cache__add(struct object_cache *c, struct object *o, const struct obj
 		c->stats.n_evicted++;
 	}
 	r = object_index__add(&c->index, o, id, &e);
+	if (r == -ENOSPC && !c->stats.n_refused_id++)
+		log_warn("objects: all %u numbers are used: code of new files has no names until the next "
+			 "start",
+			 c->opts.max_id);
 	if (r < 0)
 		return r;
 	e->refs = 1;
@@ -569,8 +575,18 @@ int object_cache__open_fd(struct object_cache *c, uint32_t id, uint64_t now_ns, 
 /* Where programs are built and tested, each run is of a file that was never seen before, and no sample may ever have been taken of it: of such a crowd less is kept. */
 static uint64_t cache__idle_ns(const struct object_cache *c)
 {
-	return c->n_idle > c->opts.idle_crowd && c->opts.idle_ns > IDLE_CROWD_NS ? IDLE_CROWD_NS
-										 : c->opts.idle_ns;
+	uint64_t ns = c->opts.idle_ns;
+
+	if (c->n_idle > c->opts.idle_crowd && ns > IDLE_CROWD_NS)
+		ns = IDLE_CROWD_NS;
+	return ns > c->keep_ns ? ns : c->keep_ns;
+}
+
+void object_cache__keep(struct object_cache *c, uint64_t ns)
+{
+	pthread_mutex_lock(&c->lock);
+	c->keep_ns = ns;
+	pthread_mutex_unlock(&c->lock);
 }
 
 uint32_t object_cache__retire(struct object_cache *c, uint64_t now_ns)
@@ -620,6 +636,7 @@ int object_cache__new(const struct object_cache_opts *opts, struct object_cache 
 		return -ENOMEM;
 	c->opts = *opts;
 	c->opts.max_objects = opts->max_objects ? opts->max_objects : 65536;
+	c->opts.max_id = opts->max_id ? opts->max_id : FRAME_OBJECT_MAX;
 	c->opts.max_open_fds = opts->max_open_fds ? opts->max_open_fds : default_open_fds();
 	c->opts.idle_crowd = opts->idle_crowd ? opts->idle_crowd : IDLE_CROWD;
 	c->opts.idle_ns = opts->idle_ns ? opts->idle_ns : 600ull * 1000000000;
@@ -632,7 +649,7 @@ int object_cache__new(const struct object_cache_opts *opts, struct object_cache 
 		return r;
 	}
 	pthread_mutex_init(&c->lock, NULL);
-	object_index__init(&c->index);
+	object_index__init(&c->index, c->opts.max_id);
 	TAILQ_INIT(&c->idle);
 	TAILQ_INIT(&c->opened);
 	*ret_cache = c;

@@ -4,14 +4,15 @@
  *
  * The same file is found by (device, inode, size, mtime), the same code under another inode (an image layer, a copy)
  * by build-id and equal segments. Ids start at 1 and are never used twice, so a stale id is harmless everywhere. An
- * object nobody refers to stays for idle_ns, so that late samples are named, or until the room is needed; less long where there are very many.
+ * object nobody refers to stays for idle_ns, so that late samples are named, or until the room is needed; less long where there are very many, but never less
+ * than somebody may still ask for it (object_cache__keep).
  *
  * Owns: objects and their descriptors. Thread: any (one mutex); a `const struct object *` holds as long as its
  * reference. The `retired` callback runs under the mutex and must not call back.
  * Limit: max_objects, OBJECT_ALIASES_MAX files an object, max_open_fds descriptors (closed after fd_idle_ns too: an
  * open file keeps a container's file system busy), FRAME_OBJECT_MAX ids in a lifetime. Evictions and refusals are
  * counted.
- * Errors: -ENOENT no such id, -E2BIG all room is in use, -ENOSPC ids are used up, -ENOMEM.
+ * Errors: -ENOENT no such id, -E2BIG all room is in use, -ENOSPC ids are used up (said once in the log), -ENOMEM.
  */
 #ifndef EVERPROF_OBJECT_OBJECT_CACHE_H
 #define EVERPROF_OBJECT_OBJECT_CACHE_H
@@ -27,6 +28,7 @@ struct object_cache;
 struct object_cache_opts {
 	int proc_root_fd;      /* /proc or a fixture tree; duplicated */
 	uint32_t max_objects;  /* 0: 65536 */
+	uint32_t max_id;       /* 0: FRAME_OBJECT_MAX */
 	uint32_t max_open_fds; /* 0: 256, or a quarter of RLIMIT_NOFILE */
 	uint64_t idle_ns;      /* 0: 10 minutes */
 	uint32_t idle_crowd;   /* 0: 4096; of more than these, those idle for 2 minutes go */
@@ -44,6 +46,7 @@ struct object_cache_stats {
 	uint64_t n_retired;     /* idle for too long */
 	uint64_t n_evicted;     /* idle, but sooner than that: the room was needed */
 	uint64_t n_refused;     /* no room */
+	uint64_t n_refused_id;  /* all ids are used */
 	uint64_t n_fd_evicted, n_fd_reopened, n_fd_lost;
 	uint64_t n_by_state[OBJECT_STATE_MAX]; /* objects made in that state */
 };
@@ -71,6 +74,8 @@ void object_cache__put(struct object_cache *c, uint32_t id);
  * the file cannot be found again, the object's error where it never could be read.
  */
 int object_cache__open_fd(struct object_cache *c, uint32_t id, uint64_t now_ns, int *ret_fd);
+/* Samples may be named so long after the last use of their object. */
+void object_cache__keep(struct object_cache *c, uint64_t ns);
 /* Lets go of objects and descriptors that were idle for too long; returns how many objects. */
 uint32_t object_cache__retire(struct object_cache *c, uint64_t now_ns);
 void object_cache__stats(struct object_cache *c, struct object_cache_stats *ret_stats);

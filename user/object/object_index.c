@@ -275,7 +275,7 @@ int object_index__add(struct object_index *x, struct object *o, const struct obj
 	struct object_entry *e;
 	int r;
 
-	if (x->next_id > FRAME_OBJECT_MAX)
+	if (x->next_id > x->max_id)
 		return -ENOSPC;
 	e = calloc(1, sizeof(*e));
 	if (!e)
@@ -314,10 +314,11 @@ void object_index__remove(struct object_index *x, struct object_entry *e)
 
 /* ---- the index --------------------------------------------------------------------------------------------------- */
 
-void object_index__init(struct object_index *x)
+void object_index__init(struct object_index *x, uint32_t max_id)
 {
 	memset(x, 0, sizeof(*x));
 	x->next_id = 1;
+	x->max_id = max_id;
 	hashmap__init(&x->by_id);
 	hashmap__init(&x->by_file);
 	hashmap__init(&x->by_build);

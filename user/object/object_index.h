@@ -2,7 +2,7 @@
 /*
  * object_index - the object cache's entries, and the ways to find one.
  *
- * Owns: the entries. Thread: under the cache's mutex. Limit: FRAME_OBJECT_MAX ids in a lifetime, OBJECT_ALIASES_MAX
+ * Owns: the entries. Thread: under the cache's mutex. Limit: max_id ids in a lifetime, OBJECT_ALIASES_MAX
  * files an entry; how many entries is the cache's to say. Errors: -ENOSPC ids are used up, -ENOMEM.
  */
 #ifndef EVERPROF_OBJECT_OBJECT_INDEX_H
@@ -45,11 +45,11 @@ TAILQ_HEAD(object_entry_list, object_entry);
 struct object_index {
 	struct hashmap by_id, by_file, by_build, by_name, by_place, by_inode;
 	struct slots slots;
-	uint32_t next_id;
+	uint32_t next_id, max_id;
 	size_t entry_bytes;
 };
 
-void object_index__init(struct object_index *x);
+void object_index__init(struct object_index *x, uint32_t max_id);
 void object_index__done(struct object_index *x);
 /*
  * Takes `o` on success and gives it the next id. With an identity it is found by file, without one by name (the vDSO

@@ -41,6 +41,8 @@
 #define JIT_PROCESSES_MAX 32
 #define JIT_REFRESH_NS    NS_PER_SEC
 
+#define NAMING_NS (60 * NS_PER_SEC) /* in which a window that was closed or copied is named */
+
 /* Losses of the slice, by event: what the kernel counted since the last one, and what we did. */
 static void collector__slice_losses(struct collector *c, struct losses ret[EVENT_N])
 {
@@ -247,6 +249,20 @@ static void port_object_retired(void *ctx, uint32_t id)
 		tables__forget(c->tables, id);
 }
 
+/* How long after its last use an object may be asked for: as long as a sample of it may be in a window, or in one that is kept. */
+static uint64_t collector__longest_ns(const struct collector_opts *opts)
+{
+	uint64_t longest_ns = 0;
+
+	for (int ev = 0; ev < EVENT_N; ev++) {
+		if (opts->events[ev].on && !opts->events[ev].window_ns)
+			return UINT64_MAX;
+		if (opts->events[ev].window_ns > longest_ns)
+			longest_ns = opts->events[ev].window_ns;
+	}
+	return longest_ns + opts->history_ns + NAMING_NS;
+}
+
 static int collector__new_tables(struct collector *c)
 {
 	const struct jit_maps_opts jit = {.max_processes = JIT_PROCESSES_MAX,
@@ -270,9 +286,11 @@ static int collector__new_tables(struct collector *c)
 	if (c->proc_fd < 0)
 		return -ENOENT;
 	err = object_cache__new(&objects, &c->objects);
+	if (err)
+		return err;
+	object_cache__keep(c->objects, collector__longest_ns(&c->opts));
 	processes.objects = c->objects;
-	if (!err)
-		err = process_table__new(&processes, &c->processes);
+	err = process_table__new(&processes, &c->processes);
 	if (!err)
 		err = mapping_store__new(c->maps, &c->mappings);
 	if (!err)
@@ -575,6 +593,7 @@ static void collector__take_opts(struct collector *c, const struct collector_opt
 {
 	c->opts = *opts;
 	c->history.age_ns = opts->history_ns;
+	object_cache__keep(c->objects, collector__longest_ns(opts));
 	c->maps->gate->kernel_stacks = opts->kernel_stacks;
 	collector__push_verdicts(c);
 }

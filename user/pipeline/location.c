@@ -255,7 +255,7 @@ static int locate_object(struct locator *l, const struct sorted_frame *frames, u
 
 	if (vaddrs && symbols) {
 		if (object_cache__get(l->n->objects, id, &o))
-			o = NULL; /* retired: it was not mapped anywhere for longer than any window is kept */
+			o = NULL; /* evicted: nobody mapped it, and there were more others than have room */
 		err = locate_batch(l, o ? o : &unknown, frames, n, vaddrs, symbols);
 		if (o)
 			object_cache__put(l->n->objects, id);

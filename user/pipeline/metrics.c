@@ -183,6 +183,9 @@ static void print_tables(const struct collector_stats *s, struct buf *b)
 	number(b, "object_bytes", GAUGE, "Memory of what is known of files.", s->objects.bytes);
 	number(b, "objects_evicted_total", COUNTER, "Files that were forgotten for want of room.",
 	       s->objects.n_evicted);
+	number(b, "objects_unnumbered_total", COUNTER,
+	       "Mappings of files that are not known because all numbers for files are used.",
+	       s->objects.n_refused_id);
 	number(b, "unwind_pages_total", COUNTER, "Pages of unwind rows that were built.",
 	       s->tables.pages_built);
 	number(b, "unwind_row_bytes", GAUGE, "Memory of unwind rows in the kernel.", s->tables.store.bytes);

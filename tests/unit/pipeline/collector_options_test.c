@@ -3,6 +3,8 @@
 #include "tests/unit/pipeline/window.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "user/base/err.h"
@@ -55,6 +57,9 @@ static int setup(void **state)
 	history__init(&b->c.history, SECOND(5), MANY_BYTES);
 	assert_non_null(b->c.loader);
 	assert_int_equal(process_table__new(&opts, &b->c.processes), 0);
+	assert_int_equal(object_cache__new(&(struct object_cache_opts){.proc_root_fd = opts.proc_root_fd},
+					   &b->c.objects),
+			 0);
 	log__set_level(LOG_LEVEL_ERROR);
 	*state = b;
 	return 0;
@@ -68,6 +73,7 @@ static int teardown(void **state)
 		window__unref(b->c.windows[ev]);
 	history__done(&b->c.history);
 	process_table__free(b->c.processes);
+	object_cache__free(b->c.objects);
 	close(b->c.proc_fd);
 	free(b->c.loader);
 	free(b);
@@ -94,6 +100,57 @@ static void options_that_fail_late_leave_nothing_of_themselves(void **state)
 	assert_false(b->c.is_recording[EVENT_THREADCREATE]);
 	assert_int_equal(b->c.history.age_ns, SECOND(5));
 	assert_int_equal(b->gate.kernel_stacks, 1);
+}
+
+/* The object of this program, which nobody has mapped any more; used last at now_ns. */
+static void have_idle_object(struct bare *b, uint64_t now_ns)
+{
+	struct object_mapping m = {.tgid = (uint32_t)getpid(), .pid_dir_fd = -1};
+	uint64_t here = (uint64_t)(uintptr_t)have_idle_object, bias;
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[4200], path[4096] = "";
+	uint32_t id = 0;
+
+	assert_non_null(maps);
+	while ((here < m.start || here >= m.end) && fgets(line, sizeof(line), maps))
+		sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %4095s", &m.start, &m.end,
+		       &m.pgoff, path);
+	fclose(maps);
+	m.path = path;
+	assert_int_equal(object_cache__open_mapping(b->c.objects, &m, now_ns, &id, &bias), 0);
+	assert_int_not_equal(id, 0);
+	object_cache__put(b->c.objects, id);
+}
+
+static void assert_kept_for(struct bare *b, const struct collector_opts *opts, uint64_t ns)
+{
+	static uint64_t now_ns = SECOND(1);
+	struct collector_opts fresh = *opts;
+	struct err err = {""};
+
+	/* without a clock none can be taken but those that are gone back to */
+	b->c.opts = *opts;
+	fresh.events[EVENT_THREADCREATE].on = true;
+	assert_int_equal(collector__reconfigure(&b->c, &fresh, &err), -EOPNOTSUPP);
+	have_idle_object(b, now_ns);
+	assert_int_equal(object_cache__retire(b->c.objects, now_ns + ns - 1), 0);
+	assert_int_equal(object_cache__retire(b->c.objects, now_ns + ns), 1);
+	now_ns += ns;
+}
+
+/* A file of an hour's window is asked for when the window ends, and again as long as that is kept. */
+static void objects_are_kept_as_long_as_windows_are(void **state)
+{
+	struct bare *b = *state;
+	struct collector_opts fresh = b->c.opts;
+
+	assert_kept_for(b, &fresh, SECOND(600));
+	fresh.history_ns = SECOND(1200);
+	fresh.events[EVENT_OFFCPU].window_ns = SECOND(3600);
+	fresh.events[EVENT_CPU].window_ns = SECOND(60);
+	assert_kept_for(b, &fresh, SECOND(3600 + 1200 + 60));
+	fresh.events[EVENT_OFFCPU].window_ns = SECOND(60);
+	assert_kept_for(b, &fresh, SECOND(60 + 1200 + 60));
 }
 
 /* Its start is no error, which would end the agent; its profile says what it lacks. */
@@ -131,6 +188,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		bare_test(options_that_fail_late_leave_nothing_of_themselves),
+		bare_test(objects_are_kept_as_long_as_windows_are),
 		bare_test(kernel_allocations_that_cannot_be_hooked_end_nothing),
 		bare_test(page_faults_that_cannot_be_followed_end_nothing),
 	};
