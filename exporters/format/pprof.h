@@ -23,7 +23,8 @@ struct err;
 struct profile;
 
 /* Entries of one table in a file that is read. */
-#define PPROF_TABLE_MAX (1u << 22)
+#define PPROF_TABLE_MAX    (1u << 22)
+#define PPROF_COMMENTS_MAX 4096
 
 struct pprof_opts {
 	enum compression compression;

@@ -215,6 +215,9 @@ static bool add_comment(uint64_t v, void *ctx)
 	struct decoder *d = ctx;
 	uint32_t id = 0;
 
+	/* a reference is a byte: the rest has nothing to say that so many have not */
+	if (profile__n_comments(d->p) >= PPROF_COMMENTS_MAX)
+		return true;
 	return !string_of(d, v, &id) && (!id || !profile__comment(d->p, "%s", profile__str(d->p, id)));
 }
 

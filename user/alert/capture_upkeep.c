@@ -75,12 +75,14 @@ static int remember(struct capture_upkeep *u, const char *store_dir, const struc
 	return 0;
 }
 
-static uint32_t rule_number(const struct capture_folder *all, uint32_t i)
+/* One for each rule that there was before, or the next; firsts: where each has its first capture. */
+static uint32_t rule_number(const struct capture_folder *all, uint32_t i, uint32_t *firsts, uint32_t *n_rules)
 {
-	for (uint32_t j = 0; j < i; j++)
-		if (!strcmp(all[j].rule, all[i].rule))
-			return j;
-	return i;
+	for (uint32_t rule = 0; rule < *n_rules; rule++)
+		if (!strcmp(all[firsts[rule]].rule, all[i].rule))
+			return rule;
+	firsts[*n_rules] = i;
+	return (*n_rules)++;
 }
 
 static int sort_out(struct capture_upkeep *u, const char *store_dir, const struct capture_folder *all,
@@ -88,13 +90,14 @@ static int sort_out(struct capture_upkeep *u, const char *store_dir, const struc
 		    uint64_t *ret_bytes)
 {
 	struct capture_standing *s = calloc(n ? n : 1, sizeof(*s));
-	uint32_t n_going = 0;
-	int err = s ? 0 : -ENOMEM;
+	uint32_t *firsts = calloc(n ? n : 1, sizeof(*firsts));
+	uint32_t n_going = 0, n_rules = 0;
+	int err = s && firsts ? 0 : -ENOMEM;
 
 	for (uint32_t i = 0; !err && i < n; i++)
 		s[i] = (struct capture_standing){.time_ms = all[i].name.time_ms,
 						 .bytes = all[i].bytes,
-						 .rule = rule_number(all, i),
+						 .rule = rule_number(all, i, firsts, &n_rules),
 						 .episode = u->known[i].episode,
 						 .severity = u->known[i].severity,
 						 .is_pinned = all[i].is_pinned};
@@ -106,6 +109,7 @@ static int sort_out(struct capture_upkeep *u, const char *store_dir, const struc
 		*ret_n_deleted += is_gone;
 		*ret_bytes += is_gone ? 0 : all[i].bytes;
 	}
+	free(firsts);
 	free(s);
 	return err;
 }
@@ -115,7 +119,7 @@ int capture_upkeep__run(struct capture_upkeep *u, const char *store_dir, const s
 {
 	struct capture_folder *all = NULL;
 	uint32_t n = 0;
-	int err = capture_folder__list(store_dir, &all, &n);
+	int err = capture_folder__list(store_dir, UINT32_MAX, &all, &n);
 
 	*ret_n_deleted = 0;
 	*ret_bytes = 0;

@@ -2,7 +2,7 @@
 /*
  * capture_upkeep - keeps the captures of a store within their limits, by the rules of user/store/capture_retention.h.
  *
- * Owns: what it remembers of each capture, so that a meta.json is read once. Thread: one, that may wait for a disk. Limit: CAPTURE_FOLDERS_MAX. Errors: -errno.
+ * Owns: what it remembers of each capture, so that a meta.json is read once. Thread: one, that may wait for a disk. Limit: none, it sees all that is there. Errors: -errno.
  */
 #ifndef EVERPROF_ALERT_CAPTURE_UPKEEP_H
 #define EVERPROF_ALERT_CAPTURE_UPKEEP_H

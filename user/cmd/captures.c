@@ -111,7 +111,7 @@ static int list(void *request, char **operands, uint32_t n_operands)
 	struct err e = {""};
 	size_t header_len;
 	struct buf b;
-	int status, err = capture_folder__list(r->store, &all, &n);
+	int status, err = capture_folder__list(r->store, CAPTURE_FOLDERS_MAX, &all, &n);
 
 	(void)operands, (void)n_operands;
 	if (r->rule)

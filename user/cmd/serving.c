@@ -136,7 +136,7 @@ static int on_captures(void *ctx, struct buf *to)
 	const struct serving *s = ctx;
 	struct capture_folder *all = NULL;
 	uint32_t n = 0;
-	int err = capture_folder__list(s->store_dir, &all, &n);
+	int err = capture_folder__list(s->store_dir, CAPTURE_FOLDERS_MAX, &all, &n);
 
 	if (!err)
 		buf__append(to, all, n * sizeof(*all));

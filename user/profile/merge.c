@@ -408,7 +408,8 @@ static int merge_meta(struct translation *t)
 /* "lost <reason>: <n>", or "doubt …", whatever follows n after a blank: the length up to the number, the number and the rest. */
 static bool parse_loss(const char *comment, size_t *ret_head, uint64_t *ret_n, const char **ret_rest)
 {
-	const char *colon = strchr(comment, ':'); /* the text behind the number may have more of them */
+	/* the text behind the number may have more of them, and be as long as a file that was made to hurt */
+	const char *colon = memchr(comment, ':', strnlen(comment, MERGE_REASON_MAX));
 	char *end;
 
 	if ((strncmp(comment, "lost ", 5) && strncmp(comment, "doubt ", 6)) || !colon || colon[1] != ' ' ||

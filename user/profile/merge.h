@@ -19,6 +19,7 @@ struct label;
 struct profile;
 
 #define MERGE_COMMENTS_MAX 1024
+#define MERGE_REASON_MAX   256 /* of a loss, that adds up with others of its */
 
 /*
  * Where samples go whose stacks do not come in: below a stack that does (`anchor`), as a frame of that name in their leaf's binary, and where they are enough, below that as

@@ -29,21 +29,21 @@ struct value_type profile__type(const struct profile *p, uint32_t i)
 
 int profile__find_type(const struct profile *p, const char *name, uint32_t *ret_i)
 {
+	const char *wanted = name ? name : profile__str(p, p->meta.default_type);
+
 	if (!p->n_types)
 		return -ENOENT;
-	if (!name)
-		name = profile__str(p, p->meta.default_type);
-	if (!*name) {
-		*ret_i = p->n_types - 1;
-		return 0;
-	}
-	for (uint32_t i = 0; i < p->n_types; i++) {
-		if (!strcmp(profile__str(p, p->types[i].type), name)) {
+	for (uint32_t i = 0; i < p->n_types && *wanted; i++) {
+		if (!strcmp(profile__str(p, p->types[i].type), wanted)) {
 			*ret_i = i;
 			return 0;
 		}
 	}
-	return -ENOENT;
+	/* others write a default that is no type of theirs; pprof takes the last then, too */
+	if (name && *name)
+		return -ENOENT;
+	*ret_i = p->n_types - 1;
+	return 0;
 }
 
 const char *profile__str(const struct profile *p, uint32_t id)

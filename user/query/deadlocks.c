@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "user/base/buf.h"
+#include "user/base/hashmap.h"
 #include "user/profile/profile.h"
 #include "user/query/printable.h"
 
@@ -25,16 +26,52 @@ static int64_t number_of(const struct profile *p, const struct sample *s, const 
 	return l ? l->num : 0;
 }
 
-/* The thread's sample in the circle, or NULL. A merged profile has a thread once for each stack: the first stands for it. */
-static const struct sample *find(const struct profile *p, const char *circle, int64_t tid)
-{
-	for (uint32_t i = 0; i < profile__n_samples(p); i++) {
-		const struct sample *s = profile__get_sample(p, i);
+/* A thread in a circle. Texts of a profile are the same where their numbers are. */
+struct member {
+	uint32_t circle;
+	int64_t tid;
+};
 
-		if (!strcmp(text_of(p, s, DEADLOCK_LABEL), circle) && number_of(p, s, "tid") == tid)
-			return s;
+/* Those of all samples, each with its first: a merged profile has a thread once for each stack. */
+struct members {
+	const struct profile *p;
+	struct hashmap map; /* samples */
+};
+
+static struct member member_of(const struct profile *p, const struct sample *s)
+{
+	const struct label *l = profile__find_label(p, s->labels, DEADLOCK_LABEL);
+
+	return (struct member){.circle = l ? l->str : 0, .tid = number_of(p, s, "tid")};
+}
+
+static bool is_member(uint32_t i, const void *key, const void *owner)
+{
+	const struct member m = member_of(owner, profile__get_sample(owner, i)), *k = key;
+
+	return m.circle == k->circle && m.tid == k->tid;
+}
+
+/* Its sample, or NULL. */
+static const struct sample *find(const struct members *all, struct member m)
+{
+	uint32_t i = hashmap__find(&all->map, hash_pair(m.circle, (uint64_t)m.tid), is_member, &m, all->p);
+
+	return i == HASHMAP_NONE ? NULL : profile__get_sample(all->p, i);
+}
+
+/* Where memory is short, of as many as there is room for. */
+static void find_members(struct members *all, const struct profile *p)
+{
+	all->p = p;
+	hashmap__init(&all->map);
+	for (uint32_t i = 0; i < profile__n_samples(p); i++) {
+		const struct member m = member_of(p, profile__get_sample(p, i));
+
+		if (m.circle && !find(all, m) &&
+		    hashmap__add(&all->map, hash_pair(m.circle, (uint64_t)m.tid), i))
+			return;
 	}
-	return NULL;
 }
 
 static bool is_kernel(const struct profile *p, const struct location *l)
@@ -93,42 +130,47 @@ static void print_circle(void *ctx, const struct profile *p, const struct deadlo
 }
 
 /* Around the circle, from the thread that it is named by. */
-static void follow(const struct profile *p, const char *circle, const struct sample *first,
-		   struct deadlock *ret)
+static void follow(const struct members *all, const struct sample *first, struct deadlock *ret)
 {
+	const struct profile *p = all->p;
+	struct member m = member_of(p, first);
 	const struct sample *s = first;
 
 	*ret = (struct deadlock){.pid = number_of(p, first, "pid"), .process = text_of(p, first, "process")};
 	while (s && ret->n < DEADLOCK_THREADS_MAX && (!ret->n || s != first)) {
+		m.tid = number_of(p, s, "holder_tid");
 		ret->threads[ret->n++] =
 			(struct deadlock_thread){.tid = number_of(p, s, "tid"),
-						 .holder_tid = number_of(p, s, "holder_tid"),
+						 .holder_tid = m.tid,
 						 .comm = text_of(p, s, "comm"),
 						 .holder = text_of(p, s, "holder"),
 						 .lock_address = text_of(p, s, "lock_address"),
 						 .stack = s->stack};
-		s = find(p, circle, number_of(p, s, "holder_tid"));
+		s = find(all, m);
 	}
 }
 
 uint32_t deadlocks__each(const struct profile *p, deadlock_fn fn, void *ctx)
 {
+	struct members all;
 	uint32_t circles = 0;
 
-	for (uint32_t i = 0; i < profile__n_samples(p); i++) {
+	find_members(&all, p);
+	for (uint32_t i = 0; all.map.n && i < profile__n_samples(p); i++) {
 		const struct sample *s = profile__get_sample(p, i);
-		const char *circle = text_of(p, s, DEADLOCK_LABEL);
+		const struct member m = member_of(p, s);
 		struct deadlock d;
 		char tid[24];
 
-		snprintf(tid, sizeof(tid), "%lld", (long long)number_of(p, s, "tid"));
-		if (!*circle || strcmp(circle, tid) || find(p, circle, number_of(p, s, "tid")) != s)
+		snprintf(tid, sizeof(tid), "%lld", (long long)m.tid);
+		if (!m.circle || strcmp(profile__str(p, m.circle), tid) || find(&all, m) != s)
 			continue; /* the thread that a circle is named by stands for it, once */
 		circles++;
-		follow(p, circle, s, &d);
+		follow(&all, s, &d);
 		if (fn)
 			fn(ctx, p, &d);
 	}
+	hashmap__done(&all.map);
 	return circles;
 }
 

@@ -4,7 +4,8 @@
  *
  * They are told by labels: `deadlock` is the same number for all of a circle, `holder_tid` leads to the next one, `lock_address` is what it waits for.
  *
- * Owns: nothing. Thread: any. Limit: DEADLOCK_THREADS_MAX threads a circle and DEADLOCK_FRAMES_MAX frames a stack are shown. Errors: those of the buffer.
+ * Owns: nothing. Thread: any. Limit: DEADLOCK_THREADS_MAX threads a circle and DEADLOCK_FRAMES_MAX frames a stack are shown. Errors: those of the
+ * buffer; without memory there are none.
  */
 #ifndef EVERPROF_QUERY_DEADLOCKS_H
 #define EVERPROF_QUERY_DEADLOCKS_H

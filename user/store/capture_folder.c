@@ -294,7 +294,7 @@ static int by_time(const void *a, const void *b)
 	return strcmp(x->text, y->text);
 }
 
-int capture_folder__list(const char *store_dir, struct capture_folder **ret, uint32_t *ret_n)
+int capture_folder__list(const char *store_dir, uint32_t max, struct capture_folder **ret, uint32_t *ret_n)
 {
 	struct listing l = {.walk = {.one = list_one}};
 	int err = walk(store_dir, &l.walk);
@@ -305,10 +305,9 @@ int capture_folder__list(const char *store_dir, struct capture_folder **ret, uin
 	}
 	if (l.n)
 		qsort(l.items, l.n, sizeof(*l.items), by_time);
-	if (l.n > CAPTURE_FOLDERS_MAX) {
-		memmove(l.items, l.items + (l.n - CAPTURE_FOLDERS_MAX),
-			CAPTURE_FOLDERS_MAX * sizeof(*l.items));
-		l.n = CAPTURE_FOLDERS_MAX;
+	if (l.n > max) {
+		memmove(l.items, l.items + (l.n - max), max * sizeof(*l.items));
+		l.n = max;
 	}
 	*ret = l.items;
 	*ret_n = l.n;

@@ -7,8 +7,8 @@
  *                           .gone.<name>/                             being deleted
  *                  name/pinned                                        an empty file: this one is kept
  *
- * Owns: nothing; each call opens what it needs. Thread: any; several processes may list, pin and delete at once. Limit: CAPTURE_FOLDERS_MAX listed (the
- * newest), CAPTURE_FILES_MAX files in each. Errors: -errno; -ENOENT no such capture; -EBUSY it is pinned; -EINVAL no such name.
+ * Owns: nothing; each call opens what it needs. Thread: any; several processes may list, pin and delete at once. Limit: as many listed (the
+ * newest) as the caller asks for, CAPTURE_FILES_MAX files in each. Errors: -errno; -ENOENT no such capture; -EBUSY it is pinned; -EINVAL no such name.
  */
 #ifndef EVERPROF_STORE_CAPTURE_FOLDER_H
 #define EVERPROF_STORE_CAPTURE_FOLDER_H
@@ -19,7 +19,7 @@
 
 #include "user/store/capture_name.h"
 
-#define CAPTURE_FOLDERS_MAX   10000
+#define CAPTURE_FOLDERS_MAX   10000 /* to be shown */
 #define CAPTURE_FILES_MAX     96
 #define CAPTURE_FILE_NAME_MAX 64
 #define CAPTURE_META          "meta.json"
@@ -45,8 +45,8 @@ struct capture_folder {
 /* Writes them all, or nothing. On failure nothing is left behind; what a SIGKILL leaves, capture_folder__clean removes. ret_bytes: on the disk. */
 int capture_folder__write(const char *store_dir, const char *rule, const struct capture_name *name,
 			  const struct capture_file *files, uint32_t n, uint64_t *ret_bytes);
-/* All of them, the oldest first; an own array, free it. No folder at all is an empty list. */
-int capture_folder__list(const char *store_dir, struct capture_folder **ret, uint32_t *ret_n);
+/* The newest of them, the oldest first; an own array, free it. No folder at all is an empty list. */
+int capture_folder__list(const char *store_dir, uint32_t max, struct capture_folder **ret, uint32_t *ret_n);
 /* By its id, by a beginning of it that no other has, or by rule/name as it stands in a path. -ENOTUNIQ: several begin so. */
 int capture_folder__find(const char *store_dir, const char *id, struct capture_folder *ret);
 /* The same where its files do not matter: bytes, n_files and is_pinned stay 0. No folder of another capture is opened, and

@@ -23,7 +23,7 @@ struct capture_limits {
 /* One capture; the array is ordered by time, the oldest first. */
 struct capture_standing {
 	uint64_t time_ms, bytes;
-	uint32_t rule;    /* a number for each rule */
+	uint32_t rule;    /* a number for each rule, from 0 on */
 	uint64_t episode; /* captures of the same rule and episode belong together */
 	double severity;  /* more is worse */
 	bool is_pinned;

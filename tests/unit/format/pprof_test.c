@@ -472,6 +472,26 @@ static void limits_hold(void **state)
 }
 
 /* Ids that are addresses, unknown fields, a location without function, a label key twice, invalid UTF-8. */
+/* A byte each in the file, and each is compared with those of other files when it is added to them. */
+static void of_very_many_comments_the_first_are_taken(void **state)
+{
+	struct profile *p = text_profile("samples", "count", NULL, NULL), *back;
+	struct err err;
+	struct buf b;
+
+	(void)state;
+	for (int i = 0; i < 2 * PPROF_COMMENTS_MAX; i++)
+		assert_int_equal(profile__comment(p, "comment %d", i % 100), 0);
+	assert_int_equal(profile__seal(p), 0);
+	encode(p, COMPRESSION_NONE, &b);
+	assert_int_equal(pprof__decode(b.data, b.len, NULL, &back, &err), 0);
+	assert_int_equal(profile__n_comments(back), PPROF_COMMENTS_MAX);
+	assert_string_equal(profile__get_comment(back, 101), "comment 1");
+	buf__done(&b);
+	profile__free(back);
+	profile__free(p);
+}
+
 static void a_foreign_file_is_understood(void **state)
 {
 	struct profile *p;
@@ -556,6 +576,7 @@ int main(void)
 		cmocka_unit_test(dangling_and_doubled_ids_are_named),
 		cmocka_unit_test(what_is_no_profile_says_so),
 		cmocka_unit_test(limits_hold),
+		cmocka_unit_test(of_very_many_comments_the_first_are_taken),
 		cmocka_unit_test(a_foreign_file_is_understood),
 		cmocka_unit_test(every_flipped_byte_is_refused_or_understood),
 		cmocka_unit_test(an_unsealed_profile_is_not_written),

@@ -588,7 +588,7 @@ static void of_a_crowd_of_idle_objects_less_is_kept(void **state)
 	assert_int_equal(object_cache__retire(f->cache, 641 * SEC), 1);
 	assert_int_equal(f->retired[1], 3);
 	object_cache__keep(f->cache, 3600 * SEC);
-	assert_int_equal(object_cache__retire(f->cache, 4239 * SEC), 0);
+	assert_int_equal(object_cache__retire(f->cache, 4109 * SEC), 0);
 	assert_int_equal(object_cache__retire(f->cache, 4241 * SEC), 2);
 }
 

@@ -84,6 +84,23 @@ static void the_same_address_in_another_build_stays_apart(void **state)
 	profile__free(b);
 }
 
+/* A text that is longer than any reason is not looked through for each other comment. */
+static void what_is_too_long_for_a_loss_is_a_comment(void **state)
+{
+	struct profile *a = window(0, 0), *b = window(0, 0);
+	char text[400];
+
+	(void)state;
+	snprintf(text, sizeof(text), "lost %0*d: 5", MERGE_REASON_MAX, 0);
+	profile__comment(a, "%s", text);
+	profile__comment(b, "%s", text);
+	assert_int_equal(profile__merge(a, b), 0);
+	assert_int_equal(profile__n_comments(a), 1);
+	assert_string_equal(profile__get_comment(a, 0), text);
+	profile__free(a);
+	profile__free(b);
+}
+
 static void losses_add_up_and_other_comments_stand_once(void **state)
 {
 	struct profile *a = window(0, 0), *b = window(0, 0);
@@ -287,6 +304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_equal_by_content_adds_up),
 		cmocka_unit_test(the_same_address_in_another_build_stays_apart),
+		cmocka_unit_test(what_is_too_long_for_a_loss_is_a_comment),
 		cmocka_unit_test(losses_add_up_and_other_comments_stand_once),
 		cmocka_unit_test(gaps_are_not_observed_time_and_overlap_counts_once),
 		cmocka_unit_test(types_match_by_name_in_any_order),

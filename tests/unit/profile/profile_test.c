@@ -274,6 +274,10 @@ static void the_default_type_is_the_named_one_or_else_the_last(void **state)
 	profile__meta_mut(p)->default_type = string(p, "samples");
 	assert_int_equal(profile__find_type(p, NULL, &i), 0);
 	assert_int_equal(i, 0);
+	profile__meta_mut(p)->default_type = string(p, "space");
+	assert_int_equal(profile__find_type(p, NULL, &i), 0);
+	assert_int_equal(i, 1);
+	assert_int_equal(profile__find_type(p, "space", &i), -ENOENT);
 	profile__free(p);
 }
 

@@ -36,7 +36,7 @@ static uint32_t count(struct capture_folder **ret)
 	struct capture_folder *all = NULL;
 	uint32_t n = 0;
 
-	assert_int_equal(capture_folder__list(test_dir, &all, &n), 0);
+	assert_int_equal(capture_folder__list(test_dir, CAPTURE_FOLDERS_MAX, &all, &n), 0);
 	if (ret)
 		*ret = all;
 	else
@@ -287,7 +287,7 @@ static void write_and_delete_until_killed(void)
 		snprintf(id, sizeof(id), "%d-%llu", getpid(), (unsigned long long)i);
 		if (write_capture("R", DAY_S + i, id, (char)('a' + i % 26), 30000))
 			_exit(1);
-		if (capture_folder__list(test_dir, &all, &n))
+		if (capture_folder__list(test_dir, CAPTURE_FOLDERS_MAX, &all, &n))
 			_exit(2);
 		if (n > 3 && capture_folder__delete(test_dir, &all[0]))
 			_exit(3);

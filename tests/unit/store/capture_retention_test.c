@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "user/base/clock.h"
 #include "user/store/capture_retention.h"
 
 #define NOW 1000000ull
@@ -171,6 +172,26 @@ static void any_choice_keeps_its_promises(void **state)
 	}
 }
 
+/* They are all there, however many: who keeps 10,000 of each rule has them. */
+static void the_time_grows_with_the_captures_and_not_with_their_square(void **state)
+{
+	enum { N = 200000 };
+	const uint64_t limit_ns =
+		5 * NS_PER_SEC; /* it takes a fiftieth of it, and their square several times as much */
+	struct capture_standing *c = calloc(N, sizeof(*c));
+	uint64_t start;
+
+	(void)state;
+	assert_non_null(c);
+	for (uint32_t i = 0; i < N; i++)
+		c[i] = (struct capture_standing){.time_ms = i, .rule = i % 1000, .episode = i, .bytes = 1};
+	start = clock__thread_cpu_ns();
+	assert_int_equal(choose(c, N, (struct capture_limits){.max_per_rule = 150, .max_bytes = 100000}),
+			 N - 100000);
+	assert_true(clock__thread_cpu_ns() - start < limit_ns);
+	free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +200,7 @@ int main(void)
 		cmocka_unit_test(the_number_is_each_rule_s_own),
 		cmocka_unit_test(no_limit_deletes_nothing),
 		cmocka_unit_test(any_choice_keeps_its_promises),
+		cmocka_unit_test(the_time_grows_with_the_captures_and_not_with_their_square),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
