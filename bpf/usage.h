@@ -61,7 +61,7 @@ struct usage_gate {
 };
 
 /* Most descriptors that are counted one by one; a process with a larger table is not told of. */
-#define USAGE_FDS_MAX 65536
+#define USAGE_FDS_MAX (1u << 20)
 
 _Static_assert(sizeof(struct usage_sums) == 56, "no padding");
 _Static_assert(sizeof(struct usage_record) == 232, "no padding");

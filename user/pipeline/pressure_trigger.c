@@ -46,6 +46,7 @@ static int on_ready(int fd, uint32_t events, void *ctx)
 	(void)fd;
 	if (events & EPOLLERR) { /* the control group is gone */
 		pressure_trigger__disarm(t);
+		t->is_gone = true;
 		return 0;
 	}
 	t->has_fired = true;

@@ -36,6 +36,7 @@ struct pressure_trigger {
 	int fd;
 	double percent;
 	bool has_fired;
+	bool is_gone; /* with its control group */
 };
 
 /* Which file and which of its lines a metric is of, by its number from psi_cpu_some_percent on. */

@@ -104,7 +104,7 @@ static void usage__add_point(struct usage *u, struct usage_series *s, const doub
 	const struct usage_point p = {
 		.pass = u->pass,
 		.rss_kib = (uint32_t)clamp(value_of(values, known, METRIC_rss) / 1024, UINT32_MAX),
-		.cpu_millis = (uint16_t)clamp(cpu + 0.5, UINT16_MAX),
+		.cpu_millis = (uint32_t)clamp(cpu + 0.5, UINT32_MAX),
 		.major = (uint16_t)clamp(value_of(values, known, METRIC_major_fault_rate), UINT16_MAX),
 		.threads = (uint16_t)clamp(value_of(values, known, METRIC_thread_count), UINT16_MAX),
 	};

@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "user/base/buf.h"
 #include "user/base/io.h"
 
-#define MEMORY_EVERY 5 /* passes, where nobody looks */
+#define MEMORY_EVERY 5                 /* passes, where nobody looks */
+#define STAT_MAX     ((size_t)1 << 20) /* a line a CPU, a number an interrupt */
 #define BIT(m)       (1ull << METRIC_##m)
 #define WANT_QUEUE   (BIT(run_queue_latency_p50) | BIT(run_queue_latency_p95) | BIT(run_queue_latency_p99))
 #define WANT_CPU     (BIT(cpu_usage_percent) | BIT(context_switch_rate))
@@ -29,7 +31,7 @@ static void host__set(struct usage_host *h, enum metric_id id, double v)
 /* Into u->text; its length, negative: it cannot be read. */
 static ssize_t host__read(struct usage *u, int file)
 {
-	static const char *const names[HOST_FILE_N] = {"stat", "meminfo", "pressure/cpu", "pressure/memory",
+	static const char *const names[HOST_FILE_N] = {"meminfo", "pressure/cpu", "pressure/memory",
 						       "pressure/io"};
 	int *fd = &u->host.files[file];
 
@@ -38,17 +40,29 @@ static ssize_t host__read(struct usage *u, int file)
 	return *fd < 0 ? -1 : pread(*fd, u->text, sizeof(u->text) - 1, 0);
 }
 
+/* Whole: how long it is, is the machine's to say. */
+static int host__read_stat(const struct usage *u, struct host_cpu *ret)
+{
+	struct buf b;
+	int err;
+
+	buf__init(&b, STAT_MAX);
+	err = io__read_at(u->proc_fd, "stat", STAT_MAX, &b);
+	if (!err)
+		err = parse_host_cpu(buf__str(&b), b.len, ret);
+	buf__done(&b);
+	return err;
+}
+
 static void host__cpu(struct usage *u)
 {
 	struct usage_host *h = &u->host;
 	double s = usage__seconds(h->cpu_at, u->now_ns);
 	struct host_cpu now;
-	ssize_t n;
 
 	if (h->rates.n_timed)
 		host__set(h, METRIC_cpu_usage_percent, fmin(h->rates.cpu / u->n_cpus, 1) * 100);
-	n = u->want[SCOPE_SYSTEM] & WANT_CPU ? host__read(u, HOST_FILE_STAT) : -1;
-	if (n < 0 || parse_host_cpu(u->text, (size_t)n, &now)) {
+	if (!(u->want[SCOPE_SYSTEM] & WANT_CPU) || host__read_stat(u, &now)) {
 		h->cpu_at = 0;
 		return;
 	}
@@ -58,7 +72,9 @@ static void host__cpu(struct usage *u)
 		if (all > 0)
 			host__set(h, METRIC_cpu_usage_percent,
 				  fmin(usage__rate(now.busy_ns, h->cpu.busy_ns, s) / all, 1) * 100);
-		host__set(h, METRIC_context_switch_rate, usage__rate(now.switches, h->cpu.switches, s));
+		if (now.has_switches)
+			host__set(h, METRIC_context_switch_rate,
+				  usage__rate(now.switches, h->cpu.switches, s));
 	}
 	h->cpu = now;
 	h->cpu_at = u->now_ns;

@@ -14,12 +14,7 @@
 #include "user/pipeline/usage_group.h"
 #include "user/pipeline/usage_process.h"
 
-enum usage_host_file {
-	HOST_FILE_STAT,
-	HOST_FILE_MEMORY,
-	HOST_FILE_PRESSURE,
-	HOST_FILE_N = HOST_FILE_PRESSURE + PRESSURE_N
-};
+enum usage_host_file { HOST_FILE_MEMORY, HOST_FILE_PRESSURE, HOST_FILE_N = HOST_FILE_PRESSURE + PRESSURE_N };
 
 struct usage_host {
 	int files[HOST_FILE_N]; /* kept open; FD_CLOSED */

@@ -6,15 +6,20 @@
 void usage_pressed__arm(struct usage_pressed *p, struct pressure_triggers *of, uint32_t turn,
 			const double above[PRESSURE_LINES], usage_pressed_path_fn path, void *ctx)
 {
+	bool is_new = p->turn != turn;
 	char text[PATH_MAX];
 
-	if (p->turn == turn)
-		return;
-	usage_pressed__disarm(p);
+	if (is_new)
+		usage_pressed__disarm(p);
 	p->turn = turn;
-	for (int i = 0; i < PRESSURE_LINES; i++)
-		if (above[i] > 0 && path(ctx, pressure_line__kind(i), text, sizeof(text)))
-			pressure_trigger__arm(&p->lines[i], of, text, i, above[i]);
+	for (int i = 0; i < PRESSURE_LINES; i++) {
+		struct pressure_trigger *t = &p->lines[i];
+		bool is_gone = !is_new && t->is_gone;
+
+		if ((is_new || is_gone) && above[i] > 0 &&
+		    path(ctx, pressure_line__kind(i), text, sizeof(text)))
+			t->is_gone = pressure_trigger__arm(t, of, text, i, above[i]) && is_gone;
+	}
 }
 
 void usage_pressed__disarm(struct usage_pressed *p)

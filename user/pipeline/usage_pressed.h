@@ -18,7 +18,7 @@ struct usage_pressed {
 /* Writes the path of that file; false: the target has none. */
 typedef bool (*usage_pressed_path_fn)(void *ctx, enum pressure_kind kind, char *ret_path, size_t size);
 
-/* Watches what is above these percentages (0: not), once a turn. */
+/* Watches what is above these percentages (0: not), once a turn; what was watched of a control group that went and came again, anew. */
 void usage_pressed__arm(struct usage_pressed *p, struct pressure_triggers *of, uint32_t turn,
 			const double above[PRESSURE_LINES], usage_pressed_path_fn path, void *ctx);
 void usage_pressed__disarm(struct usage_pressed *p);

@@ -136,6 +136,7 @@ static void process__begin(struct usage_process *p, const struct usage_record *r
 	p->sequence = r->sequence;
 	p->n_met = p->n_on_disk = 0;
 	p->is_torn = p->has_process = p->has_memory = p->has_fds = 0;
+	memset(p->rss_pages, 0, sizeof(p->rss_pages));
 	p->is_kernel_thread = !!(r->flags & USAGE_KERNEL_THREAD);
 }
 
@@ -150,11 +151,20 @@ static void process__take(struct usage_process *p, const struct usage_record *r)
 	p->exec_id = r->exec_id;
 	p->cgroup_id = r->cgroup;
 	memcpy(p->comm, r->comm, USAGE_COMM_LEN);
-	p->has_memory = !!(r->flags & USAGE_MEMORY);
-	memcpy(p->rss_pages, r->rss_pages, sizeof(p->rss_pages));
-	p->has_fds = !!(r->flags & USAGE_FDS);
-	p->n_fds = r->n_fds;
 	p->fds_limit = r->fds_limit;
+}
+
+/* A leader that ended before its threads holds neither any more: the first of these that does tells. */
+static void process__take_held(struct usage_process *p, const struct usage_record *r)
+{
+	if (!p->has_memory && r->flags & USAGE_MEMORY) {
+		p->has_memory = 1;
+		memcpy(p->rss_pages, r->rss_pages, sizeof(p->rss_pages));
+	}
+	if (!p->has_fds && r->flags & USAGE_FDS) {
+		p->has_fds = 1;
+		p->n_fds = r->n_fds;
+	}
 }
 
 int usage__on_record(const struct usage_record *r, void *ctx)
@@ -175,8 +185,11 @@ int usage__on_record(const struct usage_record *r, void *ctx)
 	p->for_cpu_ns += r->run_delay_ns;
 	p->slept_ns += sleepers__note(&u->sleepers, r, u->pass);
 	sums__add(&p->now, &r->sums);
-	if (r->flags & USAGE_PROCESS && !p->has_process)
+	if (!(r->flags & USAGE_PROCESS))
+		return 0;
+	if (!p->has_process)
 		process__take(p, r);
+	process__take_held(p, r);
 	return 0;
 }
 

@@ -44,7 +44,7 @@ static void series__grow(struct usage_series *s, struct usage_allowance *a)
 static bool is_same(const struct usage_point *a, const struct usage_point *b)
 {
 	return a->rss_kib == b->rss_kib && a->cpu_millis == b->cpu_millis && a->major == b->major &&
-	       a->threads == b->threads && a->is_gap == b->is_gap;
+	       a->threads == b->threads;
 }
 
 void usage_series__add(struct usage_series *s, struct usage_allowance *a, const struct usage_point *p)

@@ -20,10 +20,9 @@
 struct usage_point {
 	uint32_t pass; /* from this one on */
 	uint32_t rss_kib;
-	uint16_t cpu_millis;
+	uint32_t cpu_millis;
 	uint16_t major; /* faults a second */
 	uint16_t threads;
-	uint16_t is_gap; /* nothing was seen then */
 };
 
 struct usage_allowance {

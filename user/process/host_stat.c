@@ -46,7 +46,7 @@ int parse_host_cpu(const char *text, size_t len, struct host_cpu *ret)
 		if (i != CPU_IDLE && i != CPU_IOWAIT)
 			c.busy_ns += ticks * tick_ns;
 	}
-	key_lines__read(text, len, &switches, 1);
+	c.has_switches = key_lines__read(text, len, &switches, 1) == 1;
 	*ret = c;
 	return 0;
 }

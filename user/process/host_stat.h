@@ -7,6 +7,7 @@
 #ifndef EVERPROF_PROCESS_HOST_STAT_H
 #define EVERPROF_PROCESS_HOST_STAT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct host_cpu {
 	uint64_t busy_ns, all_ns; /* what a hypervisor took is neither */
 	uint64_t stolen_ns;       /* that */
 	uint64_t switches;
+	bool has_switches; /* they stand behind the lines of all CPUs and interrupts */
 };
 
 struct host_memory {

@@ -20,6 +20,7 @@
 #include "user/base/clock.h"
 #include "user/base/loop.h"
 #include "user/pipeline/pressure_trigger.h"
+#include "user/pipeline/usage_pressed.h"
 
 #define CPU_SOME  0
 #define IO_FULL   4
@@ -155,32 +156,76 @@ static void what_was_given_back_tells_no_more(void **state)
 	assert_int_equal(w->n_told, 0);
 }
 
-static void control_group_that_goes_takes_its_trigger_with_it(void **state)
+/* A control group of our own with a file of pressure; skips where none can be made. */
+static void make_group(char dir[128], char path[160])
 {
 	static const char *const roots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
-	struct world *w = *state;
-	char dir[128], path[160];
 
 	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/cgroup.controllers", roots[i]);
-		snprintf(dir, sizeof(dir), "%s/everprof-pressed-%d", roots[i], getpid());
+		snprintf(path, 160, "%s/cgroup.controllers", roots[i]);
+		snprintf(dir, 128, "%s/everprof-pressed-%d", roots[i], getpid());
 		if (!access(path, F_OK) && !mkdir(dir, 0755))
 			break;
 		*dir = '\0';
 	}
 	if (!*dir)
 		skip();
-	snprintf(path, sizeof(path), "%s/cpu.pressure", dir);
+	snprintf(path, 160, "%s/cpu.pressure", dir);
 	if (access(path, W_OK)) {
 		rmdir(dir);
 		skip();
 	}
+}
+
+/* Until so many are armed. */
+static void await_armed(struct world *w, uint32_t n)
+{
+	for (int i = 0; i < 100 && w->all.n != n; i++)
+		await(w, 0.05);
+	assert_int_equal(w->all.n, n);
+}
+
+static void control_group_that_goes_takes_its_trigger_with_it(void **state)
+{
+	struct world *w = *state;
+	char dir[128], path[160];
+
+	make_group(dir, path);
 	arm_or_skip(w, path, 30);
 	assert_int_equal(rmdir(dir), 0);
-	for (int i = 0; i < 100 && w->all.n; i++)
-		await(w, 0.05);
-	assert_int_equal(w->all.n, 0);
+	await_armed(w, 0);
 	assert_int_equal(w->n_told, 0);
+}
+
+static bool on_path(void *ctx, enum pressure_kind kind, char *ret_path, size_t size)
+{
+	(void)kind;
+	return (size_t)snprintf(ret_path, size, "%s", (const char *)ctx) < size;
+}
+
+/* A unit that is started again has the same name. */
+static void control_group_that_comes_again_is_watched_anew(void **state)
+{
+	const double above[PRESSURE_LINES] = {[CPU_SOME] = 30};
+	struct usage_pressed p = {0};
+	struct world *w = *state;
+	char dir[128], path[160];
+
+	if (access(HOST_FILE, W_OK) || geteuid())
+		skip();
+	make_group(dir, path);
+	usage_pressed__arm(&p, &w->all, 1, above, on_path, path);
+	assert_int_equal(w->all.n, 1);
+	assert_int_equal(rmdir(dir), 0);
+	await_armed(w, 0);
+	/* not yet */
+	usage_pressed__arm(&p, &w->all, 1, above, on_path, path);
+	assert_int_equal(w->all.n, 0);
+	assert_int_equal(mkdir(dir, 0755), 0);
+	usage_pressed__arm(&p, &w->all, 1, above, on_path, path);
+	assert_int_equal(w->all.n, 1);
+	usage_pressed__disarm(&p);
+	assert_int_equal(rmdir(dir), 0);
 }
 
 static void what_cannot_be_watched_is_counted(void **state)
@@ -227,6 +272,7 @@ int main(void)
 		trigger_test(waits_beyond_the_share_are_told),
 		trigger_test(what_was_given_back_tells_no_more),
 		trigger_test(control_group_that_goes_takes_its_trigger_with_it),
+		trigger_test(control_group_that_comes_again_is_watched_anew),
 		trigger_test(what_cannot_be_watched_is_counted),
 		trigger_test(there_are_no_more_than_the_limit),
 	};

@@ -446,6 +446,32 @@ static void room_of_a_crowd_is_given_back(void **state)
 	world__close(&w);
 }
 
+/* Its threads tell for it, all alike. */
+static void process_whose_leader_has_ended_has_what_its_threads_have(void **state)
+{
+	struct usage_record *r;
+	struct world w;
+
+	(void)state;
+	world__open(&w, "\n");
+	want_all(&w, SCOPE_PROCESS);
+	process(&w, 10)->flags = USAGE_PROCESS;
+	for (uint32_t tid = 11; tid < 13; tid++) {
+		r = thread(&w, 10, tid);
+		r->flags = USAGE_PROCESS | USAGE_MEMORY | USAGE_FDS;
+		r->rss_pages[USAGE_ANON] = 256;
+		r->n_fds = 42;
+	}
+	pass(&w, 1);
+	for (uint32_t i = 0; i < 3; i++)
+		w.records[i].ended.run_ns = NS_PER_SEC / 2;
+	pass(&w, 1);
+	assert_value(of_pid(&w, 10), METRIC_rss, MIB);
+	assert_value(of_pid(&w, 10), METRIC_fd_count, 42);
+	assert_value(of_pid(&w, 10), METRIC_cpu_usage_percent, 50);
+	world__close(&w);
+}
+
 static void descriptors_and_goroutines_are_asked_for_only_if_wanted(void **state)
 {
 	struct usage_record *r;
@@ -488,7 +514,7 @@ static void what_was_seen_is_kept_pass_by_pass(void **state)
 	began = w.now_ns;
 	for (int i = 1; i <= 700; i++) {
 		r->rss_pages[USAGE_ANON] = i;
-		r->sums.run_ns += NS_PER_SEC / 4;
+		r->sums.run_ns += 100 * NS_PER_SEC + NS_PER_SEC / 4; /* by a hundred CPUs */
 		pass(&w, 1);
 	}
 	/* the last ten minutes; rounded to KiB and thousandths of a CPU */
@@ -499,7 +525,7 @@ static void what_was_seen_is_kept_pass_by_pass(void **state)
 	assert_int_equal(usage__points(w.usage, &target, METRIC_cpu_usage_percent, w.now_ns - 9 * NS_PER_SEC,
 				       values, USAGE_KEPT),
 			 10);
-	assert_true(values[0].value == 25);
+	assert_true(values[0].value == 10025);
 	assert_int_equal(usage__points(w.usage, &target, METRIC_rss, 0, values, 5), 5);
 	assert_int_equal(usage__points(w.usage, &target, METRIC_fd_count, 0, values, USAGE_KEPT), 0);
 	assert_int_equal(usage__points(w.usage, &other, METRIC_rss, 0, values, USAGE_KEPT), 0);
@@ -712,6 +738,7 @@ static void hybrid_hierarchy_has_limits_and_pressure(void **state)
 static void host_is_measured_by_its_own_files(void **state)
 {
 	const struct metric_sample *s;
+	static char stat[60000]; /* as of many CPUs and interrupts */
 	struct world w;
 
 	(void)state;
@@ -719,7 +746,8 @@ static void host_is_measured_by_its_own_files(void **state)
 	put(&w, "proc/pressure/cpu", "some avg10=0.00 total=1000\n");
 	want_all(&w, SCOPE_SYSTEM);
 	pass(&w, 1);
-	put(&w, "proc/stat", "cpu  30 0 0 60 10 0 0 500 0 0\nctxt 600\n");
+	snprintf(stat, sizeof(stat), "cpu  30 0 0 60 10 0 0 500 0 0\nintr%050000d\nctxt 600\n", 0);
+	put(&w, "proc/stat", stat);
 	put(&w, "proc/pressure/cpu", "some avg10=0.00 total=301000\n");
 	put(&w, "proc/meminfo", "MemTotal: 100 kB\nMemAvailable: 25 kB\nAnonPages: 1034 kB\nMapped: 5 kB\n");
 	w.queue.n[4] = 90;
@@ -738,6 +766,10 @@ static void host_is_measured_by_its_own_files(void **state)
 	assert_value(s, METRIC_run_queue_latency_p99, (double)run_queue__bucket_ns(10) / 1e9);
 	assert_value(s, METRIC_everprof_lost_percent, 1);
 	assert_true(metric_sample__value(s, METRIC_everprof_cpu_percent) > 0);
+	put(&w, "proc/stat",
+	    "cpu  30 0 0 60 10 0 0 500 0 0\n"); /* which is not to say that nobody switched */
+	pass(&w, 1);
+	assert_true(isnan(metric_sample__value(&w.samples[0], METRIC_context_switch_rate)));
 	world__close(&w);
 }
 
@@ -751,6 +783,7 @@ int main(void)
 		cmocka_unit_test(process_whose_threads_end_all_the_time_is_measured_in_the_end),
 		cmocka_unit_test(young_process_counts_from_its_start),
 		cmocka_unit_test(processes_that_are_gone_are_forgotten),
+		cmocka_unit_test(process_whose_leader_has_ended_has_what_its_threads_have),
 		cmocka_unit_test(descriptors_and_goroutines_are_asked_for_only_if_wanted),
 		cmocka_unit_test(groups_are_measured_by_their_files_in_version_2),
 		cmocka_unit_test(groups_are_measured_by_their_files_in_version_1),

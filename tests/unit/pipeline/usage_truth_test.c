@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -200,7 +201,7 @@ static bool is_asleep(void)
 		buf__init(&b, 4096);
 		if (!io__read_at(-1, path, 4096, &b)) {
 			state = strrchr(buf__str(&b), ')');
-			is = state && strchr("SD", state[2]);
+			is = state && strchr("SDZ", state[2]);
 		}
 		buf__done(&b);
 	}
@@ -271,21 +272,24 @@ static void have_threads_and_fds(void)
 		pthread_create(&t, &small, wait_for_ever, NULL);
 	for (int i = 0; i < N_FDS; i++)
 		dup(0);
-	dup2(0, 900); /* far up in the table */
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){1000001, 1000001});
+	dup2(0, 1000000); /* in a table of a million */
 	pthread_barrier_wait(&barrier);
 }
 
 static uint32_t count_fds(void)
 {
 	char path[64];
-	struct stat st;
 	uint32_t n = 0;
+	DIR *dir;
 
-	for (int fd = 0; fd < 1024; fd++) {
-		snprintf(path, sizeof(path), "/proc/%d/fd/%d", w.child, fd);
-		n += !lstat(path, &st);
-	}
-	return n;
+	snprintf(path, sizeof(path), "/proc/%d/fd", w.child);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n - 2; /* . and .. */
 }
 
 static void threads_descriptors_and_memory_are_those_of_proc(void **state)
@@ -304,6 +308,21 @@ static void threads_descriptors_and_memory_are_those_of_proc(void **state)
 	assert_near(METRIC_cpu_usage_percent, 0, 0.5);
 	assert_near(METRIC_blocked_percent, 100, 0.5);
 	assert_true(w.n_processes > 3);
+}
+
+static void leave_to_the_others(void)
+{
+	have_threads_and_fds();
+	pthread_exit(NULL);
+}
+
+static void process_whose_first_thread_has_ended_still_has_what_it_has(void **state)
+{
+	(void)state;
+	start(leave_to_the_others);
+	wait_until_asleep(N_THREADS);
+	pass();
+	assert_true(value(METRIC_fd_count) > N_FDS && value(METRIC_rss) > MIB / 4);
 }
 
 #define N_FILE_PAGES 64
@@ -765,6 +784,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		truth_test(growth_of_10_mib_a_second_is_seen_as_such),
+		truth_test(process_whose_first_thread_has_ended_still_has_what_it_has),
 		truth_test(threads_descriptors_and_memory_are_those_of_proc),
 		truth_test(faults_and_switches_are_those_of_proc),
 		truth_test(cpu_time_is_that_of_proc),

@@ -22,7 +22,11 @@ static void cpu_time_is_busy_or_idle_but_what_was_stolen(void **state)
 	assert_int_equal(c.busy_ns, (100 + 20 + 30 + 4 + 6) * 10000000ull);
 	assert_int_equal(c.all_ns, c.busy_ns + (1000 + 50) * 10000000ull);
 	assert_int_equal(c.stolen_ns, 70 * 10000000ull);
+	assert_true(c.has_switches);
 	assert_int_equal(c.switches, 4242);
+	/* of a part of it they are not known */
+	assert_int_equal(parse_host_cpu(text, (size_t)(strstr(text, "ctxt") - text), &c), 0);
+	assert_false(c.has_switches);
 	assert_int_equal(parse_host_cpu("cpu  1 2 3", 10, &c), -EBADMSG);
 	assert_int_equal(parse_host_cpu("cpu0 1 2 3 4 5 6 7 8\n", 21, &c), -EBADMSG);
 	assert_int_equal(parse_host_cpu("", 0, &c), -EBADMSG);
