@@ -38,7 +38,8 @@
 	X(GO_UNKNOWN, "go_unknown",                                                                         \
 	  "Go processes whose goroutines could not be read: a release or layout that is not known, no "     \
 	  "permission, or memory that is not filled in in time")                                            \
-	X(GO_DAMAGED, "go_damaged", "goroutines left out: what was read of them is not sound")              \
+	X(GO_DAMAGED, "go_damaged",                                                                         \
+	  "goroutines left out: what was read of them is not sound, or took too long")                      \
 	X(FAULT_PENDING, "fault_pending", "page faults: too many were under way (counted in faults)")       \
 	X(ALLOC_THREADS, "alloc_threads", "calls of allocators: too many threads in one window")            \
 	X(ALLOC_BUSY, "alloc_busy", "calls of allocators: the CPU was taking the stacks of two others")     \

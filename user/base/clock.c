@@ -38,6 +38,17 @@ uint64_t clock__process_cpu_ns(void)
 	return now_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+struct clock_limit clock__limit(uint64_t cpu_ns, uint64_t all_ns)
+{
+	return (struct clock_limit){.thread_cpu_ns = clock__thread_cpu_ns() + cpu_ns,
+				    .mono_ns = clock__mono_ns() + all_ns};
+}
+
+bool clock__is_past(const struct clock_limit *l)
+{
+	return clock__mono_ns() > l->mono_ns || clock__thread_cpu_ns() > l->thread_cpu_ns;
+}
+
 /* Two clocks cannot be read at once. The wall clock is read between two monotonic readings, a few times, and the tightest
  * pair counts: a preemption in between then costs nothing. */
 int64_t clock__mono_to_real_ns(void)

@@ -9,6 +9,7 @@
 #ifndef EVERPROF_BASE_CLOCK_H
 #define EVERPROF_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,14 @@ uint64_t clock__boot_ns(void);
 uint64_t clock__real_ns(void);
 uint64_t clock__thread_cpu_ns(void);
 uint64_t clock__process_cpu_ns(void);
+/*
+ * Until when something may go on: of this thread's CPU time, and of all time, since some wait for others and use none.
+ */
+struct clock_limit {
+	uint64_t thread_cpu_ns, mono_ns;
+};
+struct clock_limit clock__limit(uint64_t cpu_ns, uint64_t all_ns); /* from now on */
+bool clock__is_past(const struct clock_limit *l);
 /* What to add to a monotonic time now to get the wall clock. */
 int64_t clock__mono_to_real_ns(void);
 /* "2026-01-31" and "235959" of the UTC second that holds real_ns. */

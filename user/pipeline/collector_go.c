@@ -12,6 +12,13 @@
 #include "user/runtime/goroutine.h"
 
 #define COUNT_EXACT_MAX 8192 /* of more, that many say how many live */
+/*
+ * What a program has in its memory may take any time to read, and the collector's thread waits. So all of them together have this long, and each at most a
+ * quarter of what is left: however many want more, those behind them still have some.
+ */
+#define LOOK_CPU_NS (2 * NS_PER_SEC)
+#define LOOK_ALL_NS (8 * NS_PER_SEC)
+#define LOOK_PART   4
 
 static bool has_memory(const struct process *p)
 {
@@ -35,8 +42,16 @@ static int find_go(struct collector *c, struct process *p, struct go_process *re
 	return go_programs__find(c->go_programs, p->key.tgid, p->mappings, ret);
 }
 
-static int tell_one(struct collector *c, enum event ev, struct process *p, collector_go_fn fn, void *ctx)
+static uint64_t part_of(uint64_t until_ns, uint64_t now_ns)
 {
+	return until_ns > now_ns ? (until_ns - now_ns) / LOOK_PART : 0;
+}
+
+static int tell_one(struct collector *c, enum event ev, struct process *p, const struct clock_limit *all,
+		    collector_go_fn fn, void *ctx)
+{
+	const struct clock_limit limit = clock__limit(part_of(all->thread_cpu_ns, clock__thread_cpu_ns()),
+						      part_of(all->mono_ns, clock__mono_ns()));
 	struct go_process go = {0};
 	int dir_fd = FD_CLOSED, err;
 	struct proc_stat stat;
@@ -46,7 +61,7 @@ static int tell_one(struct collector *c, enum event ev, struct process *p, colle
 		return -ESRCH;
 	err = find_go(c, p, &go);
 	if (!err)
-		err = fn(c, p, &go, ctx);
+		err = fn(c, p, &go, &limit, ctx);
 	if (go.program)
 		go_program__rest(go.program);
 	if (err && err != -ENOENT && !read_proc_stat(dir_fd, &stat))
@@ -57,6 +72,7 @@ static int tell_one(struct collector *c, enum event ev, struct process *p, colle
 
 int collector__each_go(struct collector *c, enum event ev, uint32_t pid, collector_go_fn fn, void *ctx)
 {
+	const struct clock_limit all = clock__limit(LOOK_CPU_NS, LOOK_ALL_NS);
 	uint32_t cursor = 0;
 	struct process *p;
 	int err = 0;
@@ -64,7 +80,7 @@ int collector__each_go(struct collector *c, enum event ev, uint32_t pid, collect
 	/* reading one changes nothing in the table */
 	while (err != -ENOMEM && (p = process_table__next(c->processes, &cursor)))
 		if ((!pid || p->key.tgid == pid) && has_memory(p) && is_wanted(c, p))
-			err = tell_one(c, ev, p, fn, ctx);
+			err = tell_one(c, ev, p, &all, fn, ctx);
 	return err == -ENOMEM ? err : 0;
 }
 

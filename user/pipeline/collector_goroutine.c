@@ -115,28 +115,39 @@ static void on_goroutine(void *ctx, const struct goroutine *g, uint32_t count, c
 
 /* -- a process -- */
 
-static void note_stride(struct telling *t, const struct goroutine_stats *stats)
+static void note_read(struct telling *t, const struct goroutine_stats *stats)
 {
+	struct window *w = t->c->windows[EVENT_GOROUTINE];
 	char text[NOTE_MAX];
 
-	if (stats->stride == 1)
-		return;
-	snprintf(text, sizeof(text),
-		 "goroutines of process %u: every %u. of %llu was read and counts %u times",
-		 t->process->key.tgid, stats->stride, (unsigned long long)stats->n_listed, stats->stride);
-	window__note(t->c->windows[EVENT_GOROUTINE], text);
+	if (stats->stride > 1) {
+		snprintf(text, sizeof(text),
+			 "goroutines of process %u: every %u. of %llu was read and counts %u times",
+			 t->process->key.tgid, stats->stride, (unsigned long long)stats->n_listed,
+			 stats->stride);
+		window__note(w, text);
+	}
+	if (stats->n_cut) {
+		snprintf(text, sizeof(text),
+			 "goroutines of process %u: reading them took too long: %llu of %llu were left out",
+			 t->process->key.tgid, (unsigned long long)stats->n_cut,
+			 (unsigned long long)stats->n_listed);
+		window__note(w, text);
+	}
 }
 
-static int dump_process(struct collector *c, struct process *p, const struct go_process *go, void *ctx)
+static int dump_process(struct collector *c, struct process *p, const struct go_process *go,
+			const struct clock_limit *limit, void *ctx)
 {
 	struct telling t = {.c = c, .process = p, .go = *go, .record = ctx};
-	const struct goroutine_read read = {.exact_max = EXACT_MAX, .found = on_goroutine, .ctx = &t};
+	const struct goroutine_read read = {
+		.exact_max = EXACT_MAX, .limit = limit, .found = on_goroutine, .ctx = &t};
 	struct goroutine_stats stats = {0};
 	int err = goroutines__read(&t.go, &read, &stats);
 
 	if (!err)
-		note_stride(&t, &stats);
-	collector__lose(c, EVENT_GOROUTINE, LOSS_GO_DAMAGED, stats.n_damaged);
+		note_read(&t, &stats);
+	collector__lose(c, EVENT_GOROUTINE, LOSS_GO_DAMAGED, stats.n_damaged + stats.n_cut);
 	return err;
 }
 

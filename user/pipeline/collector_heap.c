@@ -60,12 +60,13 @@ static void on_allocation(void *ctx, const struct go_allocation *a)
 	}
 }
 
-static int dump_process(struct collector *c, struct process *p, const struct go_process *go, void *ctx)
+static int dump_process(struct collector *c, struct process *p, const struct go_process *go,
+			const struct clock_limit *limit, void *ctx)
 {
 	struct telling t = {.c = c, .process = p};
 	struct go_memory_stats stats = {0};
 	char text[NOTE_MAX];
-	int err = go_memory__read(go, on_allocation, &t, &stats);
+	int err = go_memory__read(go, limit, on_allocation, &t, &stats);
 
 	(void)ctx;
 	collector__lose(c, EVENT_HEAP, LOSS_GO_DAMAGED, stats.n_damaged);
@@ -75,6 +76,12 @@ static int dump_process(struct collector *c, struct process *p, const struct go_
 			 p->key.tgid);
 		window__note(c->windows[EVENT_HEAP], text);
 		return 0;
+	}
+	if (!err && stats.is_cut) {
+		snprintf(text, sizeof(text),
+			 "process %u: reading what it allocated took too long: what is older is missing",
+			 p->key.tgid);
+		window__note(c->windows[EVENT_HEAP], text);
 	}
 	if (!err) {
 		snprintf(text, sizeof(text), "Go programs sample one allocation in %llu bytes",

@@ -13,6 +13,8 @@
  * What the runtime itself called on the way is left out, as its own profile leaves it out. For a function that was inlined the runtime puts one more address on the stack, which no call stands before: those are left out, since the location of the
  * code that did run says where it is.
  *
+ * Invariants: nothing that is read is believed: a list that comes back to where it was, or takes longer than it is given, ends there, and is told as damaged.
+ *
  * Cost: buckets are allocated one after the other, so that 64 KiB at a time bring some hundred: 0.3 us a bucket, 2 with its names.
  *
  * What it does not do: a program into which nothing that reads memory profiles is linked does not sample; it says so (-ENODATA).
@@ -26,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/clock.h"
 #include "user/process/process_memory.h"
 #include "user/runtime/go_program.h"
 
@@ -33,6 +36,7 @@
 #define TYPE_MEMORY  1
 #define CYCLE_WORDS  4 /* allocs, frees, alloc_bytes, free_bytes */
 #define RECORD_BYTES (4 * CYCLE_WORDS * 8)
+#define LOOK_EVERY   16 /* buckets, at the clock: one with a stack of the longest takes a tenth of a ms */
 
 static uint64_t u64_at(const uint8_t *bytes, size_t offset)
 {
@@ -103,6 +107,7 @@ uint64_t go_memory__scale(uint64_t n, uint64_t size, uint64_t rate)
 
 struct reading {
 	const struct go_process *go;
+	const struct clock_limit *limit;
 	void (*found)(void *ctx, const struct go_allocation *a);
 	void *ctx;
 	struct go_memory_stats stats;
@@ -199,12 +204,19 @@ static void tell(struct reading *r, const struct go_bucket *k)
 /* All buckets, or only whether one of them has anything that a collection has closed. */
 static int walk(struct reading *r, uint64_t first, bool only_look, bool *ret_is_closed)
 {
+	uint64_t at = first, mark = 0;
 	struct go_bucket k;
-	uint64_t at = first;
 	int err = 0;
 
-	for (uint32_t n = 0; at && n < GO_BUCKETS_MAX; n++, at = k.next) {
-		err = read_bucket(r, at, &k);
+	for (uint32_t n = 0; at; n++, at = k.next) {
+		/* the mark moves on by ever longer steps: a list that leads to it again is a circle (Brent) */
+		bool is_circle = at == mark;
+
+		if (!(n & (n - 1)))
+			mark = at;
+		if (n % LOOK_EVERY == 0)
+			r->stats.is_cut |= clock__is_past(r->limit);
+		err = is_circle || n == GO_BUCKETS_MAX || r->stats.is_cut ? -EBADMSG : read_bucket(r, at, &k);
 		if (err) {
 			r->stats.n_damaged += !only_look; /* what is behind it is not found any more */
 			break;
@@ -220,8 +232,9 @@ static int walk(struct reading *r, uint64_t first, bool only_look, bool *ret_is_
 	return err == -ESRCH || err == -EPERM || err == -ETIMEDOUT ? err : 0;
 }
 
-int go_memory__read(const struct go_process *g, void (*found)(void *ctx, const struct go_allocation *a),
-		    void *ctx, struct go_memory_stats *ret_stats)
+int go_memory__read(const struct go_process *g, const struct clock_limit *limit,
+		    void (*found)(void *ctx, const struct go_allocation *a), void *ctx,
+		    struct go_memory_stats *ret_stats)
 {
 	struct reading *r;
 	bool is_closed = false;
@@ -239,6 +252,7 @@ int go_memory__read(const struct go_process *g, void (*found)(void *ctx, const s
 	if (!r)
 		return -ENOMEM;
 	r->go = g;
+	r->limit = limit;
 	r->found = found;
 	r->ctx = ctx;
 	r->stats.rate = rate;

@@ -2,7 +2,7 @@
 /*
  * go_memory - what a Go program has allocated and not yet freed, and where, from the samples that its runtime takes anyway.
  *
- * Owns: nothing. Thread: any; one at a time for a go_program. Limit: GO_BUCKETS_MAX buckets a process, GO_STACK_MAX frames. Errors: -ENODATA the program does not
+ * Owns: nothing. Thread: any; one at a time for a go_program. Limit: GO_BUCKETS_MAX buckets a process and the time that it is given, GO_STACK_MAX frames. Errors: -ENODATA the program does not
  * sample; as goroutine.h otherwise.
  */
 #ifndef EVERPROF_RUNTIME_GO_MEMORY_H
@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct clock_limit;
 struct go_process;
 
 #define GO_BUCKETS_MAX      (1u << 20)
@@ -36,8 +37,10 @@ struct go_allocation {
 };
 
 struct go_memory_stats {
-	uint64_t n_buckets, n_damaged;
-	uint64_t rate; /* bytes between samples */
+	uint64_t n_buckets;
+	uint64_t n_damaged; /* ends of the list before its end: what is behind them is not known */
+	uint64_t rate;      /* bytes between samples */
+	bool is_cut;        /* it took too long */
 };
 
 /* Pure. -EAGAIN: more bytes are needed (go_bucket__bytes says how many), -EBADMSG: not a sound bucket of memory. */
@@ -47,7 +50,8 @@ size_t go_bucket__bytes(const uint8_t head[GO_BUCKET_HEAD]);
 /* Pure: what n sampled objects of one size stand for, at that rate. */
 uint64_t go_memory__scale(uint64_t n, uint64_t size, uint64_t rate);
 /* Stacks are those of the code that ran: of functions that were inlined the one that they are in. */
-int go_memory__read(const struct go_process *g, void (*found)(void *ctx, const struct go_allocation *a),
-		    void *ctx, struct go_memory_stats *ret_stats);
+int go_memory__read(const struct go_process *g, const struct clock_limit *limit,
+		    void (*found)(void *ctx, const struct go_allocation *a), void *ctx,
+		    struct go_memory_stats *ret_stats);
 
 #endif

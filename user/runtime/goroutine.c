@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/base/clock.h"
 #include "user/process/process_memory.h"
 #include "user/runtime/go_program.h"
 
@@ -308,7 +309,7 @@ static int read_batch(struct reading *r, uint32_t n)
 	err = look(r, n, false);
 	/* one with a stack that did not fit comes with the next try: enough of them for a batch of the largest */
 	for (int i = 0; !err && i < GOROUTINE_TRIES + (int)(BATCH * GOROUTINE_STACK_MAX / ARENA_BYTES) &&
-			any_is_open(r, n);
+			any_is_open(r, n) && !clock__is_past(r->opts->limit);
 	     i++) {
 		err = read_stacks(r, n);
 		if (!err)
@@ -339,8 +340,10 @@ int goroutines__read(const struct go_process *g, const struct goroutine_read *op
 		goto out;
 	r->stats.n_listed = list.n;
 	r->stats.stride = list.stride;
-	while (!err && (n = next_pointers(g, &list, &at, r->pointers, BATCH)) != 0)
+	while (!err && !clock__is_past(opts->limit) &&
+	       (n = next_pointers(g, &list, &at, r->pointers, BATCH)) != 0)
 		err = n < 0 ? n : read_batch(r, (uint32_t)n);
+	r->stats.n_cut = list.n > at ? list.n - at : 0;
 	if (!err)
 		*ret_stats = r->stats;
 out:

@@ -3,7 +3,7 @@
  * goroutine - the goroutines of a running Go process, read out of its memory while it goes on.
  *
  * Owns: nothing. Thread: any; one at a time for a go_program. Limit: GOROUTINES_MAX a process; above goroutine_read.exact_max every n-th is read and
- * stands for n. Errors: -ESRCH gone, -EPERM, -EOPNOTSUPP see go_program.h, -EBADMSG the list is none, -ENOMEM; what is wrong with single ones is counted.
+ * stands for n; the time that it is given. Errors: -ESRCH gone, -EPERM, -EOPNOTSUPP see go_program.h, -EBADMSG the list is none, -ENOMEM; what is wrong with single ones is counted.
  */
 #ifndef EVERPROF_RUNTIME_GOROUTINE_H
 #define EVERPROF_RUNTIME_GOROUTINE_H
@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct clock_limit;
 struct go_layout;
 struct go_process;
 
@@ -57,6 +58,7 @@ struct goroutine {
 
 struct goroutine_read {
 	uint32_t exact_max; /* goroutines up to which each is read; 0: all */
+	const struct clock_limit *limit;
 	/* Each goroutine that is not dead, with how many it stands for; bytes of its stack from sp on (NULL: it runs, or changed all the time). */
 	void (*found)(void *ctx, const struct goroutine *g, uint32_t count, const uint8_t *stack, size_t len);
 	void *ctx;
@@ -67,6 +69,7 @@ struct goroutine_stats {
 	uint64_t n_system;          /* the runtime's own, left out */
 	uint64_t n_torn;            /* changed while they were read: without a stack */
 	uint64_t n_damaged;         /* not sound: left out */
+	uint64_t n_cut;             /* of the list: not looked at, it took too long */
 	uint32_t stride;            /* every n-th was read */
 };
 

@@ -77,6 +77,20 @@ static void cpu_clocks_count_work_and_not_sleep(void **state)
 	assert_true(clock__process_cpu_ns() - process >= 20 * NS_PER_MS);
 }
 
+static void limit_is_past_when_either_clock_is(void **state)
+{
+	struct clock_limit l = clock__limit(3600 * NS_PER_SEC, 3600 * NS_PER_SEC);
+
+	(void)state;
+	assert_false(clock__is_past(&l));
+	assert_true(clock__is_past(&(struct clock_limit){.mono_ns = l.mono_ns}));
+	assert_true(clock__is_past(&(struct clock_limit){.thread_cpu_ns = l.thread_cpu_ns}));
+	l = clock__limit(NS_PER_MS, 3600 * NS_PER_SEC);
+	while (!clock__is_past(&l))
+		;
+	assert_true(clock__thread_cpu_ns() > l.thread_cpu_ns);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -85,6 +99,7 @@ int main(void)
 		cmocka_unit_test(offset_turns_monotonic_into_wall_clock),
 		cmocka_unit_test(clocks_go_forward),
 		cmocka_unit_test(cpu_clocks_count_work_and_not_sleep),
+		cmocka_unit_test(limit_is_past_when_either_clock_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

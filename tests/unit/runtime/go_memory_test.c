@@ -11,12 +11,15 @@
 
 #include <cmocka.h>
 
+#include "user/base/clock.h"
 #include "user/runtime/go_memory.h"
 #include "user/runtime/go_program.h"
 
 #define RATE 524288
 #define MANY 3000 /* several blocks of them */
 #define ROOM 300  /* on either side: blocks can be read whole */
+
+static const struct clock_limit for_ever = {UINT64_MAX, UINT64_MAX};
 
 struct bucket {
 	uint64_t next, all_next, type, hash, size, n;
@@ -102,7 +105,7 @@ static void all_buckets_are_read(void **state)
 
 	(void)state;
 	make_world(&w, MANY);
-	assert_int_equal(go_memory__read(&w.go, on_found, &w, &stats), 0);
+	assert_int_equal(go_memory__read(&w.go, &for_ever, on_found, &w, &stats), 0);
 	assert_int_equal(stats.n_buckets, MANY);
 	assert_int_equal(stats.rate, RATE);
 	assert_int_equal(stats.n_damaged, 0);
@@ -127,7 +130,7 @@ static void before_the_first_collection_all_counts(void **state)
 		memset(w.buckets[i].active, 0, sizeof(w.buckets[i].active));
 		w.buckets[i].future[0][1] = 2;
 	}
-	assert_int_equal(go_memory__read(&w.go, on_found, &w, &stats), 0);
+	assert_int_equal(go_memory__read(&w.go, &for_ever, on_found, &w, &stats), 0);
 	assert_int_equal(w.alloc_objects, 10 * go_memory__scale(5, 1024, RATE));
 	assert_int_equal(w.live_objects, 10 * go_memory__scale(3, 1024, RATE));
 	free_world(&w);
@@ -141,30 +144,53 @@ static void list_ends_where_it_is_damaged(void **state)
 	(void)state;
 	make_world(&w, 10);
 	w.buckets[4].type = 2; /* of blocking */
-	assert_int_equal(go_memory__read(&w.go, on_found, &w, &stats), 0);
+	assert_int_equal(go_memory__read(&w.go, &for_ever, on_found, &w, &stats), 0);
 	assert_int_equal(w.n_told, 5);
 	assert_int_equal(stats.n_damaged, 1);
 	free_world(&w);
 	make_world(&w, 10);
 	w.buckets[9].all_next = 8; /* nowhere */
-	assert_int_equal(go_memory__read(&w.go, on_found, &w, &stats), 0);
+	assert_int_equal(go_memory__read(&w.go, &for_ever, on_found, &w, &stats), 0);
 	assert_int_equal(w.n_told, 2 - 1);
 	assert_int_equal(stats.n_damaged, 1);
 	free_world(&w);
 }
 
-/* A ring: ends at the limit, not never. */
-static void list_without_an_end_is_left(void **state)
+/* From the first bucket on, or behind some: it ends, and long before the limit. */
+static void list_that_comes_back_to_itself_ends(void **state)
 {
+	static const uint32_t back_to[] = {0, 1, 10, 98, 99};
 	struct go_memory_stats stats;
 	struct world w;
 
 	(void)state;
-	make_world(&w, 2);
-	w.buckets[0].all_next = address_of(&w.buckets[1]);
-	assert_int_equal(go_memory__read(&w.go, on_found, &w, &stats), 0);
-	assert_int_equal(stats.n_buckets, GO_BUCKETS_MAX);
-	free_world(&w);
+	for (size_t i = 0; i < sizeof(back_to) / sizeof(*back_to); i++) {
+		make_world(&w, 100);
+		w.buckets[0].all_next = address_of(&w.buckets[back_to[i]]);
+		assert_int_equal(go_memory__read(&w.go, &for_ever, on_found, &w, &stats), 0);
+		assert_in_range(stats.n_buckets, 100, 400);
+		assert_int_equal(stats.n_damaged, 1);
+		assert_false(stats.is_cut);
+		free_world(&w);
+	}
+}
+
+/* Without CPU time left, or without any. */
+static void what_takes_too_long_is_cut(void **state)
+{
+	const struct clock_limit past[] = {{0, UINT64_MAX}, {UINT64_MAX, 0}};
+	struct go_memory_stats stats;
+	struct world w;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		make_world(&w, MANY);
+		assert_int_equal(go_memory__read(&w.go, &past[i], on_found, &w, &stats), 0);
+		assert_true(stats.is_cut);
+		assert_int_equal(stats.n_buckets, 0);
+		assert_int_equal(stats.n_damaged, 1);
+		free_world(&w);
+	}
 }
 
 static void program_that_does_not_sample(void **state)
@@ -175,12 +201,12 @@ static void program_that_does_not_sample(void **state)
 	(void)state;
 	make_world(&w, 3);
 	w.rate = 0;
-	assert_int_equal(go_memory__read(&w.go, on_found, &w, &stats), -ENODATA);
+	assert_int_equal(go_memory__read(&w.go, &for_ever, on_found, &w, &stats), -ENODATA);
 	w.rate = RATE;
 	w.first = 0;
-	assert_int_equal(go_memory__read(&w.go, on_found, &w, &stats), -ENODATA);
+	assert_int_equal(go_memory__read(&w.go, &for_ever, on_found, &w, &stats), -ENODATA);
 	w.program.places[GO_MEMORY_BUCKETS].vaddr = 0;
-	assert_int_equal(go_memory__read(&w.go, on_found, &w, &stats), -ENODATA);
+	assert_int_equal(go_memory__read(&w.go, &for_ever, on_found, &w, &stats), -ENODATA);
 	free_world(&w);
 }
 
@@ -213,7 +239,8 @@ int main(void)
 		cmocka_unit_test(all_buckets_are_read),
 		cmocka_unit_test(before_the_first_collection_all_counts),
 		cmocka_unit_test(list_ends_where_it_is_damaged),
-		cmocka_unit_test(list_without_an_end_is_left),
+		cmocka_unit_test(list_that_comes_back_to_itself_ends),
+		cmocka_unit_test(what_takes_too_long_is_cut),
 		cmocka_unit_test(program_that_does_not_sample),
 		cmocka_unit_test(bucket_that_is_none_is_refused),
 	};

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "user/base/clock.h"
 #include "user/runtime/go_program.h"
 #include "user/runtime/goroutine.h"
 
@@ -167,6 +168,7 @@ struct world {
 	uint64_t *pointers;
 	struct image *images;
 	uint64_t n_found, sum_of_ids, n_with_stack;
+	struct clock_limit limit;
 };
 
 static int no_file(void *ctx, int *ret_fd)
@@ -177,7 +179,8 @@ static int no_file(void *ctx, int *ret_fd)
 
 static void make_world(struct world *w, uint32_t n)
 {
-	*w = (struct world){.program = {.file = {.open = no_file}, .fd = -1}};
+	*w = (struct world){.program = {.file = {.open = no_file}, .fd = -1},
+			    .limit = {UINT64_MAX, UINT64_MAX}};
 	assert_int_equal(go_layout__of_release(25, &w->program.layout), 0);
 	w->pointers = calloc(n, sizeof(*w->pointers));
 	w->images = calloc(n, sizeof(*w->images));
@@ -216,7 +219,8 @@ static void on_found(void *ctx, const struct goroutine *g, uint32_t count, const
 
 static int read_world(struct world *w, uint32_t exact_max, struct goroutine_stats *stats)
 {
-	const struct goroutine_read read = {.exact_max = exact_max, .found = on_found, .ctx = w};
+	const struct goroutine_read read = {
+		.exact_max = exact_max, .limit = &w->limit, .found = on_found, .ctx = w};
 
 	w->n_found = w->sum_of_ids = w->n_with_stack = 0;
 	return goroutines__read(&w->go, &read, stats);
@@ -286,6 +290,21 @@ static void of_too_many_every_nth_stands_for_n(void **state)
 	free_world(&w);
 }
 
+static void what_takes_too_long_is_left_out_and_counted(void **state)
+{
+	struct goroutine_stats stats;
+	struct world w;
+
+	(void)state;
+	make_world(&w, MANY);
+	assert_int_equal(go_process__settle(&w.go), 0);
+	w.limit.thread_cpu_ns = 0;
+	assert_int_equal(read_world(&w, 0, &stats), 0);
+	assert_int_equal(stats.n_found, 0);
+	assert_int_equal(stats.n_cut, MANY);
+	free_world(&w);
+}
+
 static void list_that_is_none_is_refused(void **state)
 {
 	struct goroutine_stats stats;
@@ -343,6 +362,7 @@ int main(void)
 		cmocka_unit_test(all_of_the_list_are_read_with_their_stacks),
 		cmocka_unit_test(dead_and_damaged_ones_are_left_out),
 		cmocka_unit_test(of_too_many_every_nth_stands_for_n),
+		cmocka_unit_test(what_takes_too_long_is_left_out_and_counted),
 		cmocka_unit_test(list_that_is_none_is_refused),
 		cmocka_unit_test(place_that_holds_no_goroutines_is_not_it),
 		cmocka_unit_test(functions_of_the_runtime_itself),
