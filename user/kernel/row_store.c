@@ -179,6 +179,22 @@ static int row_store__begin_segment(struct row_store *s)
 	return s->n_live < ROW_PAGES_MAX - 1 ? 0 : -E2BIG;
 }
 
+/* Would it fit if nothing else were there? For what does not, no segment is emptied. */
+static int row_store__measure(const struct unwind_row *rows, uint32_t n)
+{
+	struct row_page_size size;
+	uint32_t *cells;
+	int err;
+
+	/* a cell a row, two a rule: most cannot be too large */
+	if (ROW_INDEX_CELLS + 3 * n + ROW_PAGE_ALIGN <= ROW_SEGMENT_CELLS)
+		return 0;
+	cells = malloc(ROW_SEGMENT_BYTES);
+	err = cells ? row_page__pack(rows, n, cells, ROW_SEGMENT_CELLS, &size) : -ENOMEM;
+	free(cells);
+	return err;
+}
+
 /*
  * Packs the rows behind what is used of the youngest segment; where they do not fit, or no page more has an entry, begins another one. Nothing that is
  * written before the page has its entry is seen by a walk.
@@ -196,7 +212,9 @@ static int row_store__place(struct row_store *s, const struct unwind_row *rows, 
 					  ret);
 	if (err != -E2BIG || (s->n_segments && !g->used && s->n_live < ROW_PAGES_MAX - 1))
 		return err;
-	err = row_store__begin_segment(s);
+	err = row_store__measure(rows, n);
+	if (!err)
+		err = row_store__begin_segment(s);
 	g = &s->segments[s->youngest];
 	if (!err && n)
 		err = row_page__pack(rows, n, g->cells->cells, ROW_SEGMENT_CELLS, ret);

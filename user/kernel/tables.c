@@ -181,6 +181,11 @@ void tables__row(struct tables *t, uint32_t object, uint64_t vaddr, struct unwin
 		return;
 	n = tables__build(t, object, vaddr);
 	err = row_store__push(t->store, object, vaddr, t->scratch, n);
+	if (err == -E2BIG && n) { /* as one without rows it is not built again for each walk */
+		log_debug("tables: page 0x%llx of object %u has too many rows",
+			  (unsigned long long)(vaddr >> ROW_PAGE_BITS), object);
+		err = row_store__push(t->store, object, vaddr, t->scratch, 0);
+	}
 	if (err)
 		log_warn("tables: put rows into the kernel: error %d, ignoring", -err);
 	*ret_row = (struct unwind_row){.cfa = ROW_CFA_NONE};

@@ -194,12 +194,16 @@ static void a_page_larger_than_a_segment_is_refused(void **state)
 {
 	struct memory *m = *state;
 
+	/* the others are left where they are: all segments are in use */
+	for (uint32_t page = 2; page < 2 + 2 * SEGMENTS_HERE; page++)
+		assert_int_equal(push(m, 1, page, HALF), 0);
 	for (uint32_t i = 0; i < ROW_PAGE_SIZE; i++)
 		m->rows[i] = (struct unwind_row){.pc = (uint16_t)i,
 						 .cfa_off = (int16_t)i}; /* each with a rule of its own */
 	assert_int_equal(row_store__push(m->store, 1, 0, m->rows, ROW_PAGE_SIZE), -E2BIG);
 	assert_int_equal(see(m, 1, 0), -1);
-	assert_int_equal(stats(m).pages, 0);
+	assert_int_equal(stats(m).pages, 2 * SEGMENTS_HERE);
+	assert_int_equal(stats(m).pages_evicted, 0);
 	assert_int_equal(push(m, 1, 1, 10), 0);
 	assert_found(m, 1, 1, 10);
 }
