@@ -36,6 +36,11 @@
 #define TMP_NAME_TRIES 16
 #define TMP_NAME_MAX   64
 
+bool io__is_passing(int err)
+{
+	return err == -ENOMEM || err == -EMFILE || err == -ENFILE || err == -EIO;
+}
+
 void io__limit_files(unsigned n)
 {
 	struct rlimit limit;

@@ -19,6 +19,9 @@ struct buf;
 
 #define FD_CLOSED (-1)
 
+/* An error that says nothing of the file, and may not be there the next time: -ENOMEM, -EMFILE, -ENFILE, -EIO. */
+bool io__is_passing(int err);
+
 /* How many descriptors this process may have: n, or what the hard limit allows. */
 #define IO_FILES_USUAL 1024 /* what programs expect that still use select(2) */
 #define IO_FILES_MANY  65536

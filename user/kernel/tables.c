@@ -19,7 +19,8 @@ struct open_table {
 	uint32_t object; /* 0: free */
 	int fd;
 	struct elf *elf;
-	struct unwind_table *table;
+	struct unwind_table *table; /* NULL: it could not be read when it was used last … */
+	int err;                    /* … for this, which passes */
 	uint64_t used_ns;
 };
 
@@ -63,6 +64,14 @@ static void open_table__close(struct open_table *o)
 	*o = (struct open_table){.fd = FD_CLOSED};
 }
 
+static void open_table__rest(struct open_table *o, uint32_t object, uint64_t now, int err)
+{
+	open_table__close(o);
+	o->object = object;
+	o->err = err;
+	o->used_ns = now;
+}
+
 void tables__free(struct tables *t)
 {
 	if (!t)
@@ -93,7 +102,9 @@ static int tables__open(struct tables *t, uint32_t object, uint64_t now, struct 
 	struct open_table *o = tables__slot(t, object);
 	int err;
 
-	if (o->object == object) {
+	if (o->object == object && !o->table && now - o->used_ns < TABLES_RESPITE_NS)
+		return o->err;
+	if (o->object == object && o->table) {
 		o->used_ns = now;
 		*ret = o;
 		return 0;
@@ -105,7 +116,10 @@ static int tables__open(struct tables *t, uint32_t object, uint64_t now, struct 
 	if (!err)
 		err = unwind_table__open(o->elf, NULL, &o->table);
 	if (err) {
-		open_table__close(o);
+		if (io__is_passing(err))
+			open_table__rest(o, object, now, err);
+		else
+			open_table__close(o);
 		t->stats.files_failed++;
 		return err;
 	}
@@ -114,6 +128,33 @@ static int tables__open(struct tables *t, uint32_t object, uint64_t now, struct 
 	o->used_ns = now;
 	*ret = o;
 	return 0;
+}
+
+static size_t open_table__bytes(const struct open_table *o)
+{
+	return o->table ? unwind_table__bytes(o->table) : 0;
+}
+
+/* Closes those that were unused for longest, until the rest have room. Not the last one: to open it anew for each of its pages may take longer than all of them. */
+static void tables__fit(struct tables *t, const struct open_table *last)
+{
+	for (;;) {
+		struct open_table *oldest = NULL;
+		size_t bytes = 0;
+
+		for (int i = 0; i < TABLES_OPEN_MAX; i++) {
+			struct open_table *o = &t->open[i];
+
+			if (o == last || !o->table)
+				continue;
+			bytes += open_table__bytes(o);
+			if (!oldest || o->used_ns < oldest->used_ns)
+				oldest = o;
+		}
+		if (bytes <= TABLES_BYTES_MAX)
+			return;
+		open_table__close(oldest);
+	}
 }
 
 void tables__set_build(struct tables *t, tables_build_fn fn, void *ctx)
@@ -132,13 +173,18 @@ static int tables__rows_of(struct tables *t, uint32_t object, uint64_t vaddr, ui
 		return t->build ? t->build(t->build_ctx, object, vaddr, t->scratch, ROW_PAGE_SIZE, ret_n)
 				: -ENOENT;
 	err = tables__open(t, object, now, &o);
-	return err ? err
-		   : unwind_table__build_page(o->table, vaddr >> ROW_PAGE_BITS, t->scratch, ROW_PAGE_SIZE,
-					      ret_n, stats);
+	if (err)
+		return err;
+	err = unwind_table__build_page(o->table, vaddr >> ROW_PAGE_BITS, t->scratch, ROW_PAGE_SIZE, ret_n,
+				       stats);
+	tables__fit(t, o);
+	if (io__is_passing(err))
+		open_table__rest(o, object, now, err);
+	return err;
 }
 
-/* Makes the page; n = 0 where there is nothing to make it from. */
-static uint32_t tables__build(struct tables *t, uint32_t object, uint64_t vaddr)
+/* Makes the page; *ret_n = 0 where there is nothing to make it from. */
+static int tables__build(struct tables *t, uint32_t object, uint64_t vaddr, uint32_t *ret_n)
 {
 	struct unwind_page_stats stats = {};
 	uint64_t now = clock__mono_ns(), took;
@@ -158,11 +204,12 @@ static uint32_t tables__build(struct tables *t, uint32_t object, uint64_t vaddr)
 	t->stats.go_functions += stats.go_functions;
 	for (int i = 0; i < UNWIND_UNSUPPORTED_MAX; i++)
 		t->stats.unsupported_rules += stats.unsupported[i];
-	if (err || !n)
-		t->stats.pages_empty++;
-	else
+	if (!err && n)
 		t->stats.pages_built++;
-	return err ? 0 : n;
+	else if (!io__is_passing(err))
+		t->stats.pages_empty++;
+	*ret_n = err ? 0 : n;
+	return err;
 }
 
 bool tables__has(const struct tables *t, uint32_t object, uint64_t vaddr)
@@ -179,7 +226,9 @@ void tables__row(struct tables *t, uint32_t object, uint64_t vaddr, struct unwin
 
 	if (!row_store__find(t->store, object, vaddr, ret_row))
 		return;
-	n = tables__build(t, object, vaddr);
+	*ret_row = (struct unwind_row){.cfa = ROW_CFA_NONE};
+	if (io__is_passing(tables__build(t, object, vaddr, &n)))
+		return; /* in the kernel it would be known to have none */
 	err = row_store__push(t->store, object, vaddr, t->scratch, n);
 	if (err == -E2BIG && n) { /* as one without rows it is not built again for each walk */
 		log_debug("tables: page 0x%llx of object %u has too many rows",
@@ -188,7 +237,6 @@ void tables__row(struct tables *t, uint32_t object, uint64_t vaddr, struct unwin
 	}
 	if (err)
 		log_warn("tables: put rows into the kernel: error %d, ignoring", -err);
-	*ret_row = (struct unwind_row){.cfa = ROW_CFA_NONE};
 	for (at = 0; at < n && t->scratch[at].pc <= (uint16_t)vaddr; at++)
 		*ret_row = t->scratch[at];
 }
@@ -201,6 +249,7 @@ int tables__code(struct tables *t, uint32_t object, uint64_t vaddr, void *to, si
 
 	if (err)
 		return err;
+	tables__fit(t, o);
 	buf__init(&bytes, len);
 	err = elf__read_vaddr(o->elf, vaddr, len, &bytes);
 	if (!err)
@@ -225,5 +274,7 @@ uint64_t tables__shrink(struct tables *t, uint32_t max_segments)
 void tables__stats(const struct tables *t, struct tables_stats *ret)
 {
 	*ret = t->stats;
+	for (int i = 0; i < TABLES_OPEN_MAX; i++)
+		ret->open_bytes += open_table__bytes(&t->open[i]);
 	row_store__stats(t->store, &ret->store);
 }

@@ -2,8 +2,9 @@
 /*
  * tables - makes the unwind rows of a page when a walk first meets it, and puts them into the kernel.
  *
- * Owns: the row store, a scratch page, a few open tables. Thread: the collector's. Limit: TABLES_OPEN_MAX files open for building; the store's segments.
- * Errors: a file that cannot be read gives pages without rows, and is counted by reason.
+ * Owns: the row store, a scratch page, a few open tables. Thread: the collector's. Limit: TABLES_OPEN_MAX files open for building, TABLES_BYTES_MAX what they take, the
+ * one that was asked for last not counted; the store's segments. Errors: a file that cannot be read gives pages without rows, and is counted; where that passes (io__is_passing),
+ * it is tried again after TABLES_RESPITE_NS.
  */
 #ifndef EVERPROF_KERNEL_TABLES_H
 #define EVERPROF_KERNEL_TABLES_H
@@ -12,17 +13,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "user/base/clock.h"
 #include "user/kernel/row_store.h"
 
 struct object_cache;
 struct tables;
 
-#define TABLES_OPEN_MAX 16
+#define TABLES_OPEN_MAX   16
+#define TABLES_BYTES_MAX  (16u << 20)
+#define TABLES_RESPITE_NS NS_PER_SEC
 
 struct tables_stats {
 	struct row_store_stats store;
 	uint64_t pages_built, pages_empty; /* empty: no rules there */
 	uint64_t files_opened, files_failed;
+	uint64_t open_bytes; /* that tables of open files take */
 	uint64_t build_ns, build_max_ns;
 	uint64_t damaged_fdes, unsupported_rules;
 	uint64_t derived_rows; /* made from the instructions of code that has no rules */

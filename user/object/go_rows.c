@@ -278,13 +278,17 @@ int go_rows__build(const struct gopclntab *t, const struct elf *e, uint64_t from
 {
 	struct page p = {
 		.table = t, .elf = e, .from = from, .to = to, .rows = rows, .budget = GO_ROWS_FOLLOWED_MAX};
-	uint32_t n = gopclntab__count(t);
+	uint32_t n = gopclntab__count(t), first = gopclntab__first(t, from);
+	size_t bytes = gopclntab__bytes(t);
 	uint64_t covered = from;
 
 	put(&p, from, unwind_row__of(ROW_CFA_NONE));
-	for (uint32_t i = gopclntab__first(t, from); i < n && !p.err; i++) {
+	for (uint32_t i = first; i < n && !p.err; i++) {
 		struct gopclntab_function f;
 
+		/* what was made up may bring nothing forward */
+		if (i - first == GO_ROWS_ENTRIES_MAX || gopclntab__bytes(t) - bytes > GO_ROWS_TOUCHED_MAX)
+			return -E2BIG;
 		if (gopclntab__get(t, i, &f))
 			continue;
 		if (f.start >= to)

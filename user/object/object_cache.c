@@ -151,6 +151,7 @@ static int entry__reopen(struct object_cache *c, struct object_entry *e)
 		.build_id = e->object.build_id,
 		.build_id_len = e->object.build_id_len,
 	};
+	int error = -ESTALE;
 
 	if (e->object.flags & OBJECT_VDSO) {
 		int fd = FD_CLOSED;
@@ -162,8 +163,11 @@ static int entry__reopen(struct object_cache *c, struct object_entry *e)
 	}
 	for (int place = 0; place < OBJECT_PLACE_MAX; place++) {
 		int fd = FD_CLOSED;
+		int r = object_place__open(c->proc_root_fd, &m, place, &fd);
 
-		if (object_place__open(c->proc_root_fd, &m, place, &fd) < 0)
+		if (io__is_passing(r))
+			error = r;
+		if (r < 0)
 			continue;
 		if (entry__accepts(c, e, fd)) {
 			entry__keep_fd(c, e, fd);
@@ -172,8 +176,8 @@ static int entry__reopen(struct object_cache *c, struct object_entry *e)
 		}
 		io__close(&fd);
 	}
-	c->stats.n_fd_lost++;
-	return -ESTALE;
+	c->stats.n_fd_lost += error == -ESTALE;
+	return error;
 }
 
 /* ---- adding and removing ----------------------------------------------------------------------------------------- */

@@ -71,7 +71,7 @@ int object_cache__get(struct object_cache *c, uint32_t id, const struct object *
 void object_cache__put(struct object_cache *c, uint32_t id);
 /*
  * The object's file, as a descriptor of the caller's own (use pread: the offset is shared). -ENOENT no such id, -ESTALE
- * the file cannot be found again, the object's error where it never could be read.
+ * the file cannot be found again, what passes (io__is_passing), the object's error where it never could be read.
  */
 int object_cache__open_fd(struct object_cache *c, uint32_t id, uint64_t now_ns, int *ret_fd);
 /* Samples may be named so long after the last use of their object. */

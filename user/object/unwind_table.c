@@ -405,6 +405,17 @@ static int fill_from_go(struct unwind_table *t, struct page *p)
 	return fill(p, &filler, ROW_CFA_FRAME_POINTER);
 }
 
+/* What pages touched of a large table adds up: then it begins anew. */
+static void limit_go(struct unwind_table *t)
+{
+	if (gopclntab__bytes(t->go) <= UNWIND_GO_BYTES_MAX)
+		return;
+	gopclntab__free(t->go);
+	t->go = NULL;
+	if (gopclntab__load(t->elf, 0, &t->go))
+		t->sources &= ~(uint32_t)UNWIND_SOURCE_GO;
+}
+
 /* -- code without rules -- */
 
 static bool has_code(const struct elf *e, uint64_t from, uint64_t to)
@@ -706,8 +717,10 @@ static int paint_over(struct unwind_table *t, struct page *p)
 		row_list__paint(&p->list, 0, ROW_PAGE_SIZE, unwind_row__of(ROW_CFA_FRAME_POINTER),
 				ROW_CFA_NONE);
 		paint_known_code(t, p, ROW_CFA_FRAME_POINTER);
-		if (t->go)
+		if (t->go) {
 			err = fill_from_go(t, p);
+			limit_go(t);
+		}
 	} else {
 		err = find_holes(t, p, &holes);
 		paint_known_code(t, p, ROW_CFA_NONE);

@@ -6,7 +6,7 @@
  * ROW_PAGE_SIZE page of virtual addresses and runs them, and follows the instructions of code that has none. Nothing built is kept: who wants the rows keeps them, and may close the table
  * and open it again from a descriptor at any time.
  *
- * Owns: a few kilobytes of keys, the marks given, what was touched of Go's tables. Borrows: the elf, which must outlive it. Thread: one owner. Limit: UNWIND_MARKS_MAX marks;
+ * Owns: a few kilobytes of keys, the marks given, what was touched of Go's tables, at most UNWIND_GO_BYTES_MAX and a page's. Borrows: the elf, which must outlive it. Thread: one owner. Limit: UNWIND_MARKS_MAX marks;
  * those of cfi_source and fde_index; UNWIND_STUBS_MAX pieces of code a page that are known by their bytes.
  * Errors: -EOPNOTSUPP another machine or an object file, -ENOENT no code there, -E2BIG more rows than fit or over a limit, -ENOMEM.
  * Damaged FDEs are no error: they are counted, and their addresses covered by nothing.
@@ -23,8 +23,9 @@
 struct elf;
 struct unwind_table;
 
-#define UNWIND_MARKS_MAX 256
-#define UNWIND_STUBS_MAX 64
+#define UNWIND_MARKS_MAX    256
+#define UNWIND_STUBS_MAX    64
+#define UNWIND_GO_BYTES_MAX (16u << 20)
 
 /* Holes between functions of up to this many bytes are padding: the rules before them hold on, for calls that do not return. */
 #define UNWIND_PADDING_MAX 15

@@ -5,6 +5,7 @@
  */
 #include <elfutils/libdw.h>
 #include <dwarf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <libelf.h>
 #include <setjmp.h>
@@ -19,8 +20,10 @@
 #include <cmocka.h>
 
 #include "tests/support/folder.h"
+#include "tests/support/go_image.h"
 #include "user/base/buf.h"
 #include "user/object/elf.h"
+#include "user/object/go_rows.h"
 #include "user/object/gopclntab.h"
 #include "user/object/unwind_table.h"
 
@@ -251,6 +254,53 @@ static void rows_agree_with_what_the_distributions_compiler_states(void **state)
 	check_compiler("/usr/lib/go-1.19/bin/go");
 }
 
+static void open_image(uint32_t n, uint32_t step, uint32_t apart)
+{
+	fx.fd = go_image__fd(n, step, apart);
+	assert_int_equal(elf__open(fx.fd, &fx.elf), 0);
+	assert_int_equal(unwind_table__open(fx.elf, NULL, &fx.table), 0);
+	assert_true(unwind_table__sources(fx.table) & UNWIND_SOURCE_GO);
+}
+
+static int build_page(uint64_t number)
+{
+	return unwind_table__build_page(fx.table, (GO_IMAGE_CODE >> ROW_PAGE_BITS) + number, fx.rows,
+					ROW_PAGE_SIZE, &fx.n_rows, NULL);
+}
+
+static void a_page_costs_no_more_than_its_code_can_have(void **state)
+{
+	static const struct {
+		uint32_t n, step, apart;
+		int err;
+	} cases[] = {
+		{GO_ROWS_ENTRIES_MAX, 0, 0, 0},
+		{GO_ROWS_ENTRIES_MAX + 1, 0, 0, -E2BIG}, /* without any code */
+		{1000, 1, 4096, 0},
+		{8192, 1, 4096, -E2BIG}, /* 32 MiB of records */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		open_image(cases[i].n, cases[i].step, cases[i].apart);
+		assert_int_equal(build_page(0), cases[i].err);
+		assert_true(unwind_table__bytes(fx.table) < GO_ROWS_TOUCHED_MAX + (1u << 20));
+		close_all();
+	}
+}
+
+static void pages_of_a_large_table_add_up_to_a_limit(void **state)
+{
+	(void)state;
+	open_image(12000, 64, 4096); /* 4 MiB a page */
+	for (uint64_t page = 0; page < 11; page++) {
+		assert_int_equal(build_page(page), 0);
+		assert_true(unwind_table__sources(fx.table) & UNWIND_SOURCE_GO);
+		assert_true(unwind_table__bytes(fx.table) < UNWIND_GO_BYTES_MAX + (1u << 20));
+	}
+	close_all();
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -269,6 +319,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_agree_with_what_the_installed_compiler_states),
 		cmocka_unit_test(rows_agree_with_what_the_distributions_compiler_states),
+		cmocka_unit_test(a_page_costs_no_more_than_its_code_can_have),
+		cmocka_unit_test(pages_of_a_large_table_add_up_to_a_limit),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
