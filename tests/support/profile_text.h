@@ -3,7 +3,7 @@
  * profile_text - profiles from short texts, so that a test reads as the case it is about.
  *
  * put(p, "main@/bin/x;work~inner@/bin/x;read@[kernel.kallsyms]", "comm=sh,pid=7 id", 3, 300) adds a sample, root first;
- * "work~inner" is one location whose function inner was inlined into work. A binary's build-id is "b1d" and its name's length;
+ * "comm='7" is a text. "work~inner" is one location whose function inner was inlined into work. A binary's build-id is "b1d" and its name's length;
  * an address is the hash of the frame's text.
  *
  * Owns: text_profile's result is the caller's to free. Thread: one. Limit: frames and labels of 256 bytes. Errors: fails the test.
@@ -90,7 +90,9 @@ static inline uint32_t text_labels(struct profile *p, const char *labels)
 		l[n].key = text_string(p, one);
 		l[n].num = strtoll(value, &end, 10);
 		unit = end != value && (*end == ' ' || !*end) ? end + (*end == ' ') : NULL;
-		if (unit)
+		if (*value == '\'')
+			l[n] = (struct label){.key = l[n].key, .str = text_string(p, value + 1)};
+		else if (unit)
 			l[n].num_unit = text_string(p, unit);
 		else
 			l[n].str = text_string(p, value);

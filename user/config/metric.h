@@ -51,8 +51,7 @@ enum metric_unit {
 	X(major_fault_rate, COUNT_RATE, ON_ALL, "Page faults that had to read from a disk.")                \
 	X(goroutine_count, COUNT, ON_ALL, "Goroutines of Go processes.")                                    \
 	X(thread_count, COUNT, ON_ALL, "Threads.")                                                          \
-	X(fd_count, COUNT, ON_ALL,                                                                          \
-	  "Open file descriptors. Of a process with room for more than 1048576 it is not known.")           \
+	X(fd_count, COUNT, ON_ALL, "Open file descriptors; not known with room for more than 1048576.")     \
 	X(fd_limit_percent, PERCENT, ON_PROCESS, "Open file descriptors, of the process's limit.")          \
 	X(pids_limit_percent, PERCENT, ON_GROUPS, "Tasks, of the cgroup's `pids.max`.")                     \
 	X(context_switch_rate, COUNT_RATE, ON_ALL, "Context switches.")                                     \

@@ -24,20 +24,23 @@ static void a_circle_is_told_from_the_thread_that_it_is_named_by(void **state)
 
 	(void)state;
 	put(p, "main;b",
-	    "pid=7 id,tid=9 id,process=knot,comm=two,holder=one,holder_tid=8 id,lock_address=0x20,deadlock=8",
+	    "pid=7 id,tid=9 id,process=knot,comm=two,holder=one,holder_tid=8 "
+	    "id,lock_address=0x20,deadlock='8",
 	    1, 0);
 	put(p, "main;a",
-	    "pid=7 id,tid=8 id,process=knot,comm=one,holder=two,holder_tid=9 id,lock_address=0x10,deadlock=8",
+	    "pid=7 id,tid=8 id,process=knot,comm=one,holder=two,holder_tid=9 "
+	    "id,lock_address=0x10,deadlock='8",
 	    1, 0);
 	/* another window's, merged: the same thread at another place */
 	put(p, "main;c",
-	    "pid=7 id,tid=8 id,process=knot,comm=one,holder=two,holder_tid=9 id,lock_address=0x10,deadlock=8",
+	    "pid=7 id,tid=8 id,process=knot,comm=one,holder=two,holder_tid=9 "
+	    "id,lock_address=0x10,deadlock='8",
 	    1, 0);
 	/* a thread of that number that waits for nobody in the circle */
 	put(p, "main;d", "pid=6 id,tid=8 id,process=other,comm=one", 1, 0);
 	put(p, "main;e",
 	    "pid=5 id,tid=3 id,process=self,comm=only,holder=only,holder_tid=3 "
-	    "id,lock_address=0x30,deadlock=3",
+	    "id,lock_address=0x30,deadlock='3",
 	    1, 0);
 	assert_int_equal(profile__seal(p), 0);
 	buf__init(&b, 4096);
@@ -69,7 +72,7 @@ static void the_time_grows_with_the_samples_and_not_with_their_square(void **sta
 		char labels[128];
 
 		for (int i = 1; i <= N; i++) {
-			snprintf(labels, sizeof(labels), "tid=%d id,holder_tid=%d id,deadlock=%d", i,
+			snprintf(labels, sizeof(labels), "tid=%d id,holder_tid=%d id,deadlock='%d", i,
 				 i % N + 1, apart ? i : 1);
 			put(p, "main", labels, 1, 0);
 		}
