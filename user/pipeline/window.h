@@ -9,8 +9,7 @@
  *      slice {from, to} ─> entries {row, count, value}            one for each row that the slice had
  *      row {process, tid, comm, stack, tag} ─> stack_table of frames ─> frame {word, process and name if JIT}
  *
- * Owns: all of it. Thread: one writer until window__close; then immutable, shared by reference count. Limit: limit_bytes; what does not fit is counted as
- * lost (LOSS_HISTORY_FULL). Errors: -ENOMEM, -E2BIG.
+ * Owns: all of it. Thread: one writer until window__close; then immutable, shared by reference count. Limit: limit_bytes; what does not fit is lost (LOSS_HISTORY_FULL). Errors: -ENOMEM, -E2BIG.
  */
 #ifndef EVERPROF_PIPELINE_WINDOW_H
 #define EVERPROF_PIPELINE_WINDOW_H
