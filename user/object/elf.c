@@ -121,6 +121,11 @@ static size_t align_up(size_t n, size_t align)
 	return (n + align - 1) & ~(align - 1);
 }
 
+struct build_id {
+	uint8_t bytes[ELF_BUILD_ID_MAX];
+	size_t len; /* 0: none */
+};
+
 /* A Go id is four hashes in base64, some 83 characters: three 64-bit FNV-1a sums of it are enough to tell binaries apart. */
 static void shorten_id(const uint8_t *id, size_t len, uint8_t ret_id[SHORT_ID_LEN])
 {
@@ -134,9 +139,9 @@ static void shorten_id(const uint8_t *id, size_t len, uint8_t ret_id[SHORT_ID_LE
 	memcpy(ret_id, sums, SHORT_ID_LEN);
 }
 
-/* Looks through a block of notes; 0 when it holds an id, else -ENOENT. */
-static int parse_notes(const uint8_t *bytes, size_t len, size_t align, uint8_t ret_id[ELF_BUILD_ID_MAX],
-		       size_t *ret_len)
+/* Looks through a block of notes; 0 when it holds GNU's id, else -ENOENT. Go's is kept where it is the first. */
+static int parse_notes(const uint8_t *bytes, size_t len, size_t align, struct build_id *ret_gnu,
+		       struct build_id *go)
 {
 	size_t at = 0;
 
@@ -157,15 +162,14 @@ static int parse_notes(const uint8_t *bytes, size_t len, size_t align, uint8_t r
 		desc = bytes + at;
 		if (n.n_type == NT_GNU_BUILD_ID && n.n_namesz == 4 && !memcmp(name, "GNU", 4) &&
 		    n.n_descsz > 0 && n.n_descsz <= ELF_BUILD_ID_MAX) {
-			memcpy(ret_id, desc, n.n_descsz);
-			*ret_len = n.n_descsz;
+			memcpy(ret_gnu->bytes, desc, n.n_descsz);
+			ret_gnu->len = n.n_descsz;
 			return 0;
 		}
 		if (n.n_type == GO_BUILD_ID && n.n_namesz == 4 && !memcmp(name, "Go\0", 4) &&
-		    n.n_descsz > 0) {
-			shorten_id(desc, n.n_descsz, ret_id);
-			*ret_len = SHORT_ID_LEN;
-			return 0;
+		    n.n_descsz > 0 && !go->len) {
+			shorten_id(desc, n.n_descsz, go->bytes);
+			go->len = SHORT_ID_LEN;
 		}
 		at += align_up(n.n_descsz, align) < len - at ? align_up(n.n_descsz, align) : len - at;
 	}
@@ -466,7 +470,7 @@ int elf__offset_to_vaddr(const struct elf *e, uint64_t offset, uint64_t *ret_vad
 }
 
 static int read_build_id(const struct elf *e, uint64_t offset, uint64_t size, uint64_t align, size_t *left,
-			 uint8_t ret_id[ELF_BUILD_ID_MAX], size_t *ret_len)
+			 struct build_id *ret_gnu, struct build_id *go)
 {
 	struct buf raw;
 	size_t cost;
@@ -481,7 +485,7 @@ static int read_build_id(const struct elf *e, uint64_t offset, uint64_t size, ui
 	buf__init(&raw, NOTE_LIMIT);
 	err = read_range(e, offset, size, &raw);
 	if (!err)
-		err = parse_notes(raw.data, raw.len, align == 8 ? 8 : 4, ret_id, ret_len);
+		err = parse_notes(raw.data, raw.len, align == 8 ? 8 : 4, ret_gnu, go);
 	buf__done(&raw);
 	return err;
 }
@@ -492,20 +496,29 @@ static int read_build_id(const struct elf *e, uint64_t offset, uint64_t size, ui
  */
 int elf__build_id(const struct elf *e, uint8_t ret_id[ELF_BUILD_ID_MAX], size_t *ret_len)
 {
+	struct build_id gnu = {}, go = {};
 	size_t left = NOTES_LIMIT;
+	bool has_section;
+	int err = -ENOENT;
 
-	for (uint32_t i = 0; i < e->n_sections; i++) {
+	for (uint32_t i = 0; i < e->n_sections && err; i++) {
 		const struct elf_section *s = &e->sections[i];
 
-		if (s->type == SHT_NOTE && !read_build_id(e, s->offset, s->size, 4, &left, ret_id, ret_len))
-			return 0;
+		if (s->type == SHT_NOTE)
+			err = read_build_id(e, s->offset, s->size, 4, &left, &gnu, &go);
 	}
-	for (uint32_t i = 0; i < e->n_segments; i++) {
+	has_section = go.len;
+	for (uint32_t i = 0; i < e->n_segments && err && !has_section; i++) {
 		const struct elf_segment *p = &e->segments[i];
 
-		if (p->type == PT_NOTE &&
-		    !read_build_id(e, p->offset, p->filesz, p->align, &left, ret_id, ret_len))
-			return 0;
+		if (p->type == PT_NOTE)
+			err = read_build_id(e, p->offset, p->filesz, p->align, &left, &gnu, &go);
 	}
-	return -ENOENT;
+	if (err)
+		gnu = go;
+	if (!gnu.len)
+		return -ENOENT;
+	memcpy(ret_id, gnu.bytes, gnu.len);
+	*ret_len = gnu.len;
+	return 0;
 }

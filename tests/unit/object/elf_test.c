@@ -368,6 +368,37 @@ static void go_build_ids_are_shortened_and_stay_different(void **state)
 	assert_memory_not_equal(ids[0], ids[1], 20);
 }
 
+/* A linker writes one into a program of Go's and C's, in any order; the kernel and debug files know it by GNU's. */
+static void gnu_s_build_id_is_preferred_to_go_s(void **state)
+{
+	uint8_t notes[256], id[ELF_BUILD_ID_MAX];
+	size_t go = note(notes, "Go\0", 4, 4, "aaaa/bbbb/cccc/dddd", 19), len = 0;
+	size_t gnu = note(notes + go, "GNU", 4, NT_GNU_BUILD_ID, gnu_id, sizeof(gnu_id));
+	struct elf *e;
+
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		uint64_t offset;
+
+		elf_image__init(&image, ET_EXEC, EM_X86_64);
+		offset = elf_image__add(&image, notes, go + gnu);
+		if (how == 0) { /* a block of both */
+			elf_image__section(&image, ".note", SHT_NOTE, 0, offset, go + gnu);
+		} else if (how == 1) {
+			elf_image__section(&image, ".note.go.buildid", SHT_NOTE, 0, offset, go);
+			elf_image__section(&image, ".note.gnu.build-id", SHT_NOTE, 0, offset + go, gnu);
+		} else {
+			elf_image__segment(&image, PT_NOTE, PF_R, 0, offset, go);
+			elf_image__segment(&image, PT_NOTE, PF_R, 0, offset + go, gnu);
+		}
+		assert_int_equal(open_image(&e), 0);
+		assert_int_equal(elf__build_id(e, id, &len), 0);
+		assert_int_equal(len, sizeof(gnu_id));
+		assert_memory_equal(id, gnu_id, len);
+		close_elf(e);
+	}
+}
+
 static void hostile_notes_give_no_build_id(void **state)
 {
 	static const Elf64_Nhdr hostile[] = {
@@ -427,6 +458,7 @@ int main(void)
 		cmocka_unit_test(build_id_is_found_behind_other_notes),
 		cmocka_unit_test(a_build_id_is_sought_in_256_kib_of_notes_and_no_more),
 		cmocka_unit_test(go_build_ids_are_shortened_and_stay_different),
+		cmocka_unit_test(gnu_s_build_id_is_preferred_to_go_s),
 		cmocka_unit_test(hostile_notes_give_no_build_id),
 		cmocka_unit_test(a_file_that_shrinks_gives_damage_not_a_signal),
 	};
