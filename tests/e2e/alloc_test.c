@@ -441,7 +441,7 @@ static void ask_for_windows(struct recording *r, int port, double n)
 
 /*
  * Of a file that is not complete the same holds as of one that is: its rows are those of the totals that it states. What no file has yet is told without its last second: so who was seen has ended by then.
- * On a machine that is behind, rows were 7 % above the totals once.
+ * Less than half a per cent apart on a quiet machine; the bound is wider than one window of them all.
  */
 static void what_is_asked_for_between_files_is_told_as_they_are(void **state)
 {
@@ -478,8 +478,8 @@ static void what_is_asked_for_between_files_is_told_as_they_are(void **state)
 			 expect__comment(r->profile, "allocations in "));
 	print_message("stated %.4g objects and %.4g bytes, %.5g and %.5g\n", stated.objects, stated.bytes,
 		      found.objects, found.bytes);
-	assert_near("objects", found.objects, stated.objects, 0.15);
-	assert_near("bytes", found.bytes, stated.bytes, 0.15);
+	assert_near("objects", found.objects, stated.objects, 0.1);
+	assert_near("bytes", found.bytes, stated.bytes, 0.1);
 	memory = ask(port, "/api/v1/query?event=memory&from=now-10m&format=pprof");
 	at = expect__comment(memory, "memory: one page fault in ");
 	profile__free(memory);

@@ -162,9 +162,10 @@ void alloc_estimate__add_aids(struct alloc_estimate *e, const struct task_key *k
 void alloc_estimate__add_sample(struct alloc_estimate *e, const struct task_key *key, double objects,
 				double bytes)
 {
-	struct alloc_process *p = (struct alloc_process *)alloc_estimate__find(e, key);
+	struct alloc_process *p;
 
-	if (!p)
+	/* a slice may be drained while a window is open, before the process's first one is added */
+	if (find(e, key, &p))
 		return;
 	p->sampled[0] += objects;
 	p->sampled[1] += bytes;
@@ -438,7 +439,8 @@ static void settle(struct alloc_process *p, uint32_t n_windows, double factor, c
 		*errors[i] = hypot(*errors[i], ALLOC_OTHER_ERROR * *sums[i]);
 		if (p->n_samples >= ALLOC_SAMPLES_MIN)
 			plain = p->sampled[i];
-		p->factor[i] = plain > 0 ? *sums[i] / plain : factor;
+		/* what is of a window before the first that counts here stays as it is */
+		p->factor[i] = plain > 0 && p->moments.sum[i] > 0 ? *sums[i] / plain : factor;
 	}
 }
 

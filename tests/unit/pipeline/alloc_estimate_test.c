@@ -414,6 +414,28 @@ static void rows_add_up_to_what_was_counted(void **state)
 	alloc_estimate__done(&e);
 }
 
+/* A slice that ends while a window is open brings samples of it before the window is added; and the first of a file may be of a window before. */
+static void samples_that_come_before_their_window_are_part_of_it(void **state)
+{
+	struct task_key met = {.tgid = 1}, before = {.tgid = 2};
+	double none = 0;
+	struct alloc_estimate e;
+
+	(void)state;
+	alloc_estimate__init(&e);
+	for (int i = 0; i < 10; i++) {
+		alloc_estimate__add_sample(&e, &met, 30, 5000);
+		alloc_estimate__add_sample(&e, &before, 30, 5000);
+	}
+	add_window(&e, &met, 40, 4000, &plain, 10);
+	alloc_estimate__settle(&e, 1, &as_it_is, knows_cpu, &none);
+	assert_near(alloc_estimate__find(&e, &met)->factor[0], 400.0 / 300, 1e-9);
+	assert_near(alloc_estimate__find(&e, &met)->factor[1], 40000.0 / 50000, 1e-9);
+	assert_near(alloc_estimate__find(&e, &before)->factor[0], 1, 1e-9);
+	assert_near(alloc_estimate__find(&e, &before)->factor[1], 1, 1e-9);
+	alloc_estimate__done(&e);
+}
+
 static bool knows_all(void *ctx, const struct task_key *key, struct alloc_aids *ret)
 {
 	(void)key;
@@ -601,6 +623,7 @@ int main(void)
 		cmocka_unit_test(what_is_nearly_all_probes_is_known_to_an_order_of_magnitude),
 		cmocka_unit_test(the_way_with_the_smaller_error_counts),
 		cmocka_unit_test(rows_add_up_to_what_was_counted),
+		cmocka_unit_test(samples_that_come_before_their_window_are_part_of_it),
 		cmocka_unit_test(where_files_take_turns_cpu_time_does_not),
 		cmocka_unit_test(rounds_are_told_by_the_sleeps_between_them),
 		cmocka_unit_test(sleeps_say_little_of_a_program_that_is_always_at_work),
