@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/kernel/bpf_here.h"
+#include "tests/unit/kernel/row_maps_here.h"
 #include "user/kernel/loader.h"
 #include "user/kernel/row_store.h"
 
@@ -32,20 +32,10 @@ struct memory {
 
 static int setup(void **state)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, mapped, .map_flags = BPF_F_MMAPABLE);
-	LIBBPF_OPTS(bpf_map_create_opts, outer);
 	struct memory *m = calloc(1, sizeof(*m));
-	int inner;
 
 	assert_non_null(m);
-	inner = bpf_here__map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), ROW_SEGMENT_BYTES, 1, &mapped);
-	outer.inner_map_fd = (uint32_t)inner;
-	m->maps.gate = &m->gate;
-	m->maps.row_segments_fd = bpf_here__map(BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(uint32_t),
-						sizeof(uint32_t), ROW_SEGMENTS_MAX, &outer);
-	close(inner);
-	m->maps.row_pages_fd = bpf_here__map(BPF_MAP_TYPE_HASH, sizeof(uint64_t), sizeof(struct row_page),
-					     ROW_PAGES_MAX, NULL);
+	row_maps_here__open(&m->maps, &m->gate);
 	m->rows = calloc(ROW_PAGE_SIZE, sizeof(*m->rows));
 	m->cells = malloc(sizeof(*m->cells));
 	assert_non_null(m->rows);
@@ -60,8 +50,7 @@ static int teardown(void **state)
 	struct memory *m = *state;
 
 	row_store__free(m->store);
-	close(m->maps.row_pages_fd);
-	close(m->maps.row_segments_fd);
+	row_maps_here__close(&m->maps);
 	free(m->rows);
 	free(m->cells);
 	free(m);

@@ -17,7 +17,7 @@
 
 #include "tests/support/folder.h"
 #include "tests/support/go_image.h"
-#include "tests/unit/kernel/bpf_here.h"
+#include "tests/unit/kernel/row_maps_here.h"
 #include "user/base/io.h"
 #include "user/kernel/loader.h"
 #include "user/kernel/tables.h"
@@ -38,21 +38,11 @@ struct memory {
 
 static int setup(void **state)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, mapped, .map_flags = BPF_F_MMAPABLE);
-	LIBBPF_OPTS(bpf_map_create_opts, outer);
 	struct memory *m = calloc(1, sizeof(*m));
-	int inner;
 
 	assert_non_null(m);
 	assert_int_equal(folder__make(m->folder), 0);
-	inner = bpf_here__map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), ROW_SEGMENT_BYTES, 1, &mapped);
-	outer.inner_map_fd = (uint32_t)inner;
-	m->maps.gate = &m->gate;
-	m->maps.row_segments_fd = bpf_here__map(BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(uint32_t),
-						sizeof(uint32_t), ROW_SEGMENTS_MAX, &outer);
-	close(inner);
-	m->maps.row_pages_fd = bpf_here__map(BPF_MAP_TYPE_HASH, sizeof(uint64_t), sizeof(struct row_page),
-					     ROW_PAGES_MAX, NULL);
+	row_maps_here__open(&m->maps, &m->gate);
 	m->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(
 		object_cache__new(&(struct object_cache_opts){.proc_root_fd = m->proc_fd, .fd_idle_ns = 1},
@@ -73,8 +63,7 @@ static int teardown(void **state)
 	for (uint32_t i = 0; i < m->n; i++)
 		munmap(m->mapped[i], 4096);
 	close(m->proc_fd);
-	close(m->maps.row_pages_fd);
-	close(m->maps.row_segments_fd);
+	row_maps_here__close(&m->maps);
 	err = folder__remove(m->folder);
 	free(m);
 	return err;

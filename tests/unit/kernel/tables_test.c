@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "bpf/code_pages.h"
-#include "tests/unit/kernel/bpf_here.h"
+#include "tests/unit/kernel/row_maps_here.h"
 #include "user/kernel/loader.h"
 #include "user/kernel/tables.h"
 
@@ -43,20 +43,10 @@ static int on_build(void *ctx, uint32_t object, uint64_t vaddr, struct unwind_ro
 
 static int setup(void **state)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, mapped, .map_flags = BPF_F_MMAPABLE);
-	LIBBPF_OPTS(bpf_map_create_opts, outer);
 	struct world *w = calloc(1, sizeof(*w));
-	int inner;
 
 	assert_non_null(w);
-	inner = bpf_here__map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), ROW_SEGMENT_BYTES, 1, &mapped);
-	outer.inner_map_fd = (uint32_t)inner;
-	w->maps.gate = &w->gate;
-	w->maps.row_segments_fd = bpf_here__map(BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(uint32_t),
-						sizeof(uint32_t), ROW_SEGMENTS_MAX, &outer);
-	close(inner);
-	w->maps.row_pages_fd = bpf_here__map(BPF_MAP_TYPE_HASH, sizeof(uint64_t), sizeof(struct row_page),
-					     ROW_PAGES_MAX, NULL);
+	row_maps_here__open(&w->maps, &w->gate);
 	assert_int_equal(tables__new(&w->maps, NULL, 2, &w->tables), 0);
 	tables__set_build(w->tables, on_build, w);
 	*state = w;
@@ -68,8 +58,7 @@ static int teardown(void **state)
 	struct world *w = *state;
 
 	tables__free(w->tables);
-	close(w->maps.row_pages_fd);
-	close(w->maps.row_segments_fd);
+	row_maps_here__close(&w->maps);
 	free(w);
 	return 0;
 }
