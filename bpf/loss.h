@@ -43,7 +43,10 @@
 	X(FAULT_PENDING, "fault_pending", "page faults: too many were under way (counted in faults)")       \
 	X(ALLOC_THREADS, "alloc_threads", "calls of allocators: too many threads in one window")            \
 	X(ALLOC_BUSY, "alloc_busy", "calls of allocators: the CPU was taking the stacks of two others")     \
-	X(ALLOC_LATE, "alloc_late", "calls of allocators that were told when their window was forgotten")
+	X(ALLOC_LATE, "alloc_late", "calls of allocators that were told when their window was forgotten")   \
+	X(PROCESS_HELD, "process_held",                                                                     \
+	  "processes that kept whoever looked at them waiting, and are left alone for a minute (counted "   \
+	  "each time)")
 
 /*        enum               name                complete  text */
 #define END_REASONS(X)                                                                                       \

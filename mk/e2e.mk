@@ -5,7 +5,7 @@
 
 WL := $(BUILD)/workloads
 WL_DIR := tests/workloads
-WL_HEADERS := $(WL_DIR)/work.h $(WL_DIR)/tree.h
+WL_HEADERS := $(WL_DIR)/work.h $(WL_DIR)/tree.h $(WL_DIR)/fuse.h
 # No frame pointers, no jumps instead of calls; compilers other than the C compiler of the tree are optional, each named where it is used.
 WL_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -iquote . -D_GNU_SOURCE -fomit-frame-pointer -fno-optimize-sibling-calls -fno-stack-protector
 WL_FP := -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer
@@ -13,7 +13,7 @@ MUSL_GCC ?= musl-gcc
 GO ?= $(firstword $(wildcard /usr/lib/go-*/bin/go) go)
 
 WL_PLAIN := calltree recursion signal_handler coroutines realign vfork_child threads prefork exec_in_place short_lived jit jit_rule syscall_heavy vdso_spin touchy \
-	contained dlopen_late waits allocs alarms creator touch standstill unserved far storm_spawn storm_brief storm_crowd storm_mappings storm_dlopen
+	contained dlopen_late waits allocs alarms creator touch standstill unserved far held storm_spawn storm_brief storm_crowd storm_mappings storm_dlopen
 WL_PROGRAMS := $(addprefix $(WL)/,$(WL_PLAIN) calltree_fp calltree_clang calltree_nopie calltree_static calltree_static_pie calltree_musl calltree_musl_static \
 	calltree_stripped calltree_buildid calltree_debuglink calltree_minidebug jit_static storm_brief_static asm_frames plt_spin plt_lazy cpp gotree gotree_stripped gogc \
 	allocs_static allocs_musl_static allocs_new allocs_new_static goallocs goallocs_stripped goroutines goroutines_stripped goroutines_pie goroutines_path gomemory gomemory_stripped gomemory_path \

@@ -15,6 +15,9 @@
  * Far is FUSE that was not mounted by root (user_id=0), all FUSE where the mounts are of another user namespace, and an overlay there, which may lie over
  * such; but not what is mounted with us, too: nobody but root could do that.
  *
+ * A path may lead into /proc, by a link or a mount, where to look up a name or to open takes the locks of the process that is meant (proc_file): what is not at hand is followed aside, and
+ * nothing of /proc is opened by a path.
+ *
  * Rejected: statfs, which asks the file system; to copy such files on a thread that can be left behind (it would keep the agent from ending, as it cannot be
  * killed); to take all that is on no block device for far (the libraries of all containers).
  *
@@ -28,6 +31,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <linux/openat2.h>
 #include <pthread.h>
@@ -36,11 +40,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "user/base/aside.h"
 #include "user/base/io.h"
 #include "user/base/key_lines.h"
+#include "user/base/proc_file.h"
 
 #define RESOLVE_TRIES 16
 
@@ -52,22 +59,25 @@ struct mount_line {
 	bool is_roots; /* FUSE: mounted by root */
 };
 
-int far_file__who(int dir_fd, const char *path, struct statx *ret)
+int far_file__who(int fd, struct statx *ret)
 {
-	const int how = AT_STATX_DONT_SYNC | (*path ? 0 : AT_EMPTY_PATH);
-
-	if (statx(dir_fd, path, how, STATX_BASIC_STATS | STATX_MNT_ID, ret))
+	if (statx(fd, "", AT_STATX_DONT_SYNC | AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, ret))
 		return -errno;
 	return S_ISREG(ret->stx_mode) ? 0 : -EINVAL;
 }
 
 /* -- mounts -- */
 
-void far_mounts__init(struct far_mounts *m, int dir_fd, const char *prefix)
+void far_mounts__init(struct far_mounts *m, uint32_t pid, int dir_fd, const char *prefix)
 {
-	*m = (struct far_mounts){.dir_fd = dir_fd};
+	*m = (struct far_mounts){.pid = pid, .dir_fd = dir_fd};
 	snprintf(m->prefix, sizeof(m->prefix), "%s", prefix);
 	buf__init(&m->text, FAR_MOUNTS_MAX);
+}
+
+void far_mounts__init_own(struct far_mounts *m)
+{
+	far_mounts__init(m, (uint32_t)getpid(), AT_FDCWD, "/proc/self/");
 }
 
 void far_mounts__done(struct far_mounts *m)
@@ -76,13 +86,13 @@ void far_mounts__done(struct far_mounts *m)
 }
 
 /* Who has a user namespace of his own makes mounts there as he likes. */
-static bool is_of_our_users(int dir_fd, const char *mount_namespace)
+static bool is_of_our_users(const struct far_mounts *m, const char *mount_namespace)
 {
-	int mounts_fd = openat(dir_fd, mount_namespace, O_RDONLY | O_CLOEXEC), owner_fd;
+	int mounts_fd, owner_fd;
 	struct stat owner, ours;
 	bool is_ours;
 
-	if (mounts_fd < 0)
+	if (proc_file__open(m->pid, m->dir_fd, mount_namespace, O_RDONLY, &mounts_fd))
 		return false;
 	owner_fd = ioctl(mounts_fd, NS_GET_USERNS);
 	is_ours = owner_fd >= 0 && !fstat(owner_fd, &owner) && !stat("/proc/self/ns/user", &ours) &&
@@ -98,7 +108,7 @@ static const char *far_mounts__text(struct far_mounts *m)
 
 	if (!m->is_read) {
 		snprintf(name, sizeof(name), "%sns/mnt", m->prefix);
-		m->are_ours = is_of_our_users(m->dir_fd, name);
+		m->are_ours = is_of_our_users(m, name);
 		snprintf(name, sizeof(name), "%smountinfo", m->prefix);
 		if (io__read_at(m->dir_fd, name, FAR_MOUNTS_MAX - 1, &m->text))
 			buf__clear(&m->text); /* nothing is known */
@@ -260,7 +270,7 @@ bool far_mounts__any_far(struct far_mounts *m)
 	struct far_mounts own;
 	bool any;
 
-	far_mounts__init(&own, AT_FDCWD, "/proc/self/");
+	far_mounts__init_own(&own);
 	any = any_far_mount(text, m->are_ours ? NULL : far_mounts__text(&own));
 	far_mounts__done(&own);
 	return any;
@@ -274,7 +284,7 @@ static void find_nameless_mount(void)
 	int fd = memfd_create("mount", MFD_CLOEXEC);
 	struct statx who;
 
-	if (fd >= 0 && !far_file__who(fd, "", &who))
+	if (fd >= 0 && !far_file__who(fd, &who))
 		nameless_mount = who.stx_mnt_id;
 	io__close(&fd);
 }
@@ -296,7 +306,7 @@ static bool is_near(struct far_mounts *m, const struct statx *who)
 	text = far_mounts__text(m);
 	if (m->are_ours && !parse_far_mount(text, NULL, who->stx_mnt_id, &far))
 		return !far;
-	far_mounts__init(&own, AT_FDCWD, "/proc/self/");
+	far_mounts__init_own(&own);
 	/* who starts a container may still run what it opened outside of it */
 	if (m->are_ours || parse_far_mount(text, far_mounts__text(&own), who->stx_mnt_id, &far))
 		parse_far_mount(far_mounts__text(&own), NULL, who->stx_mnt_id, &far);
@@ -306,13 +316,22 @@ static bool is_near(struct far_mounts *m, const struct statx *who)
 
 /* -- files -- */
 
+static bool is_of_proc(int path_fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(path_fd, &fs) && fs.f_type == PROC_SUPER_MAGIC;
+}
+
 /* Takes the O_PATH descriptor. */
-static int open_found(struct far_mounts *m, int path_fd, int *ret_fd)
+static int open_found(struct far_mounts *m, int path_fd, bool by_path, int *ret_fd)
 {
 	struct statx who;
-	int err = far_file__who(path_fd, "", &who);
+	int err = far_file__who(path_fd, &who);
 
 	if (!err && !is_near(m, &who))
+		err = -EREMOTE;
+	if (!err && by_path && !who.stx_dev_major && is_of_proc(path_fd))
 		err = -EREMOTE;
 	if (!err)
 		err = io__open_resolved(path_fd, ret_fd);
@@ -322,9 +341,9 @@ static int open_found(struct far_mounts *m, int path_fd, int *ret_fd)
 
 int far_file__open_link(struct far_mounts *m, int dir_fd, const char *name, int *ret_fd)
 {
-	int path_fd = openat(dir_fd, name, O_PATH | O_CLOEXEC);
+	int path_fd, err = proc_file__open(m->pid, dir_fd, name, O_PATH, &path_fd);
 
-	return path_fd < 0 ? -errno : open_found(m, path_fd, ret_fd);
+	return err ? err : open_found(m, path_fd, false, ret_fd);
 }
 
 static int resolve(int root_fd, const char *path, uint64_t how_far)
@@ -344,6 +363,50 @@ static int resolve(int root_fd, const char *path, uint64_t how_far)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+struct resolve_job {
+	struct aside_job job;
+	int root_fd, fd;
+	uint64_t how_far;
+	char path[];
+};
+
+static void resolve_job__run(struct aside_job *job)
+{
+	struct resolve_job *j = (struct resolve_job *)job;
+
+	j->fd = resolve(j->root_fd, j->path, j->how_far);
+}
+
+static void resolve_job__drop(struct aside_job *job)
+{
+	struct resolve_job *j = (struct resolve_job *)job;
+
+	if (j->fd >= 0)
+		io__close(&j->fd);
+	free(j);
+}
+
+/* To look a name up in a folder of /proc takes its process's locks; that path is the fault of m's process. */
+static int resolve_aside(const struct far_mounts *m, int root_fd, const char *path, uint64_t how_far)
+{
+	struct resolve_job *j = malloc(sizeof(*j) + strlen(path) + 1);
+	int err, fd;
+
+	if (!j)
+		return -ENOMEM;
+	*j = (struct resolve_job){.job = {resolve_job__run, resolve_job__drop},
+				  .root_fd = root_fd,
+				  .fd = FD_CLOSED,
+				  .how_far = how_far};
+	strcpy(j->path, path);
+	err = aside__run(m ? m->pid : (uint32_t)getpid(), &j->job);
+	if (err)
+		return err;
+	fd = j->fd;
+	free(j);
+	return fd;
+}
+
 int far_file__open_in_root(struct far_mounts *m, int root_fd, const char *path, int *ret_fd)
 {
 	struct statx root;
@@ -351,14 +414,14 @@ int far_file__open_in_root(struct far_mounts *m, int root_fd, const char *path, 
 
 	if (m)
 		fd = resolve(root_fd, path, RESOLVE_CACHED);
-	if (m && (fd == -EAGAIN || fd == -EINVAL)) {         /* not at hand; or before 5.12 */
-		int err = far_file__who(root_fd, "", &root); /* a folder */
+	if (m && (fd == -EAGAIN || fd == -EINVAL)) {     /* not at hand; or before 5.12 */
+		int err = far_file__who(root_fd, &root); /* a folder */
 
 		fd = !err || err == -EINVAL ? -EREMOTE : err;
 		if (fd == -EREMOTE && is_near(m, &root))
-			fd = resolve(root_fd, path, RESOLVE_NO_XDEV);
+			fd = resolve_aside(m, root_fd, path, RESOLVE_NO_XDEV);
 	}
 	if (!m || (fd == -EXDEV && !far_mounts__any_far(m)))
-		fd = resolve(root_fd, path, 0);
-	return fd < 0 ? (fd == -EXDEV ? -EREMOTE : fd) : open_found(m, fd, ret_fd);
+		fd = resolve_aside(m, root_fd, path, 0);
+	return fd < 0 ? (fd == -EXDEV ? -EREMOTE : fd) : open_found(m, fd, true, ret_fd);
 }

@@ -16,6 +16,7 @@
 #include "user/alert/rule_engine.h"
 #include "user/base/buf.h"
 #include "user/base/io.h"
+#include "user/base/proc_file.h"
 #include "user/config/config.h"
 #include "user/pipeline/collector.h"
 #include "user/process/container.h"
@@ -81,7 +82,7 @@ static void try_process(struct present *p, int proc_fd, const char *pid)
 		snprintf(comm, sizeof(comm), "%.*s", (int)strcspn(buf__str(&b), "\n"), buf__str(&b));
 	buf__done(&b);
 	snprintf(path, sizeof(path), "%s/exe", pid);
-	n = readlinkat(proc_fd, path, exe, EXE_MAX);
+	n = proc_file__read_link(t.pid, proc_fd, path, exe, EXE_MAX);
 	exe[n > 0 ? n : 0] = '\0';
 	snprintf(path, sizeof(path), "%s/cgroup", pid);
 	if (read_proc_cgroup(proc_fd, path, &c))

@@ -18,6 +18,7 @@
 
 #include "bpf/abi.h"
 #include "user/base/io.h"
+#include "user/base/proc_file.h"
 
 /* include/linux/proc_ns.h */
 #define PID_NS_INIT_INO     0xEFFFFFFCull
@@ -89,7 +90,7 @@ static int place__try_maps(struct probe *p, const char *pid)
 	int fd, err;
 
 	snprintf(path, sizeof(path), "proc/%.20s/maps", pid);
-	err = io__open_regular(p->root_fd, path, &fd);
+	err = proc_file__open((uint32_t)strtoul(pid, NULL, 10), p->root_fd, path, O_RDONLY | O_NONBLOCK, &fd);
 	if (!err)
 		io__close(&fd);
 	return err == -ENOENT || err == -ESRCH ? 0 : err;

@@ -224,13 +224,8 @@ bool object_identity__eq(const struct object_identity *a, const struct object_id
 
 int read_object_identity(int fd, struct object_identity *ret_identity)
 {
-	return read_object_identity_at(fd, "", ret_identity);
-}
-
-int read_object_identity_at(int dir_fd, const char *path, struct object_identity *ret_identity)
-{
 	struct statx who;
-	int err = far_file__who(dir_fd, path, &who);
+	int err = far_file__who(fd, &who);
 
 	if (!err)
 		*ret_identity = (struct object_identity){

@@ -84,11 +84,9 @@ bool object__covers(const struct object *o, uint64_t pgoff);
 bool object__same_code(const struct object *a, const struct object *b);
 bool object_identity__eq(const struct object_identity *a, const struct object_identity *b);
 /*
- * Of an open descriptor, or of a path below dir_fd (links are followed), as the kernel last knew it. -errno of statx; -EINVAL where it is no
- * regular file.
+ * Of a descriptor, as the kernel last knew it. -errno of statx; -EINVAL where it is no regular file.
  */
 int read_object_identity(int fd, struct object_identity *ret_identity);
-int read_object_identity_at(int dir_fd, const char *path, struct object_identity *ret_identity);
 /* Lower-case hex, "" without one. */
 void object__format_build_id(const struct object *o, char ret_hex[2 * ELF_BUILD_ID_MAX + 1]);
 size_t object__bytes(const struct object *o);

@@ -25,6 +25,7 @@
 
 #include "user/base/far_file.h"
 #include "user/base/io.h"
+#include "user/base/proc_file.h"
 #include "user/object/object_place.h"
 
 #define MAPPED_PATH_MAX 4096
@@ -61,7 +62,7 @@ static bool place__is_same(int dir_fd, const char *name, const struct object_ide
 
 	if (!m->ino || m->ino == id->ino)
 		return true;
-	n = readlinkat(dir_fd, name, path, sizeof(path));
+	n = proc_file__read_link(m->tgid, dir_fd, name, path, sizeof(path));
 	return n > 0 && m->path && (size_t)n == strlen(m->path) && !memcmp(path, m->path, (size_t)n);
 }
 
@@ -70,7 +71,7 @@ static void place__mounts(int proc_root_fd, const struct object_mapping *m, stru
 	char prefix[16];
 	int dir_fd = place__folder(proc_root_fd, m, prefix, sizeof(prefix));
 
-	far_mounts__init(ret, dir_fd, prefix);
+	far_mounts__init(ret, m->tgid, dir_fd, prefix);
 }
 
 /* The inode that is mapped, if it still is the mapping's. */
@@ -94,16 +95,6 @@ static int open_mapped(int proc_root_fd, const struct object_mapping *m, int *re
 	else
 		*ret_fd = fd;
 	return r;
-}
-
-static int open_folder(int dir_fd, const char *name, int *ret_fd)
-{
-	int fd = openat(dir_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	return 0;
 }
 
 /* The path below that root, if it still is the file that was mapped. */
@@ -130,6 +121,11 @@ static int open_named(struct far_mounts *mounts, int root_fd, const struct objec
 	return r;
 }
 
+static int open_root(uint32_t pid, int dir_fd, const char *name, int *ret_fd)
+{
+	return proc_file__open(pid, dir_fd, name, O_PATH | O_DIRECTORY, ret_fd);
+}
+
 static int open_below_root_of(int proc_root_fd, const struct object_mapping *m, bool host, int *ret_fd)
 {
 	char prefix[16], name[32];
@@ -139,12 +135,13 @@ static int open_below_root_of(int proc_root_fd, const struct object_mapping *m, 
 	int r;
 
 	snprintf(name, sizeof(name), "%sroot", prefix);
-	r = host ? open_folder(proc_root_fd, "1/root", &root_fd) : open_folder(dir_fd, name, &root_fd);
+	r = host ? open_root(1, proc_root_fd, "1/root", &root_fd)
+		 : open_root(m->tgid, dir_fd, name, &root_fd);
 	/* where process 1 is out of bounds, our own root is mostly the host's; the inode has to prove it in any case */
 	if (r < 0 && host)
-		r = open_folder(proc_root_fd, "self/root", &root_fd);
+		r = open_root((uint32_t)getpid(), proc_root_fd, "self/root", &root_fd);
 	if (host)
-		far_mounts__init(&mounts, proc_root_fd, "self/");
+		far_mounts__init(&mounts, (uint32_t)getpid(), proc_root_fd, "self/");
 	else
 		place__mounts(proc_root_fd, m, &mounts);
 	if (r == 0)
@@ -174,8 +171,12 @@ int object_place__identify(int proc_root_fd, const struct object_mapping *m,
 	char name[64];
 	int dir_fd = place__map_files_name(proc_root_fd, m, name, sizeof(name));
 	struct object_identity id;
-	int r = read_object_identity_at(dir_fd, name, &id);
+	int fd = FD_CLOSED, r;
 
+	r = proc_file__open(m->tgid, dir_fd, name, O_PATH, &fd);
+	if (r == 0)
+		r = read_object_identity(fd, &id);
+	io__close(&fd);
 	if (r < 0)
 		return r;
 	if (!place__is_same(dir_fd, name, &id, m))

@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "user/base/aside.h"
 #include "user/base/clock.h"
 #include "user/base/err.h"
 #include "user/base/heap.h"
@@ -95,6 +96,18 @@ static void collector__give_tokens(struct collector *c)
 	__atomic_store_n(&c->maps->gate->defer_tokens, tokens, __ATOMIC_RELAXED);
 }
 
+static void collector__tell_held(struct collector *c)
+{
+	uint32_t pid;
+	uint64_t n = aside__n_left(&pid);
+
+	if (n == c->n_held)
+		return;
+	c->lost_here.n[LOSS_PROCESS_HELD] += n - c->n_held;
+	c->n_held = n;
+	log_warn("collector: process %u keeps whoever looks at it waiting: left alone for a minute", pid);
+}
+
 /*
  * Ends the slice: what is in the kernel comes into the windows. Samples go into the half until it is turned over; what a source tells by itself is as of its look.
  */
@@ -116,6 +129,7 @@ static void collector__end_slice(struct collector *c, bool all)
 	else
 		c->lost_here.n[LOSS_DRAIN_LATE]++;
 	collector__give_tokens(c);
+	collector__tell_held(c);
 	collector__slice_losses(c, lost);
 	for (enum event ev = 0; ev < EVENT_N; ev++)
 		if (c->windows[ev])

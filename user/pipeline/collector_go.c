@@ -64,7 +64,7 @@ static int tell_one(struct collector *c, enum event ev, struct process *p, const
 		err = fn(c, p, &go, &limit, ctx);
 	if (go.program)
 		go_program__rest(go.program);
-	if (err && err != -ENOENT && !read_proc_stat(dir_fd, &stat))
+	if (err && err != -ENOENT && !read_proc_stat(p->key.tgid, dir_fd, &stat))
 		collector__lose(c, ev, LOSS_GO_UNKNOWN, 1);
 	io__close(&dir_fd);
 	return err;

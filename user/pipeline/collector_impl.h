@@ -55,8 +55,8 @@ struct collector {
 	struct losses lost_here;                /* our own in this slice, of all events … */
 	struct losses lost_of[EVENT_N];         /* … and of one */
 	uint64_t slice_ns, looked_ns; /* the last slice, its look: when they began, what ended before is in */
-	uint64_t sideband_lost;       /* what the side-band had lost by then */
-	struct dirty_process *dirty;  /* whose mappings changed since they were pushed */
+	uint64_t sideband_lost, n_held; /* what the side-band had lost by then; who kept us waiting */
+	struct dirty_process *dirty;    /* whose mappings changed since they were pushed */
 	uint32_t n_dirty, cap_dirty, scans_left, rescan_cursor, n_doubtful; /* that: ended unseen? */
 	struct mapping_entry *scratch;                                      /* [MAPPINGS_MAX] */
 	struct walk *walk;                       /* scratch: of the stack that is being finished */

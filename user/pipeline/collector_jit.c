@@ -234,8 +234,8 @@ const char *collector__jit_name(void *ctx, const struct task_key *key, uint64_t 
 	jp.ns_pid = (pid_t)process_table__ns_pid(c->processes, p);
 	/* without a root, what is known already is searched */
 	if (!proc_dir__open(c->proc_fd, p->key.tgid, p->key.start_ns, &dir_fd, &stat))
-		namespace__open_root(dir_fd, &jp.root_fd);
-	far_mounts__init(&mounts, dir_fd, "");
+		namespace__open_root(p->key.tgid, dir_fd, &jp.root_fd);
+	far_mounts__init(&mounts, p->key.tgid, dir_fd, "");
 	err = jit_maps__find(c->jit_maps, &jp, clock__mono_ns(), addr, &e);
 	io__close(&jp.root_fd);
 	io__close(&dir_fd);

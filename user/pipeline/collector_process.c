@@ -15,6 +15,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "user/base/aside.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/kernel/task_list.h"
@@ -215,6 +216,7 @@ static void collector__on_exec(void *ctx, const struct process_record *r)
 {
 	struct collector *c = ctx;
 
+	aside__forget(r->key.tgid);
 	process_table__exec(c->processes, r->time_ns, &r->key, r->cgroup, r->comm);
 	/* where it runs decides whether it is wanted */
 	if (!selector__is_everything(&c->opts.selector))

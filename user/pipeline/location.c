@@ -176,12 +176,12 @@ static int open_root_of(const struct locator *l, const struct task_key *key)
 	struct proc_stat stat;
 
 	err = proc_dir__open(l->proc_fd, key->tgid, key->start_ns, &dir_fd, &stat);
-	far_mounts__init(&mounts, dir_fd, "");
+	far_mounts__init(&mounts, key->tgid, dir_fd, "");
 	if (!err && far_mounts__any_far(&mounts))
 		err = -EREMOTE; /* names of debug files lead anywhere */
 	far_mounts__done(&mounts);
 	if (!err)
-		err = namespace__open_root(dir_fd, &fd);
+		err = namespace__open_root(key->tgid, dir_fd, &fd);
 	io__close(&dir_fd);
 	return err ? err : fd;
 }

@@ -19,9 +19,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "user/base/aside.h"
+#include "user/base/buf.h"
 #include "user/base/io.h"
 #include "user/process/maps_file.h"
 
@@ -216,53 +219,98 @@ int parse_maps(const char *text, size_t len, maps_line_fn fn, void *ctx)
 	return err ? err : (int)n_lines;
 }
 
-struct maps_reader {
-	maps_line_fn fn;
-	void *ctx;
+/* Of the file what is executable, read aside. */
+struct maps_job {
+	struct aside_job job;
+	int pid_dir_fd, err;
 	size_t len;
 	uint64_t n_bytes;
 	uint32_t n_lines;
+	struct buf code; /* whole lines */
 	char chunk[MAPS_CHUNK];
 };
 
-/* Delivers the whole lines in the chunk and moves the rest to its front. */
-static int reader__lines(struct maps_reader *r)
+static void keep_code(struct maps_job *j, const char *from, const char *end)
 {
-	const char *newline = memrchr(r->chunk, '\n', r->len);
-	size_t whole = newline ? (size_t)(newline + 1 - r->chunk) : 0;
-	int err = deliver_all(r->chunk, whole, &r->n_lines, r->fn, r->ctx);
+	for (const char *newline; from < end; from = newline + 1) {
+		struct maps_line line;
+		struct text t = {from, newline = memchr(from, '\n', (size_t)(end - from)), false};
 
-	if (err)
-		return err;
-	r->len -= whole;
-	memmove(r->chunk, r->chunk + whole, r->len);
-	/* The kernel's longest line is a page of path, escaped, and the numbers. */
-	return r->len == sizeof(r->chunk) ? -E2BIG : 0;
+		j->n_lines++;
+		if (text__numbers(&t, &line) && line.executable)
+			buf__append(&j->code, from, (size_t)(newline + 1 - from));
+	}
 }
 
-int read_maps(int pid_dir_fd, maps_line_fn fn, void *ctx)
+/* Keeps of the whole lines in the chunk, and moves the rest to its front. */
+static int maps_job__lines(struct maps_job *j)
 {
-	struct maps_reader r = {.fn = fn, .ctx = ctx};
-	int fd = openat(pid_dir_fd, "maps", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int err = 0;
+	const char *newline = memrchr(j->chunk, '\n', j->len);
+	size_t whole = newline ? (size_t)(newline + 1 - j->chunk) : 0;
 
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
+	keep_code(j, j->chunk, j->chunk + whole);
+	j->len -= whole;
+	memmove(j->chunk, j->chunk + whole, j->len);
+	/* The kernel's longest line is a page of path, escaped, and the numbers. */
+	return j->len == sizeof(j->chunk) || j->n_lines > MAPS_LINES_MAX ? -E2BIG : buf__err(&j->code);
+}
+
+static int maps_job__read(struct maps_job *j, int fd)
+{
 	for (;;) {
-		ssize_t n = read(fd, r.chunk + r.len, sizeof(r.chunk) - r.len);
+		ssize_t n = read(fd, j->chunk + j->len, sizeof(j->chunk) - j->len);
+		int err;
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			err = -errno;
 		if (n <= 0)
-			break;
-		r.len += (size_t)n;
-		r.n_bytes += (uint64_t)n;
-		err = r.n_bytes > MAPS_BYTES_MAX ? -E2BIG : reader__lines(&r);
+			return n < 0 ? -errno : 0;
+		j->len += (size_t)n;
+		j->n_bytes += (uint64_t)n;
+		err = j->n_bytes > MAPS_BYTES_MAX ? -E2BIG : maps_job__lines(j);
 		if (err < 0)
-			break;
+			return err;
 	}
+}
+
+static void maps_job__run(struct aside_job *job)
+{
+	struct maps_job *j = (struct maps_job *)job;
+	int fd = openat(j->pid_dir_fd, "maps", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		j->err = errno == ENOENT ? -ESRCH : -errno;
+	else
+		j->err = maps_job__read(j, fd);
 	io__close(&fd);
+}
+
+static void maps_job__done(struct aside_job *job)
+{
+	struct maps_job *j = (struct maps_job *)job;
+
+	buf__done(&j->code);
+	free(j);
+}
+
+int read_maps(uint32_t pid, int pid_dir_fd, maps_line_fn fn, void *ctx)
+{
+	struct maps_job *j = malloc(sizeof(*j));
+	uint32_t n_lines = 0;
+	int err;
+
+	if (!j)
+		return -ENOMEM;
+	j->job = (struct aside_job){.run = maps_job__run, .drop = maps_job__done};
+	j->pid_dir_fd = pid_dir_fd;
+	j->len = j->n_bytes = j->n_lines = 0;
+	buf__init(&j->code, MAPS_CODE_MAX);
+	err = aside__run(pid, &j->job);
+	if (err)
+		return err;
+	err = deliver_all((const char *)j->code.data, j->code.len, &n_lines, fn, ctx);
+	if (!err)
+		err = j->err;
+	maps_job__done(&j->job);
 	return err;
 }

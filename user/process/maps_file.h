@@ -3,9 +3,9 @@
  * maps_file - /proc/PID/maps: which code a process has mapped.
  *
  * Owns: nothing. Thread: any. Limit: MAPS_PATH_MAX bytes of path (longer ones are cut), MAPS_LINES_MAX lines and
- * MAPS_BYTES_MAX bytes a file.
+ * MAPS_BYTES_MAX bytes a file, MAPS_CODE_MAX of them in lines of executable mappings.
  * Errors: -EBADMSG not a maps line, -E2BIG over a limit (what was read before has been delivered), -ESRCH no such
- * process, the callback's own negative return, -errno of open and read.
+ * process, -ETIMEDOUT the process keeps who asks (aside), the callback's own negative return, -errno of open and read.
  */
 #ifndef EVERPROF_PROCESS_MAPS_FILE_H
 #define EVERPROF_PROCESS_MAPS_FILE_H
@@ -17,6 +17,7 @@
 #define MAPS_PATH_MAX  4096
 #define MAPS_LINES_MAX (1u << 18)
 #define MAPS_BYTES_MAX (64u << 20)
+#define MAPS_CODE_MAX  (16u << 20)
 
 enum maps_kind {
 	MAPS_ANON,  /* no file, or a name for memory: /dev/zero, SysV, shared anonymous memory, [anon:…] */
@@ -47,7 +48,7 @@ int parse_maps(const char *text, size_t len, maps_line_fn fn, void *ctx);
  * "//enomem").
  */
 enum maps_kind parse_maps_name(char *path, bool *ret_deleted);
-/* pid_dir_fd: a folder as /proc/PID. Only executable mappings are delivered. */
-int read_maps(int pid_dir_fd, maps_line_fn fn, void *ctx);
+/* pid_dir_fd: the folder of process `pid`. Only executable mappings are delivered. */
+int read_maps(uint32_t pid, int pid_dir_fd, maps_line_fn fn, void *ctx);
 
 #endif

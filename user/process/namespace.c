@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "user/base/proc_file.h"
 #include "user/process/namespace.h"
 
 int parse_namespace_link(const char *text, const char *type, uint64_t *ret_id)
@@ -29,12 +30,9 @@ int parse_namespace_link(const char *text, const char *type, uint64_t *ret_id)
 	return 0;
 }
 
-int namespace__open_root(int pid_dir_fd, int *ret_fd)
+int namespace__open_root(uint32_t pid, int pid_dir_fd, int *ret_fd)
 {
-	int fd = openat(pid_dir_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int err = proc_file__open(pid, pid_dir_fd, "root", O_PATH | O_DIRECTORY, ret_fd);
 
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	*ret_fd = fd;
-	return 0;
+	return err == -ENOENT ? -ESRCH : err;
 }

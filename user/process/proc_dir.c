@@ -23,6 +23,7 @@
 
 #include "user/base/buf.h"
 #include "user/base/io.h"
+#include "user/base/proc_file.h"
 #include "user/process/proc_dir.h"
 
 #define NS_PER_TICK       10000000u /* USER_HZ is 100 on every architecture we know */
@@ -138,35 +139,30 @@ int parse_proc_status(const char *text, size_t len, struct proc_status *ret_stat
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static int read_file(int dir_fd, const char *name, struct buf *to)
-{
-	int r;
-
-	buf__init(to, PROC_FILE_MAX);
-	r = io__read_at(dir_fd, name, PROC_FILE_MAX - 1, to);
-	return r == -ENOENT ? -ESRCH : r;
-}
-
-int read_proc_stat(int pid_dir_fd, struct proc_stat *ret_stat)
+int read_proc_stat(uint32_t pid, int pid_dir_fd, struct proc_stat *ret_stat)
 {
 	struct buf b;
-	int r = read_file(pid_dir_fd, "stat", &b);
+	int r;
 
+	buf__init(&b, PROC_FILE_MAX);
+	r = proc_file__read(pid, pid_dir_fd, "stat", PROC_FILE_MAX - 1, &b);
 	if (r == 0)
 		r = parse_proc_stat(buf__str(&b), b.len, ret_stat);
 	buf__done(&b);
-	return r;
+	return r == -ENOENT ? -ESRCH : r;
 }
 
 int read_proc_status(int pid_dir_fd, struct proc_status *ret_status)
 {
 	struct buf b;
-	int r = read_file(pid_dir_fd, "status", &b);
+	int r;
 
+	buf__init(&b, PROC_FILE_MAX);
+	r = io__read_at(pid_dir_fd, "status", PROC_FILE_MAX - 1, &b);
 	if (r == 0)
 		r = parse_proc_status(buf__str(&b), b.len, ret_status);
 	buf__done(&b);
-	return r;
+	return r == -ENOENT ? -ESRCH : r;
 }
 
 /* ---- the folder -------------------------------------------------------------------------------------------------- */
@@ -195,7 +191,7 @@ static bool thread_serves(int dir_fd, uint32_t tgid)
 	struct proc_stat stat;
 	struct proc_status status;
 
-	return read_proc_stat(dir_fd, &stat) == 0 && !is_dead(&stat) &&
+	return read_proc_stat(tgid, dir_fd, &stat) == 0 && !is_dead(&stat) &&
 	       read_proc_status(dir_fd, &status) == 0 && status.tgid == tgid;
 }
 
@@ -239,7 +235,7 @@ int proc_dir__open(int proc_root_fd, uint32_t tgid, uint64_t start_ns, int *ret_
 
 	r = open_folder(proc_root_fd, tgid, &fd);
 	if (r == 0)
-		r = read_proc_stat(fd, &st);
+		r = read_proc_stat(tgid, fd, &st);
 	if (r == 0 && start_ns != 0 && st.start_ticks != start_ns / NS_PER_TICK)
 		r = -ESRCH;
 	if (r < 0)

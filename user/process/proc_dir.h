@@ -7,7 +7,7 @@
  *
  * Owns: nothing; descriptors are the caller's. Thread: any. Limit: PROC_FILE_MAX bytes a file, PROC_THREADS_TRIED
  * threads.
- * Errors: -ESRCH no such process (or another one has its pid now), -EBADMSG not such a file.
+ * Errors: -ESRCH no such process (or another one has its pid now), -EBADMSG not such a file, -ETIMEDOUT the process keeps who asks (proc_file).
  */
 #ifndef EVERPROF_PROCESS_PROC_DIR_H
 #define EVERPROF_PROCESS_PROC_DIR_H
@@ -40,7 +40,8 @@ struct proc_status {
 
 int parse_proc_stat(const char *text, size_t len, struct proc_stat *ret_stat);
 int parse_proc_status(const char *text, size_t len, struct proc_status *ret_status);
-int read_proc_stat(int pid_dir_fd, struct proc_stat *ret_stat);
+/* pid: whose folder it is. */
+int read_proc_stat(uint32_t pid, int pid_dir_fd, struct proc_stat *ret_stat);
 int read_proc_status(int pid_dir_fd, struct proc_status *ret_status);
 
 /*

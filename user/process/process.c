@@ -22,6 +22,7 @@
 
 #include "user/base/clock.h"
 #include "user/base/io.h"
+#include "user/base/proc_file.h"
 #include "user/object/object_cache.h"
 #include "user/process/proc_dir.h"
 #include "user/process/process.h"
@@ -179,7 +180,7 @@ static int read_mappings_in(struct process *p, const struct process_reader *read
 	struct mapping_set *set = NULL;
 	int read_error, r;
 
-	read_error = read_maps(pid_dir_fd, collect_line, &c);
+	read_error = read_maps(p->key.tgid, pid_dir_fd, collect_line, &c);
 	if (read_error == -E2BIG)
 		c.cut = true;
 	r = collection__build(&c, &set);
@@ -233,7 +234,7 @@ static void read_exe(struct process *p, int pid_dir_fd)
 {
 	static const char suffix[] = " (deleted)";
 	char path[PROCESS_EXE_MAX];
-	ssize_t n = readlinkat(pid_dir_fd, "exe", path, sizeof(path));
+	ssize_t n = proc_file__read_link(p->key.tgid, pid_dir_fd, "exe", path, sizeof(path));
 
 	if (n <= 0)
 		return;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "user/base/io.h"
+#include "user/base/proc_file.h"
 #include "user/process/memory_reader.h"
 #include "user/process/proc_dir.h"
 
@@ -65,10 +66,11 @@ static int read_some(const struct place *place, struct memory_span *spans, size_
 	struct memory_job *job;
 	size_t asked, whole = 0;
 	ssize_t got = 0;
-	int err = memory_reader__take(place->pid, &job);
+	int err = memory_reader__take(&job);
 
 	if (err)
 		return err;
+	job->pid = place->pid;
 	job->tid = place->tid;
 	job->mem_fd = place->mem_fd;
 	asked = fill(job, spans, n);
@@ -107,17 +109,14 @@ int process_memory__read_open(int mem_fd, uint32_t pid, uint64_t addr, void *to,
 
 int process_memory__open(int proc_root_fd, uint32_t pid, uint64_t start_ns, int *ret_fd)
 {
-	int dir_fd = FD_CLOSED, fd, err;
+	int dir_fd = FD_CLOSED, err;
 	struct proc_stat stat;
 
 	err = proc_dir__open(proc_root_fd, pid, start_ns, &dir_fd, &stat);
 	if (err)
 		return err;
-	fd = openat(dir_fd, "mem", O_RDONLY | O_CLOEXEC);
-	err = fd < 0 ? -errno : 0;
+	err = proc_file__open(pid, dir_fd, "mem", O_RDONLY, ret_fd);
 	io__close(&dir_fd);
-	if (!err)
-		*ret_fd = fd;
 	return err;
 }
 

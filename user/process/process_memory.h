@@ -8,7 +8,7 @@
  * Nor does one wait for ever: memory that another program has to fill in first (userfaultfd, a file of FUSE), and does not, is given up with its process.
  *
  * Owns: nothing. Thread: any, one after the other. Limit: MEMORY_JOB_BYTES a span. Errors: -ESRCH gone, -EPERM not allowed (no CAP_SYS_PTRACE, or a security
- * module), -EFAULT not mapped, -ETIMEDOUT not in time, now or lately (memory_reader).
+ * module), -EFAULT not mapped, -ETIMEDOUT not in time, now or lately (aside).
  */
 #ifndef EVERPROF_PROCESS_PROCESS_MEMORY_H
 #define EVERPROF_PROCESS_PROCESS_MEMORY_H

@@ -220,6 +220,8 @@ static int table__learn(struct process_table *t, struct process *p, uint64_t now
 	r = read_process(p, &t->reader, with_mappings);
 	if (r == -ESRCH)
 		t->stats.n_gone++;
+	if (r == -ETIMEDOUT) /* once more when it is not refused any longer */
+		p->flags |= PROCESS_STALE;
 	return r;
 }
 

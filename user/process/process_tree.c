@@ -15,6 +15,7 @@
 
 #include "user/base/buf.h"
 #include "user/base/io.h"
+#include "user/base/proc_file.h"
 #include "user/process/container.h"
 #include "user/process/proc_dir.h"
 #include "user/process/process_memory.h"
@@ -62,14 +63,14 @@ static void read_command(uint32_t pid, int dir, char command[PROCESS_COMMAND_MAX
 	uint64_t len, args;
 
 	command[0] = '\0';
-	if (read_proc_stat(dir, &st) || st.args_end <= st.args_start)
+	if (read_proc_stat(pid, dir, &st) || st.args_end <= st.args_start)
 		return;
 	args = st.args_end - st.args_start;
 	len = st.env_end > st.args_end ? st.env_end - st.args_start : args;
 	s.addr = st.args_start;
 	s.len = (uint32_t)(len < PROCESS_COMMAND_MAX ? len : PROCESS_COMMAND_MAX - 1);
 	/* that the folder can still be read says whose memory it was */
-	if (process_memory__read_thread(pid, st.pid, &s, 1) || !s.is_read || read_proc_stat(dir, &st))
+	if (process_memory__read_thread(pid, st.pid, &s, 1) || !s.is_read || read_proc_stat(pid, dir, &st))
 		s.len = 0;
 	command[s.len] = '\0';
 	len = args >= s.len ? s.len : command[args - 1] ? strlen(command) : args;
@@ -96,7 +97,7 @@ static int tell(struct walk *w, uint32_t pid, uint64_t start_ns, int depth, stru
 	n.start_ns = ret_stat->start_ticks * TICK_NS;
 	n.comm = ret_stat->comm;
 	read_status(dir, &n);
-	len = readlinkat(dir, "exe", exe, sizeof(exe) - 1);
+	len = proc_file__read_link(pid, dir, "exe", exe, sizeof(exe) - 1);
 	exe[len > 0 ? len : 0] = '\0';
 	if (!read_proc_cgroup(dir, "cgroup", &names))
 		n.cgroup = names.cgroup;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -71,7 +72,7 @@ static void links_do_not_leave_the_root(void **state)
 	assert_int_equal(symlinkat("/etc/hostname", dir, "absolute"), 0);
 	assert_int_equal(symlinkat("../../../../../etc/hostname", dir, "upwards"), 0);
 	assert_int_equal(symlinkat("/proc/self/exe", dir, "nowhere"), 0);
-	far_mounts__init(&mounts, AT_FDCWD, "/proc/self/");
+	far_mounts__init_own(&mounts);
 	for (int i = 0; i < 6; i++) {
 		struct far_mounts *m = i < 3 ? NULL : &mounts;
 		int fd = FD_CLOSED;
@@ -94,6 +95,27 @@ static void magic_links_are_refused_in_a_root(void **state)
 	close(real_root);
 }
 
+/* To open it may take a lock of the process that is meant. */
+static void nothing_of_proc_is_opened_by_a_path(void **state)
+{
+	int real_root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = FD_CLOSED;
+	struct far_mounts mounts;
+	char link[PATH_MAX];
+
+	(void)state;
+	far_mounts__init_own(&mounts);
+	assert_int_equal(symlinkat("/proc/self/status", dir, "status"), 0);
+	snprintf(link, sizeof(link), "%s/status", root);
+	for (int i = 0; i < 2; i++) {
+		struct far_mounts *m = i ? &mounts : NULL;
+
+		assert_int_equal(far_file__open_in_root(m, real_root, "/proc/self/status", &fd), -EREMOTE);
+		assert_int_equal(far_file__open_in_root(m, real_root, link, &fd), -EREMOTE);
+	}
+	far_mounts__done(&mounts);
+	close(real_root);
+}
+
 static void a_file_without_a_name_is_near(void **state)
 {
 	int made = memfd_create("near", MFD_CLOEXEC), fd = FD_CLOSED;
@@ -103,7 +125,7 @@ static void a_file_without_a_name_is_near(void **state)
 	(void)state;
 	assert_int_equal(io__write_full(made, "text", 4), 0);
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", made);
-	far_mounts__init(&mounts, AT_FDCWD, "/proc/self/");
+	far_mounts__init_own(&mounts);
 	assert_int_equal(far_file__open_link(&mounts, AT_FDCWD, link, &fd), 0);
 	assert_holds(fd, "text");
 	close(made);
@@ -121,7 +143,7 @@ static void what_is_not_known_is_far(void **state)
 	int fd = FD_CLOSED;
 
 	(void)state;
-	far_mounts__init(&mounts, dir, "");
+	far_mounts__init(&mounts, (uint32_t)getpid(), dir, "");
 	assert_true(far_mounts__any_far(&mounts));
 	assert_int_equal(far_file__open_link(&mounts, AT_FDCWD, "/proc/self/status", &fd),
 			 0); /* ours has it */
@@ -240,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(links_do_not_leave_the_root, begin, end),
 		cmocka_unit_test(magic_links_are_refused_in_a_root),
+		cmocka_unit_test_setup_teardown(nothing_of_proc_is_opened_by_a_path, begin, end),
 		cmocka_unit_test_setup_teardown(a_file_without_a_name_is_near, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_not_known_is_far, begin, end),
 		cmocka_unit_test(fuse_of_users_is_far_and_of_root_is_not),

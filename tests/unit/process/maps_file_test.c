@@ -199,7 +199,7 @@ static void our_own_code_is_found_where_it_runs(void **state)
 
 	(void)state;
 	assert_true(readlink("/proc/self/exe", s.exe, sizeof(s.exe) - 1) > 0);
-	assert_int_equal(read_maps(fd, note, &s), 0);
+	assert_int_equal(read_maps(1, fd, note, &s), 0);
 	assert_true(s.found_self);
 	assert_true(s.found_vdso);
 	close(fd);
@@ -226,10 +226,10 @@ static void more_lines_than_the_limit_are_an_error_after_the_first_ones(void **s
 	for (uint64_t i = 1; i <= MAPS_LINES_MAX + 10; i++)
 		fprintf(f, "%lx-%lx r-xp 00000000 00:00 0 \n", i * 0x2000, i * 0x2000 + 0x1000);
 	fclose(f);
-	assert_int_equal(read_maps(dir_fd, note, &s), -E2BIG);
+	assert_int_equal(read_maps(1, dir_fd, note, &s), -E2BIG);
 	assert_int_equal(s.n, MAPS_LINES_MAX);
 	unlinkat(dir_fd, "maps", 0);
-	assert_int_equal(read_maps(dir_fd, note, &s), -ESRCH);
+	assert_int_equal(read_maps(1, dir_fd, note, &s), -ESRCH);
 	close(dir_fd);
 	rmdir(dir);
 }
@@ -246,7 +246,7 @@ static void a_line_without_end_is_refused(void **state)
 	for (int i = 0; i < 200000; i++)
 		fputc('a', f);
 	fclose(f);
-	assert_int_equal(read_maps(dir_fd, note, &s), -E2BIG);
+	assert_int_equal(read_maps(1, dir_fd, note, &s), -E2BIG);
 	assert_int_equal(s.n, 0);
 	unlinkat(dir_fd, "maps", 0);
 	close(dir_fd);

@@ -90,7 +90,7 @@ static void expect_left(uint32_t pid, uint8_t bytes[PIECE])
 
 	assert_int_equal(read_piece(pid, bytes), -ETIMEDOUT);
 	assert_int_equal(atomic_load(&n_calls), before + 1);
-	assert_true(clock__mono_ns() - began >= MEMORY_PATIENCE_NS);
+	assert_true(clock__mono_ns() - began >= ASIDE_PATIENCE_NS);
 }
 
 static void let_go(int n)
@@ -116,7 +116,7 @@ static void expect_sound_again(uint32_t pid)
 
 static void wait_out_the_respite(void)
 {
-	atomic_fetch_add(&later_s, (time_t)(MEMORY_RESPITE_NS / NS_PER_SEC) + 1);
+	atomic_fetch_add(&later_s, (time_t)(ASIDE_RESPITE_NS / NS_PER_SEC) + 1);
 }
 
 static void a_process_that_keeps_the_reader_is_given_up_and_no_other(void **state)
@@ -193,6 +193,8 @@ static void what_comes_after_it_under_its_pid_is_not_refused(void **state)
 	expect_refused((uint32_t)pid);
 	assert_int_equal(write(to[1], two, 2), 2);
 	assert_int_equal(read(from[0], two, 1), 1); /* it is another program now */
+	expect_refused((uint32_t)pid);
+	aside__forget((uint32_t)pid);
 	expect_left((uint32_t)pid, bytes);
 	expect_refused((uint32_t)pid);
 	kill(pid, SIGKILL);
@@ -210,17 +212,17 @@ static void no_more_threads_than_the_limit_are_left(void **state)
 	uint8_t bytes[PIECE] = {0};
 
 	(void)state;
-	for (uint32_t i = 0; i < MEMORY_LEFT_MAX; i++) {
+	for (uint32_t i = 0; i < ASIDE_LEFT_MAX; i++) {
 		expect_sound(SOUND);
 		expect_left(STUCK_FROM + i, bytes);
 	}
-	expect_refused(STUCK_FROM + MEMORY_LEFT_MAX);
+	expect_refused(STUCK_FROM + ASIDE_LEFT_MAX);
 	expect_refused(SOUND);
 	let_go(1);
 	expect_refused(SOUND); /* it may come again at once */
 	wait_out_the_respite();
 	expect_sound_again(SOUND);
-	let_go(MEMORY_LEFT_MAX - 1);
+	let_go(ASIDE_LEFT_MAX - 1);
 }
 
 int main(void)
