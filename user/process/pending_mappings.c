@@ -6,9 +6,9 @@
 #include "user/process/maps_file.h"
 #include "user/process/pending_mappings.h"
 
-void pending_mappings__init(struct pending_mappings *l)
+void pending_mappings__init(struct pending_mappings *l, size_t *all_bytes)
 {
-	*l = (struct pending_mappings){.end = &l->first};
+	*l = (struct pending_mappings){.end = &l->first, .all_bytes = all_bytes};
 }
 
 void pending_mappings__done(struct pending_mappings *l)
@@ -19,19 +19,21 @@ void pending_mappings__done(struct pending_mappings *l)
 		next = m->next;
 		free(m);
 	}
-	pending_mappings__init(l);
+	*l->all_bytes -= l->bytes;
+	pending_mappings__init(l, l->all_bytes);
 }
 
 int pending_mappings__add(struct pending_mappings *l, const struct process_mmap *m)
 {
 	const char *path = m->path ? m->path : "";
-	size_t len = strnlen(path, MAPS_PATH_MAX - 1);
+	size_t len = strnlen(path, MAPS_PATH_MAX - 1), size;
 	struct pending_mapping *p;
 	char *copy;
 
-	if (l->n == PENDING_MAPPINGS_MAX)
+	size = sizeof(*p) + len + 1;
+	if (l->n == PENDING_MAPPINGS_MAX || *l->all_bytes + size > PENDING_BYTES_MAX)
 		return -E2BIG;
-	p = malloc(sizeof(*p) + len + 1);
+	p = malloc(size);
 	if (!p)
 		return -ENOMEM;
 	copy = memcpy(p + 1, path, len);
@@ -42,5 +44,7 @@ int pending_mappings__add(struct pending_mappings *l, const struct process_mmap 
 	*l->end = p;
 	l->end = &p->next;
 	l->n++;
+	l->bytes += size;
+	*l->all_bytes += size;
 	return 0;
 }

@@ -189,7 +189,7 @@ static int table__add(struct process_table *t, const struct task_key *key, uint6
 	p->born_ns = born_ns;
 	p->rule = t->opts.rule;
 	p->mappings = mapping_pool__empty(t->reader.pool);
-	pending_mappings__init(&p->pending);
+	pending_mappings__init(&p->pending, &t->pending_bytes);
 	r = process_index__add(&t->index, p);
 	if (r < 0) {
 		table__free_process(t, p);
@@ -500,7 +500,7 @@ void process_table__stats(const struct process_table *t, struct process_table_st
 	ret_stats->containers = container_table__count(t->reader.containers);
 	ret_stats->processes = slots__count(&t->index.slots);
 	ret_stats->bytes = pool.bytes + container_table__bytes(t->reader.containers) +
-			   process_index__bytes(&t->index) +
+			   process_index__bytes(&t->index) + t->pending_bytes +
 			   slots__count(&t->index.slots) * sizeof(struct process);
 	while ((p = process_index__next(&t->index, &cursor)))
 		ret_stats->bytes += p->exe ? strlen(p->exe) + 1 : 0;

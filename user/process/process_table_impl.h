@@ -19,6 +19,7 @@ struct process_table {
 	struct process *mapped_first; /* the first ended one that still has its mappings */
 	struct task_key *due;         /* [PROCESS_PLACES_DUE_MAX]: execs whose place was not read */
 	uint32_t n_due;
+	size_t pending_bytes;
 	struct process_table_stats stats;
 };
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include <sys/mman.h>
@@ -148,12 +149,44 @@ static void events_of_before_a_rescan_leave_no_hole_in_what_it_read(void **state
 	assert_null(mapping_set__find(p->mappings, 0x5000));
 }
 
+/* Each keeps what it maps to itself until somebody asks; all together no more than so much. */
+static void young_programs_keep_no_more_than_their_share(void **state)
+{
+	struct scene *s = *state;
+	struct process_table_stats stats;
+	char path[4000];
+	const struct process *last = NULL;
+
+	memset(path, 'x', sizeof(path));
+	path[0] = '/';
+	path[sizeof(path) - 1] = '\0';
+	scan(s, "");
+	for (uint32_t exec = 2; exec < 202; exec++) {
+		const struct task_key key = {.tgid = 100, .exec_id = exec, .start_ns = 5 * SEC};
+
+		assert_int_equal(process_table__exec(s->table, exec * SEC, &key, 0, "young"), 0);
+		for (uint32_t i = 0; i < PENDING_MAPPINGS_MAX; i++)
+			assert_int_equal(map(s, exec * SEC, 0x1000 + i * 0x1000, 0x1000, PROT_EXEC, path), 0);
+		last = process_table__find(s->table, &key);
+	}
+	process_table__stats(s->table, &stats);
+	assert_in_range(stats.bytes, PENDING_BYTES_MAX - (64 << 10), PENDING_BYTES_MAX + (4 << 20));
+	/* what had no room is known at once */
+	assert_false(last->flags & PROCESS_YOUNG);
+	assert_non_null(mapping_set__find(last->mappings, 0x1000 + (PENDING_MAPPINGS_MAX - 1) * 0x1000));
+	/* and what ended gives its room back */
+	process_table__drop_mappings(s->table, 202 * SEC);
+	process_table__stats(s->table, &stats);
+	assert_in_range(stats.bytes, 1, 4 << 20);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(what_cannot_be_followed_leaves_a_hole_where_something_was),
 		T(what_maps_on_like_mad_in_place_of_what_it_had_has_nothing_left),
+		T(young_programs_keep_no_more_than_their_share),
 		T(events_of_before_a_rescan_leave_no_hole_in_what_it_read),
 	};
 
