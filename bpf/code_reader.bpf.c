@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * code_reader - who reads the code of this file as data, now?
+ * code_reader - who reads the code of this file as data, and who would hold up who changes it, now?
  *
  * Problem: a probe is a byte in the code, in each private mapping of the file that may be made executable, whether it is or not (valid_vma asks for VM_MAYEXEC). A
  *   program that reads such a mapping sees the byte: an emulator of the same architecture takes it for a breakpoint of its guest, and ends it; a tool that
@@ -8,6 +8,8 @@
  * Idea: the kernel has a tree of all mappings of a file (address_space.i_mmap), for itself. It is walked here, when somebody asks, just before probes are put in place
  *   and just after: what concerns the pages of the probes is looked at, whatever process it is of; 10 to 20 us where a hundred processes have it. Nothing is paid when nobody asks, nothing has
  *   to be followed, and nobody can be forgotten.
+ * To put a probe into a mapping, and to take it away, the kernel waits for the mmap_lock of its process, and has all forks of the machine wait meanwhile (dup_mmap_sem). A process can keep that lock for as long as
+ *   a page of a file takes that it waits for, which may be for ever. Everybody has his own for moments all the time, so who asks looks several times, at those that had it the last time.
  * The file is the one that a mapping of the asking process has, so that file systems upon others (overlayfs) need no care: there, too, it is the mapping that tells.
  * Invariants: the walk takes no lock. It reads from the root down only, never up, at most NODES_MAX nodes: it ends, whatever changes meanwhile. What changes may hide a
  *   branch from it for as long as a rotation takes: the second look is the remedy.
@@ -15,7 +17,7 @@
  *   too late); holding up who maps (a signal to stop is seen by others); all mappings of all processes (a hundred times as many); links for chosen processes (a grace
  *   period each).
  * Names tell instrumenters, which map code to be executed: nothing that the kernel knows of such a mapping does.
- * What it does not do: know an instrumenter of another name, or one that is a library of the program that it instruments; see a reader in time that maps and reads within the time that probes are in place (docs/allocations.md).
+ * What it does not do: know who takes his lock right behind the look, or on kernels whose locks are built otherwise (PREEMPT_RT); know an instrumenter of another name, or one that is a library of the program that it instruments; see a reader in time that maps and reads within the time that probes are in place (docs/allocations.md).
  *
  * Reference: kernel/events/uprobes.c, valid_vma, build_map_info; include/linux/interval_tree_generic.h.
  */
@@ -25,6 +27,9 @@
 
 #define NODES_MAX (1u << 17)
 #define DEPTH     64 /* twice the height of a balanced tree of 2^32 */
+
+/* Of rw_semaphore.count, kernel/locking/rwsem.c: a writer, or readers; what else there is says who waits. */
+#define LOCK_TAKEN (1ul | ~0xfful)
 
 /* Flags of a mapping, include/linux/mm.h. */
 #define MAPPING_WRITE     0x00000002ul
@@ -102,6 +107,22 @@ static __always_inline int code_reader__is_translator(const union name_end *name
 	return 0;
 }
 
+static __u64 asked_about; /* of code_reader.held */
+
+static __always_inline void code_reader__hold(struct code_reader *r, struct mm_struct *mm)
+{
+	__u64 bit = 1ull << ((__u64)mm * 0x9e3779b97f4a7c15ull >> 58);
+	unsigned long count = 0;
+
+	if (bpf_core_field_exists(mm->mmap_lock.count))
+		count = BPF_CORE_READ(mm, mmap_lock.count.counter);
+	if (!(count & LOCK_TAKEN) || !(asked_about & bit))
+		return;
+	r->held |= bit;
+	if (bpf_core_field_exists(mm->owner))
+		r->held_pid = BPF_CORE_READ(mm, owner, tgid);
+}
+
 static __noinline int code_reader__judge(struct code_reader *r, struct vm_area_struct *vma)
 {
 	unsigned long flags = BPF_CORE_READ(vma, vm_flags);
@@ -111,6 +132,7 @@ static __noinline int code_reader__judge(struct code_reader *r, struct vm_area_s
 
 	if ((flags & MAPPING_PROBED) != MAPPING_MAY_EXEC)
 		return 0;
+	code_reader__hold(r, mm);
 	len = code_reader__name(mm, &name);
 	if (!(flags & MAPPING_EXEC))
 		r->kind = CODE_READER_DATA;
@@ -162,6 +184,9 @@ int code_reader(struct code_reader *r)
 	struct rb_root_cached *tree;
 
 	found.kind = CODE_READER_NONE;
+	asked_about = found.held;
+	found.held = 0;
+	found.held_pid = 0;
 	if (!found.tree) /* takes a lock, if it is free */
 		bpf_find_vma(bpf_get_current_task_btf(), found.addr, code_reader__find, &found, 0);
 	tree = (void *)found.tree;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * code_reader - a question about a file, and its answer: who has its code mapped and takes it for data?
+ * code_reader - a question about a file, and its answer: who has its code mapped and takes it for data, and who has it mapped and holds the lock that the kernel takes to change it?
  */
 #ifndef EVERPROF_BPF_CODE_READER_H
 #define EVERPROF_BPF_CODE_READER_H
@@ -14,6 +14,7 @@ enum code_reader_kind {
 	CODE_READER_DATA,       /* mapped, but not to be executed */
 	CODE_READER_TRANSLATOR, /* to be executed, by a program that is known to translate instead */
 	CODE_READER_UNKNOWN,    /* not all mappings could be looked at */
+	CODE_READER_HELD, /* by nobody, but look after look found the same process with its lock taken: for who asks to say */
 };
 
 struct code_reader {
@@ -24,8 +25,11 @@ struct code_reader {
 	__u32 n_mappings;            /* out: that were looked at */
 	__u32 program_len;
 	char program[CODE_READER_NAME]; /* out: the end of the name of the reader's file */
+	/* in: processes that are asked about, a bit each, by where their memory is described; out: those of them whose mmap_lock is taken, and one of those */
+	__u64 held;
+	__u32 held_pid, reserved;
 };
 
-_Static_assert(sizeof(struct code_reader) == 64, "no hidden padding");
+_Static_assert(sizeof(struct code_reader) == 80, "no hidden padding");
 
 #endif

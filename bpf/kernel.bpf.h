@@ -31,6 +31,7 @@ struct mutex {
 };
 
 struct rw_semaphore {
+	atomic_long_t count; /* not where it is built of a mutex (PREEMPT_RT) */
 	atomic_long_t owner;
 };
 
@@ -49,7 +50,8 @@ struct task_struct;
 /* Since 6.2; before, struct mm_struct___counts. */
 struct mm_struct {
 	__u64 *pgd;
-	struct task_struct *owner; /* CONFIG_MEMCG */
+	struct rw_semaphore mmap_lock; /* since 5.8 */
+	struct task_struct *owner;     /* CONFIG_MEMCG */
 	struct file *exe_file;
 	unsigned long start_stack; /* of the main thread, below its arguments */
 	struct percpu_counter rss_stat[4];

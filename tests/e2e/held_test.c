@@ -102,6 +102,36 @@ static void an_agent_goes_on_and_ends_beside_one_that_waits_in_an_exec(void **st
 	expect_agent_unharmed(*state, "exec");
 }
 
+/*
+ * To put probes in place the kernel takes the lock of each process that has the file mapped, and has all forks of the machine wait meanwhile. It is held from before the first window: what
+ * becomes so within one is not to be known.
+ */
+static void probes_wait_for_no_lock(void **state)
+{
+	struct recording *r = *state;
+	struct agent_files files;
+	struct run other = {0};
+	long long other_pid;
+	char text[1024];
+
+	recording__start(r, ARGS("held", AT_MOST_S, "fault"));
+	hold(r);
+	snprintf(text, sizeof(text),
+		 "profiling:\n  window: 1s\n  cpu: {frequency: 999}\n  alloc: {budget: 10%%}\n"
+		 "  output: {directory: %s/store}\nserver: {listen: 'off'}\n",
+		 r->dir);
+	agent__write_config(r, text);
+	agent__start(r);
+	start_other(&other, &other_pid);
+	agent__expect_n_files(r, 6, &files);
+	r->profile = expect_profile(files.path[files.n - 1]);
+	assert_true(count_of(r->profile, other_pid, "**" TO_ROOT) > 0);
+	run__done(&other);
+	agent__expect_end(r);
+	assert_non_null(strstr(run__errors(&r->everprof), "keeps the lock of its memory"));
+	expect_still_held(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +139,7 @@ int main(void)
 		e2e_test(others_are_recorded_beside_one_that_waits_in_an_exec),
 		e2e_test(an_agent_goes_on_and_ends_beside_one_that_waits_for_a_page),
 		e2e_test(an_agent_goes_on_and_ends_beside_one_that_waits_in_an_exec),
+		e2e_test(probes_wait_for_no_lock),
 	};
 
 	return cmocka_run_group_tests_name("held", tests, NULL, NULL);

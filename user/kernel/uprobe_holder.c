@@ -11,6 +11,7 @@
  * It is a copy of this process that calls nothing but the kernel: no thread, no allocation, no lock that another thread of ours could have held. What it
  *   does not need of us it gives back at once: only loaded objects and the one stack stay. Otherwise each page that we write to later would be copied for its sake.
  * Cost: some 0.3 MB each, of which most is shared with us.
+ * Invariants: whoever asks is never in that call himself: the kernel waits in it for the mmap_lock of each process that has the file mapped, which one may keep for ever, and no signal ends that.
  * What it does not do: survive a SIGKILL to both at the same moment (of a whole control group). What that may leave goes with the first window of the next
  *   start (tests/results/crash_windows.md has how often that is, and what it does).
  */
@@ -52,7 +53,7 @@
 
 struct request {
 	uint32_t n; /* 0: take away */
-	uint32_t reserved;
+	uint32_t pid;
 	struct uprobe_place places[UPROBE_PLACES_MAX];
 };
 
@@ -65,6 +66,7 @@ struct answer {
 struct uprobe_holder {
 	pid_t pid;
 	int socket;
+	bool is_left, is_gone;
 };
 
 /* Memory that the child needs, in order of addresses; n 0: all of it. */
@@ -189,8 +191,9 @@ static void serve(void)
 
 		io__close(&link_fd);
 		if (r.n)
-			a.err = file_fd < 0 ? -EBADF
-					    : uprobe__attach(CHILD_PROG, file_fd, r.places, r.n, 0, &link_fd);
+			a.err = file_fd < 0
+					? -EBADF
+					: uprobe__attach(CHILD_PROG, file_fd, r.places, r.n, r.pid, &link_fd);
 		io__close(&file_fd);
 		a.cpu_ns = cpu_ns() - cpu;
 		if (send(CHILD_SOCKET, &a, sizeof(a), MSG_NOSIGNAL) != sizeof(a))
@@ -262,10 +265,23 @@ void uprobe_holder__free(struct uprobe_holder *h)
 	if (!h)
 		return;
 	io__close(&h->socket);
-	if (h->pid > 0)
+	if (h->pid > 0 && !h->is_left)
 		while (waitpid(h->pid, NULL, __WALL) < 0 && errno == EINTR)
 			;
 	free(h);
+}
+
+void uprobe_holder__leave(struct uprobe_holder *h)
+{
+	io__close(&h->socket);
+	h->is_left = true;
+}
+
+bool uprobe_holder__is_gone(struct uprobe_holder *h)
+{
+	if (h->pid > 0 && !h->is_gone)
+		h->is_gone = waitpid(h->pid, NULL, __WALL | WNOHANG) != 0;
+	return h->is_gone;
 }
 
 static int ask(struct uprobe_holder *h, const struct request *r, size_t len, int file_fd)
@@ -296,16 +312,16 @@ static int await(struct uprobe_holder *h, uint64_t *ret_cpu_ns)
 	do
 		got = recv(h->socket, &a, sizeof(a), 0);
 	while (got < 0 && errno == EINTR);
-	if (got != sizeof(a)) {
-		kill(h->pid, SIGKILL); /* gone, or it hangs: then it is of no use any more */
+	if (got < 0 && errno == EAGAIN)
+		return -ETIMEDOUT;
+	if (got != sizeof(a))
 		return -EPIPE;
-	}
 	*ret_cpu_ns += a.cpu_ns;
 	return a.err;
 }
 
 int uprobe_holder__attach(struct uprobe_holder *h, int file_fd, const struct uprobe_place *places, uint32_t n,
-			  uint64_t *ret_cpu_ns)
+			  uint32_t pid, uint64_t *ret_cpu_ns)
 {
 	struct request r;
 	int err;
@@ -313,7 +329,7 @@ int uprobe_holder__attach(struct uprobe_holder *h, int file_fd, const struct upr
 	if (!n || n > UPROBE_PLACES_MAX)
 		return -E2BIG;
 	r.n = n;
-	r.reserved = 0;
+	r.pid = pid;
 	memcpy(r.places, places, n * sizeof(*places));
 	err = ask(h, &r, offsetof(struct request, places) + n * sizeof(*places), file_fd);
 	return err ? err : await(h, ret_cpu_ns);

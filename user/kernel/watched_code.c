@@ -30,12 +30,13 @@ void watched_code__done(struct watched_code *w)
 	w->page = NULL;
 }
 
-int watched_code__ask(struct watched_code *w, int prog_fd, struct code_reader *ret)
+int watched_code__ask(struct watched_code *w, int prog_fd, struct code_reader *answer)
 {
 	struct code_reader r = {.addr = (uintptr_t)w->page,
 				.tree = w->tree,
 				.first_page = w->first_page,
-				.last_page = w->last_page};
+				.last_page = w->last_page,
+				.held = answer->held};
 	/* the kernel writes the answer over the question */
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &r, .ctx_size_in = sizeof(r));
 	int err = bpf_prog_test_run_opts(prog_fd, &opts);
@@ -43,6 +44,6 @@ int watched_code__ask(struct watched_code *w, int prog_fd, struct code_reader *r
 	if (err)
 		return err;
 	w->tree = r.tree;
-	*ret = r;
+	*answer = r;
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * watched_code - pages of a file that are not to be changed while somebody reads them as data (bpf/code_reader.bpf.c).
+ * watched_code - pages of a file that are not to be changed while somebody reads them as data, or keeps the lock that this takes (bpf/code_reader.bpf.c).
  *
  * Owns: a mapping of the file's first page, by which the kernel knows the file. Thread: one asks at a time. Limit: none. Errors: -errno.
  */
@@ -20,7 +20,7 @@ struct watched_code {
 /* Offsets in the file, the last one included. The descriptor is the caller's. */
 int watched_code__init(struct watched_code *w, int file_fd, uint64_t first_offset, uint64_t last_offset);
 void watched_code__done(struct watched_code *w);
-/* Who reads it now? kind CODE_READER_NONE: nobody. */
-int watched_code__ask(struct watched_code *w, int prog_fd, struct code_reader *ret);
+/* Who reads it now? kind CODE_READER_NONE: nobody. answer->held goes in, too. */
+int watched_code__ask(struct watched_code *w, int prog_fd, struct code_reader *answer);
 
 #endif

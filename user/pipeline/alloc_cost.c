@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "user/pipeline/alloc_cost.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "user/base/clock.h"
-#include "user/base/io.h"
-#include "user/kernel/uprobe.h"
 
 #define CALLS 50
 
@@ -47,18 +43,10 @@ static double batch_ns(void)
 	return (double)(clock__mono_ns() - began) / CALLS;
 }
 
-int alloc_cost__attach_own(int prog_fd, int *ret_link_fd)
+int alloc_cost__own_place(struct uprobe_place *ret_place)
 {
-	struct uprobe_place place = {.cookie = ALLOC_SIZE_ARG1};
-	int err = uprobe__own_offset((const void *)(uintptr_t)alloc_cost__calibration, &place.offset);
-	int file_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-
-	if (!err)
-		err = file_fd < 0
-			      ? -errno
-			      : uprobe__attach(prog_fd, file_fd, &place, 1, (uint32_t)getpid(), ret_link_fd);
-	io__close(&file_fd);
-	return err;
+	*ret_place = (struct uprobe_place){.cookie = ALLOC_SIZE_ARG1};
+	return uprobe__own_offset((const void *)(uintptr_t)alloc_cost__calibration, &ret_place->offset);
 }
 
 /* Of our thread in this round; NULL: it met no probe. */

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "bpf/alloc.h"
+#include "user/kernel/uprobe.h"
 
 #define ALLOC_COST_ASSUMED_NS 1000
 /*
@@ -53,8 +54,8 @@ struct alloc_cost {
 	uint32_t n;
 };
 
-/* A probe on a function of ours, in this process only. */
-int alloc_cost__attach_own(int prog_fd, int *ret_link_fd);
+/* Of a function of ours, for a probe in this process only. */
+int alloc_cost__own_place(struct uprobe_place *ret_place);
 /* Once more, in a round of its own (gate->round is set), with a probe in nobody but us. */
 void alloc_cost__measure(struct alloc_cost *c, struct alloc_gate *gate, const struct alloc_thread *threads);
 /* In a program of which no more is known. */

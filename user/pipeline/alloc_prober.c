@@ -35,7 +35,6 @@
 #include <bpf/libbpf.h>
 
 #include "user/base/clock.h"
-#include "user/base/io.h"
 #include "user/base/log.h"
 #include "user/kernel/loader.h"
 #include "user/pipeline/alloc_cost.h"
@@ -334,6 +333,14 @@ static void measure_cost(struct alloc_prober *p)
 	alloc_cost__measure(&p->cost, p->opts.maps->alloc_gate, p->opts.maps->alloc_threads);
 }
 
+static int attach_own(struct alloc_prober *p, uint64_t *cpu_ns)
+{
+	struct uprobe_place place;
+	int err = alloc_cost__own_place(&place);
+
+	return err ? err : probed_files__attach_own(p->files, &place, cpu_ns);
+}
+
 /* True: to be ended. */
 static bool wait_until(struct alloc_prober *p, uint64_t at_ns)
 {
@@ -371,19 +378,19 @@ static void await_readers(struct alloc_prober *p)
  * grace period: that is one of our own, so that only some 0.1 ms a file are between the first look and the second. It ends with a tick; windows that always began just behind
  * one would meet the same place of each program that is woken by ticks, too: so some part of a tick is waited for. Returns how many files have probes.
  */
-static uint32_t attach(struct alloc_prober *p, uint64_t *cpu_ns, int *ret_own_fd)
+static uint32_t attach(struct alloc_prober *p, uint64_t *cpu_ns)
 {
 	uint32_t n;
 
-	if (!alloc_cost__attach_own(p->opts.prog_fd, ret_own_fd)) /* without it the looks are further apart */
+	if (!attach_own(p, cpu_ns)) /* without it the looks are further apart */
 		measure_cost(p);
 	sleep_until(clock__mono_ns() + (uint64_t)(draw(p) * TICK_NS));
 	await_readers(p);
 	begin_calls(p);
 	n = probed_files__spare(p->files) ? probed_files__attach(p->files, cpu_ns) : 0;
-	if (!n || !probed_files__are_read(p->files))
+	if (n && !probed_files__are_read(p->files))
 		return n;
-	probed_files__detach(p->files, ret_own_fd, cpu_ns);
+	probed_files__detach(p->files, cpu_ns);
 	return 0;
 }
 
@@ -394,18 +401,16 @@ static bool look(struct alloc_prober *p, double stretch_ns)
 	uint64_t cpu = clock__thread_cpu_ns();
 	uint32_t groups = 0, n = probed_files__choose(p->files, draw(p), &groups), n_attached;
 	struct alloc_bill bill = {0};
-	int own_fd = FD_CLOSED;
 
-	if (!n)
+	if (!n || probed_files__are_stuck(p->files))
 		return false;
 	p->samples_before = samples_so_far(p);
 	close_gate(g);
-	n_attached = attach(p, &bill.own_ns, &own_fd);
+	n_attached = attach(p, &bill.own_ns);
 	if (n_attached) {
 		watch(p, stretch_ns / ALLOC_WINDOW_NS * groups, &bill);
-		probed_files__detach(p->files, &own_fd, &bill.own_ns);
+		probed_files__detach(p->files, &bill.own_ns);
 	}
-	io__close(&own_fd);
 	p->holders_ns += bill.own_ns;
 	if (!n_attached) {
 		p->abandoned_ns += bill.own_ns + clock__thread_cpu_ns() - cpu;
@@ -433,14 +438,14 @@ static void hurry(void)
 /* Before the first window. */
 static void calibrate(struct alloc_prober *p)
 {
-	int own_fd = FD_CLOSED, err = alloc_cost__attach_own(p->opts.prog_fd, &own_fd);
+	int err = attach_own(p, &p->holders_ns);
 
 	if (err)
 		log_warn("alloc: measure the cost of a probe: %s, %u ns are assumed", strerror(-err),
 			 ALLOC_COST_ASSUMED_NS);
 	for (int i = 0; i < ALLOC_COST_KEPT && !err; i++)
 		measure_cost(p);
-	io__close(&own_fd);
+	probed_files__detach(p->files, &p->holders_ns);
 }
 
 static void *run(void *ctx)

@@ -2,12 +2,14 @@
 #include "user/pipeline/probed_files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bpf/alloc.h"
 #include "user/base/clock.h"
@@ -22,9 +24,11 @@
 #define ATTACH_FAILURES 3
 /* A window says little of a time that is longer past. */
 #define PROBED_OWED_MAX_NS (10.0 * NS_PER_SEC)
-/* A program that starts maps a library as data for some 0.1 ms, before it maps its code: worth waiting for. */
+/* A program that starts maps a library as data for some 0.1 ms, before it maps its code: worth waiting for; and so long nobody who does something useful keeps the lock of his memory. */
 #define SPARE_TRIES   4
 #define SPARE_WAIT_NS (NS_PER_MS / 2)
+#define OWN_HOLDER    PROBED_LINKS_MAX
+#define N_HOLDERS     (PROBED_LINKS_MAX + 1)
 
 struct probed_file {
 	int fd;
@@ -45,7 +49,8 @@ struct probed_files {
 	struct probed_file *targets[PROBED_FILES_MAX];
 	struct probed_file *chosen[PROBED_LINKS_MAX], *spared[PROBED_LINKS_MAX];
 	uint32_t n_targets, n_chosen, n_spared_now, n_ids; /* n_ids: never used twice */
-	struct uprobe_holder *holders[PROBED_LINKS_MAX];   /* one a link of a window */
+	struct uprobe_holder *holders[N_HOLDERS];          /* one a link of a window, and of our own code */
+	bool is_own_linked, are_stuck;
 	uint64_t n_failed, n_spared;
 };
 
@@ -99,7 +104,7 @@ void probed_files__free(struct probed_files *f)
 {
 	if (!f)
 		return;
-	for (uint32_t i = 0; i < PROBED_LINKS_MAX; i++)
+	for (uint32_t i = 0; i < N_HOLDERS; i++)
 		drop_holder(f, i);
 	for (uint32_t i = 0; i < f->n_targets; i++)
 		free_target(f->targets[i]);
@@ -191,7 +196,12 @@ static void tell_reader(const struct probed_file *t, const struct code_reader *r
 {
 	uint32_t len = r->program_len < CODE_READER_NAME ? r->program_len : CODE_READER_NAME;
 
-	if (r->kind == CODE_READER_UNKNOWN)
+	if (r->kind == CODE_READER_HELD)
+		log_warn("alloc: process %u keeps the lock of its memory, for which the kernel would wait: "
+			 "'%s', which it has "
+			 "mapped, is not probed meanwhile",
+			 r->held_pid, t->name);
+	else if (r->kind == CODE_READER_UNKNOWN)
 		log_warn("alloc: find who reads the code of '%s' as data: too much changed, not probed "
 			 "meanwhile",
 			 t->name);
@@ -202,13 +212,13 @@ static void tell_reader(const struct probed_file *t, const struct code_reader *r
 }
 
 /* A file that cannot be asked about is not known to be safe; where nothing can be asked, that was told at the start. */
-static bool is_read(const struct probed_files *f, struct probed_file *t, struct code_reader *ret)
+static bool is_read(const struct probed_files *f, struct probed_file *t, struct code_reader *answer)
 {
 	if (f->reader_fd < 0)
-		return false;
-	if (watched_code__ask(&t->code, f->reader_fd, ret))
-		ret->kind = CODE_READER_UNKNOWN;
-	return ret->kind != CODE_READER_NONE;
+		*answer = (struct code_reader){.kind = CODE_READER_NONE};
+	else if (watched_code__ask(&t->code, f->reader_fd, answer))
+		*answer = (struct code_reader){.kind = CODE_READER_UNKNOWN};
+	return answer->kind != CODE_READER_NONE;
 }
 
 /*
@@ -226,7 +236,7 @@ static bool is_among(struct probed_file *const *files, uint32_t n, const struct 
 /* Those that can be probed, each once; how many. */
 static uint32_t find_distinct(struct probed_files *f, struct probed_file **distinct)
 {
-	struct code_reader r;
+	struct code_reader r = {0};
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < f->n_targets; i++) {
@@ -268,15 +278,19 @@ uint32_t probed_files__choose(struct probed_files *f, double draw, uint32_t *ret
 	return n;
 }
 
-static bool stays_read(const struct probed_files *f, struct probed_file *t, struct code_reader *ret)
+/* Its code is read, or the same process has its lock taken, in look after look. */
+static bool is_kept(const struct probed_files *f, struct probed_file *t, struct code_reader *ret)
 {
 	const struct timespec wait = {.tv_nsec = SPARE_WAIT_NS};
 
+	ret->held = UINT64_MAX;
 	for (int i = 0; i < SPARE_TRIES; i++) {
-		if (!is_read(f, t, ret))
+		if (!is_read(f, t, ret) && !ret->held)
 			return false;
 		nanosleep(&wait, NULL);
 	}
+	if (ret->kind == CODE_READER_NONE)
+		ret->kind = CODE_READER_HELD;
 	return true;
 }
 
@@ -285,7 +299,7 @@ bool probed_files__are_free(struct probed_files *f)
 	struct code_reader r;
 
 	for (uint32_t i = 0; i < f->n_chosen; i++)
-		if (!f->chosen[i]->is_read && stays_read(f, f->chosen[i], &r))
+		if (!f->chosen[i]->is_read && is_kept(f, f->chosen[i], &r))
 			return false;
 	return true;
 }
@@ -293,13 +307,13 @@ bool probed_files__are_free(struct probed_files *f)
 uint32_t probed_files__spare(struct probed_files *f)
 {
 	uint32_t n = 0;
-	struct code_reader r;
+	struct code_reader r = {0};
 
 	for (uint32_t i = 0; i < f->n_chosen; i++) {
 		struct probed_file *t = f->chosen[i];
 		bool was_read = t->is_read;
 
-		t->is_read = was_read ? is_read(f, t, &r) : stays_read(f, t, &r);
+		t->is_read = (was_read && is_read(f, t, &r)) || is_kept(f, t, &r);
 		if (t->is_read && !was_read)
 			tell_reader(t, &r);
 		if (t->is_read)
@@ -316,7 +330,7 @@ uint32_t probed_files__spare(struct probed_files *f)
 
 bool probed_files__are_read(const struct probed_files *f)
 {
-	struct code_reader r;
+	struct code_reader r = {0};
 
 	for (uint32_t i = 0; i < f->n_chosen; i++)
 		if (f->chosen[i]->is_linked && is_read(f, f->chosen[i], &r))
@@ -324,14 +338,74 @@ bool probed_files__are_read(const struct probed_files *f)
 	return false;
 }
 
-static int attach_one(struct probed_files *f, uint32_t i, const struct probed_file *t, uint64_t *cpu_ns)
+bool probed_files__are_stuck(struct probed_files *f)
+{
+	if (!f->are_stuck)
+		return false;
+	for (uint32_t i = 0; i < N_HOLDERS; i++)
+		if (f->holders[i] && !uprobe_holder__is_gone(f->holders[i]))
+			return true;
+	for (uint32_t i = 0; i < N_HOLDERS; i++)
+		drop_holder(f, i);
+	f->are_stuck = f->is_own_linked = false;
+	log_info("alloc: the kernel has taken the probes away: allocations are recorded again");
+	return false;
+}
+
+static void tell_stuck(struct probed_files *f)
+{
+	struct code_reader r = {0};
+	char who[32] = "a process";
+	uint32_t pid = 0;
+
+	for (uint32_t i = 0; i < f->n_chosen && !pid; i++)
+		if (is_kept(f, f->chosen[i], &r))
+			pid = r.held_pid;
+	if (pid)
+		snprintf(who, sizeof(who), "process %u", pid);
+	log_error("alloc: %s keeps the lock of its memory, which the kernel waits for to change probes, and "
+		  "nobody on this machine can fork meanwhile: end it, or the file system that it waits for; "
+		  "allocations are not recorded until then",
+		  who);
+}
+
+/* The kernel waits for somebody in a call of one of them, and would in those of the others. */
+static void be_stuck(struct probed_files *f)
+{
+	f->are_stuck = true;
+	for (uint32_t i = 0; i < N_HOLDERS; i++)
+		if (f->holders[i])
+			uprobe_holder__leave(f->holders[i]);
+	tell_stuck(f);
+}
+
+/* Of a holder's answer. */
+static int judge(struct probed_files *f, uint32_t i, int err)
+{
+	if (err == -ETIMEDOUT)
+		be_stuck(f);
+	else if (err == -EPIPE)
+		drop_holder(f, i);
+	return err;
+}
+
+static int attach_one(struct probed_files *f, uint32_t i, int fd, const struct uprobe_place *places,
+		      uint32_t n, uint32_t pid, uint64_t *cpu_ns)
 {
 	int err = f->holders[i] ? 0 : new_holder(f, i);
 
 	if (!err)
-		err = uprobe_holder__attach(f->holders[i], t->fd, t->places, t->n_places, cpu_ns);
-	if (err == -EPIPE)
-		drop_holder(f, i);
+		err = uprobe_holder__attach(f->holders[i], fd, places, n, pid, cpu_ns);
+	return judge(f, i, err);
+}
+
+int probed_files__attach_own(struct probed_files *f, const struct uprobe_place *place, uint64_t *cpu_ns)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), err;
+
+	err = fd < 0 ? -errno : attach_one(f, OWN_HOLDER, fd, place, 1, (uint32_t)getpid(), cpu_ns);
+	io__close(&fd);
+	f->is_own_linked = !err;
 	return err;
 }
 
@@ -340,9 +414,9 @@ uint32_t probed_files__attach(struct probed_files *f, uint64_t *cpu_ns)
 {
 	uint32_t n_linked = 0;
 
-	for (uint32_t i = f->n_chosen; i--;) {
+	for (uint32_t i = f->n_chosen; i-- && !f->are_stuck;) {
 		struct probed_file *t = f->chosen[i];
-		int err = attach_one(f, i, t, cpu_ns);
+		int err = attach_one(f, i, t->fd, t->places, t->n_places, 0, cpu_ns);
 
 		t->is_linked = t->has_probes = !err;
 		if (!err) {
@@ -350,7 +424,7 @@ uint32_t probed_files__attach(struct probed_files *f, uint64_t *cpu_ns)
 			n_linked++;
 			continue;
 		}
-		if (++t->n_failures < ATTACH_FAILURES)
+		if (f->are_stuck || ++t->n_failures < ATTACH_FAILURES)
 			continue;
 		f->n_failed++;
 		log_warn("alloc: probe '%s': %s, its allocations are not seen", t->name, strerror(-err));
@@ -358,18 +432,35 @@ uint32_t probed_files__attach(struct probed_files *f, uint64_t *cpu_ns)
 	return n_linked;
 }
 
+static void begin_detach(struct probed_files *f, uint32_t i)
+{
+	if (!f->are_stuck && uprobe_holder__begin_detach(f->holders[i]))
+		log_warn("alloc: the process that holds probes is gone, ignoring");
+}
+
+/* Where one is gone the next one puts right what is left. */
+static void end_detach(struct probed_files *f, uint32_t i, uint64_t *cpu_ns)
+{
+	if (!f->are_stuck)
+		judge(f, i, uprobe_holder__end_detach(f->holders[i], cpu_ns));
+}
+
 /* All at once: each waits until nobody is in its probes any more, and the traps of the next one would stay meanwhile. */
-void probed_files__detach(struct probed_files *f, int *own_fd, uint64_t *cpu_ns)
+void probed_files__detach(struct probed_files *f, uint64_t *cpu_ns)
 {
 	for (uint32_t i = 0; i < f->n_chosen; i++)
-		if (f->chosen[i]->is_linked && uprobe_holder__begin_detach(f->holders[i]))
-			log_warn("alloc: the process that holds probes is gone, ignoring");
-	io__close(own_fd);
+		if (f->chosen[i]->is_linked)
+			begin_detach(f, i);
+	if (f->is_own_linked)
+		begin_detach(f, OWN_HOLDER);
 	for (uint32_t i = 0; i < f->n_chosen; i++) {
-		if (f->chosen[i]->is_linked && uprobe_holder__end_detach(f->holders[i], cpu_ns))
-			drop_holder(f, i); /* the next one puts right what is left */
+		if (f->chosen[i]->is_linked)
+			end_detach(f, i, cpu_ns);
 		f->chosen[i]->is_linked = false;
 	}
+	if (f->is_own_linked)
+		end_detach(f, OWN_HOLDER, cpu_ns);
+	f->is_own_linked = false;
 }
 
 void probed_files__end_window(struct probed_files *f, double stretch_ns)
@@ -414,7 +505,7 @@ double probed_files__longer(const struct probed_files *f, uint64_t files, double
 
 void probed_files__stats(struct probed_files *f, struct probed_files_stats *ret)
 {
-	pid_t holders[PROBED_LINKS_MAX];
+	pid_t holders[N_HOLDERS];
 	char dir[32];
 
 	pthread_mutex_lock(&f->lock);
@@ -423,10 +514,10 @@ void probed_files__stats(struct probed_files *f, struct probed_files_stats *ret)
 		ret->n_files += !f->targets[i]->is_alias;
 		ret->n_places += f->targets[i]->is_alias ? 0 : f->targets[i]->n_places;
 	}
-	for (uint32_t i = 0; i < PROBED_LINKS_MAX; i++)
+	for (uint32_t i = 0; i < N_HOLDERS; i++)
 		holders[i] = f->holders[i] ? uprobe_holder__pid(f->holders[i]) : 0;
 	pthread_mutex_unlock(&f->lock);
-	for (uint32_t i = 0; i < PROBED_LINKS_MAX; i++) {
+	for (uint32_t i = 0; i < N_HOLDERS; i++) {
 		snprintf(dir, sizeof(dir), "/proc/%d", (int)holders[i]);
 		ret->holders_bytes += holders[i] ? footprint__proportional(dir) : 0;
 	}

@@ -2,7 +2,7 @@
 /*
  * probed_files - the files that windows on allocations put probes on, and the links that do it.
  *
- * Owns: descriptors of the files, and the processes that hold links. Thread: files are added and seen by any, one mutex, never held while the kernel is waited for;
+ * Owns: descriptors of the files, and the processes that hold links, one of them of our own code. Thread: files are added and seen by any, one mutex, never held while the kernel is waited for;
  * choose, attach and detach are of the thread that opens windows. Limit: PROBED_FILES_MAX files, PROBED_LINKS_MAX at a time (more take turns). Errors: -errno; a file
  * that cannot be probed is told once and left.
  */
@@ -14,6 +14,7 @@
 
 struct alloc_sites;
 struct probed_files;
+struct uprobe_place;
 
 #define PROBED_FILES_MAX 256
 #define PROBED_LINKS_MAX 8
@@ -21,7 +22,7 @@ struct probed_files;
 struct probed_files_stats {
 	uint64_t n_failed; /* files that could not be probed */
 	uint64_t
-		n_spared; /* times that a file was left out of a window, because somebody read its code as data */
+		n_spared; /* times that a file was left out of a window, because somebody read its code as data, or kept the lock of his memory */
 	uint64_t holders_bytes; /* resident, shared pages by their share */
 	uint32_t n_files, n_places;
 };
@@ -41,9 +42,9 @@ void probed_files__forget_unseen(struct probed_files *f);
  * files away: those chosen hold without the lock.
  */
 uint32_t probed_files__choose(struct probed_files *f, double draw, uint32_t *ret_groups);
-/* Is none of the chosen files read as data now? Those that were when they were left out last do not count. */
+/* Is none of the chosen files read as data now, or mapped by a process that keeps its lock? Those that were when they were left out last do not count. */
 bool probed_files__are_free(struct probed_files *f);
-/* Leaves out those whose code somebody reads as data; returns how many are left. Waits some milliseconds for a reader that is soon done. */
+/* Leaves out those whose code somebody reads as data, or that a process has mapped that keeps its lock; returns how many are left. Waits some milliseconds for who is soon done. */
 uint32_t probed_files__spare(struct probed_files *f);
 /*
  * A window of the chosen files is over that stood for so much time. Who uses a file that had no probes, because its code was read, was not seen: the file's next window stands
@@ -58,10 +59,14 @@ bool probed_files__miss(const struct probed_files *f, uint64_t files);
 double probed_files__longer(const struct probed_files *f, uint64_t files, double stretch_ns);
 /* Has somebody begun to, since? Of those with probes. */
 bool probed_files__are_read(const struct probed_files *f);
-/* Puts probes on the chosen files, or takes them away. cpu_ns: what the processes that do it used is added. Returns how many files were linked. */
+/* Puts a probe on a place of our own code, in us only. cpu_ns: what the process that does it used is added. -errno. */
+int probed_files__attach_own(struct probed_files *f, const struct uprobe_place *place, uint64_t *cpu_ns);
+/* Puts probes on the chosen files. Returns how many were linked. */
 uint32_t probed_files__attach(struct probed_files *f, uint64_t *cpu_ns);
-/* own_fd: a link of the caller's that is closed meanwhile, because that waits as long. */
-void probed_files__detach(struct probed_files *f, int *own_fd, uint64_t *cpu_ns);
+/* Takes all away, our own too. */
+void probed_files__detach(struct probed_files *f, uint64_t *cpu_ns);
+/* Did the kernel not come back from a call, and has not yet? Told when it begins, and when it ends; nothing is to be put in place or taken away meanwhile. */
+bool probed_files__are_stuck(struct probed_files *f);
 void probed_files__stats(struct probed_files *f, struct probed_files_stats *ret);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a window knows of those who use a file that was left out of it, and what the next one stands for; and which targets are one file. No probe is put anywhere, and what the kernel says of a file
- * is said here.
+ * What a window knows of those who use a file that was left out of it, and what the next one stands for; which targets are one file; and who keeps his lock. No probe is put anywhere, and what the
+ * kernel says of a file is said here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,10 +39,14 @@ void watched_code__done(struct watched_code *w)
 	(void)w;
 }
 
-int watched_code__ask(struct watched_code *w, int prog_fd, struct code_reader *ret)
+/* In one look after the other, who has his lock taken; the last one is repeated. */
+static const uint64_t *held;
+
+int watched_code__ask(struct watched_code *w, int prog_fd, struct code_reader *answer)
 {
 	(void)prog_fd;
-	*ret = (struct code_reader){.kind = CODE_READER_NONE};
+	*answer = (struct code_reader){.kind = CODE_READER_NONE, .held = held ? answer->held & *held : 0};
+	held += held && held[1];
 	w->tree = (uintptr_t)w->page;
 	return w->tree ? 0 : -EINVAL;
 }
@@ -172,6 +176,37 @@ static void a_file_of_many_mounts_is_probed_once(void **state)
 	close(answers);
 }
 
+static uint32_t n_spared_of_one(const uint64_t *looks)
+{
+	int answers = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct probed_files *f;
+	uint32_t n;
+
+	assert_int_equal(probed_files__new(-1, answers, &f), 0);
+	tree = 10;
+	add(f, 1);
+	choose(f, 1);
+	held = looks;
+	n = probed_files__spare(f);
+	held = NULL;
+	probed_files__free(f);
+	close(answers);
+	return 1 - n;
+}
+
+static void who_keeps_his_lock_has_the_file_left_out(void **state)
+{
+	static const uint64_t one[] = {0x10, 0x1f, 0x10, 0x30, 0x10, 0},
+			      many[] = {0x3, 0x6, 0xc, 0x8, 0x11, 0};
+	static const uint64_t others[] = {0x3, 0xc, 0x30, 0xc0, 0x300, 0}, nobody[] = {0, 0};
+
+	(void)state;
+	assert_int_equal(n_spared_of_one(one), 1);
+	assert_int_equal(n_spared_of_one(many), 0);
+	assert_int_equal(n_spared_of_one(others), 0);
+	assert_int_equal(n_spared_of_one(nobody), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +214,7 @@ int main(void)
 		cmocka_unit_test(nor_where_it_could_not_be_probed),
 		cmocka_unit_test(the_next_window_stands_for_that_time_too),
 		cmocka_unit_test(a_file_of_many_mounts_is_probed_once),
+		cmocka_unit_test(who_keeps_his_lock_has_the_file_left_out),
 	};
 
 	return cmocka_run_group_tests_name("probed_files", tests, NULL, NULL);
