@@ -28,11 +28,12 @@ void alloc_control__init(struct alloc_control *a, uint64_t budget_ppm, uint32_t 
 
 void alloc_control__judge(struct alloc_control *a, const struct alloc_bill *bill)
 {
-	double machine = (double)(bill->probes_ns + bill->own_ns) / a->n_cpus;
+	/* what we take to put them there is taken from whoever runs: his share of it comes on top */
+	double own = (double)bill->own_ns / a->n_cpus, machine = (double)bill->probes_ns / a->n_cpus;
 	double thread = (double)(bill->worst_ns > bill->in_place_ns ? bill->worst_ns : bill->in_place_ns);
 	double wanted = (double)ALLOC_SAMPLES_A_CPU * a->n_cpus;
 
-	pay(a, machine > thread ? machine : thread);
+	pay(a, own + (machine > thread ? machine : thread));
 	a->interval =
 		(uint64_t)clamp((double)a->interval * clamp((bill->n_samples + 1) / (wanted + 1), 0.5, 2),
 				ALLOC_INTERVAL_MIN, (double)ALLOC_INTERVAL_MAX);

@@ -3,8 +3,8 @@
  * alloc_control - how often a window on allocations may be opened, and how densely calls are taken in it.
  *
  * Pure. Each window is paid for before the next one is: the stretch of time that the next one lies in is at least so long that what the last one cost is
- * the budget's share of it. A window costs the time for which probes were in place, whoever met them: no thread can have lost more. Where putting them in
- * place costs the machine more than that, or the calls of many threads do, it is that.
+ * the budget's share of it. A window costs the time for which probes were in place, whoever met them: no thread can have lost more; or what the calls of many threads cost the machine, where
+ * that is more. To it comes what we take to put them in place and away, by which all threads of the machine get less: each its share.
  *
  * Owns: nothing. Thread: its owner's. Limit: ALLOC_STRETCH_MIN_NS, ALLOC_STRETCH_MAX_NS. Errors: none.
  */
