@@ -37,8 +37,9 @@
 #define MAPPING_MAY_EXEC  0x00000040ul
 #define MAPPING_MAY_SHARE 0x00000080ul
 #define MAPPING_HUGETLB   0x00400000ul
-/* Of those that get probes: MAY_EXEC and nothing else. */
-#define MAPPING_PROBED (MAPPING_WRITE | MAPPING_MAY_EXEC | MAPPING_MAY_SHARE | MAPPING_HUGETLB)
+/* Of those whose locks are taken, at the latest when probes are taken away: MAY_EXEC and nothing else; and of those that get probes. */
+#define MAPPING_LOCKED (MAPPING_MAY_EXEC | MAPPING_MAY_SHARE | MAPPING_HUGETLB)
+#define MAPPING_PROBED (MAPPING_LOCKED | MAPPING_WRITE)
 
 /* The last bytes of a name, the first ones 0 where it is shorter. */
 union name_end {
@@ -130,9 +131,10 @@ static __noinline int code_reader__judge(struct code_reader *r, struct vm_area_s
 	union name_end name = {};
 	__u32 len;
 
+	if ((flags & MAPPING_LOCKED) == MAPPING_MAY_EXEC)
+		code_reader__hold(r, mm);
 	if ((flags & MAPPING_PROBED) != MAPPING_MAY_EXEC)
 		return 0;
-	code_reader__hold(r, mm);
 	len = code_reader__name(mm, &name);
 	if (!(flags & MAPPING_EXEC))
 		r->kind = CODE_READER_DATA;

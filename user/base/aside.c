@@ -52,6 +52,7 @@
 
 #define THREAD_STACK (64 * 1024)
 #define STATUS_MAX   16384
+#define UID_UNKNOWN  UINT32_MAX /* also the user of all who were gone before they could be asked */
 
 enum state { JOB_NONE, JOB_ASKED, JOB_BEGUN, JOB_DONE, JOB_LEFT };
 
@@ -68,6 +69,7 @@ struct worker {
 	struct worker *next; /* idle, too */
 	struct left *left;
 	uint64_t begun_ns;
+	uint32_t uid; /* of whom the job is for; UID_UNKNOWN: not asked yet */
 	pthread_t thread;
 	pid_t tid;
 	int cpu; /* to which it is bound */
@@ -112,8 +114,8 @@ static void *worker__run(void *ctx)
 		if (atomic_compare_exchange_strong(&w->state, &state, JOB_DONE))
 			worker__wake(w);
 	} while (state != JOB_LEFT);
-	w->job->drop(w->job);
 	atomic_store(&w->left->is_stuck, false);
+	w->job->drop(w->job);
 	free(w);
 	return NULL;
 }
@@ -161,10 +163,10 @@ static bool worker__waits(const struct worker *w)
 
 /* -- who is refused -- */
 
-/* The effective one, from a file that no lock guards; root's where it is gone. */
+/* The effective one, from a file that no lock guards. */
 static uint32_t uid_of(uint32_t pid)
 {
-	unsigned int uid = 0;
+	unsigned int uid = UID_UNKNOWN;
 	const char *line;
 	char path[32];
 	struct buf b;
@@ -209,28 +211,21 @@ static uint32_t n_of_user(uint32_t uid)
 	return n;
 }
 
-/* Who it is is only asked where somebody has enough. */
-static bool is_of_a_user_who_has_enough(uint32_t pid)
+/* Whose it is is only asked while anything is taken: who is left then may be gone before anybody could ask. */
+static bool is_refused(uint32_t pid, uint32_t *ret_uid)
 {
-	bool any = false;
-
-	for (const struct left *l = asides.left; l < asides.left + ASIDE_LEFT_MAX; l++)
-		any |= l->until_ns && n_of_user(l->uid) >= ASIDE_LEFT_PER_USER;
-	return any && n_of_user(uid_of(pid)) >= ASIDE_LEFT_PER_USER;
-}
-
-static bool is_refused(uint32_t pid)
-{
+	*ret_uid = UID_UNKNOWN;
 	if (asides.n_taken)
 		free_places();
 	if (asides.n_taken + asides.n_asked >= ASIDE_LEFT_MAX)
 		return true;
 	if (!asides.n_taken)
 		return false;
+	*ret_uid = uid_of(pid);
 	for (const struct left *l = asides.left; l < asides.left + ASIDE_LEFT_MAX; l++)
 		if (l->until_ns && left__is_of(l, pid))
 			return true;
-	return is_of_a_user_who_has_enough(pid);
+	return n_of_user(*ret_uid) >= ASIDE_LEFT_PER_USER;
 }
 
 /* -- the asker -- */
@@ -251,10 +246,11 @@ static void worker__follow(struct worker *w)
 
 static int take_worker(uint32_t pid, struct worker **ret_worker)
 {
+	uint32_t uid;
 	int err = 0;
 
 	pthread_mutex_lock(&asides.lock);
-	if (is_refused(pid)) {
+	if (is_refused(pid, &uid)) {
 		err = -ETIMEDOUT;
 	} else if (asides.idle) {
 		*ret_worker = asides.idle;
@@ -262,7 +258,10 @@ static int take_worker(uint32_t pid, struct worker **ret_worker)
 	} else {
 		err = worker__new(ret_worker);
 	}
-	asides.n_asked += !err;
+	if (!err) {
+		(*ret_worker)->uid = uid;
+		asides.n_asked++;
+	}
 	pthread_mutex_unlock(&asides.lock);
 	return err;
 }
@@ -279,8 +278,9 @@ static void put_worker(struct worker *w)
 /* The thread has the job from now on, unless it is done this very moment. */
 static bool leave(struct worker *w, uint32_t pid)
 {
-	const uint32_t uid = uid_of(pid);
+	const uint32_t uid = w->uid == UID_UNKNOWN ? uid_of(pid) : w->uid;
 	const int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	const bool is_gone = pidfd < 0 && errno == ESRCH;
 	uint32_t state = JOB_BEGUN;
 	struct left *l = asides.left;
 	bool is_left;
@@ -288,7 +288,7 @@ static bool leave(struct worker *w, uint32_t pid)
 	pthread_mutex_lock(&asides.lock);
 	while (l->until_ns) /* there is one for each that was asked */
 		l++;
-	l->pid = pid;
+	l->pid = is_gone ? 0 : pid;
 	l->uid = uid;
 	l->pidfd = pidfd;
 	atomic_store(&l->is_stuck, true);
@@ -307,9 +307,21 @@ static bool leave(struct worker *w, uint32_t pid)
 	return is_left;
 }
 
+/* Its CPU may be somebody else's for long. */
+static void worker__leave_cpu(struct worker *w)
+{
+	cpu_set_t any;
+
+	if (w->cpu < 0 || pthread_getaffinity_np(pthread_self(), sizeof(any), &any))
+		return;
+	pthread_setaffinity_np(w->thread, sizeof(any), &any);
+	w->cpu = -1;
+}
+
 /* -ETIMEDOUT: it was left. */
 static int worker__await(struct worker *w, uint32_t pid)
 {
+	const uint64_t asked_ns = clock__mono_ns();
 	uint32_t state;
 
 	while ((state = atomic_load(&w->state)) != JOB_DONE) {
@@ -318,6 +330,8 @@ static int worker__await(struct worker *w, uint32_t pid)
 
 		if (waited_ns >= ASIDE_PATIENCE_NS && worker__waits(w) && leave(w, pid))
 			return -ETIMEDOUT;
+		if (clock__mono_ns() - asked_ns >= ASIDE_PATIENCE_NS)
+			worker__leave_cpu(w);
 		worker__wait(w, state, &rest);
 	}
 	return 0;

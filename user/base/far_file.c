@@ -386,8 +386,8 @@ static void resolve_job__drop(struct aside_job *job)
 	free(j);
 }
 
-/* To look a name up in a folder of /proc takes its process's locks; that path is the fault of m's process. */
-static int resolve_aside(const struct far_mounts *m, int root_fd, const char *path, uint64_t how_far)
+/* To look a name up in a folder of /proc takes its process's locks; that path is the fault of that process. */
+static int resolve_aside(uint32_t pid, int root_fd, const char *path, uint64_t how_far)
 {
 	struct resolve_job *j = malloc(sizeof(*j) + strlen(path) + 1);
 	int err, fd;
@@ -399,7 +399,7 @@ static int resolve_aside(const struct far_mounts *m, int root_fd, const char *pa
 				  .fd = FD_CLOSED,
 				  .how_far = how_far};
 	strcpy(j->path, path);
-	err = aside__run(m ? m->pid : (uint32_t)getpid(), &j->job);
+	err = aside__run(pid, &j->job);
 	if (err)
 		return err;
 	fd = j->fd;
@@ -419,9 +419,11 @@ int far_file__open_in_root(struct far_mounts *m, int root_fd, const char *path, 
 
 		fd = !err || err == -EINVAL ? -EREMOTE : err;
 		if (fd == -EREMOTE && is_near(m, &root))
-			fd = resolve_aside(m, root_fd, path, RESOLVE_NO_XDEV);
+			fd = resolve_aside(m->pid, root_fd, path, RESOLVE_NO_XDEV);
 	}
-	if (!m || (fd == -EXDEV && !far_mounts__any_far(m)))
-		fd = resolve_aside(m, root_fd, path, 0);
+	if (!m) /* folders that root named */
+		fd = resolve(root_fd, path, 0);
+	else if (fd == -EXDEV && !far_mounts__any_far(m))
+		fd = resolve_aside(m->pid, root_fd, path, 0);
 	return fd < 0 ? (fd == -EXDEV ? -EREMOTE : fd) : open_found(m, fd, true, ret_fd);
 }

@@ -47,24 +47,34 @@ static uint64_t part_of(uint64_t until_ns, uint64_t now_ns)
 	return until_ns > now_ns ? (until_ns - now_ns) / LOOK_PART : 0;
 }
 
+/* Also where it keeps who looks. */
+static bool is_there(const struct process *p, int dir_fd)
+{
+	struct proc_stat stat;
+	int err = read_proc_stat(p->key.tgid, dir_fd, &stat);
+
+	return !err || err == -ETIMEDOUT;
+}
+
 static int tell_one(struct collector *c, enum event ev, struct process *p, const struct clock_limit *all,
 		    collector_go_fn fn, void *ctx)
 {
 	const struct clock_limit limit = clock__limit(part_of(all->thread_cpu_ns, clock__thread_cpu_ns()),
 						      part_of(all->mono_ns, clock__mono_ns()));
 	struct go_process go = {0};
-	int dir_fd = FD_CLOSED, err;
+	int dir_fd = FD_CLOSED, opened, err;
 	struct proc_stat stat;
 
 	/* the folder is this process's for ever: that it can still be read afterwards says whose memory it was */
-	if (proc_dir__open(c->proc_fd, p->key.tgid, p->key.start_ns, &dir_fd, &stat))
+	opened = proc_dir__open(c->proc_fd, p->key.tgid, p->key.start_ns, &dir_fd, &stat);
+	if (opened && opened != -ETIMEDOUT)
 		return -ESRCH;
 	err = find_go(c, p, &go);
 	if (!err)
-		err = fn(c, p, &go, &limit, ctx);
+		err = opened ? opened : fn(c, p, &go, &limit, ctx);
 	if (go.program)
 		go_program__rest(go.program);
-	if (err && err != -ENOENT && !read_proc_stat(p->key.tgid, dir_fd, &stat))
+	if (err && err != -ENOENT && (opened || is_there(p, dir_fd)))
 		collector__lose(c, ev, LOSS_GO_UNKNOWN, 1);
 	io__close(&dir_fd);
 	return err;

@@ -333,13 +333,17 @@ static int learn(const struct task_record *r, void *ctx)
 {
 	struct collector *c = ctx;
 	struct process *p;
+	int err;
 
 	if (r->is_kernel_thread)
 		return 0;
 	p = process_table__find(c->processes, &r->key);
-	if (!p)
+	if (!p) {
 		process_table__scan_one(c->processes, clock__mono_ns(), &r->key, &p);
-	else if (process_table__rescan_maps(c->processes, clock__mono_ns(), p, NULL) == -EAGAIN)
+		return 0;
+	}
+	err = process_table__rescan_maps(c->processes, clock__mono_ns(), p, NULL);
+	if (err && err != -ESRCH)
 		p->flags |= PROCESS_STALE; /* events were lost: what is known of it may be old */
 	return 0;
 }

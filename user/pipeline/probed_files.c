@@ -24,8 +24,10 @@
 #define ATTACH_FAILURES 3
 /* A window says little of a time that is longer past. */
 #define PROBED_OWED_MAX_NS (10.0 * NS_PER_SEC)
-/* A program that starts maps a library as data for some 0.1 ms, before it maps its code: worth waiting for; and so long nobody who does something useful keeps the lock of his memory. */
+/* A program that starts maps a library as data for some 0.1 ms, before it maps its code: worth waiting for. And who does much to his memory has its lock taken for a part of the
+ * time that is not small: nine tenths of it are in so many looks one time of 66. */
 #define SPARE_TRIES   4
+#define HELD_TRIES    40
 #define SPARE_WAIT_NS (NS_PER_MS / 2)
 #define OWN_HOLDER    PROBED_LINKS_MAX
 #define N_HOLDERS     (PROBED_LINKS_MAX + 1)
@@ -50,6 +52,7 @@ struct probed_files {
 	struct probed_file *chosen[PROBED_LINKS_MAX], *spared[PROBED_LINKS_MAX];
 	uint32_t n_targets, n_chosen, n_spared_now, n_ids; /* n_ids: never used twice */
 	struct uprobe_holder *holders[N_HOLDERS];          /* one a link of a window, and of our own code */
+	struct watched_code own;
 	bool is_own_linked, are_stuck;
 	uint64_t n_failed, n_spared;
 };
@@ -108,6 +111,7 @@ void probed_files__free(struct probed_files *f)
 		drop_holder(f, i);
 	for (uint32_t i = 0; i < f->n_targets; i++)
 		free_target(f->targets[i]);
+	watched_code__done(&f->own);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
 }
@@ -212,11 +216,11 @@ static void tell_reader(const struct probed_file *t, const struct code_reader *r
 }
 
 /* A file that cannot be asked about is not known to be safe; where nothing can be asked, that was told at the start. */
-static bool is_read(const struct probed_files *f, struct probed_file *t, struct code_reader *answer)
+static bool is_read(const struct probed_files *f, struct watched_code *code, struct code_reader *answer)
 {
 	if (f->reader_fd < 0)
 		*answer = (struct code_reader){.kind = CODE_READER_NONE};
-	else if (watched_code__ask(&t->code, f->reader_fd, answer))
+	else if (watched_code__ask(code, f->reader_fd, answer))
 		*answer = (struct code_reader){.kind = CODE_READER_UNKNOWN};
 	return answer->kind != CODE_READER_NONE;
 }
@@ -245,7 +249,7 @@ static uint32_t find_distinct(struct probed_files *f, struct probed_file **disti
 		if (t->n_failures >= ATTACH_FAILURES)
 			continue;
 		if (!t->code.tree)
-			(void)is_read(f, t, &r);
+			(void)is_read(f, &t->code, &r);
 		t->is_alias = is_among(distinct, n, t);
 		if (!t->is_alias)
 			distinct[n++] = t;
@@ -278,19 +282,23 @@ uint32_t probed_files__choose(struct probed_files *f, double draw, uint32_t *ret
 	return n;
 }
 
-/* Its code is read, or the same process has its lock taken, in look after look. */
-static bool is_kept(const struct probed_files *f, struct probed_file *t, struct code_reader *ret)
+/* Its code is read, or the same process has its lock taken, in look after look. One that finds a reader ends there, and says nothing of locks. */
+static bool is_kept(const struct probed_files *f, struct watched_code *code, struct code_reader *ret)
 {
 	const struct timespec wait = {.tv_nsec = SPARE_WAIT_NS};
 
 	ret->held = UINT64_MAX;
-	for (int i = 0; i < SPARE_TRIES; i++) {
-		if (!is_read(f, t, ret) && !ret->held)
+	for (int i = 1; i <= HELD_TRIES; i++) {
+		if (is_read(f, code, ret)) {
+			if (i >= SPARE_TRIES)
+				return true;
+			ret->held = UINT64_MAX;
+		} else if (!ret->held) {
 			return false;
+		}
 		nanosleep(&wait, NULL);
 	}
-	if (ret->kind == CODE_READER_NONE)
-		ret->kind = CODE_READER_HELD;
+	ret->kind = CODE_READER_HELD;
 	return true;
 }
 
@@ -299,7 +307,7 @@ bool probed_files__are_free(struct probed_files *f)
 	struct code_reader r;
 
 	for (uint32_t i = 0; i < f->n_chosen; i++)
-		if (!f->chosen[i]->is_read && is_kept(f, f->chosen[i], &r))
+		if (!f->chosen[i]->is_read && is_kept(f, &f->chosen[i]->code, &r))
 			return false;
 	return true;
 }
@@ -313,7 +321,7 @@ uint32_t probed_files__spare(struct probed_files *f)
 		struct probed_file *t = f->chosen[i];
 		bool was_read = t->is_read;
 
-		t->is_read = (was_read && is_read(f, t, &r)) || is_kept(f, t, &r);
+		t->is_read = (was_read && is_read(f, &t->code, &r)) || is_kept(f, &t->code, &r);
 		if (t->is_read && !was_read)
 			tell_reader(t, &r);
 		if (t->is_read)
@@ -333,7 +341,7 @@ bool probed_files__are_read(const struct probed_files *f)
 	struct code_reader r = {0};
 
 	for (uint32_t i = 0; i < f->n_chosen; i++)
-		if (f->chosen[i]->is_linked && is_read(f, f->chosen[i], &r))
+		if (f->chosen[i]->is_linked && is_read(f, &f->chosen[i]->code, &r))
 			return true;
 	return false;
 }
@@ -359,8 +367,10 @@ static void tell_stuck(struct probed_files *f)
 	uint32_t pid = 0;
 
 	for (uint32_t i = 0; i < f->n_chosen && !pid; i++)
-		if (is_kept(f, f->chosen[i], &r))
+		if (is_kept(f, &f->chosen[i]->code, &r))
 			pid = r.held_pid;
+	if (!pid && f->own.page && is_kept(f, &f->own, &r))
+		pid = r.held_pid;
 	if (pid)
 		snprintf(who, sizeof(who), "process %u", pid);
 	log_error("alloc: %s keeps the lock of its memory, which the kernel waits for to change probes, and "
@@ -401,9 +411,16 @@ static int attach_one(struct probed_files *f, uint32_t i, int fd, const struct u
 
 int probed_files__attach_own(struct probed_files *f, const struct uprobe_place *place, uint64_t *cpu_ns)
 {
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), err;
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), err = fd < 0 ? -errno : 0;
+	struct code_reader r = {0};
 
-	err = fd < 0 ? -errno : attach_one(f, OWN_HOLDER, fd, place, 1, (uint32_t)getpid(), cpu_ns);
+	if (!err && !f->own.page)
+		err = watched_code__init(&f->own, fd, place->offset, place->offset);
+	/* the locks of all who have the file mapped are taken, whoever gets the probe; nobody else's code is changed */
+	if (!err && is_kept(f, &f->own, &r) && r.kind == CODE_READER_HELD)
+		err = -EBUSY;
+	if (!err)
+		err = attach_one(f, OWN_HOLDER, fd, place, 1, (uint32_t)getpid(), cpu_ns);
 	io__close(&fd);
 	f->is_own_linked = !err;
 	return err;
@@ -515,7 +532,7 @@ void probed_files__stats(struct probed_files *f, struct probed_files_stats *ret)
 		ret->n_places += f->targets[i]->is_alias ? 0 : f->targets[i]->n_places;
 	}
 	for (uint32_t i = 0; i < N_HOLDERS; i++)
-		holders[i] = f->holders[i] ? uprobe_holder__pid(f->holders[i]) : 0;
+		holders[i] = f->holders[i] && !f->are_stuck ? uprobe_holder__pid(f->holders[i]) : 0;
 	pthread_mutex_unlock(&f->lock);
 	for (uint32_t i = 0; i < N_HOLDERS; i++) {
 		snprintf(dir, sizeof(dir), "/proc/%d", (int)holders[i]);

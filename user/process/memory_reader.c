@@ -8,6 +8,7 @@
 #include "user/process/memory_reader.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ static void await_lock(uint32_t tid)
 	char path[40];
 
 	snprintf(path, sizeof(path), "/proc/%u/map_files/0-1", tid);
-	access(path, F_OK);
+	faccessat(AT_FDCWD, path, F_OK, AT_EACCESS);
 }
 
 static ssize_t read_by_tid(struct memory_job *job)

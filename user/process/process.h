@@ -25,13 +25,15 @@
 #define PROCESS_EXE_MAX  4096
 
 #define PROCESS_KERNEL_THREAD 0x01u
-#define PROCESS_FORKED        0x02u  /* runs its parent's program: no exec since the fork */
-#define PROCESS_UNLEARNT      0x04u  /* was gone before anything could be learnt of it */
-#define PROCESS_ENDED         0x08u  /* by exit, or by an exec that made the next incarnation */
-#define PROCESS_CUT           0x10u  /* has more mappings than are kept */
-#define PROCESS_STALE         0x20u  /* maps code faster than it is followed: a rescan is due */
-#define PROCESS_BUILD_KNOWN   0x100u /* for the table's owner: it has looked at the program's build-id */
-#define PROCESS_YOUNG         0x80u  /* nobody asked yet what it has mapped since its exec: see `pending` */
+#define PROCESS_FORKED        0x02u /* runs its parent's program: no exec since the fork */
+#define PROCESS_UNLEARNT      0x04u /* was gone before anything could be learnt of it */
+#define PROCESS_ENDED         0x08u /* by exit, or by an exec that made the next incarnation */
+#define PROCESS_CUT           0x10u /* has more mappings than are kept */
+#define PROCESS_STALE         0x20u /* maps code faster than it is followed: a rescan is due */
+#define PROCESS_UNASKED \
+	0x200u /* kept who looked when it was first looked at: all of it is due, with the rescan */
+#define PROCESS_BUILD_KNOWN 0x100u /* for the table's owner: it has looked at the program's build-id */
+#define PROCESS_YOUNG       0x80u  /* nobody asked yet what it has mapped since its exec: see `pending` */
 /* its place is its parent's until somebody looks: process_table__learn_place */
 #define PROCESS_PLACE_DUE 0x40u
 

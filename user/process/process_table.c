@@ -221,7 +221,7 @@ static int table__learn(struct process_table *t, struct process *p, uint64_t now
 	if (r == -ESRCH)
 		t->stats.n_gone++;
 	if (r == -ETIMEDOUT) /* once more when it is not refused any longer */
-		p->flags |= PROCESS_STALE;
+		p->flags |= PROCESS_STALE | PROCESS_UNASKED;
 	return r;
 }
 

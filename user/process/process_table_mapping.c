@@ -259,7 +259,10 @@ int process_table__rescan_maps(struct process_table *t, uint64_t now_ns, struct 
 	t->reader.now_ns = now_ns;
 	process_table__settle(t, p);
 	before = mapping_set__ref(p->mappings);
-	r = read_process_mappings(p, &t->reader);
+	r = p->flags & PROCESS_UNASKED ? read_process(p, &t->reader, true)
+				       : read_process_mappings(p, &t->reader);
+	if (r != -ETIMEDOUT)
+		p->flags &= ~PROCESS_UNASKED;
 	changed = p->mappings != before;
 	mapping_set__unref(before);
 	/* of all processes together: room comes as others end, and to read it once more costs as much each time */

@@ -98,7 +98,7 @@ static void expect_left(pid_t pid)
 	assert_int_equal(last, pid);
 }
 
-/* They let go, and are forgotten. */
+/* They let go, and are forgotten: a thread says so before it drops its job. */
 static void let_all_go(int n)
 {
 	int want = atomic_load(&n_dropped) + n;
@@ -109,8 +109,6 @@ static void let_all_go(int n)
 		usleep(1000);
 	assert_int_equal(atomic_load(&n_dropped), want);
 	atomic_fetch_add(&later_s, (time_t)(ASIDE_RESPITE_NS / NS_PER_SEC) + 1);
-	for (int i = 0; i < 5000 && run(getpid(), false, 0); i++) /* the threads have still to say so */
-		usleep(1000);
 }
 
 static pid_t process_of(uid_t uid)
@@ -159,11 +157,30 @@ static void no_user_has_all_places(void **state)
 	expect_sound(getpid());
 	let_all_go(ASIDE_LEFT_PER_USER + 1);
 	expect_sound(next);
-	expect_sound(held[0]);
+	for (int i = 0; i < ASIDE_LEFT_PER_USER; i++)
+		expect_sound(held[i]);
 	for (int i = 0; i < ASIDE_LEFT_PER_USER; i++)
 		end(held[i]);
 	end(next);
 	end(other);
+}
+
+/* Who they were is not known, and may be all the same. */
+static void who_is_gone_before_it_is_asked_has_no_more_places(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	for (int i = 0; i <= ASIDE_LEFT_PER_USER; i++) {
+		pid = process_of(getuid());
+		end(pid);
+		if (i < ASIDE_LEFT_PER_USER)
+			expect_left(pid);
+	}
+	expect_refused(pid);
+	expect_sound(getpid());
+	let_all_go(ASIDE_LEFT_PER_USER);
+	expect_sound(pid);
 }
 
 static void what_comes_after_it_under_its_pid_is_not_refused(void **state)
@@ -202,6 +219,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_user_has_all_places),
+		cmocka_unit_test(who_is_gone_before_it_is_asked_has_no_more_places),
 		cmocka_unit_test(what_comes_after_it_under_its_pid_is_not_refused),
 		cmocka_unit_test(neither_is_another_program_of_which_was_told),
 		cmocka_unit_test(who_takes_long_and_does_not_wait_is_waited_for),
