@@ -165,14 +165,18 @@ static void settle_counts(const struct window *w, const uint32_t *thread_of_row,
 		}
 		for (uint32_t i = 0; i < n_threads; i++) {
 			struct wait_count *counts = settled[i].counts;
+			double few;
 
 			exact_counts(&settled[i].times, exact);
 			for (int k = 0; k < COUNTS && !again; k++)
 				wait_count__move(&counts[k], exact[k]);
 			if (!again)
 				continue;
+			/* those that get no row of their own are the others' */
+			few = UNSAMPLED_SHARE * exact[COUNT_OTHER];
 			settled[i].unsampled =
-				wait_count__settle(&counts[COUNT_OTHER], exact[COUNT_OTHER], false);
+				wait_count__settle(&counts[COUNT_OTHER], exact[COUNT_OTHER],
+						   exact[COUNT_OTHER] - counts[COUNT_OTHER].moved < few);
 			wait_count__settle(&counts[COUNT_RUNNABLE], exact[COUNT_RUNNABLE], true);
 			wait_count__settle(&counts[COUNT_PREEMPTED], exact[COUNT_PREEMPTED], true);
 		}
