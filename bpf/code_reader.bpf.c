@@ -124,7 +124,7 @@ static __always_inline void code_reader__hold(struct code_reader *r, struct mm_s
 		r->held_pid = BPF_CORE_READ(mm, owner, tgid);
 }
 
-static __noinline int code_reader__judge(struct code_reader *r, struct vm_area_struct *vma)
+static __noinline void code_reader__judge(struct code_reader *r, struct vm_area_struct *vma)
 {
 	unsigned long flags = BPF_CORE_READ(vma, vm_flags);
 	struct mm_struct *mm = BPF_CORE_READ(vma, vm_mm);
@@ -134,19 +134,18 @@ static __noinline int code_reader__judge(struct code_reader *r, struct vm_area_s
 	if ((flags & MAPPING_LOCKED) == MAPPING_MAY_EXEC)
 		code_reader__hold(r, mm);
 	if ((flags & MAPPING_PROBED) != MAPPING_MAY_EXEC)
-		return 0;
+		return;
 	len = code_reader__name(mm, &name);
 	if (!(flags & MAPPING_EXEC))
 		r->kind = CODE_READER_DATA;
 	else if (code_reader__is_translator(&name))
 		r->kind = CODE_READER_TRANSLATOR;
 	else
-		return 0;
+		return;
 	__builtin_memcpy(r->program, name.text, sizeof(name.text));
 	r->program_len = len;
 	if (bpf_core_field_exists(mm->owner))
 		r->pid = BPF_CORE_READ(mm, owner, tgid);
-	return 1;
 }
 
 /* One node: its mapping, if that has one of the pages, and what below it may have some. */
@@ -168,7 +167,9 @@ static long code_reader__step(__u32 index, struct code_reader *r)
 	code_reader__push((__u64)BPF_CORE_READ(vma, shared.rb.rb_right));
 	pages = (BPF_CORE_READ(vma, vm_end) - BPF_CORE_READ(vma, vm_start)) >> MAPPING_PAGE_SHIFT;
 	r->n_mappings++;
-	return first + pages > r->first_page && code_reader__judge(r, vma);
+	if (first + pages > r->first_page)
+		code_reader__judge(r, vma);
+	return 0;
 }
 
 static long code_reader__find(struct task_struct *task, struct vm_area_struct *vma, struct code_reader *r)

@@ -21,7 +21,7 @@ struct code_reader {
 	__u64 addr; /* in: of a mapping of the file that the asking process has, and keeps */
 	__u64 tree; /* in: 0, or what the last answer said; out: of all mappings of the file */
 	__u64 first_page, last_page; /* in: of the file, that must not be changed where it is read */
-	__u32 kind, pid;             /* out */
+	__u32 kind, pid;             /* out: of the last reader that was met */
 	__u32 n_mappings;            /* out: that were looked at */
 	__u32 program_len;
 	char program[CODE_READER_NAME]; /* out: the end of the name of the reader's file */

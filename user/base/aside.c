@@ -211,7 +211,15 @@ static uint32_t n_of_user(uint32_t uid)
 	return n;
 }
 
-/* Whose it is is only asked while anything is taken: who is left then may be gone before anybody could ask. */
+static bool any_user_has_enough(void)
+{
+	for (const struct left *l = asides.left; l < asides.left + ASIDE_LEFT_MAX; l++)
+		if (l->until_ns && n_of_user(l->uid) >= ASIDE_LEFT_PER_USER)
+			return true;
+	return false;
+}
+
+/* Whose it is is only asked where somebody has enough, but then beforehand: who is left may be gone before anybody could ask. */
 static bool is_refused(uint32_t pid, uint32_t *ret_uid)
 {
 	*ret_uid = UID_UNKNOWN;
@@ -221,10 +229,12 @@ static bool is_refused(uint32_t pid, uint32_t *ret_uid)
 		return true;
 	if (!asides.n_taken)
 		return false;
-	*ret_uid = uid_of(pid);
 	for (const struct left *l = asides.left; l < asides.left + ASIDE_LEFT_MAX; l++)
 		if (l->until_ns && left__is_of(l, pid))
 			return true;
+	if (!any_user_has_enough())
+		return false;
+	*ret_uid = uid_of(pid);
 	return n_of_user(*ret_uid) >= ASIDE_LEFT_PER_USER;
 }
 

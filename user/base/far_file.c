@@ -421,9 +421,7 @@ int far_file__open_in_root(struct far_mounts *m, int root_fd, const char *path, 
 		if (fd == -EREMOTE && is_near(m, &root))
 			fd = resolve_aside(m->pid, root_fd, path, RESOLVE_NO_XDEV);
 	}
-	if (!m) /* folders that root named */
-		fd = resolve(root_fd, path, 0);
-	else if (fd == -EXDEV && !far_mounts__any_far(m))
-		fd = resolve_aside(m->pid, root_fd, path, 0);
+	if (!m || (fd == -EXDEV && !far_mounts__any_far(m)))
+		fd = resolve_aside(m ? m->pid : (uint32_t)getpid(), root_fd, path, 0);
 	return fd < 0 ? (fd == -EXDEV ? -EREMOTE : fd) : open_found(m, fd, true, ret_fd);
 }

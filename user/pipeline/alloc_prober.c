@@ -388,7 +388,7 @@ static uint32_t attach(struct alloc_prober *p, uint64_t *cpu_ns)
 	await_readers(p);
 	begin_calls(p);
 	n = probed_files__spare(p->files) ? probed_files__attach(p->files, cpu_ns) : 0;
-	if (n && !probed_files__are_stuck(p->files) && !probed_files__are_read(p->files))
+	if (n && !probed_files__are_read(p->files))
 		return n;
 	probed_files__detach(p->files, cpu_ns);
 	return 0;

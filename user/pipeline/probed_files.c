@@ -282,24 +282,46 @@ uint32_t probed_files__choose(struct probed_files *f, double draw, uint32_t *ret
 	return n;
 }
 
-/* Its code is read, or the same process has its lock taken, in look after look. One that finds a reader ends there, and says nothing of locks. */
-static bool is_kept(const struct probed_files *f, struct watched_code *code, struct code_reader *ret)
+static void nap(void)
 {
 	const struct timespec wait = {.tv_nsec = SPARE_WAIT_NS};
 
+	nanosleep(&wait, NULL);
+}
+
+/* Its code is read, or the same process has its lock taken, in look after look. */
+static bool is_kept(const struct probed_files *f, struct watched_code *code, struct code_reader *ret)
+{
 	ret->held = UINT64_MAX;
 	for (int i = 1; i <= HELD_TRIES; i++) {
-		if (is_read(f, code, ret)) {
-			if (i >= SPARE_TRIES)
-				return true;
+		bool is_read_now = is_read(f, code, ret);
+
+		if (is_read_now && i >= SPARE_TRIES)
+			return true;
+		if (ret->kind == CODE_READER_UNKNOWN)
 			ret->held = UINT64_MAX;
-		} else if (!ret->held) {
+		else if (!is_read_now && !ret->held)
 			return false;
-		}
-		nanosleep(&wait, NULL);
+		nap();
 	}
 	ret->kind = CODE_READER_HELD;
 	return true;
+}
+
+/* The same of locks alone. Where nothing can be asked nobody is known to have his taken. */
+static uint32_t who_keeps_lock(const struct probed_files *f, struct watched_code *code)
+{
+	struct code_reader r = {.held = UINT64_MAX};
+
+	for (int i = 0; i < HELD_TRIES; i++) {
+		(void)is_read(f, code, &r);
+		if (r.kind == CODE_READER_UNKNOWN)
+			r.held = UINT64_MAX;
+		else if (!r.held)
+			return 0;
+		nap();
+	}
+	return r.held_pid ? r.held_pid : UINT32_MAX;
 }
 
 bool probed_files__are_free(struct probed_files *f)
@@ -355,23 +377,23 @@ bool probed_files__are_stuck(struct probed_files *f)
 			return true;
 	for (uint32_t i = 0; i < N_HOLDERS; i++)
 		drop_holder(f, i);
+	pthread_mutex_lock(&f->lock);
 	f->are_stuck = f->is_own_linked = false;
+	pthread_mutex_unlock(&f->lock);
 	log_info("alloc: the kernel has taken the probes away: allocations are recorded again");
 	return false;
 }
 
 static void tell_stuck(struct probed_files *f)
 {
-	struct code_reader r = {0};
 	char who[32] = "a process";
 	uint32_t pid = 0;
 
 	for (uint32_t i = 0; i < f->n_chosen && !pid; i++)
-		if (is_kept(f, &f->chosen[i]->code, &r))
-			pid = r.held_pid;
-	if (!pid && f->own.page && is_kept(f, &f->own, &r))
-		pid = r.held_pid;
-	if (pid)
+		pid = who_keeps_lock(f, &f->chosen[i]->code);
+	if (!pid && f->own.page)
+		pid = who_keeps_lock(f, &f->own);
+	if (pid && pid != UINT32_MAX)
 		snprintf(who, sizeof(who), "process %u", pid);
 	log_error("alloc: %s keeps the lock of its memory, which the kernel waits for to change probes, and "
 		  "nobody on this machine can fork meanwhile: end it, or the file system that it waits for; "
@@ -382,7 +404,9 @@ static void tell_stuck(struct probed_files *f)
 /* The kernel waits for somebody in a call of one of them, and would in those of the others. */
 static void be_stuck(struct probed_files *f)
 {
+	pthread_mutex_lock(&f->lock);
 	f->are_stuck = true;
+	pthread_mutex_unlock(&f->lock);
 	for (uint32_t i = 0; i < N_HOLDERS; i++)
 		if (f->holders[i])
 			uprobe_holder__leave(f->holders[i]);
@@ -412,12 +436,11 @@ static int attach_one(struct probed_files *f, uint32_t i, int fd, const struct u
 int probed_files__attach_own(struct probed_files *f, const struct uprobe_place *place, uint64_t *cpu_ns)
 {
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), err = fd < 0 ? -errno : 0;
-	struct code_reader r = {0};
 
 	if (!err && !f->own.page)
 		err = watched_code__init(&f->own, fd, place->offset, place->offset);
 	/* the locks of all who have the file mapped are taken, whoever gets the probe; nobody else's code is changed */
-	if (!err && is_kept(f, &f->own, &r) && r.kind == CODE_READER_HELD)
+	if (!err && who_keeps_lock(f, &f->own))
 		err = -EBUSY;
 	if (!err)
 		err = attach_one(f, OWN_HOLDER, fd, place, 1, (uint32_t)getpid(), cpu_ns);
@@ -446,7 +469,7 @@ uint32_t probed_files__attach(struct probed_files *f, uint64_t *cpu_ns)
 		f->n_failed++;
 		log_warn("alloc: probe '%s': %s, its allocations are not seen", t->name, strerror(-err));
 	}
-	return n_linked;
+	return f->are_stuck ? 0 : n_linked;
 }
 
 static void begin_detach(struct probed_files *f, uint32_t i)

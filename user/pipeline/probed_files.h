@@ -61,7 +61,7 @@ double probed_files__longer(const struct probed_files *f, uint64_t files, double
 bool probed_files__are_read(const struct probed_files *f);
 /* Puts a probe on a place of our own code, in us only. cpu_ns: what the process that does it used is added. -errno; -EBUSY: somebody who has our file mapped keeps his lock. */
 int probed_files__attach_own(struct probed_files *f, const struct uprobe_place *place, uint64_t *cpu_ns);
-/* Puts probes on the chosen files. Returns how many were linked. */
+/* Puts probes on the chosen files. Returns how many were linked; 0: also where it got stuck on the way. */
 uint32_t probed_files__attach(struct probed_files *f, uint64_t *cpu_ns);
 /* Takes all away, our own too. */
 void probed_files__detach(struct probed_files *f, uint64_t *cpu_ns);

@@ -299,7 +299,7 @@ int read_process(struct process *p, const struct process_reader *reader, bool wi
 	}
 	read_container(p, reader, fd, "cgroup");
 	if (st.kernel_thread) {
-		p->flags |= PROCESS_KERNEL_THREAD;
+		p->flags = (p->flags | PROCESS_KERNEL_THREAD) & ~PROCESS_STALE;
 	} else {
 		read_exe(p, fd);
 		if (with_mappings)

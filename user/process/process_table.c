@@ -318,7 +318,8 @@ static void inherit_program(struct process *to, const struct process *from, cons
 		to->rescan_at_ns = from->rescan_at_ns;
 		to->rescan_backoff = from->rescan_backoff;
 	}
-	to->flags |= PROCESS_FORKED | (from->flags & (PROCESS_KERNEL_THREAD | PROCESS_CUT | PROCESS_STALE));
+	to->flags |= PROCESS_FORKED |
+		     (from->flags & (PROCESS_KERNEL_THREAD | PROCESS_CUT | PROCESS_STALE | PROCESS_UNASKED));
 }
 
 int process_table__fork(struct process_table *t, uint64_t time_ns, const struct task_key *parent,

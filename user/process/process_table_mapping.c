@@ -261,7 +261,7 @@ int process_table__rescan_maps(struct process_table *t, uint64_t now_ns, struct 
 	before = mapping_set__ref(p->mappings);
 	r = p->flags & PROCESS_UNASKED ? read_process(p, &t->reader, true)
 				       : read_process_mappings(p, &t->reader);
-	if (r != -ETIMEDOUT)
+	if (!r || r == -ESRCH || r == -E2BIG)
 		p->flags &= ~PROCESS_UNASKED;
 	changed = p->mappings != before;
 	mapping_set__unref(before);

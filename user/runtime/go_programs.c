@@ -88,6 +88,17 @@ static int make_room(struct go_programs *t)
 	return 0;
 }
 
+static void load(struct known *k)
+{
+	k->err = go_program__load(&(struct go_file){.open = open_file, .ctx = k}, &k->program);
+}
+
+/* Its process could not be asked for the file. */
+static bool may_pass(int err)
+{
+	return err == -ETIMEDOUT || err == -ESTALE;
+}
+
 static int learn(struct go_programs *t, uint32_t object, struct known **ret)
 {
 	struct known *k;
@@ -105,7 +116,7 @@ static int learn(struct go_programs *t, uint32_t object, struct known **ret)
 		return err;
 	}
 	t->items[t->n++] = k;
-	k->err = go_program__load(&(struct go_file){.open = open_file, .ctx = k}, &k->program);
+	load(k);
 	*ret = k;
 	return 0;
 }
@@ -117,6 +128,8 @@ static int known_of(struct go_programs *t, uint32_t object, struct known **ret)
 	if (i == HASHMAP_NONE)
 		return learn(t, object, ret);
 	*ret = t->items[i];
+	if (may_pass((*ret)->err))
+		load(*ret);
 	return 0;
 }
 

@@ -39,17 +39,15 @@ void watched_code__done(struct watched_code *w)
 	(void)w;
 }
 
-/* In one look after the other, who has his lock taken, or that it ended at a reader; the last one is repeated. */
+/* In one look after the other, who has his lock taken, and whether somebody reads; the last one is repeated. */
 #define READER (1ull << 63)
 static const uint64_t *held;
 
 int watched_code__ask(struct watched_code *w, int prog_fd, struct code_reader *answer)
 {
 	(void)prog_fd;
-	if (held && *held == READER)
-		*answer = (struct code_reader){.kind = CODE_READER_DATA};
-	else
-		*answer = (struct code_reader){.held = held ? answer->held & *held : 0};
+	*answer = (struct code_reader){.kind = held && *held & READER ? CODE_READER_DATA : CODE_READER_NONE,
+				       .held = held ? answer->held & *held & ~READER : 0};
 	held += held && held[1];
 	w->tree = (uintptr_t)w->page;
 	return w->tree ? 0 : -EINVAL;
@@ -202,7 +200,8 @@ static void who_keeps_his_lock_has_the_file_left_out(void **state)
 {
 	static const uint64_t one[] = {0x10, 0x1f, 0x10, 0x30, 0x10, 0},
 			      many[] = {0x3, 0x6, 0xc, 0x8, 0x11, 0};
-	static const uint64_t beside_a_reader[] = {0x10, READER, 0x10, 0}, busy[] = {1, 1, 1, 1, 1, 1, 2, 0};
+	static const uint64_t beside_a_reader[] = {READER | 0x10, READER | 0x30, 0x10, 0},
+			      busy[] = {1, 1, 1, 1, 1, 1, 2, 0};
 	static const uint64_t others[] = {0x3, 0xc, 0x30, 0xc0, 0x300, 0}, nobody[] = {0, 0};
 
 	(void)state;
