@@ -282,46 +282,26 @@ uint32_t probed_files__choose(struct probed_files *f, double draw, uint32_t *ret
 	return n;
 }
 
-static void nap(void)
+/* The same process has its lock taken, or (readers_too) the code is read, in look after look. */
+static bool is_kept(const struct probed_files *f, struct watched_code *code, bool readers_too,
+		    struct code_reader *ret)
 {
 	const struct timespec wait = {.tv_nsec = SPARE_WAIT_NS};
 
-	nanosleep(&wait, NULL);
-}
-
-/* Its code is read, or the same process has its lock taken, in look after look. */
-static bool is_kept(const struct probed_files *f, struct watched_code *code, struct code_reader *ret)
-{
 	ret->held = UINT64_MAX;
 	for (int i = 1; i <= HELD_TRIES; i++) {
-		bool is_read_now = is_read(f, code, ret);
+		bool reads = is_read(f, code, ret) && readers_too;
 
-		if (is_read_now && i >= SPARE_TRIES)
+		if (reads && i >= SPARE_TRIES)
 			return true;
 		if (ret->kind == CODE_READER_UNKNOWN)
 			ret->held = UINT64_MAX;
-		else if (!is_read_now && !ret->held)
+		else if (!reads && !ret->held)
 			return false;
-		nap();
+		nanosleep(&wait, NULL);
 	}
 	ret->kind = CODE_READER_HELD;
 	return true;
-}
-
-/* The same of locks alone. Where nothing can be asked nobody is known to have his taken. */
-static uint32_t who_keeps_lock(const struct probed_files *f, struct watched_code *code)
-{
-	struct code_reader r = {.held = UINT64_MAX};
-
-	for (int i = 0; i < HELD_TRIES; i++) {
-		(void)is_read(f, code, &r);
-		if (r.kind == CODE_READER_UNKNOWN)
-			r.held = UINT64_MAX;
-		else if (!r.held)
-			return 0;
-		nap();
-	}
-	return r.held_pid ? r.held_pid : UINT32_MAX;
 }
 
 bool probed_files__are_free(struct probed_files *f)
@@ -329,7 +309,7 @@ bool probed_files__are_free(struct probed_files *f)
 	struct code_reader r;
 
 	for (uint32_t i = 0; i < f->n_chosen; i++)
-		if (!f->chosen[i]->is_read && is_kept(f, &f->chosen[i]->code, &r))
+		if (!f->chosen[i]->is_read && is_kept(f, &f->chosen[i]->code, true, &r))
 			return false;
 	return true;
 }
@@ -343,7 +323,7 @@ uint32_t probed_files__spare(struct probed_files *f)
 		struct probed_file *t = f->chosen[i];
 		bool was_read = t->is_read;
 
-		t->is_read = (was_read && is_read(f, &t->code, &r)) || is_kept(f, &t->code, &r);
+		t->is_read = (was_read && is_read(f, &t->code, &r)) || is_kept(f, &t->code, true, &r);
 		if (t->is_read && !was_read)
 			tell_reader(t, &r);
 		if (t->is_read)
@@ -387,13 +367,16 @@ bool probed_files__are_stuck(struct probed_files *f)
 static void tell_stuck(struct probed_files *f)
 {
 	char who[32] = "a process";
+	struct code_reader r = {0};
 	uint32_t pid = 0;
 
-	for (uint32_t i = 0; i < f->n_chosen && !pid; i++)
-		pid = who_keeps_lock(f, &f->chosen[i]->code);
-	if (!pid && f->own.page)
-		pid = who_keeps_lock(f, &f->own);
-	if (pid && pid != UINT32_MAX)
+	for (uint32_t i = 0; i <= f->n_chosen && !pid; i++) {
+		struct watched_code *code = i < f->n_chosen ? &f->chosen[i]->code : &f->own;
+
+		if (code->page && is_kept(f, code, false, &r))
+			pid = r.held_pid;
+	}
+	if (pid)
 		snprintf(who, sizeof(who), "process %u", pid);
 	log_error("alloc: %s keeps the lock of its memory, which the kernel waits for to change probes, and "
 		  "nobody on this machine can fork meanwhile: end it, or the file system that it waits for; "
@@ -436,11 +419,12 @@ static int attach_one(struct probed_files *f, uint32_t i, int fd, const struct u
 int probed_files__attach_own(struct probed_files *f, const struct uprobe_place *place, uint64_t *cpu_ns)
 {
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), err = fd < 0 ? -errno : 0;
+	struct code_reader r;
 
 	if (!err && !f->own.page)
 		err = watched_code__init(&f->own, fd, place->offset, place->offset);
 	/* the locks of all who have the file mapped are taken, whoever gets the probe; nobody else's code is changed */
-	if (!err && who_keeps_lock(f, &f->own))
+	if (!err && is_kept(f, &f->own, false, &r))
 		err = -EBUSY;
 	if (!err)
 		err = attach_one(f, OWN_HOLDER, fd, place, 1, (uint32_t)getpid(), cpu_ns);
